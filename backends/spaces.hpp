@@ -1,0 +1,22 @@
+#pragma once
+// From a backend's kind to its Kokkos execution space: the only place that lists the compiled ones.
+
+#include <Kokkos_Core.hpp>
+#include <stdexcept>
+
+#include "backends/backend.hpp"
+
+namespace kvstone {
+
+/// Calls `action(space)` with an instance of the execution space of `kind`. Kernels stand in named public functions that
+/// `action` calls: nvcc takes no extended lambda inside a generic one.
+template <class Action>
+decltype(auto) with_space(BackendKind kind, Action&& action) {
+#ifdef KOKKOS_ENABLE_CUDA
+    if (kind == BackendKind::cuda) return action(Kokkos::Cuda{});
+#endif
+    if (kind != BackendKind::openmp) throw std::logic_error("backend not compiled in");
+    return action(Kokkos::OpenMP{});
+}
+
+}  // namespace kvstone

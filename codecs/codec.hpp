@@ -1,0 +1,82 @@
+#pragma once
+// A codec is a value: rules that pick a pipeline of stages for each part of K and V. Its canonical text is its identity.
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace kvstone {
+
+enum class Component : std::uint8_t { k, v };
+std::string_view name_of(Component component);
+
+/// One stage as text has it: a registered name and its options, defaults filled in, values in canonical spelling.
+struct StageText {
+    std::string name;
+    std::map<std::string, std::string> options;
+    bool operator==(StageText const&) const = default;
+};
+
+/// transforms... quantiser entropy-stages..., in the order in which they encode.
+using PipelineText = std::vector<StageText>;
+
+/// Closed ranges of indices, sorted and joined: "0-1,5".
+using IndexRanges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+
+/// Which part of the tensors a rule takes; all that are present must hold. An empty selector is `rest`.
+struct Selector {
+    std::optional<Component> component;
+    std::optional<IndexRanges> layers;
+    std::optional<IndexRanges> heads;
+    std::optional<std::uint32_t> sink_tokens;    ///< the first n tokens
+    std::optional<std::uint32_t> window_tokens;  ///< the last n tokens
+    bool operator==(Selector const&) const = default;
+};
+
+struct Rule {
+    Selector selector;
+    PipelineText pipeline;
+    bool operator==(Rule const&) const = default;
+};
+
+/// Grammar (the first matching rule wins; a bare pipeline is rest{pipeline}):
+///   codec    = pipeline | rule { " " rule } ;
+///   rule     = selector { "," selector } "{" pipeline "}" ;
+///   selector = "k" | "v" | "layers(" ranges ")" | "heads(" ranges ")" | "sink(" n ")" | "window(" n ")" | "rest" ;
+///   pipeline = stage { " | " stage } ;
+///   stage    = name [ ":" key "=" value { "," key "=" value } ] ;
+/// Where no rule takes a part, parsing fails: a codec covers every value of K and V.
+class Codec {
+ public:
+    /// Throws ConfigError with the offending text and what would be accepted.
+    static Codec parse(std::string_view text);
+
+    /// Canonical text: options in their declared order, those at their default left out (options that name the method
+    /// have none and are always printed), single spaces; `rest{P}` alone prints as P. parse(text()) == *this.
+    std::string text() const;
+
+    std::vector<Rule> const& rules() const { return rules_; }
+    bool operator==(Codec const&) const = default;
+
+ private:
+    std::vector<Rule> rules_;
+};
+
+/// Names and one-line descriptions of a registered stage, for `list`, docs and suggestions.
+struct StageSummary {
+    std::string name;
+    std::string kind;  ///< "transform", "quantiser" or "entropy"
+    std::string summary;
+    std::string source;
+    std::string access;  ///< "token", "page" or "whole"
+    std::string options;  ///< "scheme=symmetric|asymmetric (symmetric), clip=..."
+    std::string example;  ///< a codec text that uses it
+};
+std::vector<StageSummary> registered_stages();
+
+}  // namespace kvstone

@@ -1,0 +1,30 @@
+#pragma once
+// Reading the database: tables of values, formatted for people or programs.
+
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "results/store.hpp"
+
+namespace kvstone {
+
+using QueryValue = std::variant<std::nullptr_t, std::int64_t, double, std::string>;
+
+struct QueryResult {
+    std::vector<std::string> columns;
+    std::vector<std::vector<QueryValue>> rows;
+};
+
+enum class TableFormat { table, csv, json, jsonl, md };
+TableFormat table_format_named(std::string const& name);
+
+/// Runs one reading statement under an authorizer (no writes, no ATTACH, no VACUUM INTO) and a time limit.
+/// Throws ConfigError with SQLite's words where the statement is refused or wrong.
+QueryResult query(Store const& store, std::string const& sql, std::vector<QueryValue> const& parameters = {},
+                  double time_limit_s = 60);
+void print(std::ostream& out, QueryResult const& result, TableFormat format, bool colour = false);
+
+}  // namespace kvstone

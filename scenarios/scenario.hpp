@@ -1,0 +1,76 @@
+#pragma once
+// A YAML file, validated (Scenario) and expanded (Plan).
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "scenarios/cell.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+
+/// How cells are measured; no part of a cell's identity.
+struct Measure {
+    double min_time_s = 0.3;          ///< measured time per pass kind, at least
+    int repetitions = 5;              ///< passes at least; 1 is legal
+    int processes = 1;                ///< fresh processes per cell: the sampling unit of a timing verdict
+    double timeout_s = 600;           ///< per attempt
+    std::uint64_t memory_bytes = 0;   ///< per attempt; 0: no limit
+    bool timing = true;               ///< off: cells may share a node, and speed metrics are left out
+    bool operator==(Measure const&) const = default;
+};
+Json to_json(Measure const& measure);
+Measure measure_from_json(Json const& json);
+
+/// What the composition root knows and this folder must not: names that a scenario may use.
+struct Vocabulary {
+    /// Canonical text of a codec text; throws ConfigError (without place).
+    std::function<std::string(std::string const&)> canonical_codec;
+    std::vector<std::string> workloads;
+    std::vector<std::string> backends;
+    std::vector<std::string> shapes;         ///< of synthetic sources
+    std::vector<std::string> distributions;  ///< of synthetic sources
+    /// Shape facts and defaults of a synthetic shape: {"layers":32,"heads":32,"kv_heads":8,"head_dim":128}.
+    std::function<Json(std::string const&)> shape;
+    /// Path of a built-in file ("tiny" model, "builtin" text), or empty where there is none.
+    std::function<std::string(std::string const&)> builtin_path;
+};
+
+/// A figure that a study published, to be shown beside ours.
+struct Published {
+    Json match;  ///< cell members it speaks of (codec name, source, context...)
+    std::string component;
+    std::string metric;
+    double value = 0;
+    std::string setting;     ///< the study's own circumstances
+    std::string comparable;  ///< "exact", "shape" or "no"
+};
+
+struct Plan {
+    std::string scenario;  ///< its name
+    std::vector<Cell> cells;
+    Measure measure;
+    std::vector<Published> published;
+    std::vector<std::string> require;  ///< ids of cells that must not be skipped
+    /// 16 hexadecimal digits over the sorted cell ids and the measure settings.
+    std::string hash;
+};
+
+/// Options of one `kvstone run`: --set key=value (dotted keys into the scenario), --only (words that must all occur in a
+/// cell's canonical text, codec name or id).
+struct PlanOptions {
+    std::vector<std::pair<std::string, std::string>> set;
+    std::vector<std::string> only;
+};
+
+/// Reads, validates and expands. Throws ConfigError with file, line and column; nothing is created.
+Plan load_plan(std::string const& path, Vocabulary const& vocabulary, PlanOptions const& options = {});
+/// The same from a text; `name` stands for the file in errors, and relative paths start at `folder`.
+Plan parse_plan(std::string const& yaml, std::string const& name, std::string const& folder,
+                Vocabulary const& vocabulary, PlanOptions const& options = {});
+
+}  // namespace kvstone
