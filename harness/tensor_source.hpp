@@ -1,0 +1,46 @@
+#pragma once
+// Where K and V come from: a synthetic shape, a dump, or a model's own cache.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "backends/kv_view.hpp"
+#include "scenarios/cell.hpp"
+
+namespace kvstone {
+
+/// A tensor in host memory, packed as [layer, head, token, dim]; the bytes may be a mapped file.
+struct HostTensor {
+    ElementType type = ElementType::f32;
+    KvShape shape;
+    std::shared_ptr<std::byte const> bytes;  ///< shape.values() * element_bytes(type) of them
+
+    std::span<std::byte const> span() const { return {bytes.get(), shape.values() * element_bytes(type)}; }
+};
+
+/// Rotary position embedding that K and Q went through.
+struct Rope {
+    double base = 10000;
+    std::uint64_t dims = 0;      ///< rotated channels of each head
+    bool interleaved = true;     ///< pairs (2i, 2i+1), else (i, i + dims/2)
+    double scale = 1;            ///< of positions
+};
+
+struct KvTensors {
+    std::optional<HostTensor> k;          ///< after RoPE
+    std::optional<HostTensor> v;
+    std::optional<HostTensor> k_prerope;
+    std::optional<HostTensor> q;          ///< its heads are the query heads
+    std::optional<Rope> rope;
+    Json metadata;  ///< model, text, settings: whatever the source says of itself
+};
+
+/// Obtains the tensors of a cell: source as identified, locator as found on this machine, the first `context` tokens
+/// (0: all). Throws CorruptData for bad content, SystemError for files that cannot be read, and ConfigError for a source
+/// that this build cannot serve.
+KvTensors load_tensors(Json const& source, Json const& locator, std::uint64_t context);
+
+}  // namespace kvstone

@@ -1,0 +1,23 @@
+#pragma once
+// A workload turns a cell into figures, inside an attempt's process.
+
+#include <string>
+#include <vector>
+
+#include "harness/attempt.hpp"
+
+namespace kvstone {
+
+/// Fills figures, samples, profiles and, where verification fails, status and reason. May throw anything: the attempt
+/// turns exceptions into `error` (or `oom` for std::bad_alloc).
+using WorkloadFunction = void (*)(AttemptRequest const& request, Measurement& measurement);
+
+struct Workload {
+    std::string name;
+    std::string summary;
+    WorkloadFunction run;
+};
+
+std::vector<Workload> const& workloads();
+
+}  // namespace kvstone
