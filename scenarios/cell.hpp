@@ -12,14 +12,30 @@ using Json = nlohmann::json;
 
 /// Identity is the canonical text alone: compact JSON with sorted keys, options at their default left out, sources by
 /// content hash. Whatever is outside it (paths, display names, how long to measure) may change without making another
-/// cell.
+/// cell. Codec, backend, source and workload are always written; context (0), batch (1) and threads (0) only where they
+/// differ from the default in brackets.
+///
+/// Member `source`, as identified (a member in brackets is absent at its default), and the `locator` beside it:
+///   {"kind":"model", "sha256":H, "text_sha256":H}                      locator {"path":GGUF, "text":FILE}
+///   {"kind":"dump", "sha256":H, ["k":NAME, "v":NAME, "q":NAME, "k_prerope":NAME, "layout":"token head dim",
+///    "dtype":"i8", "scale":NAME]}                                        locator {"path":FILE}
+///     No tensor named: those called k, v, q and k_prerope, as far as the file has them; else the named ones alone.
+///     layout names the file's axes, slowest first, from layer, head, token, dim (default: all four in that order; an
+///     axis that is not named has length 1); dtype f32, f16, bf16 or i8 (default: what the file says); scale
+///     multiplies.
+///   {"kind":"dump", "sha256":H, "raw":{"k":{"dtype":"f16", "layout":"layer head token dim", "offset":BYTES,
+///    "shape":[32,8,512,128], ["scale":1.5]}, "v":...}}                 locator {"path":BINARY}
+///     A binary file with a sidecar (see raw_sidecar.hpp), which is read into `raw` with everything spelled out.
+///   {"kind":"synthetic", "layers":L, "kv_heads":H, "head_dim":D, ["heads":N (kv_heads)], ["rope_base":B (10000)],
+///    ["distribution":NAME ("llama")], ["seed":N (0)]}                  locator {}
+///     Numbers are spelled out: a shape's name stands for its numbers and is no part of the identity.
 struct Cell {
     std::string canonical;  ///< one line
     std::string id;         ///< 16 hexadecimal digits: XXH3-64 of canonical
 
     // The same, taken apart.
-    std::string workload;      ///< "roundtrip"
-    Json source;               ///< {"kind":"model"|"synthetic"|"dump", ...} as identified: content hashes, no paths
+    std::string workload;       ///< "roundtrip"
+    Json source;                ///< {"kind":"model"|"synthetic"|"dump", ...} as identified: content hashes, no paths
     std::uint64_t context = 0;  ///< tokens; 0: as many as the source has
     std::uint64_t batch = 1;
     std::string codec;    ///< canonical codec text
