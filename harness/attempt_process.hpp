@@ -1,0 +1,13 @@
+#pragma once
+// The inside of an attempt's process.
+
+namespace kvstone {
+
+/// The whole of `kvstone-attempt` but for its `main`, so that test programs can link it with stages of their own:
+///   kvstone-attempt                  reads an AttemptRequest as JSON from standard input
+///   kvstone-attempt --probe BACKEND  measures that backend's roofline
+/// Either answers with JSON on descriptor 3, or on standard output where nobody opened that descriptor (at a terminal,
+/// under a debugger). Returns 0 with an answer, whatever its status, and 2 where the request cannot be read.
+int attempt_main(int argc, char** argv);
+
+}  // namespace kvstone
