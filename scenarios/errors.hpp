@@ -19,7 +19,7 @@ struct TextPlace {
 /// Bad input, found before any cell runs. Exit code 2.
 /// what() reads "FILE:LINE:COLUMN: MESSAGE: 'OFFENDING'; accepted: A, B, C (did you mean 'B'?)".
 class ConfigError : public std::runtime_error {
- public:
+  public:
     explicit ConfigError(std::string message, std::string offending = {}, std::vector<std::string> accepted = {},
                          TextPlace place = {});
 
@@ -31,7 +31,7 @@ class ConfigError : public std::runtime_error {
     std::vector<std::string> const& accepted() const { return accepted_; }
     TextPlace const& place() const { return place_; }
 
- private:
+  private:
     std::string message_;
     std::string offending_;
     std::vector<std::string> accepted_;
@@ -40,13 +40,13 @@ class ConfigError : public std::runtime_error {
 
 /// Stored bytes that are not what their format promises (truncated, altered, of another version).
 class CorruptData : public std::runtime_error {
- public:
+  public:
     using std::runtime_error::runtime_error;
 };
 
 /// The machine refused: a file, a process, memory, a device. Exit code 4.
 class SystemError : public std::runtime_error {
- public:
+  public:
     using std::runtime_error::runtime_error;
     /// "WHAT: strerror(error_number)".
     SystemError(std::string const& what, int error_number);

@@ -15,12 +15,12 @@ namespace kvstone {
 
 /// How cells are measured; no part of a cell's identity.
 struct Measure {
-    double min_time_s = 0.3;          ///< measured time per pass kind, at least
-    int repetitions = 5;              ///< passes at least; 1 is legal
-    int processes = 1;                ///< fresh processes per cell: the sampling unit of a timing verdict
-    double timeout_s = 600;           ///< per attempt
-    std::uint64_t memory_bytes = 0;   ///< per attempt; 0: no limit
-    bool timing = true;               ///< off: cells may share a node, and speed metrics are left out
+    double min_time_s = 0.3;         ///< measured time per pass kind, at least
+    int repetitions = 5;             ///< passes at least; 1 is legal
+    int processes = 1;               ///< fresh processes per cell: the sampling unit of a timing verdict
+    double timeout_s = 600;          ///< per attempt
+    std::uint64_t memory_bytes = 0;  ///< per attempt; 0: no limit
+    bool timing = true;              ///< off: cells may share a node, and speed metrics are left out
     bool operator==(Measure const&) const = default;
 };
 Json to_json(Measure const& measure);
@@ -36,19 +36,24 @@ struct Vocabulary {
     std::vector<std::string> distributions;  ///< of synthetic sources
     /// Shape facts and defaults of a synthetic shape: {"layers":32,"heads":32,"kv_heads":8,"head_dim":128}.
     std::function<Json(std::string const&)> shape;
+    std::vector<std::string> metrics;  ///< of published figures; none: any name is taken
     /// Path of a built-in file ("tiny" model, "builtin" text), or empty where there is none.
     std::function<std::string(std::string const&)> builtin_path;
 };
 
 /// A figure that a study published, to be shown beside ours.
 struct Published {
-    Json match;  ///< cell members it speaks of (codec name, source, context...)
+    Json match;  ///< cells it speaks of, see matches()
     std::string component;
     std::string metric;
     double value = 0;
     std::string setting;     ///< the study's own circumstances
     std::string comparable;  ///< "exact", "shape" or "no"
 };
+
+/// True where the cell has, for each member that `match` names, its value or one of its values; members are source (by
+/// display name), context, codec (by canonical text), backend, batch, threads and workload.
+bool matches(Json const& match, Cell const& cell);
 
 struct Plan {
     std::string scenario;  ///< its name
@@ -60,14 +65,26 @@ struct Plan {
     std::string hash;
 };
 
-/// Options of one `kvstone run`: --set key=value (dotted keys into the scenario), --only (words that must all occur in a
-/// cell's canonical text, codec name or id).
+/// Options of one `kvstone run`: --set key=value (dotted keys into the scenario), --only (words that must all occur in
+/// a cell's canonical text, codec name or id).
 struct PlanOptions {
     std::vector<std::pair<std::string, std::string>> set;
     std::vector<std::string> only;
 };
 
-/// Reads, validates and expands. Throws ConfigError with file, line and column; nothing is created.
+/// Reads, validates and expands. Cells come in the order source, context, codec, backend, batch, threads, workload,
+/// each axis in the file's order and the last varying fastest; no cell comes twice. Source files are found and hashed.
+/// Throws ConfigError with file, line and column, or "--set KEY" for what an option brought; nothing is created.
+///
+///   kvstone: 1                     # required, like sources, grid.codec and workloads
+///   name: TEXT                     # default: the file's name without .yaml
+///   sources: [...]                 # see source_entry.hpp
+///   grid: {context: [512, 32k, all], codec: [...], backend: [openmp], batch: [1], threads: [all]}  # codec_entry.hpp
+///   workloads: [roundtrip]
+///   measure: {...}                 # see measure.hpp
+///   exclude: [{codec: raw, context: [512, 2048]}, ...]   # cells that any of these partial matches takes are left out
+///   require: [{backend: cuda}, ...]                      # cells that must not be skipped, as partial matches
+///   published: [{match: {...}, component: k, metric: mae, value: 0.1, setting: TEXT, comparable: exact}, ...]
 Plan load_plan(std::string const& path, Vocabulary const& vocabulary, PlanOptions const& options = {});
 /// The same from a text; `name` stands for the file in errors, and relative paths start at `folder`.
 Plan parse_plan(std::string const& yaml, std::string const& name, std::string const& folder,

@@ -1,0 +1,90 @@
+#include "scenarios/codec_entry.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace kvstone {
+namespace {
+
+constexpr std::uint64_t most_tokens = 1'000'000'000;
+
+/// A pipeline's text, known to be one and not rules in disguise.
+std::string pipeline_of(YamlValue const& value, Vocabulary const& vocabulary) {
+    auto const& text = text_of(value);
+    if (text.find_first_of("{}") != std::string::npos) refuse(value, "expected a pipeline, not rules");
+    canonical_codec_at(value, text, vocabulary);
+    return text;
+}
+
+/// Rules "SELECTOR(RANGES){PIPELINE}" of a map from ranges to pipelines.
+void add_ranges(std::vector<std::string>& rules, YamlValue const& value, std::string const& selector,
+                Vocabulary const& vocabulary) {
+    if (value.kind != YamlValue::Kind::map || value.entries.empty())
+        refuse(value, "expected a map from ranges to pipelines", {"{\"0-1\": fp16}"});
+    for (auto const& entry : value.entries) {
+        if (entry.key.empty() || entry.key.find_first_not_of("0123456789-,") != std::string::npos)
+            throw ConfigError(value.path + ": expected ranges", entry.key, {"0", "0-1", "0-1,5"}, entry.key_place);
+        rules.push_back(fmt::format("{}({}){{{}}}", selector, entry.key, pipeline_of(entry.value, vocabulary)));
+    }
+}
+
+std::string text_of_rules(YamlMap const& map, Vocabulary const& vocabulary) {
+    std::vector<std::string> rules;
+    for (auto const* selector : {"layers", "heads"})
+        if (auto const* ranges = map.find(selector)) add_ranges(rules, *ranges, selector, vocabulary);
+    for (auto const* selector : {"sink", "window"})
+        if (auto const* tokens = map.find(selector))
+            rules.push_back(fmt::format("{}({}){{raw}}", selector, whole_number_of(*tokens, 1, most_tokens)));
+    for (auto const* selector : {"k", "v", "rest"})
+        if (auto const* pipeline = map.find(selector))
+            rules.push_back(fmt::format("{}{{{}}}", selector, pipeline_of(*pipeline, vocabulary)));
+    return fmt::format("{}", fmt::join(rules, " "));
+}
+
+CodecEntry codec_of(YamlValue const& item, Vocabulary const& vocabulary) {
+    if (item.kind != YamlValue::Kind::map) {
+        auto const text = canonical_codec_at(item, text_of(item), vocabulary);
+        return {text, text};
+    }
+    std::vector<std::string> const parts{"layers", "heads", "sink", "window", "k", "v", "rest"};
+    std::vector<std::string> keys{"name", "codec"};
+    keys.insert(keys.end(), parts.begin(), parts.end());
+    YamlMap const map(item, keys);
+    auto const* codec = map.find("codec");
+    bool const has_parts = std::any_of(parts.begin(), parts.end(), [&](auto const& key) { return map.find(key); });
+    if ((codec != nullptr) == has_parts) refuse(item, "expected either a codec text or its parts", keys);
+    CodecEntry entry;
+    entry.text = codec != nullptr ? canonical_codec_at(*codec, text_of(*codec), vocabulary)
+                                  : canonical_codec_at(item, text_of_rules(map, vocabulary), vocabulary);
+    auto const* name = map.find("name");
+    entry.name = name != nullptr ? text_of(*name) : entry.text;
+    return entry;
+}
+
+}  // namespace
+
+std::string canonical_codec_at(YamlValue const& value, std::string const& text, Vocabulary const& vocabulary) {
+    try {
+        return vocabulary.canonical_codec(text);
+    } catch (ConfigError const& error) {
+        throw ConfigError(value.path + ": " + error.message(), error.offending(), error.accepted(), value.place);
+    }
+}
+
+std::vector<CodecEntry> codecs_of(YamlValue const& list, Vocabulary const& vocabulary) {
+    std::vector<CodecEntry> codecs;
+    for (auto const& item : items_of(list)) {
+        auto entry = codec_of(item, vocabulary);
+        auto const same = [&entry](auto member) {
+            return [&entry, member](CodecEntry const& other) { return other.*member == entry.*member; };
+        };
+        if (std::any_of(codecs.begin(), codecs.end(), same(&CodecEntry::text))) continue;
+        if (std::any_of(codecs.begin(), codecs.end(), same(&CodecEntry::name)))
+            throw ConfigError(item.path + ": a name of two codecs", entry.name, {}, item.place);
+        codecs.push_back(std::move(entry));
+    }
+    return codecs;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,60 @@
+#pragma once
+// The axes of a plan, the cells they span, and partial matches on them.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scenarios/codec_entry.hpp"
+#include "scenarios/source_entry.hpp"
+
+namespace kvstone {
+
+/// Values of each axis, each value once.
+struct Axes {
+    std::vector<SourceEntry> sources;
+    std::vector<std::uint64_t> contexts;
+    std::vector<CodecEntry> codecs;
+    std::vector<std::string> backends;
+    std::vector<std::uint64_t> batches;
+    std::vector<int> threads;
+    std::vector<std::string> workloads;
+
+    std::size_t cells() const;  ///< before exclusion; SIZE_MAX where it is more
+};
+
+/// Reads `grid:` and `workloads:` into the axes; `threads` is what measure says, if it does. Throws ConfigError.
+void read_grid(Axes& axes, YamlValue const& grid, YamlValue const* threads, Vocabulary const& vocabulary);
+int threads_of(YamlValue const& value);
+
+/// A partial match as JSON, for matches(): each key of {source, context, codec, backend, batch, threads, workload} with
+/// the value or the list of values it takes, sources by display name, codecs by canonical text. Values that no axis has
+/// are refused, or (not strict: an override may have taken them away) left out.
+Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, bool strict);
+
+/// Which values of each axis a match takes, by index.
+class AxisMatch {
+  public:
+    AxisMatch(Json const& match, Axes const& axes);
+    bool takes(std::size_t source, std::size_t context, std::size_t codec, std::size_t backend, std::size_t batch,
+               std::size_t threads, std::size_t workload) const {
+        return sources_[source] && contexts_[context] && codecs_[codec] && backends_[backend] && batches_[batch] &&
+               threads_[threads] && workloads_[workload];
+    }
+
+  private:
+    std::vector<bool> sources_, contexts_, codecs_, backends_, batches_, threads_, workloads_;
+};
+
+/// The cells of the axes in plan order (source, context, codec, backend, batch, threads, workload; the last varies
+/// fastest) that no match in `exclude` takes and that hold every word of `only`; `required` gets the ids of those that
+/// a match in `require` takes, and `require_met` which of these matched at all, whatever `only` says.
+struct Expansion {
+    std::vector<Cell> cells;
+    std::vector<std::string> required;
+    std::vector<bool> require_met;
+};
+Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector<Json> const& require,
+                 std::vector<std::string> const& only);
+
+}  // namespace kvstone

@@ -1,0 +1,143 @@
+#include <algorithm>
+
+#include "scenarios/grid.hpp"
+
+namespace kvstone {
+namespace {
+
+/// The axis value that a scalar of a match names, as JSON; null where the axis does not have it.
+using FindValue = Json (*)(YamlValue const& item, Axes const& axes, Vocabulary const& vocabulary);
+
+template <class T>
+Json if_among(std::vector<T> const& values, T const& value) {
+    return std::find(values.begin(), values.end(), value) == values.end() ? Json() : Json(value);
+}
+
+Json find_codec(YamlValue const& item, Axes const& axes, Vocabulary const& vocabulary) {
+    auto const& wanted = text_of(item);
+    for (auto const& codec : axes.codecs)
+        if (codec.name == wanted) return codec.text;
+    try {
+        auto const text = vocabulary.canonical_codec(wanted);
+        for (auto const& codec : axes.codecs)
+            if (codec.text == text) return text;
+    } catch (ConfigError const&) {
+        // Neither a name nor a codec: refused by the caller, with the names there are.
+    }
+    return {};
+}
+
+Json find_source(YamlValue const& item, Axes const& axes, Vocabulary const&) {
+    for (auto const& source : axes.sources)
+        if (source.name == text_of(item)) return source.name;
+    return {};
+}
+
+struct Key {
+    std::string name;
+    FindValue find;
+    std::vector<std::string> (*values)(Axes const&);
+};
+
+template <auto member>
+std::vector<std::string> texts(Axes const& axes) {
+    std::vector<std::string> all;
+    for (auto const& value : axes.*member) {
+        if constexpr (requires { value.name; })
+            all.push_back(value.name);
+        else if constexpr (requires { std::to_string(value); })
+            all.push_back(value == 0 ? "all" : std::to_string(value));
+        else
+            all.push_back(value);
+    }
+    return all;
+}
+
+std::vector<Key> const& keys() {
+    static std::vector<Key> const all{{"source", find_source, texts<&Axes::sources>},
+                                      {"context",
+                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
+                                           return if_among(axes.contexts, tokens_of(item));
+                                       },
+                                       texts<&Axes::contexts>},
+                                      {"codec", find_codec, texts<&Axes::codecs>},
+                                      {"backend",
+                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
+                                           return if_among(axes.backends, text_of(item));
+                                       },
+                                       texts<&Axes::backends>},
+                                      {"batch",
+                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
+                                           return if_among(axes.batches, whole_number_of(item, 1, UINT64_MAX));
+                                       },
+                                       texts<&Axes::batches>},
+                                      {"threads",
+                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
+                                           return if_among(axes.threads, threads_of(item));
+                                       },
+                                       texts<&Axes::threads>},
+                                      {"workload",
+                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
+                                           return if_among(axes.workloads, text_of(item));
+                                       },
+                                       texts<&Axes::workloads>}};
+    return all;
+}
+
+bool takes(Json const& match, char const* key, Json const& value) {
+    auto const found = match.find(key);
+    if (found == match.end()) return true;
+    if (!found->is_array()) return *found == value;
+    return std::find(found->begin(), found->end(), value) != found->end();
+}
+
+template <class Values, class Show>
+std::vector<bool> taken(Json const& match, char const* key, Values const& values, Show const& show) {
+    std::vector<bool> mask;
+    for (auto const& value : values) mask.push_back(takes(match, key, show(value)));
+    return mask;
+}
+
+Json itself(auto const& value) { return value; }
+
+}  // namespace
+
+Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, bool strict) {
+    std::vector<std::string> names;
+    for (auto const& key : keys()) names.push_back(key.name);
+    YamlMap const map(value, names);
+    if (value.entries.empty()) refuse(value, "expected at least one key", names);
+    Json match = Json::object();
+    for (auto const& key : keys()) {
+        auto const* named = map.find(key.name);
+        if (named == nullptr) continue;
+        Json values = Json::array();
+        for (auto const* item : one_or_more(*named)) {
+            auto found = key.find(*item, axes, vocabulary);
+            if (!found.is_null())
+                values.push_back(std::move(found));
+            else if (strict)
+                refuse(*item, "no such " + key.name + " in this scenario", key.values(axes));
+        }
+        match[key.name] = values.size() == 1 ? values[0] : values;
+    }
+    return match;
+}
+
+bool matches(Json const& match, Cell const& cell) {
+    return takes(match, "source", cell.source_name) && takes(match, "context", cell.context) &&
+           takes(match, "codec", cell.codec) && takes(match, "backend", cell.backend) &&
+           takes(match, "batch", cell.batch) && takes(match, "threads", cell.threads) &&
+           takes(match, "workload", cell.workload);
+}
+
+AxisMatch::AxisMatch(Json const& match, Axes const& axes)
+    : sources_(taken(match, "source", axes.sources, [](auto const& source) { return Json(source.name); })),
+      contexts_(taken(match, "context", axes.contexts, itself<std::uint64_t>)),
+      codecs_(taken(match, "codec", axes.codecs, [](auto const& codec) { return Json(codec.text); })),
+      backends_(taken(match, "backend", axes.backends, itself<std::string>)),
+      batches_(taken(match, "batch", axes.batches, itself<std::uint64_t>)),
+      threads_(taken(match, "threads", axes.threads, itself<int>)),
+      workloads_(taken(match, "workload", axes.workloads, itself<std::string>)) {}
+
+}  // namespace kvstone

@@ -1,0 +1,49 @@
+#include "scenarios/measure.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr std::uint64_t most_repetitions = 1'000'000;
+constexpr std::uint64_t most_processes = 10'000;
+
+}  // namespace
+
+Measure measure_of(YamlValue const& value) {
+    YamlMap const map(value, {"min_time", "repetitions", "processes", "threads", "timeout", "memory", "timing"});
+    Measure measure;
+    if (auto const* time = map.find("min_time")) measure.min_time_s = duration_s_of(*time);
+    if (auto const* count = map.find("repetitions"))
+        measure.repetitions = static_cast<int>(whole_number_of(*count, 1, most_repetitions));
+    if (auto const* count = map.find("processes"))
+        measure.processes = static_cast<int>(whole_number_of(*count, 1, most_processes));
+    if (auto const* time = map.find("timeout")) {
+        measure.timeout_s = duration_s_of(*time);
+        if (measure.timeout_s == 0) refuse(*time, "expected a time above 0");
+    }
+    if (auto const* bytes = map.find("memory")) measure.memory_bytes = bytes_of(*bytes);
+    if (auto const* timing = map.find("timing")) measure.timing = switch_of(*timing);
+    return measure;
+}
+
+Json to_json(Measure const& measure) {
+    return {{"min_time_s", measure.min_time_s},     {"repetitions", measure.repetitions},
+            {"processes", measure.processes},       {"timeout_s", measure.timeout_s},
+            {"memory_bytes", measure.memory_bytes}, {"timing", measure.timing}};
+}
+
+Measure measure_from_json(Json const& json) {
+    try {
+        Measure measure;
+        json.at("min_time_s").get_to(measure.min_time_s);
+        json.at("repetitions").get_to(measure.repetitions);
+        json.at("processes").get_to(measure.processes);
+        json.at("timeout_s").get_to(measure.timeout_s);
+        json.at("memory_bytes").get_to(measure.memory_bytes);
+        json.at("timing").get_to(measure.timing);
+        return measure;
+    } catch (Json::exception const& error) {
+        throw ConfigError(std::string("not a measure: ") + error.what());
+    }
+}
+
+}  // namespace kvstone

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "scenarios/scenario.hpp"
+#include "scenarios/yaml_reader.hpp"
+
+namespace kvstone {
+
+/// measure: {min_time: 0.3 s, repetitions: 5, processes: 1, threads: N, timeout: 600 s, memory: 4 GiB, timing: on};
+/// what is left out has the default of Measure. threads belongs to the grid (see read_grid). Throws ConfigError.
+Measure measure_of(YamlValue const& value);
+
+}  // namespace kvstone

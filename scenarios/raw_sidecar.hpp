@@ -1,0 +1,39 @@
+#pragma once
+// The sidecar of a raw binary dump: a YAML file that says which tensors lie where.
+//
+//   file: capture.bin                # default: the sidecar's own name without .yaml
+//   dtype: f16                       # f32, f16, bf16, i8
+//   layout: layer head token dim     # axes, slowest first; an axis that is not named has length 1
+//   shape: [32, 8, 512, 128]         # lengths in the order of layout
+//   k: {offset: 0}                   # bytes from the start of the file; may have its own dtype, layout, shape, scale
+//   v: {offset: 33554432}
+//
+// Tensors: k, v, q, k_prerope; at least one of k and v. scale (for i8) multiplies every value. Little endian.
+
+#include <string>
+#include <vector>
+
+#include "scenarios/cell.hpp"
+#include "scenarios/yaml_value.hpp"
+
+namespace kvstone {
+
+struct RawSidecar {
+    std::string binary;  ///< absolute path
+    Json tensors;        ///< as member `raw` of a dump source (see cell.hpp)
+};
+
+/// True where the name says that the file needs no sidecar: .safetensors, .npy, .npz.
+bool describes_itself(std::string const& path);
+
+/// Reads the sidecar of a raw file: `path` itself where it ends with .yaml, else `path` with .yaml behind it. A missing
+/// one is refused at `named`, the place that named the file; what is wrong inside it, at its own line. Throws
+/// ConfigError.
+RawSidecar read_raw_sidecar(YamlValue const& named, std::string const& path);
+
+inline constexpr auto default_layout = "layer head token dim";
+std::vector<std::string> const& dump_dtypes();
+/// Axes of a layout, single spaces between them. Refused: other words, an axis twice, no token or no dim.
+std::string layout_of(YamlValue const& value);
+
+}  // namespace kvstone

@@ -1,0 +1,44 @@
+#pragma once
+// The `sources:` of a scenario, found and identified.
+
+#include <string>
+#include <vector>
+
+#include "scenarios/cell.hpp"
+#include "scenarios/scenario.hpp"
+#include "scenarios/yaml_reader.hpp"
+
+namespace kvstone {
+
+struct SourceEntry {
+    Json source;   ///< as Cell::source
+    Json locator;  ///< as Cell::locator
+    std::string name;
+    bool operator==(SourceEntry const& other) const { return source == other.source; }
+};
+
+/// Files of a scenario: relative paths start at its folder.
+struct SourceFiles {
+    std::string folder;
+
+    /// The absolute path of a file named at `value`.
+    std::string absolute(YamlValue const& value, std::string const& path) const;
+    /// Its SHA-256; where `expected` is given, the digest it must have. Refused at `value` where it cannot be read.
+    std::string hash(YamlValue const& value, std::string const& path, YamlValue const* expected = nullptr) const;
+    /// The files that a path, a pattern ("dumps/*.npz") or a list of both names, sorted within each pattern.
+    std::vector<std::pair<YamlValue const*, std::string>> matching(YamlValue const& value) const;
+};
+
+/// sources:
+///   - model: {gguf: tiny | FILE, text: builtin | FILE, sha256: H}        (path: for gguf:; text: builtin if left out)
+///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale}      (a source per file)
+///   - synthetic: {shape: NAME, layers, heads, kv_heads, head_dim, rope_base, distribution, seed}  (own numbers win)
+/// Each may stand beside a `name:`, its display name. Without one it is called after model, file or shape, with -2,
+/// -3... where that would name two. Sources that are identical are taken once.
+std::vector<SourceEntry> sources_of(YamlValue const& list, SourceFiles const& files, Vocabulary const& vocabulary);
+
+SourceEntry model_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);
+std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files);
+SourceEntry synthetic_source(YamlValue const& value, Vocabulary const& vocabulary);
+
+}  // namespace kvstone

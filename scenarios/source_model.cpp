@@ -1,0 +1,33 @@
+#include <filesystem>
+
+#include "scenarios/source_entry.hpp"
+
+namespace kvstone {
+namespace {
+
+/// The file at `value`, which may be the name of a built-in one.
+std::string find_file(YamlValue const* value, std::string const& builtin, YamlValue const& model,
+                      SourceFiles const& files, Vocabulary const& vocabulary) {
+    if (value != nullptr && text_of(*value) != builtin) return files.absolute(*value, value->text);
+    auto path = vocabulary.builtin_path(builtin);
+    if (path.empty()) refuse(value != nullptr ? *value : model, "this build has no built-in '" + builtin + "'");
+    return path;
+}
+
+}  // namespace
+
+SourceEntry model_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
+    YamlMap const map(value, {"gguf", "path", "text", "sha256"});
+    if (map.find("gguf") != nullptr && map.find("path") != nullptr) refuse(value, "gguf and path name the same thing");
+    auto const& gguf = map.find("path") != nullptr ? *map.find("path") : map.at("gguf");
+    auto const* text = map.find("text");
+    auto const model_path = find_file(&gguf, "tiny", value, files, vocabulary);
+    auto const text_path = find_file(text, "builtin", value, files, vocabulary);
+    return {{{"kind", "model"},
+             {"sha256", files.hash(gguf, model_path, map.find("sha256"))},
+             {"text_sha256", files.hash(text != nullptr ? *text : value, text_path)}},
+            {{"path", model_path}, {"text", text_path}},
+            std::filesystem::path(gguf.text).stem().string()};
+}
+
+}  // namespace kvstone

@@ -1,0 +1,60 @@
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "scenarios/source_entry.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr std::uint64_t largest_number = 1 << 20;
+
+/// A double that is a whole number is written as one, so that 10000 and 1e4 are the same.
+Json spelled(double number) {
+    if (number == std::floor(number) && std::abs(number) < 1e15) return static_cast<std::uint64_t>(number);
+    return number;
+}
+
+}  // namespace
+
+SourceEntry synthetic_source(YamlValue const& value, Vocabulary const& vocabulary) {
+    YamlMap const map(value, {"shape", "layers", "heads", "kv_heads", "head_dim", "rope_base", "distribution", "seed"});
+    SourceEntry entry{{{"kind", "synthetic"}}, Json::object(), {}};
+    auto& source = entry.source;
+    Json facts = Json::object();
+    if (auto const* shape = map.find("shape")) {
+        entry.name = choice_of(*shape, "shape", vocabulary.shapes);
+        facts = vocabulary.shape(entry.name);
+    }
+    for (auto const* key : {"layers", "kv_heads", "head_dim"}) {
+        auto const* own = map.find(key);
+        source[key] = own != nullptr        ? Json(whole_number_of(*own, 1, largest_number))
+                      : facts.contains(key) ? facts[key]
+                                            : Json(whole_number_of(map.at(key), 1, largest_number));
+    }
+    auto const kv_heads = source["kv_heads"].get<std::uint64_t>();
+    auto heads = facts.value("heads", kv_heads);
+    if (auto const* own = map.find("heads")) heads = whole_number_of(*own, 1, largest_number);
+    if (heads % kv_heads != 0)
+        refuse(map.find("heads") != nullptr ? *map.find("heads") : value,
+               fmt::format("{} query heads are no multiple of {} KV heads", heads, kv_heads));
+    if (heads != kv_heads) source["heads"] = heads;
+
+    double rope_base = facts.value("rope_base", 10000.0);
+    if (auto const* own = map.find("rope_base")) rope_base = number_of(*own);
+    if (!(rope_base > 0)) refuse(map.at("rope_base"), "expected a number above 0");
+    if (rope_base != 10000.0) source["rope_base"] = spelled(rope_base);
+
+    if (auto const* distribution = map.find("distribution"))
+        if (choice_of(*distribution, "distribution", vocabulary.distributions) != "llama")
+            source["distribution"] = distribution->text;
+    if (auto const* seed = map.find("seed"))
+        if (auto const number = whole_number_of(*seed, 0, std::uint64_t(INT64_MAX)); number != 0)
+            source["seed"] = number;
+    if (entry.name.empty())
+        entry.name = fmt::format("synthetic-{}x{}x{}", source["layers"].get<std::uint64_t>(), kv_heads,
+                                 source["head_dim"].get<std::uint64_t>());
+    return entry;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include <fmt/format.h>
+#include <glob.h>
+
+#include "scenarios/content_hash.hpp"
+#include "scenarios/source_entry.hpp"
+#include "scenarios/text.hpp"
+
+namespace kvstone {
+namespace {
+
+std::vector<SourceEntry> entries_of(YamlValue const& item, SourceFiles const& files, Vocabulary const& vocabulary) {
+    YamlMap const map(item, {"name", "model", "dump", "synthetic"});
+    auto const* model = map.find("model");
+    auto const* dump = map.find("dump");
+    auto const* synthetic = map.find("synthetic");
+    if ((model != nullptr) + (dump != nullptr) + (synthetic != nullptr) != 1)
+        refuse(item, "expected exactly one kind of source", {"model", "dump", "synthetic"});
+    if (model != nullptr) return {model_source(*model, files, vocabulary)};
+    if (dump != nullptr) return dump_sources(*dump, files);
+    return {synthetic_source(*synthetic, vocabulary)};
+}
+
+/// Gives display names, so that none stands for two sources.
+class Names {
+  public:
+    void take(YamlValue const& name) {
+        if (!used_.emplace(text_of(name), 1).second) refuse(name, "a name of two sources");
+    }
+    std::string unused(std::string const& wish) {
+        for (std::string name = wish;;) {
+            auto const [found, is_new] = used_.emplace(name, 1);
+            if (is_new) return name;
+            name = fmt::format("{}-{}", wish, ++used_[wish]);
+        }
+    }
+
+  private:
+    std::map<std::string, int> used_;  ///< and the last number given to it
+};
+
+}  // namespace
+
+std::string SourceFiles::absolute(YamlValue const& value, std::string const& path) const {
+    auto const joined = std::filesystem::path(folder) / path;
+    auto const whole = std::filesystem::absolute(joined).lexically_normal().string();
+    if (first_unreadable(whole) != std::string::npos) refuse(value, "its folder's name is no UTF-8");
+    return whole;
+}
+
+std::string SourceFiles::hash(YamlValue const& value, std::string const& path, YamlValue const* expected) const {
+    std::string digest;
+    try {
+        digest = content_hash(path);
+    } catch (SystemError const& error) {
+        throw ConfigError(fmt::format("{}: {}", value.path, error.what()), excerpt(path), {}, value.place);
+    }
+    if (expected != nullptr && text_of(*expected) != digest)
+        refuse(*expected, "the file has another SHA-256", {digest});
+    return digest;
+}
+
+std::vector<std::pair<YamlValue const*, std::string>> SourceFiles::matching(YamlValue const& value) const {
+    std::vector<std::pair<YamlValue const*, std::string>> found;
+    for (auto const* item : one_or_more(value)) {
+        auto const path = absolute(*item, text_of(*item));
+        if (path.find_first_of("*?[") == std::string::npos || std::filesystem::exists(path)) {
+            found.emplace_back(item, path);
+            continue;
+        }
+        glob_t matches{};
+        auto const result = glob(path.c_str(), 0, nullptr, &matches);
+        std::vector<std::string> paths;
+        if (result == 0) paths.assign(matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
+        globfree(&matches);
+        if (paths.empty()) refuse(*item, "no file matches");
+        std::sort(paths.begin(), paths.end());
+        for (auto& match : paths) found.emplace_back(item, std::move(match));
+    }
+    return found;
+}
+
+std::vector<SourceEntry> sources_of(YamlValue const& list, SourceFiles const& files, Vocabulary const& vocabulary) {
+    Names names;
+    std::vector<std::pair<SourceEntry, bool>> all;
+    for (auto const& item : items_of(list)) {
+        auto entries = entries_of(item, files, vocabulary);
+        auto const* name = YamlMap(item, {"name", "model", "dump", "synthetic"}).find("name");
+        if (name != nullptr && entries.size() != 1) refuse(*name, "one name for several files");
+        if (name != nullptr) {
+            names.take(*name);
+            entries[0].name = name->text;
+        }
+        for (auto& entry : entries) all.emplace_back(std::move(entry), name != nullptr);
+    }
+    std::vector<SourceEntry> sources;
+    std::map<std::string, bool> seen;
+    for (auto& [entry, named] : all) {
+        if (!seen.emplace(entry.source.dump(), true).second) continue;
+        if (!named) entry.name = names.unused(entry.name);
+        sources.push_back(std::move(entry));
+    }
+    return sources;
+}
+
+}  // namespace kvstone

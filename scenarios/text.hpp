@@ -1,0 +1,19 @@
+#pragma once
+// Small questions about texts and text files.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace kvstone {
+
+/// Offset of the first byte that is a NUL or no UTF-8, or npos.
+std::size_t first_unreadable(std::string_view text);
+
+/// The text as an error shows it: at most 80 characters, nothing that would disturb a terminal.
+std::string excerpt(std::string_view text);
+
+/// Content of a regular file of at most a megabyte. Throws ConfigError.
+std::string read_small_file(std::string const& path);
+
+}  // namespace kvstone
