@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace kvstone {
 namespace {
@@ -50,7 +51,9 @@ ConfigError::ConfigError(std::string message, std::string offending, std::vector
       accepted_(std::move(accepted)),
       place_(std::move(place)) {}
 
-ConfigError ConfigError::at(TextPlace place) const { return {message_, offending_, accepted_, std::move(place)}; }
+ConfigError ConfigError::at(TextPlace place) const {
+    return ConfigError(message_, offending_, accepted_, std::move(place));
+}
 
 SystemError::SystemError(std::string const& what, int error_number)
     : std::runtime_error(what + ": " + std::strerror(error_number)) {}

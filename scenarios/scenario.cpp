@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "scenarios/content_hash.hpp"
 #include "scenarios/grid.hpp"
@@ -92,9 +93,9 @@ Plan plan_of(YamlValue const& root, std::string const& stem, std::string const& 
     Axes axes;
     read_grid(axes, map.at("grid"), threads, vocabulary);
     for (auto const& item : items_of(map.at("workloads"))) {
-        auto const& workload = choice_of(item, "workload", vocabulary.workloads);
+        auto workload = choice_of(item, "workload", vocabulary.workloads);
         if (std::find(axes.workloads.begin(), axes.workloads.end(), workload) == axes.workloads.end())
-            axes.workloads.push_back(workload);
+            axes.workloads.push_back(std::move(workload));
     }
     axes.sources = sources_of(map.at("sources"), {folder}, vocabulary);
     expand_into(plan, map, axes, vocabulary, options);

@@ -107,8 +107,7 @@ std::string const& text_of(YamlValue const& value) {
     return value.text;
 }
 
-std::string const& choice_of(YamlValue const& value, std::string const& what,
-                             std::vector<std::string> const& accepted) {
+std::string choice_of(YamlValue const& value, std::string const& what, std::vector<std::string> const& accepted) {
     if (value.kind != Kind::scalar) refuse(value, "expected a " + what, accepted);
     if (std::find(accepted.begin(), accepted.end(), value.text) == accepted.end())
         refuse(value, "unknown " + what, accepted);
@@ -132,7 +131,7 @@ double number_of(YamlValue const& value) {
 }
 
 bool switch_of(YamlValue const& value) {
-    auto const& text = choice_of(value, "switch", {"on", "off", "true", "false"});
+    auto const text = choice_of(value, "switch", {"on", "off", "true", "false"});
     return text == "on" || text == "true";
 }
 

@@ -34,7 +34,7 @@ std::vector<YamlValue const*> one_or_more(YamlValue const& value);
 /// One line that is not empty.
 std::string const& text_of(YamlValue const& value);
 /// One of the accepted names; `what` says what they name ("backend").
-std::string const& choice_of(YamlValue const& value, std::string const& what, std::vector<std::string> const& accepted);
+std::string choice_of(YamlValue const& value, std::string const& what, std::vector<std::string> const& accepted);
 std::uint64_t whole_number_of(YamlValue const& value, std::uint64_t least, std::uint64_t most);
 /// Any finite number.
 double number_of(YamlValue const& value);
