@@ -1,0 +1,233 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "scenarios/scenario.hpp"
+#include "tests/scenarios/fake_vocabulary.hpp"
+
+namespace kvstone {
+namespace {
+
+using testing::ElementsAre;
+
+Plan plan_of(std::string const& yaml, PlanOptions const& options = {}) {
+    return parse_plan(yaml, "test.yaml", ".", fake_vocabulary(), options);
+}
+
+std::vector<std::string> ids(Plan const& plan) {
+    std::vector<std::string> all;
+    for (auto const& cell : plan.cells) all.push_back(cell.id);
+    return all;
+}
+
+/// "source context codec backend batch threads workload" of every cell.
+std::vector<std::string> spelled(Plan const& plan) {
+    std::vector<std::string> all;
+    for (auto const& cell : plan.cells)
+        all.push_back(cell.source_name + " " + std::to_string(cell.context) + " " + cell.codec_name + " " +
+                      cell.backend + " " + std::to_string(cell.batch) + " " + std::to_string(cell.threads) + " " +
+                      cell.workload);
+    return all;
+}
+
+std::string const small = R"(kvstone: 1
+name: small
+sources:
+  - synthetic: {shape: gpt2}
+grid:
+  context: [512, 1k]
+  codec: [raw, int8, "fp16 | zstd"]
+workloads: [roundtrip]
+)";
+
+TEST(Plan, HasEveryCellInTheStatedOrder) {
+    auto const plan = plan_of(R"(kvstone: 1
+sources:
+  - synthetic: {shape: gpt2}
+  - {name: second, synthetic: {layers: 2, kv_heads: 1, head_dim: 8}}
+grid: {context: [2, 1], codec: [int8, raw], backend: [cuda, openmp], batch: [2, 1], threads: [2, all]}
+workloads: [roundtrip, attention]
+)");
+    ASSERT_EQ(plan.cells.size(), 128);
+    auto const cells = spelled(plan);
+    EXPECT_EQ(cells[0], "gpt2 2 int8 cuda 2 2 roundtrip");
+    EXPECT_EQ(cells[1], "gpt2 2 int8 cuda 2 2 attention");
+    EXPECT_EQ(cells[2], "gpt2 2 int8 cuda 2 0 roundtrip");
+    EXPECT_EQ(cells[4], "gpt2 2 int8 cuda 1 2 roundtrip");
+    EXPECT_EQ(cells[8], "gpt2 2 int8 openmp 2 2 roundtrip");
+    EXPECT_EQ(cells[16], "gpt2 2 raw cuda 2 2 roundtrip");
+    EXPECT_EQ(cells[32], "gpt2 1 int8 cuda 2 2 roundtrip");
+    EXPECT_EQ(cells[64], "second 2 int8 cuda 2 2 roundtrip");
+    EXPECT_EQ(cells[127], "second 1 raw openmp 1 0 attention");
+    EXPECT_EQ(plan.scenario, "test");
+}
+
+TEST(Plan, HasTheDefaultsOfMeasureAndGrid) {
+    auto const plan = plan_of("{kvstone: 1, sources: [synthetic: {shape: gpt2}], grid: {codec: [raw]}, "
+                              "workloads: [roundtrip]}");
+    EXPECT_THAT(spelled(plan), ElementsAre("gpt2 0 raw openmp 1 0 roundtrip"));
+    EXPECT_EQ(plan.measure, Measure{});
+}
+
+TEST(Plan, ReadsMeasureWithUnits) {
+    auto const measure = plan_of(small + "measure: {min_time: 250 ms, repetitions: 1, processes: 3, timeout: 2 min, "
+                                         "memory: 4 GiB, timing: off, threads: 3}\n");
+    EXPECT_DOUBLE_EQ(measure.measure.min_time_s, 0.25);
+    EXPECT_EQ(measure.measure.repetitions, 1);
+    EXPECT_EQ(measure.measure.processes, 3);
+    EXPECT_EQ(measure.measure.timeout_s, 120);
+    EXPECT_EQ(measure.measure.memory_bytes, std::uint64_t{4} << 30);
+    EXPECT_FALSE(measure.measure.timing);
+    EXPECT_EQ(measure.cells[0].threads, 3);
+    EXPECT_EQ(measure_from_json(to_json(measure.measure)), measure.measure);
+}
+
+TEST(Plan, UnitsMeanWhatTheySay) {
+    struct Case {
+        char const* key;
+        char const* text;
+        double value;
+    };
+    for (auto const& [key, text, value] : {Case{"min_time", "0 s", 0}, Case{"min_time", "0.5s", 0.5},
+                                           Case{"timeout", "1 h", 3600}, Case{"timeout", "'3 min'", 180},
+                                           Case{"memory", "1 B", 1}, Case{"memory", "2 kB", 2000},
+                                           Case{"memory", "1.5 KiB", 1536}, Case{"memory", "3 MB", 3e6},
+                                           Case{"memory", "1 MiB", 1048576}, Case{"memory", "1 GB", 1e9},
+                                           Case{"memory", "1 TB", 1e12}, Case{"memory", "1 TiB", 1099511627776}}) {
+        auto const measure = plan_of(small + "measure: {" + key + ": " + text + "}\n").measure;
+        auto const found = key[0] == 't'   ? measure.timeout_s
+                           : key[1] == 'i' ? measure.min_time_s
+                                           : static_cast<double>(measure.memory_bytes);
+        EXPECT_DOUBLE_EQ(found, value) << text;
+    }
+    auto const plan = plan_of(small, {{{"grid.context", "[1, 32k, 1M, all, '7']"}}, {}});
+    std::vector<std::uint64_t> contexts;
+    for (std::size_t i = 0; i < plan.cells.size(); i += 3) contexts.push_back(plan.cells[i].context);
+    EXPECT_THAT(contexts, ElementsAre(1, 32768, 1048576, 0, 7));
+}
+
+TEST(Plan, LeavesOutWhatExcludeTakes) {
+    EXPECT_THAT(spelled(plan_of(small + "exclude: [{codec: int8, context: 512}]\n")),
+                ElementsAre("gpt2 512 raw openmp 1 0 roundtrip", "gpt2 512 fp16 | zstd openmp 1 0 roundtrip",
+                            "gpt2 1024 raw openmp 1 0 roundtrip", "gpt2 1024 int8 openmp 1 0 roundtrip",
+                            "gpt2 1024 fp16 | zstd openmp 1 0 roundtrip"));
+    EXPECT_THAT(spelled(plan_of(small + "exclude:\n  - {codec: [raw, int8]}\n  - {context: 1024}\n")),
+                ElementsAre("gpt2 512 fp16 | zstd openmp 1 0 roundtrip"));
+}
+
+TEST(Plan, MatchesCodecsByNameAndByAnySpellingOfTheText) {
+    std::string const named = R"(kvstone: 1
+sources: [synthetic: {shape: gpt2}]
+grid: {codec: [raw, {name: eight, codec: int8}]}
+workloads: [roundtrip]
+)";
+    for (auto const* codec : {"eight", "int8", "'int8:scheme=symmetric'"})
+        EXPECT_THAT(spelled(plan_of(named + "exclude: [{codec: " + codec + "}]\n")),
+                    ElementsAre("gpt2 0 raw openmp 1 0 roundtrip"))
+            << codec;
+}
+
+TEST(Plan, NamesRequiredCells) {
+    auto const plan = plan_of(small + "require: [{codec: [raw, int8], context: 1k}, {codec: raw}]\n");
+    EXPECT_THAT(plan.require, ElementsAre(plan.cells[0].id, plan.cells[3].id, plan.cells[4].id));
+    auto const part = plan_of(small + "require: [{codec: raw}]\n", {{}, {"zstd"}});
+    EXPECT_TRUE(part.require.empty());
+}
+
+TEST(Plan, KeepsOnlyCellsThatHaveEveryWord) {
+    EXPECT_EQ(plan_of(small, {{}, {"zstd"}}).cells.size(), 2);
+    EXPECT_EQ(plan_of(small, {{}, {"zstd", "512"}}).cells.size(), 1);
+    auto const id = plan_of(small).cells[4].id;
+    EXPECT_THAT(ids(plan_of(small, {{}, {id}})), ElementsAre(id));
+    EXPECT_THROW(plan_of(small, {{}, {"zstd", "int8"}}), ConfigError);
+}
+
+TEST(Plan, TakesEqualCellsOnceAndKeepsTheFirstName) {
+    auto const plan = plan_of(R"(kvstone: 1
+sources:
+  - synthetic: {shape: gpt2}
+  - {name: twin, synthetic: {layers: 12, kv_heads: 12, head_dim: 64, seed: 0}}
+grid: {context: [512, 512], codec: [{name: first, codec: int8}, "int8:scheme=symmetric"], threads: [0, all]}
+workloads: [roundtrip, roundtrip]
+)");
+    EXPECT_THAT(spelled(plan), ElementsAre("gpt2 512 first openmp 1 0 roundtrip"));
+}
+
+TEST(Plan, CodecMapFormStandsForItsRules) {
+    auto const codec = [](std::string const& map) {
+        return plan_of(small, {{{"grid.codec", "[" + map + "]"}}, {}}).cells.at(0).codec;
+    };
+    EXPECT_EQ(codec(R"({name: kivi4, window: 128, k: "int:bits=4,axis=channel,group=32", v: "int:bits=4,axis=token"})"),
+              "window(128){raw} k{int:bits=4,axis=channel,group=32} v{int:bits=4,axis=token}");
+    EXPECT_EQ(codec(R"({rest: int8, sink: 4, layers: {"0-1": fp16 | gear | zstd}, heads: {"3": raw}})"),
+              "layers(0-1){fp16 | gear | zstd} heads(3){raw} sink(4){raw} rest{int8}");
+    EXPECT_EQ(codec("{rest: 'int8:scheme=symmetric'}"), "int8");
+}
+
+TEST(Plan, OverridesEditTheTree) {
+    auto const plan = plan_of(small, {{{"grid.context", "[64]"},
+                                       {"grid.codec.0", "bf16"},
+                                       {"sources.0.synthetic.seed", "9"},
+                                       {"measure.repetitions", "2"}},
+                                      {}});
+    EXPECT_THAT(spelled(plan), ElementsAre("gpt2 64 bf16 openmp 1 0 roundtrip", "gpt2 64 int8 openmp 1 0 roundtrip",
+                                           "gpt2 64 fp16 | zstd openmp 1 0 roundtrip"));
+    EXPECT_EQ(plan.cells[0].source.at("seed"), 9);
+    EXPECT_EQ(plan.measure.repetitions, 2);
+}
+
+TEST(Plan, OverridesMayTakeAwayWhatTheFileStillNames) {
+    auto const plan = plan_of(small + "exclude: [{codec: int8}]\nrequire: [{context: 512}]\n",
+                              {{{"grid.codec", "[raw]"}, {"grid.context", "[8]"}}, {}});
+    EXPECT_EQ(plan.cells.size(), 1);
+    EXPECT_TRUE(plan.require.empty());
+}
+
+TEST(Plan, PublishedFiguresMatchCells) {
+    auto const plan = plan_of(small + R"(published:
+  - {match: {codec: int8, context: [512, 1k]}, component: k, metric: mae, value: 0.0041, setting: "GPT-2, prompt", comparable: shape}
+  - {component: kv, metric: ratio_vs_fp16, value: -2e-1, comparable: "no"}
+)");
+    ASSERT_EQ(plan.published.size(), 2);
+    EXPECT_EQ(plan.published[0].match, Json::parse(R"({"codec":"int8","context":[512,1024]})"));
+    EXPECT_EQ(plan.published[0].component, "k");
+    EXPECT_EQ(plan.published[0].metric, "mae");
+    EXPECT_DOUBLE_EQ(plan.published[0].value, 0.0041);
+    EXPECT_EQ(plan.published[0].setting, "GPT-2, prompt");
+    EXPECT_EQ(plan.published[0].comparable, "shape");
+    EXPECT_DOUBLE_EQ(plan.published[1].value, -0.2);
+    std::vector<bool> matched;
+    for (auto const& cell : plan.cells) matched.push_back(matches(plan.published[0].match, cell));
+    EXPECT_THAT(matched, ElementsAre(false, true, false, false, true, false));
+    EXPECT_TRUE(matches(plan.published[1].match, plan.cells[0]));
+}
+
+TEST(Plan, HashCoversCellsAndMeasureAlone) {
+    auto const hash = plan_of(small).hash;
+    EXPECT_EQ(hash.size(), 16);
+    EXPECT_EQ(plan_of(small, {{{"name", "other"}}, {}}).hash, hash);
+    EXPECT_EQ(plan_of(small, {{{"grid.context", "[1k, 512]"}}, {}}).hash, hash);
+    EXPECT_NE(plan_of(small, {{{"grid.context", "[512]"}}, {}}).hash, hash);
+    EXPECT_NE(plan_of(small, {{{"measure.repetitions", "6"}}, {}}).hash, hash);
+}
+
+TEST(Plan, AliasesAreCopies) {
+    auto const plan = plan_of(R"(kvstone: 1
+sources: [synthetic: {shape: gpt2}]
+grid: {context: &sizes [1, 2], batch: *sizes, codec: [raw]}
+workloads: [roundtrip]
+)");
+    EXPECT_EQ(plan.cells.size(), 4);
+}
+
+TEST(Plan, ShippedScenariosAreValid) {
+    auto const yaml = std::filesystem::path(KVSTONE_SOURCE_FOLDER) / "scenarios" / "library" / "quickstart.yaml";
+    auto vocabulary = fake_vocabulary();
+    // Any file will do for the built-in ones: this asks about the scenario, not about the model.
+    vocabulary.builtin_path = [&](std::string const&) { return yaml.string(); };
+    auto const plan = load_plan(yaml.string(), vocabulary);
+    EXPECT_EQ(plan.cells.size(), 2 * 2 * 7);
+    EXPECT_EQ(plan.scenario, "quickstart");
+}
+
+}  // namespace
+}  // namespace kvstone
