@@ -1,0 +1,95 @@
+#include "harness/attempt_process.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <iostream>
+#include <iterator>
+#include <new>
+#include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "backends/backend.hpp"
+#include "harness/roofline_probe.hpp"
+#include "harness/workload.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr int kResultDescriptor = 3;
+
+/// Throws SystemError where the reader is gone.
+void answer(Json const& json) {
+    int const descriptor = fcntl(kResultDescriptor, F_GETFD) >= 0 ? kResultDescriptor : STDOUT_FILENO;
+    auto text = json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+    for (std::size_t sent = 0; sent < text.size();) {
+        auto const count = write(descriptor, text.data() + sent, text.size() - sent);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) throw SystemError("cannot write the result", errno);
+        sent += static_cast<std::size_t>(count);
+    }
+}
+
+Workload const& workload_named(std::string const& name) {
+    std::vector<std::string> names;
+    for (auto const& workload : workloads()) {
+        if (workload.name == name) return workload;
+        names.push_back(workload.name);
+    }
+    throw ConfigError("no such workload", name, names);
+}
+
+/// Figures of a pass that did not end well are no figures.
+void fail(Measurement& measurement, Status status, std::string reason) {
+    measurement.status = status;
+    measurement.reason = std::move(reason);
+    measurement.figures.clear();
+    measurement.samples.clear();
+    measurement.profiles.clear();
+}
+
+Measurement attempt(AttemptRequest const& request) {
+    Measurement measurement;
+    measurement.attempt_id = request.attempt_id;
+    measurement.cell_id = request.cell.id;
+    measurement.process = request.process;
+    measurement.status = Status::ok;
+    auto const start = std::chrono::steady_clock::now();
+    try {
+        workload_named(request.cell.workload).run(request, measurement);
+    } catch (std::bad_alloc const&) {
+        fail(measurement, Status::oom, "an allocation failed");
+    } catch (std::exception const& error) {
+        fail(measurement, Status::error, error.what());
+    } catch (...) {
+        fail(measurement, Status::error, "an exception of no standard type");
+    }
+    measurement.wall_ns =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count();
+    return measurement;
+}
+
+}  // namespace
+
+int attempt_main(int argc, char** argv) {
+    try {
+        if (argc == 3 && std::string(argv[1]) == "--probe") {
+            BackendRuntime const runtime;
+            answer(to_json(measure_roofline(backend_named(argv[2]))));
+            return 0;
+        }
+        if (argc != 1) throw ConfigError("usage: kvstone-attempt [--probe BACKEND]");
+        std::string const text{std::istreambuf_iterator<char>(std::cin), {}};
+        auto const request = attempt_request_from_json(Json::parse(text));
+        BackendRuntime const runtime(request.cell.threads);
+        answer(to_json(attempt(request)));
+        return 0;
+    } catch (std::exception const& error) {
+        std::cerr << "kvstone-attempt: " << error.what() << '\n';
+        return 2;
+    }
+}
+
+}  // namespace kvstone

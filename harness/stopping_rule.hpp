@@ -1,0 +1,48 @@
+#pragma once
+// When enough passes have been timed, and how sure their median is.
+
+#include <optional>
+#include <vector>
+
+namespace kvstone {
+
+struct Interval {
+    double low = 0;
+    double high = 0;
+};
+
+/// Mean of the two middle samples where their number is even. Requires at least one.
+double median(std::vector<double> samples);
+
+/// The 95% confidence interval of the median from order statistics, without assuming any distribution: the narrowest
+/// symmetric pair X(k), X(n+1-k) with P(Binomial(n, 1/2) < k) <= 0.025. Nothing below 6 samples, which bear none.
+std::optional<Interval> median_interval(std::vector<double> samples);
+
+/// Decides after each pass.
+class StoppingRule {
+  public:
+    virtual ~StoppingRule() = default;
+    virtual void add(double pass_ns) = 0;
+    virtual bool done() const = 0;
+};
+
+/// At least `repetitions` passes and `min_time_s` in sum; then until the half-width of the median's interval is at most
+/// 2% of the median, or a cap is reached: 10 x min_time_s in sum, or 1,000 passes.
+class MedianIntervalRule final : public StoppingRule {
+  public:
+    static constexpr double relative_half_width = 0.02;
+    static constexpr double time_cap_factor = 10;
+    static constexpr std::size_t pass_cap = 1000;
+
+    MedianIntervalRule(int repetitions, double min_time_s) : repetitions_(repetitions), min_time_s_(min_time_s) {}
+    void add(double pass_ns) override;
+    bool done() const override;
+
+  private:
+    int repetitions_;
+    double min_time_s_;
+    double sum_s_ = 0;
+    std::vector<double> samples_;
+};
+
+}  // namespace kvstone

@@ -1,0 +1,171 @@
+#include "harness/workloads/roundtrip.hpp"
+
+#include <cstring>
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include "backends/timer.hpp"
+#include "codecs/tensor_codec.hpp"
+#include "harness/channel_rms.hpp"
+#include "harness/process_memory.hpp"
+#include "harness/stopping_rule.hpp"
+#include "harness/tensor_source.hpp"
+#include "harness/workloads/roundtrip_figures.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+/// The original and the place it is decoded to, in the backend's memory. On the host the original stays where it is.
+class Workbench {
+  public:
+    Workbench(HostTensor tensor, BackendKind kind)
+        : tensor_(std::move(tensor)), kind_(kind), placed_(kind), decoded_(kind, bytes()) {
+        if (on_host()) return;
+        placed_ = Buffer(kind, bytes());
+        copy_to_backend(kind, placed_.data(), tensor_.bytes.get(), bytes());
+    }
+
+    std::size_t bytes() const { return tensor_.span().size(); }
+    HostTensor const& tensor() const { return tensor_; }
+    /// Never written to.
+    KvView original() const { return view(on_host() ? const_cast<std::byte*>(tensor_.bytes.get()) : placed_.data()); }
+    KvView decoded() const { return view(decoded_.data()); }
+
+    /// Fills the place with what no codec writes by chance, so that a pass that writes nothing is found out.
+    void spoil() const {
+        if (on_host()) {
+            std::memset(decoded_.data(), 0xA5, bytes());
+        } else {
+            std::vector<std::byte> const pattern(bytes(), std::byte{0xA5});
+            copy_to_backend(kind_, decoded_.data(), pattern.data(), bytes());
+        }
+    }
+
+    /// What was decoded, for the time of the call, in host memory.
+    template <class Action>
+    decltype(auto) with_decoded(Action&& action) const {
+        if (on_host()) return action(decoded_.data());
+        std::vector<std::byte> host(bytes());
+        copy_to_host(kind_, host.data(), decoded_.data(), bytes());
+        return action(host.data());
+    }
+
+    std::uint64_t decoded_hash() const {
+        return with_decoded([&](std::byte const* data) -> std::uint64_t { return XXH3_64bits(data, bytes()); });
+    }
+
+  private:
+    bool on_host() const { return kind_ == BackendKind::openmp; }
+    KvView view(std::byte* data) const { return {data, tensor_.type, tensor_.shape, KvStrides::packed(tensor_.shape)}; }
+
+    HostTensor tensor_;
+    BackendKind kind_;
+    Buffer placed_;
+    Buffer decoded_;
+};
+
+void time_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind, Measure const& measure,
+                 RoundtripResult& result) {
+    auto const encode = [&] { codec.encode(bench.original()); };
+    auto const decode = [&] { codec.decode(bench.decoded()); };
+    encode();
+    decode();
+    if (!measure.timing) return;
+    MedianIntervalRule encode_rule(measure.repetitions, measure.min_time_s);
+    MedianIntervalRule decode_rule(measure.repetitions, measure.min_time_s);
+    while (!encode_rule.done() || !decode_rule.done()) {
+        result.encode_ns.push_back(static_cast<double>(fenced_ns(kind, encode)));
+        result.decode_ns.push_back(static_cast<double>(fenced_ns(kind, decode)));
+        encode_rule.add(result.encode_ns.back());
+        decode_rule.add(result.decode_ns.back());
+    }
+}
+
+/// Keeps the first reason.
+void refuse(Measurement& measurement, Status status, std::string const& component, std::string const& reason) {
+    if (measurement.status != Status::ok) return;
+    measurement.status = status;
+    measurement.reason = fmt::format("{}: {}", component, reason);
+}
+
+void check_values(ErrorSums const& sums, std::string const& component, Measurement& measurement) {
+    if (sums.made > 0)
+        refuse(measurement, Status::verify_failed, component,
+               fmt::format("{} finite values were decoded as NaN or infinity", sums.made));
+    if (sums.lost > 0)
+        refuse(measurement, Status::error, component,
+               fmt::format("{} of {} values that are NaN or infinite in the original do not survive this codec",
+                           sums.lost, sums.nonfinite));
+}
+
+RoundtripResult roundtrip(Component component, HostTensor tensor, BackendKind kind, AttemptRequest const& request,
+                          Codec const& text, Measurement& measurement) {
+    RoundtripResult result;
+    result.component = name_of(component);
+    result.shape = tensor.shape;
+    result.original_bytes = tensor.span().size();
+    result.channel_rms_max_over_median = channel_rms_max_over_median(tensor);
+    Workbench const bench(std::move(tensor), kind);
+    auto const make = [&] { return TensorCodec(text, component, result.shape, bench.tensor().type, kind); };
+
+    std::vector<std::byte> container;
+    std::uint64_t decoded_in_place = 0;
+    {
+        auto const before = memory_in_use(kind);
+        auto codec = make();
+        time_passes(codec, bench, kind, request.measure, result);
+        result.allocated_bytes = memory_in_use(kind) - before;
+        result.ledger = codec.ledger();
+        result.nominal_bits_per_value = codec.nominal_bits_per_value();
+        result.encode_traffic_bytes = codec.encode_traffic_bytes();
+        result.decode_traffic_bytes = codec.decode_traffic_bytes();
+        decoded_in_place = bench.decoded_hash();
+        container = codec.seal();
+    }
+    if (container.size() != result.ledger.stored_bytes())
+        refuse(measurement, Status::verify_failed, result.component,
+               fmt::format("the ledger bills {} bytes, the container has {}", result.ledger.stored_bytes(),
+                           container.size()));
+
+    auto fresh = make();
+    fresh.load(container);
+    bench.spoil();
+    fresh.decode(bench.decoded());
+    if (bench.decoded_hash() != decoded_in_place)
+        refuse(measurement, Status::verify_failed, result.component,
+               "the container decodes to another tensor than the planes it was sealed from");
+    result.distortion = bench.with_decoded([&](std::byte const* decoded) {
+        return measure_distortion(result.shape, bench.tensor().type, bench.tensor().bytes.get(), decoded);
+    });
+    check_values(result.distortion.total, result.component, measurement);
+    return result;
+}
+
+}  // namespace
+
+void run_roundtrip(AttemptRequest const& request, Measurement& measurement) {
+    auto const& cell = request.cell;
+    auto const kind = backend_named(cell.backend);
+    auto const codec = Codec::parse(cell.codec);
+    auto tensors = load_tensors(cell.source, cell.locator, cell.context);
+    tensors.k_prerope.reset();
+    tensors.q.reset();
+    std::vector<RoundtripResult> results;
+    auto const add = [&](Component component, std::optional<HostTensor>& tensor) {
+        if (!tensor) return;
+        auto taken = std::move(*tensor);
+        tensor.reset();
+        results.push_back(roundtrip(component, std::move(taken), kind, request, codec, measurement));
+    };
+    add(Component::k, tensors.k);
+    add(Component::v, tensors.v);
+    if (results.empty()) throw CorruptData("the source has neither K nor V");
+    add_roundtrip_figures(results, measurement);
+    measurement.figures.push_back({"kv", "peak_rss_bytes", static_cast<double>(own_peak_rss_bytes()), 1, {}, {}});
+    if (kind != BackendKind::openmp)
+        measurement.figures.push_back({"kv", "device_peak_bytes", static_cast<double>(memory_peak(kind)), 1, {}, {}});
+}
+
+}  // namespace kvstone
