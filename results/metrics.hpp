@@ -7,6 +7,7 @@
 namespace kvstone {
 
 enum class Better { lower, higher, neither };
+std::string_view name_of(Better better);
 
 struct Metric {
     std::string_view name;

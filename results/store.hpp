@@ -11,6 +11,8 @@
 #include "results/measurement.hpp"
 #include "scenarios/scenario.hpp"
 
+struct sqlite3;  // SQLite's connection
+
 namespace kvstone {
 
 /// A campaign is the plan's hash + build + toolchain + hardware class.
@@ -22,11 +24,12 @@ struct Campaign {
 };
 
 class Store {
- public:
+  public:
     /// Opens for writing, creating the file and its schema, or migrating an older one. Takes the writer's lock.
     /// Throws ConfigError: a second writer, a newer schema, not a KVstone database, a read-only folder.
     static Store open(std::string const& path);
-    /// Opens for reading only; never writes, migrates or locks out a writer. Throws ConfigError where it does not exist.
+    /// Opens for reading only; never writes, migrates or locks out a writer. Throws ConfigError where it does not
+    /// exist.
     static Store open_read_only(std::string const& path);
     ~Store();
     Store(Store&&) noexcept;
@@ -41,9 +44,9 @@ class Store {
     void ingest(Campaign const& campaign, std::vector<Measurement> const& measurements);
 
     /// The connection, for queries of this folder.
-    struct sqlite3* connection() const;
+    sqlite3* connection() const;
 
- private:
+  private:
     struct State;
     explicit Store(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;

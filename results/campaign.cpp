@@ -1,0 +1,175 @@
+// Campaigns: what is owed, what is still to be tried, and attempts coming in.
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <stdexcept>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "results/metrics.hpp"
+#include "results/store.hpp"
+#include "results/store_state.hpp"
+#include "results/text.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+std::string utc_now() {
+    return fmt::format("{:%FT%T}Z", std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
+}
+
+template <class... Values>
+std::int64_t insert_or_find(sqlite3* connection, std::string_view sql, Values const&... values) {
+    Statement statement(connection, sql);
+    if (!statement.with(values...).step()) throw std::logic_error("no row came back");
+    auto const id = statement.integer(0);
+    while (statement.step()) {
+    }
+    return id;
+}
+
+std::int64_t write_build(sqlite3* connection, Build const& build) {
+    auto const toolchain = insert_or_find(connection,
+                                          "INSERT INTO toolchain(uid, packages) VALUES (?, ?) ON CONFLICT (uid) DO "
+                                          "UPDATE SET packages = excluded.packages RETURNING id",
+                                          build.toolchain, build.toolchain_packages);
+    return insert_or_find(connection,
+                          "INSERT INTO build(toolchain, git_sha, version, build_type, compiler, flags, has_mpi, "
+                          "has_llama, has_cuda) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET git_sha = "
+                          "excluded.git_sha RETURNING id",
+                          toolchain, build.git_sha, build.version, build.build_type, build.compiler, build.flags,
+                          build.has_mpi, build.has_llama, build.has_cuda);
+}
+
+std::int64_t write_plan(sqlite3* connection, Plan const& plan) {
+    return insert_or_find(connection,
+                          "INSERT INTO plan(uid, processes, measure) VALUES (?, ?, ?) ON CONFLICT (uid) DO UPDATE SET "
+                          "measure = excluded.measure RETURNING id",
+                          plan.hash, plan.measure.processes, to_json(plan.measure).dump());
+}
+
+void write_expected(sqlite3* connection, std::int64_t campaign, Plan const& plan) {
+    std::set<std::string> const required(plan.require.begin(), plan.require.end());
+    Statement cell(
+        connection,
+        "INSERT INTO cell(uid, canonical, workload, source, source_kind, source_name, context, batch, codec, "
+        "codec_name, backend, threads) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO "
+        "UPDATE SET source_name = excluded.source_name, codec_name = excluded.codec_name WHERE source_name "
+        "<> excluded.source_name OR codec_name <> excluded.codec_name");
+    Statement expected(connection,
+                       "INSERT INTO expected(campaign, cell, process, position, required) VALUES (?, (SELECT id FROM "
+                       "cell WHERE uid = ?), ?, ?, ?) ON CONFLICT DO UPDATE SET required = excluded.required");
+    std::int64_t position = 0;
+    for (auto const& c : plan.cells) {
+        auto const kind = c.source.is_object() ? c.source.value("kind", "") : "";
+        cell.run(c.id, c.canonical, c.workload, c.source.dump(), kind, c.source_name, c.context, c.batch, c.codec,
+                 c.codec_name.empty() ? c.codec : c.codec_name, c.backend, c.threads);
+        for (int process = 0; process < plan.measure.processes; ++process)
+            expected.run(campaign, c.id, process, position, required.contains(c.id));
+        ++position;
+    }
+}
+
+/// Cell members that a published figure's match may name, as they are compared.
+Json matchable(Cell const& cell) {
+    return {{"cell", cell.id},        {"workload", cell.workload}, {"source_name", cell.source_name},
+            {"source", cell.source},  {"context", cell.context},   {"batch", cell.batch},
+            {"codec", cell.codec},    {"backend", cell.backend},   {"codec_name", cell.codec_name},
+            {"threads", cell.threads}};
+}
+
+bool matches(Json const& match, Json const& cell) {
+    return std::all_of(match.items().begin(), match.items().end(), [&](auto const& item) {
+        auto const& value = item.value();
+        if (item.key() == "codec" && value == cell["codec_name"]) return true;
+        if (item.key() == "source") {
+            if (value.is_string()) return value == cell["source_name"];
+            return value.is_object() && std::all_of(value.items().begin(), value.items().end(), [&](auto const& part) {
+                       return cell["source"].contains(part.key()) && cell["source"][part.key()] == part.value();
+                   });
+        }
+        return cell.contains(item.key()) && cell[item.key()] == value;
+    });
+}
+
+void write_published(sqlite3* connection, std::int64_t campaign, Plan const& plan) {
+    Statement(connection, "DELETE FROM published_cell WHERE published IN (SELECT id FROM published WHERE campaign = ?)")
+        .run(campaign);
+    Statement(connection, "DELETE FROM published WHERE campaign = ?").run(campaign);
+    if (plan.published.empty()) return;
+    std::vector<Json> cells;
+    for (auto const& cell : plan.cells) cells.push_back(matchable(cell));
+    Statement figure(connection,
+                     "INSERT INTO published(campaign, match, component, metric, value, setting, comparable) VALUES (?, "
+                     "?, ?, (SELECT id FROM metric WHERE name = ?), ?, ?, ?)");
+    Statement spoken_of(connection,
+                        "INSERT INTO published_cell(published, cell) SELECT ?, id FROM cell WHERE uid = ? ON CONFLICT "
+                        "DO NOTHING");
+    for (auto const& p : plan.published) {
+        if (find_metric(p.metric) == nullptr) {
+            std::vector<std::string> known;
+            for (auto const& metric : metrics()) known.emplace_back(metric.name);
+            throw ConfigError("a published figure is of an unknown metric", p.metric, known);
+        }
+        figure.run(campaign, p.match.dump(), p.component, p.metric, p.value, p.setting, p.comparable);
+        auto const id = sqlite3_last_insert_rowid(connection);
+        for (std::size_t i = 0; i < cells.size(); ++i)
+            if (matches(p.match, cells[i])) spoken_of.run(id, plan.cells[i].id);
+    }
+}
+
+std::int64_t campaign_id(sqlite3* connection, std::string const& uid) {
+    Statement find(connection, "SELECT id FROM campaign WHERE uid = ?");
+    if (!find.with(uid).step()) throw ConfigError("the database has no such campaign", uid);
+    return find.integer(0);
+}
+
+}  // namespace
+
+Campaign Store::begin_campaign(Plan const& plan, Build const& build, std::string const& hardware_class, bool fresh) {
+    auto* const db = connection();
+    auto const identity = hash_text(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", plan.hash, build.git_sha, build.build_type,
+                                                build.flags, build.toolchain, hardware_class));
+    Transaction transaction(db);
+    // The newest of the same identity goes on, unless a fresh one is asked for.
+    Statement newest(db, "SELECT coalesce(max(serial), -1) FROM campaign WHERE identity = ?");
+    newest.with(identity).step();
+    auto const last = newest.integer(0);
+    newest.reset();
+    auto const serial = fresh ? last + 1 : std::max<std::int64_t>(last, 0);
+    auto const uid = serial == 0 ? identity : hash_text(fmt::format("{}\n{}", identity, serial));
+    auto const id = insert_or_find(db,
+                                   "INSERT INTO campaign(uid, identity, serial, scenario, plan, build, hardware_class, "
+                                   "started_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE SET "
+                                   "scenario = excluded.scenario RETURNING id",
+                                   uid, identity, serial, plan.scenario, write_plan(db, plan), write_build(db, build),
+                                   hardware_class, utc_now());
+    write_expected(db, id, plan);
+    write_published(db, id, plan);
+    transaction.commit();
+    return {uid, plan.scenario, plan.hash, hardware_class};
+}
+
+std::vector<std::pair<std::string, int>> Store::pending(Campaign const& campaign) const {
+    Statement select(connection(),
+                     "SELECT cell.uid, c.process FROM v_current c JOIN cell ON cell.id = c.cell LEFT JOIN attempt a ON "
+                     "a.id = c.attempt WHERE c.campaign = ? AND (a.id IS NULL OR NOT a.stands) ORDER BY c.position, "
+                     "c.process");
+    std::vector<std::pair<std::string, int>> result;
+    select.with(campaign_id(connection(), campaign.id));
+    while (select.step()) result.emplace_back(select.text(0), static_cast<int>(select.integer(1)));
+    return result;
+}
+
+void Store::ingest(Campaign const& campaign, std::vector<Measurement> const& measurements) {
+    if (!state_->ingester) throw std::logic_error("the database was opened for reading");
+    Transaction transaction(connection());
+    auto const id = campaign_id(connection(), campaign.id);
+    for (auto const& measurement : measurements) state_->ingester->store(id, measurement);
+    transaction.commit();
+}
+
+}  // namespace kvstone

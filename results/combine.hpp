@@ -1,0 +1,25 @@
+#pragma once
+// Figures over several processes of one cell.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include <sqlite3.h>
+
+namespace kvstone {
+
+/// Median with its 95% interval by order statistics (binomial ranks, no assumption about the distribution), which does
+/// not exist below 6 values. The values must be sorted; throws nothing.
+struct MedianInterval {
+    double median = 0;
+    std::optional<double> low;
+    std::optional<double> high;
+};
+MedianInterval median_interval(std::span<double const> sorted);
+
+/// Writes `combined` anew for one cell of a campaign: medians over the attempts that count, where every process has one
+/// and all are ok; else nothing. The caller holds the transaction.
+void combine_processes(sqlite3* connection, std::int64_t campaign, std::int64_t cell);
+
+}  // namespace kvstone

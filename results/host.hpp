@@ -1,0 +1,44 @@
+#pragma once
+// The node under a measurement: what it is made of, and the state it was in.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace kvstone {
+
+struct Host {
+    std::string name;
+    std::string hardware_class;  ///< 16 hexadecimal digits over CPU model, cores, memory in GiB and GPU models
+    std::string hardware_name;   ///< the same for people: "AMD EPYC x2 24GiB"
+    std::string cpu_model;
+    int sockets = 0;  ///< 0: not told; so are all numbers below
+    int cores = 0;    ///< physical
+    int threads = 0;
+    bool smt = false;  ///< more than one thread a core
+    int numa_nodes = 0;
+    std::uint64_t memory_bytes = 0;
+    std::string kernel;
+    std::string governor;          ///< empty: not told, as in virtual machines
+    std::vector<std::string> isa;  ///< vector extensions codecs care about, as /proc/cpuinfo names them
+    std::vector<std::string> gpus;
+    std::string gpu_driver;
+
+    // Of the moment.
+    double load_average = 0;  ///< over the last minute
+    std::optional<double> temperature_c;
+
+    bool operator==(Host const&) const = default;
+};
+
+/// Reads /proc and /sys below `root`; facts that are not there stay empty. Throws nothing.
+Host describe_host(std::string const& root = "");
+
+nlohmann::json to_json(Host const& host);
+/// Throws CorruptData where members are missing or of another type.
+Host host_from_json(nlohmann::json const& json);
+
+}  // namespace kvstone

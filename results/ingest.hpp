@@ -1,0 +1,33 @@
+#pragma once
+// Attempts on their way into tables.
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include <sqlite3.h>
+
+#include "results/measurement.hpp"
+#include "results/sqlite.hpp"
+
+namespace kvstone {
+
+/// Prepared statements and numbers of metrics, kept between batches. The caller holds the transaction.
+class Ingester {
+  public:
+    explicit Ingester(sqlite3* connection);
+    /// Stores one attempt with all that hangs on it; one that is there already changes nothing. Throws std::logic_error
+    /// for a metric nobody declared, CorruptData for a cell or process that the campaign does not expect.
+    void store(std::int64_t campaign, Measurement const& measurement);
+
+  private:
+    std::int64_t metric(std::string const& name) const;
+    std::optional<std::int64_t> host(Json const& facts);
+    void store_figures(std::int64_t attempt, Measurement const& measurement);
+
+    sqlite3* connection_;
+    std::map<std::string, std::int64_t, std::less<>> metrics_;
+    Statement find_expected_, find_host_, add_host_, add_attempt_, add_figure_, add_sample_, add_profile_;
+};
+
+}  // namespace kvstone

@@ -1,0 +1,105 @@
+#include "results/metrics.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace kvstone {
+namespace {
+
+using enum Better;
+
+// In formulas x is the original, y what was decoded from the stored container, e = y - x; sums run over all values of
+// the component ("kv": K and V together).
+constexpr std::array table{
+    // Bytes.
+    Metric{"bits_per_value", "bit", lower, true, "8 x stored bytes / values, every ledger line but the workspace"},
+    Metric{"nominal_bits_per_value", "bit", lower, true, "bits per value that the method's name promises"},
+    Metric{"ratio_vs_fp16", "1", higher, true, "2 x values / stored bytes"},
+    Metric{"ratio_vs_fp32", "1", higher, true, "4 x values / stored bytes"},
+    Metric{"ledger_payload_bytes", "byte", lower, true, "stored bytes of coded values"},
+    Metric{"ledger_scales_bytes", "byte", lower, true, "stored bytes of scales and norms"},
+    Metric{"ledger_zeros_bytes", "byte", lower, true, "stored bytes of zero points and minima"},
+    Metric{"ledger_outliers_bytes", "byte", lower, true, "stored bytes of outliers and their places"},
+    Metric{"ledger_window_bytes", "byte", lower, true, "stored bytes of sinks and the recent window kept raw"},
+    Metric{"ledger_codebooks_bytes", "byte", lower, true, "stored bytes of codebooks and probability tables"},
+    Metric{"ledger_headers_bytes", "byte", lower, true, "stored bytes of headers and checksums"},
+    Metric{"ledger_padding_bytes", "byte", lower, true, "stored bytes that only align others"},
+    Metric{"ledger_workspace_bytes", "byte", lower, false, "memory needed while coding; never part of stored bytes"},
+    Metric{"allocated_bytes", "byte", lower, false, "bytes the codec's buffers took from the backend's memory"},
+    Metric{"peak_rss_bytes", "byte", lower, false, "VmHWM of the attempt's process"},
+    Metric{"device_peak_bytes", "byte", lower, false, "peak of the device's memory in use by the attempt"},
+    // Tensor error.
+    Metric{"mae", "value", lower, true, "mean |e|"},
+    Metric{"rmse", "value", lower, true, "sqrt(mean e^2)"},
+    Metric{"nmse", "1", lower, true, "mean e^2 / variance of x"},
+    Metric{"max_abs_error", "value", lower, true, "max |e|"},
+    Metric{"relative_error_l1", "1", lower, true, "sum |e| / sum |x|"},
+    Metric{"relative_error_p50", "1", lower, true, "median of |e| / |x| over |x| above the stated floor"},
+    Metric{"relative_error_p95", "1", lower, true, "95th percentile of |e| / |x| over |x| above the stated floor"},
+    Metric{"relative_error_p99", "1", lower, true, "99th percentile of |e| / |x| over |x| above the stated floor"},
+    Metric{"relative_error_max", "1", lower, true, "maximum of |e| / |x| over |x| above the stated floor"},
+    Metric{"cosine", "1", higher, true, "<x, y> / (|x| |y|) over the whole component"},
+    Metric{"cosine_min", "1", higher, true, "smallest cosine of one head's vector at one token"},
+    // The original itself.
+    Metric{"channel_rms_max_over_median", "1", neither, true,
+           "per layer and head: largest channel RMS / median channel RMS of x; the largest over layers and heads"},
+    // Attention.
+    Metric{"attention_logit_error", "1", lower, true, "relative L2 error of q.k before the softmax"},
+    Metric{"attention_kl", "nat", lower, true, "mean KL(softmax of the original || softmax of the decoded)"},
+    Metric{"attention_output_error", "1", lower, true, "relative L2 error of attention's output"},
+    Metric{"attention_top8_overlap", "1", higher, true,
+           "mean share of the 8 most attended tokens that stay among them"},
+    // Speed.
+    Metric{"encode_ns", "ns", lower, false, "median time of one encoding pass over the component"},
+    Metric{"decode_ns", "ns", lower, false, "median time of one decoding pass over the component"},
+    Metric{"encode_gb_per_s", "GB/s", higher, false, "original bytes / encode_ns"},
+    Metric{"decode_gb_per_s", "GB/s", higher, false, "original bytes / decode_ns"},
+    Metric{"encode_roofline", "1", higher, false,
+           "(original + stored bytes) / encode_ns / the interleaved copy roofline"},
+    Metric{"decode_roofline", "1", higher, false,
+           "(original + stored bytes) / decode_ns / the interleaved copy roofline"},
+    Metric{"append_ns_per_token", "ns", lower, false, "time to append one token's K and V"},
+    Metric{"break_even_gbit_per_s", "Gbit/s", higher, false,
+           "link speed below which encode, send and decode beat sending the original"},
+    // Model.
+    Metric{"ppl", "1", lower, false, "exp(mean negative log likelihood of the scored tokens)"},
+    Metric{"ppl_delta_percent", "%", lower, false, "100 x (ppl / ppl with the uncompressed cache - 1)"},
+    Metric{"kld_mean", "nat", lower, false, "mean KL(next-token distribution, original || compressed)"},
+    Metric{"kld_p99", "nat", lower, false, "99th percentile of the same KL over tokens"},
+    Metric{"top1_agreement", "1", higher, false, "share of tokens whose most likely successor stays the same"},
+    Metric{"task_accuracy", "1", higher, false, "share of tasks answered rightly by summed log likelihood"},
+    Metric{"task_accuracy_norm", "1", higher, false, "the same with log likelihood per byte of the answer"},
+    Metric{"compressed_read_fraction", "1", neither, false, "share of K and V values that attention read decoded"},
+    Metric{"prefill_tokens_per_s", "token/s", higher, false, "prompt tokens / prefill time"},
+    Metric{"decode_tokens_per_s", "token/s", higher, false, "generated tokens / generation time"},
+    // Cache.
+    Metric{"hit_rate", "1", higher, true, "tokens served from the cache / tokens asked for"},
+    Metric{"bytes_saved", "byte", higher, true, "original bytes - stored bytes over the cache's content"},
+    Metric{"time_saved_percent", "%", higher, false, "100 x (1 - time with the cache / time without)"},
+    Metric{"write_gb_per_s", "GB/s", higher, false, "original bytes put into the cache / time"},
+    Metric{"read_gb_per_s", "GB/s", higher, false, "original bytes taken from the cache / time"},
+};
+
+}  // namespace
+
+std::span<Metric const> metrics() { return table; }
+
+Metric const* find_metric(std::string_view name) {
+    auto const found =
+        std::find_if(table.begin(), table.end(), [&](Metric const& metric) { return metric.name == name; });
+    return found == table.end() ? nullptr : &*found;
+}
+
+std::string_view name_of(Better better) {
+    switch (better) {
+        case lower:
+            return "lower";
+        case higher:
+            return "higher";
+        case neither:
+            break;
+    }
+    return "neither";
+}
+
+}  // namespace kvstone

@@ -1,0 +1,209 @@
+#include "results/schema.hpp"
+
+#include <array>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "results/sqlite.hpp"
+
+namespace kvstone {
+namespace {
+
+// Rows refer to each other by small integers; what people and other databases know them by is `uid` or a name. Figures
+// and samples, of which there are millions, live in the B-tree of their key (WITHOUT ROWID), ordered as they are read:
+// all of one attempt and metric together.
+constexpr std::string_view version_1 = R"sql(
+CREATE TABLE metric(
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  unit TEXT NOT NULL,
+  better TEXT NOT NULL CHECK (better IN ('lower', 'higher', 'neither')),
+  deterministic INTEGER NOT NULL CHECK (deterministic IN (0, 1)),
+  formula TEXT NOT NULL
+) STRICT;
+CREATE TABLE toolchain(
+  id INTEGER PRIMARY KEY,
+  uid TEXT NOT NULL UNIQUE,
+  packages TEXT NOT NULL
+) STRICT;
+CREATE TABLE build(
+  id INTEGER PRIMARY KEY,
+  toolchain INTEGER NOT NULL REFERENCES toolchain(id),
+  git_sha TEXT NOT NULL,
+  version TEXT NOT NULL,
+  build_type TEXT NOT NULL,
+  compiler TEXT NOT NULL,
+  flags TEXT NOT NULL,
+  has_mpi INTEGER NOT NULL,
+  has_llama INTEGER NOT NULL,
+  has_cuda INTEGER NOT NULL,
+  UNIQUE (git_sha, toolchain, version, build_type, compiler, flags, has_mpi, has_llama, has_cuda)
+) STRICT;
+CREATE TABLE host(
+  id INTEGER PRIMARY KEY,
+  uid TEXT NOT NULL UNIQUE,
+  name TEXT,
+  hardware_class TEXT,
+  hardware_name TEXT,
+  cpu_model TEXT,
+  cores INTEGER,
+  threads INTEGER,
+  memory_bytes INTEGER,
+  kernel TEXT,
+  governor TEXT,
+  facts TEXT NOT NULL
+) STRICT;
+CREATE TABLE plan(
+  id INTEGER PRIMARY KEY,
+  uid TEXT NOT NULL UNIQUE,
+  processes INTEGER NOT NULL,
+  measure TEXT NOT NULL
+) STRICT;
+CREATE TABLE campaign(
+  id INTEGER PRIMARY KEY,
+  uid TEXT NOT NULL UNIQUE,
+  identity TEXT NOT NULL,
+  serial INTEGER NOT NULL,
+  scenario TEXT NOT NULL,
+  plan INTEGER NOT NULL REFERENCES plan(id),
+  build INTEGER NOT NULL REFERENCES build(id),
+  hardware_class TEXT NOT NULL,
+  started_utc TEXT NOT NULL,
+  UNIQUE (identity, serial)
+) STRICT;
+CREATE TABLE cell(
+  id INTEGER PRIMARY KEY,
+  uid TEXT NOT NULL UNIQUE,
+  canonical TEXT NOT NULL,
+  workload TEXT NOT NULL,
+  source TEXT NOT NULL,
+  source_kind TEXT,
+  source_name TEXT NOT NULL,
+  context INTEGER NOT NULL,
+  batch INTEGER NOT NULL,
+  codec TEXT NOT NULL,
+  codec_name TEXT NOT NULL,
+  backend TEXT NOT NULL,
+  threads INTEGER NOT NULL
+) STRICT;
+CREATE TABLE expected(
+  campaign INTEGER NOT NULL REFERENCES campaign(id),
+  cell INTEGER NOT NULL REFERENCES cell(id),
+  process INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  required INTEGER NOT NULL,
+  PRIMARY KEY (campaign, cell, process)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE attempt(
+  id INTEGER PRIMARY KEY,
+  uid TEXT NOT NULL UNIQUE,
+  campaign INTEGER NOT NULL,
+  cell INTEGER NOT NULL,
+  process INTEGER NOT NULL,
+  status TEXT NOT NULL CHECK (status IN
+    ('ok', 'verify_failed', 'error', 'crash', 'timeout', 'oom', 'node_lost', 'skipped')),
+  stands INTEGER NOT NULL GENERATED ALWAYS AS (status IN ('ok', 'verify_failed')) VIRTUAL,
+  reason TEXT,
+  signal INTEGER,
+  stderr_tail TEXT,
+  started_utc TEXT,
+  finished_utc TEXT NOT NULL,
+  wall_ns INTEGER,
+  harness_ns INTEGER,
+  roofline_gb_per_s REAL,
+  device TEXT,
+  threads INTEGER,
+  protocol TEXT,
+  task TEXT,
+  host INTEGER REFERENCES host(id),
+  load_average REAL,
+  temperature_c REAL,
+  FOREIGN KEY (campaign, cell, process) REFERENCES expected(campaign, cell, process)
+) STRICT;
+CREATE INDEX attempt_newest ON attempt(campaign, cell, process, stands, finished_utc);
+CREATE TABLE figure(
+  attempt INTEGER NOT NULL REFERENCES attempt(id),
+  metric INTEGER NOT NULL REFERENCES metric(id),
+  component TEXT NOT NULL,
+  value REAL,
+  n INTEGER NOT NULL,
+  ci_low REAL,
+  ci_high REAL,
+  PRIMARY KEY (attempt, metric, component)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sample(
+  attempt INTEGER NOT NULL REFERENCES attempt(id),
+  metric INTEGER NOT NULL REFERENCES metric(id),
+  component TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  value REAL,
+  PRIMARY KEY (attempt, metric, component, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE profile(
+  attempt INTEGER NOT NULL REFERENCES attempt(id),
+  metric INTEGER NOT NULL REFERENCES metric(id),
+  component TEXT NOT NULL,
+  layer INTEGER NOT NULL,
+  head INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  value REAL,
+  PRIMARY KEY (attempt, metric, component, layer, head, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE combined(
+  campaign INTEGER NOT NULL,
+  cell INTEGER NOT NULL,
+  metric INTEGER NOT NULL REFERENCES metric(id),
+  component TEXT NOT NULL,
+  value REAL,
+  n INTEGER NOT NULL,
+  ci_low REAL,
+  ci_high REAL,
+  PRIMARY KEY (campaign, cell, metric, component)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE published(
+  id INTEGER PRIMARY KEY,
+  campaign INTEGER NOT NULL REFERENCES campaign(id),
+  match TEXT NOT NULL,
+  component TEXT NOT NULL,
+  metric INTEGER NOT NULL REFERENCES metric(id),
+  value REAL,
+  setting TEXT,
+  comparable TEXT
+) STRICT;
+CREATE TABLE published_cell(
+  published INTEGER NOT NULL REFERENCES published(id),
+  cell INTEGER NOT NULL REFERENCES cell(id),
+  PRIMARY KEY (published, cell)
+) STRICT, WITHOUT ROWID;
+-- An attempt deleted by hand, with any tool, takes along what hangs on it.
+CREATE TRIGGER attempt_deleted BEFORE DELETE ON attempt BEGIN
+  DELETE FROM figure WHERE attempt = old.id;
+  DELETE FROM sample WHERE attempt = old.id;
+  DELETE FROM profile WHERE attempt = old.id;
+  DELETE FROM combined WHERE campaign = old.campaign AND cell = old.cell;
+END;
+)sql";
+
+constexpr std::array steps{Migration{1, version_1}};
+
+}  // namespace
+
+std::span<Migration const> migrations() { return steps; }
+
+int schema_version() { return steps.back().version; }
+
+void migrate(sqlite3* connection, int from, std::span<Migration const> all) {
+    std::string drop;
+    Statement old_views(connection, "SELECT name FROM sqlite_schema WHERE type = 'view'");
+    while (old_views.step()) drop += fmt::format("DROP VIEW \"{}\";", old_views.text(0));
+    old_views.reset();
+    execute(connection, drop);
+    for (auto const& step : all)
+        if (step.version > from) execute(connection, std::string(step.sql));
+    execute(connection, std::string(views()));
+    execute(connection,
+            fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, all.back().version));
+}
+
+}  // namespace kvstone

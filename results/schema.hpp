@@ -1,0 +1,39 @@
+#pragma once
+// Tables and views of the database, their versions, and what every column means.
+
+#include <span>
+#include <string_view>
+
+#include <sqlite3.h>
+
+namespace kvstone {
+
+/// "KVst", in the file's header: what tells a KVstone database from any other SQLite file.
+inline constexpr int application_id = 0x4B567374;
+
+/// SQL that takes a database from the version before to `version`. Once released, a migration never changes.
+struct Migration {
+    int version;
+    std::string_view sql;
+};
+std::span<Migration const> migrations();
+
+/// The version this build writes: that of the last migration.
+int schema_version();
+
+/// Runs the migrations that a database of `from` has not seen (0: an empty file) and makes the views anew. The caller
+/// holds the transaction.
+void migrate(sqlite3* connection, int from, std::span<Migration const> steps);
+
+/// What a table (column empty) or a column holds. Views repeat the columns of tables; only what they add is told.
+struct Note {
+    std::string_view table;
+    std::string_view column;
+    std::string_view text;
+};
+std::span<Note const> notes();
+
+/// SQL that makes every view, v_notes included; they are made anew at each migration.
+std::string_view views();
+
+}  // namespace kvstone

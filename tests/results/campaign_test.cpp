@@ -1,0 +1,161 @@
+// What a campaign owes, and what it still owes after attempts came in.
+
+#include "scenarios/errors.hpp"
+#include "tests/results/store_fixture.hpp"
+
+namespace kvstone {
+namespace {
+
+using test::build;
+using test::cell;
+using test::measurement;
+using test::number;
+using test::plan;
+using Pending = std::vector<std::pair<std::string, int>>;
+
+struct CampaignTest : testing::Test {
+    test::Folder folder;
+    Cell raw = cell("raw"), fp16 = cell("fp16"), int8 = cell("int8");
+    Store store = Store::open(folder.file());
+};
+
+TEST_F(CampaignTest, EveryCellIsOwedInPlanOrder) {
+    auto const campaign = store.begin_campaign(plan({int8, raw, fp16}), build(), "hw", false);
+    EXPECT_EQ(store.pending(campaign), (Pending{{int8.id, 0}, {raw.id, 0}, {fp16.id, 0}}));
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_missing WHERE status IS NULL"), 3);
+}
+
+TEST_F(CampaignTest, EveryProcessIsOwed) {
+    auto const campaign = store.begin_campaign(plan({raw, fp16}, 2), build(), "hw", false);
+    EXPECT_EQ(store.pending(campaign), (Pending{{raw.id, 0}, {raw.id, 1}, {fp16.id, 0}, {fp16.id, 1}}));
+    store.ingest(campaign, {measurement(raw, Status::ok, 0.5, 1)});
+    EXPECT_EQ(store.pending(campaign), (Pending{{raw.id, 0}, {fp16.id, 0}, {fp16.id, 1}}));
+}
+
+TEST_F(CampaignTest, OnlyOkAndVerifyFailedStand) {
+    for (auto const status : {Status::ok, Status::verify_failed, Status::error, Status::crash, Status::timeout,
+                              Status::oom, Status::node_lost, Status::skipped}) {
+        auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", true);
+        store.ingest(campaign, {measurement(raw, status)});
+        EXPECT_EQ(store.pending(campaign).empty(), stands(status)) << name_of(status);
+    }
+}
+
+TEST_F(CampaignTest, AStandingAttemptIsNotUndoneByALaterCrash) {
+    auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
+    auto late = measurement(raw, Status::crash);
+    late.finished_utc = "2026-01-03T00:00:00.000Z";
+    store.ingest(campaign, {measurement(raw), late});
+    EXPECT_TRUE(store.pending(campaign).empty());
+}
+
+TEST_F(CampaignTest, TheSameBeginningGoesOn) {
+    auto const first = store.begin_campaign(plan({raw, fp16}), build(), "hw", false);
+    store.ingest(first, {measurement(raw), measurement(fp16)});
+    auto const again = store.begin_campaign(plan({raw, fp16}), build(), "hw", false);
+    EXPECT_EQ(again.id, first.id);
+    EXPECT_TRUE(store.pending(again).empty());
+    EXPECT_EQ(number(store, "SELECT count(*) FROM campaign"), 1);
+}
+
+TEST_F(CampaignTest, AnotherBuildToolchainOrHardwareOpensAnother) {
+    auto const first = store.begin_campaign(plan({raw}), build(), "hw", false);
+    store.ingest(first, {measurement(raw)});
+    auto other_type = build();
+    other_type.build_type = "Debug";
+    auto other_flags = build();
+    other_flags.flags = "-O2";
+    auto other_toolchain = build();
+    other_toolchain.toolchain = "0000000000000000";
+    for (auto const& other : {build("ffff"), other_type, other_flags, other_toolchain}) {
+        auto const campaign = store.begin_campaign(plan({raw}), other, "hw", false);
+        EXPECT_NE(campaign.id, first.id);
+        EXPECT_EQ(store.pending(campaign).size(), 1U);
+    }
+    EXPECT_EQ(store.pending(store.begin_campaign(plan({raw}), build(), "other", false)).size(), 1U);
+}
+
+TEST_F(CampaignTest, AFreshOneMeasuresAgainAndIsTheOneThatGoesOn) {
+    auto const first = store.begin_campaign(plan({raw}), build(), "hw", false);
+    store.ingest(first, {measurement(raw)});
+    auto const fresh = store.begin_campaign(plan({raw}), build(), "hw", true);
+    EXPECT_NE(fresh.id, first.id);
+    EXPECT_EQ(store.pending(fresh).size(), 1U);
+    EXPECT_EQ(store.begin_campaign(plan({raw}), build(), "hw", false).id, fresh.id);
+}
+
+TEST_F(CampaignTest, DeletingOneAttemptOwesExactlyOne) {
+    auto const campaign = store.begin_campaign(plan({raw, fp16, int8}), build(), "hw", false);
+    store.ingest(campaign, {measurement(raw), measurement(fp16), measurement(int8)});
+    // As another program would, which does not look after foreign keys.
+    execute(store.connection(), "PRAGMA foreign_keys = OFF");
+    execute(store.connection(), "DELETE FROM attempt WHERE cell = (SELECT id FROM cell WHERE codec = 'fp16')");
+    EXPECT_EQ(store.pending(campaign), (Pending{{fp16.id, 0}}));
+    EXPECT_EQ(number(store, "SELECT count(*) FROM figure"), 6);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM sample"), 6);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+}
+
+TEST_F(CampaignTest, TheSameAttemptTwiceChangesNothing) {
+    auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
+    auto const m = measurement(raw);
+    store.ingest(campaign, {m});
+    auto altered = m;
+    altered.status = Status::crash;
+    altered.figures[0].value = -1;
+    store.ingest(campaign, {m, altered, m});
+    EXPECT_EQ(number(store, "SELECT count(*) FROM attempt"), 1);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM figure"), 3);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_latest WHERE metric = 'cosine' AND value = 0.75"), 1);
+}
+
+TEST_F(CampaignTest, ABatchIsWholeOrAbsent) {
+    auto const campaign = store.begin_campaign(plan({raw, fp16}), build(), "hw", false);
+    auto wrong = measurement(fp16);
+    wrong.figures.push_back({"k", "no_such_metric", 1.0, 1, {}, {}});
+    EXPECT_THROW(store.ingest(campaign, {measurement(raw), wrong}), std::logic_error);
+    test::expect_error<CorruptData>(
+        [&] {
+            store.ingest(campaign, {measurement(raw), measurement(int8)});
+        },
+        "does not expect");
+    EXPECT_EQ(number(store, "SELECT count(*) FROM attempt"), 0);
+    store.ingest(campaign, {measurement(raw)});  // and the connection is as good as before
+    EXPECT_EQ(number(store, "SELECT count(*) FROM attempt"), 1);
+}
+
+TEST_F(CampaignTest, NotANumberIsStoredAsNullAndTextAsValidUtf8) {
+    auto const campaign = store.begin_campaign(plan({raw, fp16}), build(), "hw", false);
+    auto m = measurement(raw);
+    m.figures[0].value = std::numeric_limits<double>::quiet_NaN();
+    m.figures[1].value = std::numeric_limits<double>::infinity();
+    m.samples[0].values[1] = -std::numeric_limits<double>::infinity();
+    auto failed = measurement(fp16, Status::crash);
+    failed.stderr_tail = "bad \xFF byte";
+    store.ingest(campaign, {m, failed});
+    EXPECT_EQ(number(store, "SELECT count(*) FROM figure WHERE value IS NULL"), 2);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM sample WHERE value IS NULL AND position = 1"), 1);
+    EXPECT_EQ(test::text(store, "SELECT stderr_tail FROM v_failures"), "bad \xEF\xBF\xBD byte");
+}
+
+TEST_F(CampaignTest, PublishedFiguresStandBesideOurs) {
+    auto p = plan({raw, fp16, cell("fp16", 2048)});
+    p.published = {{{{"codec", "fp16"}, {"context", 512}}, "k", "cosine", 0.5, "their GPU", "shape"},
+                   {{{"source", {{"kind", "dump"}}}}, "k", "cosine", 0.25, "", "no"}};
+    auto const campaign = store.begin_campaign(p, build(), "hw", false);
+    store.ingest(campaign, {measurement(fp16, Status::ok, 0.75)});
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_published"), 2);
+    EXPECT_EQ(test::text(store, "SELECT printf('%s %g %g %g', cell, ours, theirs, difference) FROM v_published"),
+              fp16.id + " 0.75 0.5 0.25");
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_published WHERE theirs = 0.25 AND cell IS NULL AND ours IS NULL"),
+              1);
+    // The scenario is the home of published figures: what it no longer says is forgotten.
+    p.published.pop_back();
+    store.begin_campaign(p, build(), "hw", false);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_published"), 1);
+    p.published[0].metric = "cosinus";
+    test::expect_error<ConfigError>([&] { store.begin_campaign(p, build(), "hw", false); }, "did you mean 'cosine'?");
+}
+
+}  // namespace
+}  // namespace kvstone

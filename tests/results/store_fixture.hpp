@@ -1,0 +1,122 @@
+#pragma once
+// Plans, builds and measurements made up for the tests of the store.
+
+#include <filesystem>
+#include <string>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "results/sqlite.hpp"
+#include "results/store.hpp"
+
+namespace kvstone::test {
+
+/// A folder of its own, removed at the end.
+class Folder {
+  public:
+    Folder() {
+        auto pattern = (std::filesystem::temp_directory_path() / "kvstone_store_XXXXXX").string();
+        if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
+        path_ = pattern;
+    }
+    ~Folder() {
+        std::error_code ignored;
+        std::filesystem::permissions(path_, std::filesystem::perms::owner_all, ignored);
+        std::filesystem::remove_all(path_, ignored);
+    }
+    std::string file(std::string const& name = "kvstone.db") const { return (path_ / name).string(); }
+    std::filesystem::path const& path() const { return path_; }
+    std::size_t files() const {
+        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
+    }
+
+  private:
+    std::filesystem::path path_;
+};
+
+inline Cell cell(std::string const& codec, std::uint64_t context = 512) {
+    Cell c;
+    c.canonical = fmt::format(R"({{"codec":"{}","context":{}}})", codec, context);
+    c.id = fmt::format("{:0>16}", fmt::format("{}{}", codec, context));
+    c.workload = "roundtrip";
+    c.source = {{"kind", "model"}, {"gguf", "0011223344556677"}};
+    c.source_name = "tiny";
+    c.context = context;
+    c.codec = codec;
+    c.codec_name = codec;
+    c.backend = "openmp";
+    return c;
+}
+
+inline Plan plan(std::vector<Cell> cells, int processes = 1) {
+    Plan p;
+    p.scenario = "quickstart";
+    p.measure.processes = processes;
+    p.hash = fmt::format("plan{:02}{:010}", processes, cells.size());
+    p.cells = std::move(cells);
+    return p;
+}
+
+inline Build build(std::string const& git_sha = "0123456789abcdef0123456789abcdef01234567") {
+    return {"0.1.0",      git_sha, "Release", "GNU 16.2.0", "-O3", "feedfacefeedface", "g++ 16.2.0\nlibc6 2.43\n",
+            /*mpi*/ true, true,    false};
+}
+
+inline std::string unique_id() {
+    static int count = 0;
+    return fmt::format("{:016x}{:016x}", getpid(), ++count);
+}
+
+inline Measurement measurement(Cell const& c, Status status = Status::ok, double cosine = 0.75, int process = 0) {
+    Measurement m;
+    m.attempt_id = unique_id();
+    m.cell_id = c.id;
+    m.process = process;
+    m.status = status;
+    m.started_utc = "2026-01-02T03:04:05.000Z";
+    m.finished_utc = "2026-01-02T03:04:06.250Z";
+    m.wall_ns = 1'250'000'000;
+    m.harness_ns = 40'000'000;
+    m.roofline_gb_per_s = 20.5;
+    m.device = "AMD EPYC";
+    m.threads = 2;
+    m.host = {
+        {"name", "node1"}, {"hardware_class", "cafe"}, {"hardware_name", "AMD EPYC x2 24GiB"}, {"load_average", 0.5}};
+    if (status != Status::ok) {
+        m.reason = "because";
+        return m;
+    }
+    m.figures = {{"k", "cosine", cosine, 1, {}, {}},
+                 {"v", "cosine", 0.5, 1, {}, {}},
+                 {"kv", "encode_ns", 1000.0 * (process + 1), 3, 900.0, 1100.0}};
+    m.samples = {{"kv", "encode_ns", {900.0, 1000.0, 1100.0}}};
+    m.profiles = {{"k", "mae", 0, 1, -1, 0.125}, {"k", "mae", 1, 1, -1, 0.25}};
+    return m;
+}
+
+inline std::int64_t number(Store const& store, std::string const& sql) {
+    Statement statement(store.connection(), sql);
+    if (!statement.step()) throw std::runtime_error("no row: " + sql);
+    return statement.integer(0);
+}
+
+inline std::string text(Store const& store, std::string const& sql) {
+    Statement statement(store.connection(), sql);
+    if (!statement.step()) throw std::runtime_error("no row: " + sql);
+    return statement.text(0);
+}
+
+/// "message" must occur in what F throws as an E.
+template <class E, class F>
+void expect_error(F&& call, std::string const& message) {
+    try {
+        call();
+        ADD_FAILURE() << "nothing was thrown; expected: " << message;
+    } catch (E const& error) {
+        EXPECT_NE(std::string(error.what()).find(message), std::string::npos) << error.what();
+    }
+}
+
+}  // namespace kvstone::test
