@@ -19,16 +19,17 @@ using Json = nlohmann::json;
 ///   {"kind":"model", "sha256":H, "text_sha256":H}                      locator {"path":GGUF, "text":FILE}
 ///   {"kind":"dump", "sha256":H, ["k":NAME, "v":NAME, "q":NAME, "k_prerope":NAME, "layout":"token head dim",
 ///    "dtype":"i8", "scale":NAME]}                                        locator {"path":FILE}
-///     Where neither k nor v is named they are called k and v; where only one is, the other is left out. q and
-///     k_prerope are called so, and may be missing. layout names the file's axes, slowest first (default: layer head
-///     token dim; an axis that is not named has length 1); dtype is f32, f16, bf16 or i8 (default: what the file says);
-///     scale names the tensor that multiplies every value (default: none).
+///     Where no tensor is named, those called k, v, q and k_prerope are meant, as far as the file has them; else the
+///     named ones alone. layout names the file's axes, slowest first (default: layer head token dim; an axis that is
+///     not named has length 1); dtype is f32, f16, bf16 or i8 (default: what the file says); scale names the tensor
+///     that multiplies every value (default: none).
 ///   {"kind":"dump", "sha256":H, "raw":{"k":{"dtype":"f16", "layout":"layer head token dim", "offset":BYTES,
 ///    "shape":[32,8,512,128], ["scale":1.5]}, "v":...}}                 locator {"path":BINARY}
 ///     A binary file with a sidecar (see raw_sidecar.hpp), which is read into `raw` with everything spelled out.
 ///   {"kind":"synthetic", "layers":L, "kv_heads":H, "head_dim":D, ["heads":N (kv_heads)], ["rope_base":B (10000)],
 ///    ["distribution":NAME ("llama")], ["seed":N (0)]}                  locator {}
-///     Numbers are spelled out: a shape's name stands for its numbers and is no part of the identity.
+///     Numbers are spelled out: a shape's name stands for its numbers and is no part of the identity. rope_base 0 means
+///     no RoPE; a normal distribution has none and leaves it out.
 struct Cell {
     std::string canonical;  ///< one line
     std::string id;         ///< 16 hexadecimal digits: XXH3-64 of canonical

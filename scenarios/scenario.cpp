@@ -73,6 +73,9 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Vocabulary co
     if (expansion.cells.empty() && !options.only.empty())
         throw ConfigError("no cell has every word of --only", fmt::format("{}", fmt::join(options.only, " ")));
     if (expansion.cells.empty()) refuse(map.at("exclude"), "leaves no cell");
+    for (auto const& cell : expansion.cells)
+        if (cell.context == 0 && cell.source.at("kind") == "synthetic")
+            refuse(map.at("grid"), "a synthetic source has no length of its own: context must say how many tokens");
     plan.cells = std::move(expansion.cells);
     plan.require = std::move(expansion.required);
 }

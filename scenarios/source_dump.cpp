@@ -7,16 +7,17 @@
 namespace kvstone {
 namespace {
 
-/// What cell.hpp names as the default says nothing when it is spelt out.
-void drop_defaults(Json& source) {
-    auto const is = [&source](char const* key, char const* text) { return source.value(key, "") == text; };
-    if (is("layout", default_layout)) source.erase("layout");
-    if (is("q", "q")) source.erase("q");
-    if (is("k_prerope", "k_prerope")) source.erase("k_prerope");
-    if (is("k", "k") && is("v", "v")) {
-        source.erase("k");
-        source.erase("v");
-    }
+/// Where tensors are named, says all that are meant; where they are named as they are called anyway, says nothing.
+void settle_names(Json& source) {
+    bool const any =
+        source.contains("k") || source.contains("v") || source.contains("q") || source.contains("k_prerope");
+    if (any && !source.contains("k") && !source.contains("v")) source.update({{"k", "k"}, {"v", "v"}});
+    auto const is_called = [&source](char const* name, std::string const& absent) {
+        return source.value(name, absent) == name;
+    };
+    if (!is_called("k", "") || !is_called("v", "") || !is_called("q", "q") || !is_called("k_prerope", "k_prerope"))
+        return;
+    for (auto const* name : {"k", "v", "q", "k_prerope"}) source.erase(name);
 }
 
 }  // namespace
@@ -26,7 +27,8 @@ std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const&
     Json options = Json::object();
     for (auto const* key : {"k", "v", "q", "k_prerope", "scale"})
         if (auto const* name = map.find(key)) options[key] = text_of(*name);
-    if (auto const* layout = map.find("layout")) options["layout"] = layout_of(*layout);
+    if (auto const* layout = map.find("layout"))
+        if (auto axes = layout_of(*layout); axes != default_layout) options["layout"] = std::move(axes);
     if (auto const* dtype = map.find("dtype")) options["dtype"] = choice_of(*dtype, "dtype", dump_dtypes());
 
     auto const& path = map.at("path");
@@ -39,7 +41,7 @@ std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const&
         auto data = file;
         if (describes_itself(file)) {
             entry.source.update(options);
-            drop_defaults(entry.source);
+            settle_names(entry.source);
         } else {
             if (!options.empty()) refuse(value, "a raw file is described by its sidecar", {"path", "sha256"});
             auto sidecar = read_raw_sidecar(*item, file);

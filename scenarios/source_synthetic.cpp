@@ -7,7 +7,8 @@
 namespace kvstone {
 namespace {
 
-constexpr std::uint64_t largest_number = 1 << 20;
+constexpr std::uint64_t largest_number = 1 << 16;
+constexpr double default_rope_base = 10000;
 
 /// A double that is a whole number is written as one, so that 10000 and 1e4 are the same.
 Json spelled(double number) {
@@ -40,14 +41,15 @@ SourceEntry synthetic_source(YamlValue const& value, Vocabulary const& vocabular
                fmt::format("{} query heads are no multiple of {} KV heads", heads, kv_heads));
     if (heads != kv_heads) source["heads"] = heads;
 
-    double rope_base = facts.value("rope_base", 10000.0);
-    if (auto const* own = map.find("rope_base")) rope_base = number_of(*own);
-    if (!(rope_base > 0)) refuse(map.at("rope_base"), "expected a number above 0");
-    if (rope_base != 10000.0) source["rope_base"] = spelled(rope_base);
-
     if (auto const* distribution = map.find("distribution"))
-        if (choice_of(*distribution, "distribution", vocabulary.distributions) != "llama")
-            source["distribution"] = distribution->text;
+        if (auto name = choice_of(*distribution, "distribution", vocabulary.distributions); name != "llama")
+            source["distribution"] = std::move(name);
+    double rope_base = facts.value("rope_base", default_rope_base);
+    if (auto const* own = map.find("rope_base")) rope_base = number_of(*own);
+    if (rope_base < 0) refuse(map.at("rope_base"), "expected a number from 0 (no RoPE)");
+    if (rope_base != default_rope_base && source.value("distribution", "") != "normal")
+        source["rope_base"] = spelled(rope_base);
+
     if (auto const* seed = map.find("seed"))
         if (auto const number = whole_number_of(*seed, 0, std::uint64_t(INT64_MAX)); number != 0)
             source["seed"] = number;

@@ -62,15 +62,17 @@ workloads: [roundtrip, attention]
 }
 
 TEST(Plan, HasTheDefaultsOfMeasureAndGrid) {
-    auto const plan = plan_of("{kvstone: 1, sources: [synthetic: {shape: gpt2}], grid: {codec: [raw]}, "
-                              "workloads: [roundtrip]}");
-    EXPECT_THAT(spelled(plan), ElementsAre("gpt2 0 raw openmp 1 0 roundtrip"));
+    auto const plan = plan_of(
+        "{kvstone: 1, sources: [synthetic: {shape: gpt2}], grid: {context: [8], codec: [raw]}, "
+        "workloads: [roundtrip]}");
+    EXPECT_THAT(spelled(plan), ElementsAre("gpt2 8 raw openmp 1 0 roundtrip"));
     EXPECT_EQ(plan.measure, Measure{});
 }
 
 TEST(Plan, ReadsMeasureWithUnits) {
-    auto const measure = plan_of(small + "measure: {min_time: 250 ms, repetitions: 1, processes: 3, timeout: 2 min, "
-                                         "memory: 4 GiB, timing: off, threads: 3}\n");
+    auto const measure = plan_of(small +
+                                 "measure: {min_time: 250 ms, repetitions: 1, processes: 3, timeout: 2 min, "
+                                 "memory: 4 GiB, timing: off, threads: 3}\n");
     EXPECT_DOUBLE_EQ(measure.measure.min_time_s, 0.25);
     EXPECT_EQ(measure.measure.repetitions, 1);
     EXPECT_EQ(measure.measure.processes, 3);
@@ -87,22 +89,21 @@ TEST(Plan, UnitsMeanWhatTheySay) {
         char const* text;
         double value;
     };
-    for (auto const& [key, text, value] : {Case{"min_time", "0 s", 0}, Case{"min_time", "0.5s", 0.5},
-                                           Case{"timeout", "1 h", 3600}, Case{"timeout", "'3 min'", 180},
-                                           Case{"memory", "1 B", 1}, Case{"memory", "2 kB", 2000},
-                                           Case{"memory", "1.5 KiB", 1536}, Case{"memory", "3 MB", 3e6},
-                                           Case{"memory", "1 MiB", 1048576}, Case{"memory", "1 GB", 1e9},
-                                           Case{"memory", "1 TB", 1e12}, Case{"memory", "1 TiB", 1099511627776}}) {
+    for (auto const& [key, text, value] :
+         {Case{"min_time", "0 s", 0}, Case{"min_time", "0.5s", 0.5}, Case{"timeout", "1 h", 3600},
+          Case{"timeout", "'3 min'", 180}, Case{"memory", "1 B", 1}, Case{"memory", "2 kB", 2000},
+          Case{"memory", "1.5 KiB", 1536}, Case{"memory", "3 MB", 3e6}, Case{"memory", "1 MiB", 1048576},
+          Case{"memory", "1 GB", 1e9}, Case{"memory", "1 TB", 1e12}, Case{"memory", "1 TiB", 1099511627776}}) {
         auto const measure = plan_of(small + "measure: {" + key + ": " + text + "}\n").measure;
         auto const found = key[0] == 't'   ? measure.timeout_s
                            : key[1] == 'i' ? measure.min_time_s
                                            : static_cast<double>(measure.memory_bytes);
         EXPECT_DOUBLE_EQ(found, value) << text;
     }
-    auto const plan = plan_of(small, {{{"grid.context", "[1, 32k, 1M, all, '7']"}}, {}});
+    auto const plan = plan_of(small, {{{"grid.context", "[1, 32k, 1M, '7']"}}, {}});
     std::vector<std::uint64_t> contexts;
     for (std::size_t i = 0; i < plan.cells.size(); i += 3) contexts.push_back(plan.cells[i].context);
-    EXPECT_THAT(contexts, ElementsAre(1, 32768, 1048576, 0, 7));
+    EXPECT_THAT(contexts, ElementsAre(1, 32768, 1048576, 7));
 }
 
 TEST(Plan, LeavesOutWhatExcludeTakes) {
@@ -117,12 +118,12 @@ TEST(Plan, LeavesOutWhatExcludeTakes) {
 TEST(Plan, MatchesCodecsByNameAndByAnySpellingOfTheText) {
     std::string const named = R"(kvstone: 1
 sources: [synthetic: {shape: gpt2}]
-grid: {codec: [raw, {name: eight, codec: int8}]}
+grid: {context: [8], codec: [raw, {name: eight, codec: int8}]}
 workloads: [roundtrip]
 )";
     for (auto const* codec : {"eight", "int8", "'int8:scheme=symmetric'"})
         EXPECT_THAT(spelled(plan_of(named + "exclude: [{codec: " + codec + "}]\n")),
-                    ElementsAre("gpt2 0 raw openmp 1 0 roundtrip"))
+                    ElementsAre("gpt2 8 raw openmp 1 0 roundtrip"))
             << codec;
 }
 

@@ -9,7 +9,7 @@
 namespace kvstone {
 
 class ScratchFolder {
- public:
+  public:
     ScratchFolder() {
         auto pattern = (std::filesystem::temp_directory_path() / "kvstone-XXXXXX").string();
         path_ = mkdtemp(pattern.data());
@@ -27,7 +27,7 @@ class ScratchFolder {
         return file;
     }
 
- private:
+  private:
     std::string path_;
 };
 
