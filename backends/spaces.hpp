@@ -1,15 +1,16 @@
 #pragma once
 // From a backend's kind to its Kokkos execution space: the only place that lists the compiled ones.
 
-#include <Kokkos_Core.hpp>
 #include <stdexcept>
+
+#include <Kokkos_Core.hpp>
 
 #include "backends/backend.hpp"
 
 namespace kvstone {
 
-/// Calls `action(space)` with an instance of the execution space of `kind`. Kernels stand in named public functions that
-/// `action` calls: nvcc takes no extended lambda inside a generic one.
+/// Calls `action(space)` with an instance of the execution space of `kind`. Kernels stand in named public functions
+/// that `action` calls: nvcc takes no extended lambda inside a generic one.
 template <class Action>
 decltype(auto) with_space(BackendKind kind, Action&& action) {
 #ifdef KOKKOS_ENABLE_CUDA
@@ -18,5 +19,13 @@ decltype(auto) with_space(BackendKind kind, Action&& action) {
     if (kind != BackendKind::openmp) throw std::logic_error("backend not compiled in");
     return action(Kokkos::OpenMP{});
 }
+
+/// The kind that an execution space belongs to.
+template <class Space>
+inline constexpr BackendKind backend_of = BackendKind::openmp;
+#ifdef KOKKOS_ENABLE_CUDA
+template <>
+inline constexpr BackendKind backend_of<Kokkos::Cuda> = BackendKind::cuda;
+#endif
 
 }  // namespace kvstone

@@ -1,0 +1,66 @@
+#include "codecs/codec.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "codecs/registry.hpp"
+
+namespace kvstone {
+namespace {
+
+std::string print(IndexRanges const& ranges) {
+    std::string text;
+    for (auto const& [first, last] : ranges) {
+        if (!text.empty()) text += ',';
+        text += first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
+    }
+    return text;
+}
+
+std::string print(Selector const& selector) {
+    std::vector<std::string> parts;
+    if (selector.component) parts.emplace_back(name_of(*selector.component));
+    if (selector.layers) parts.push_back(fmt::format("layers({})", print(*selector.layers)));
+    if (selector.heads) parts.push_back(fmt::format("heads({})", print(*selector.heads)));
+    if (selector.sink_tokens) parts.push_back(fmt::format("sink({})", *selector.sink_tokens));
+    if (selector.window_tokens) parts.push_back(fmt::format("window({})", *selector.window_tokens));
+    return parts.empty() ? "rest" : fmt::format("{}", fmt::join(parts, ","));
+}
+
+std::string print(StageText const& stage) {
+    auto const& info = stage_named(stage.name).info;
+    auto text = versioned_name(info);
+    char separator = ':';
+    for (auto const& spec : info.options) {
+        auto const& value = stage.options.at(spec.name);
+        if (spec.default_value == value) continue;
+        text += fmt::format("{}{}={}", separator, spec.name, value);
+        separator = ',';
+    }
+    return text;
+}
+
+std::string print(PipelineText const& pipeline) {
+    std::string text;
+    for (auto const& stage : pipeline) {
+        if (!text.empty()) text += " | ";
+        text += print(stage);
+    }
+    return text;
+}
+
+}  // namespace
+
+std::string_view name_of(Component component) { return component == Component::k ? "k" : "v"; }
+
+std::string Codec::text() const {
+    if (rules_.size() == 1 && rules_[0].selector == Selector{}) return print(rules_[0].pipeline);
+    std::string text;
+    for (auto const& rule : rules_) {
+        if (!text.empty()) text += ' ';
+        text += fmt::format("{}{{{}}}", print(rule.selector), print(rule.pipeline));
+    }
+    return text;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,132 @@
+#pragma once
+// Typed stages behind dynamic faces: one adapter per kind picks the execution space and the element type.
+
+#include <memory>
+
+#include "backends/spaces.hpp"
+#include "codecs/stage.hpp"
+
+namespace kvstone {
+
+class DynamicTransform {
+  public:
+    virtual ~DynamicTransform() = default;
+    virtual std::vector<PlaneSpec> planes(Section const&) const = 0;
+    virtual std::size_t workspace_bytes(Section const&) const = 0;
+    virtual void encode(BackendKind, Section const&, KvSpan<float const>, KvSpan<float>, Planes, Workspace) const = 0;
+    virtual void decode(BackendKind, Section const&, ConstPlanes, KvSpan<float>, Workspace) const = 0;
+    virtual void carry_bounds(Section const&, double* bounds) const = 0;
+};
+
+class DynamicQuantiser {
+  public:
+    virtual ~DynamicQuantiser() = default;
+    virtual std::vector<PlaneSpec> planes(Section const&) const = 0;
+    virtual std::size_t workspace_bytes(Section const&) const = 0;
+    /// Whether encode and decode take views of this element type; f32 always.
+    virtual bool takes(ElementType) const = 0;
+    virtual void encode(BackendKind, Section const&, KvView const&, Planes, Workspace) const = 0;
+    virtual void decode(BackendKind, Section const&, ConstPlanes, KvView const&, Workspace) const = 0;
+    virtual double nominal_bits(Section const&) const = 0;
+    virtual void error_bounds(Section const&, float const* values, double* bounds) const = 0;
+};
+
+class DynamicEntropy {
+  public:
+    virtual ~DynamicEntropy() = default;
+    virtual std::vector<PlaneSpec> planes(PlaneSpec const& input) const = 0;
+    virtual std::size_t workspace_bytes(PlaneSpec const& input) const = 0;
+    virtual void encode(BackendKind, PlaneSpec const&, ConstPlane, Planes, Workspace) const = 0;
+    virtual void decode(BackendKind, PlaneSpec const&, ConstPlanes, Plane&, Workspace) const = 0;
+};
+
+template <class Stage>
+class TransformAdapter final : public DynamicTransform {
+  public:
+    explicit TransformAdapter(Options const& options) : stage_(options) {}
+    std::vector<PlaneSpec> planes(Section const& section) const override { return stage_.planes(section); }
+    std::size_t workspace_bytes(Section const& section) const override { return stage_.workspace_bytes(section); }
+    void encode(BackendKind kind, Section const& section, KvSpan<float const> in, KvSpan<float> out, Planes planes,
+                Workspace workspace) const override {
+        with_space(kind, [&](auto const& space) { stage_.encode(space, section, in, out, planes, workspace); });
+    }
+    void decode(BackendKind kind, Section const& section, ConstPlanes planes, KvSpan<float> values,
+                Workspace workspace) const override {
+        with_space(kind, [&](auto const& space) { stage_.decode(space, section, planes, values, workspace); });
+    }
+    void carry_bounds(Section const& section, double* bounds) const override { stage_.carry_bounds(section, bounds); }
+
+  private:
+    Stage stage_;
+};
+
+/// Whether Stage encodes spans of T on some execution space.
+template <class Stage, class T>
+concept EncodesElements = requires(Stage const& stage, KvSpan<T const> values) {
+    stage.encode(Kokkos::DefaultHostExecutionSpace{}, Section{}, values, Planes{}, Workspace{});
+};
+
+template <class Stage>
+class QuantiserAdapter final : public DynamicQuantiser {
+    static_assert(EncodesElements<Stage, float>, "a quantiser encodes KvSpan<float const> at least");
+
+  public:
+    explicit QuantiserAdapter(Options const& options) : stage_(options) {}
+    std::vector<PlaneSpec> planes(Section const& section) const override { return stage_.planes(section); }
+    std::size_t workspace_bytes(Section const& section) const override { return stage_.workspace_bytes(section); }
+    bool takes(ElementType type) const override { return type == ElementType::f32 || takes_all_; }
+
+    void encode(BackendKind kind, Section const& section, KvView const& view, Planes planes,
+                Workspace workspace) const override {
+        with_space(kind, [&](auto const& space) {
+            with_taken_elements(view, [&]<class T>(KvSpan<T> span) {
+                stage_.encode(space, section, read_only(span), planes, workspace);
+            });
+        });
+    }
+    void decode(BackendKind kind, Section const& section, ConstPlanes planes, KvView const& view,
+                Workspace workspace) const override {
+        with_space(kind, [&](auto const& space) {
+            with_taken_elements(view, [&](auto span) { stage_.decode(space, section, planes, span, workspace); });
+        });
+    }
+    double nominal_bits(Section const& section) const override { return stage_.nominal_bits(section); }
+    void error_bounds(Section const& section, float const* values, double* bounds) const override {
+        stage_.error_bounds(section, values, bounds);
+    }
+
+  private:
+    static constexpr bool takes_all_ = EncodesElements<Stage, Float16> && EncodesElements<Stage, BFloat16>;
+
+    template <class Action>
+    static void with_taken_elements(KvView const& view, Action const& action) {
+        if constexpr (takes_all_) {
+            with_elements(view, action);
+        } else {
+            action(view.as<float>());
+        }
+    }
+
+    Stage stage_;
+};
+
+template <class Stage>
+class EntropyAdapter final : public DynamicEntropy {
+  public:
+    explicit EntropyAdapter(Options const& options) : stage_(options) {}
+    std::vector<PlaneSpec> planes(PlaneSpec const& input) const override { return stage_.planes(input); }
+    std::size_t workspace_bytes(PlaneSpec const& input) const override { return stage_.workspace_bytes(input); }
+    void encode(BackendKind kind, PlaneSpec const& spec, ConstPlane input, Planes planes,
+                Workspace workspace) const override {
+        with_space(kind, [&](auto const& space) { stage_.encode(space, spec, input, planes, workspace); });
+    }
+    void decode(BackendKind kind, PlaneSpec const& spec, ConstPlanes planes, Plane& input,
+                Workspace workspace) const override {
+        with_space(kind, [&](auto const& space) { stage_.decode(space, spec, planes, input, workspace); });
+    }
+
+  private:
+    Stage stage_;
+};
+
+}  // namespace kvstone

@@ -1,0 +1,92 @@
+#pragma once
+// A pipeline of stages, and how it runs one section down to stored planes and back up.
+
+#include <memory>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "codecs/dynamic_stage.hpp"
+
+namespace kvstone {
+
+/// The stages of one rule.
+struct Pipeline {
+    std::vector<std::unique_ptr<DynamicTransform>> transforms;
+    std::unique_ptr<DynamicQuantiser> quantiser;
+    std::vector<std::unique_ptr<DynamicEntropy>> entropy;
+    bool plain = false;  ///< the quantiser stores each value as a floating-point number
+
+    explicit Pipeline(PipelineText const& text);
+};
+
+/// Memory that sections of one tensor use in turn.
+struct Scratch {
+    explicit Scratch(BackendKind kind) : values(kind), planes{Buffer(kind), Buffer(kind)}, workspace(kind) {}
+    Buffer values;     ///< one section as f32, where stages cannot take it as it lies
+    Buffer planes[2];  ///< what one entropy stage hands to the next, in turn
+    Buffer workspace;
+    std::size_t bytes() const { return values.size() + planes[0].size() + planes[1].size() + workspace.size(); }
+};
+
+/// A pipeline bound to one section. Holds the stored planes.
+class SectionCodec {
+  public:
+    SectionCodec(Pipeline const& pipeline, Section const& section, BackendKind kind);
+
+    Section const& section() const { return section_; }
+    /// `view` is the section's box of the tensor.
+    void encode(KvView const& view, Scratch& scratch);
+    /// Throws CorruptData.
+    void decode(KvView const& view, Scratch& scratch);
+
+    std::size_t plane_count() const { return stored_.size(); }
+    PlaneSpec const& plane_spec(std::size_t index) const { return slots_[stored_[index]].spec; }
+    ConstPlane plane(std::size_t index) const;
+    /// Takes one stored plane from host memory. Throws CorruptData where it cannot have that size.
+    void load_plane(std::size_t index, std::byte const* host_bytes, std::uint64_t bytes);
+    double nominal_bits() const { return pipeline_->quantiser->nominal_bits(section_); }
+
+  private:
+    /// A plane between two stages: in a buffer of its own where it is stored, else in scratch.planes[turn].
+    struct Slot {
+        PlaneSpec spec;
+        std::uint64_t bytes = 0;
+        Buffer buffer;
+        bool stored = true;
+        std::size_t turn = 0;
+        std::size_t offset = 0;
+    };
+    /// One entropy stage over one payload plane.
+    struct Step {
+        std::size_t stage;
+        std::size_t input;
+        std::size_t first_output;
+        std::size_t outputs;
+    };
+
+    void add_slots(std::vector<PlaneSpec> const& specs);
+    void plan_entropy();
+    bool converts() const;
+    void reserve_scratch(Scratch& scratch) const;
+    std::byte* memory(Slot const& slot, Scratch& scratch) const;
+    /// The slots [first, last) as planes to write, at full size, and to read, at the size they have.
+    Planes writable(std::size_t first, std::size_t last, Scratch& scratch);
+    ConstPlanes readable(std::size_t first, std::size_t last, Scratch& scratch);
+    /// Takes over the sizes that a stage wrote.
+    void written(std::size_t first, Planes planes);
+
+    Pipeline const* pipeline_;
+    Section section_;
+    BackendKind kind_;
+    std::vector<Slot> slots_;
+    std::vector<std::size_t> stage_first_;  ///< first slot of each transform, of the quantiser, and of what follows
+    std::vector<Step> steps_;
+    std::vector<std::size_t> stored_;  ///< slots that are stored, in the order in which they are
+    std::size_t turn_bytes_[2] = {0, 0};
+    std::size_t workspace_bytes_ = 0;
+    // Kept, so that no call allocates.
+    std::vector<Plane> planes_;
+    std::vector<ConstPlane> const_planes_;
+};
+
+}  // namespace kvstone

@@ -1,0 +1,136 @@
+#pragma once
+// How to add a stage: one file in codecs/stages/, nothing else.
+//
+// A stage is a small typed struct, constructed from its validated options (the constructor may throw ConfigError), that
+// says which planes it writes and encodes and decodes them with kernels templated on the execution space. One line,
+// `Register<MyStage> const registered;`, makes it known to codec text, `list`, the docs, the conformance suite and the
+// benchmarks. There are three kinds, told apart by what they derive from:
+//
+//   Transform   tensor to tensor, f32, same shape; may keep side planes (means, bases).
+//   Quantiser   tensor to planes: exactly one per pipeline.
+//   Entropy     payload plane to planes, lossless; planes billed as anything else pass it by.
+//
+// Bindings (constructor, planes(), host code around kernels) validate and throw; kernels are plain parallel loops that
+// cannot fail, and that stay inside their planes whatever bytes those hold. A section is never empty. Sizes that are
+// promised exactly are checked before decode() is called. encode() and decode() allocate nothing: what they need is in
+// the planes and the workspace. Results do not depend on the number of threads.
+//
+// What a stage writes, S being the stage, Space any execution space, T const or not one of float, Float16, BFloat16:
+//
+//   static StageInfo info();
+//   explicit S(Options const&);
+//   Transform:  std::vector<PlaneSpec> planes(Section const&) const;
+//               void encode(Space, Section, KvSpan<float const> in, KvSpan<float> out, Planes, Workspace) const;
+//               void decode(Space, Section, ConstPlanes, KvSpan<float> values, Workspace) const;     in place
+//               void carry_bounds(Section const&, double* bounds) const;
+//               `in` and `out` may be the same memory. carry_bounds turns bounds on the transformed values into bounds
+//               on the original ones, in place.
+//   Quantiser:  std::vector<PlaneSpec> planes(Section const&) const;
+//               void encode(Space, Section, KvSpan<T const> values, Planes, Workspace) const;
+//               void decode(Space, Section, ConstPlanes, KvSpan<T> values, Workspace) const;
+//               double nominal_bits(Section const&) const;
+//               void error_bounds(Section const&, float const* values, double* bounds) const;
+//               Taking KvSpan<float> alone is enough: other element types are then converted on the way.
+//               error_bounds gives, for each value in packed order, the largest error allowed, infinity included.
+//   Entropy:    std::vector<PlaneSpec> planes(PlaneSpec const& input) const;
+//               void encode(Space, PlaneSpec const& input_spec, ConstPlane input, Planes, Workspace) const;
+//               void decode(Space, PlaneSpec const& input_spec, ConstPlanes, Plane& input, Workspace) const;
+//               decode throws CorruptData where the planes are not what encode() writes.
+//   all, where needed:  std::size_t workspace_bytes(Section const& | PlaneSpec const& input) const;
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "backends/floats.hpp"
+#include "backends/kv_view.hpp"
+#include "codecs/codec.hpp"
+#include "codecs/ledger.hpp"
+#include "codecs/options.hpp"
+
+namespace kvstone {
+
+/// What must be known before a value can be coded: its token, a page of tokens, or the whole section.
+enum class Access : std::uint8_t { token, page, whole };
+
+/// What becomes of NaN and Inf. kept: they stay what they are. saturated: Inf becomes the end of the range of the
+/// finite values, NaN the code nearest to zero.
+enum class NonFinite : std::uint8_t { kept, saturated };
+
+struct StageInfo {
+    std::string name;
+    std::string summary;  ///< one line
+    std::string source;   ///< paper and equation, or format
+    Access access = Access::token;
+    NonFinite non_finite = NonFinite::kept;
+    std::string engines;  ///< the nearest setting in serving engines
+    /// Raised whenever the bytes written for the same text change; from 2 on it is part of the name ("int8.2").
+    std::uint32_t format_version = 1;
+    std::vector<OptionSpec> options;
+    /// Codec texts that use it; the first is shown to users, all are run by the conformance suite and the benchmarks.
+    std::vector<std::string> examples;
+    /// For a quantiser that stores each value as a floating-point number: what a rule for sinks or the recent window
+    /// keeps with it is billed as window.
+    bool plain = false;
+};
+
+/// The box of one tensor that a pipeline is bound to.
+struct Section {
+    Component component = Component::k;
+    ElementType type = ElementType::f32;
+    std::uint64_t layer = 0;  ///< first layer, head and token of the box within the tensor
+    std::uint64_t head = 0;
+    std::uint64_t token = 0;
+    KvShape shape;
+};
+
+/// One array of coded bytes.
+struct PlaneSpec {
+    LedgerLine line = LedgerLine::payload;
+    std::uint64_t bytes = 0;  ///< exact, or the most it may take where variable
+    bool variable = false;
+    std::uint32_t element_bytes = 1;  ///< width of what it holds, for stages that split or subtract
+    std::uint64_t row_elements = 0;   ///< elements per token; 0 where it has no rows
+};
+
+/// Memory of a plane. Of a variable plane, encode() lowers `bytes` to what it wrote.
+struct Plane {
+    std::byte* data = nullptr;
+    std::uint64_t bytes = 0;
+
+    template <class T>
+    T* as() const {
+        return reinterpret_cast<T*>(data);
+    }
+};
+
+struct ConstPlane {
+    std::byte const* data = nullptr;
+    std::uint64_t bytes = 0;
+
+    template <class T>
+    T const* as() const {
+        return reinterpret_cast<T const*>(data);
+    }
+};
+
+using Planes = std::span<Plane>;
+using ConstPlanes = std::span<ConstPlane const>;
+/// Scratch memory of the backend, aligned to 256 bytes; its contents are lost between calls.
+using Workspace = std::byte*;
+
+/// What stages derive from: the kind, and defaults for what few of them need.
+struct Transform {
+    std::size_t workspace_bytes(Section const&) const { return 0; }
+};
+struct Quantiser {
+    std::size_t workspace_bytes(Section const&) const { return 0; }
+};
+struct Entropy {
+    std::size_t workspace_bytes(PlaneSpec const&) const { return 0; }
+};
+
+}  // namespace kvstone
