@@ -1,0 +1,60 @@
+#include "harness/cli/cli.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "results/build.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+ExitCode complain(ExitCode code, std::string const& text) {
+    fmt::print(stderr, "kvstone: {}\n", text);
+    return code;
+}
+
+}  // namespace
+
+bool colour_wanted() {
+    char const* refused = std::getenv("NO_COLOR");
+    return (refused == nullptr || *refused == '\0') && isatty(STDOUT_FILENO) == 1;
+}
+
+CLI::App* CommandLine::verb(std::string const& name, std::string const& description) {
+    auto* command = app.add_subcommand(name, description);
+    command->add_option("--db", database, "The database file")->envname("KVSTONE_DB")->capture_default_str();
+    command->add_flag("--json", json, "Print JSON");
+    return command;
+}
+
+int kvstone_main(int argc, char** argv) {
+    CommandLine line;
+    line.app.set_version_flag("--version", fmt::format("kvstone {} ({})", this_build().version, this_build().git_sha));
+    line.app.require_subcommand(1);
+    line.app.footer(
+        "Exit codes: 0 pass, 1 regression, 2 usage or bad input, 3 inconclusive, 4 infrastructure or failed cells,\n"
+        "5 missing cells, 130 interrupted.");
+    for (auto* add : {add_run, add_plan, add_list, add_show, add_query, add_dump, add_inspect, add_attempt, add_doctor})
+        add(line);
+    try {
+        line.app.parse(argc, argv);
+    } catch (CLI::ParseError const& error) {
+        return line.app.exit(error) == 0 ? exit_pass : exit_bad_input;
+    }
+    try {
+        return line.action();
+    } catch (ConfigError const& error) {
+        return complain(exit_bad_input, error.what());
+    } catch (CorruptData const& error) {
+        return complain(exit_bad_input, error.what());
+    } catch (std::exception const& error) {
+        return complain(exit_failed_cells, error.what());
+    }
+}
+
+}  // namespace kvstone

@@ -1,0 +1,40 @@
+#pragma once
+// The command line: one file a verb, each of which adds itself to the application.
+
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "harness/cli/exit_code.hpp"
+
+namespace kvstone {
+
+/// The whole program but for its `main`, so that test programs can link it with stages of their own.
+int kvstone_main(int argc, char** argv);
+
+/// Options that every verb takes, and what the chosen verb will do.
+struct CommandLine {
+    CLI::App app{"Benchmark and evaluation harness for LLM KV-cache compression codecs", "kvstone"};
+    std::string database = "kvstone.db";
+    bool json = false;
+    std::function<ExitCode()> action;  ///< set by the verb that was chosen
+
+    /// A verb with its `--db`, `--json` and help; the caller adds the rest and a callback that sets `action`.
+    CLI::App* verb(std::string const& name, std::string const& description);
+};
+
+void add_run(CommandLine& line);
+void add_plan(CommandLine& line);
+void add_list(CommandLine& line);
+void add_show(CommandLine& line);
+void add_query(CommandLine& line);
+void add_dump(CommandLine& line);
+void add_inspect(CommandLine& line);
+void add_attempt(CommandLine& line);
+void add_doctor(CommandLine& line);
+
+/// Standard output is a terminal and NO_COLOR is not set.
+bool colour_wanted();
+
+}  // namespace kvstone

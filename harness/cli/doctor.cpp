@@ -1,0 +1,113 @@
+// `kvstone doctor`: what this machine and this build can do, and what is missing.
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "backends/backend.hpp"
+#include "cluster/world.hpp"
+#include "harness/attempt.hpp"
+#include "harness/cli/cli.hpp"
+#include "harness/cli/vocabulary.hpp"
+#include "harness/roofline_probe.hpp"
+#include "results/build.hpp"
+#include "results/host.hpp"
+
+namespace kvstone {
+namespace {
+
+struct Finding {
+    std::string subject;
+    std::string text;
+    bool good = true;
+};
+
+std::string gibibytes(std::uint64_t bytes) { return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1 << 30)); }
+
+void describe_machine(Host const& host, std::vector<Finding>& findings) {
+    findings.push_back({"machine", fmt::format("{} ({}), {} cores, {}, Linux {}", host.name, host.cpu_model, host.cores,
+                                               gibibytes(host.memory_bytes), host.kernel)});
+    findings.push_back({"hardware class", fmt::format("{} ({})", host.hardware_class, host.hardware_name)});
+    if (host.governor.empty())
+        findings.push_back({"governor", "not told (a virtual machine?): clock changes will look like noise"});
+    else
+        findings.push_back({"governor", host.governor, host.governor == "performance"});
+    bool const quiet = host.load_average < 0.5;
+    findings.push_back({"load", fmt::format("{:.2f} over the last minute{}", host.load_average,
+                                            quiet ? "" : ": timings will suffer"),
+                        quiet});
+    for (auto const& gpu : host.gpus) findings.push_back({"GPU", gpu + ", driver " + host.gpu_driver});
+}
+
+void describe_build(std::vector<Finding>& findings) {
+    auto const& build = this_build();
+    findings.push_back({"build", fmt::format("{} {} ({}, {})", build.version, build.git_sha, build.build_type,
+                                             build.compiler),
+                        build.build_type == "Release"});
+    findings.push_back({"toolchain", build.toolchain});
+    findings.push_back({"MPI", build.has_mpi ? "compiled in, loaded under a launcher" : "not found: one process only",
+                        build.has_mpi});
+    findings.push_back({"libllama",
+                        build.has_llama ? "compiled in" : "not found: cells with a model source end as errors",
+                        build.has_llama});
+    findings.push_back({"CUDA", build.has_cuda ? "compiled in" : "not compiled in: its cells are skipped"});
+}
+
+void describe_files(std::vector<Finding>& findings) {
+    auto const words = vocabulary();
+    for (auto const* name : {"tiny", "builtin"}) {
+        auto const path = words.builtin_path(name);
+        findings.push_back({fmt::format("built-in '{}'", name), path.empty() ? "not found" : path, !path.empty()});
+    }
+    try {
+        findings.push_back({"attempts", attempt_program()});
+    } catch (std::exception const& error) {
+        findings.push_back({"attempts", error.what(), false});
+    }
+}
+
+void describe_backends(Spawner& spawner, std::vector<Finding>& findings) {
+    for (auto const& name : advertised_backends()) {
+        auto const roofline = probe_roofline(spawner, name, 0);
+        bool const measured = roofline.gb_per_s() > 0;
+        findings.push_back({"backend " + name,
+                            measured ? fmt::format("copy {:.1f} GB/s, streaming copy {:.1f}, read {:.1f}, write {:.1f}",
+                                                   roofline.copy_gb_per_s, roofline.streaming_copy_gb_per_s,
+                                                   roofline.read_gb_per_s, roofline.write_gb_per_s)
+                                     : "the roofline probe failed",
+                            measured});
+    }
+}
+
+}  // namespace
+
+void add_doctor(CommandLine& line) {
+    auto* command = line.verb("doctor", "Say what this machine and this build can do, and what is missing");
+    command->callback([&line] {
+        line.action = [&line] {
+            Spawner spawner;
+            auto const host = describe_host();
+            std::vector<Finding> findings;
+            describe_machine(host, findings);
+            describe_build(findings);
+            describe_files(findings);
+            describe_backends(spawner, findings);
+            if (line.json) {
+                Json all{{"host", to_json(host)}, {"findings", Json::array()}};
+                for (auto const& finding : findings)
+                    all["findings"].push_back({{"subject", finding.subject}, {"text", finding.text}, {"good", finding.good}});
+                std::cout << all.dump(2) << '\n';
+            } else {
+                for (auto const& finding : findings)
+                    fmt::print("{} {:16} {}\n", finding.good ? "ok" : "! ", finding.subject, finding.text);
+                fmt::print("libraries:\n{}\n", this_build().toolchain_packages);
+            }
+            return exit_pass;
+        };
+    });
+}
+
+}  // namespace kvstone

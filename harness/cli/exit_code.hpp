@@ -1,0 +1,27 @@
+#pragma once
+// What the process tells its caller.
+
+#include <initializer_list>
+
+namespace kvstone {
+
+enum ExitCode : int {
+    exit_pass = 0,
+    exit_regression = 1,
+    exit_bad_input = 2,
+    exit_inconclusive = 3,
+    exit_failed_cells = 4,  ///< or infrastructure
+    exit_missing_cells = 5,
+    exit_interrupted = 130
+};
+
+/// The one to return where several hold: 2, 1, 4, 5, 3 in that order; an interruption stands above them all.
+constexpr ExitCode worst(std::initializer_list<ExitCode> held) {
+    for (auto const code : {exit_interrupted, exit_bad_input, exit_regression, exit_failed_cells, exit_missing_cells,
+                            exit_inconclusive})
+        for (auto const one : held)
+            if (one == code) return code;
+    return exit_pass;
+}
+
+}  // namespace kvstone

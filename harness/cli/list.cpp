@@ -1,0 +1,105 @@
+// `kvstone list`: what exists in this build, for people and for scenario writers.
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <map>
+
+#include "backends/backend.hpp"
+#include "codecs/codec.hpp"
+#include "harness/cli/cli.hpp"
+#include "harness/cli/vocabulary.hpp"
+#include "harness/sources/shapes.hpp"
+#include "harness/workload.hpp"
+#include "results/metrics.hpp"
+#include "results/query.hpp"
+
+namespace kvstone {
+namespace {
+
+QueryResult list_stages() {
+    QueryResult table{{"stage", "kind", "access", "options", "summary", "source"}, {}};
+    for (auto const& stage : registered_stages())
+        table.rows.push_back({stage.name, stage.kind, stage.access, stage.options, stage.summary, stage.source});
+    return table;
+}
+
+QueryResult list_codecs() {
+    QueryResult table{{"codec", "summary"}, {}};
+    for (auto const& stage : registered_stages()) table.rows.push_back({stage.example, stage.summary});
+    return table;
+}
+
+QueryResult list_backends() {
+    QueryResult table{{"backend", "here"}, {}};
+    auto const here = advertised_backends();
+    for (auto const& name : known_backends()) {
+        bool const has = std::find(here.begin(), here.end(), name) != here.end();
+        table.rows.push_back({name, std::string(has ? "yes" : "no")});
+    }
+    return table;
+}
+
+QueryResult list_sources() {
+    QueryResult table{{"source", "layers", "heads", "kv_heads", "head_dim", "rope_base"}, {}};
+    for (auto const& shape : model_shapes())
+        table.rows.push_back({"synthetic: {shape: " + shape.name + "}", static_cast<std::int64_t>(shape.layers),
+                              static_cast<std::int64_t>(shape.heads), static_cast<std::int64_t>(shape.kv_heads),
+                              static_cast<std::int64_t>(shape.head_dim), shape.rope_base});
+    for (auto const* text : {"model: {gguf: tiny | FILE.gguf, text: builtin | FILE.txt}",
+                             "dump: {path: FILE.safetensors | .npy | .npz | .yaml}"})
+        table.rows.push_back({std::string(text), nullptr, nullptr, nullptr, nullptr, nullptr});
+    return table;
+}
+
+QueryResult list_workloads() {
+    QueryResult table{{"workload", "summary"}, {}};
+    for (auto const& workload : workloads()) table.rows.push_back({workload.name, workload.summary});
+    return table;
+}
+
+QueryResult list_metrics() {
+    QueryResult table{{"metric", "unit", "better", "deterministic", "formula"}, {}};
+    for (auto const& metric : metrics()) {
+        char const* better = metric.better == Better::lower    ? "lower"
+                             : metric.better == Better::higher ? "higher"
+                                                               : "-";
+        table.rows.push_back({std::string(metric.name), std::string(metric.unit), std::string(better),
+                              std::string(metric.deterministic ? "yes" : "no"), std::string(metric.formula)});
+    }
+    return table;
+}
+
+QueryResult list_scenarios() {
+    QueryResult table{{"scenario", "file"}, {}};
+    auto const folder = scenario_library();
+    if (folder.empty()) return table;
+    std::map<std::string, std::string> files;
+    for (auto const& entry : std::filesystem::directory_iterator(folder))
+        if (entry.path().extension() == ".yaml") files[entry.path().stem().string()] = entry.path().string();
+    for (auto const& [name, file] : files) table.rows.push_back({name, file});
+    return table;
+}
+
+}  // namespace
+
+void add_list(CommandLine& line) {
+    static std::map<std::string, QueryResult (*)()> const subjects{
+        {"backends", list_backends},   {"codecs", list_codecs},   {"metrics", list_metrics},
+        {"scenarios", list_scenarios}, {"sources", list_sources}, {"stages", list_stages},
+        {"workloads", list_workloads}};
+    auto subject = std::make_shared<std::string>();
+    auto* command = line.verb("list", "List codecs, stages, backends, sources, workloads, metrics or scenarios");
+    std::vector<std::string> names;
+    for (auto const& [name, function] : subjects) names.push_back(name);
+    command->add_option("subject", *subject, "What to list")->required()->check(CLI::IsMember(names));
+    command->callback([&line, subject] {
+        line.action = [&line, subject] {
+            print(std::cout, subjects.at(*subject)(), line.json ? TableFormat::json : TableFormat::table,
+                  colour_wanted());
+            return exit_pass;
+        };
+    });
+}
+
+}  // namespace kvstone

@@ -1,0 +1,36 @@
+#pragma once
+// What a run says while it goes: one line that renews itself on a terminal, a plain line per attempt elsewhere.
+
+#include <cstddef>
+#include <string>
+
+#include "cluster/dispatcher.hpp"
+
+namespace kvstone {
+
+/// Writes to standard error; standard output stays for results.
+class ProgressDisplay {
+ public:
+    ProgressDisplay();
+    ~ProgressDisplay();
+    ProgressDisplay(ProgressDisplay const&) = delete;
+    ProgressDisplay& operator=(ProgressDisplay const&) = delete;
+
+    /// An attempt ended. `name` is how people call its cell.
+    void attempt(Measurement const& measurement, std::string const& name);
+    void progress(Progress const& progress);
+    /// A line that stays.
+    void notice(std::string const& text);
+
+ private:
+    void clear();
+
+    bool terminal_;
+    bool drawn_ = false;
+    std::string last_;
+};
+
+/// "3 s", "4 min 10 s", "2 h 5 min".
+std::string duration_text(double seconds);
+
+}  // namespace kvstone

@@ -1,0 +1,33 @@
+#include "results/query.hpp"
+
+#include <iostream>
+
+#include "harness/cli/cli.hpp"
+#include "results/canned.hpp"
+
+namespace kvstone {
+
+void add_query(CommandLine& line) {
+    struct Options {
+        std::string sql;
+        std::string format = "table";
+        double time_limit_s = 60;
+    };
+    auto options = std::make_shared<Options>();
+    auto* command = line.verb("query", "Ask the database: one reading SQL statement, or @NAME of a canned one");
+    command->add_option("sql", options->sql, "SQL, or @NAME; @list names them")->required();
+    command->add_option("--format", options->format, "table, csv, json, jsonl or md")->capture_default_str();
+    command->add_option("--time-limit", options->time_limit_s, "Seconds before the query is stopped")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
+    command->callback([&line, options] {
+        line.action = [&line, options] {
+            auto const format = line.json ? TableFormat::json : table_format_named(options->format);
+            auto const store = Store::open_read_only(line.database);
+            print(std::cout, query(store, options->sql, {}, options->time_limit_s), format, colour_wanted());
+            return exit_pass;
+        };
+    });
+}
+
+}  // namespace kvstone

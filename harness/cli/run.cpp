@@ -1,0 +1,134 @@
+// `kvstone run`: scenarios to stored figures. Every rank comes through here; rank 0 plans, deals and stores.
+
+#include <atomic>
+#include <csignal>
+#include <iostream>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "backends/backend.hpp"
+#include "cluster/dispatcher.hpp"
+#include "cluster/node.hpp"
+#include "cluster/world.hpp"
+#include "harness/attempt.hpp"
+#include "harness/cli/cli.hpp"
+#include "harness/cli/progress.hpp"
+#include "harness/cli/scenario_options.hpp"
+#include "harness/roofline_probe.hpp"
+#include "results/host.hpp"
+#include "results/show.hpp"
+#include "results/store.hpp"
+
+namespace kvstone {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+void request_stop(int) { stop_requested = true; }
+
+void stop_on_signals() {
+    struct sigaction action {};
+    action.sa_handler = request_stop;
+    for (int const signal : {SIGINT, SIGTERM, SIGUSR1}) sigaction(signal, &action, nullptr);
+}
+
+/// Attempts with a roofline probe before and after each that is timed; neighbours on a backend share one.
+class Measurer {
+ public:
+    explicit Measurer(Spawner& spawner, Json host) : spawner_(spawner), host_(std::move(host)) {}
+
+    Measurement operator()(WorkItem const& item) {
+        auto const& cell = item.cell;
+        auto const place = std::make_pair(cell.backend, cell.threads);
+        if (item.measure.timing && probes_.find(place) == probes_.end()) probes_[place] = probe(cell);
+        auto measurement = run_attempt(spawner_, {cell, item.measure, item.attempt_id, item.process});
+        measurement.host = host_;
+        if (item.measure.timing) {
+            auto const before = probes_[place];
+            probes_.clear();  // only the neighbour's is recent
+            probes_[place] = probe(cell);
+            apply_roofline(measurement, before, probes_[place]);
+        }
+        return measurement;
+    }
+
+ private:
+    Roofline probe(Cell const& cell) { return probe_roofline(spawner_, cell.backend, cell.threads); }
+
+    Spawner& spawner_;
+    Json host_;
+    std::map<std::pair<std::string, int>, Roofline> probes_;
+};
+
+struct RunOptions : ScenarioOptions {
+    bool fresh = false;
+};
+
+std::string name_for_people(Cell const& cell) {
+    return fmt::format("{} {} {} context {} on {}", cell.workload, cell.source_name, cell.codec_name, cell.context,
+                       cell.backend);
+}
+
+/// One scenario on rank 0: expected cells first, then whatever of them has no standing attempt.
+ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host const& host, bool fresh) {
+    auto const campaign = store.begin_campaign(plan, this_build(), host.hardware_class, fresh);
+    std::map<std::string, Cell const*> cells;
+    for (auto const& cell : plan.cells) cells[cell.id] = &cell;
+    std::vector<WorkItem> items;
+    for (auto const& [id, process] : store.pending(campaign)) items.push_back({*cells.at(id), plan.measure, process, {}});
+
+    ProgressDisplay display;
+    display.notice(fmt::format("{}: {} cells, {} attempts to make, campaign {}", plan.scenario, plan.cells.size(),
+                               items.size(), campaign.id));
+    bool required_skipped = false;
+    auto const outcome = coordinator.run(
+        std::move(items), {.result =
+                               [&](Measurement const& measurement) {
+                                   store.ingest(campaign, {measurement});
+                                   display.attempt(measurement, name_for_people(*cells.at(measurement.cell_id)));
+                                   if (measurement.status == Status::skipped)
+                                       for (auto const& id : plan.require) required_skipped |= id == measurement.cell_id;
+                               },
+                           .progress = [&](Progress const& progress) { display.progress(progress); },
+                           .notice = [&](std::string const& text) { display.notice(text); }});
+    return worst({outcome.interrupted ? exit_interrupted : exit_pass, outcome.failed > 0 ? exit_failed_cells : exit_pass,
+                  !outcome.missing.empty() || required_skipped ? exit_missing_cells : exit_pass});
+}
+
+ExitCode run(CommandLine const& line, RunOptions const& options) {
+    Spawner spawner;  // forks: before MPI and its threads
+    auto const world = open_world();
+    stop_on_signals();
+    auto const host = describe_host();
+    Measurer measurer(spawner, to_json(host));
+    MeasureFunction const measure = [&](WorkItem const& item) { return measurer(item); };
+    WorkerInfo const self{node_name(), host.hardware_class, advertised_backends(), to_json(host)};
+    if (world->rank() != 0) {
+        serve(*world, self, measure);
+        return exit_pass;
+    }
+    Coordinator coordinator(*world, self, measure, {.stop = &stop_requested});
+    auto const plans = options.load();
+    auto store = Store::open(line.database);
+    ExitCode code = exit_pass;
+    for (auto const& plan : plans) {
+        code = worst({code, run_plan(plan, store, coordinator, host, options.fresh)});
+        if (code == exit_interrupted) break;
+    }
+    show_summary(store, std::cout, {.colour = colour_wanted()});
+    return code;
+}
+
+}  // namespace
+
+void add_run(CommandLine& line) {
+    auto options = std::make_shared<RunOptions>();
+    auto* command = line.verb("run", "Measure the cells of scenarios and store the figures; goes on where it stopped");
+    options->add_to(*command);
+    command->add_flag("--fresh", options->fresh, "Measure everything again, as a new campaign");
+    command->callback([&line, options] { line.action = [&line, options] { return run(line, *options); }; });
+}
+
+}  // namespace kvstone

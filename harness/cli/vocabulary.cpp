@@ -1,0 +1,36 @@
+#include "harness/cli/vocabulary.hpp"
+
+#include <filesystem>
+
+#include "backends/backend.hpp"
+#include "codecs/codec.hpp"
+#include "harness/sources/builtin.hpp"
+#include "harness/sources/shapes.hpp"
+#include "harness/sources/synthetic.hpp"
+#include "harness/workload.hpp"
+
+namespace kvstone {
+
+Vocabulary vocabulary() {
+    Vocabulary words;
+    words.canonical_codec = [](std::string const& text) { return Codec::parse(text).text(); };
+    for (auto const& workload : workloads()) words.workloads.push_back(workload.name);
+    words.backends = known_backends();
+    for (auto const& shape : model_shapes()) words.shapes.push_back(shape.name);
+    words.distributions = synthetic_distributions();
+    words.shape = shape_facts;
+    words.builtin_path = builtin_path;
+    return words;
+}
+
+std::string scenario_library() { return builtin_path("library"); }
+
+std::string scenario_path(std::string const& name) {
+    if (std::filesystem::exists(name) || name.find('/') != std::string::npos) return name;
+    auto const folder = scenario_library();
+    if (folder.empty()) return name;
+    auto const shipped = std::filesystem::path(folder) / (name + ".yaml");
+    return std::filesystem::exists(shipped) ? shipped.string() : name;
+}
+
+}  // namespace kvstone
