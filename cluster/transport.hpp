@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "scenarios/errors.hpp"
+
 namespace kvstone {
 
 struct Message {
@@ -12,15 +14,29 @@ struct Message {
     std::string body;  ///< JSON
 };
 
+/// A peer that will never answer again.
+class RankLost : public SystemError {
+  public:
+    RankLost(int lost_rank, std::string const& why);  ///< "rank N is lost: WHY"
+    int rank() const { return rank_; }
+
+  private:
+    int rank_;
+};
+
 /// Reliable, ordered per pair of ranks. Not thread safe unless an implementation says so.
 class Transport {
- public:
+  public:
     virtual ~Transport() = default;
     virtual int rank() const = 0;
     virtual int size() const = 0;
+    /// Does not wait for the receiver. Throws RankLost where the receiver is known to be gone.
     virtual void send(int to, std::string const& body) = 0;
-    /// Waits up to the timeout; nothing where none came.
+    /// Waits up to the timeout, asleep; nothing where none came. Throws RankLost once for each peer that was lost;
+    /// messages of the other ranks go on arriving afterwards.
     virtual std::optional<Message> receive(double timeout_s) = 0;
+    /// Ends every rank of the world at once with this exit code: the last resort, where a rank no longer answers.
+    virtual void abort(int exit_code) = 0;
 };
 
 }  // namespace kvstone

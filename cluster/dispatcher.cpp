@@ -1,0 +1,271 @@
+#include "cluster/dispatcher.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cluster/crew.hpp"
+#include "cluster/in_process.hpp"
+#include "cluster/scheduler.hpp"
+#include "cluster/utc.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr double never = std::numeric_limits<double>::infinity();
+constexpr double look_at_stop_s = 0.2;  // how soon an interruption is noticed
+constexpr double goodbye_s = 10;        // an idle rank answers at once; a slow network may not
+
+/// A world of two for a run in one process: this thread coordinates, the other measures.
+class SoleWorker {
+  public:
+    SoleWorker(Transport& alone, WorkerInfo self, MeasureFunction measure)
+        : world_(2, [&alone](int exit_code) { alone.abort(exit_code); }),
+          coordinator_end_(world_.transport(0)),
+          thread_([this, self = std::move(self), measure = std::move(measure)] {
+              try {
+                  serve(*world_.transport(1), self, measure);
+              } catch (std::exception const& error) {
+                  world_.lose(1, error.what());
+              }
+          }) {}
+    ~SoleWorker() { thread_.join(); }
+    SoleWorker(SoleWorker const&) = delete;
+    SoleWorker& operator=(SoleWorker const&) = delete;
+    Transport& transport() { return *coordinator_end_; }
+
+  private:
+    InProcessWorld world_;
+    std::unique_ptr<Transport> coordinator_end_;
+    std::thread thread_;
+};
+
+}  // namespace
+
+struct Coordinator::State {
+    State(Transport& world, WorkerInfo self, MeasureFunction measure, DispatchOptions given)
+        : options(given),
+          host(self.host),
+          sole(world.size() > 1 ? nullptr : std::make_unique<SoleWorker>(world, std::move(self), std::move(measure))),
+          transport(sole ? sole->transport() : world),
+          crew(transport) {}
+
+    DispatchOptions options;
+    Json host;
+    std::unique_ptr<SoleWorker> sole;
+    Transport& transport;
+    Crew crew;
+    double interrupted_s = never;  ///< when a run saw the stop flag
+    std::string failure;           ///< what came out of a run
+};
+
+/// One list of items on its way through the crew.
+class Coordinator::Run {
+  public:
+    Run(State& state, std::vector<WorkItem> items, Callbacks const& callbacks)
+        : state_(state),
+          crew_(state.crew),
+          callbacks_(callbacks),
+          total_(items.size()),
+          started_s_(crew_.now_s()),
+          scheduler_(std::move(items), state.options.lease_slack_s) {
+        for (int const rank : crew_.idle()) scheduler_.join(rank, crew_.workers().at(rank));
+    }
+
+    Outcome operator()() {
+        while (scheduler_.queued() > 0 || !scheduler_.leases().empty()) {
+            if (state_.options.stop != nullptr && *state_.options.stop) {
+                drain();
+                break;
+            }
+            if (crew_.awaited().empty()) settle_unserved();
+            deal();
+            if (scheduler_.leases().empty() && crew_.awaited().empty()) continue;
+            step(next_look_s());
+        }
+        for (auto& item : scheduler_.take_rest()) outcome_.missing.push_back(std::move(item));
+        return std::move(outcome_);
+    }
+
+  private:
+    void deal() {
+        auto const idle = crew_.idle();
+        for (int const rank : idle) {
+            auto const* item = scheduler_.deal(rank, crew_.now_s());
+            if (item == nullptr) continue;
+            auto const why = crew_.deal(rank, *item, scheduler_.leases().at(rank).deadline_s);
+            if (why) lost(rank, *why);
+        }
+    }
+
+    double next_look_s() const {
+        double next_s = scheduler_.next_deadline_s();
+        if (!crew_.awaited().empty()) next_s = std::min(next_s, state_.options.hello_timeout_s);
+        if (state_.options.stop != nullptr) next_s = std::min(next_s, crew_.now_s() + look_at_stop_s);
+        return std::clamp(next_s - crew_.now_s(), 0.0, 60.0);
+    }
+
+    /// One event, or the end of somebody's time.
+    void step(double timeout_s) {
+        if (auto event = crew_.wait(timeout_s)) on(*event);
+        double const now_s = crew_.now_s();
+        for (int const rank : scheduler_.expired(now_s)) silent(rank, "did not report before its lease ended");
+        if (now_s >= state_.options.hello_timeout_s) {
+            auto const awaited = crew_.awaited();
+            for (int const rank : awaited) silent(rank, "did not offer itself in time");
+        }
+    }
+
+    void on(Crew::Event& event) {
+        int const rank = event.rank;
+        if (auto const* loss = std::get_if<Crew::Lost>(&event.what)) return lost(rank, loss->why);
+        scheduler_.join(rank, crew_.workers().at(rank));
+        if (auto* result = std::get_if<Result>(&event.what)) {
+            auto& measurement = result->measurement;
+            auto const* item = scheduler_.finish(rank, measurement.attempt_id);
+            if (item != nullptr) return report(*item, std::move(measurement));
+            notice(fmt::format("rank {} reported attempt {} too late: not counted", rank, measurement.attempt_id));
+        } else if (auto const* unreadable = std::get_if<Unreadable>(&event.what)) {
+            notice(fmt::format("rank {}: {}", rank, unreadable->reason));
+            auto const lease = scheduler_.leases().find(rank);
+            if (lease == scheduler_.leases().end()) return;
+            auto const attempt_id = lease->second.attempt_id;
+            auto const* item = scheduler_.finish(rank, attempt_id);
+            report(*item, verdict(*item, Status::error, fmt::format("rank {}: {}", rank, unreadable->reason)));
+        }
+    }
+
+    void silent(int rank, std::string const& why) {
+        crew_.mark_silent(rank);
+        lost(rank, fmt::format("rank {} {}", rank, why));
+    }
+
+    void lost(int rank, std::string const& why) {
+        notice(why);
+        auto const loss = scheduler_.lose(rank);
+        if (loss.item == nullptr) return;
+        if (loss.fate == Scheduler::Fate::requeued) {
+            notice(fmt::format("cell {} is queued again", loss.item->cell.id));
+        } else {
+            report(*loss.item, verdict(*loss.item, Status::node_lost, why));
+        }
+    }
+
+    /// Items that nobody can run: skipped where nobody ever could, missing where those who could are gone.
+    void settle_unserved() {
+        auto const& offered = crew_.offered();
+        for (auto& item : scheduler_.take_unserved()) {
+            auto const& backend = item.cell.backend;
+            if (!crew_.complete() || offered.contains(backend)) {
+                outcome_.missing.push_back(std::move(item));
+                continue;
+            }
+            item.attempt_id = new_attempt_id();
+            report(item, verdict(item, Status::skipped,
+                                 fmt::format("no rank offers backend '{}'; offered: {}", backend,
+                                             offered.empty() ? "none" : fmt::format("{}", fmt::join(offered, ", ")))));
+        }
+    }
+
+    /// After a stop: waits for what is being measured, as long as the grace lasts.
+    void drain() {
+        outcome_.interrupted = draining_ = true;
+        state_.interrupted_s = crew_.now_s();
+        double const until_s = state_.interrupted_s + state_.options.grace_s;
+        while (!scheduler_.leases().empty() && crew_.now_s() < until_s) step(std::max(0.0, until_s - crew_.now_s()));
+    }
+
+    Measurement verdict(WorkItem const& item, Status status, std::string reason) const {
+        Measurement measurement;
+        measurement.attempt_id = item.attempt_id;
+        measurement.cell_id = item.cell.id;
+        measurement.process = item.process;
+        measurement.status = status;
+        measurement.reason = std::move(reason);
+        measurement.started_utc = measurement.finished_utc = utc_now();
+        measurement.host = state_.host;
+        return measurement;
+    }
+
+    void report(WorkItem const& item, Measurement measurement) {
+        if (draining_ && !stands(measurement.status)) {
+            outcome_.missing.push_back(item);
+            return;
+        }
+        callbacks_.result(measurement);
+        if (measurement.status == Status::ok) {
+            ++outcome_.ok;
+        } else if (measurement.status == Status::skipped) {
+            ++outcome_.skipped;
+        } else {
+            ++outcome_.failed;
+        }
+        if (callbacks_.progress) callbacks_.progress(progress());
+    }
+
+    Progress progress() const {
+        Progress now;
+        now.total = total_;
+        now.failed = outcome_.failed;
+        now.skipped = outcome_.skipped;
+        now.done = outcome_.ok + now.failed + now.skipped;
+        now.running = scheduler_.leases().size();
+        now.elapsed_s = crew_.now_s() - started_s_;
+        auto const measured = now.done - now.skipped;
+        if (measured > 0) {
+            now.left_s = now.elapsed_s * static_cast<double>(total_ - now.done) / static_cast<double>(measured);
+        }
+        return now;
+    }
+
+    void notice(std::string const& text) const {
+        if (callbacks_.notice) callbacks_.notice(text);
+    }
+
+    State& state_;
+    Crew& crew_;
+    Callbacks const& callbacks_;
+    std::size_t total_;
+    double started_s_;
+    Scheduler scheduler_;
+    Outcome outcome_;
+    bool draining_ = false;
+};
+
+Coordinator::Coordinator(Transport& world, WorkerInfo self, MeasureFunction measure, DispatchOptions options)
+    : state_(std::make_unique<State>(world, std::move(self), std::move(measure), options)) {}
+
+Outcome Coordinator::run(std::vector<WorkItem> items, Callbacks const& callbacks) {
+    try {
+        return Run(*state_, std::move(items), callbacks)();
+    } catch (std::exception const& error) {
+        state_->failure = error.what();
+        throw;
+    }
+}
+
+Coordinator::~Coordinator() {
+    auto& state = *state_;
+    bool const interrupted = state.interrupted_s < never;
+    double const patience_s = state.crew.awaited().empty() ? goodbye_s : state.options.hello_timeout_s;
+    double const grace_ends_s = std::max(state.interrupted_s + state.options.grace_s, state.crew.now_s());
+    double const latest_s = interrupted ? grace_ends_s + 1 : never;
+    try {
+        auto const silent = state.crew.dismiss(patience_s, latest_s);
+        if (silent.empty()) return;
+        // Whoever would catch the exception that brought us here never will: its words are said now.
+        auto const last_words = fmt::format("kvstone: no answer from rank {}: every rank is ended{}{}\n",
+                                            fmt::join(silent, ", "), state.failure.empty() ? "" : "; ", state.failure);
+        std::fputs(last_words.c_str(), stderr);
+        state.transport.abort(interrupted ? 130 : 4);
+    } catch (std::exception const& error) {
+        std::fprintf(stderr, "kvstone: while the ranks were dismissed: %s\n", error.what());
+    }
+}
+
+}  // namespace kvstone

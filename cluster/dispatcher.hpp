@@ -1,0 +1,90 @@
+#pragma once
+// Rank 0 deals cells to the ranks that measure. A run in one process is the same code over a world of two threads.
+//
+//   Spawner spawner;                                  // forks, so before MPI starts
+//   auto const world = open_world();
+//   MeasureFunction const measure = [&](WorkItem const& item) { return run_attempt(spawner, {item.cell, ...}); };
+//   WorkerInfo const self{node_name(), hardware_class, {"openmp"}, host};
+//   if (world->rank() != 0) { serve(*world, self, measure); return 0; }
+//   Coordinator coordinator(*world, self, measure);   // whatever is thrown from here on, it dismisses the others
+//   std::vector<WorkItem> items;                      // load the plan, open the store (after the coordinator), then
+//   for (auto const& [id, process] : store.pending(campaign)) items.push_back({cell(id), plan.measure, process});
+//   auto const outcome = coordinator.run(items, {.result = [&](Measurement const& m) { store.ingest(campaign, {m});
+//   }}); exit code: outcome.interrupted ? 130 : outcome.failed > 0 ? 4 : !outcome.missing.empty() ? 5 : 0
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/protocol.hpp"
+#include "cluster/transport.hpp"
+#include "cluster/worker.hpp"
+
+namespace kvstone {
+
+struct Progress {
+    std::size_t total = 0;
+    std::size_t done = 0;     ///< of total, reported in any way
+    std::size_t failed = 0;   ///< of done, with a status other than ok and skipped
+    std::size_t skipped = 0;  ///< of done
+    std::size_t running = 0;
+    double elapsed_s = 0;
+    std::optional<double> left_s;  ///< at the pace so far; nothing before the first measured item
+};
+
+/// Called on the thread that called run. What they throw ends the run and comes out of it.
+struct Callbacks {
+    std::function<void(Measurement const&)> result;       ///< each attempt once, in any order
+    std::function<void(Progress const&)> progress = {};   ///< after each result
+    std::function<void(std::string const&)> notice = {};  ///< a rank lost, an item queued again
+};
+
+struct DispatchOptions {
+    /// Set by a signal handler: nothing more is dealt. Null: never.
+    std::atomic<bool> const* stop = nullptr;
+    /// How long a stopped run waits for what is being measured. Of that, only what stands (ok, verify_failed) is
+    /// reported: a failure may be the same signal's doing, and counts as missing. So the measuring function may end
+    /// early on the signal, and return anything.
+    double grace_s = 10;
+    /// A worker that stays silent this long after its item's own time limit counts as lost.
+    double lease_slack_s = 60;
+    /// A rank that has not offered itself by then counts as lost.
+    double hello_timeout_s = 120;
+};
+
+struct Outcome {
+    bool interrupted = false;
+    std::size_t ok = 0;
+    std::size_t failed = 0;
+    std::size_t skipped = 0;
+    std::vector<WorkItem> missing;  ///< not reported: stopped, or every rank that could have run them was lost
+};
+
+/// Rank 0. Measures nothing itself where there are others, so that it stays asleep while they time something; alone, it
+/// measures on a thread of its own.
+class Coordinator {
+  public:
+    /// `self` and `measure` are for a world of one rank, and `self.host` for the rows of cells that no rank can run.
+    Coordinator(Transport& world, WorkerInfo self, MeasureFunction measure, DispatchOptions options = {});
+    /// Tells every rank to stop and waits until it says goodbye. A rank that stays silent beyond its lease (after an
+    /// interruption: beyond the grace) takes the whole job down through Transport::abort, with exit code 4 (130).
+    ~Coordinator();
+    Coordinator(Coordinator const&) = delete;
+    Coordinator& operator=(Coordinator const&) = delete;
+
+    /// Has every item measured by a rank that offers its backend. May be called again with other items.
+    /// - An item whose backend no rank offers is reported as skipped, with the reason.
+    /// - A lost rank's item is queued again; lost twice, or with no other rank to run it, it is reported as node_lost.
+    Outcome run(std::vector<WorkItem> items, Callbacks const& callbacks);
+
+  private:
+    class Run;
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace kvstone

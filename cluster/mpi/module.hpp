@@ -1,0 +1,14 @@
+#pragma once
+// The seam between the program and its MPI module. The symbol's number changes with Transport.
+
+#include "cluster/transport.hpp"
+
+namespace kvstone {
+
+constexpr char const* mpi_module_file = "kvstone_mpi.so";
+constexpr char const* mpi_module_symbol = "kvstone_open_mpi_transport_1";
+
+/// Starts MPI; the transport's destructor ends it. Throws SystemError.
+using OpenMpiTransport = Transport*();
+
+}  // namespace kvstone

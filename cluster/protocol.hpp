@@ -1,0 +1,59 @@
+#pragma once
+// What ranks say to each other, as JSON: one object a message, told apart by its "type".
+//
+//   worker to coordinator    {"type":"hello","version":1,"worker":{...}}
+//                            {"type":"result","measurement":{...}}
+//                            {"type":"unreadable","reason":"..."}   a message that the worker could not read
+//                            {"type":"goodbye"}                     the answer to stop; the last word of a worker
+//   coordinator to worker    {"type":"deal","item":{"attempt_id","cell","measure","process"}}
+//                            {"type":"stop"}
+//
+// A worker has at most one item; it says one result (or unreadable) for each deal.
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "results/measurement.hpp"
+#include "scenarios/scenario.hpp"
+
+namespace kvstone {
+
+/// One attempt that is to be made.
+struct WorkItem {
+    Cell cell;
+    Measure measure;
+    int process = 0;         ///< index among measure.processes
+    std::string attempt_id;  ///< 32 hexadecimal digits, made when it is dealt; empty before
+};
+
+/// Who offers to measure.
+struct WorkerInfo {
+    std::string node;                   ///< node_name()
+    std::string hardware_class;         ///< what its timings may be compared with
+    std::vector<std::string> backends;  ///< "openmp", "cuda", "arm"
+    Json host;                          ///< facts of the host, for the rows
+};
+
+struct Hello {
+    WorkerInfo worker;
+};
+struct Deal {
+    WorkItem item;
+};
+struct Result {
+    Measurement measurement;
+};
+struct Unreadable {
+    std::string reason;
+};
+struct Stop {};
+struct Goodbye {};
+using ClusterMessage = std::variant<Hello, Deal, Result, Unreadable, Stop, Goodbye>;
+
+/// Bytes that are not UTF-8 (a child's standard error may hold any) become U+FFFD.
+std::string encode_message(ClusterMessage const& message);
+/// Throws CorruptData where the text is no such message; its reason starts with what was read.
+ClusterMessage decode_message(std::string const& body);
+
+}  // namespace kvstone
