@@ -139,7 +139,7 @@ void name_paths(YamlValue& value, std::string path) {
 
 void check_is_text(std::string const& text, std::string const& name) {
     if (text.size() > max_yaml_bytes)
-        throw ConfigError(fmt::format("a scenario of {} bytes; {} are accepted", text.size(), max_yaml_bytes), {}, {},
+        throw ConfigError(fmt::format("a text of {} bytes; {} are accepted", text.size(), max_yaml_bytes), {}, {},
                           {name, 0, 0});
     auto const bad = first_unreadable(text);
     if (bad == std::string::npos) return;
@@ -189,7 +189,8 @@ YamlValue read_yaml(std::string const& text, std::string const& name) {
     TreeBuilder builder(name);
     try {
         YAML::Parser parser(stream);
-        if (!parser.HandleNextDocument(builder)) throw ConfigError("an empty file", {}, {}, {name, 1, 1});
+        if (!parser.HandleNextDocument(builder))
+            throw ConfigError("nothing but space and comments", {}, {}, {name, 1, 1});
         auto root = builder.take_root();
         TreeBuilder second(name);
         if (parser.HandleNextDocument(second))
@@ -213,7 +214,12 @@ void override_value(YamlValue& root, std::string const& path, std::string const&
         target = &step_into(*target, path.substr(begin, end - begin), place);
         begin = end + 1;
     }
-    auto value = read_yaml(yaml, place.file);
+    YamlValue value;
+    try {
+        value = read_yaml(yaml, place.file);
+    } catch (ConfigError const& error) {
+        throw error.at(place);
+    }
     replace_places(value, place);
     *target = std::move(value);
     name_paths(root, "");
