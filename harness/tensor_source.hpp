@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "backends/kv_view.hpp"
 #include "scenarios/cell.hpp"
@@ -21,26 +22,36 @@ struct HostTensor {
     std::span<std::byte const> span() const { return {bytes.get(), shape.values() * element_bytes(type)}; }
 };
 
-/// Rotary position embedding that K and Q went through.
+/// Rotary position embedding that K and Q went through: pair i of a head's vector at position p is rotated by the angle
+/// p * scale * base^(-2i/dims) / frequency_factors[i].
 struct Rope {
     double base = 10000;
-    std::uint64_t dims = 0;      ///< rotated channels of each head
-    bool interleaved = true;     ///< pairs (2i, 2i+1), else (i, i + dims/2)
-    double scale = 1;            ///< of positions
+    std::uint64_t dims = 0;                 ///< rotated channels of each head
+    bool interleaved = true;                ///< pairs (2i, 2i+1), else (i, i + dims/2)
+    double scale = 1;                       ///< of positions
+    std::vector<double> frequency_factors;  ///< one a pair (Llama 3.1 and later); empty: all 1
 };
 
 struct KvTensors {
-    std::optional<HostTensor> k;          ///< after RoPE
+    std::optional<HostTensor> k;  ///< after RoPE
     std::optional<HostTensor> v;
     std::optional<HostTensor> k_prerope;
-    std::optional<HostTensor> q;          ///< its heads are the query heads
+    std::optional<HostTensor> q;  ///< its heads are the query heads
     std::optional<Rope> rope;
     Json metadata;  ///< model, text, settings: whatever the source says of itself
 };
 
+/// Which tensors to bring; what is not asked for costs neither time nor memory.
+struct Needs {
+    bool k = true;
+    bool v = true;
+    bool k_prerope = false;
+    bool q = false;
+};
+
 /// Obtains the tensors of a cell: source as identified, locator as found on this machine, the first `context` tokens
-/// (0: all). Throws CorruptData for bad content, SystemError for files that cannot be read, and ConfigError for a source
-/// that this build cannot serve.
-KvTensors load_tensors(Json const& source, Json const& locator, std::uint64_t context);
+/// (0: all). Of what `needs` names, tensors that the source does not have stay empty. Throws CorruptData for bad
+/// content, SystemError for files that cannot be read, and ConfigError for a source that this build cannot serve.
+KvTensors load_tensors(Json const& source, Json const& locator, std::uint64_t context, Needs needs = {});
 
 }  // namespace kvstone

@@ -1,0 +1,37 @@
+#include "harness/sources/capture_cache.hpp"
+#include "harness/sources/model_capture.hpp"
+#include "harness/sources/sources.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+
+#ifdef KVSTONE_HAS_LLAMA
+
+KvTensors load_model(Json const& source, Json const& locator, std::uint64_t context, Needs needs) {
+    // Two captures per model, text and context: what most workloads read, and everything. Their common tensors are
+    // alike.
+    bool const everything = needs.k_prerope || needs.q;
+    Needs const captured{.k = true, .v = true, .k_prerope = everything, .q = everything};
+    Json const key{{"format", 1},
+                   {"model", source.at("sha256")},
+                   {"text", source.at("text_sha256")},
+                   {"context", context},
+                   {"tensors", everything ? "k v k_prerope q" : "k v"},
+                   {"engine", engine_version()}};
+    return cached_capture(capture_folder(), key, needs, [&] {
+        auto tensors = capture_model(locator.at("path").get<std::string>(), locator.at("text").get<std::string>(),
+                                     context, captured);
+        tensors.metadata["source"] = source.dump();
+        return tensors;
+    });
+}
+
+#else
+
+KvTensors load_model(Json const&, Json const&, std::uint64_t, Needs) {
+    throw ConfigError("this build reads no models: it was made without libllama");
+}
+
+#endif
+
+}  // namespace kvstone

@@ -1,0 +1,27 @@
+#pragma once
+// Well-known models, as far as their KV cache goes.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scenarios/cell.hpp"
+
+namespace kvstone {
+
+struct ModelShape {
+    std::string name;
+    std::uint64_t layers = 0;
+    std::uint64_t heads = 0;  ///< query heads
+    std::uint64_t kv_heads = 0;
+    std::uint64_t head_dim = 0;
+    double rope_base = 0;  ///< 0: learned positions, no RoPE
+};
+
+/// In the order in which they should be listed.
+std::vector<ModelShape> const& model_shapes();
+
+/// {"layers", "heads", "kv_heads", "head_dim", "rope_base"} of a shape by name. Throws ConfigError where there is none.
+Json shape_facts(std::string const& name);
+
+}  // namespace kvstone

@@ -1,0 +1,25 @@
+#pragma once
+// The kinds of sources behind load_tensors(), each in a file of its own.
+
+#include <string>
+
+#include "harness/sources/rope.hpp"
+#include "harness/tensor_source.hpp"
+
+namespace kvstone {
+
+/// See dump_source.cpp. `source` as cell.hpp has it.
+KvTensors load_dump(Json const& source, std::string const& path, std::uint64_t context, Needs needs);
+/// See synthetic.cpp.
+KvTensors make_synthetic(Json const& source, std::uint64_t context, Needs needs);
+/// See model_source.cpp: from the cache of captures, or captured and put there.
+KvTensors load_model(Json const& source, Json const& locator, std::uint64_t context, Needs needs);
+
+/// The file's tensors k, v, k_prerope and q (as far as it has and `needs` wants them), with RoPE and metadata where
+/// KVstone wrote it.
+KvTensors read_dump(std::string const& path, Needs needs);
+
+/// Uninitialised memory, aligned to 256 bytes.
+std::shared_ptr<std::byte> allocate_bytes(std::size_t bytes);
+
+}  // namespace kvstone

@@ -1,0 +1,246 @@
+#include "harness/sources/synthetic.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "harness/sources/normal.hpp"
+#include "harness/sources/philox.hpp"
+#include "harness/sources/sources.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr float k_correlation = 0.9F;
+constexpr float v_correlation = 0.5F;
+constexpr float q_correlation = 0.5F;
+constexpr float v_deviation = 0.5F;
+constexpr float k_mean_deviation = 0.5F;
+constexpr float k_log_deviation = 0.4F;
+constexpr std::uint64_t channels_per_outlier = 32;
+constexpr float outlier_mean_least = 8;
+constexpr float outlier_mean_range = 4;
+
+/// What a stream of random words is for; part of the counter, so that no two streams share a word.
+enum Stream : std::uint32_t { k_noise = 0, v_noise = 1, q_noise = 2, k_channels = 3, k_outliers = 4 };
+
+/// Random words of one head of one layer.
+struct Words {
+    PhiloxKey key;
+    std::uint32_t layer = 0;
+    std::uint32_t head = 0;
+
+    PhiloxCounter at(Stream stream, std::uint32_t token, std::uint32_t block) const {
+        // Heads are fewer than 2^16 (read_shape), so the stream fits above them.
+        return philox({token, layer, head | (static_cast<std::uint32_t>(stream) << 28), block}, key);
+    }
+};
+
+/// `dim` independent N(0,1) values; block b of the counter gives channels b, b + n, b + 2n and b + 3n of n =
+/// ceil(dim/4).
+void normals(Words const& words, Stream stream, std::uint32_t token, std::uint64_t dim, std::vector<float>& padded) {
+    auto const blocks = static_cast<std::uint32_t>((dim + 3) / 4);
+    padded.resize(std::size_t{4} * blocks);
+    float* const values = padded.data();
+#pragma omp simd
+    for (std::uint32_t block = 0; block < blocks; ++block) {
+        auto const word = words.at(stream, token, block);
+        auto const low = normal_pair(word[0], word[1]);
+        auto const high = normal_pair(word[2], word[3]);
+        values[block] = low.first;
+        values[block + blocks] = low.second;
+        values[block + 2 * blocks] = high.first;
+        values[block + 3 * blocks] = high.second;
+    }
+}
+
+/// A head's process: value = mean + deviation * z, z AR(1) over tokens, rotated by RoPE.
+struct Head {
+    Words words;
+    Stream noise = k_noise;
+    float correlation = 0;
+    std::vector<float> mean;
+    std::vector<float> deviation;
+};
+
+/// Turns pairs (i, i + dim/2) on by one position a step. Angles are multiplied up in double: after 2^20 steps they are
+/// right to 1e-10, and no position costs a sine.
+class Rotation {
+  public:
+    explicit Rotation(std::vector<double> const& frequencies)
+        : cosine_(frequencies.size(), 1.0), sine_(frequencies.size(), 0.0) {
+        for (auto const frequency : frequencies) {
+            step_cosine_.push_back(std::cos(frequency));
+            step_sine_.push_back(std::sin(frequency));
+        }
+    }
+    void apply(float* vector) const {
+        auto const half = cosine_.size();
+        for (std::size_t i = 0; i < half; ++i) {
+            auto const c = static_cast<float>(cosine_[i]);
+            auto const s = static_cast<float>(sine_[i]);
+            float const x = vector[i];
+            float const y = vector[i + half];
+            vector[i] = x * c - y * s;
+            vector[i + half] = x * s + y * c;
+        }
+    }
+    void advance() {
+        for (std::size_t i = 0; i < cosine_.size(); ++i) {
+            double const c = cosine_[i] * step_cosine_[i] - sine_[i] * step_sine_[i];
+            sine_[i] = sine_[i] * step_cosine_[i] + cosine_[i] * step_sine_[i];
+            cosine_[i] = c;
+        }
+    }
+
+  private:
+    std::vector<double> cosine_;
+    std::vector<double> sine_;
+    std::vector<double> step_cosine_;
+    std::vector<double> step_sine_;
+};
+
+/// Writes tokens x dim values.
+void fill(Head const& head, std::vector<double> const& frequencies, std::uint64_t tokens, float* values) {
+    auto const dim = head.mean.size();
+    float const fresh = std::sqrt(1 - head.correlation * head.correlation);
+    std::vector<float> noise;
+    std::vector<float> process(dim);
+    Rotation rotation(frequencies);
+    for (std::uint64_t token = 0; token < tokens; ++token, values += dim) {
+        normals(head.words, head.noise, static_cast<std::uint32_t>(token), dim, noise);
+        // The first token starts the process in its stationary state.
+        float const kept = token == 0 ? 0 : head.correlation;
+        float const added = token == 0 ? 1 : fresh;
+        for (std::size_t c = 0; c < dim; ++c) {
+            process[c] = kept * process[c] + added * noise[c];
+            values[c] = head.mean[c] + head.deviation[c] * process[c];
+        }
+        if (!frequencies.empty()) {
+            rotation.apply(values);
+            rotation.advance();
+        }
+    }
+}
+
+Head plain_head(Words const& words, Stream noise, float correlation, float deviation, std::uint64_t dim) {
+    return {words, noise, correlation, std::vector<float>(dim, 0.0F), std::vector<float>(dim, deviation)};
+}
+
+Head llama_k_head(Words const& words, std::uint64_t dim) {
+    auto head = plain_head(words, k_noise, k_correlation, 1, dim);
+    std::vector<float> draws;
+    normals(words, k_channels, 0, dim, draws);
+    for (std::size_t c = 0; c < dim; ++c) head.mean[c] = k_mean_deviation * draws[c];
+    normals(words, k_channels, 1, dim, draws);
+    for (std::size_t c = 0; c < dim; ++c) head.deviation[c] = std::exp(k_log_deviation * draws[c]);
+    // The slowest quarter of the pairs; each outlier takes another one (the words shuffle them), on either side of it.
+    auto const half = std::max<std::uint64_t>(1, dim / 2);
+    auto const slow = std::max<std::uint64_t>(1, half / 4);
+    std::vector<std::uint64_t> pairs(slow);
+    for (std::uint64_t i = 0; i < slow; ++i) pairs[i] = half - 1 - i;
+    auto const outliers = std::min(slow, std::max<std::uint64_t>(1, dim / channels_per_outlier));
+    for (std::uint64_t i = 0; i < outliers; ++i) {
+        auto const word = words.at(k_outliers, 0, static_cast<std::uint32_t>(i));
+        std::swap(pairs[i], pairs[i + word[0] % (slow - i)]);
+        auto const channel = std::min(dim - 1, pairs[i] + (word[1] & 1U) * half);
+        float const size = outlier_mean_least + outlier_mean_range * static_cast<float>(word[2] >> 8) * 0x1p-24F;
+        head.mean[channel] = (word[1] & 2U) != 0 ? -size : size;
+    }
+    return head;
+}
+
+struct Shape {
+    KvShape kv;
+    std::uint64_t heads = 0;
+    PhiloxKey key;
+    bool normal = false;
+    Rope rope;  ///< dims 0: none
+};
+
+template <class MakeHead>
+HostTensor make_tensor(Shape const& source, std::uint64_t heads, bool rotated, MakeHead&& make_head) {
+    KvShape const shape{source.kv.layers, heads, source.kv.tokens, source.kv.dim};
+    auto const bytes = allocate_bytes(shape.values() * sizeof(float));
+    auto* const values = reinterpret_cast<float*>(bytes.get());
+    auto const frequencies = rotated ? rope_frequencies(source.rope) : std::vector<double>{};
+#pragma omp parallel for schedule(dynamic)
+    for (std::uint64_t group = 0; group < shape.layers * heads; ++group) {
+        Words const words{source.key, static_cast<std::uint32_t>(group / heads),
+                          static_cast<std::uint32_t>(group % heads)};
+        fill(make_head(words), frequencies, shape.tokens, values + group * shape.tokens * shape.dim);
+    }
+    return {ElementType::f32, shape, bytes};
+}
+
+std::uint64_t size_member(Json const& source, char const* name, std::uint64_t limit) {
+    if (!source.contains(name) || !source[name].is_number_unsigned() || source[name] == 0 || source[name] > limit) {
+        throw ConfigError(fmt::format("synthetic source: {} is a whole number from 1 to {}", name, limit),
+                          source.contains(name) ? source[name].dump() : std::string());
+    }
+    return source[name].get<std::uint64_t>();
+}
+
+Shape read_shape(Json const& source, std::uint64_t context) {
+    if (context == 0) throw ConfigError("a synthetic source has no length of its own: give it a context");
+    if (context > std::numeric_limits<std::uint32_t>::max()) {
+        throw ConfigError("synthetic source: at most 2^32 - 1 tokens", std::to_string(context));
+    }
+    Shape shape;
+    shape.kv = {size_member(source, "layers", 1 << 16), size_member(source, "kv_heads", 1 << 16), context,
+                size_member(source, "head_dim", 1 << 16)};
+    shape.heads = source.contains("heads") ? size_member(source, "heads", 1 << 16) : shape.kv.heads;
+    auto const seed = source.value("seed", std::uint64_t{0});
+    shape.key = {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+    auto const& names = synthetic_distributions();
+    auto const distribution = source.value("distribution", names.front());
+    if (std::find(names.begin(), names.end(), distribution) == names.end()) {
+        throw ConfigError("unknown distribution", distribution, names);
+    }
+    shape.normal = distribution == "normal";
+    shape.rope.base = source.value("rope_base", shape.rope.base);
+    shape.rope.interleaved = false;
+    if (!shape.normal && shape.rope.base > 0) {
+        if (shape.kv.dim % 2 != 0) {
+            throw ConfigError("RoPE turns pairs of channels: head_dim must be even", std::to_string(shape.kv.dim));
+        }
+        shape.rope.dims = shape.kv.dim;
+    }
+    return shape;
+}
+
+}  // namespace
+
+std::vector<std::string> const& synthetic_distributions() {
+    static std::vector<std::string> const names{"llama", "normal"};
+    return names;
+}
+
+KvTensors make_synthetic(Json const& source, std::uint64_t context, Needs needs) {
+    auto const shape = read_shape(source, context);
+    auto const dim = shape.kv.dim;
+    bool const rotated = shape.rope.dims != 0;
+    auto const k_head = [&](Words const& words) {
+        return shape.normal ? plain_head(words, k_noise, 0, 1, dim) : llama_k_head(words, dim);
+    };
+    auto const v_head = [&](Words const& words) {
+        return shape.normal ? plain_head(words, v_noise, 0, 1, dim)
+                            : plain_head(words, v_noise, v_correlation, v_deviation, dim);
+    };
+    auto const q_head = [&](Words const& words) {
+        return plain_head(words, q_noise, shape.normal ? 0 : q_correlation, 1, dim);
+    };
+    KvTensors tensors;
+    if (needs.k) tensors.k = make_tensor(shape, shape.kv.heads, rotated, k_head);
+    if (needs.v) tensors.v = make_tensor(shape, shape.kv.heads, false, v_head);
+    if (needs.q) tensors.q = make_tensor(shape, shape.heads, rotated, q_head);
+    if (needs.k_prerope && rotated) tensors.k_prerope = make_tensor(shape, shape.kv.heads, false, k_head);
+    if (rotated) tensors.rope = shape.rope;
+    tensors.metadata = {{"source", source.dump()}};
+    return tensors;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,25 @@
+#pragma once
+// K, V and Q of a model that was never run.
+//
+// `normal`: every value of K, V and Q is an independent N(0,1), for closed forms. No RoPE.
+// `llama` imitates what trained caches look like:
+//   K before RoPE: channel c of a head is mean[c] + deviation[c] * z[t], where z is an AR(1) process over tokens with
+//   correlation 0.9. Most means are N(0, 0.5^2) and deviations log-normal around 1 (sigma 0.4). Of every 32 channels
+//   one (at least one a head) is an outlier channel with a mean of +-(8 to 12): those lie among the pairs that RoPE
+//   turns slowest, as in trained models, so that rotation leaves them outliers. K is then rotated by RoPE with the
+//   source's base, pairs (i, i + dim/2), all channels; a base of 0 means no RoPE (learned positions).
+//   V: N(0, 0.5^2) with correlation 0.5 over tokens, no outliers, no RoPE.
+//   Q: N(0,1) with correlation 0.5 over tokens, rotated as K is.
+//
+// Every value is a function of seed, tensor, layer, head, channel and token alone: it depends neither on threads nor on
+// the context, so the first tokens of a longer context are the same values.
+
+#include <string>
+#include <vector>
+
+namespace kvstone {
+
+/// Names that a synthetic source's `distribution` takes, the default first.
+std::vector<std::string> const& synthetic_distributions();
+
+}  // namespace kvstone
