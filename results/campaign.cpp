@@ -73,35 +73,11 @@ void write_expected(sqlite3* connection, std::int64_t campaign, Plan const& plan
     }
 }
 
-/// Cell members that a published figure's match may name, as they are compared.
-Json matchable(Cell const& cell) {
-    return {{"cell", cell.id},        {"workload", cell.workload}, {"source_name", cell.source_name},
-            {"source", cell.source},  {"context", cell.context},   {"batch", cell.batch},
-            {"codec", cell.codec},    {"backend", cell.backend},   {"codec_name", cell.codec_name},
-            {"threads", cell.threads}};
-}
-
-bool matches(Json const& match, Json const& cell) {
-    return std::all_of(match.items().begin(), match.items().end(), [&](auto const& item) {
-        auto const& value = item.value();
-        if (item.key() == "codec" && value == cell["codec_name"]) return true;
-        if (item.key() == "source") {
-            if (value.is_string()) return value == cell["source_name"];
-            return value.is_object() && std::all_of(value.items().begin(), value.items().end(), [&](auto const& part) {
-                       return cell["source"].contains(part.key()) && cell["source"][part.key()] == part.value();
-                   });
-        }
-        return cell.contains(item.key()) && cell[item.key()] == value;
-    });
-}
-
 void write_published(sqlite3* connection, std::int64_t campaign, Plan const& plan) {
     Statement(connection, "DELETE FROM published_cell WHERE published IN (SELECT id FROM published WHERE campaign = ?)")
         .run(campaign);
     Statement(connection, "DELETE FROM published WHERE campaign = ?").run(campaign);
     if (plan.published.empty()) return;
-    std::vector<Json> cells;
-    for (auto const& cell : plan.cells) cells.push_back(matchable(cell));
     Statement figure(connection,
                      "INSERT INTO published(campaign, match, component, metric, value, setting, comparable) VALUES (?, "
                      "?, ?, (SELECT id FROM metric WHERE name = ?), ?, ?, ?)");
@@ -116,8 +92,8 @@ void write_published(sqlite3* connection, std::int64_t campaign, Plan const& pla
         }
         figure.run(campaign, p.match.dump(), p.component, p.metric, p.value, p.setting, p.comparable);
         auto const id = sqlite3_last_insert_rowid(connection);
-        for (std::size_t i = 0; i < cells.size(); ++i)
-            if (matches(p.match, cells[i])) spoken_of.run(id, plan.cells[i].id);
+        for (auto const& cell : plan.cells)
+            if (matches(p.match, cell)) spoken_of.run(id, cell.id);
     }
 }
 
@@ -143,8 +119,9 @@ Campaign Store::begin_campaign(Plan const& plan, Build const& build, std::string
     auto const uid = serial == 0 ? identity : hash_text(fmt::format("{}\n{}", identity, serial));
     auto const id = insert_or_find(db,
                                    "INSERT INTO campaign(uid, identity, serial, scenario, plan, build, hardware_class, "
-                                   "started_utc) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE SET "
-                                   "scenario = excluded.scenario RETURNING id",
+                                   "started_utc, resumed_utc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT "
+                                   "(uid) DO UPDATE SET scenario = excluded.scenario, resumed_utc = "
+                                   "excluded.resumed_utc RETURNING id",
                                    uid, identity, serial, plan.scenario, write_plan(db, plan), write_build(db, build),
                                    hardware_class, utc_now());
     write_expected(db, id, plan);
