@@ -31,7 +31,7 @@ std::optional<double> nullable(Statement const& statement, int column) {
 
 }  // namespace
 
-MedianInterval median_interval(std::span<double const> sorted) {
+MedianInterval median_over_processes(std::span<double const> sorted) {
     if (sorted.empty()) return {};
     std::size_t const n = sorted.size();
     MedianInterval result;
@@ -79,7 +79,7 @@ void combine_processes(sqlite3* connection, std::int64_t campaign, std::int64_t 
         } else {
             std::vector<double> values;
             for (auto const& process : processes) values.push_back(process.value);
-            auto const median = median_interval(values);
+            auto const median = median_over_processes(values);
             write.run(campaign, cell, metric, component, median.median, std::uint64_t{values.size()}, median.low,
                       median.high);
         }

@@ -16,7 +16,7 @@ struct MedianInterval {
     std::optional<double> low;
     std::optional<double> high;
 };
-MedianInterval median_interval(std::span<double const> sorted);
+MedianInterval median_over_processes(std::span<double const> sorted);
 
 /// Writes `combined` anew for one cell of a campaign: medians over the attempts that count, where every process has one
 /// and all are ok; else nothing. The caller holds the transaction.

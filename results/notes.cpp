@@ -58,6 +58,7 @@ constexpr std::array table{
     Note{"campaign", "build", "Its build"},
     Note{"campaign", "hardware_class", "Hardware class its cells are measured on"},
     Note{"campaign", "started_utc", "When it was first begun"},
+    Note{"campaign", "resumed_utc", "When a run last began it or went on with it"},
     Note{"cell", "", "A point of a grid: one codec on one source under one workload"},
     Note{"cell", "id", "Number within this file"},
     Note{"cell", "uid", "Hash of the canonical text; equal in every database"},
@@ -160,6 +161,7 @@ constexpr std::array table{
     Note{"v_missing", "", "Expected processes without an attempt that stands; status null: never tried"},
     Note{"v_failures", "", "Attempts that count and are not ok; skipped ones only where the cell is required"},
     Note{"v_campaign", "", "Campaigns with their coverage in cells"},
+    Note{"v_newest", "", "The campaign that a run last began or went on with"},
     Note{"v_published", "", "Our figures beside those of studies; cell null: no cell is spoken of"},
     Note{"v_notes", "", "These notes"},
 };

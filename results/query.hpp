@@ -21,10 +21,13 @@ struct QueryResult {
 enum class TableFormat { table, csv, json, jsonl, md };
 TableFormat table_format_named(std::string const& name);
 
-/// Runs one reading statement under an authorizer (no writes, no ATTACH, no VACUUM INTO) and a time limit.
-/// Throws ConfigError with SQLite's words where the statement is refused or wrong.
+/// Runs one reading statement under an authorizer (no writes, no ATTACH, no VACUUM INTO) and a time limit. In its place
+/// "@NAME WORDS..." names a canned query and what it asks for; @list tells them all.
+/// Throws ConfigError with SQLite's words where the statement is refused or wrong, and where it runs past its limit.
 QueryResult query(Store const& store, std::string const& sql, std::vector<QueryValue> const& parameters = {},
                   double time_limit_s = 60);
+/// table and md: numbers to the right, six significant digits, null as "-". csv (RFC 4180, lines ending in LF), json
+/// and jsonl: every digit; null is empty, or null.
 void print(std::ostream& out, QueryResult const& result, TableFormat format, bool colour = false);
 
 }  // namespace kvstone

@@ -70,6 +70,7 @@ CREATE TABLE campaign(
   build INTEGER NOT NULL REFERENCES build(id),
   hardware_class TEXT NOT NULL,
   started_utc TEXT NOT NULL,
+  resumed_utc TEXT NOT NULL,
   UNIQUE (identity, serial)
 ) STRICT;
 CREATE TABLE cell(

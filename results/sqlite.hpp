@@ -28,6 +28,7 @@ void execute(sqlite3* connection, std::string const& sql);
 class Statement {
   public:
     Statement(sqlite3* connection, std::string_view sql);
+    explicit Statement(sqlite3_stmt* prepared) : handle_(prepared) {}
 
     void bind(int index, std::nullptr_t);
     void bind(int index, std::integral auto value) { bind_integer(index, static_cast<std::int64_t>(value)); }

@@ -98,6 +98,9 @@ JOIN build ON build.id = campaign.build
 JOIN toolchain ON toolchain.id = build.toolchain
 ORDER BY campaign.started_utc, campaign.id;
 
+CREATE VIEW v_newest(campaign) AS
+SELECT uid FROM campaign ORDER BY resumed_utc DESC, id DESC LIMIT 1;
+
 CREATE VIEW v_published(campaign, cell, codec_name, source, context, component, metric, unit, ours, theirs, difference,
   setting, comparable) AS
 SELECT campaign.uid, cell.uid, cell.codec_name, cell.source_name, nullif(cell.context, 0), p.component, m.name, m.unit,

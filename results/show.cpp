@@ -1,0 +1,199 @@
+#include "results/show.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <ostream>
+
+#include <fmt/ostream.h>
+
+#include "results/query.hpp"
+#include "results/text.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr std::size_t codec_width = 27;
+
+enum class Notation { decimals, error, ratio };
+
+/// One column of the table: a figure of one component.
+struct Column {
+    std::string_view title;
+    std::string_view component;
+    std::string_view metric;
+    Notation notation;
+    std::size_t width;
+};
+constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation::ratio, 8},
+                             Column{"vs fp16", "kv", "ratio_vs_fp16", Notation::ratio, 7},
+                             Column{"K cosine", "k", "cosine", Notation::decimals, 8},
+                             Column{"K nmse", "k", "nmse", Notation::error, 8},
+                             Column{"V cosine", "v", "cosine", Notation::decimals, 8},
+                             Column{"V nmse", "v", "nmse", Notation::error, 8},
+                             Column{"enc GB/s", "kv", "encode_gb_per_s", Notation::ratio, 8},
+                             Column{"enc M", "kv", "encode_roofline", Notation::ratio, 5},
+                             Column{"dec GB/s", "kv", "decode_gb_per_s", Notation::ratio, 8},
+                             Column{"dec M", "kv", "decode_roofline", Notation::ratio, 5}};
+
+std::string formatted(Notation notation, double value) {
+    switch (notation) {
+        case Notation::decimals:
+            return fmt::format("{:.6f}", value);
+        case Notation::error:
+            return value == 0 ? "0" : fmt::format("{:.2e}", value);
+        case Notation::ratio:
+            break;
+    }
+    return std::abs(value) < 100 ? fmt::format("{:.3f}", value) : fmt::format("{:.1f}", value);
+}
+
+std::string text(QueryValue const& value) {
+    if (auto const* string = std::get_if<std::string>(&value)) return *string;
+    if (auto const* integer = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *integer);
+    return {};
+}
+
+/// Terminal colours, or nothing.
+struct Style {
+    bool colour;
+    std::string bold(std::string const& s) const { return colour ? "\x1b[1m" + s + "\x1b[0m" : s; }
+    std::string red(std::string const& s) const { return colour ? "\x1b[31m" + s + "\x1b[0m" : s; }
+};
+
+struct CellRow {
+    std::string codec;
+    std::string status = "missing";
+    std::map<std::pair<std::string, std::string>, double> figures;  ///< by component and metric
+};
+
+/// Cells that differ in their codec alone.
+struct Group {
+    std::string title;
+    std::vector<CellRow> rows;
+};
+
+std::string campaign_meant(Store const& store, std::string const& given) {
+    if (given.empty()) {
+        auto const newest = query(store, "SELECT campaign FROM v_newest");
+        if (newest.rows.empty()) throw ConfigError("the database has no campaign yet");
+        return text(newest.rows[0][0]);
+    }
+    auto const found = query(store, "SELECT uid FROM campaign WHERE substr(uid, 1, length(?1)) = ?1", {given});
+    if (found.rows.empty()) throw ConfigError("no campaign has this id", given);
+    if (found.rows.size() > 1) throw ConfigError("more than one campaign has an id that starts so", given);
+    return text(found.rows[0][0]);
+}
+
+void show_header(Store const& store, std::ostream& out, Style style, std::string const& campaign) {
+    auto const result = query(store,
+                              "SELECT scenario, ok, cells, failed, skipped, missing, git_sha, build_type, toolchain, "
+                              "coalesce(hardware, hardware_class), started_utc, finished_utc FROM v_campaign WHERE "
+                              "campaign = ?1",
+                              {campaign});
+    auto const& row = result.rows.at(0);
+    fmt::print(out, "{}  campaign {}  {}/{} cells ok", style.bold(text(row[0])), campaign, text(row[1]), text(row[2]));
+    for (auto const& [index, name] : {std::pair{3U, "failed"}, {4U, "skipped"}, {5U, "missing"}})
+        if (text(row[index]) != "0") fmt::print(out, ", {}", style.red(text(row[index]) + " " + name));
+    fmt::print(out, "\n{}  build {:.12} {}, toolchain {}\nbegun {}, last attempt {}\n", text(row[9]), text(row[6]),
+               text(row[7]), text(row[8]), text(row[10]), text(row[11]).empty() ? "none" : text(row[11]));
+}
+
+std::vector<Group> read_groups(Store const& store, std::string const& campaign) {
+    std::string metrics;
+    for (auto const& column : columns) metrics += fmt::format("{}'{}'", metrics.empty() ? "" : ", ", column.metric);
+    std::map<std::string, CellRow> cells;
+    for (auto const& row : query(store,
+                                 "SELECT cell, component, metric, value, status FROM v_latest WHERE campaign = ?1 AND "
+                                 "(metric IS NULL OR metric IN (" +
+                                     metrics + "))",
+                                 {campaign})
+                               .rows) {
+        auto& cell = cells[text(row[0])];
+        cell.status = text(row[4]);
+        if (auto const* value = std::get_if<double>(&row[3])) cell.figures[{text(row[1]), text(row[2])}] = *value;
+    }
+    std::vector<Group> groups;
+    std::map<std::string, std::size_t> places;
+    for (auto const& row :
+         query(store,
+               "SELECT cell.uid, codec_name, workload || '  ' || source_name || iif(context > 0, '  ' || context || ' "
+               "tokens', '') || iif(batch > 1, '  batch ' || batch, '') || '  ' || backend || iif(threads > 0, '  ' || "
+               "threads || ' threads', '') FROM expected e JOIN cell ON cell.id = e.cell WHERE e.process = 0 AND "
+               "e.campaign = (SELECT id FROM campaign WHERE uid = ?1) ORDER BY e.position",
+               {campaign})
+             .rows) {
+        auto const title = text(row[2]);
+        auto const [place, added] = places.emplace(title, groups.size());
+        if (added) groups.push_back({title, {}});
+        auto cell = cells[text(row[0])];
+        cell.codec = text(row[1]);
+        groups[place->second].rows.push_back(std::move(cell));
+    }
+    return groups;
+}
+
+/// Component of a row's figures where it has no "kv": a source may give K or V alone.
+std::optional<double> figure(CellRow const& row, Column const& column) {
+    for (auto const& component : {std::string(column.component), std::string("k"), std::string("v")}) {
+        auto const found = row.figures.find({component, std::string(column.metric)});
+        if (found != row.figures.end()) return found->second;
+        if (column.component != "kv") break;
+    }
+    return std::nullopt;
+}
+
+void show_group(std::ostream& out, Style style, Group const& group) {
+    std::size_t width = 5;
+    for (auto const& row : group.rows) width = std::max(width, std::min(codec_width, display_width(row.codec)));
+    fmt::print(out, "\n{}\n{:<{}}", style.bold(group.title), "codec", width);
+    for (auto const& column : columns) fmt::print(out, "  {:>{}}", column.title, column.width);
+    fmt::print(out, "\n");
+    for (auto const& row : group.rows) {
+        auto const own = display_width(row.codec);
+        // A longer name keeps its line to itself: cutting it could make two codecs look the same.
+        fmt::print(out, "{}{}", row.codec,
+                   own > width ? "\n" + std::string(width, ' ') : std::string(width - own, ' '));
+        if (row.status != "ok") {
+            fmt::print(out, "  {}\n", style.red(row.status));
+            continue;
+        }
+        for (auto const& column : columns) {
+            auto const value = figure(row, column);
+            fmt::print(out, "  {:>{}}", value ? formatted(column.notation, *value) : "-", column.width);
+        }
+        fmt::print(out, "\n");
+    }
+}
+
+void show_section(Store const& store, std::ostream& out, Style style, std::string const& title, std::string const& sql,
+                  std::string const& campaign) {
+    auto const result = query(store, sql, {campaign});
+    if (result.rows.empty()) return;
+    fmt::print(out, "\n{}\n", style.bold(title));
+    print(out, result, TableFormat::table, style.colour);
+}
+
+}  // namespace
+
+void show_summary(Store const& store, std::ostream& out, ShowOptions const& options) {
+    Style const style{options.colour};
+    auto const campaign = campaign_meant(store, options.campaign);
+    show_header(store, out, style, campaign);
+    for (auto const& group : read_groups(store, campaign)) show_group(out, style, group);
+    show_section(store, out, style, "Not ok",
+                 "SELECT source, context, codec_name AS codec, process, status, substr(reason, 1, 60) AS reason "
+                 "FROM v_failures WHERE campaign = ?1 UNION ALL SELECT source, context, codec_name, process, status, "
+                 "substr(reason, 1, 60) FROM v_missing WHERE campaign = ?1 AND status = 'skipped' AND NOT required",
+                 campaign);
+    show_section(
+        store, out, style, "Beside published figures",
+        "SELECT codec_name AS codec, source, context, component, metric, ours, theirs, difference, comparable, "
+        "substr(setting, 1, 30) AS setting FROM v_published WHERE campaign = ?1",
+        campaign);
+}
+
+}  // namespace kvstone

@@ -1,0 +1,98 @@
+// The schema, its versions and its notes.
+
+#include "results/schema.hpp"
+
+#include <array>
+#include <set>
+
+#include <gmock/gmock.h>
+
+#include "results/metrics.hpp"
+#include "tests/results/store_fixture.hpp"
+
+namespace kvstone {
+namespace {
+
+using test::number;
+
+std::set<std::string> column_of(Store const& store, std::string const& sql) {
+    std::set<std::string> values;
+    Statement statement(store.connection(), sql);
+    while (statement.step()) values.insert(statement.text(0));
+    return values;
+}
+
+TEST(SchemaTest, ANewFileCarriesItsMarks) {
+    test::Folder folder;
+    auto const store = Store::open(folder.file());
+    EXPECT_EQ(number(store, "PRAGMA application_id"), 0x4B567374);
+    EXPECT_EQ(number(store, "PRAGMA user_version"), schema_version());
+    EXPECT_EQ(number(store, "PRAGMA foreign_keys"), 1);
+    EXPECT_EQ(number(store,
+                     "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite_%' "
+                     "AND NOT strict"),
+              0);
+}
+
+TEST(SchemaTest, EveryTableAndColumnIsDescribedAndNothingElse) {
+    test::Folder folder;
+    auto const store = Store::open(folder.file());
+    std::set<std::string> described;
+    for (auto const& note : notes()) {
+        EXPECT_FALSE(note.text.empty());
+        auto const name = fmt::format("{}.{}", note.table, note.column);
+        EXPECT_TRUE(described.insert(name).second) << name << " is described twice";
+    }
+    auto const existing =
+        column_of(store,
+                  "SELECT t.name || '.' || c.name FROM pragma_table_list t, pragma_table_xinfo(t.name) "
+                  "c WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite_%' UNION SELECT name || '.' "
+                  "FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'");
+    auto const owed =
+        column_of(store,
+                  "SELECT t.name || '.' || c.name FROM pragma_table_list t, pragma_table_xinfo(t.name) c "
+                  "WHERE t.type = 'table' AND t.schema = 'main' AND t.name NOT LIKE 'sqlite_%' UNION SELECT "
+                  "name || '.' FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'");
+    EXPECT_THAT(existing, testing::IsSupersetOf(described));
+    EXPECT_THAT(described, testing::IsSupersetOf(owed));
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_notes"), static_cast<std::int64_t>(notes().size()));
+}
+
+TEST(SchemaTest, LatestAndProfileHaveTheirColumnsInOrder) {
+    test::Folder folder;
+    auto const store = Store::open(folder.file());
+    auto const columns = [&](std::string const& view, int count) {
+        return test::text(store, fmt::format("SELECT group_concat(name, ' ') FROM (SELECT name FROM pragma_table_info("
+                                             "'{}') ORDER BY cid LIMIT {})",
+                                             view, count));
+    };
+    EXPECT_EQ(columns("v_latest", 28),
+              "campaign cell workload source model context batch codec codec_name backend device threads protocol task "
+              "component metric unit better value n ci_low ci_high status reason git_sha toolchain host finished_utc");
+    EXPECT_EQ(columns("v_profile", 7), "cell component metric layer head position value");
+}
+
+TEST(SchemaTest, EveryMetricIsInTheDatabase) {
+    test::Folder folder;
+    auto const store = Store::open(folder.file());
+    EXPECT_EQ(number(store, "SELECT count(*) FROM metric"), static_cast<std::int64_t>(metrics().size()));
+    EXPECT_EQ(test::text(store, "SELECT unit || better || deterministic FROM metric WHERE name = 'encode_gb_per_s'"),
+              "GB/shigher0");
+}
+
+TEST(SchemaTest, AMigrationTakesOnlyTheStepsNotSeen) {
+    test::Folder folder;
+    auto const store = Store::open(folder.file());
+    auto* const db = store.connection();
+    // Version 1 would fail if it ran again: its tables are there.
+    std::array const steps{migrations()[0], Migration{2, "ALTER TABLE campaign ADD COLUMN tag TEXT;"},
+                           Migration{3, "UPDATE campaign SET tag = 'x';"}};
+    migrate(db, 1, steps);
+    EXPECT_EQ(number(store, "PRAGMA user_version"), 3);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM pragma_table_info('campaign') WHERE name = 'tag'"), 1);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_latest"), 0);  // the views are there again
+    EXPECT_THROW(migrate(db, 0, steps), std::runtime_error);
+}
+
+}  // namespace
+}  // namespace kvstone
