@@ -1,0 +1,87 @@
+# What a binary is made of. Included by results/CMakeLists.txt, which writes what configuration knows to a file; run as
+# a script at every build, which adds what can change in between (the commit) and writes build.cpp if it differs.
+
+if(NOT CMAKE_SCRIPT_MODE_FILE)
+  string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
+  get_target_property(own_flags kvstone_flags INTERFACE_COMPILE_OPTIONS)
+  list(FILTER own_flags EXCLUDE REGEX "^-W")
+  list(JOIN own_flags " " own_flags)
+  set(flags "${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${type}} ${own_flags}")
+  if(KVSTONE_SANITIZE)
+    string(APPEND flags " -fsanitize=${KVSTONE_SANITIZE}")
+  endif()
+  string(STRIP "${flags}" flags)
+
+  # Of a native build: the versions that were found. A toolchain root replaces them by its packages.
+  set(found_versions)
+  foreach(name Kokkos fmt spdlog nlohmann_json yaml-cpp SQLite3 OPENSSL zstd xxhash libzip CLI11 MPI_CXX llama)
+    if(${name}_VERSION)
+      list(APPEND found_versions "${name} ${${name}_VERSION}")
+    endif()
+  endforeach()
+  if(MPI_CXX_LIBRARY_VERSION_STRING)
+    string(REGEX MATCH "^[^\n,]*" library "${MPI_CXX_LIBRARY_VERSION_STRING}")
+    list(APPEND found_versions "MPI library ${library}")
+  endif()
+
+  set(known ${CMAKE_CURRENT_BINARY_DIR}/build_known.cmake)
+  set(lines "")
+  foreach(line "version [[${PROJECT_VERSION}]]" "build_type [[${CMAKE_BUILD_TYPE}]]"
+               "compiler [[${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}]]" "flags [[${flags}]]"
+               "found_versions [[${found_versions}]]" "has_mpi $<IF:$<BOOL:${MPI_CXX_FOUND}>,true,false>"
+               "has_llama $<IF:$<BOOL:${llama_FOUND}>,true,false>"
+               "has_cuda $<IF:$<IN_LIST:CUDA,${Kokkos_DEVICES}>,true,false>")
+    string(APPEND lines "set(${line})\n")
+  endforeach()
+  file(GENERATE OUTPUT ${known} CONTENT "${lines}")
+
+  set(build_source ${CMAKE_CURRENT_BINARY_DIR}/build.cpp)
+  add_custom_target(kvstone_build_info
+    COMMAND ${CMAKE_COMMAND} -D known=${known} -D source=${CMAKE_SOURCE_DIR} -D output=${build_source}
+            -P ${CMAKE_CURRENT_LIST_FILE}
+    BYPRODUCTS ${build_source} COMMENT "" VERBATIM)
+  return()
+endif()
+
+include(${known})
+
+# Only what is compiled counts as a change: a note or a database beside it makes no other build.
+set(compiled backends cluster codecs harness results scenarios CMakeLists.txt CMakePresets.json)
+set(git_sha unknown)
+find_program(GIT git)
+if(GIT)
+  # The checkout may belong to someone else (a container); the index is left as it is.
+  set(ENV{GIT_OPTIONAL_LOCKS} 0)
+  file(REAL_PATH ${source} checkout)
+  set(git ${GIT} -c safe.directory=${checkout} -C ${checkout})
+  execute_process(COMMAND ${git} rev-parse HEAD OUTPUT_VARIABLE head RESULT_VARIABLE failed
+                  OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(NOT failed)
+    execute_process(COMMAND ${git} status --porcelain -- ${compiled} OUTPUT_VARIABLE changes ERROR_QUIET)
+    set(git_sha ${head})
+    if(changes)
+      string(APPEND git_sha -dirty)
+    endif()
+  endif()
+endif()
+
+# A toolchain root lists the packages it was made from.
+set(versions ${found_versions})
+if(EXISTS /etc/kvstone/packages)
+  file(STRINGS /etc/kvstone/packages packages)
+  execute_process(COMMAND dpkg-query --show "--showformat=\${Package} \${Version}\\n" ${packages}
+                  OUTPUT_VARIABLE versions COMMAND_ERROR_IS_FATAL ANY OUTPUT_STRIP_TRAILING_WHITESPACE)
+  string(REPLACE "\n" ";" versions "${versions}")
+endif()
+list(PREPEND versions "${compiler}")
+list(REMOVE_DUPLICATES versions)
+string(REPLACE ";" "\n" lines "${versions}")
+string(SHA256 toolchain "${lines}")
+string(SUBSTRING ${toolchain} 0 16 toolchain)
+
+foreach(name flags lines)
+  string(REPLACE "\\" "\\\\" ${name} "${${name}}")
+  string(REPLACE "\"" "\\\"" ${name} "${${name}}")
+endforeach()
+string(REPLACE "\n" "\\n\"\n                              \"" toolchain_packages "${lines}")
+configure_file(${CMAKE_CURRENT_LIST_DIR}/build.cpp.in ${output} @ONLY)
