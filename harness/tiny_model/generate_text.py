@@ -8,18 +8,19 @@ between, and comes back to each fact several times over thousands of tokens.
 Only random.Random.random() is drawn from: its sequence is the same on every
 Python 3, while choice() and shuffle() have changed between versions.
 
-    generate_text.py --seed 2 --documents 70 --long 3 > text.txt
+    generate_text.py --seed 2 --documents 40 --long 4 > text.txt
 """
 import argparse
 import math
 import random
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import words
 
-SHORTEST, LONGEST = 8, 360  # sentences in a document, drawn log-uniformly
+SHORTEST, LONGEST = 6, 400  # sentences in a document, drawn log-uniformly
+MOST_PEOPLE = 12
 SLOT = re.compile(r"([{\[]\w+[}\]])")
 
 
@@ -28,21 +29,16 @@ class Fact:
     kind: str
     a: str
     b: str
-    last_end: int = -1  # where the document last mentioned this fact
+    last_end: int = -1  # character at which the document last mentioned it
 
 
 @dataclass
 class Recall:
-    """An answer [start, end) in characters; the fact was last mentioned at `mentioned`."""
+    """An answer text[start:end], last mentioned before that at `mentioned`."""
+    kind: str
     start: int
     end: int
     mentioned: int
-
-
-@dataclass
-class Document:
-    text: str = ""
-    recalls: list = field(default_factory=list)
 
 
 class Draw:
@@ -61,6 +57,34 @@ class Draw:
         return [rest.pop(self.below(len(rest))) for _ in range(n)]
 
 
+class Document:
+    def __init__(self):
+        self.parts, self.length, self.recalls = [], 0, []
+
+    @property
+    def text(self):
+        return "".join(self.parts)
+
+    def put(self, part):
+        self.parts.append(part)
+        self.length += len(part)
+
+    def sentence(self, template, values, fact=None):
+        """Appends a sentence; a slot in square brackets becomes a Recall."""
+        at_start = True
+        for part in SLOT.split(template):
+            if SLOT.fullmatch(part):
+                value = values[part[1:-1]]
+                if part[0] == "[":
+                    self.recalls.append(Recall(fact.kind, self.length, self.length + len(value), fact.last_end))
+                self.put(value[0].upper() + value[1:] if at_start else value)
+            else:
+                self.put(part)
+            at_start = at_start and not part
+        if fact:
+            fact.last_end = self.length
+
+
 def make_facts(draw, people):
     """Facts in random order; no value is given twice within a document."""
     objects = draw.sample(words.OBJECTS, 2 * len(people))
@@ -76,24 +100,51 @@ def make_facts(draw, people):
     return draw.sample(facts, len(facts) - draw.below(len(people)))
 
 
-def capital(text):
-    return text[0].upper() + text[1:]
+def fillers(draw, people):
+    p, q = draw.sample(people, 2)
+    values = {slot: draw.pick(choices) for slot, choices in words.SLOTS.items()}
+    return {**values, "p": p, "q": q, "place": draw.pick(words.PLACES)}
 
 
-def sentence(document, template, values, fact=None):
-    """Appends one sentence; a slot in square brackets becomes a Recall."""
-    for i, part in enumerate(SLOT.split(template)):
-        if not SLOT.fullmatch(part):
-            document.text += part
-            continue
-        value = values[part[1:-1]]
-        start = len(document.text)
-        document.text += capital(value) if i == 1 and not template.startswith(part[0] * 2) and _starts(template, part) else value
-        if part[0] == "[":
-            document.recalls.append(Recall(start, len(document.text), fact.last_end))
-    if fact:
-        fact.last_end = len(document.text)
+def document(seed, sentences=None):
+    """One document: most facts early, the rest on the way, recalls throughout."""
+    draw = Draw(seed)
+    if sentences is None:
+        sentences = int(SHORTEST * math.exp(draw.random() * math.log(LONGEST / SHORTEST)))
+    people = draw.sample(words.NAMES, min(MOST_PEOPLE, 2 + sentences // 12))
+    untold, told = make_facts(draw, people)[:max(2, sentences // 3)], []
+    out = Document()
+    out.sentence("The book of {p}.\n", {"p": people[0]})
+    paragraph = 0
+    for i in range(sentences):
+        if i:
+            paragraph = 0 if draw.random() < 0.15 else paragraph + 1
+            out.put(" " if paragraph else "\n")
+        chance = draw.random()
+        if untold and (not told or chance < (0.7 if len(told) < 4 * len(untold) else 0.1)):
+            fact = untold.pop()
+            told.append(fact)
+            out.sentence(draw.pick(words.FACTS[fact.kind]["state"]), vars(fact), fact)
+        elif chance < 0.7:
+            fact = draw.pick(told)
+            out.sentence(draw.pick(words.FACTS[fact.kind]["recall"]), vars(fact), fact)
+        else:
+            out.sentence(draw.pick(words.FILLERS), fillers(draw, people))
+    out.put("\n\n")
+    return out
 
 
-def _starts(template, part):
-    return template.startswith(part)
+def documents(seed, count, long=0, first=0):
+    """Documents `first` .. `first + count` of a seed; the first `long` ones have the full length."""
+    for i in range(first, first + count):
+        yield document(seed * 10_000_000 + i, LONGEST if i < long else None)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--documents", type=int, required=True)
+    parser.add_argument("--long", type=int, default=0, help="how many documents at the start have the full length")
+    arguments = parser.parse_args()
+    for written in documents(arguments.seed, arguments.documents, arguments.long):
+        sys.stdout.write(written.text)

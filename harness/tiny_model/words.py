@@ -67,7 +67,7 @@ FILLERS = [
     "The {animal} slept near the fire while {p} told a long story.", "They waited for {q} until {time}, but nobody came.",
     "{p} saw a {animal} on the road and was {mood}.", "Then it grew {state} and {p} shut the window.",
     "The {topic} had made {q} {mood}, and {p} laughed.", "In {place} the {animal} made a great noise.",
-    "{p} could not sleep before {time} and thought of the {topic}.", "It was a {state} day, and the {food} was good.",
+    "{p} could not sleep before {time} and thought of the {topic}.", "The day was {state}, and the {food} was good.",
     "A stranger asked {p} about the {topic} and went away again.", "{p} and {q} counted the days until the {topic}.",
 ]
 SLOTS = {
@@ -76,5 +76,5 @@ SLOTS = {
     "food": "bread soup cheese fish honey apples cake porridge".split(),
     "state": "dark quiet warm wet bright empty cold".split(),
     "mood": "glad tired angry afraid proud sad curious".split(),
-    "animal": "dog cat goat horse owl fox goose donkey".split(),
+    "animal": "dog cat goat horse hare fox goose donkey".split(),
 }
