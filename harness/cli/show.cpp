@@ -1,0 +1,36 @@
+#include "results/show.hpp"
+
+#include <iostream>
+#include <map>
+
+#include "harness/cli/cli.hpp"
+#include "results/query.hpp"
+
+namespace kvstone {
+
+void add_show(CommandLine& line) {
+    struct Options {
+        std::string subject = "summary";
+        std::string campaign;
+    };
+    auto options = std::make_shared<Options>();
+    auto* command = line.verb("show", "Show what the last run, or an earlier campaign, has measured");
+    command->add_option("subject", options->subject, "summary, campaigns, cells, failures, missing or published")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"summary", "campaigns", "cells", "failures", "missing", "published"}));
+    command->add_option("--campaign", options->campaign, "Campaign of the summary: its id, or how it starts");
+    command->callback([&line, options] {
+        line.action = [&line, options] {
+            auto const store = Store::open_read_only(line.database);
+            if (options->subject == "summary" && !line.json) {
+                show_summary(store, std::cout, {.colour = colour_wanted(), .campaign = options->campaign});
+                return exit_pass;
+            }
+            auto const canned = options->subject == "summary" ? "@latest" : "@" + options->subject;
+            print(std::cout, query(store, canned), line.json ? TableFormat::json : TableFormat::table, colour_wanted());
+            return exit_pass;
+        };
+    });
+}
+
+}  // namespace kvstone
