@@ -97,7 +97,16 @@ QueryValue value_of(sqlite3_stmt* statement, int column) {
     }
 }
 
-bool blank(std::string_view sql) { return sql.find_first_not_of(" \t\r\n;") == std::string_view::npos; }
+/// True where SQLite finds nothing but spaces, comments and semicolons.
+bool blank(sqlite3* connection, char const* sql) {
+    while (*sql != '\0') {
+        sqlite3_stmt* handle = nullptr;
+        int const code = sqlite3_prepare_v2(connection, sql, -1, &handle, &sql);
+        Statement const statement(handle);
+        if (code != SQLITE_OK || handle != nullptr) return false;
+    }
+    return true;
+}
 
 /// Two columns of one name would be one member of a JSON object.
 std::string distinct(std::string const& name, std::vector<std::string> const& taken) {
@@ -161,7 +170,7 @@ QueryResult query(Store const& store, std::string const& sql, std::vector<QueryV
         throw ConfigError(fmt::format("the query is refused: {}", sqlite3_errmsg(connection)), sql);
     Statement statement(handle);
     if (handle == nullptr) throw ConfigError("the query is empty", sql);
-    if (!blank(rest)) throw ConfigError("one statement at a time; behind the first stands", rest);
+    if (!blank(connection, rest)) throw ConfigError("one statement at a time; behind the first stands", rest);
     int const columns = sqlite3_column_count(handle);
     if (columns == 0 || sqlite3_stmt_readonly(handle) == 0) throw ConfigError("only statements that read are run", sql);
     bind(statement, parameters);

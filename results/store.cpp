@@ -19,6 +19,7 @@ namespace kvstone {
 namespace {
 
 constexpr int busy_timeout_ms = 10'000;
+constexpr char const* large_cache = "PRAGMA cache_size = -65536";  // KiB
 
 /// WAL keeps its index in memory shared by all who have the file open, which only one kernel can offer. FUSE is among
 /// them because it may be anything.
@@ -49,7 +50,6 @@ Connection connect(std::string const& name, int flags) {
     Connection connection(handle);
     if (code != SQLITE_OK) throw ConfigError(fmt::format("cannot open the database: {}", sqlite3_errmsg(handle)), name);
     sqlite3_busy_timeout(handle, busy_timeout_ms);
-    execute(handle, "PRAGMA cache_size = -65536");  // KiB
     return connection;
 }
 
@@ -131,6 +131,7 @@ Store Store::open(std::string const& path) {
         bool const network = on_network(fs::path(state->path).parent_path());
         execute(connection, network ? "PRAGMA journal_mode = DELETE" : "PRAGMA journal_mode = WAL");
         execute(connection, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+        execute(connection, large_cache);
         Transaction transaction(connection);
         if (version < schema_version()) migrate(connection, version, migrations());
         write_metrics(connection);
@@ -152,9 +153,10 @@ Store Store::open_read_only(std::string const& path) {
     int version = 0;
     try {
         version = version_of(state->connection.get(), path);
-    } catch (SystemError const&) {
+    } catch (std::runtime_error const&) {
         // A file left in WAL mode wants files beside it, which a read-only folder cannot give.
-        if ((sqlite3_errcode(state->connection.get()) & 0xFF) != SQLITE_CANTOPEN) throw;
+        int const code = sqlite3_errcode(state->connection.get()) & 0xFF;
+        if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) throw;
         std::error_code error;
         auto const unfinished = fs::file_size(state->path + "-wal", error);
         if (!error && unfinished > 0)
@@ -166,6 +168,7 @@ Store Store::open_read_only(std::string const& path) {
         version = version_of(state->connection.get(), path);
     }
     if (version == 0) throw ConfigError("an empty file, no KVstone database", path);
+    execute(state->connection.get(), large_cache);
     return Store(std::move(state));
 }
 

@@ -83,7 +83,7 @@ inline Measurement measurement(Cell const& c, Status status = Status::ok, double
     m.device = "AMD EPYC";
     m.threads = 2;
     m.host = {
-        {"name", "node1"}, {"hardware_class", "cafe"}, {"hardware_name", "AMD EPYC x2 24GiB"}, {"load_average", 0.5}};
+        {"name", "node1"}, {"hardware_class", "hw"}, {"hardware_name", "AMD EPYC x2 24GiB"}, {"load_average", 0.5}};
     if (status != Status::ok) {
         m.reason = "because";
         return m;

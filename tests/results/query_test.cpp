@@ -1,0 +1,192 @@
+// Queries read, and do nothing else.
+
+#include "results/query.hpp"
+
+#include <sstream>
+
+#include "results/canned.hpp"
+#include "scenarios/errors.hpp"
+#include "tests/results/store_fixture.hpp"
+
+namespace kvstone {
+namespace {
+
+using test::build;
+using test::cell;
+using test::expect_error;
+using test::measurement;
+using test::plan;
+
+struct QueryTest : testing::Test {
+    QueryTest() {
+        auto const campaign =
+            store.begin_campaign(plan({cell("raw"), cell("fp16"), cell("int8")}), build(), "hw", false);
+        store.ingest(campaign, {measurement(cell("raw")), measurement(cell("fp16"), Status::ok, 0.875),
+                                measurement(cell("int8"), Status::crash)});
+    }
+    std::string printed(std::string const& sql, TableFormat format) {
+        std::ostringstream out;
+        print(out, query(store, sql), format);
+        return out.str();
+    }
+
+    test::Folder folder;
+    Store store = Store::open(folder.file());
+};
+
+TEST_F(QueryTest, NothingButReadingIsAllowed) {
+    auto const victim = folder.file("victim");
+    for (std::string const sql : {"INSERT INTO metric(name) VALUES ('x')",
+                                  "UPDATE cell SET codec = 'x'",
+                                  "DELETE FROM attempt",
+                                  "DROP TABLE attempt",
+                                  "CREATE TABLE t(x)",
+                                  "CREATE TEMP TABLE t(x)",
+                                  "CREATE VIEW temp.v AS SELECT 1",
+                                  "REPLACE INTO metric(name) VALUES ('x')",
+                                  "WITH x AS (SELECT 1) DELETE FROM attempt",
+                                  "DELETE FROM attempt RETURNING *",
+                                  "ALTER TABLE cell ADD COLUMN x",
+                                  "REINDEX",
+                                  "ANALYZE",
+                                  "VACUUM",
+                                  "VACUUM INTO 'VICTIM'",
+                                  "ATTACH 'VICTIM' AS other",
+                                  "ATTACH ':memory:' AS other",
+                                  "DETACH main",
+                                  "BEGIN",
+                                  "COMMIT",
+                                  "SAVEPOINT s",
+                                  "PRAGMA user_version = 7",
+                                  "PRAGMA application_id(7)",
+                                  "PRAGMA journal_mode = DELETE",
+                                  "PRAGMA writable_schema = ON",
+                                  "PRAGMA foreign_keys = OFF",
+                                  "PRAGMA wal_checkpoint",
+                                  "PRAGMA query_only = 0",
+                                  "PRAGMA temp_store_directory = '/'",
+                                  "PRAGMA optimize",
+                                  "SELECT load_extension('VICTIM')",
+                                  "SELECT fts3_tokenizer('x')",
+                                  "SELECT writefile('VICTIM', 'x')",
+                                  "SELECT edit('x', 'rm -rf /')",
+                                  "CREATE VIRTUAL TABLE t USING fts5(x)",
+                                  "EXPLAIN DELETE FROM attempt",
+                                  "SELECT 1; DELETE FROM attempt",
+                                  "SELECT 1; ATTACH 'VICTIM' AS other",
+                                  "",
+                                  ";",
+                                  "-- nothing",
+                                  "SELEC 1"}) {
+        auto text = sql;
+        if (auto const at = text.find("VICTIM"); at != std::string::npos) text.replace(at, 6, victim);
+        EXPECT_THROW(query(store, text), ConfigError) << text;
+        EXPECT_FALSE(std::filesystem::exists(victim)) << text;
+    }
+    auto const reader = Store::open_read_only(folder.file());
+    EXPECT_THROW(query(reader, "VACUUM INTO '" + victim + "'"), ConfigError);
+    EXPECT_FALSE(std::filesystem::exists(victim));
+    // The writer has its freedom back.
+    EXPECT_NO_THROW(execute(store.connection(), "CREATE TEMP TABLE t(x)"));
+    EXPECT_EQ(test::number(store, "SELECT count(*) FROM attempt"), 3);
+}
+
+TEST_F(QueryTest, WhatReadingNeedsIsAllowed) {
+    for (std::string const sql :
+         {"SELECT count(*) FROM v_latest",
+          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) "
+          "SELECT sum(i) FROM n",
+          "VALUES (1)", "SELECT * FROM sqlite_schema", "SELECT * FROM pragma_table_info('cell')",
+          "PRAGMA table_info(cell)", "PRAGMA user_version", "EXPLAIN QUERY PLAN SELECT 1",
+          "SELECT value ->> 'kind' FROM (SELECT source AS value FROM "
+          "cell)",
+          "SELECT * FROM json_each('[1]')", "SELECT 1;  \n", "SELECT 1; -- done"})
+        EXPECT_NO_THROW(query(store, sql)) << sql;
+}
+
+TEST_F(QueryTest, ARunawayQueryEndsAtItsTimeLimit) {
+    expect_error<ConfigError>(
+        [&] {
+            query(store, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n", {},
+                  0.05);
+        },
+        "time limit of 0.05 s");
+    EXPECT_EQ(query(store, "SELECT 1").rows.size(), 1U);  // the limit went with it
+}
+
+TEST_F(QueryTest, AValueWithoutEndIsRefused) {
+    EXPECT_THROW(query(store, "SELECT zeroblob(1000000000)"), ConfigError);
+    EXPECT_THROW(query(store, "SELECT replace(hex(zeroblob(40000000)), '0', 'xxxxxxxx')"), ConfigError);
+}
+
+TEST_F(QueryTest, ParametersAreBoundNotPasted) {
+    auto const result =
+        query(store, "SELECT ?1, ?2, ?3, ?4", {std::string("'; DROP TABLE cell; --"), std::int64_t{7}, 0.5, nullptr});
+    EXPECT_EQ(result.rows[0], (std::vector<QueryValue>{"'; DROP TABLE cell; --", std::int64_t{7}, 0.5, nullptr}));
+    expect_error<ConfigError>([&] { query(store, "SELECT ?1"); }, "has 1 parameters, 0 were given");
+}
+
+TEST_F(QueryTest, EveryCannedQueryRuns) {
+    for (auto const& canned : canned_queries()) {
+        EXPECT_FALSE(canned.description.empty());
+        std::string text = fmt::format("@{}", canned.name);
+        std::istringstream wanted{std::string(canned.parameters)};
+        for (std::string word; wanted >> word;) text += word == "METRIC" ? " cosine" : " raw";
+        EXPECT_NO_THROW(query(store, text)) << text;
+    }
+    EXPECT_EQ(query(store, "@list").rows.size(), canned_queries().size());
+    EXPECT_EQ(query(store, "@failures").rows.size(), 1U);
+    EXPECT_EQ(query(store, "@latest").rows.size(), 7U);
+    auto const best = query(store, "@best-by cosine");
+    EXPECT_EQ(best.rows[0][3], QueryValue("fp16"));  // 0.875 before 0.75
+    EXPECT_EQ(best.rows[1][3], QueryValue("raw"));
+    expect_error<ConfigError>([&] { query(store, "@latst"); }, "did you mean 'latest'?");
+    expect_error<ConfigError>([&] { query(store, "@best-by"); }, "@best-by METRIC");
+}
+
+constexpr char const* sample_rows =
+    "SELECT 1 AS n, 2.0 / 3 AS x, 'a,\"b\"' AS t, NULL AS missing UNION ALL SELECT 10, 12345678.9, 'π|' || char(10), "
+    "NULL";
+
+TEST_F(QueryTest, Table) {
+    EXPECT_EQ(printed(sample_rows, TableFormat::table),
+              " n            x  t      missing\n"
+              " 1     0.666667  a,\"b\"        -\n"
+              "10  1.23457e+07  π|\\n         -\n");
+    EXPECT_EQ(printed("SELECT 1 AS a WHERE 0", TableFormat::table), "a\n");
+    EXPECT_EQ(printed("SELECT char(27) || '[31m' AS a", TableFormat::table), "a\n\\x1b[31m\n");
+}
+
+TEST_F(QueryTest, Csv) {
+    EXPECT_EQ(printed(sample_rows, TableFormat::csv),
+              "n,x,t,missing\n"
+              "1,0.6666666666666666,\"a,\"\"b\"\"\",\n"
+              "10,12345678.9,\"π|\n\",\n");
+    EXPECT_EQ(printed("SELECT '' AS a, NULL AS b", TableFormat::csv), "a,b\n\"\",\n");
+}
+
+TEST_F(QueryTest, JsonAndLines) {
+    EXPECT_EQ(printed(sample_rows, TableFormat::jsonl),
+              "{\"n\":1,\"x\":0.6666666666666666,\"t\":\"a,\\\"b\\\"\",\"missing\":null}\n"
+              "{\"n\":10,\"x\":12345678.9,\"t\":\"π|\\n\",\"missing\":null}\n");
+    EXPECT_EQ(Json::parse(printed(sample_rows, TableFormat::json)).size(), 2U);
+    EXPECT_EQ(printed("SELECT 1 AS a WHERE 0", TableFormat::json), "[]\n");
+    EXPECT_EQ(printed("SELECT 1 AS a, 2 AS a", TableFormat::jsonl), "{\"a\":1,\"a:1\":2}\n");
+    EXPECT_EQ(printed("SELECT 9e999 AS a", TableFormat::jsonl), "{\"a\":null}\n");
+}
+
+TEST_F(QueryTest, Markdown) {
+    EXPECT_EQ(printed(sample_rows, TableFormat::md),
+              "|   n |           x | t     | missing |\n"
+              "| --: | ----------: | ----- | ------: |\n"
+              "|   1 |    0.666667 | a,\"b\" |       - |\n"
+              "|  10 | 1.23457e+07 | π\\|\\n |       - |\n");
+}
+
+TEST_F(QueryTest, FormatsAreNamed) {
+    EXPECT_EQ(table_format_named("jsonl"), TableFormat::jsonl);
+    expect_error<ConfigError>([] { table_format_named("cvs"); }, "did you mean 'csv'?");
+}
+
+}  // namespace
+}  // namespace kvstone
