@@ -14,7 +14,8 @@
 namespace kvstone {
 namespace {
 
-constexpr std::size_t most_cells = 10'000'000;
+/// A planned cell takes about 1.6 kB.
+constexpr std::size_t most_cells = 1'000'000;
 
 std::vector<Json> matches_of(YamlValue const* list, Axes const& axes, Vocabulary const& vocabulary, bool strict) {
     std::vector<Json> all;

@@ -428,7 +428,7 @@ TEST(Refusals, SizesAreLimited) {
     for (int i = 2; i <= 4000; ++i) numbers += "," + std::to_string(i);
     auto yaml = scenario_with("context", numbers + "]");
     yaml.replace(yaml.find("batch: [1]"), 10, "batch: " + numbers + "]");
-    EXPECT_EQ(told(yaml), "test.yaml:5:3: grid: spans 32000000 cells; at most 10000000 are accepted: 'a map'");
+    EXPECT_EQ(told(yaml), "test.yaml:5:3: grid: spans 32000000 cells; at most 1000000 are accepted: 'a map'");
 }
 
 TEST(Refusals, OverridesAreNamed) {
