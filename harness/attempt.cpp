@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "harness/process_memory.hpp"
+#include "results/host.hpp"
 #include "scenarios/errors.hpp"
 
 extern char** environ;
@@ -61,6 +62,8 @@ bool failed(ChildOutcome const& outcome, AttemptRequest const& request, Measurem
     return false;
 }
 
+int attempt_threads(Spawner const& spawner, int threads) { return threads > 0 ? threads : spawner.cores(); }
+
 }  // namespace
 
 Json to_json(AttemptRequest const& request) {
@@ -95,7 +98,7 @@ ChildCommand attempt_command(Spawner const& spawner, std::string const& backend,
             wanted = wanted || name == kept;
         if (wanted && name.size() < text.size()) command.environment.emplace(name, text.substr(name.size() + 1));
     }
-    int const run_threads = threads > 0 ? threads : spawner.cores();
+    int const run_threads = attempt_threads(spawner, threads);
     command.environment["LC_ALL"] = "C";
     command.environment["TZ"] = "UTC";
     command.environment["OMP_NUM_THREADS"] = std::to_string(run_threads);
@@ -133,6 +136,10 @@ Measurement run_attempt(Spawner& spawner, AttemptRequest const& request) {
     measurement.process = request.process;
     measurement.signal = outcome.signal;
     measurement.stderr_tail = outcome.stderr_tail;
+    auto const host = describe_host();
+    measurement.host = to_json(host);
+    measurement.device = request.cell.backend == "cuda" && !host.gpus.empty() ? host.gpus.front() : host.cpu_model;
+    measurement.threads = attempt_threads(spawner, request.cell.threads);
     measurement.started_utc = started_utc;
     measurement.finished_utc = utc_now();
     return measurement;

@@ -1,9 +1,6 @@
 #include "harness/workloads/roundtrip.hpp"
 
-#include <cstring>
-
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include "backends/timer.hpp"
 #include "codecs/tensor_codec.hpp"
@@ -12,59 +9,11 @@
 #include "harness/stopping_rule.hpp"
 #include "harness/tensor_source.hpp"
 #include "harness/workloads/roundtrip_figures.hpp"
+#include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
 namespace {
-
-/// The original and the place it is decoded to, in the backend's memory. On the host the original stays where it is.
-class Workbench {
-  public:
-    Workbench(HostTensor tensor, BackendKind kind)
-        : tensor_(std::move(tensor)), kind_(kind), placed_(kind), decoded_(kind, bytes()) {
-        if (on_host()) return;
-        placed_ = Buffer(kind, bytes());
-        copy_to_backend(kind, placed_.data(), tensor_.bytes.get(), bytes());
-    }
-
-    std::size_t bytes() const { return tensor_.span().size(); }
-    HostTensor const& tensor() const { return tensor_; }
-    /// Never written to.
-    KvView original() const { return view(on_host() ? const_cast<std::byte*>(tensor_.bytes.get()) : placed_.data()); }
-    KvView decoded() const { return view(decoded_.data()); }
-
-    /// Fills the place with what no codec writes by chance, so that a pass that writes nothing is found out.
-    void spoil() const {
-        if (on_host()) {
-            std::memset(decoded_.data(), 0xA5, bytes());
-        } else {
-            std::vector<std::byte> const pattern(bytes(), std::byte{0xA5});
-            copy_to_backend(kind_, decoded_.data(), pattern.data(), bytes());
-        }
-    }
-
-    /// What was decoded, for the time of the call, in host memory.
-    template <class Action>
-    decltype(auto) with_decoded(Action&& action) const {
-        if (on_host()) return action(decoded_.data());
-        std::vector<std::byte> host(bytes());
-        copy_to_host(kind_, host.data(), decoded_.data(), bytes());
-        return action(host.data());
-    }
-
-    std::uint64_t decoded_hash() const {
-        return with_decoded([&](std::byte const* data) -> std::uint64_t { return XXH3_64bits(data, bytes()); });
-    }
-
-  private:
-    bool on_host() const { return kind_ == BackendKind::openmp; }
-    KvView view(std::byte* data) const { return {data, tensor_.type, tensor_.shape, KvStrides::packed(tensor_.shape)}; }
-
-    HostTensor tensor_;
-    BackendKind kind_;
-    Buffer placed_;
-    Buffer decoded_;
-};
 
 void time_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind, Measure const& measure,
                  RoundtripResult& result) {
@@ -140,6 +89,12 @@ RoundtripResult roundtrip(Component component, HostTensor tensor, BackendKind ki
         return measure_distortion(result.shape, bench.tensor().type, bench.tensor().bytes.get(), decoded);
     });
     check_values(result.distortion.total, result.component, measurement);
+    if (container.size() < result.original_bytes && !stored_bytes_matter(fresh, container, bench, decoded_in_place))
+        refuse(measurement, Status::verify_failed, result.component, "decoding does not depend on the stored bytes");
+    auto const exceeding = values_beyond_bounds(text, component, bench, kind);
+    if (exceeding > 0)
+        refuse(measurement, Status::verify_failed, result.component,
+               fmt::format("{} values exceed the codec's declared error bound", exceeding));
     return result;
 }
 
@@ -150,8 +105,6 @@ void run_roundtrip(AttemptRequest const& request, Measurement& measurement) {
     auto const kind = backend_named(cell.backend);
     auto const codec = Codec::parse(cell.codec);
     auto tensors = load_tensors(cell.source, cell.locator, cell.context);
-    tensors.k_prerope.reset();
-    tensors.q.reset();
     std::vector<RoundtripResult> results;
     auto const add = [&](Component component, std::optional<HostTensor>& tensor) {
         if (!tensor) return;

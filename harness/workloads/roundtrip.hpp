@@ -13,7 +13,8 @@ namespace kvstone {
 /// - `kv`: bytes and traffic are sums; times are sums of the medians, their intervals sums of the bounds; errors are
 ///   those of K's and V's values together.
 /// - Status verify_failed: the container decodes to another tensor; the ledger bills other bytes than are stored; a
-///   finite value did not come back finite; stored bytes below the checksum do not matter although the codec shrinks.
+///   finite value did not come back finite; a value is further off than the codec declares; stored bytes below the
+///   checksum do not matter although the codec shrinks.
 /// - Status error: the original holds NaN or infinities that the codec does not keep.
 /// - Profiles: nmse and cosine of each layer and head.
 void run_roundtrip(AttemptRequest const& request, Measurement& measurement);
