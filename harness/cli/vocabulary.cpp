@@ -8,6 +8,7 @@
 #include "harness/sources/shapes.hpp"
 #include "harness/sources/synthetic.hpp"
 #include "harness/workload.hpp"
+#include "results/metrics.hpp"
 
 namespace kvstone {
 
@@ -20,6 +21,7 @@ Vocabulary vocabulary() {
     words.distributions = synthetic_distributions();
     words.shape = shape_facts;
     words.builtin_path = builtin_path;
+    for (auto const& metric : metrics()) words.metrics.emplace_back(metric.name);
     return words;
 }
 
