@@ -6,10 +6,12 @@
 #include <map>
 #include <optional>
 #include <ostream>
+#include <unordered_map>
 
 #include <fmt/ostream.h>
 
 #include "results/query.hpp"
+#include "results/sqlite.hpp"
 #include "results/text.hpp"
 #include "scenarios/errors.hpp"
 
@@ -64,10 +66,24 @@ struct Style {
     std::string red(std::string const& s) const { return colour ? "\x1b[31m" + s + "\x1b[0m" : s; }
 };
 
+/// A figure of a column's component; where a source gives K or V alone, "kv" is that one.
+struct ShownFigure {
+    double value = 0;
+    bool exact = false;
+};
+
 struct CellRow {
     std::string codec;
     std::string status = "missing";
-    std::map<std::pair<std::string, std::string>, double> figures;  ///< by component and metric
+    std::array<std::optional<ShownFigure>, columns.size()> figures;
+
+    void take(std::string_view component, std::string_view metric, double value) {
+        for (std::size_t i = 0; i < columns.size(); ++i) {
+            bool const exact = columns[i].component == component;
+            if (columns[i].metric != metric || (!exact && columns[i].component != "kv")) continue;
+            if (exact || !figures[i] || !figures[i]->exact) figures[i] = {value, exact};
+        }
+    }
 };
 
 /// Cells that differ in their codec alone.
@@ -105,16 +121,16 @@ void show_header(Store const& store, std::ostream& out, Style style, std::string
 std::vector<Group> read_groups(Store const& store, std::string const& campaign) {
     std::string metrics;
     for (auto const& column : columns) metrics += fmt::format("{}'{}'", metrics.empty() ? "" : ", ", column.metric);
-    std::map<std::string, CellRow> cells;
-    for (auto const& row : query(store,
-                                 "SELECT cell, component, metric, value, status FROM v_latest WHERE campaign = ?1 AND "
-                                 "(metric IS NULL OR metric IN (" +
-                                     metrics + "))",
-                                 {campaign})
-                               .rows) {
-        auto& cell = cells[text(row[0])];
-        cell.status = text(row[4]);
-        if (auto const* value = std::get_if<double>(&row[3])) cell.figures[{text(row[1]), text(row[2])}] = *value;
+    std::unordered_map<std::string, CellRow> cells;
+    Statement figures(store.connection(),
+                      "SELECT cell, status, component, metric, value FROM v_latest WHERE campaign = ? AND (metric IS "
+                      "NULL OR metric IN (" +
+                          metrics + "))");
+    figures.with(campaign);
+    while (figures.step()) {
+        auto& cell = cells[figures.text(0)];
+        cell.status = figures.text(1);
+        if (!figures.is_null(4)) cell.take(figures.text(2), figures.text(3), figures.real(4));
     }
     std::vector<Group> groups;
     std::map<std::string, std::size_t> places;
@@ -136,16 +152,6 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
     return groups;
 }
 
-/// Component of a row's figures where it has no "kv": a source may give K or V alone.
-std::optional<double> figure(CellRow const& row, Column const& column) {
-    for (auto const& component : {std::string(column.component), std::string("k"), std::string("v")}) {
-        auto const found = row.figures.find({component, std::string(column.metric)});
-        if (found != row.figures.end()) return found->second;
-        if (column.component != "kv") break;
-    }
-    return std::nullopt;
-}
-
 void show_group(std::ostream& out, Style style, Group const& group) {
     std::size_t width = 5;
     for (auto const& row : group.rows) width = std::max(width, std::min(codec_width, display_width(row.codec)));
@@ -161,10 +167,9 @@ void show_group(std::ostream& out, Style style, Group const& group) {
             fmt::print(out, "  {}\n", style.red(row.status));
             continue;
         }
-        for (auto const& column : columns) {
-            auto const value = figure(row, column);
-            fmt::print(out, "  {:>{}}", value ? formatted(column.notation, *value) : "-", column.width);
-        }
+        for (std::size_t i = 0; i < columns.size(); ++i)
+            fmt::print(out, "  {:>{}}", row.figures[i] ? formatted(columns[i].notation, row.figures[i]->value) : "-",
+                       columns[i].width);
         fmt::print(out, "\n");
     }
 }

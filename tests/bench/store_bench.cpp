@@ -1,0 +1,199 @@
+// The store against SQLite itself, and questions to a database of 10,000 cells with a million samples.
+
+#include <filesystem>
+#include <sstream>
+
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "results/metrics.hpp"
+#include "results/query.hpp"
+#include "results/show.hpp"
+#include "results/sqlite.hpp"
+#include "results/store.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr int samples_per_attempt = 100;
+constexpr std::size_t batch = 50;
+
+std::string database(std::string const& name) {
+    return (std::filesystem::temp_directory_path() / fmt::format("kvstone_bench_{}_{}.db", getpid(), name)).string();
+}
+
+Plan plan_of(int cells) {
+    Plan plan;
+    plan.scenario = "bench";
+    plan.hash = fmt::format("{:016}", cells);
+    for (int i = 0; i < cells; ++i) {
+        Cell cell;
+        cell.canonical = fmt::format("cell {}", i);
+        cell.id = fmt::format("{:016x}", i);
+        cell.workload = "roundtrip";
+        cell.source = {{"kind", "synthetic"}};
+        cell.source_name = fmt::format("source{}", i % 10);
+        cell.context = 512U << (i / 10 % 5);
+        cell.codec = cell.codec_name = fmt::format("codec:bits={}", i / 50);
+        cell.backend = "openmp";
+        plan.cells.push_back(std::move(cell));
+    }
+    return plan;
+}
+
+/// What a roundtrip brings: every byte, error and speed metric of three components, two series of samples.
+Measurement measurement_of(Cell const& cell, int serial) {
+    Measurement m;
+    m.attempt_id = fmt::format("{:032x}", serial);
+    m.cell_id = cell.id;
+    m.status = Status::ok;
+    m.started_utc = "2026-01-02T03:04:05.000Z";
+    m.finished_utc = "2026-01-02T03:04:06.250Z";
+    m.wall_ns = 1'000'000;
+    m.device = "CPU";
+    m.threads = 2;
+    m.host = {{"name", "node1"}};
+    auto const all = metrics();
+    for (auto const* component : {"k", "v", "kv"})
+        for (auto const& metric : all.first(40))
+            m.figures.push_back({component, std::string(metric.name), 1.0 / (serial + 1), 1, {}, {}});
+    for (auto const* metric : {"encode_ns", "decode_ns"}) {
+        Samples samples{"kv", metric, {}};
+        for (int i = 0; i < samples_per_attempt / 2; ++i) samples.values.push_back(1000.5 + i);
+        m.samples.push_back(std::move(samples));
+    }
+    return m;
+}
+
+/// Rows per second through Store::ingest, 50 attempts a transaction.
+void ingest(benchmark::State& state) {
+    auto const plan = plan_of(2000);
+    std::vector<std::vector<Measurement>> batches(plan.cells.size() / batch);
+    for (std::size_t i = 0; i < plan.cells.size(); ++i)
+        batches[i / batch].push_back(measurement_of(plan.cells[i], static_cast<int>(i)));
+    auto const path = database("ingest");
+    std::int64_t rows = 0;
+    for (auto _ : state) {
+        state.PauseTiming();
+        {
+            auto store = Store::open(path);
+            auto const campaign = store.begin_campaign(plan, {}, "hw", false);
+            state.ResumeTiming();
+            for (auto const& measurements : batches) store.ingest(campaign, measurements);
+            state.PauseTiming();
+        }
+        std::filesystem::remove(path);
+        for (auto const& m : batches[0])
+            rows += static_cast<std::int64_t>(batches.size() * (1 + m.figures.size() + samples_per_attempt));
+        state.ResumeTiming();
+    }
+    state.SetItemsProcessed(rows);
+}
+BENCHMARK(ingest)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+/// The same rows into the same tables through bare prepared statements: what ingest is measured against.
+void ingest_raw(benchmark::State& state) {
+    auto const plan = plan_of(2000);
+    auto const model = measurement_of(plan.cells[0], 1);
+    auto const path = database("raw");
+    std::int64_t rows = 0;
+    for (auto _ : state) {
+        state.PauseTiming();
+        {
+            auto store = Store::open(path);
+            store.begin_campaign(plan, {}, "hw", false);
+            auto* const db = store.connection();
+            execute(db, "INSERT INTO host(uid, facts) VALUES ('1', '{}')");
+            Statement attempt(
+                db,
+                "INSERT INTO attempt(id, uid, campaign, cell, process, status, started_utc, finished_utc, "
+                "wall_ns, device, threads, host) VALUES (?, ?, 1, ?, 0, 'ok', ?, ?, ?, ?, 2, 1)");
+            Statement figure(db, "INSERT INTO figure VALUES (?, ?, ?, ?, 1, NULL, NULL)");
+            Statement sample(db, "INSERT INTO sample VALUES (?, ?, 'kv', ?, ?)");
+            state.ResumeTiming();
+            for (std::size_t first = 1; first <= plan.cells.size(); first += batch) {
+                Transaction transaction(db);
+                for (std::size_t id = first; id < first + batch; ++id) {
+                    attempt.run(id, fmt::format("{:032x}", id), id, model.started_utc, model.finished_utc,
+                                model.wall_ns, model.device);
+                    for (std::size_t i = 0; i < model.figures.size(); ++i)
+                        figure.run(id, 1 + i % 40, model.figures[i].component, *model.figures[i].value);
+                    for (std::size_t series = 0; series < model.samples.size(); ++series)
+                        for (std::size_t i = 0; i < model.samples[series].values.size(); ++i)
+                            sample.run(id, 1 + series, i, model.samples[series].values[i]);
+                }
+                transaction.commit();
+            }
+            state.PauseTiming();
+        }
+        std::filesystem::remove(path);
+        rows += static_cast<std::int64_t>(plan.cells.size() * (1 + model.figures.size() + samples_per_attempt));
+        state.ResumeTiming();
+    }
+    state.SetItemsProcessed(rows);
+}
+BENCHMARK(ingest_raw)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+/// 10,000 cells, 1.2 million figures, a million samples; made once, removed at exit.
+class LargeDatabase {
+  public:
+    LargeDatabase() {
+        auto const plan = plan_of(10'000);
+        auto store = Store::open(path_);
+        auto const campaign = store.begin_campaign(plan, {}, "hw", false);
+        for (std::size_t i = 0; i < plan.cells.size(); i += batch) {
+            std::vector<Measurement> measurements;
+            for (std::size_t j = i; j < i + batch; ++j)
+                measurements.push_back(measurement_of(plan.cells[j], static_cast<int>(j)));
+            store.ingest(campaign, measurements);
+        }
+    }
+    ~LargeDatabase() { std::filesystem::remove(path_); }
+    Store open() const { return Store::open_read_only(path_); }
+    double bytes() const { return static_cast<double>(std::filesystem::file_size(path_)); }
+
+  private:
+    std::string path_ = database("large");
+};
+
+LargeDatabase const& large() {
+    static LargeDatabase const made;
+    return made;
+}
+
+void ask(benchmark::State& state, std::string const& sql) {
+    large();
+    std::size_t rows = 0;
+    for (auto _ : state) {
+        auto const store = large().open();
+        rows = query(store, sql).rows.size();
+    }
+    state.counters["rows"] = static_cast<double>(rows);
+    state.counters["file_bytes"] = large().bytes();
+}
+BENCHMARK_CAPTURE(ask, three_metrics,
+                  "SELECT codec, component, metric, value FROM v_latest WHERE metric IN ('ratio_vs_fp16', 'mae', "
+                  "'encode_roofline')")
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(ask, one_codec, "@codec codec:bits=7")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(ask, best_by, "@best-by cosine")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(ask, all_figures, "SELECT count(*), sum(value) FROM v_latest")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(ask, missing, "SELECT count(*) FROM v_missing")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(ask, all_samples, "SELECT metric, count(*), avg(value) FROM sample GROUP BY metric")
+    ->Unit(benchmark::kMillisecond);
+
+void summary(benchmark::State& state) {
+    large();
+    for (auto _ : state) {
+        std::ostringstream out;
+        show_summary(large().open(), out);
+        benchmark::DoNotOptimize(out.str().data());
+    }
+}
+BENCHMARK(summary)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace kvstone
+
+BENCHMARK_MAIN();
