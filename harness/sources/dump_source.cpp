@@ -169,20 +169,24 @@ std::shared_ptr<std::byte> allocate_bytes(std::size_t bytes) {
 
 KvTensors load_dump(Json const& source, std::string const& path, std::uint64_t context, Needs needs) {
     auto const file = source.contains("raw") ? open_raw(path, source["raw"]) : open_arrays(path);
+    return load_arrays(*file, source, context, needs);
+}
+
+KvTensors load_arrays(ArrayFile const& file, Json const& source, std::uint64_t context, Needs needs) {
     KvTensors tensors;
-    tensors.metadata = file->metadata();
-    for (auto const& [name, reading] : readings(*file, source)) {
-        if (name == "k" && needs.k) tensors.k = read_tensor(*file, reading, context);
-        if (name == "v" && needs.v) tensors.v = read_tensor(*file, reading, context);
-        if (name == "k_prerope" && needs.k_prerope) tensors.k_prerope = read_tensor(*file, reading, context);
-        if (name == "q" && needs.q) tensors.q = read_tensor(*file, reading, context);
+    tensors.metadata = file.metadata();
+    for (auto const& [name, reading] : readings(file, source)) {
+        if (name == "k" && needs.k) tensors.k = read_tensor(file, reading, context);
+        if (name == "v" && needs.v) tensors.v = read_tensor(file, reading, context);
+        if (name == "k_prerope" && needs.k_prerope) tensors.k_prerope = read_tensor(file, reading, context);
+        if (name == "q" && needs.q) tensors.q = read_tensor(file, reading, context);
     }
-    require_matching(tensors, path);
+    require_matching(tensors, file.path());
     if (tensors.metadata.contains("rope")) {
         try {
             tensors.rope = rope_from_json(Json::parse(tensors.metadata["rope"].get<std::string>()));
         } catch (Json::exception const& error) {
-            throw CorruptData(fmt::format("{}: RoPE in the metadata: {}", path, error.what()));
+            throw CorruptData(fmt::format("{}: RoPE in the metadata: {}", file.path(), error.what()));
         }
     }
     return tensors;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <ggml-backend.h>
@@ -68,18 +69,36 @@ Model open_model(std::string const& path, EngineLog const& log) {
     return model;
 }
 
-std::vector<llama_token> read_tokens(llama_model const* model, std::string const& path) {
-    auto const text = map_file(path);
-    if (text.size > std::size_t{1} << 30) throw ConfigError(path + ": a text of at most 1 GiB is read");
-    auto const* const vocabulary = llama_model_get_vocab(model);
-    auto const* const characters = reinterpret_cast<char const*>(text.bytes.get());
+std::vector<llama_token> tokenize(llama_model const* model, std::string_view text, std::string const& path) {
     // No token is shorter than a byte, but a few are added.
-    std::vector<llama_token> tokens(text.size + 16);
-    auto const count = llama_tokenize(vocabulary, characters, static_cast<std::int32_t>(text.size), tokens.data(),
-                                      static_cast<std::int32_t>(tokens.size()), true, false);
+    std::vector<llama_token> tokens(text.size() + 16);
+    auto const count = llama_tokenize(llama_model_get_vocab(model), text.data(), static_cast<std::int32_t>(text.size()),
+                                      tokens.data(), static_cast<std::int32_t>(tokens.size()), true, false);
     if (count < 0) throw CorruptData(path + ": the model's tokenizer takes more tokens than the text has bytes");
     tokens.resize(static_cast<std::size_t>(count));
     return tokens;
+}
+
+/// At least `needed` tokens of the text, or all. Long texts are not read to their end: they are cut at a line's end,
+/// tokens behind the needed ones to spare, so that the cut changes none of those.
+std::vector<llama_token> read_tokens(llama_model const* model, std::string const& path, std::uint64_t needed) {
+    constexpr std::size_t spare_tokens = 64;
+    constexpr std::size_t limit_bytes = std::size_t{1} << 30;
+    auto const file = map_file(path);
+    std::string_view const text(reinterpret_cast<char const*>(file.bytes.get()), file.size);
+    for (std::size_t bytes = std::max<std::size_t>(1 << 16, 8 * needed);; bytes *= 2) {
+        auto const end = bytes < text.size() ? text.rfind('\n', bytes) : std::string_view::npos;
+        auto const start = end == std::string_view::npos ? text : text.substr(0, end);
+        if (start.size() > limit_bytes) throw ConfigError(path + ": at most 1 GiB of text is read");
+        auto tokens = tokenize(model, start, path);
+        if (start.size() == text.size() || tokens.size() >= needed + spare_tokens) return tokens;
+    }
+}
+
+/// A small model's steps are so short that threads would only wait for one another.
+int engine_threads(llama_model const* model) {
+    constexpr std::uint64_t small_parameters = 50'000'000;
+    return llama_model_n_params(model) < small_parameters ? 1 : omp_get_max_threads();
 }
 
 Context open_context(llama_model* model, std::uint64_t tokens, GraphTap& tap, EngineLog const& log) {
@@ -88,7 +107,7 @@ Context open_context(llama_model* model, std::uint64_t tokens, GraphTap& tap, En
     parameters.n_batch = static_cast<std::uint32_t>(std::min(tokens, batch_tokens));
     parameters.n_ubatch = parameters.n_batch;
     parameters.n_seq_max = 1;
-    parameters.n_threads = omp_get_max_threads();
+    parameters.n_threads = engine_threads(model);
     parameters.n_threads_batch = parameters.n_threads;
     parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
     parameters.type_k = GGML_TYPE_F32;
@@ -177,8 +196,8 @@ KvTensors capture_model(std::string const& model_path, std::string const& text_p
     EngineLog const log;
     start_engine();
     auto const model = open_model(model_path, log);
-    auto tokens = read_tokens(model.get(), text_path);
     auto const trained = static_cast<std::uint64_t>(llama_model_n_ctx_train(model.get()));
+    auto tokens = read_tokens(model.get(), text_path, context != 0 ? context : trained);
     auto const wanted = context != 0 ? context : std::min<std::uint64_t>(tokens.size(), trained);
     if (wanted == 0) throw ConfigError(text_path + ": the text has no tokens");
     if (tokens.size() < wanted) {

@@ -11,7 +11,7 @@ namespace kvstone {
 /// Runs the first `context` tokens of the text (0: all of it, at most as many as the model was trained on), a token
 /// that begins the text counted where the model wants one, and captures what `needs` names, as f32: K as it enters the
 /// cache (after RoPE), K before RoPE, V, and Q as it meets K. The engine runs on the processor, with an f32 cache and
-/// without flash attention, on as many threads as OpenMP has.
+/// without flash attention, on as many threads as OpenMP has (small models on one).
 ///
 /// metadata: architecture, name, tokens, engine. `rope` is set where the model's parameters, applied by us, turn K
 /// before RoPE into K after it; else metadata["rope_note"] says so.

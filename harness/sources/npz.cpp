@@ -29,7 +29,7 @@ class NpzFile : public ArrayFile {
             zip_error_t error;
             zip_error_init_with_code(&error, code);
             auto const reason = fmt::format("{}: {}", path, zip_error_strerror(&error));
-            auto const system = zip_error_system_type(&error) == ZIP_ET_SYS && code != ZIP_ER_SEEK;
+            bool const system = code == ZIP_ER_NOENT || code == ZIP_ER_OPEN || code == ZIP_ER_READ;
             zip_error_fini(&error);
             if (system) throw SystemError(reason);
             throw CorruptData(reason);

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "harness/sources/array_file.hpp"
 #include "harness/sources/rope.hpp"
 #include "harness/tensor_source.hpp"
 
@@ -10,9 +11,11 @@ namespace kvstone {
 
 /// See dump_source.cpp. `source` as cell.hpp has it.
 KvTensors load_dump(Json const& source, std::string const& path, std::uint64_t context, Needs needs);
-/// See synthetic.cpp.
+/// The same from an open file.
+KvTensors load_arrays(ArrayFile const& file, Json const& source, std::uint64_t context, Needs needs);
+/// See synthetic.hpp.
 KvTensors make_synthetic(Json const& source, std::uint64_t context, Needs needs);
-/// See model_source.cpp: from the cache of captures, or captured and put there.
+/// From the cache of captures, or captured and put there.
 KvTensors load_model(Json const& source, Json const& locator, std::uint64_t context, Needs needs);
 
 /// The file's tensors k, v, k_prerope and q (as far as it has and `needs` wants them), with RoPE and metadata where

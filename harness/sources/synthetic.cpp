@@ -176,12 +176,14 @@ HostTensor make_tensor(Shape const& source, std::uint64_t heads, bool rotated, M
     return {ElementType::f32, shape, bytes};
 }
 
-std::uint64_t size_member(Json const& source, char const* name, std::uint64_t limit) {
-    if (!source.contains(name) || !source[name].is_number_unsigned() || source[name] == 0 || source[name] > limit) {
+std::uint64_t size_member(Json const& source, char const* name) {
+    constexpr std::int64_t limit = 1 << 16;
+    auto const found = source.find(name);
+    if (found == source.end() || !found->is_number_integer() || *found < 1 || *found > limit) {
         throw ConfigError(fmt::format("synthetic source: {} is a whole number from 1 to {}", name, limit),
-                          source.contains(name) ? source[name].dump() : std::string());
+                          found != source.end() ? found->dump() : std::string());
     }
-    return source[name].get<std::uint64_t>();
+    return found->get<std::uint64_t>();
 }
 
 Shape read_shape(Json const& source, std::uint64_t context) {
@@ -190,9 +192,9 @@ Shape read_shape(Json const& source, std::uint64_t context) {
         throw ConfigError("synthetic source: at most 2^32 - 1 tokens", std::to_string(context));
     }
     Shape shape;
-    shape.kv = {size_member(source, "layers", 1 << 16), size_member(source, "kv_heads", 1 << 16), context,
-                size_member(source, "head_dim", 1 << 16)};
-    shape.heads = source.contains("heads") ? size_member(source, "heads", 1 << 16) : shape.kv.heads;
+    shape.kv = {size_member(source, "layers"), size_member(source, "kv_heads"), context,
+                size_member(source, "head_dim")};
+    shape.heads = source.contains("heads") ? size_member(source, "heads") : shape.kv.heads;
     auto const seed = source.value("seed", std::uint64_t{0});
     shape.key = {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
     auto const& names = synthetic_distributions();

@@ -1,0 +1,130 @@
+#include "harness/inspect.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "harness/layout_check.hpp"
+#include "harness/sources/layout.hpp"
+#include "tests/harness/source_test_files.hpp"
+
+namespace kvstone {
+namespace {
+
+using ::testing::HasSubstr;
+
+HostTensor tensor_of(std::vector<float> values, KvShape const& shape) {
+    auto const kept = std::make_shared<std::vector<float>>(std::move(values));
+    return {ElementType::f32, shape, {kept, reinterpret_cast<std::byte const*>(kept->data())}};
+}
+
+KvTensors synthetic(char const* distribution = "llama") {
+    Json const source{{"kind", "synthetic"}, {"layers", 2}, {"kv_heads", 4},
+                      {"head_dim", 64},      {"seed", 1},   {"distribution", distribution}};
+    return load_tensors(source, Json::object(), 600, {.k = true, .v = true, .k_prerope = true, .q = false});
+}
+
+/// The tensor as it is read where the axes of its file are given as `layout`, though they are [head, token, dim].
+HostTensor misread(HostTensor const& tensor, std::string const& layout, std::vector<std::uint64_t> const& axes) {
+    auto const read = read_layout(layout, axes, false, "test");
+    std::vector<float> values(tensor.shape.values());
+    gather(read, read.shape.tokens, 4, tensor.bytes.get(), reinterpret_cast<std::byte*>(values.data()));
+    return tensor_of(std::move(values), read.shape);
+}
+
+/// The tensor's values as a file has them that was written in another order, read as if it were in ours.
+HostTensor mislaid(HostTensor const& tensor, std::string const& written) {
+    auto const& shape = tensor.shape;
+    auto const values = floats(tensor);
+    std::vector<float> file(values.size());
+    std::size_t from = 0;
+    for (std::uint64_t l = 0; l < shape.layers; ++l) {
+        for (std::uint64_t h = 0; h < shape.heads; ++h) {
+            for (std::uint64_t t = 0; t < shape.tokens; ++t) {
+                for (std::uint64_t c = 0; c < shape.dim; ++c, ++from) {
+                    auto const place = written == "token head dim" ? (t * shape.heads + h) * shape.dim + c
+                                                                   : (h * shape.dim + c) * shape.tokens + t;
+                    file[l * shape.heads * shape.tokens * shape.dim + place] = values[from];
+                }
+            }
+        }
+    }
+    return tensor_of(std::move(file), shape);
+}
+
+TEST(LayoutCheck, ConfirmsWhatIsReadAsItLies) {
+    auto const tensors = synthetic();
+    EXPECT_EQ(check_layout(*tensors.k).verdict, "confirmed");
+    EXPECT_EQ(check_layout(*tensors.v).verdict, "confirmed");
+}
+
+TEST(LayoutCheck, SuspectsWhatLiesOtherwiseAndSaysHow) {
+    auto const tensors = synthetic();
+    for (auto const* tensor : {&*tensors.k, &*tensors.v}) {
+        for (auto const* written : {"token head dim", "head dim token"}) {
+            auto const check = check_layout(mislaid(*tensor, written));
+            EXPECT_EQ(check.verdict, "suspect") << written;
+            EXPECT_EQ(check.best_other, written);
+            EXPECT_GT(check.as_best_other.sum(), check.as_read.sum());
+        }
+        auto const check = check_layout(misread(*tensor, "layer token head dim", {2, 600, 4, 64}));
+        EXPECT_EQ(check.verdict, "suspect");
+        EXPECT_THAT(check.best_other, HasSubstr("swapped"));
+    }
+}
+
+TEST(LayoutCheck, NoiseDecidesNothing) {
+    auto const tensors = synthetic("normal");
+    EXPECT_EQ(check_layout(*tensors.k).verdict, "undecided");
+    EXPECT_EQ(check_layout(mislaid(*tensors.k, "token head dim")).verdict, "undecided");
+}
+
+TEST(Inspect, CountsByHand) {
+    KvTensors tensors;
+    // One layer, two heads of two tokens and two channels; channel RMS 1, 2, 3 and 5.
+    tensors.k = tensor_of({1, 2, -1, -2, 3, 5, 3, -5}, {1, 2, 2, 2});
+    auto const facts = inspect(tensors)["k"];
+    EXPECT_EQ(facts["min"], -5);
+    EXPECT_EQ(facts["max"], 5);
+    EXPECT_DOUBLE_EQ(facts["mean"].get<double>(), 0.75);
+    EXPECT_DOUBLE_EQ(facts["rms"].get<double>(), std::sqrt(78.0 / 8));
+    EXPECT_EQ(facts["zeros"], 0);
+    auto const& layer = facts["by_layer"][0];
+    EXPECT_DOUBLE_EQ(layer["channel_ratio"].get<double>(), 5.0 / 3);
+    EXPECT_EQ(layer["outlier_channels"], 0);
+    EXPECT_DOUBLE_EQ(layer["head_rms"][0].get<double>(), std::sqrt(2.5));
+    EXPECT_DOUBLE_EQ(layer["head_rms"][1].get<double>(), std::sqrt(17.0));
+}
+
+TEST(Inspect, FindsNarrowTypesInWideOnes) {
+    auto const holds = [](std::vector<float> values) {
+        KvTensors tensors;
+        auto const count = values.size();
+        tensors.v = tensor_of(std::move(values), {1, 1, count, 1});
+        return inspect(tensors)["v"]["holds"].get<std::string>();
+    };
+    EXPECT_EQ(holds({1, -2.5F, 65504, 0x1p-24F, 0x1.8p-15F, 0}), "f16");
+    EXPECT_EQ(holds({1, 65536}), "bf16");           // above the largest half
+    EXPECT_EQ(holds({1, 0x1p-25F}), "bf16");        // below the least half
+    EXPECT_EQ(holds({1, 0x1.008p-1F}), "f16");      // 9 bits of mantissa: too many for bf16
+    EXPECT_EQ(holds({1, 0x1.002p0F}), "f32");       // 11 bits: too many for either
+    EXPECT_EQ(holds({65536, 0x1.008p-1F}), "f32");  // neither alone takes both
+}
+
+TEST(Inspect, StatesRopeAndWhatItDoesToK) {
+    auto tensors = synthetic();
+    auto facts = inspect(tensors);
+    EXPECT_LT(facts["rope"]["error"].get<double>(), 1e-6);
+    EXPECT_GT(facts["rope"]["mean_share_unrotated"].get<double>(), facts["rope"]["mean_share_rotated"].get<double>());
+    auto const text = inspection_text(facts);
+    EXPECT_THAT(text, HasSubstr("k: 2 layers x 4 heads x 600 tokens x 64 channels, f32, 1228800 bytes"));
+    EXPECT_THAT(text, HasSubstr("rope: base 10000, 64 channels, half-split pairs"));
+    EXPECT_THAT(text, HasSubstr("layout confirmed"));
+    // A wrong base is seen.
+    tensors.rope->base = 500;
+    EXPECT_GT(inspect(tensors)["rope"]["error"].get<double>(), 0.1);
+    tensors.rope.reset();
+    EXPECT_THAT(inspection_text(inspect(tensors)), HasSubstr("rope: not stated"));
+}
+
+}  // namespace
+}  // namespace kvstone

@@ -1,0 +1,232 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "harness/sources/capture_cache.hpp"
+#include "harness/sources/model_capture.hpp"
+#include "harness/sources/rope.hpp"
+#include "scenarios/errors.hpp"
+#include "tests/harness/source_test_files.hpp"
+#include "tests/test_data.hpp"
+
+namespace kvstone {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr Needs everything{.k = true, .v = true, .k_prerope = true, .q = true};
+
+#ifdef KVSTONE_HAS_LLAMA
+
+class Stories : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        auto const model = test_data("models/stories260K.gguf");
+        auto const text = test_data("text/tinystories_val_794k.txt");
+        if (!model || !text) GTEST_SKIP() << "stories260K.gguf or its text is not among the test data";
+        model_ = model->string();
+        text_ = text->string();
+    }
+    std::string model_;
+    std::string text_;
+};
+
+/// Largest over median of the channels' root mean squares, over all heads of one layer.
+double channel_ratio(HostTensor const& tensor, std::uint64_t layer) {
+    auto const& shape = tensor.shape;
+    auto const values = floats(tensor);
+    std::vector<double> rms(shape.heads * shape.dim);
+    for (std::uint64_t head = 0; head < shape.heads; ++head) {
+        for (std::uint64_t token = 0; token < shape.tokens; ++token) {
+            for (std::uint64_t c = 0; c < shape.dim; ++c) {
+                double const value = values[((layer * shape.heads + head) * shape.tokens + token) * shape.dim + c];
+                rms[head * shape.dim + c] += value * value;
+            }
+        }
+    }
+    std::sort(rms.begin(), rms.end());
+    return std::sqrt(rms.back() / rms[rms.size() / 2]);
+}
+
+double largest(HostTensor const& tensor) {
+    double result = 0;
+    for (auto const value : floats(tensor)) result = std::max(result, std::abs(double{value}));
+    return result;
+}
+
+double relative_error(HostTensor const& ours, HostTensor const& theirs) {
+    auto const a = floats(ours);
+    auto const b = floats(theirs);
+    double error = 0;
+    double norm = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        error += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+        norm += double{b[i]} * b[i];
+    }
+    return std::sqrt(error / norm);
+}
+
+TEST_F(Stories, CapturesTheKnownShapeAndOutliers) {
+    auto const tensors = capture_model(model_, text_, 256, everything);
+    ASSERT_TRUE(tensors.k && tensors.v && tensors.k_prerope && tensors.q && tensors.rope);
+    EXPECT_EQ(tensors.k->shape, (KvShape{5, 4, 256, 8}));
+    EXPECT_EQ(tensors.v->shape, (KvShape{5, 4, 256, 8}));
+    EXPECT_EQ(tensors.q->shape, (KvShape{5, 8, 256, 8}));
+    for (std::uint64_t layer = 0; layer < 5; ++layer) {
+        auto const before = channel_ratio(*tensors.k_prerope, layer);
+        auto const after = channel_ratio(*tensors.k, layer);
+        auto const v = channel_ratio(*tensors.v, layer);
+        std::printf("layer %d: channel RMS max/median: K %.2f (before RoPE %.2f), V %.2f\n", static_cast<int>(layer),
+                    after, before, v);
+        // RoPE shares an outlier with its pair, so that K after it shows less, the less the longer the context.
+        EXPECT_GT(before, 5) << layer;
+        EXPECT_LT(before, 7) << layer;
+        EXPECT_GT(after, 4.4) << layer;
+        EXPECT_LT(after, 7) << layer;
+        EXPECT_LT(v, 1.8) << layer;
+    }
+    EXPECT_GT(largest(*tensors.k), 24);
+    EXPECT_LT(largest(*tensors.k), 29);
+    EXPECT_LT(largest(*tensors.v), 3.6);
+}
+
+TEST_F(Stories, ReadsOnlyTheTextItNeeds) {
+    ScratchFolder const folder;
+    auto const whole = read_file(text_);
+    // Short enough to be tokenized to its end, and long enough to be cut: the first tokens are the same.
+    auto const short_text = folder.write("short.txt", whole.substr(0, 40'000));
+    auto const of_short = capture_model(model_, short_text, 700, {});
+    auto const of_whole = capture_model(model_, text_, 700, {});
+    EXPECT_EQ(floats(*of_short.k), floats(*of_whole.k));
+}
+
+TEST_F(Stories, OurRopeIsTheEnginesRope) {
+    auto const tensors = capture_model(model_, text_, 600, everything);
+    ASSERT_TRUE(tensors.rope);
+    EXPECT_EQ(tensors.rope->dims, 8U);
+    EXPECT_TRUE(tensors.rope->interleaved);
+    EXPECT_LT(relative_error(rotate(*tensors.k_prerope, *tensors.rope, false), *tensors.k), 1e-5);
+    EXPECT_LT(relative_error(rotate(*tensors.k, *tensors.rope, true), *tensors.k_prerope), 1e-5);
+    // The other pairing, another base and no rotation at all are told apart.
+    auto other = *tensors.rope;
+    other.interleaved = false;
+    EXPECT_GT(relative_error(rotate(*tensors.k_prerope, other, false), *tensors.k), 1e-2);
+    other = *tensors.rope;
+    other.base = 9000;
+    EXPECT_GT(relative_error(rotate(*tensors.k_prerope, other, false), *tensors.k), 1e-3);
+    EXPECT_GT(relative_error(*tensors.k_prerope, *tensors.k), 1e-2);
+}
+
+TEST_F(Stories, CapturesOnlyWhatIsNeededAndTheSameValues) {
+    auto const all = capture_model(model_, text_, 100, everything);
+    auto const some = capture_model(model_, text_, 100, {});
+    EXPECT_FALSE(some.q || some.k_prerope);
+    EXPECT_EQ(floats(*some.k), floats(*all.k));
+    EXPECT_EQ(floats(*some.v), floats(*all.v));
+}
+
+TEST_F(Stories, RefusesWhatItCannotCapture) {
+    ScratchFolder const folder;
+    auto const text = folder.write("short.txt", "Once upon a time");
+    EXPECT_THAT(message_of<ConfigError>([&] { capture_model(model_, text, 512, {}); }),
+                ::testing::ContainsRegex("has [0-9]+ tokens for a context of 512"));
+    EXPECT_THAT(message_of<ConfigError>([&] { capture_model(model_, text_, 4096, {}); }), HasSubstr("2048"));
+    EXPECT_THAT(message_of<CorruptData>([&] { capture_model(text_, text_, 16, {}); }), HasSubstr("not a GGUF"));
+    EXPECT_THAT(message_of<SystemError>([&] { capture_model(folder / "absent", text_, 16, {}); }), HasSubstr("absent"));
+    auto const cut = folder.write("cut.gguf", read_file(model_).substr(0, 600'000));
+    EXPECT_THAT(message_of<CorruptData>([&] { capture_model(cut, text_, 16, {}); }), HasSubstr("cut.gguf"));
+    auto const header_only = folder.write("header.gguf", read_file(model_).substr(0, 30));
+    EXPECT_THAT(message_of<CorruptData>([&] { capture_model(header_only, text_, 16, {}); }), HasSubstr("header.gguf"));
+}
+
+TEST_F(Stories, LoadsThroughTheCache) {
+    ScratchFolder const cache;
+    auto const* const before = std::getenv("XDG_CACHE_HOME");
+    std::string const old = before == nullptr ? "" : before;
+    ::setenv("XDG_CACHE_HOME", (cache / "").c_str(), 1);
+    Json const source{{"kind", "model"}, {"sha256", "m"}, {"text_sha256", "t"}};
+    auto const first = load_tensors(source, {{"path", model_}, {"text", text_}}, 64);
+    // The second time the files of the locator are not looked at: they need not exist.
+    auto const second = load_tensors(source, {{"path", "gone"}, {"text", "gone"}}, 64);
+    EXPECT_EQ(floats(*first.k), floats(*second.k));
+    EXPECT_EQ(floats(*first.v), floats(*second.v));
+    ASSERT_TRUE(second.rope);
+    EXPECT_EQ(second.rope->base, first.rope->base);
+    EXPECT_THROW(load_tensors(source, {{"path", "gone"}, {"text", "gone"}}, 65), SystemError);
+    before == nullptr ? ::unsetenv("XDG_CACHE_HOME") : ::setenv("XDG_CACHE_HOME", old.c_str(), 1);
+}
+
+#endif
+
+KvTensors small_capture(float value) {
+    auto const values = std::make_shared<std::vector<float>>(8, value);
+    std::shared_ptr<std::byte const> const bytes(values, reinterpret_cast<std::byte const*>(values->data()));
+    KvTensors tensors;
+    tensors.k = HostTensor{ElementType::f32, {1, 1, 4, 2}, bytes};
+    tensors.v = tensors.k;
+    return tensors;
+}
+
+TEST(CaptureCache, CapturesOncePerKey) {
+    ScratchFolder const folder;
+    int captures = 0;
+    auto const load = [&](char const* key) {
+        return cached_capture(folder / "deep/er", {{"context", key}}, {},
+                              [&] { return small_capture(float(++captures)); });
+    };
+    EXPECT_EQ(floats(*load("a").k)[0], 1);
+    EXPECT_EQ(floats(*load("a").k)[0], 1);
+    EXPECT_EQ(floats(*load("b").k)[0], 2);
+    EXPECT_EQ(floats(*load("a").k)[0], 1);
+    EXPECT_EQ(captures, 2);
+}
+
+TEST(CaptureCache, ReplacesDamagedFiles) {
+    ScratchFolder const folder;
+    int captures = 0;
+    auto const load = [&] {
+        return cached_capture(folder / "c", {{"context", 1}}, {}, [&] { return small_capture(float(++captures)); });
+    };
+    load();
+    std::string path;
+    for (auto const& entry : std::filesystem::directory_iterator(folder / "c")) {
+        if (entry.path().extension() == ".safetensors") path = entry.path().string();
+    }
+    ASSERT_FALSE(path.empty());
+    auto const whole = read_file(path);
+    // Truncated; one value changed; the header of another key.
+    auto changed = whole;
+    changed.back() = static_cast<char>(changed.back() ^ 1);
+    auto other = whole;
+    other[other.find("context") + 1] = 'x';
+    int expected = 1;
+    for (auto const& damaged : {whole.substr(0, whole.size() - 1), changed, other, std::string()}) {
+        std::ofstream(path, std::ios::binary) << damaged;
+        EXPECT_EQ(floats(*load().k)[0], static_cast<float>(++expected));
+        EXPECT_EQ(floats(*load().k)[0], static_cast<float>(expected)) << "the replacement is kept";
+    }
+    EXPECT_EQ(captures, expected);
+}
+
+TEST(CaptureCache, GoesOnWithoutAFolderToWrite) {
+    ScratchFolder const folder;
+    auto const file = folder.write("file", "no folder");
+    auto const tensors = cached_capture(file + "/below", {{"context", 1}}, {}, [] { return small_capture(3); });
+    EXPECT_EQ(floats(*tensors.k)[0], 3);
+    EXPECT_THAT(tensors.metadata.at("cache").get<std::string>(), HasSubstr("not kept"));
+    EXPECT_EQ(floats(*cached_capture("", {{"context", 1}}, {}, [] { return small_capture(4); }).k)[0], 4);
+}
+
+TEST(CaptureCache, FailedCapturesLeaveNothing) {
+    ScratchFolder const folder;
+    auto const fail = []() -> KvTensors { throw CorruptData("no"); };
+    EXPECT_THROW(cached_capture(folder / "c", {{"context", 1}}, {}, fail), CorruptData);
+    for (auto const& entry : std::filesystem::directory_iterator(folder / "c"))
+        EXPECT_EQ(entry.path().extension(), ".lock");
+}
+
+}  // namespace
+}  // namespace kvstone
