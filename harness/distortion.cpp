@@ -47,7 +47,7 @@ void for_each_index(std::uint64_t count, Action const& action) {
 
 double cosine_of(double xy, double xx, double yy) {
     if (xx == 0 || yy == 0) return xx == yy ? 1 : 0;
-    return std::clamp(xy / (std::sqrt(xx) * std::sqrt(yy)), -1.0, 1.0);
+    return std::clamp(xy / std::sqrt(xx * yy), -1.0, 1.0);
 }
 
 bool finite(float value) { return std::fabs(value) <= FLT_MAX; }
