@@ -26,7 +26,7 @@ std::vector<std::string> known_backends();
 
 /// Starts Kokkos with the given number of host threads (0: what the environment says) and stops it at the end of scope.
 class BackendRuntime {
- public:
+  public:
     explicit BackendRuntime(int threads = 0);
     ~BackendRuntime();
     BackendRuntime(BackendRuntime const&) = delete;
@@ -35,7 +35,7 @@ class BackendRuntime {
 
 /// Bytes in a backend's memory, aligned to 256, counted in memory_in_use() and memory_peak().
 class Buffer {
- public:
+  public:
     explicit Buffer(BackendKind kind, std::size_t bytes = 0);
     ~Buffer();
     Buffer(Buffer&& other) noexcept;
@@ -47,7 +47,7 @@ class Buffer {
     /// At least this many bytes; what they held is lost when the buffer has to grow, and nothing is allocated otherwise.
     void reserve_discard(std::size_t bytes);
 
- private:
+  private:
     BackendKind kind_;
     std::byte* data_ = nullptr;
     std::size_t size_ = 0;

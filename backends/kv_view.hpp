@@ -1,10 +1,11 @@
 #pragma once
 // How one K or V tensor lies in memory, whatever the backend.
 
-#include <Kokkos_Macros.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include <Kokkos_Macros.hpp>
 
 namespace kvstone {
 

@@ -52,7 +52,7 @@ struct Rule {
 ///   stage    = name [ ":" key "=" value { "," key "=" value } ] ;
 /// Where no rule takes a part, parsing fails: a codec covers every value of K and V.
 class Codec {
- public:
+  public:
     /// Throws ConfigError with the offending text and what would be accepted.
     static Codec parse(std::string_view text);
 
@@ -63,7 +63,7 @@ class Codec {
     std::vector<Rule> const& rules() const { return rules_; }
     bool operator==(Codec const&) const = default;
 
- private:
+  private:
     std::vector<Rule> rules_;
 };
 
@@ -73,7 +73,7 @@ struct StageSummary {
     std::string kind;  ///< "transform", "quantiser" or "entropy"
     std::string summary;
     std::string source;
-    std::string access;  ///< "token", "page" or "whole"
+    std::string access;   ///< "token", "page" or "whole"
     std::string options;  ///< "scheme=symmetric|asymmetric (symmetric), clip=..."
     std::string example;  ///< a codec text that uses it
 };

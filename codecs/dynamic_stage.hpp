@@ -15,7 +15,7 @@ class DynamicTransform {
     virtual std::size_t workspace_bytes(Section const&) const = 0;
     virtual void encode(BackendKind, Section const&, KvSpan<float const>, KvSpan<float>, Planes, Workspace) const = 0;
     virtual void decode(BackendKind, Section const&, ConstPlanes, KvSpan<float>, Workspace) const = 0;
-    virtual void carry_bounds(Section const&, double* bounds) const = 0;
+    virtual void carry_bounds(Section const&, float const* values, double* bounds) const = 0;
 };
 
 class DynamicQuantiser {
@@ -54,7 +54,9 @@ class TransformAdapter final : public DynamicTransform {
                 Workspace workspace) const override {
         with_space(kind, [&](auto const& space) { stage_.decode(space, section, planes, values, workspace); });
     }
-    void carry_bounds(Section const& section, double* bounds) const override { stage_.carry_bounds(section, bounds); }
+    void carry_bounds(Section const& section, float const* values, double* bounds) const override {
+        stage_.carry_bounds(section, values, bounds);
+    }
 
   private:
     Stage stage_;

@@ -11,24 +11,31 @@
 namespace kvstone {
 namespace {
 
+/// Replaces values by what the transform makes of them.
+void transform_in_place(DynamicTransform const& transform, Section const& section, std::vector<float>& values) {
+    std::vector<Buffer> memory;
+    std::vector<Plane> planes;
+    for (auto const& spec : transform.planes(section)) {
+        memory.emplace_back(BackendKind::openmp, spec.bytes);
+        planes.push_back({memory.back().data(), spec.bytes});
+    }
+    Buffer const workspace(BackendKind::openmp, transform.workspace_bytes(section));
+    KvSpan<float> const span{values.data(), section.shape, KvStrides::packed(section.shape)};
+    transform.encode(BackendKind::openmp, section, read_only(span), span, planes, workspace.data());
+    fence(BackendKind::openmp);
+}
+
 /// Bounds of one section, in its own packed order.
 std::vector<double> section_bounds(Pipeline const& pipeline, Section const& section, std::vector<float> values) {
-    KvSpan<float> const span{values.data(), section.shape, KvStrides::packed(section.shape)};
+    std::vector<std::vector<float>> before;
     for (auto const& transform : pipeline.transforms) {
-        std::vector<Buffer> memory;
-        std::vector<Plane> planes;
-        for (auto const& spec : transform->planes(section)) {
-            memory.emplace_back(BackendKind::openmp, spec.bytes);
-            planes.push_back({memory.back().data(), spec.bytes});
-        }
-        Buffer const workspace(BackendKind::openmp, transform->workspace_bytes(section));
-        transform->encode(BackendKind::openmp, section, read_only(span), span, planes, workspace.data());
+        before.push_back(values);
+        transform_in_place(*transform, section, values);
     }
-    fence(BackendKind::openmp);
     std::vector<double> bounds(values.size());
     pipeline.quantiser->error_bounds(section, values.data(), bounds.data());
-    for (auto transform = pipeline.transforms.rbegin(); transform != pipeline.transforms.rend(); ++transform) {
-        (*transform)->carry_bounds(section, bounds.data());
+    for (auto i = before.size(); i-- > 0;) {
+        pipeline.transforms[i]->carry_bounds(section, before[i].data(), bounds.data());
     }
     return bounds;
 }

@@ -25,7 +25,7 @@ std::string_view name_of(LedgerLine line);
 
 /// Bytes per account. Every ratio KVstone prints comes from one of these.
 class ByteLedger {
- public:
+  public:
     void bill(LedgerLine line, std::uint64_t bytes) { bytes_[static_cast<std::size_t>(line)] += bytes; }
     std::uint64_t operator[](LedgerLine line) const { return bytes_[static_cast<std::size_t>(line)]; }
     /// Everything that is stored: all lines but the workspace.
@@ -33,7 +33,7 @@ class ByteLedger {
     ByteLedger& operator+=(ByteLedger const& other);
     bool operator==(ByteLedger const&) const = default;
 
- private:
+  private:
     std::array<std::uint64_t, ledger_lines> bytes_{};
 };
 

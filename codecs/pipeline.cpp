@@ -68,16 +68,17 @@ Pipeline::Pipeline(PipelineText const& text) {
 }
 
 SectionCodec::SectionCodec(Pipeline const& pipeline, Section const& section, BackendKind kind)
-    : pipeline_(&pipeline), section_(section), kind_(kind) {
+    : pipeline_(&pipeline), section_(section), coded_(section), kind_(kind) {
+    if (converts()) coded_.type = ElementType::f32;
     for (auto const& transform : pipeline.transforms) {
         stage_first_.push_back(slots_.size());
-        add_slots(transform->planes(section));
-        workspace_bytes_ = std::max(workspace_bytes_, transform->workspace_bytes(section));
+        add_slots(transform->planes(coded_));
+        workspace_bytes_ = std::max(workspace_bytes_, transform->workspace_bytes(coded_));
     }
     stage_first_.push_back(slots_.size());
-    add_slots(pipeline.quantiser->planes(section));
+    add_slots(pipeline.quantiser->planes(coded_));
     stage_first_.push_back(slots_.size());
-    workspace_bytes_ = std::max(workspace_bytes_, pipeline.quantiser->workspace_bytes(section));
+    workspace_bytes_ = std::max(workspace_bytes_, pipeline.quantiser->workspace_bytes(coded_));
     plan_entropy();
     planes_.reserve(slots_.size());
     const_planes_.reserve(slots_.size());
@@ -162,14 +163,14 @@ void SectionCodec::encode(KvView const& view, Scratch& scratch) {
         }
         for (std::size_t i = 0; i < transforms.size(); ++i) {
             auto const planes = writable(stage_first_[i], stage_first_[i + 1], scratch);
-            transforms[i]->encode(kind_, section_, values.as<float const>(), floats.as<float>(), planes, workspace);
+            transforms[i]->encode(kind_, coded_, values.as<float const>(), floats.as<float>(), planes, workspace);
             written(stage_first_[i], planes);
             values = floats;
         }
     }
     auto const first = stage_first_[transforms.size()];
     auto const planes = writable(first, stage_first_.back(), scratch);
-    pipeline_->quantiser->encode(kind_, section_, values, planes, workspace);
+    pipeline_->quantiser->encode(kind_, coded_, values, planes, workspace);
     written(first, planes);
     for (auto const& step : steps_) {
         auto const& input = slots_[step.input];
@@ -200,10 +201,10 @@ void SectionCodec::decode(KvView const& view, Scratch& scratch) {
     }
     auto const& transforms = pipeline_->transforms;
     auto const planes = readable(stage_first_[transforms.size()], stage_first_.back(), scratch);
-    pipeline_->quantiser->decode(kind_, section_, planes, values, workspace);
+    pipeline_->quantiser->decode(kind_, coded_, planes, values, workspace);
     for (auto i = transforms.size(); i-- > 0;) {
         auto const side = readable(stage_first_[i], stage_first_[i + 1], scratch);
-        transforms[i]->decode(kind_, section_, side, values.as<float>(), workspace);
+        transforms[i]->decode(kind_, coded_, side, values.as<float>(), workspace);
     }
     if (converts()) narrow(kind_, values.as<float const>().data, view);
 }

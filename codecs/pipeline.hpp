@@ -44,7 +44,7 @@ class SectionCodec {
     ConstPlane plane(std::size_t index) const;
     /// Takes one stored plane from host memory. Throws CorruptData where it cannot have that size.
     void load_plane(std::size_t index, std::byte const* host_bytes, std::uint64_t bytes);
-    double nominal_bits() const { return pipeline_->quantiser->nominal_bits(section_); }
+    double nominal_bits() const { return pipeline_->quantiser->nominal_bits(coded_); }
 
   private:
     /// A plane between two stages: in a buffer of its own where it is stored, else in scratch.planes[turn].
@@ -77,6 +77,7 @@ class SectionCodec {
 
     Pipeline const* pipeline_;
     Section section_;
+    Section coded_;  ///< the same as stages see it: f32 where they cannot take the tensor's own type
     BackendKind kind_;
     std::vector<Slot> slots_;
     std::vector<std::size_t> stage_first_;  ///< first slot of each transform, of the quantiser, and of what follows

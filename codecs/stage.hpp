@@ -22,9 +22,9 @@
 //   Transform:  std::vector<PlaneSpec> planes(Section const&) const;
 //               void encode(Space, Section, KvSpan<float const> in, KvSpan<float> out, Planes, Workspace) const;
 //               void decode(Space, Section, ConstPlanes, KvSpan<float> values, Workspace) const;     in place
-//               void carry_bounds(Section const&, double* bounds) const;
+//               void carry_bounds(Section const&, float const* values, double* bounds) const;
 //               `in` and `out` may be the same memory. carry_bounds turns bounds on the transformed values into bounds
-//               on the original ones, in place.
+//               on the original ones, which it is given, in place; both in packed order.
 //   Quantiser:  std::vector<PlaneSpec> planes(Section const&) const;
 //               void encode(Space, Section, KvSpan<T const> values, Planes, Workspace) const;
 //               void decode(Space, Section, ConstPlanes, KvSpan<T> values, Workspace) const;
@@ -77,7 +77,7 @@ struct StageInfo {
     bool plain = false;
 };
 
-/// The box of one tensor that a pipeline is bound to.
+/// The box of one tensor that a pipeline is bound to. Stages see as `type` what they are handed: f32 behind transforms.
 struct Section {
     Component component = Component::k;
     ElementType type = ElementType::f32;

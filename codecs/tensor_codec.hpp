@@ -18,7 +18,7 @@ namespace kvstone {
 /// decode() allocate nothing. The tensor is cut into sections, the largest boxes of layers x heads x tokens that fall to
 /// one rule; "per tensor" inside a stage means per section.
 class TensorCodec {
- public:
+  public:
     /// Throws ConfigError where the codec's options do not fit the shape.
     TensorCodec(Codec const& codec, Component component, KvShape const& shape, ElementType type, BackendKind backend);
     ~TensorCodec();
@@ -42,7 +42,7 @@ class TensorCodec {
     std::size_t encode_traffic_bytes() const;
     std::size_t decode_traffic_bytes() const;
 
- private:
+  private:
     struct State;
     std::unique_ptr<State> state_;
 };

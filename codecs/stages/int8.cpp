@@ -8,7 +8,8 @@
 //            zeros:   z, one f32 (asymmetric only)
 //            symmetric:   s = max |x| / 127, q = round(x / s) in [-127, 127], two's complement; x' = q s
 //            asymmetric:  z = min x, s = (max x - min x) / 255, q = round((x - z) / s) in [0, 255]; x' = z + q s
-//            s is at least 2^-126, so that its inverse is finite. Maximum and minimum are taken over finite values.
+//            s is at least 2^-126, so that its inverse is finite. Maximum and minimum are taken over finite values, and
+//            lie within +-2^126, so that their difference is finite.
 // Options    clip=P    symmetric: max |x| is replaced by the P-quantile of |x|; asymmetric: min and max by the
 //                      (1-P)/2- and (1+P)/2-quantiles of x. The p-quantile of n values is the ceil(p n)-th smallest.
 //            samples=N the range comes from N values alone: with n values in packed order, those at floor(i n / N),
@@ -134,11 +135,14 @@ class Int8 : public Quantiser {
         float scale;
     };
 
+    static constexpr float largest_end = 0x1p126F;
     static constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
     /// How many samples are drawn from n values; 0 where all are looked at.
     std::uint64_t samples(std::uint64_t n) const { return samples_ < n ? samples_ : 0; }
 
-    Grid grid_of(ValueRange const& range) const {
+    Grid grid_of(ValueRange range) const {
+        range.low = std::clamp(range.low, -largest_end, largest_end);
+        range.high = std::clamp(range.high, -largest_end, largest_end);
         if (symmetric_) return {0, std::max(range.magnitude() / 127.0F, FLT_MIN)};
         return {range.low, std::max(range.high / 255.0F - range.low / 255.0F, FLT_MIN)};
     }
@@ -196,8 +200,9 @@ void Int8::error_bounds(Section const& section, float const* values, double* bou
         auto const rank = std::ceil(p * static_cast<double>(looked_at.size()));
         return looked_at[static_cast<std::size_t>(std::max(rank, 1.0)) - 1];
     };
-    double const high = quantile(symmetric_ ? clip_ : (1 + clip_) / 2);
-    double const low = symmetric_ ? -high : quantile((1 - clip_) / 2);
+    double const end = largest_end;
+    double const high = std::clamp(quantile(symmetric_ ? clip_ : (1 + clip_) / 2), -end, end);
+    double const low = symmetric_ ? -high : std::clamp(quantile((1 - clip_) / 2), -end, end);
     double const step = std::max((high - low) / (symmetric_ ? 254 : 255), static_cast<double>(FLT_MIN));
     double const arithmetic = std::ldexp(std::max(std::fabs(low), std::fabs(high)), -20);
     std::transform(values, values + n, bounds, [&](double value) {

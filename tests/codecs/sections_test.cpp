@@ -1,0 +1,90 @@
+#include "codecs/sections.hpp"
+
+#include <gtest/gtest.h>
+
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+struct Box {
+    std::uint64_t layer, head, token, layers, heads, tokens;
+    std::size_t rule;
+    bool operator==(Box const&) const = default;
+    friend std::ostream& operator<<(std::ostream& out, Box const& b) {
+        return out << b.layer << '+' << b.layers << ' ' << b.head << '+' << b.heads << ' ' << b.token << '+' << b.tokens
+                   << " rule " << b.rule;
+    }
+};
+
+std::vector<Box> cut(std::string const& text, KvShape const& shape, Component component = Component::k) {
+    std::vector<Box> boxes;
+    for (auto const& [s, rule] : cut_sections(Codec::parse(text), component, shape, ElementType::f32)) {
+        boxes.push_back({s.layer, s.head, s.token, s.shape.layers, s.shape.heads, s.shape.tokens, rule});
+    }
+    return boxes;
+}
+
+KvShape const shape{4, 2, 10, 8};
+
+TEST(Sections, OneRuleIsOneSection) { EXPECT_EQ(cut("raw", shape), (std::vector<Box>{{0, 0, 0, 4, 2, 10, 0}})); }
+
+TEST(Sections, RulesOfTheOtherComponentPlayNoPart) {
+    EXPECT_EQ(cut("k,sink(3){raw} k{fp16} v{bf16}", shape, Component::v), (std::vector<Box>{{0, 0, 0, 4, 2, 10, 2}}));
+}
+
+TEST(Sections, SinkAndWindowCutTokens) {
+    EXPECT_EQ(cut("sink(2){raw} window(3){fp16} rest{int8}", shape),
+              (std::vector<Box>{{0, 0, 0, 4, 2, 2, 0}, {0, 0, 2, 4, 2, 5, 2}, {0, 0, 7, 4, 2, 3, 1}}));
+}
+
+TEST(Sections, SinkAndWindowInOneRuleMustBothHold) {
+    EXPECT_EQ(cut("sink(6),window(6){raw} rest{int8}", shape),
+              (std::vector<Box>{{0, 0, 0, 4, 2, 4, 1}, {0, 0, 4, 4, 2, 2, 0}, {0, 0, 6, 4, 2, 4, 1}}));
+}
+
+TEST(Sections, LongerThanTheTensorTheyTakeAllOfIt) {
+    EXPECT_EQ(cut("window(1000){raw} rest{int8}", shape), (std::vector<Box>{{0, 0, 0, 4, 2, 10, 0}}));
+    EXPECT_EQ(cut("sink(4000000){raw} rest{int8}", shape), (std::vector<Box>{{0, 0, 0, 4, 2, 10, 0}}));
+    EXPECT_EQ(cut("window(0){raw} rest{int8}", shape), (std::vector<Box>{{0, 0, 0, 4, 2, 10, 1}}));
+}
+
+TEST(Sections, TheFirstMatchingRuleWins) {
+    EXPECT_EQ(cut("layers(0-1){raw} window(3){fp16} rest{int8}", shape),
+              (std::vector<Box>{{0, 0, 0, 2, 2, 10, 0}, {2, 0, 0, 2, 2, 7, 2}, {2, 0, 7, 2, 2, 3, 1}}));
+}
+
+TEST(Sections, HeadsAndSeparateLayersAreBoxesOfTheirOwn) {
+    EXPECT_EQ(cut("layers(0,3){raw} heads(1){fp16} rest{int8}", shape),
+              (std::vector<Box>{
+                  {0, 0, 0, 1, 2, 10, 0}, {1, 0, 0, 2, 1, 10, 2}, {1, 1, 0, 2, 1, 10, 1}, {3, 0, 0, 1, 2, 10, 0}}));
+}
+
+TEST(Sections, EveryVectorLiesInOneSectionOfItsRule) {
+    auto const text = "layers(1),heads(0),sink(3){raw} layers(0-2),window(4){fp16} heads(1){bf16} rest{int8}";
+    std::vector<int> held(shape.vectors(), 0);
+    for (auto const& box : cut(text, shape)) {
+        for (auto l = box.layer; l < box.layer + box.layers; ++l)
+            for (auto h = box.head; h < box.head + box.heads; ++h)
+                for (auto t = box.token; t < box.token + box.tokens; ++t) {
+                    ++held[(l * shape.heads + h) * shape.tokens + t];
+                    std::size_t const expected = l == 1 && h == 0 && t < 3 ? 0 : l <= 2 && t >= 6 ? 1 : h == 1 ? 2 : 3;
+                    EXPECT_EQ(box.rule, expected) << l << ' ' << h << ' ' << t;
+                }
+    }
+    for (auto const count : held) EXPECT_EQ(count, 1);
+}
+
+TEST(Sections, LayersAndHeadsBeyondTheTensorAreRefused) {
+    EXPECT_THROW(cut("layers(4){raw} rest{int8}", shape), ConfigError);
+    EXPECT_THROW(cut("heads(0-2){raw} rest{int8}", shape), ConfigError);
+    EXPECT_NO_THROW(cut("v,layers(4){raw} rest{int8}", shape));
+}
+
+TEST(Sections, AnEmptyTensorHasNone) {
+    EXPECT_TRUE(cut("sink(2){raw} window(3){fp16} rest{int8}", {4, 2, 0, 8}).empty());
+    EXPECT_TRUE(cut("raw", {0, 2, 4, 8}).empty());
+}
+
+}  // namespace
+}  // namespace kvstone

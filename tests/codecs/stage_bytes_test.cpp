@@ -1,0 +1,137 @@
+// The worked examples on the stages' format pages, byte for byte.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "codecs/container.hpp"
+#include "codecs/quantile.hpp"
+#include "tests/codecs/tensors.hpp"
+
+namespace kvstone {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+/// Stored planes of f32 values as a [1, 1, 1, n] tensor.
+std::vector<Bytes> stored_planes(std::string const& text, std::vector<float> const& values) {
+    TestTensor const tensor({1, 1, 1, values.size()}, ElementType::f32, values);
+    auto const container = encoded(text, tensor).seal();
+    std::vector<Bytes> planes;
+    for (auto const& plane : read_container(container).planes)
+        planes.emplace_back(plane.data, plane.data + plane.bytes);
+    return planes;
+}
+
+TEST(StageBytes, Raw) {
+    EXPECT_EQ(stored_planes("raw", {1.0F, -2.0F}), (std::vector<Bytes>{bytes_of({0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0})}));
+}
+
+TEST(StageBytes, Fp16) {
+    EXPECT_EQ(stored_planes("fp16", {1.0F, -2.0F, 65504.0F, 1e-7F}),
+              (std::vector<Bytes>{bytes_of({0x00, 0x3c, 0x00, 0xc0, 0xff, 0x7b, 0x02, 0x00})}));
+}
+
+TEST(StageBytes, Bf16) {
+    EXPECT_EQ(stored_planes("bf16", {1.0F, -2.0F, 3.1415927F}),
+              (std::vector<Bytes>{bytes_of({0x80, 0x3f, 0x00, 0xc0, 0x49, 0x40})}));
+}
+
+TEST(StageBytes, Int8Symmetric) {
+    EXPECT_EQ(stored_planes("int8", {1.0F, -2.0F, 0.5F, 127.0F}),
+              (std::vector<Bytes>{bytes_of({0x01, 0xfe, 0x00, 0x7f}), bytes_of({0, 0, 0x80, 0x3f})}));
+}
+
+TEST(StageBytes, Int8Asymmetric) {
+    EXPECT_EQ(stored_planes("int8:scheme=asymmetric", {0.0F, 255.0F, 3.0F}),
+              (std::vector<Bytes>{bytes_of({0, 0xff, 3}), bytes_of({0, 0, 0x80, 0x3f}), bytes_of({0, 0, 0, 0})}));
+}
+
+TEST(StageBytes, Int8ClipTakesTheRangeFromTheQuantile) {
+    std::vector<float> values;
+    for (int i = 1; i <= 1000; ++i) values.push_back(static_cast<float>(i == 1000 ? 1e6 : i * 0.127));
+    // ceil(0.99 x 1000) = 990: the 990th smallest magnitude, 125.73, is the end of the range.
+    auto const planes = stored_planes("int8:clip=0.99", values);
+    float scale = 0;
+    std::memcpy(&scale, planes[1].data(), sizeof(scale));
+    EXPECT_EQ(scale, static_cast<float>(990 * 0.127) / 127.0F);
+    EXPECT_EQ(planes[0].back(), std::byte{0x7f});
+}
+
+TEST(StageBytes, Int8SamplesAreEvenlySpaced) {
+    std::vector<float> values(10, 1000.0F);
+    // floor(i 10 / 4) = 0, 2, 5, 7.
+    values[0] = 1;
+    values[2] = -127;
+    values[5] = 3;
+    values[7] = 4;
+    auto const planes = stored_planes("int8:samples=4", values);
+    EXPECT_EQ(planes[1], bytes_of({0, 0, 0x80, 0x3f}));
+    EXPECT_EQ(planes[0], bytes_of({1, 0x7f, 0x81, 0x7f, 0x7f, 3, 0x7f, 4, 0x7f, 0x7f}));
+}
+
+TEST(StageBytes, ZstdStoresWhatDoesNotShrink) {
+    // Two bytes cannot shrink.
+    auto const planes = stored_planes("fp16 | zstd", {1.0F});
+    EXPECT_EQ(planes, (std::vector<Bytes>{bytes_of({2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0x80, 0x00, 0x3c})}));
+}
+
+TEST(StageBytes, ZstdPiecesAreFramesOfTheirOwn) {
+    auto const planes = stored_planes("raw | zstd", std::vector<float>(300000, 0.0F));
+    ASSERT_EQ(planes.size(), 1U);
+    auto const at = [&](std::size_t i) { return std::to_integer<unsigned>(planes[0][i]); };
+    auto const word = [&](std::size_t i) { return at(i) | at(i + 1) << 8 | at(i + 2) << 16 | at(i + 3) << 24; };
+    EXPECT_EQ(word(0), 1200000U);
+    auto const first = word(8);
+    auto const second = word(12);
+    EXPECT_EQ(planes[0].size(), 16 + first + second);
+    EXPECT_EQ(word(16), 0xfd2fb528U) << "magic number of RFC 8878";
+    EXPECT_EQ(word(16 + first), 0xfd2fb528U);
+}
+
+TEST(Container, WorkedExample) {
+    TestTensor const tensor({1, 1, 1, 1}, ElementType::f32, std::vector{1.0F});
+    auto container = encoded("fp16", tensor).seal();
+    auto expected =
+        bytes_of({0x4b, 0x56, 0x73, 0x74, 0x6f, 0x6e, 0x65, 0x00, 1,    0,    0,    0,    0x68, 0,    0, 0, 0x70, 0, 0,
+                  0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0, 0, 0,    4, 0,
+                  0,    0,    1,    0,    0,    0,    0,    0,    0,    0,    1,    0,    0,    0,    0, 0, 0,    0, 1,
+                  0,    0,    0,    0,    0,    0,    0,    1,    0,    0,    0,    0,    0,    0,    0, 6, 0,    0, 0,
+                  1,    0,    0,    0,    0x66, 0x70, 0x31, 0x36, 0x66, 0x70, 0x31, 0x36, 0x3d, 0x31, 0, 0, 0,    0, 0,
+                  0,    2,    0,    0,    0,    0,    0,    0,    0,    0x00, 0x3c, 0,    0,    0,    0, 0, 0});
+    ASSERT_EQ(container.size(), 112U);
+    std::fill_n(container.begin() + 24, 8, std::byte{0});
+    EXPECT_EQ(container, expected);
+}
+
+TEST(Quantile, IsTheExactOrderStatistic) {
+    KvShape const shape{2, 3, 50, 80};
+    auto values = test_values(shape);
+    values[17] = NAN;
+    values[18] = INFINITY;
+    values[19] = -INFINITY;
+    values[20] = -0.0F;
+    values[21] = 1e-42F;
+    TestTensor const tensor(shape, ElementType::f32, values, true);
+    auto const span = read_only(tensor.view().as<float>());
+    Buffer const workspace(BackendKind::openmp, QuantileFinder::workspace_bytes());
+    QuantileFinder const finder(workspace.data());
+    Kokkos::DefaultHostExecutionSpace const space;
+    for (double const p : {0.0, 0.0001, 0.25, 0.5, 0.9, 0.999, 0.9999, 1.0}) {
+        std::vector<float> numbers;
+        std::vector<float> magnitudes;
+        for (auto const value : values) {
+            if (!std::isfinite(value)) continue;
+            numbers.push_back(value);
+            magnitudes.push_back(std::fabs(value));
+        }
+        auto const rank = std::max(1.0, std::ceil(p * static_cast<double>(numbers.size())));
+        auto const middle = static_cast<std::ptrdiff_t>(rank) - 1;
+        std::nth_element(numbers.begin(), numbers.begin() + middle, numbers.end());
+        std::nth_element(magnitudes.begin(), magnitudes.begin() + middle, magnitudes.end());
+        EXPECT_EQ(finder.find(space, span, Signed{}, p), numbers[static_cast<std::size_t>(middle)]) << p;
+        EXPECT_EQ(finder.find(space, span, Magnitude{}, p), magnitudes[static_cast<std::size_t>(middle)]) << p;
+    }
+}
+
+}  // namespace
+}  // namespace kvstone

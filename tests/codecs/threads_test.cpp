@@ -1,0 +1,72 @@
+// Stored bytes and decoded values do not depend on the number of threads: the same work in processes of 1, 2 and 3.
+
+#include <cstdio>
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "codecs/registry.hpp"
+#include "tests/codecs/tensors.hpp"
+
+namespace kvstone {
+namespace {
+
+std::uint64_t digest(std::vector<std::byte> const& bytes) {
+    std::uint64_t hash = 1469598103934665603U;  // FNV-1a
+    for (auto const byte : bytes) hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 1099511628211U;
+    return hash;
+}
+
+/// One line an example: its text, its container, what it decodes to.
+std::string digests() {
+    // Several blocks and several pieces, none of them whole.
+    KvShape const shape{3, 3, 257, 160};
+    std::string lines;
+    for (auto const type : {ElementType::f32, ElementType::bf16}) {
+        TestTensor const tensor(shape, type, test_values(shape), true);
+        for (auto const& [name, entry] : stage_registry()) {
+            for (auto const& example : entry.info.examples) {
+                auto const codec = encoded(example, tensor);
+                lines += fmt::format("{}: {:x} {:x}\n", example, digest(codec.seal()),
+                                     digest(decoded(codec, shape, type).packed_bytes()));
+            }
+        }
+    }
+    return lines;
+}
+
+constexpr char const* asked_for = "KVSTONE_TEST_DIGESTS";
+
+// Run by itself it shows that there is something to compare; the test below reads what it prints.
+TEST(Threads, DigestsDifferBetweenExamples) {
+    auto const text = digests();
+    if (std::getenv(asked_for) != nullptr) std::printf("%s", text.c_str());
+    EXPECT_NE(text.find("raw: "), std::string::npos);
+    EXPECT_NE(text.find("fp16: "), std::string::npos);
+    EXPECT_NE(text.substr(text.find("raw: ") + 5, 16), text.substr(text.find("fp16: ") + 6, 16));
+}
+
+std::string digests_with_threads(int threads) {
+    auto const command = fmt::format(
+        "{}=1 OMP_NUM_THREADS={} /proc/{}/exe --gtest_brief=1 --gtest_filter=Threads.DigestsDifferBetweenExamples "
+        "2>/dev/null",
+        asked_for, threads, getpid());
+    std::string output;
+    FILE* const child = popen(command.c_str(), "r");
+    char buffer[4096];
+    while (std::fgets(buffer, sizeof(buffer), child) != nullptr) {
+        if (std::string_view(buffer).find(": ") != std::string_view::npos && buffer[0] != '[') output += buffer;
+    }
+    EXPECT_EQ(pclose(child), 0);
+    return output;
+}
+
+TEST(Threads, GiveTheSameBytes) {
+    auto const here = digests();
+    EXPECT_GT(here.size(), 100U);
+    for (int const threads : {1, 2, 3}) EXPECT_EQ(digests_with_threads(threads), here) << threads;
+}
+
+}  // namespace
+}  // namespace kvstone
