@@ -40,7 +40,7 @@ enter_root() {
     # Open MPI: more ranks than cores is usual here, and so is root.
     options+=(--setenv OMPI_ALLOW_RUN_AS_ROOT 1 --setenv OMPI_ALLOW_RUN_AS_ROOT_CONFIRM 1
               --setenv PRTE_ALLOW_RUN_AS_ROOT 1 --setenv PRTE_ALLOW_RUN_AS_ROOT_CONFIRM 1
-              --setenv PRTE_MCA_rmaps_default_mapping_policy :oversubscribe)
+              --setenv PRTE_MCA_mapby :oversubscribe)
 
     # A signal must reach the command, not the sandbox around it (which would kill the command). An interrupt from the
     # terminal goes to every process by itself: the sandbox, in the background, ignores it. Others are handed on.
