@@ -13,6 +13,7 @@ void add_query(CommandLine& line) {
         double time_limit_s = 60;
     };
     auto options = std::make_shared<Options>();
+    auto* command = line.verb("query", "Ask the database: one reading SQL statement, or @NAME of a stored one");
     command->add_option("sql", options->sql, "SQL, or @NAME; @list names them")->required();
     command->add_option("--format", options->format, "table, csv, json, jsonl or md")->capture_default_str();
     command->add_option("--time-limit", options->time_limit_s, "Seconds before the query is stopped")
