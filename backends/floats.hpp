@@ -1,11 +1,9 @@
 #pragma once
 // Sixteen-bit floating-point numbers as storage, and how kernels read and write them.
 //
-// Conversions to 16 bits round to nearest, ties to even; NaN stays NaN (its sign and upper payload kept, made quiet),
-// Inf stays Inf, denormals are exact. They are written so that loops over them vectorise: the processor's own
-// conversion for f16, integer rounding for bf16 (casts of __bf16 do not vectorise).
-
-#include <cstdint>
+// Conversions to 16 bits round to nearest, ties to even; NaN stays NaN with its sign, Inf stays Inf, denormals are exact.
+// They are written in arithmetic on 32 bits, because loops over that vectorise on every processor: loops over casts of
+// _Float16 and __bf16 do not with GCC 16 on AVX-512.
 
 #include <Kokkos_BitManipulation.hpp>
 #include <Kokkos_Macros.hpp>
@@ -34,7 +32,15 @@ KOKKOS_INLINE_FUNCTION float to_float(Float16 value) {
 #ifdef __CUDA_ARCH__
     return __half2float(__ushort_as_half(value.bits));
 #else
-    return static_cast<float>(Kokkos::bit_cast<_Float16>(value.bits));
+    // Normal numbers, Inf and NaN: exponent and mantissa move to their places, the exponent gains 224, and a product
+    // takes 112 of it back, which leaves the 112 that the biases differ by but keeps Inf and NaN what they are.
+    auto const magnitude = static_cast<std::uint32_t>(value.bits & 0x7fffU) << 13;
+    float const normal = Kokkos::bit_cast<float>(magnitude + (224U << 23)) * 0x1p-112F;
+    // Denormals: the mantissa as the last bits of a number from 0.5 on, which is then taken off.
+    float const denormal = Kokkos::bit_cast<float>((magnitude >> 13) | (126U << 23)) - 0.5F;
+    auto const bits =
+        magnitude < (1U << 23) ? Kokkos::bit_cast<std::uint32_t>(denormal) : Kokkos::bit_cast<std::uint32_t>(normal);
+    return Kokkos::bit_cast<float>(bits | static_cast<std::uint32_t>(value.bits & 0x8000U) << 16);
 #endif
 }
 
@@ -56,7 +62,16 @@ KOKKOS_INLINE_FUNCTION Float16 from_float<Float16>(float value) {
 #ifdef __CUDA_ARCH__
     return {__half_as_ushort(__float2half_rn(value))};
 #else
-    return {Kokkos::bit_cast<std::uint16_t>(static_cast<_Float16>(value))};
+    auto const bits = Kokkos::bit_cast<std::uint32_t>(value);
+    auto const magnitude = bits & 0x7fffffffU;
+    // Four times the value, but Inf where it is too large for the format: the first product overflows there.
+    float const scaled = Kokkos::bit_cast<float>(magnitude) * 0x1p112F * 0x1p-110F;
+    // Adding a power of two above the value pushes out, rounded, the bits that do not fit.
+    auto const exponent = magnitude & 0x7f800000U;
+    auto const least = exponent < (113U << 23) ? 113U << 23 : exponent;
+    auto const rounded = Kokkos::bit_cast<std::uint32_t>(Kokkos::bit_cast<float>(least + 0x07800000U) + scaled);
+    auto const code = ((rounded >> 13) & 0x7c00U) + (rounded & 0x0fffU);
+    return {static_cast<std::uint16_t>((magnitude > 0x7f800000U ? 0x7e00U : code) | (bits >> 16 & 0x8000U))};
 #endif
 }
 
