@@ -12,7 +12,7 @@
 #include "cluster/crew.hpp"
 #include "cluster/in_process.hpp"
 #include "cluster/scheduler.hpp"
-#include "cluster/utc.hpp"
+#include "results/utc.hpp"
 
 namespace kvstone {
 namespace {

@@ -1,6 +1,6 @@
 #include "cluster/worker.hpp"
 
-#include "cluster/utc.hpp"
+#include "results/utc.hpp"
 
 namespace kvstone {
 namespace {

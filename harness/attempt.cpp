@@ -1,16 +1,15 @@
 #include "harness/attempt.hpp"
 
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "harness/process_memory.hpp"
 #include "results/host.hpp"
+#include "results/utc.hpp"
 #include "scenarios/errors.hpp"
 
 extern char** environ;
@@ -20,13 +19,6 @@ namespace {
 
 constexpr std::uint64_t kMegabyte = 1'000'000;
 constexpr std::uint64_t kThreadStackBytes = std::uint64_t{8} << 20;
-
-std::string utc_now() {
-    auto const now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    auto const seconds = std::chrono::floor<std::chrono::seconds>(now);
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
-                       (now - seconds).count());
-}
 
 /// What the machine has available, less a reserve for everybody else.
 std::uint64_t default_memory_bytes() {

@@ -27,11 +27,11 @@ class StoppingRule {
 };
 
 /// At least `repetitions` passes and `min_time_s` in sum; then until the half-width of the median's interval is at most
-/// 2% of the median, or a cap is reached: 10 x min_time_s in sum, or 1,000 passes.
+/// 2% of the median, or a cap is reached: 4 x min_time_s in sum, or 1,000 passes.
 class MedianIntervalRule final : public StoppingRule {
   public:
     static constexpr double relative_half_width = 0.02;
-    static constexpr double time_cap_factor = 10;
+    static constexpr double time_cap_factor = 4;
     static constexpr std::size_t pass_cap = 1000;
 
     MedianIntervalRule(int repetitions, double min_time_s) : repetitions_(repetitions), min_time_s_(min_time_s) {}

@@ -1,25 +1,20 @@
 // Campaigns: what is owed, what is still to be tried, and attempts coming in.
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 #include <stdexcept>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "results/metrics.hpp"
 #include "results/store.hpp"
 #include "results/store_state.hpp"
 #include "results/text.hpp"
+#include "results/utc.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
 namespace {
-
-std::string utc_now() {
-    return fmt::format("{:%FT%T}Z", std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
-}
 
 template <class... Values>
 std::int64_t insert_or_find(sqlite3* connection, std::string_view sql, Values const&... values) {

@@ -11,10 +11,10 @@ namespace kvstone {
 namespace {
 
 template <class Bits>
-NonFinite scan(Bits const* values, std::uint64_t count, Bits mask) {
+NonFiniteValues scan(Bits const* values, std::uint64_t count, Bits mask) {
     constexpr std::uint64_t block_values = 1 << 16;
     std::uint64_t const blocks = (count + block_values - 1) / block_values;
-    NonFinite found{0, count};
+    NonFiniteValues found{0, count};
 #pragma omp parallel for schedule(static)
     for (std::uint64_t block = 0; block < blocks; ++block) {
         auto const begin = block * block_values;
@@ -35,7 +35,7 @@ NonFinite scan(Bits const* values, std::uint64_t count, Bits mask) {
 
 }  // namespace
 
-NonFinite find_non_finite(HostTensor const& tensor) {
+NonFiniteValues find_non_finite(HostTensor const& tensor) {
     auto const mask = exponent_mask(tensor.type);
     if (tensor.type == ElementType::f32) {
         return scan(reinterpret_cast<std::uint32_t const*>(tensor.bytes.get()), tensor.shape.values(), mask);

@@ -7,11 +7,11 @@
 
 namespace kvstone {
 
-struct NonFinite {
+struct NonFiniteValues {
     std::uint64_t count = 0;  ///< NaN and infinite values
     std::uint64_t first = 0;  ///< index of the first, where count > 0
 };
-NonFinite find_non_finite(HostTensor const& tensor);
+NonFiniteValues find_non_finite(HostTensor const& tensor);
 
 /// Throws CorruptData, beginning with `what`, with the count, the first place and its value, where any value of the
 /// tensor is NaN or infinite: no figure over such data would mean anything.

@@ -24,11 +24,14 @@ void time_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind, M
     if (!measure.timing) return;
     MedianIntervalRule encode_rule(measure.repetitions, measure.min_time_s);
     MedianIntervalRule decode_rule(measure.repetitions, measure.min_time_s);
+    auto const time_one = [&](MedianIntervalRule& rule, std::vector<double>& samples, auto const& pass) {
+        if (rule.done()) return;  // the slower direction must not wait for the noisier one
+        samples.push_back(static_cast<double>(fenced_ns(kind, pass)));
+        rule.add(samples.back());
+    };
     while (!encode_rule.done() || !decode_rule.done()) {
-        result.encode_ns.push_back(static_cast<double>(fenced_ns(kind, encode)));
-        result.decode_ns.push_back(static_cast<double>(fenced_ns(kind, decode)));
-        encode_rule.add(result.encode_ns.back());
-        decode_rule.add(result.decode_ns.back());
+        time_one(encode_rule, result.encode_ns, encode);
+        time_one(decode_rule, result.decode_ns, decode);
     }
 }
 

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cluster/node.hpp"
-#include "cluster/utc.hpp"
+#include "results/utc.hpp"
 
 namespace kvstone {
 namespace {

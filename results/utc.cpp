@@ -1,4 +1,4 @@
-#include "cluster/utc.hpp"
+#include "results/utc.hpp"
 
 #include <chrono>
 

@@ -1,0 +1,51 @@
+// The same cells over ranks and in one process.
+
+#include "tests/harness/cli/program.hpp"
+#include "results/build.hpp"
+
+namespace kvstone {
+namespace {
+
+class MpiRunTest : public ProgramTest {
+  protected:
+    void SetUp() override {
+        ProgramTest::SetUp();
+        if (!this_build().has_mpi) GTEST_SKIP() << "built without MPI";
+        if (shell("command -v mpirun").code != 0) GTEST_SKIP() << "no mpirun";
+    }
+    static std::string mpirun(int ranks) {
+        return "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe --mca "
+               "btl_tcp_if_include lo -n " +
+               std::to_string(ranks) + " ";
+    }
+};
+
+TEST_F(MpiRunTest, ThreeRanksGiveTheRowsOfOneProcess) {
+    write("s.yaml", small_scenario("raw, fp16, int8, 'int8:scheme=asymmetric,clip=0.999', 'fp16 | zstd'",
+                                   "min_time: 1 ms, repetitions: 1"));
+    auto const alone = kvstone("run s.yaml --db one.db");
+    ASSERT_EQ(alone.code, 0) << alone.err;
+    auto const ranks = shell(mpirun(3) + "kvstone run s.yaml --db three.db");
+    ASSERT_EQ(ranks.code, 0) << ranks.err;
+    auto const figures = [&](std::string const& database) {
+        auto const ended = kvstone(
+            "query --db " + database +
+            " --json \"select l.cell, l.component, l.metric, l.value from v_latest l join metric m on m.name = l.metric "
+            "where m.deterministic = 1 order by 1, 2, 3\"");
+        EXPECT_EQ(ended.code, 0) << ended.err;
+        return nlohmann::json::parse(ended.out);
+    };
+    auto const one = figures("one.db");
+    EXPECT_GT(one.size(), 10U * 30U);
+    EXPECT_EQ(one, figures("three.db"));
+}
+
+TEST_F(MpiRunTest, BadInputOnRankZeroEndsEveryRank) {
+    write("s.yaml", small_scenario("no_such_codec"));
+    auto const ended = shell("timeout 60 " + mpirun(3) + "kvstone run s.yaml");
+    EXPECT_EQ(ended.code, 2) << ended.err;
+    EXPECT_FALSE(std::filesystem::exists(path("kvstone.db")));
+}
+
+}  // namespace
+}  // namespace kvstone

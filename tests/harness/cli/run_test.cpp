@@ -1,0 +1,108 @@
+// Runs: what is stored, what is tried again, and what a bad cell does to its siblings.
+
+#include <csignal>
+#include <map>
+#include <set>
+
+#include <gmock/gmock.h>
+
+#include "tests/harness/cli/program.hpp"
+#include "results/sqlite.hpp"
+#include "results/store.hpp"
+
+namespace kvstone {
+namespace {
+
+using testing::HasSubstr;
+
+class RunTest : public ProgramTest {
+  protected:
+    std::map<std::string, std::set<std::string>> statuses() const {
+        std::map<std::string, std::set<std::string>> found;
+        for (auto const& row : rows("select distinct codec, status from v_latest"))
+            found[row["codec"]].insert(row["status"].get<std::string>());
+        return found;
+    }
+};
+
+TEST_F(RunTest, StoresEveryFigureAndThenRunsNothingAgain) {
+    write("s.yaml", small_scenario("raw, fp16, int8, 'fp16 | zstd'", "min_time: 1 ms, repetitions: 1"));
+    auto const first = kvstone("run s.yaml");
+    ASSERT_EQ(first.code, 0) << first.err;
+    EXPECT_THAT(first.out, HasSubstr("8/8 cells ok"));
+    EXPECT_EQ(rows("select distinct codec, context from v_latest where metric = 'encode_roofline' and component = 'k' "
+                   "and value > 0")
+                  .size(),
+              8U);
+    EXPECT_EQ(rows("select 1 from v_latest where metric = 'mae' and codec = 'raw' and value = 0").size(), 6U);
+
+    EXPECT_THAT(kvstone("run s.yaml").err, HasSubstr("0 attempts to make"));
+    {
+        auto const store = Store::open(path("kvstone.db").string());
+        execute(store.connection(), "DELETE FROM attempt WHERE id = 3");
+    }
+    EXPECT_THAT(kvstone("run s.yaml").err, HasSubstr(" 1 attempts to make"));
+    EXPECT_THAT(kvstone("run s.yaml").err, HasSubstr("0 attempts to make"));
+    EXPECT_THAT(kvstone("run s.yaml --fresh").err, HasSubstr("8 attempts to make"));
+    EXPECT_EQ(rows("select * from v_missing").size(), 0U);
+}
+
+TEST_F(RunTest, BadCellsLeaveTheirOwnRowsAndNoOthers) {
+    write("s.yaml", small_scenario("raw, 'fault:how=crash', 'fault:how=hang', 'fault:how=heap', 'fault:how=wrong', "
+                                   "'fault:how=throw', fp16",
+                                   "timing: off, timeout: 3 s, memory: 1 GiB"));
+    auto const ended = shell("KVSTONE_ATTEMPT=" KVSTONE_PROGRAMS "/kvstone-attempt-faults kvstone-faults run s.yaml");
+    EXPECT_EQ(ended.code, 4) << ended.err;
+    auto const found = statuses();
+    using Only = std::set<std::string>;
+    EXPECT_EQ(found.at("raw"), Only{"ok"});
+    EXPECT_EQ(found.at("fp16"), Only{"ok"});
+    EXPECT_EQ(found.at("fault:how=crash"), Only{"crash"});
+    EXPECT_EQ(found.at("fault:how=hang"), Only{"timeout"});
+    EXPECT_EQ(found.at("fault:how=heap"), Only{"oom"});
+    EXPECT_EQ(found.at("fault:how=wrong"), Only{"verify_failed"});
+    EXPECT_EQ(found.at("fault:how=throw"), Only{"error"});
+    auto const crash = rows("select reason, signal from attempt where status = 'crash'").at(0);
+    EXPECT_EQ(crash["signal"], SIGSEGV);
+    EXPECT_THAT(crash["reason"].get<std::string>(), HasSubstr("SIGSEGV"));
+    EXPECT_THAT(ended.out, HasSubstr("crash"));
+}
+
+TEST_F(RunTest, ABackendThatNobodyHasIsSkippedUnlessRequired) {
+    auto const text = small_scenario("raw") + "";
+    auto with_backend = text;
+    with_backend.replace(with_backend.find("grid: {"), 7, "grid: {backend: [openmp, cuda], ");
+    write("s.yaml", with_backend);
+    if (kvstone("list backends --json").out.find(R"("here":"no","name":"cuda")") == std::string::npos &&
+        kvstone("list backends").out.find("cuda") == std::string::npos)
+        GTEST_SKIP() << "this build knows no second backend";
+    auto const ended = kvstone("run s.yaml");
+    if (rows("select 1 from v_latest where status = 'skipped'").empty()) GTEST_SKIP() << "this machine has CUDA";
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_THAT(rows("select reason from v_latest where status = 'skipped'").at(0)["reason"].get<std::string>(),
+                HasSubstr("cuda"));
+    write("s.yaml", with_backend + "require: [{backend: cuda}]\n");
+    EXPECT_EQ(kvstone("run s.yaml").code, 5);
+}
+
+TEST_F(RunTest, AnInterruptedRunIsGoneOnWith) {
+    write("s.yaml", small_scenario("raw, fp16, bf16, int8", "min_time: 0.2 s, repetitions: 5"));
+    auto const ended = shell("kvstone run s.yaml & pid=$!; sleep 2; kill -INT $pid; wait $pid");
+    EXPECT_EQ(ended.code, 130) << ended.err;
+    auto const before = rows("select 1 from attempt").size();
+    EXPECT_LT(before, 8U);
+    EXPECT_EQ(kvstone("run s.yaml").code, 0);
+    EXPECT_EQ(rows("select 1 from attempt").size(), 8U);
+}
+
+TEST_F(RunTest, ASecondWriterIsRefused) {
+    write("s.yaml", small_scenario("raw"));
+    auto const held = Store::open(path("kvstone.db").string());
+    auto const ended = kvstone("run s.yaml");
+    EXPECT_EQ(ended.code, 2);
+    EXPECT_THAT(ended.err, HasSubstr("kvstone.db"));
+    EXPECT_THAT(ended.err, HasSubstr(std::to_string(getpid())));
+}
+
+}  // namespace
+}  // namespace kvstone

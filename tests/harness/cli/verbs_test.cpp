@@ -1,0 +1,89 @@
+// Verbs that only look: their output is what a program or a person expects.
+
+#include <set>
+
+#include <gmock/gmock.h>
+
+#include "tests/harness/cli/program.hpp"
+#include "tests/test_data.hpp"
+
+namespace kvstone {
+namespace {
+
+using testing::HasSubstr;
+using nlohmann::json;
+
+class VerbsTest : public ProgramTest {
+  protected:
+    json json_of(std::string const& arguments) const {
+        auto const ended = kvstone(arguments + " --json");
+        EXPECT_EQ(ended.code, 0) << arguments << ended.err;
+        return json::parse(ended.out);
+    }
+};
+
+TEST_F(VerbsTest, PlanShowsTheCellsOfTheShippedScenarioWithoutMeasuring) {
+    auto const plans = json_of("plan quickstart");
+    ASSERT_EQ(plans.size(), 1U);
+    EXPECT_EQ(plans[0]["scenario"], "quickstart");
+    EXPECT_GE(plans[0]["cells"].size(), 14U);
+    EXPECT_FALSE(std::filesystem::exists(path("kvstone.db")));
+    auto const only = json_of("plan quickstart --only zstd --set 'grid.context=[256]'");
+    for (auto const& cell : only[0]["cells"]) {
+        EXPECT_THAT(cell["codec"].get<std::string>(), HasSubstr("zstd"));
+        EXPECT_EQ(cell["context"], 256);
+    }
+    EXPECT_EQ(kvstone("plan quickstart --set grid.kontext=[1]").code, 2);
+}
+
+TEST_F(VerbsTest, ListsHaveWhatTheRegistriesHave) {
+    for (auto const* subject : {"codecs", "stages", "backends", "sources", "workloads", "metrics", "scenarios"})
+        EXPECT_FALSE(json_of(std::string("list ") + subject).empty()) << subject;
+    EXPECT_EQ(kvstone("list nothing").code, 2);
+}
+
+TEST_F(VerbsTest, DumpsAreReadBackAsTheyWere) {
+    auto const source = std::string("'synthetic: {layers: 2, heads: 4, kv_heads: 2, head_dim: 64, seed: 3}' --context 40");
+    auto const dumped = json_of("dump " + source + " -o d.safetensors");
+    EXPECT_EQ(dumped["tensors"]["k"]["shape"], json({2, 2, 40, 64}));
+    auto const before = json_of("inspect " + source);
+    auto const after = json_of("inspect d.safetensors");
+    EXPECT_EQ(before["k"], after["k"]);
+    EXPECT_EQ(before["v"], after["v"]);
+    EXPECT_EQ(kvstone("dump 'synthetic: {layers: 0}' -o x").code, 2);
+}
+
+TEST_F(VerbsTest, AttemptMeasuresOneCellAndStoresNothing) {
+    write("s.yaml", small_scenario("raw, int8"));
+    auto const cell = json_of("plan s.yaml")[0]["cells"][2]["id"].get<std::string>();
+    auto const measurement = json_of("attempt " + cell + " s.yaml");
+    EXPECT_EQ(measurement["status"], "ok");
+    EXPECT_EQ(measurement["cell_id"], cell);
+    EXPECT_FALSE(std::filesystem::exists(path("kvstone.db")));
+    EXPECT_EQ(kvstone("attempt ffffffffffffffff0 s.yaml").code, 2);
+}
+
+TEST_F(VerbsTest, DoctorNamesWhatIsThereAndWhatIsMissing) {
+    auto const found = json_of("doctor");
+    std::set<std::string> subjects;
+    for (auto const& finding : found["findings"]) subjects.insert(finding["subject"].get<std::string>());
+    for (auto const* subject : {"machine", "MPI", "libllama", "CUDA", "built-in 'tiny'", "backend openmp"})
+        EXPECT_TRUE(subjects.contains(subject)) << subject;
+}
+
+TEST_F(VerbsTest, RealModelAndRealDumpsRun) {
+    auto const model = test_data("models/stories260K.gguf");
+    auto const text = test_data("text/tinystories_val_794k.txt");
+    auto const dump = test_data("dumps/slices_l2h5k.npz");
+    if (!model || !text || !dump) GTEST_SKIP() << "needs the test data: models, text and dumps";
+    write("s.yaml", "kvstone: 1\nname: real\nsources:\n  - model: {gguf: '" + model->string() + "', text: '" +
+                        text->string() + "'}\n  - dump: {path: '" + dump->string() +
+                        "', k: values, scale: scale, dtype: i8, layout: token dim}\n"
+                        "grid: {context: [256], codec: [raw, fp16, int8]}\nworkloads: [roundtrip]\nmeasure: {timing: off}\n");
+    auto const ended = kvstone("run s.yaml");
+    ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
+    EXPECT_THAT(ended.out, HasSubstr("6/6 cells ok"));
+}
+
+}  // namespace
+}  // namespace kvstone
