@@ -26,7 +26,7 @@ KvTensors SourceOptions::load(Needs needs) const {
                                              "workloads: [roundtrip]\n"
                                              "sources:\n"
                                              "  - {}\n",
-                                             context, entry),
+                                             context == 0 ? "all" : std::to_string(context), entry),
                                  "source", std::filesystem::current_path().string(), vocabulary());
     auto const& cell = plan.cells.at(0);
     return load_tensors(cell.source, cell.locator, context, needs);

@@ -14,7 +14,7 @@ class MpiRunTest : public ProgramTest {
         if (shell("command -v mpirun").code != 0) GTEST_SKIP() << "no mpirun";
     }
     static std::string mpirun(int ranks) {
-        return "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe --mca "
+        return "env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe --mca "
                "btl_tcp_if_include lo -n " +
                std::to_string(ranks) + " ";
     }
