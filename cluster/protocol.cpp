@@ -63,21 +63,11 @@ std::string encode_message(ClusterMessage const& message) {
             [](Hello const& hello) {
                 return Json{{"type", "hello"}, {"version", protocol_version}, {"worker", to_json(hello.worker)}};
             },
-            [](Deal const& deal) {
-                return Json{{"type", "deal"}, {"item", to_json(deal.item)}};
-            },
-            [](Result const& result) {
-                return Json{{"type", "result"}, {"measurement", to_json(result.measurement)}};
-            },
-            [](Unreadable const& unreadable) {
-                return Json{{"type", "unreadable"}, {"reason", unreadable.reason}};
-            },
-            [](Stop const&) {
-                return Json{{"type", "stop"}};
-            },
-            [](Goodbye const&) {
-                return Json{{"type", "goodbye"}};
-            },
+            [](Deal const& deal) { return Json{{"type", "deal"}, {"item", to_json(deal.item)}}; },
+            [](Result const& result) { return Json{{"type", "result"}, {"measurement", to_json(result.measurement)}}; },
+            [](Unreadable const& unreadable) { return Json{{"type", "unreadable"}, {"reason", unreadable.reason}}; },
+            [](Stop const&) { return Json{{"type", "stop"}}; },
+            [](Goodbye const&) { return Json{{"type", "goodbye"}}; },
         },
         message);
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -9,10 +9,10 @@ namespace kvstone {
 /// What there is to know about a source's tensors before compressing them. One member per tensor ("k", "v",
 /// "k_prerope", "q"):
 ///   type, layers, heads, tokens, dim, bytes
-///   holds            the narrowest of f16, bf16 and f32 in which every value is exact: an f32 file of f16 values is
-///   found min, max, mean, rms, zeros (share of values) layout           verdict of layout_check.hpp, with the
-///   structure it rests on by_layer         per layer: rms, min, max, channel_ratio (largest over median RMS of the
-///   channels of all its heads),
+///   holds            the narrowest of f16, bf16 and f32 in which every value is exact: an f32 file of f16 values shows
+///   min, max, mean, rms, zeros (share of values)
+///   layout           verdict of layout_check.hpp, with the structure it rests on
+///   by_layer         per layer: rms, min, max, channel_ratio (largest over median RMS of the channels of all its heads),
 ///                    outlier_channels (those above 4x the median), head_rms (one a head)
 /// and "rope" where known: its parameters; mean_share_rotated and mean_share_unrotated, the share of K's variance that
 /// lies between channels' means as it is and with RoPE undone; error (relative L2 of RoPE applied to k_prerope against

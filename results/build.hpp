@@ -6,12 +6,12 @@
 namespace kvstone {
 
 struct Build {
-    std::string version;         ///< "0.1.0"
-    std::string git_sha;         ///< 40 digits, "-dirty" behind it where the tree had changes; "unknown" without git
-    std::string build_type;      ///< "Release"
-    std::string compiler;        ///< "GNU 16.2.0"
+    std::string version;     ///< "0.1.0"
+    std::string git_sha;     ///< 40 digits, "-dirty" behind it where the tree had changes; "unknown" without git
+    std::string build_type;  ///< "Release"
+    std::string compiler;    ///< "GNU 16.2.0"
     std::string flags;
-    std::string toolchain;       ///< 16 hexadecimal digits: hash of toolchain_packages
+    std::string toolchain;           ///< 16 hexadecimal digits: hash of toolchain_packages
     std::string toolchain_packages;  ///< one "name version" a line
     bool has_mpi = false;
     bool has_llama = false;

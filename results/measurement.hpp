@@ -54,14 +54,14 @@ struct Measurement {
     std::string stderr_tail;  ///< its last lines
     std::string started_utc;  ///< ISO 8601 with milliseconds and Z
     std::string finished_utc;
-    std::int64_t wall_ns = 0;             ///< of the whole attempt, spawn to end
-    std::int64_t harness_ns = 0;          ///< of that, what was not the workload's
-    double roofline_gb_per_s = 0;         ///< probes around the attempt; 0: none
-    std::string device;                   ///< "CPU model" or "GPU model"
-    int threads = 0;                      ///< as run
-    std::string protocol;                 ///< of model workloads; empty: does not apply
-    std::string task;                     ///< of task workloads; empty: does not apply
-    Json host;                            ///< Host of whoever measured (see host.hpp)
+    std::int64_t wall_ns = 0;      ///< of the whole attempt, spawn to end
+    std::int64_t harness_ns = 0;   ///< of that, what was not the workload's
+    double roofline_gb_per_s = 0;  ///< probes around the attempt; 0: none
+    std::string device;            ///< "CPU model" or "GPU model"
+    int threads = 0;               ///< as run
+    std::string protocol;          ///< of model workloads; empty: does not apply
+    std::string task;              ///< of task workloads; empty: does not apply
+    Json host;                     ///< Host of whoever measured (see host.hpp)
     std::vector<Figure> figures;
     std::vector<Samples> samples;
     std::vector<ProfileFigure> profiles;

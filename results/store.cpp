@@ -27,7 +27,7 @@ bool on_network(std::string const& folder) {
     constexpr std::array<std::uint32_t, 10> magics{0x6969,     0xFF534D42, 0xFE534D42, 0x517B,     0x0BD00BD0,
                                                    0x65735546, 0x47504653, 0x00C36400, 0x01021997, 0x19830326};
     // NFS, CIFS, SMB2, SMB, Lustre, FUSE, GPFS, Ceph, 9P, BeeGFS
-    struct statfs facts {};
+    struct statfs facts{};
     return statfs(folder.c_str(), &facts) == 0 &&
            std::find(magics.begin(), magics.end(), static_cast<std::uint32_t>(facts.f_type)) != magics.end();
 }

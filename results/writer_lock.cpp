@@ -50,8 +50,7 @@ WriterLock::WriterLock(std::string const& database) : path_(database + ".lock") 
             throw SystemError("cannot lock " + path_, error);
         }
         // Its last holder may have removed the file between our open and our lock: then this lock guards nothing.
-        struct stat locked {
-        }, named{};
+        struct stat locked{}, named{};
         if (fstat(descriptor, &locked) == 0 && stat(path_.c_str(), &named) == 0 && locked.st_ino == named.st_ino &&
             locked.st_dev == named.st_dev) {
             descriptor_ = descriptor;

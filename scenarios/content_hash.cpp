@@ -31,7 +31,7 @@ class OpenFile {
     OpenFile& operator=(OpenFile const&) = delete;
 
     FileStamp stamp() const {
-        struct stat status {};
+        struct stat status{};
         if (fstat(descriptor_, &status) != 0) throw SystemError("cannot be read", errno);
         if (!S_ISREG(status.st_mode)) throw SystemError("not a regular file");
         auto const ns = [](timespec const& time) { return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec; };

@@ -1,10 +1,10 @@
 // bf16: every value rounded to the upper half of a binary32.
 //
 // Purpose    the storage of models trained in bfloat16: the range of f32, eight significant bits.
-// Source     bfloat16 (Google, "BFloat16: the secret to high performance on Cloud TPUs"); rounds to nearest, ties to
-// even. Planes     payload: one bfloat16 a value (sign, 8 bits of exponent, 7 of mantissa) in [layer, head, token, dim]
-// order,
-//            little-endian.
+// Source     bfloat16 (Google, "BFloat16: the secret to high performance on Cloud TPUs"); rounds to nearest,
+//            ties to even.
+// Planes     payload: one bfloat16 a value (sign, 8 bits of exponent, 7 of mantissa) in [layer, head, token, dim]
+//            order, little-endian.
 // Example    f32 1.0, -2.0, 3.1415927 -> payload 80 3f 00 c0 49 40
 // Error      2^-8 of the value's magnitude from 2^-126 on, 2^-134 below; values that round beyond the largest
 //            bfloat16, 3.3895e38, become Inf and no bound is given.

@@ -3,13 +3,12 @@
 // Purpose    the field's baseline storage of a KV cache.
 // Source     IEEE 754-2019, binary16; conversion rounds to nearest, ties to even.
 // Planes     payload: one binary16 a value (sign, 5 bits of exponent, 10 of mantissa) in [layer, head, token, dim]
-// order,
-//            little-endian.
+//            order, little-endian.
 // Example    f32 1.0, -2.0, 65504.0, 1e-7 -> payload 00 3c 00 c0 ff 7b 02 00
 // Error      2^-11 of the value's magnitude from 2^-14 on, 2^-25 below; from 65520 on the result is Inf and no bound is
 //            given.
-// NaN, Inf, denormals: NaN stays NaN, Inf stays Inf; binary16 denormals are exact, smaller values round to them or to
-// 0.
+// NaN, Inf, denormals: NaN stays NaN, Inf stays Inf; binary16 denormals are exact, smaller values round to them or
+//            to 0.
 
 #include <algorithm>
 #include <cmath>

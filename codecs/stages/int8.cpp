@@ -18,8 +18,7 @@
 // Example    symmetric, f32 1.0, -2.0, 0.5, 127.0: payload 01 fe 00 7f, scales 00 00 80 3f (s = 1; 0.5 ties to even)
 //            asymmetric, f32 0.0, 255.0, 3.0: payload 00 ff 03, scales 00 00 80 3f, zeros 00 00 00 00
 // Error      s/2 within the range (plus rounding of the arithmetic, at most 2^-20 of its larger end), outside it that
-// and the
-//            distance to the range.
+//            and the distance to the range.
 // NaN, Inf, denormals: Inf becomes the end of the range, NaN the code nearest to 0; denormals are values as any other.
 
 #include <algorithm>
@@ -205,9 +204,8 @@ void Int8::error_bounds(Section const& section, float const* values, double* bou
     double const low = symmetric_ ? -high : std::clamp(quantile((1 - clip_) / 2), -end, end);
     double const step = std::max((high - low) / (symmetric_ ? 254 : 255), static_cast<double>(FLT_MIN));
     double const arithmetic = std::ldexp(std::max(std::fabs(low), std::fabs(high)), -20);
-    std::transform(values, values + n, bounds, [&](double value) {
-        return step / 2 + arithmetic + std::max({0.0, value - high, low - value});
-    });
+    std::transform(values, values + n, bounds,
+                   [&](double value) { return step / 2 + arithmetic + std::max({0.0, value - high, low - value}); });
 }
 
 static Register<Int8> const registered;

@@ -6,8 +6,7 @@
 // Planes     payload, of any size up to a little more than its input:
 //              8 bytes                 bytes of the input plane
 //              4 bytes for each piece  bytes of the coded piece; bit 31 set where the piece is stored as it was,
-//              because
-//                                      it would not shrink
+//                                      because it would not shrink
 //              the coded pieces, one after the other
 //            A piece is 1 MiB of input, the last one what is left. Numbers are little-endian.
 // Example    16 zero bytes -> 10 00 00 00 00 00 00 00  0d 00 00 00

@@ -1,13 +1,14 @@
 // `kvstone attempt`: one cell of a scenario, alone, nothing stored.
 
+#include "harness/attempt.hpp"
+
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
-#include <unistd.h>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include "harness/attempt.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "results/query.hpp"
@@ -52,7 +53,9 @@ AttemptRequest request_for(AttemptOptions const& options) {
 
 void print_figures(Measurement const& measurement) {
     QueryResult table{{"component", "metric", "value", "ci_low", "ci_high", "n"}, {}};
-    auto const cell = [](std::optional<double> const& value) { return value ? QueryValue(*value) : QueryValue(nullptr); };
+    auto const cell = [](std::optional<double> const& value) {
+        return value ? QueryValue(*value) : QueryValue(nullptr);
+    };
     for (auto const& figure : measurement.figures)
         table.rows.push_back({figure.component, figure.metric, cell(figure.value), cell(figure.ci_low),
                               cell(figure.ci_high), static_cast<std::int64_t>(figure.n)});
@@ -66,7 +69,8 @@ void print_figures(Measurement const& measurement) {
 
 void add_attempt(CommandLine& line) {
     auto options = std::make_shared<AttemptOptions>();
-    auto* command = line.verb("attempt", "Measure one cell of a scenario alone, in a process of its own; stores nothing");
+    auto* command =
+        line.verb("attempt", "Measure one cell of a scenario alone, in a process of its own; stores nothing");
     command->add_option("cell", options->cell, "Id of the cell, or how it starts (see `kvstone plan`)")->required();
     options->add_to(*command);
     command

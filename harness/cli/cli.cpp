@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <unistd.h>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "results/build.hpp"
 #include "scenarios/errors.hpp"

@@ -3,9 +3,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <unistd.h>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "backends/backend.hpp"
 #include "cluster/world.hpp"
@@ -36,20 +36,20 @@ void describe_machine(Host const& host, std::vector<Finding>& findings) {
     else
         findings.push_back({"governor", host.governor, host.governor == "performance"});
     bool const quiet = host.load_average < 0.5;
-    findings.push_back({"load", fmt::format("{:.2f} over the last minute{}", host.load_average,
-                                            quiet ? "" : ": timings will suffer"),
-                        quiet});
+    findings.push_back(
+        {"load", fmt::format("{:.2f} over the last minute{}", host.load_average, quiet ? "" : ": timings will suffer"),
+         quiet});
     for (auto const& gpu : host.gpus) findings.push_back({"GPU", gpu + ", driver " + host.gpu_driver});
 }
 
 void describe_build(std::vector<Finding>& findings) {
     auto const& build = this_build();
-    findings.push_back({"build", fmt::format("{} {} ({}, {})", build.version, build.git_sha, build.build_type,
-                                             build.compiler),
+    findings.push_back({"build",
+                        fmt::format("{} {} ({}, {})", build.version, build.git_sha, build.build_type, build.compiler),
                         build.build_type == "Release"});
     findings.push_back({"toolchain", build.toolchain});
-    findings.push_back({"MPI", build.has_mpi ? "compiled in, loaded under a launcher" : "not found: one process only",
-                        build.has_mpi});
+    findings.push_back(
+        {"MPI", build.has_mpi ? "compiled in, loaded under a launcher" : "not found: one process only", build.has_mpi});
     findings.push_back({"libllama",
                         build.has_llama ? "compiled in" : "not found: cells with a model source end as errors",
                         build.has_llama});
@@ -98,7 +98,8 @@ void add_doctor(CommandLine& line) {
             if (line.json) {
                 Json all{{"host", to_json(host)}, {"findings", Json::array()}};
                 for (auto const& finding : findings)
-                    all["findings"].push_back({{"subject", finding.subject}, {"text", finding.text}, {"good", finding.good}});
+                    all["findings"].push_back(
+                        {{"subject", finding.subject}, {"text", finding.text}, {"good", finding.good}});
                 std::cout << all.dump(2) << '\n';
             } else {
                 for (auto const& finding : findings)

@@ -14,7 +14,8 @@ void add_dump(CommandLine& line) {
         std::string output;
     };
     auto options = std::make_shared<Options>();
-    auto* command = line.verb("dump", "Write K and V (and K before RoPE, and Q, where the source has them) as safetensors");
+    auto* command =
+        line.verb("dump", "Write K and V (and K before RoPE, and Q, where the source has them) as safetensors");
     options->add_to(*command);
     command->add_option("-o,--output", options->output, "The file to write")->required();
     command->callback([&line, options] {
@@ -22,8 +23,8 @@ void add_dump(CommandLine& line) {
             auto const tensors = options->load({.k = true, .v = true, .k_prerope = true, .q = true});
             write_dump(options->output, tensors);
             Json written = Json::object();
-            for (auto const& [name, tensor] : {std::pair{"k", &tensors.k}, {"v", &tensors.v},
-                                               {"k_prerope", &tensors.k_prerope}, {"q", &tensors.q}})
+            for (auto const& [name, tensor] :
+                 {std::pair{"k", &tensors.k}, {"v", &tensors.v}, {"k_prerope", &tensors.k_prerope}, {"q", &tensors.q}})
                 if (*tensor) {
                     auto const& shape = (*tensor)->shape;
                     written[name] = {{"type", name_of((*tensor)->type)},

@@ -17,8 +17,8 @@ enum ExitCode : int {
 
 /// The one to return where several hold: 2, 1, 4, 5, 3 in that order; an interruption stands above them all.
 constexpr ExitCode worst(std::initializer_list<ExitCode> held) {
-    for (auto const code : {exit_interrupted, exit_bad_input, exit_regression, exit_failed_cells, exit_missing_cells,
-                            exit_inconclusive})
+    for (auto const code :
+         {exit_interrupted, exit_bad_input, exit_regression, exit_failed_cells, exit_missing_cells, exit_inconclusive})
         for (auto const one : held)
             if (one == code) return code;
     return exit_pass;

@@ -11,7 +11,8 @@ namespace kvstone {
 
 void add_inspect(CommandLine& line) {
     auto options = std::make_shared<SourceOptions>();
-    auto* command = line.verb("inspect", "Describe K and V of a source: type, layout, distribution, outlier channels, RoPE");
+    auto* command =
+        line.verb("inspect", "Describe K and V of a source: type, layout, distribution, outlier channels, RoPE");
     options->add_to(*command);
     command->callback([&line, options] {
         line.action = [&line, options] {

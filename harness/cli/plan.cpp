@@ -27,7 +27,8 @@ QueryResult table_of(Plan const& plan) {
 
 void add_plan(CommandLine& line) {
     auto options = std::make_shared<ScenarioOptions>();
-    auto* command = line.verb("plan", "Show the cells of a scenario, their number and an estimate of the time they take");
+    auto* command =
+        line.verb("plan", "Show the cells of a scenario, their number and an estimate of the time they take");
     options->add_to(*command);
     command->callback([&line, options] {
         line.action = [&line, options] {

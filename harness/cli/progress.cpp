@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <unistd.h>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace kvstone {
 

@@ -10,7 +10,7 @@ namespace kvstone {
 
 /// Writes to standard error; standard output stays for results.
 class ProgressDisplay {
- public:
+  public:
     ProgressDisplay();
     ~ProgressDisplay();
     ProgressDisplay(ProgressDisplay const&) = delete;
@@ -22,7 +22,7 @@ class ProgressDisplay {
     /// A line that stays.
     void notice(std::string const& text);
 
- private:
+  private:
     void clear();
 
     bool terminal_;

@@ -29,14 +29,14 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 void request_stop(int) { stop_requested = true; }
 
 void stop_on_signals() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = request_stop;
     for (int const signal : {SIGINT, SIGTERM, SIGUSR1}) sigaction(signal, &action, nullptr);
 }
 
 /// Attempts with a roofline probe before and after each that is timed; neighbours on a backend share one.
 class Measurer {
- public:
+  public:
     explicit Measurer(Spawner& spawner, Json host) : spawner_(spawner), host_(std::move(host)) {}
 
     Measurement operator()(WorkItem const& item) {
@@ -54,7 +54,7 @@ class Measurer {
         return measurement;
     }
 
- private:
+  private:
     Roofline probe(Cell const& cell) { return probe_roofline(spawner_, cell.backend, cell.threads); }
 
     Spawner& spawner_;
@@ -77,7 +77,8 @@ ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host
     std::map<std::string, Cell const*> cells;
     for (auto const& cell : plan.cells) cells[cell.id] = &cell;
     std::vector<WorkItem> items;
-    for (auto const& [id, process] : store.pending(campaign)) items.push_back({*cells.at(id), plan.measure, process, {}});
+    for (auto const& [id, process] : store.pending(campaign))
+        items.push_back({*cells.at(id), plan.measure, process, {}});
 
     ProgressDisplay display;
     display.notice(fmt::format("{}: {} cells, {} attempts to make, campaign {}", plan.scenario, plan.cells.size(),
@@ -89,11 +90,13 @@ ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host
                                    store.ingest(campaign, {measurement});
                                    display.attempt(measurement, name_for_people(*cells.at(measurement.cell_id)));
                                    if (measurement.status == Status::skipped)
-                                       for (auto const& id : plan.require) required_skipped |= id == measurement.cell_id;
+                                       for (auto const& id : plan.require)
+                                           required_skipped |= id == measurement.cell_id;
                                },
                            .progress = [&](Progress const& progress) { display.progress(progress); },
                            .notice = [&](std::string const& text) { display.notice(text); }});
-    return worst({outcome.interrupted ? exit_interrupted : exit_pass, outcome.failed > 0 ? exit_failed_cells : exit_pass,
+    return worst({outcome.interrupted ? exit_interrupted : exit_pass,
+                  outcome.failed > 0 ? exit_failed_cells : exit_pass,
                   !outcome.missing.empty() || required_skipped ? exit_missing_cells : exit_pass});
 }
 

@@ -19,7 +19,8 @@ std::string builtin_path(std::string const& name) {
         places.push_back(named / found->second.filename());
     std::error_code error;
     auto const executable = fs::read_symlink("/proc/self/exe", error);
-    if (!error) places.push_back(executable.parent_path().parent_path() / "share" / "kvstone" / found->second.filename());
+    if (!error)
+        places.push_back(executable.parent_path().parent_path() / "share" / "kvstone" / found->second.filename());
     places.push_back(fs::path(KVSTONE_SOURCE_FOLDER) / found->second);
     for (auto const& place : places)
         if (fs::exists(place, error)) return fs::absolute(place).string();

@@ -164,7 +164,7 @@ void require_matching(KvTensors const& tensors, std::string const& path) {
 std::shared_ptr<std::byte> allocate_bytes(std::size_t bytes) {
     constexpr std::align_val_t alignment{256};
     return {static_cast<std::byte*>(::operator new(bytes, alignment)),
-            [](std::byte* data) { ::operator delete (data, std::align_val_t{256}); }};
+            [](std::byte* data) { ::operator delete(data, std::align_val_t{256}); }};
 }
 
 KvTensors load_dump(Json const& source, std::string const& path, std::uint64_t context, Needs needs) {

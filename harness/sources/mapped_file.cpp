@@ -19,7 +19,7 @@ MappedFile map_file(std::string const& path) {
         ~Closer() { ::close(descriptor); }
     } const closer{descriptor};
 
-    struct stat status {};
+    struct stat status{};
     if (::fstat(descriptor, &status) != 0) throw SystemError(path, errno);
     if (!S_ISREG(status.st_mode)) throw SystemError(path + ": not a regular file");
     auto const size = static_cast<std::size_t>(status.st_size);

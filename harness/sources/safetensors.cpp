@@ -1,8 +1,7 @@
 // The safetensors format (huggingface/safetensors, README "Format"):
 //   8 bytes   N, little-endian: length of the header, at most 100,000,000
-//   N bytes   JSON: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {"K":
-//   "V"}} the rest  values, row-major and little-endian; offsets count from its start, and leave neither holes nor
-//   overlaps
+//   N bytes   JSON: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {"K": "V"}}
+//   the rest  values, row-major and little-endian; offsets count from its start, and leave neither holes nor overlaps
 
 #include "harness/sources/safetensors.hpp"
 

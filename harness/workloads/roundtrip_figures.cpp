@@ -69,7 +69,7 @@ void add_errors(FigureWriter& figures, ErrorSums const& sums, std::optional<Rela
     figures.add("nmse", sums.nmse());
     figures.add("max_abs_error", sums.values == 0 ? std::nullopt : std::optional(sums.max_abs_error));
     figures.add("relative_error_l1", sums.relative_error_l1());
-    auto const quantile = [&](double RelativeQuantiles::*member) {
+    auto const quantile = [&](double RelativeQuantiles::* member) {
         return quantiles ? std::optional((*quantiles).*member) : std::nullopt;
     };
     figures.add("relative_error_p50", quantile(&RelativeQuantiles::p50));

@@ -105,7 +105,9 @@ TEST_P(DispatcherAtRanks, ACoordinatorThatNeverRunsDismissesTheOthers) {
         threads.emplace_back([&world, rank] { serve(*world.transport(rank), fake_worker(), fake_measurement); });
     }
     auto const transport = world.transport(0);
-    { Coordinator const coordinator(*transport, fake_worker(), fake_measurement); }
+    {
+        Coordinator const coordinator(*transport, fake_worker(), fake_measurement);
+    }
     for (auto& thread : threads) thread.join();
 }
 

@@ -104,7 +104,7 @@ class Fault : public Quantiser {
         while (how_ == "hang") pause();
         if (how_ == "stop") std::raise(SIGSTOP);
         for (std::vector<std::vector<char>> pieces; how_ == "heap";) pieces.emplace_back(piece, 'x');
-        if (how_ == "huge") ::operator delete(::operator new (std::size_t{1} << 50));
+        if (how_ == "huge") ::operator delete(::operator new(std::size_t{1} << 50));
         while (how_ == "shared") {
             void* const memory = mmap(nullptr, piece, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
             if (memory == MAP_FAILED) throw std::runtime_error("mmap failed");

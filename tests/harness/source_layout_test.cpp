@@ -70,9 +70,7 @@ TEST(Layout, RefusesNamesThatDoNotFit) {
     EXPECT_THAT(refusal("tokens dim", {4, 5}), HasSubstr("did you mean 'token'"));
     EXPECT_THAT(refusal("token token", {4, 5}), HasSubstr("twice"));
     EXPECT_THAT(refusal("layer head", {4, 5}), HasSubstr("token and dim at least"));
-    EXPECT_THAT(message_of<CorruptData>([] {
-                    read_layout("token dim", {0, 5}, false, "file");
-                }),
+    EXPECT_THAT(message_of<CorruptData>([] { read_layout("token dim", {0, 5}, false, "file"); }),
                 HasSubstr("zero tokens"));
 }
 

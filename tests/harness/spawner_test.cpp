@@ -114,9 +114,8 @@ TEST_F(SpawnerTest, KillsAStoppedChildAtTheTimeLimit) {
 }
 
 TEST_F(SpawnerTest, LeavesNoGrandchildRunning) {
-    for (char const* const script :
-         {"sleep 1000 & echo $! >&3", "setsid sleep 1000 & echo $! >&3; sleep 0.2",
-          "(sleep 1000 & echo $! >&3) & wait"}) {
+    for (char const* const script : {"sleep 1000 & echo $! >&3", "setsid sleep 1000 & echo $! >&3; sleep 0.2",
+                                     "(sleep 1000 & echo $! >&3) & wait"}) {
         auto const outcome = spawner.run(shell(script));
         EXPECT_EQ(outcome.exit_code, 0) << script;
         EXPECT_TRUE(gone(std::stoi(outcome.output))) << script;

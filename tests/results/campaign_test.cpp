@@ -114,11 +114,8 @@ TEST_F(CampaignTest, ABatchIsWholeOrAbsent) {
     auto wrong = measurement(fp16);
     wrong.figures.push_back({"k", "no_such_metric", 1.0, 1, {}, {}});
     EXPECT_THROW(store.ingest(campaign, {measurement(raw), wrong}), std::logic_error);
-    test::expect_error<CorruptData>(
-        [&] {
-            store.ingest(campaign, {measurement(raw), measurement(int8)});
-        },
-        "does not expect");
+    test::expect_error<CorruptData>([&] { store.ingest(campaign, {measurement(raw), measurement(int8)}); },
+                                    "does not expect");
     EXPECT_EQ(number(store, "SELECT count(*) FROM attempt"), 0);
     store.ingest(campaign, {measurement(raw)});  // and the connection is as good as before
     EXPECT_EQ(number(store, "SELECT count(*) FROM attempt"), 1);

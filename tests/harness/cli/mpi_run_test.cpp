@@ -1,7 +1,7 @@
 // The same cells over ranks and in one process.
 
-#include "tests/harness/cli/program.hpp"
 #include "results/build.hpp"
+#include "tests/harness/cli/program.hpp"
 
 namespace kvstone {
 namespace {
@@ -28,10 +28,10 @@ TEST_F(MpiRunTest, ThreeRanksGiveTheRowsOfOneProcess) {
     auto const ranks = shell(mpirun(3) + "kvstone run s.yaml --db three.db");
     ASSERT_EQ(ranks.code, 0) << ranks.err;
     auto const figures = [&](std::string const& database) {
-        auto const ended = kvstone(
-            "query --db " + database +
-            " --json \"select l.cell, l.component, l.metric, l.value from v_latest l join metric m on m.name = l.metric "
-            "where m.deterministic = 1 order by 1, 2, 3\"");
+        auto const ended = kvstone("query --db " + database +
+                                   " --json \"select l.cell, l.component, l.metric, l.value from v_latest l join "
+                                   "metric m on m.name = l.metric "
+                                   "where m.deterministic = 1 order by 1, 2, 3\"");
         EXPECT_EQ(ended.code, 0) << ended.err;
         return nlohmann::json::parse(ended.out);
     };

@@ -22,8 +22,8 @@ class RefusalTest : public ProgramTest {
     }
     /// One cell, whose row must say the reason.
     void expect_error_row(std::string const& source, std::string const& reason, int context = 16) const {
-        write("s.yaml", "kvstone: 1\nname: bad\nsources:\n  - " + source +
-                            "\ngrid: {context: [" + std::to_string(context) +
+        write("s.yaml", "kvstone: 1\nname: bad\nsources:\n  - " + source + "\ngrid: {context: [" +
+                            std::to_string(context) +
                             "], codec: [fp16]}\nworkloads: [roundtrip]\nmeasure: {timing: off}\n");
         auto const ended = kvstone("run s.yaml --db bad.db");
         EXPECT_EQ(ended.code, 4) << source << ended.err;
@@ -72,7 +72,8 @@ TEST_F(RefusalTest, QueriesCannotWrite) {
     write("s.yaml", small_scenario("raw"));
     ASSERT_EQ(kvstone("run s.yaml").code, 0);
     auto const before = read(path("kvstone.db"));
-    for (auto const* sql : {"delete from attempt", "attach 'x.db' as x", "vacuum into 'x.db'", "pragma user_version = 9"}) {
+    for (auto const* sql :
+         {"delete from attempt", "attach 'x.db' as x", "vacuum into 'x.db'", "pragma user_version = 9"}) {
         auto const ended = kvstone(std::string("query \"") + sql + "\"");
         EXPECT_EQ(ended.code, 2) << sql;
         EXPECT_EQ(ended.out, "");

@@ -6,9 +6,9 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/harness/cli/program.hpp"
 #include "results/sqlite.hpp"
 #include "results/store.hpp"
+#include "tests/harness/cli/program.hpp"
 
 namespace kvstone {
 namespace {

@@ -10,8 +10,8 @@
 namespace kvstone {
 namespace {
 
-using testing::HasSubstr;
 using nlohmann::json;
+using testing::HasSubstr;
 
 class VerbsTest : public ProgramTest {
   protected:
@@ -43,7 +43,8 @@ TEST_F(VerbsTest, ListsHaveWhatTheRegistriesHave) {
 }
 
 TEST_F(VerbsTest, DumpsAreReadBackAsTheyWere) {
-    auto const source = std::string("'synthetic: {layers: 2, heads: 4, kv_heads: 2, head_dim: 64, seed: 3}' --context 40");
+    auto const source =
+        std::string("'synthetic: {layers: 2, heads: 4, kv_heads: 2, head_dim: 64, seed: 3}' --context 40");
     auto const dumped = json_of("dump " + source + " -o d.safetensors");
     EXPECT_EQ(dumped["tensors"]["k"]["shape"], json({2, 2, 40, 64}));
     auto const before = json_of("inspect " + source);
@@ -76,10 +77,11 @@ TEST_F(VerbsTest, RealModelAndRealDumpsRun) {
     auto const text = test_data("text/tinystories_val_794k.txt");
     auto const dump = test_data("dumps/slices_l2h5k.npz");
     if (!model || !text || !dump) GTEST_SKIP() << "needs the test data: models, text and dumps";
-    write("s.yaml", "kvstone: 1\nname: real\nsources:\n  - model: {gguf: '" + model->string() + "', text: '" +
-                        text->string() + "'}\n  - dump: {path: '" + dump->string() +
-                        "', k: values, scale: scale, dtype: i8, layout: token dim}\n"
-                        "grid: {context: [256], codec: [raw, fp16, int8]}\nworkloads: [roundtrip]\nmeasure: {timing: off}\n");
+    write("s.yaml",
+          "kvstone: 1\nname: real\nsources:\n  - model: {gguf: '" + model->string() + "', text: '" + text->string() +
+              "'}\n  - dump: {path: '" + dump->string() +
+              "', k: values, scale: scale, dtype: i8, layout: token dim}\n"
+              "grid: {context: [256], codec: [raw, fp16, int8]}\nworkloads: [roundtrip]\nmeasure: {timing: off}\n");
     auto const ended = kvstone("run s.yaml");
     ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
     EXPECT_THAT(ended.out, HasSubstr("6/6 cells ok"));
