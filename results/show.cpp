@@ -189,10 +189,11 @@ void show_summary(Store const& store, std::ostream& out, ShowOptions const& opti
     auto const campaign = campaign_meant(store, options.campaign);
     show_header(store, out, style, campaign);
     for (auto const& group : read_groups(store, campaign)) show_group(out, style, group);
-    fmt::print(out,
-               "\nM: bytes read plus written per second over the memory bandwidth measured around the attempt; above 1 the "
-               "tensors\nsit in caches. Timings are medians over K and V; vs fp16 is 2 bytes a value over all stored "
-               "bytes.\n");
+    fmt::print(
+        out,
+        "\nM: bytes read plus written per second over the memory bandwidth measured around the attempt; above 1 the "
+        "tensors\nsit in caches. Timings are medians over K and V; vs fp16 is 2 bytes a value over all stored "
+        "bytes.\n");
     show_section(store, out, style, "Not ok",
                  "SELECT source, context, codec_name AS codec, process, status, substr(reason, 1, 60) AS reason "
                  "FROM v_failures WHERE campaign = ?1 UNION ALL SELECT source, context, codec_name, process, status, "

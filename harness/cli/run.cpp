@@ -120,7 +120,8 @@ ExitCode run(CommandLine const& line, RunOptions const& options) {
         code = worst({code, run_plan(plan, store, coordinator, host, options.fresh)});
         if (code == exit_interrupted) break;
     }
-    show_summary(store, std::cout, {.colour = colour_wanted()});
+    // A launcher may give its ranks a terminal whose other end is a file.
+    show_summary(store, std::cout, {.colour = colour_wanted() && world->size() == 1});
     return code;
 }
 
