@@ -37,14 +37,13 @@ void stop_on_signals() {
 /// Attempts with a roofline probe before and after each that is timed; neighbours on a backend share one.
 class Measurer {
   public:
-    explicit Measurer(Spawner& spawner, Json host) : spawner_(spawner), host_(std::move(host)) {}
+    explicit Measurer(Spawner& spawner) : spawner_(spawner) {}
 
     Measurement operator()(WorkItem const& item) {
         auto const& cell = item.cell;
         auto const place = std::make_pair(cell.backend, cell.threads);
         if (item.measure.timing && probes_.find(place) == probes_.end()) probes_[place] = probe(cell);
         auto measurement = run_attempt(spawner_, {cell, item.measure, item.attempt_id, item.process});
-        measurement.host = host_;
         if (item.measure.timing) {
             auto const before = probes_[place];
             probes_.clear();  // only the neighbour's is recent
@@ -58,7 +57,6 @@ class Measurer {
     Roofline probe(Cell const& cell) { return probe_roofline(spawner_, cell.backend, cell.threads); }
 
     Spawner& spawner_;
-    Json host_;
     std::map<std::pair<std::string, int>, Roofline> probes_;
 };
 
@@ -105,7 +103,7 @@ ExitCode run(CommandLine const& line, RunOptions const& options) {
     auto const world = open_world();
     stop_on_signals();
     auto const host = describe_host();
-    Measurer measurer(spawner, to_json(host));
+    Measurer measurer(spawner);
     MeasureFunction const measure = [&](WorkItem const& item) { return measurer(item); };
     WorkerInfo const self{node_name(), host.hardware_class, advertised_backends(), to_json(host)};
     if (world->rank() != 0) {
