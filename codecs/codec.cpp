@@ -21,6 +21,7 @@ std::string print(Selector const& selector) {
     std::vector<std::string> parts;
     if (selector.component) parts.emplace_back(name_of(*selector.component));
     if (selector.layers) parts.push_back(fmt::format("layers({})", print(*selector.layers)));
+    if (selector.last_layers) parts.push_back(fmt::format("last_layers({})", *selector.last_layers));
     if (selector.heads) parts.push_back(fmt::format("heads({})", print(*selector.heads)));
     if (selector.sink_tokens) parts.push_back(fmt::format("sink({})", *selector.sink_tokens));
     if (selector.window_tokens) parts.push_back(fmt::format("window({})", *selector.window_tokens));

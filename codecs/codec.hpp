@@ -32,6 +32,7 @@ using IndexRanges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
 struct Selector {
     std::optional<Component> component;
     std::optional<IndexRanges> layers;
+    std::optional<std::uint32_t> last_layers;  ///< the last n layers, however many there are
     std::optional<IndexRanges> heads;
     std::optional<std::uint32_t> sink_tokens;    ///< the first n tokens
     std::optional<std::uint32_t> window_tokens;  ///< the last n tokens
@@ -47,10 +48,13 @@ struct Rule {
 /// Grammar (the first matching rule wins; a bare pipeline is rest{pipeline}):
 ///   codec    = pipeline | rule { " " rule } ;
 ///   rule     = selector { "," selector } "{" pipeline "}" ;
-///   selector = "k" | "v" | "layers(" ranges ")" | "heads(" ranges ")" | "sink(" n ")" | "window(" n ")" | "rest" ;
+///   selector = "k" | "v" | "layers(" ranges ")" | "first_layers(" n ")" | "last_layers(" n ")" | "heads(" ranges ")"
+///            | "sink(" n ")" | "window(" n ")" | "rest" ;
 ///   pipeline = stage { " | " stage } ;
 ///   stage    = name [ ":" key "=" value { "," key "=" value } ] ;
-/// Where no rule takes a part, parsing fails: a codec covers every value of K and V.
+/// first_layers(n) is another spelling of layers(0-(n-1)); last_layers(n) counts from the end of whatever tensor it meets,
+/// and takes all of one that has fewer layers. Where no rule takes a part, parsing fails: a codec covers every value of K
+/// and V.
 class Codec {
   public:
     /// Throws ConfigError with the offending text and what would be accepted.

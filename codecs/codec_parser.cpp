@@ -123,40 +123,48 @@ class Parser {
         } else if (name == "layers") {
             once(selected.layers.has_value());
             selected.layers = ranges();
+        } else if (name == "first_layers") {
+            once(selected.layers.has_value());
+            selected.layers = IndexRanges{{0, layer_count() - 1}};
+        } else if (name == "last_layers") {
+            once(selected.last_layers.has_value());
+            selected.last_layers = layer_count();
         } else if (name == "heads") {
             once(selected.heads.has_value());
             selected.heads = ranges();
         } else if (name == "sink") {
             once(selected.sink_tokens.has_value());
-            selected.sink_tokens = count();
+            selected.sink_tokens = count("tokens", 0);
         } else if (name == "window") {
             once(selected.window_tokens.has_value());
-            selected.window_tokens = count();
+            selected.window_tokens = count("tokens", 0);
         } else if (name == "rest") {
             once(rest);
             rest = true;
         } else {
             throw ConfigError("unknown selector", name,
-                              {"k", "v", "layers(0-1,5)", "heads(0)", "sink(4)", "window(128)", "rest"});
+                              {"k", "v", "layers(0-1,5)", "first_layers(2)", "last_layers(2)", "heads(0)", "sink(4)",
+                               "window(128)", "rest"});
         }
     }
 
-    static std::uint32_t index(std::string const& text) {
+    static std::uint32_t index(std::string const& text, std::uint32_t least = 0) {
         std::uint32_t value = 0;
         auto const* const end = text.data() + text.size();
         auto const result = std::from_chars(text.data(), end, value);
-        if (result.ec != std::errc{} || result.ptr != end || value > largest_index) {
-            throw ConfigError("expected a whole number", text, {fmt::format("0..{}", largest_index)});
+        if (result.ec != std::errc{} || result.ptr != end || value < least || value > largest_index) {
+            throw ConfigError("expected a whole number", text, {fmt::format("{}..{}", least, largest_index)});
         }
         return value;
     }
 
-    std::uint32_t count() {
+    std::uint32_t count(std::string const& what, std::uint32_t least) {
         expect('(', "the selector's name");
-        auto const tokens = index(word("a number of tokens"));
-        expect(')', "the number of tokens");
-        return tokens;
+        auto const found = index(word(("a number of " + what).c_str()), least);
+        expect(')', ("the number of " + what).c_str());
+        return found;
     }
+    std::uint32_t layer_count() { return count("layers", 1); }
 
     IndexRanges ranges() {
         IndexRanges found;
@@ -238,7 +246,8 @@ void check_coverage(std::vector<Rule> const& rules) {
             throw ConfigError("a rule is never reached, those before it take everything",
                               fmt::format("rule {}", number));
         }
-        bool const partial = where.layers || where.heads || where.sink_tokens || where.window_tokens;
+        bool const partial =
+            where.layers || where.last_layers || where.heads || where.sink_tokens || where.window_tokens;
         for (int component = 0; component < 2; ++component) covered[component] |= takes[component] && !partial;
         ++number;
     }

@@ -34,6 +34,9 @@ void add_cuts(std::set<std::uint64_t>& cuts, std::optional<IndexRanges> const& r
     }
 }
 
+/// Index of the first of the last `count` of `size`.
+std::uint64_t first_of_last(std::uint64_t count, std::uint64_t size) { return size - std::min(count, size); }
+
 struct Grid {
     Cuts layers, heads, tokens;
 };
@@ -48,21 +51,22 @@ Grid cut_axes(std::vector<Rule> const& rules, Component component, KvShape const
         check_within(where.layers, shape.layers, "layers");
         check_within(where.heads, shape.heads, "heads");
         add_cuts(layers, where.layers);
+        if (where.last_layers) layers.insert(first_of_last(*where.last_layers, shape.layers));
         add_cuts(heads, where.heads);
         if (where.sink_tokens) tokens.insert(std::min<std::uint64_t>(*where.sink_tokens, shape.tokens));
-        if (where.window_tokens)
-            tokens.insert(shape.tokens - std::min<std::uint64_t>(*where.window_tokens, shape.tokens));
+        if (where.window_tokens) tokens.insert(first_of_last(*where.window_tokens, shape.tokens));
     }
     return {{layers.begin(), layers.end()}, {heads.begin(), heads.end()}, {tokens.begin(), tokens.end()}};
 }
 
 std::size_t rule_of(std::vector<Rule> const& rules, Component component, std::uint64_t layer, std::uint64_t head,
-                    std::uint64_t token, std::uint64_t tokens) {
+                    std::uint64_t token, KvShape const& shape) {
     auto const taken = std::ranges::find_if(rules, [&](Rule const& rule) {
         auto const& where = rule.selector;
         return (!where.component || *where.component == component) && contains(where.layers, layer) &&
+               (!where.last_layers || layer >= first_of_last(*where.last_layers, shape.layers)) &&
                contains(where.heads, head) && (!where.sink_tokens || token < *where.sink_tokens) &&
-               (!where.window_tokens || token + *where.window_tokens >= tokens);
+               (!where.window_tokens || token >= first_of_last(*where.window_tokens, shape.tokens));
     });
     return static_cast<std::size_t>(taken - rules.begin());  // parsing made sure that one takes it
 }
@@ -75,8 +79,7 @@ class Cells {
         for (std::size_t l = 0; l + 1 < grid.layers.size(); ++l) {
             for (std::size_t h = 0; h < heads_; ++h) {
                 for (std::size_t t = 0; t < tokens_; ++t) {
-                    rules_.push_back(
-                        rule_of(rules, component, grid.layers[l], grid.heads[h], grid.tokens[t], shape.tokens));
+                    rules_.push_back(rule_of(rules, component, grid.layers[l], grid.heads[h], grid.tokens[t], shape));
                 }
             }
         }

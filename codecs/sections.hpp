@@ -15,7 +15,8 @@ struct RuledSection {
 };
 
 /// Cuts a tensor into the largest boxes that fall to one rule each: from the first value that no box holds yet, a box
-/// grows along tokens, then heads, then layers. Sinks and windows longer than the tensor take all of it; an empty
+/// grows along tokens, then heads, then layers. Sinks, windows and last layers
+/// longer than the tensor take all of it; an empty
 /// tensor has no section. Throws ConfigError where a rule names layers or heads beyond the shape.
 std::vector<RuledSection> cut_sections(Codec const& codec, Component component, KvShape const& shape, ElementType type);
 

@@ -26,6 +26,16 @@ TEST(CodecText, PrintsOneSpelling) {
     EXPECT_EQ(canonical("sink(4){raw} heads(1){bf16} rest{int8}"), "sink(4){raw} heads(1){bf16} rest{int8}");
 }
 
+TEST(CodecText, FirstLayersAreLayersAndLastLayersStayWhatTheyAre) {
+    EXPECT_EQ(canonical("first_layers(2){fp16} rest{int8}"), "layers(0-1){fp16} rest{int8}");
+    EXPECT_EQ(Codec::parse("first_layers(2){fp16} rest{int8}"), Codec::parse("layers(0,1){fp16} rest{int8}"));
+    EXPECT_EQ(canonical("first_layers(1),v{fp16} rest{int8}"), "v,layers(0){fp16} rest{int8}");
+    EXPECT_EQ(canonical("last_layers( 03 ) { fp16 } rest{int8}"), "last_layers(3){fp16} rest{int8}");
+    EXPECT_EQ(canonical("window(9),heads(1),last_layers(3),layers(1-5),k{raw} rest{int8}"),
+              "k,layers(1-5),last_layers(3),heads(1),window(9){raw} rest{int8}");
+    EXPECT_NE(Codec::parse("last_layers(2){fp16} rest{int8}"), Codec::parse("last_layers(3){fp16} rest{int8}"));
+}
+
 TEST(CodecText, OptionsThatNameTheMethodAndLaterFormatsArePrinted) {
     EXPECT_EQ(canonical("test-top:bits=12"), "test-top.2:bits=12");
     EXPECT_EQ(canonical("test-top.2:bits=12"), "test-top.2:bits=12");
@@ -63,37 +73,42 @@ TEST_P(CodecTextRefused, WithTheOffendingTextAndWhatIsAccepted) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, CodecTextRefused,
-    testing::Values(Refused{"", "", "empty"}, Refused{"  ", "", "empty"},
-                    Refused{"fp17", "fp17", "did you mean 'fp16'"},
-                    Refused{"int8:shceme=symmetric", "shceme", "did you mean 'scheme'"},
-                    Refused{"int8:scheme=sym", "sym", "asymmetric"}, Refused{"int8:clip=1.5", "1.5", "(0.5, 1]"},
-                    Refused{"int8:clip=0.5", "0.5", "(0.5, 1]"}, Refused{"int8:clip=nan", "nan", "clip"},
-                    Refused{"int8:clip=inf", "inf", "clip"}, Refused{"int8:samples=1.5", "1.5", "whole number"},
-                    Refused{"int8:samples=-1", "-1", "0..1048576"},
-                    Refused{"int8:samples=99999999999999999999", "9999", "whole number"},
-                    Refused{"int8:clip=1,clip=1", "clip", "twice"}, Refused{"int8:clip", "end of text", "'='"},
-                    Refused{"int8:", "end of text", "option"}, Refused{"int8:clip=", "end of text", "value"},
-                    Refused{"test-top", "test-top", "bits=10..16"}, Refused{"fp16 | zstd:level=0", "0", "1..19"},
-                    Refused{"zstd", "zstd", "quantiser"}, Refused{"fp16 | fp16", "fp16", "second"},
-                    Refused{"test-offset", "test-offset", "no quantiser"},
-                    Refused{"raw | test-offset", "test-offset", "before the quantiser"},
-                    Refused{"zstd | raw", "zstd", "after a quantiser"}, Refused{"raw |", "end of text", "a stage"},
-                    Refused{"| raw", "| raw", "a stage"}, Refused{"raw raw", "raw", "after the pipeline"},
-                    Refused{"raw}", "}", "after the pipeline"}, Refused{"k{raw}", "v", "no rule takes the rest of v"},
-                    Refused{"layers(0-3){raw}", "k", "no rule takes"}, Refused{"window(9){raw}", "k", "no rule takes"},
-                    Refused{"k{raw} v{raw} rest{raw}", "rule 3", "never reached"},
-                    Refused{"rest{raw} k{fp16}", "rule 2", "never reached"},
-                    Refused{"k,v{raw} rest{raw}", "v", "twice"}, Refused{"rest,k{raw} rest{raw}", "rest", "alone"},
-                    Refused{"q{raw} rest{raw}", "q", "window(128)"}, Refused{"layers{raw} rest{raw}", "{raw}", "'('"},
-                    Refused{"layers(){raw} rest{raw}", ")", "range of indices"},
-                    Refused{"layers(3-1){raw} rest{raw}", "3-1", "before it starts"},
-                    Refused{"layers(1-2-3){raw} rest{raw}", "2-3", "whole number"},
-                    Refused{"layers(-1){raw} rest{raw}", "", "whole number"},
-                    Refused{"layers(4294967296){raw} rest{raw}", "4294967296", "whole number"},
-                    Refused{"sink(x){raw} rest{raw}", "x", "whole number"},
-                    Refused{"sink(4{raw} rest{raw}", "{raw}", "')'"}, Refused{"k{raw", "end of text", "'}'"},
-                    Refused{"k{} v{raw}", "}", "a stage"}, Refused{"k{raw}} v{raw}", "}", "a selector"},
-                    Refused{"k{{raw}} v{raw}", "{raw", "a stage"}, Refused{"raw\x01", "\x01", "after the pipeline"}));
+    testing::Values(
+        Refused{"", "", "empty"}, Refused{"  ", "", "empty"}, Refused{"fp17", "fp17", "did you mean 'fp16'"},
+        Refused{"int8:shceme=symmetric", "shceme", "did you mean 'scheme'"},
+        Refused{"int8:scheme=sym", "sym", "asymmetric"}, Refused{"int8:clip=1.5", "1.5", "(0.5, 1]"},
+        Refused{"int8:clip=0.5", "0.5", "(0.5, 1]"}, Refused{"int8:clip=nan", "nan", "clip"},
+        Refused{"int8:clip=inf", "inf", "clip"}, Refused{"int8:samples=1.5", "1.5", "whole number"},
+        Refused{"int8:samples=-1", "-1", "0..1048576"},
+        Refused{"int8:samples=99999999999999999999", "9999", "whole number"},
+        Refused{"int8:clip=1,clip=1", "clip", "twice"}, Refused{"int8:clip", "end of text", "'='"},
+        Refused{"int8:", "end of text", "option"}, Refused{"int8:clip=", "end of text", "value"},
+        Refused{"test-top", "test-top", "bits=10..16"}, Refused{"fp16 | zstd:level=0", "0", "1..19"},
+        Refused{"zstd", "zstd", "quantiser"}, Refused{"fp16 | fp16", "fp16", "second"},
+        Refused{"test-offset", "test-offset", "no quantiser"},
+        Refused{"raw | test-offset", "test-offset", "before the quantiser"},
+        Refused{"zstd | raw", "zstd", "after a quantiser"}, Refused{"raw |", "end of text", "a stage"},
+        Refused{"| raw", "| raw", "a stage"}, Refused{"raw raw", "raw", "after the pipeline"},
+        Refused{"raw}", "}", "after the pipeline"}, Refused{"k{raw}", "v", "no rule takes the rest of v"},
+        Refused{"layers(0-3){raw}", "k", "no rule takes"}, Refused{"window(9){raw}", "k", "no rule takes"},
+        Refused{"k{raw} v{raw} rest{raw}", "rule 3", "never reached"},
+        Refused{"rest{raw} k{fp16}", "rule 2", "never reached"}, Refused{"k,v{raw} rest{raw}", "v", "twice"},
+        Refused{"rest,k{raw} rest{raw}", "rest", "alone"}, Refused{"q{raw} rest{raw}", "q", "window(128)"},
+        Refused{"layers{raw} rest{raw}", "{raw}", "'('"}, Refused{"layers(){raw} rest{raw}", ")", "range of indices"},
+        Refused{"layers(3-1){raw} rest{raw}", "3-1", "before it starts"},
+        Refused{"layers(1-2-3){raw} rest{raw}", "2-3", "whole number"},
+        Refused{"layers(-1){raw} rest{raw}", "", "whole number"},
+        Refused{"layers(4294967296){raw} rest{raw}", "4294967296", "whole number"},
+        Refused{"sink(x){raw} rest{raw}", "x", "whole number"}, Refused{"first_layers(0){raw} rest{raw}", "0", "1.."},
+        Refused{"last_layers(0){raw} rest{raw}", "0", "1.."},
+        Refused{"last_layers(1-2){raw} rest{raw}", "1-2", "whole number"},
+        Refused{"layers(7),first_layers(2){raw} rest{raw}", "first_layers", "twice"},
+        Refused{"last_layers(1),last_layers(2){raw} rest{raw}", "last_layers", "twice"},
+        Refused{"last_layers(3){raw}", "k", "no rule takes"},
+        Refused{"last_layer(3){raw} rest{raw}", "last_layer", "last_layers(2)"},
+        Refused{"sink(4{raw} rest{raw}", "{raw}", "')'"}, Refused{"k{raw", "end of text", "'}'"},
+        Refused{"k{} v{raw}", "}", "a stage"}, Refused{"k{raw}} v{raw}", "}", "a selector"},
+        Refused{"k{{raw}} v{raw}", "{raw", "a stage"}, Refused{"raw\x01", "\x01", "after the pipeline"}));
 
 TEST(CodecText, TooLongOrTooDeepIsRefused) {
     EXPECT_THROW(Codec::parse(std::string(70000, 'k')), ConfigError);
@@ -109,8 +124,9 @@ TEST(CodecText, TooLongOrTooDeepIsRefused) {
 
 TEST(CodecText, NonsenseNeverDoesMoreThanThrow) {
     std::mt19937 random(7);
-    std::string const letters = "kv{}(),:=|- .0159restwindowlayersint8clipzstdraw\n";
-    std::string const valid = "layers(0-1),k{int8:clip=0.999 | zstd} window(128){raw} rest{fp16}";
+    std::string const letters = "kv{}(),:=|- .0159restwindowfirst_layerslast_int8clipzstdraw\n";
+    std::string const valid =
+        "first_layers(2),k{int8:clip=0.999 | zstd} last_layers(1){raw} window(128){raw} rest{fp16}";
     for (int i = 0; i < 20000; ++i) {
         std::string text;
         if (i % 2 == 0) {

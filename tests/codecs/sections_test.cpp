@@ -60,6 +60,17 @@ TEST(Sections, HeadsAndSeparateLayersAreBoxesOfTheirOwn) {
                   {0, 0, 0, 1, 2, 10, 0}, {1, 0, 0, 2, 1, 10, 2}, {1, 1, 0, 2, 1, 10, 1}, {3, 0, 0, 1, 2, 10, 0}}));
 }
 
+TEST(Sections, LastLayersCountFromTheEndOfWhateverTensorTheyMeet) {
+    auto const text = "last_layers(1){raw} first_layers(2){fp16} rest{int8}";
+    EXPECT_EQ(cut(text, shape),
+              (std::vector<Box>{{0, 0, 0, 2, 2, 10, 1}, {2, 0, 0, 1, 2, 10, 2}, {3, 0, 0, 1, 2, 10, 0}}));
+    EXPECT_EQ(cut(text, {3, 2, 10, 8}), (std::vector<Box>{{0, 0, 0, 2, 2, 10, 1}, {2, 0, 0, 1, 2, 10, 0}}));
+    EXPECT_EQ(cut(text, {2, 2, 10, 8}), (std::vector<Box>{{0, 0, 0, 1, 2, 10, 1}, {1, 0, 0, 1, 2, 10, 0}}));
+    EXPECT_EQ(cut("last_layers(9){raw} rest{int8}", shape), (std::vector<Box>{{0, 0, 0, 4, 2, 10, 0}}));
+    EXPECT_EQ(cut("last_layers(2),layers(0-2){raw} rest{int8}", shape),
+              (std::vector<Box>{{0, 0, 0, 2, 2, 10, 1}, {2, 0, 0, 1, 2, 10, 0}, {3, 0, 0, 1, 2, 10, 1}}));
+}
+
 TEST(Sections, EveryVectorLiesInOneSectionOfItsRule) {
     auto const text = "layers(1),heads(0),sink(3){raw} layers(0-2),window(4){fp16} heads(1){bf16} rest{int8}";
     std::vector<int> held(shape.vectors(), 0);
