@@ -43,13 +43,23 @@ std::string text_of_rules(YamlMap const& map, Vocabulary const& vocabulary) {
     return fmt::format("{}", fmt::join(rules, " "));
 }
 
+std::vector<SourceCodec> codecs_by_source(YamlValue const& value, Vocabulary const& vocabulary) {
+    if (value.kind != YamlValue::Kind::map || value.entries.empty())
+        refuse(value, "expected a map from sources to codecs", {"{tiny: fp16}"});
+    std::vector<SourceCodec> codecs;
+    for (auto const& entry : value.entries)
+        codecs.push_back({entry.key, canonical_codec_at(entry.value, text_of(entry.value), vocabulary), value.path,
+                          entry.key_place});
+    return codecs;
+}
+
 CodecEntry codec_of(YamlValue const& item, Vocabulary const& vocabulary) {
     if (item.kind != YamlValue::Kind::map) {
         auto const text = canonical_codec_at(item, text_of(item), vocabulary);
-        return {text, text};
+        return {text, text, {}};
     }
     std::vector<std::string> const parts{"layers", "heads", "sink", "window", "k", "v", "rest"};
-    std::vector<std::string> keys{"name", "codec"};
+    std::vector<std::string> keys{"name", "codec", "sources"};
     keys.insert(keys.end(), parts.begin(), parts.end());
     YamlMap const map(item, keys);
     auto const* codec = map.find("codec");
@@ -60,10 +70,27 @@ CodecEntry codec_of(YamlValue const& item, Vocabulary const& vocabulary) {
                                   : canonical_codec_at(item, text_of_rules(map, vocabulary), vocabulary);
     auto const* name = map.find("name");
     entry.name = name != nullptr ? text_of(*name) : entry.text;
+    if (auto const* sources = map.find("sources")) {
+        if (name == nullptr) refuse(item, "a codec that differs by source needs a name", {"name: TEXT"});
+        entry.sources = codecs_by_source(*sources, vocabulary);
+    }
     return entry;
 }
 
 }  // namespace
+
+std::string const& CodecEntry::text_for(std::string const& source) const {
+    auto const own =
+        std::find_if(sources.begin(), sources.end(), [&](auto const& one) { return one.source == source; });
+    return own == sources.end() ? text : own->text;
+}
+
+void check_source_codecs(std::vector<CodecEntry> const& codecs, std::vector<std::string> const& names) {
+    for (auto const& codec : codecs)
+        for (auto const& [source, text, path, place] : codec.sources)
+            if (std::find(names.begin(), names.end(), source) == names.end())
+                throw ConfigError(path + ": no such source in this scenario", source, names, place);
+}
 
 std::string canonical_codec_at(YamlValue const& value, std::string const& text, Vocabulary const& vocabulary) {
     try {
@@ -77,11 +104,15 @@ std::vector<CodecEntry> codecs_of(YamlValue const& list, Vocabulary const& vocab
     std::vector<CodecEntry> codecs;
     for (auto const& item : items_of(list)) {
         auto entry = codec_of(item, vocabulary);
-        auto const same = [&entry](auto member) {
-            return [&entry, member](CodecEntry const& other) { return other.*member == entry.*member; };
+        auto const is_same = [&entry](CodecEntry const& other) {
+            return other.text == entry.text && other.sources.empty() && entry.sources.empty();
         };
-        if (std::any_of(codecs.begin(), codecs.end(), same(&CodecEntry::text))) continue;
-        if (std::any_of(codecs.begin(), codecs.end(), same(&CodecEntry::name)))
+        auto const shares_name = [&entry](CodecEntry const& other) {
+            if (other.name == entry.name) return true;
+            return other.text != entry.text && (other.name == entry.text || other.text == entry.name);
+        };
+        if (std::any_of(codecs.begin(), codecs.end(), is_same)) continue;
+        if (std::any_of(codecs.begin(), codecs.end(), shares_name))
             throw ConfigError(item.path + ": a name of two codecs", entry.name, {}, item.place);
         codecs.push_back(std::move(entry));
     }

@@ -9,16 +9,32 @@
 
 namespace kvstone {
 
+/// What a codec entry says for one source.
+struct SourceCodec {
+    std::string source;  ///< display name
+    std::string text;    ///< canonical
+    std::string path;    ///< of the map it stands in: "grid.codec.2.sources"
+    TextPlace place;     ///< of the source's name
+};
+
 struct CodecEntry {
-    std::string text;  ///< canonical
-    std::string name;  ///< for display; the text where none was given
+    std::string text;                  ///< canonical; of every source that is not named below
+    std::string name;                  ///< for display; the text where none was given
+    std::vector<SourceCodec> sources;  ///< settings of their own
+
+    std::string const& text_for(std::string const& source) const;
 };
 
 /// Each item is a codec text, {name, codec: TEXT}, or the map form, which stands for the rules
 ///   layers(R){P}... heads(R){P}... sink(N){raw} window(N){raw} k{P} v{P} rest{P}        (in this order)
-/// of {name, layers: {R: P, ...}, heads: {R: P, ...}, sink: N, window: N, k: P, v: P, rest: P}. Equal codecs are taken
-/// once, the first one's name stays. Throws ConfigError, also for one name on two codecs.
+/// of {name, layers: {R: P, ...}, heads: {R: P, ...}, sink: N, window: N, k: P, v: P, rest: P}. Either map may have
+/// `sources: {NAME: TEXT, ...}`, the codecs of single sources by their display names; all go by the entry's name, which
+/// it then must have. Equal codecs are taken once, the first one's name stays. Throws ConfigError, also for one name on
+/// two codecs and for a name that is another one's text.
 std::vector<CodecEntry> codecs_of(YamlValue const& list, Vocabulary const& vocabulary);
+
+/// Refuses settings for sources that are not among `names`.
+void check_source_codecs(std::vector<CodecEntry> const& codecs, std::vector<std::string> const& names);
 
 /// The canonical text of a codec text at `value`; what the vocabulary refuses is told with the place.
 std::string canonical_codec_at(YamlValue const& value, std::string const& text, Vocabulary const& vocabulary);

@@ -1,6 +1,7 @@
 #include "scenarios/grid.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "scenarios/canonical_text.hpp"
 
@@ -69,6 +70,11 @@ Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector
     std::vector<std::string> source_texts;
     for (auto const& source : axes.sources) source_texts.push_back(source.source.dump());
 
+    // Axes have each value once, so cells repeat only where a source's own codec is another entry's.
+    bool const may_repeat = std::any_of(axes.codecs.begin(), axes.codecs.end(),
+                                        [](CodecEntry const& codec) { return !codec.sources.empty(); });
+    std::unordered_set<std::string> seen;
+
     Expansion all;
     all.require_met.resize(require.size());
     auto const visit = [&](auto... at) {
@@ -79,12 +85,13 @@ Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector
         cell.workload = axes.workloads[workload];
         cell.context = axes.contexts[context];
         cell.batch = axes.batches[batch];
-        cell.codec = axes.codecs[codec].text;
+        cell.codec = axes.codecs[codec].text_for(axes.sources[source].name);
         cell.backend = axes.backends[backend];
         cell.threads = axes.threads[thread];
         cell.codec_name = axes.codecs[codec].name;
         cell.source_name = axes.sources[source].name;
         identify_with_source_text(cell, source_texts[source]);
+        if (may_repeat && !seen.insert(cell.id).second) return;
         bool is_required = false;
         for (std::size_t i = 0; i < required.size(); ++i) {
             if (!takes(required[i])) continue;

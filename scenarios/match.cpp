@@ -16,11 +16,13 @@ Json if_among(std::vector<T> const& values, T const& value) {
 Json find_codec(YamlValue const& item, Axes const& axes, Vocabulary const& vocabulary) {
     auto const& wanted = text_of(item);
     for (auto const& codec : axes.codecs)
-        if (codec.name == wanted) return codec.text;
+        if (codec.name == wanted) return codec.sources.empty() ? codec.text : codec.name;
     try {
         auto const text = vocabulary.canonical_codec(wanted);
         for (auto const& codec : axes.codecs)
-            if (codec.text == text) return text;
+            if (codec.text == text || std::any_of(codec.sources.begin(), codec.sources.end(),
+                                                  [&](SourceCodec const& own) { return own.text == text; }))
+                return text;
     } catch (ConfigError const&) {
         // Neither a name nor a codec: refused by the caller, with the names there are.
     }
@@ -91,6 +93,16 @@ bool takes(Json const& match, char const* key, Json const& value) {
     return std::find(found->begin(), found->end(), value) != found->end();
 }
 
+bool takes_codec(Json const& match, std::string const& text, std::string const& name) {
+    return takes(match, "codec", text) || takes(match, "codec", name);
+}
+
+std::vector<bool> taken_codecs(Json const& match, Axes const& axes, std::string const& source) {
+    std::vector<bool> mask;
+    for (auto const& codec : axes.codecs) mask.push_back(takes_codec(match, codec.text_for(source), codec.name));
+    return mask;
+}
+
 template <class Values, class Show>
 std::vector<bool> taken(Json const& match, char const* key, Values const& values, Show const& show) {
     std::vector<bool> mask;
@@ -126,7 +138,7 @@ Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabu
 
 bool matches(Json const& match, Cell const& cell) {
     return takes(match, "source", cell.source_name) && takes(match, "context", cell.context) &&
-           takes(match, "codec", cell.codec) && takes(match, "backend", cell.backend) &&
+           takes_codec(match, cell.codec, cell.codec_name) && takes(match, "backend", cell.backend) &&
            takes(match, "batch", cell.batch) && takes(match, "threads", cell.threads) &&
            takes(match, "workload", cell.workload);
 }
@@ -134,10 +146,11 @@ bool matches(Json const& match, Cell const& cell) {
 AxisMatch::AxisMatch(Json const& match, Axes const& axes)
     : sources_(taken(match, "source", axes.sources, [](auto const& source) { return Json(source.name); })),
       contexts_(taken(match, "context", axes.contexts, itself<std::uint64_t>)),
-      codecs_(taken(match, "codec", axes.codecs, [](auto const& codec) { return Json(codec.text); })),
       backends_(taken(match, "backend", axes.backends, itself<std::string>)),
       batches_(taken(match, "batch", axes.batches, itself<std::uint64_t>)),
       threads_(taken(match, "threads", axes.threads, itself<int>)),
-      workloads_(taken(match, "workload", axes.workloads, itself<std::string>)) {}
+      workloads_(taken(match, "workload", axes.workloads, itself<std::string>)) {
+    for (auto const& source : axes.sources) codecs_.push_back(taken_codecs(match, axes, source.name));
+}
 
 }  // namespace kvstone

@@ -63,6 +63,11 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Vocabulary co
     bool const strict = options.set.empty();
     if (axes.cells() > most_cells)
         refuse(map.at("grid"), fmt::format("spans {} cells; at most {} are accepted", axes.cells(), most_cells));
+    if (strict) {
+        std::vector<std::string> names;
+        for (auto const& source : axes.sources) names.push_back(source.name);
+        check_source_codecs(axes.codecs, names);
+    }
     auto const exclude = matches_of(map.find("exclude"), axes, vocabulary, strict);
     auto const require = matches_of(map.find("require"), axes, vocabulary, strict);
     if (auto const* published = map.find("published"))

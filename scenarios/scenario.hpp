@@ -52,7 +52,7 @@ struct Published {
 };
 
 /// True where the cell has, for each member that `match` names, its value or one of its values; members are source (by
-/// display name), context, codec (by canonical text), backend, batch, threads and workload.
+/// display name), context, codec (by canonical text or display name), backend, batch, threads and workload.
 bool matches(Json const& match, Cell const& cell);
 
 struct Plan {

@@ -19,6 +19,7 @@ grid:
     - raw
     - int8:scheme=asymmetric
     - {name: kivi, window: 128, layers: {"0-1": fp16 | zstd}, k: "int:bits=4", v: "int:bits=2"}
+    - {name: hybrid, codec: int8, sources: {own: "layers(0){fp16} rest{int8}"}}
   backend: [openmp]
   threads: [1, all]
 workloads: [roundtrip, attention]
@@ -32,7 +33,7 @@ published: [{match: {codec: raw}, component: k, metric: mae, value: 0.5, compara
 std::string mutated(std::mt19937& random) {
     auto text = valid;
     auto const upto = [&random](std::size_t end) { return random() % end; };
-    for (auto times = 1 + upto(4); times > 0; --times) {
+    for (auto times = 1 + upto(4); times > 0 && !text.empty(); --times) {
         auto const at = upto(text.size());
         auto const length = std::min(1 + upto(12), text.size() - at);
         constexpr std::string_view marks = "[]{}:,-&*!|>'\"%@`#? \n\t\\~0";

@@ -164,6 +164,53 @@ TEST(Plan, CodecMapFormStandsForItsRules) {
     EXPECT_EQ(codec("{rest: 'int8:scheme=symmetric'}"), "int8");
 }
 
+std::string const by_source = R"(kvstone: 1
+sources:
+  - synthetic: {shape: gpt2}
+  - {name: other, synthetic: {layers: 2, kv_heads: 1, head_dim: 8}}
+grid:
+  context: [8]
+  codec:
+    - raw
+    - {name: hybrid, codec: int8, sources: {other: "layers(0){fp16} rest{int8:scheme=symmetric}"}}
+workloads: [roundtrip]
+)";
+
+TEST(Plan, ACodecMayDifferBySource) {
+    auto const plan = plan_of(by_source);
+    EXPECT_THAT(spelled(plan), ElementsAre("gpt2 8 raw openmp 1 0 roundtrip", "gpt2 8 hybrid openmp 1 0 roundtrip",
+                                           "other 8 raw openmp 1 0 roundtrip", "other 8 hybrid openmp 1 0 roundtrip"));
+    EXPECT_EQ(plan.cells[1].codec, "int8");
+    EXPECT_EQ(plan.cells[3].codec, "layers(0){fp16} rest{int8}");
+    // A cell is its codec's text: who sets it for one source has the cells of who lists it for all.
+    auto const listed = plan_of(by_source, {{{"grid.codec", "[int8, 'layers(0){fp16} rest{int8}']"}}, {}});
+    EXPECT_EQ(plan.cells[1].id, listed.cells[0].id);
+    EXPECT_EQ(plan.cells[3].id, listed.cells[3].id);
+}
+
+TEST(Plan, ACodecThatDiffersBySourceIsMatchedByNameOrByText) {
+    EXPECT_THAT(spelled(plan_of(by_source + "exclude: [{codec: hybrid}]\n")),
+                ElementsAre("gpt2 8 raw openmp 1 0 roundtrip", "other 8 raw openmp 1 0 roundtrip"));
+    EXPECT_THAT(spelled(plan_of(by_source + "exclude: [{codec: int8}, {codec: 'layers( 0 ){fp16} rest{int8}'}]\n")),
+                ElementsAre("gpt2 8 raw openmp 1 0 roundtrip", "other 8 raw openmp 1 0 roundtrip"));
+    EXPECT_THAT(spelled(plan_of(by_source + "exclude: [{codec: int8}]\n")),
+                ElementsAre("gpt2 8 raw openmp 1 0 roundtrip", "other 8 raw openmp 1 0 roundtrip",
+                            "other 8 hybrid openmp 1 0 roundtrip"));
+    auto const plan = plan_of(
+        by_source + "published: [{match: {codec: hybrid}, component: k, metric: mae, value: 1, comparable: 'no'}]\n");
+    std::vector<bool> matched;
+    for (auto const& cell : plan.cells) matched.push_back(matches(plan.published[0].match, cell));
+    EXPECT_THAT(matched, ElementsAre(false, true, false, true));
+}
+
+TEST(Plan, ASourcesOwnCodecThatIsAnotherEntrysIsTakenOnce) {
+    EXPECT_THAT(spelled(plan_of(by_source, {{{"grid.codec.1.sources", "{other: raw}"}}, {}})),
+                ElementsAre("gpt2 8 raw openmp 1 0 roundtrip", "gpt2 8 hybrid openmp 1 0 roundtrip",
+                            "other 8 raw openmp 1 0 roundtrip"));
+    // An override may take a source away that the file still has settings for.
+    EXPECT_EQ(plan_of(by_source, {{{"sources", "[synthetic: {shape: gpt2}]"}}, {}}).cells.size(), 2);
+}
+
 TEST(Plan, OverridesEditTheTree) {
     auto const plan = plan_of(small, {{{"grid.context", "[64]"},
                                        {"grid.codec.0", "bf16"},

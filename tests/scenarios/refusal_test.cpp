@@ -193,10 +193,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"codec", "[@{codec: raw, k: raw}]",
              "grid.codec.0: expected either a codec text or its parts: 'a map'; accepted: name, codec, layers, heads, "
              "sink, window, k, v, rest"},
-        Case{
-            "codec", "[{@windows: 3, rest: raw}]",
-            "grid.codec.0: unknown key: 'windows'; accepted: name, codec, layers, heads, sink, window, k, v, rest (did "
-            "you mean 'window'?)"},
+        Case{"codec", "[{@windows: 3, rest: raw}]",
+             "grid.codec.0: unknown key: 'windows'; accepted: name, codec, sources, layers, heads, sink, window, k, v, "
+             "rest (did you mean 'window'?)"},
         Case{"codec", "[{k: raw, v: @fp17}]",
              "grid.codec.0.v: unknown stage: 'fp17'; accepted: raw, fp16, bf16, int8, int, gear, delta, zstd (did you "
              "mean 'fp16'?)"},
@@ -206,6 +205,20 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"codec", "[{layers: {@first: raw}, rest: raw}]",
              "grid.codec.0.layers: expected ranges: 'first'; accepted: 0, 0-1, 0-1,5"},
         Case{"codec", "[{name: a, codec: raw}, @{name: a, codec: fp16}]", "grid.codec.1: a name of two codecs: 'a'"},
+        Case{"codec", "[{name: a, codec: int8}, @{name: int8, codec: fp16}]",
+             "grid.codec.1: a name of two codecs: 'int8'"},
+        Case{"codec", "[{name: a, codec: raw, sources: {@gpt3: fp16}}]",
+             "grid.codec.0.sources: no such source in this scenario: 'gpt3'; accepted: gpt2 (did you mean 'gpt2'?)"},
+        Case{
+            "codec", "[{name: a, codec: raw, sources: {gpt2: @fp17}}]",
+            "grid.codec.0.sources.gpt2: unknown stage: 'fp17'; accepted: raw, fp16, bf16, int8, int, gear, delta, zstd "
+            "(did you mean 'fp16'?)"},
+        Case{"codec", "[{name: a, codec: raw, sources: @{}}]",
+             "grid.codec.0.sources: expected a map from sources to codecs: 'a map'; accepted: {tiny: fp16}"},
+        Case{"codec", "[{name: a, codec: raw, sources: @[gpt2]}]",
+             "grid.codec.0.sources: expected a map from sources to codecs: 'a list'; accepted: {tiny: fp16}"},
+        Case{"codec", "[@{codec: raw, sources: {gpt2: fp16}}]",
+             "grid.codec.0: a codec that differs by source needs a name: 'a map'; accepted: name: TEXT"},
         Case{"codec", "[@~]", "grid.codec.0: expected a text: 'nothing'"},
         Case{"codec", "[@[raw]]", "grid.codec.0: expected a text: 'a list'"},
         Case{"context", "@512", "grid.context: expected a list: '512'"},
