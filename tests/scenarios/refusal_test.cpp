@@ -188,10 +188,12 @@ INSTANTIATE_TEST_SUITE_P(
              "grid.codec.0.codec: unknown stage: 'fp17'; accepted: raw, fp16, bf16, int8, int, gear, delta, zstd (did "
              "you mean 'fp16'?)"},
         Case{"codec", "[@{name: a}]",
-             "grid.codec.0: expected either a codec text or its parts: 'a map'; accepted: name, codec, layers, heads, "
+             "grid.codec.0: expected either a codec text or its parts: 'a map'; accepted: name, codec, sources, "
+             "layers, heads, "
              "sink, window, k, v, rest"},
         Case{"codec", "[@{codec: raw, k: raw}]",
-             "grid.codec.0: expected either a codec text or its parts: 'a map'; accepted: name, codec, layers, heads, "
+             "grid.codec.0: expected either a codec text or its parts: 'a map'; accepted: name, codec, sources, "
+             "layers, heads, "
              "sink, window, k, v, rest"},
         Case{"codec", "[{@windows: 3, rest: raw}]",
              "grid.codec.0: unknown key: 'windows'; accepted: name, codec, sources, layers, heads, sink, window, k, v, "
