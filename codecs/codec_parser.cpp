@@ -221,7 +221,22 @@ class Parser {
         if (entry.make_transform != nullptr) entry.make_transform(options);
         if (entry.make_quantiser != nullptr) entry.make_quantiser(options);
         if (entry.make_entropy != nullptr) entry.make_entropy(options);
-        return {entry.info.name, options.values()};
+        return shortest({entry.info.name, options.values()});
+    }
+
+    /// The same stage under the name of a shorthand that has all that differs from its fixed options.
+    static StageText shortest(StageText stage) {
+        for (auto const& [name, entry] : stage_registry()) {
+            auto const& shorthand = entry.info.shorthand;
+            if (!shorthand || shorthand->stage != stage.name) continue;
+            bool const fits = std::ranges::all_of(
+                shorthand->fixed, [&](auto const& option) { return stage.options.at(option.first) == option.second; });
+            if (!fits) continue;
+            stage.name = name;
+            for (auto const& [option, value] : shorthand->fixed) stage.options.erase(option);
+            return stage;
+        }
+        return stage;
     }
 
     static std::vector<std::string> names_of(StageKind kind) {

@@ -16,6 +16,7 @@ class DynamicTransform {
     virtual void encode(BackendKind, Section const&, KvSpan<float const>, KvSpan<float>, Planes, Workspace) const = 0;
     virtual void decode(BackendKind, Section const&, ConstPlanes, KvSpan<float>, Workspace) const = 0;
     virtual void carry_bounds(Section const&, float const* values, double* bounds) const = 0;
+    virtual std::uint64_t page_tokens(Section const&) const = 0;
 };
 
 class DynamicQuantiser {
@@ -29,6 +30,8 @@ class DynamicQuantiser {
     virtual void decode(BackendKind, Section const&, ConstPlanes, KvView const&, Workspace) const = 0;
     virtual double nominal_bits(Section const&) const = 0;
     virtual void error_bounds(Section const&, float const* values, double* bounds) const = 0;
+    virtual std::uint64_t page_tokens(Section const&) const = 0;
+    virtual double encode_reads(Section const&) const = 0;
 };
 
 class DynamicEntropy {
@@ -57,6 +60,7 @@ class TransformAdapter final : public DynamicTransform {
     void carry_bounds(Section const& section, float const* values, double* bounds) const override {
         stage_.carry_bounds(section, values, bounds);
     }
+    std::uint64_t page_tokens(Section const& section) const override { return stage_.page_tokens(section); }
 
   private:
     Stage stage_;
@@ -96,6 +100,8 @@ class QuantiserAdapter final : public DynamicQuantiser {
     void error_bounds(Section const& section, float const* values, double* bounds) const override {
         stage_.error_bounds(section, values, bounds);
     }
+    std::uint64_t page_tokens(Section const& section) const override { return stage_.page_tokens(section); }
+    double encode_reads(Section const& section) const override { return stage_.encode_reads(section); }
 
   private:
     static constexpr bool takes_all_ = EncodesElements<Stage, Float16> && EncodesElements<Stage, BFloat16>;

@@ -1,6 +1,7 @@
 #include "codecs/pipeline.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -65,6 +66,17 @@ Pipeline::Pipeline(PipelineText const& text) {
                 break;
         }
     }
+}
+
+std::uint64_t Pipeline::page_tokens(Section const& section) const {
+    if (!entropy.empty()) return 0;
+    auto tokens = quantiser->page_tokens(section);
+    for (auto const& transform : transforms) {
+        auto const own = transform->page_tokens(section);
+        if (own == 0 || tokens == 0) return 0;
+        tokens = std::lcm(tokens, own);
+    }
+    return tokens;
 }
 
 SectionCodec::SectionCodec(Pipeline const& pipeline, Section const& section, BackendKind kind)

@@ -17,6 +17,8 @@ struct Pipeline {
     bool plain = false;  ///< the quantiser stores each value as a floating-point number
 
     explicit Pipeline(PipelineText const& text);
+    /// As a stage's: the least number of tokens that every stage can code by itself. 0 with an entropy stage.
+    std::uint64_t page_tokens(Section const& section) const;
 };
 
 /// Memory that sections of one tensor use in turn.
@@ -45,6 +47,7 @@ class SectionCodec {
     /// Takes one stored plane from host memory. Throws CorruptData where it cannot have that size.
     void load_plane(std::size_t index, std::byte const* host_bytes, std::uint64_t bytes);
     double nominal_bits() const { return pipeline_->quantiser->nominal_bits(coded_); }
+    double encode_reads() const { return pipeline_->quantiser->encode_reads(coded_); }
 
   private:
     /// A plane between two stages: in a buffer of its own where it is stored, else in scratch.planes[turn].

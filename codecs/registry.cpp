@@ -14,16 +14,20 @@ std::map<std::string, StageEntry>& entries() {
     return registered;
 }
 
-std::string_view name_of(Access access) {
-    switch (access) {
-        case Access::token:
-            return "token";
-        case Access::page:
-            return "page";
-        case Access::whole:
-            return "whole";
+/// "token", "page" or "whole": of the first example, on vectors of 128.
+std::string_view access_of(StageEntry const& entry) {
+    if (entry.kind == StageKind::entropy) return "whole";
+    Section section;
+    section.shape = {1, 1, 4096, 128};
+    auto const codec = Codec::parse(entry.info.examples.at(0));
+    for (auto const& stage : codec.rules()[0].pipeline) {
+        if (stage.name != entry.info.name) continue;
+        Options const options(stage.name, entry.info.options, {stage.options.begin(), stage.options.end()});
+        auto const tokens = entry.kind == StageKind::transform ? entry.make_transform(options)->page_tokens(section)
+                                                               : entry.make_quantiser(options)->page_tokens(section);
+        return tokens == 0 ? "whole" : tokens == 1 ? "token" : "page";
     }
-    return "unknown";
+    throw std::logic_error("the first example of a stage does not use it: " + entry.info.name);
 }
 
 std::string describe_options(std::vector<OptionSpec> const& specs) {
@@ -78,7 +82,7 @@ std::vector<StageSummary> registered_stages() {
     for (auto const& [name, entry] : entries()) {
         auto const& info = entry.info;
         summaries.push_back({name, std::string(name_of(entry.kind)), info.summary, info.source,
-                             std::string(name_of(info.access)), describe_options(info.options), info.examples.at(0)});
+                             std::string(access_of(entry)), describe_options(info.options), info.examples.at(0)});
     }
     return summaries;
 }

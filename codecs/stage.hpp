@@ -37,9 +37,18 @@
 //               void decode(Space, PlaneSpec const& input_spec, ConstPlanes, Plane& input, Workspace) const;
 //               decode throws CorruptData where the planes are not what encode() writes.
 //   all, where needed:  std::size_t workspace_bytes(Section const& | PlaneSpec const& input) const;
+//   Transform, Quantiser, where they differ from the defaults below:
+//               std::uint64_t page_tokens(Section const&) const;
+//               How many consecutive tokens of a layer and head can be coded by themselves: 1 each token, n pages of n
+//               (the last page may be shorter), 0 the whole section at once. Where it is not 0, planes are laid out as
+//               [layer, head, page, ...] with the same bytes for every full page, so that streams can append.
+//               double encode_reads(Section const&) const;
+//               How often encode() has to read every value: 2 where a range over everything comes first.
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,9 +62,6 @@
 
 namespace kvstone {
 
-/// What must be known before a value can be coded: its token, a page of tokens, or the whole section.
-enum class Access : std::uint8_t { token, page, whole };
-
 /// What becomes of NaN and Inf. kept: they stay what they are. saturated: Inf becomes the end of the range of the
 /// finite values, NaN the code nearest to zero.
 enum class NonFinite : std::uint8_t { kept, saturated };
@@ -64,7 +70,6 @@ struct StageInfo {
     std::string name;
     std::string summary;  ///< one line
     std::string source;   ///< paper and equation, or format
-    Access access = Access::token;
     NonFinite non_finite = NonFinite::kept;
     std::string engines;  ///< the nearest setting in serving engines
     /// Raised whenever the bytes written for the same text change; from 2 on it is part of the name ("int8.2").
@@ -75,6 +80,13 @@ struct StageInfo {
     /// For a quantiser that stores each value as a floating-point number: what a rule for sinks or the recent window
     /// keeps with it is billed as window.
     bool plain = false;
+    /// For a name that stands for another stage with some of its options fixed and the rest its own: that stage with
+    /// these values has the shorter name in canonical text.
+    struct Shorthand {
+        std::string stage;
+        std::map<std::string, std::string> fixed;
+    };
+    std::optional<Shorthand> shorthand;
 };
 
 /// The box of one tensor that a pipeline is bound to. Stages see as `type` what they are handed: f32 behind transforms.
@@ -125,9 +137,12 @@ using Workspace = std::byte*;
 /// What stages derive from: the kind, and defaults for what few of them need.
 struct Transform {
     std::size_t workspace_bytes(Section const&) const { return 0; }
+    std::uint64_t page_tokens(Section const&) const { return 1; }
 };
 struct Quantiser {
     std::size_t workspace_bytes(Section const&) const { return 0; }
+    std::uint64_t page_tokens(Section const&) const { return 1; }
+    double encode_reads(Section const&) const { return 1; }
 };
 struct Entropy {
     std::size_t workspace_bytes(PlaneSpec const&) const { return 0; }

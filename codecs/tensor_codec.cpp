@@ -170,10 +170,16 @@ double TensorCodec::nominal_bits_per_value() const {
 }
 
 std::size_t TensorCodec::encode_traffic_bytes() const {
-    return state_->shape.values() * element_bytes(state_->type) + state_->plane_bytes();
+    double reads = 0;
+    for (auto const& section : state_->sections) {
+        reads += section.encode_reads() * static_cast<double>(section.section().shape.values());
+    }
+    return static_cast<std::size_t>(reads) * element_bytes(state_->type) + state_->plane_bytes();
 }
 
-std::size_t TensorCodec::decode_traffic_bytes() const { return encode_traffic_bytes(); }
+std::size_t TensorCodec::decode_traffic_bytes() const {
+    return state_->shape.values() * element_bytes(state_->type) + state_->plane_bytes();
+}
 
 std::vector<std::byte> decode_container(std::span<std::byte const> container) {
     auto const info = inspect_container(container);

@@ -38,7 +38,8 @@ class TensorCodec {
     void load(std::span<std::byte const> container);
     /// Bits per value that the method's name promises, side data left out (8 for int8, 4 for nf4).
     double nominal_bits_per_value() const;
-    /// Bytes that encode() must read plus write at the least, and decode() likewise: the M of a roofline fraction.
+    /// Bytes that encode() must read plus write at the least, and decode() likewise: the M of a roofline fraction. A
+    /// method whose range is over everything has to read everything twice.
     std::size_t encode_traffic_bytes() const;
     std::size_t decode_traffic_bytes() const;
 

@@ -39,7 +39,6 @@ class Zstd : public Entropy {
         info.name = "zstd";
         info.summary = "payload bytes compressed by Zstandard in pieces of 1 MiB";
         info.source = "RFC 8878";
-        info.access = Access::whole;
         info.engines = "LMCache, Mooncake: compression of offloaded cache blocks";
         info.options = {integer_option("level", 3, -7, 19, "effort; negative levels are faster")};
         info.examples = {"fp16 | zstd", "int8 | zstd:level=1", "raw | zstd:level=-5", "bf16 | zstd | zstd"};

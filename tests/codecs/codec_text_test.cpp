@@ -19,6 +19,8 @@ TEST(CodecText, PrintsOneSpelling) {
     EXPECT_EQ(canonical("int8:clip=0.9990,scheme=asymmetric"), "int8:scheme=asymmetric,clip=0.999");
     EXPECT_EQ(canonical("int8 : clip = 1.0"), "int8");
     EXPECT_EQ(canonical("int8:samples=0128"), "int8:samples=128");
+    EXPECT_EQ(canonical("int:bits=8,scale=fp32,clip=0.9"), "int8:clip=0.9");
+    EXPECT_EQ(canonical("int:bits=8,axis=token"), "int:bits=8,axis=token");
     EXPECT_EQ(canonical("rest{raw}"), "raw");
     EXPECT_EQ(canonical("k { int8 }\n v{fp16|zstd:level=3}"), "k{int8} v{fp16 | zstd}");
     EXPECT_EQ(canonical("window(128),k{raw} layers(5,0-1,2,7-7){fp16} rest{int8}"),

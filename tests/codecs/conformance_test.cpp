@@ -230,15 +230,15 @@ TEST_P(Conformance, NanAndInfFollowTheDeclaredPolicy) {
     if (!policy) return;
     KvShape const shape{1, 1, 20, 64};
     for (auto const type : {ElementType::f32, ElementType::f16, ElementType::bf16}) {
-        auto values = test_values(shape);
-        auto const largest = *std::ranges::max_element(values);
-        auto const smallest = *std::ranges::min_element(values);
+        // The same ends in every group, whatever a codec groups: vectors, channels, or parts of them.
+        std::vector<float> values(shape.values());
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            values[i] = std::array{-2.0F, 0.0F, 2.0F, 1.0F, -1.5F}[(i / 64 + i % 64) % 5];
+        }
         values[100] = NAN;
         values[101] = INFINITY;
         values[102] = -INFINITY;
         values[103] = 0;
-        values[104] = largest;
-        values[105] = smallest;
         values[106] = -NAN;
         auto const result = decoded(encoded(GetParam(), TestTensor(shape, type, values)), shape, type).values();
         if (*policy == NonFinite::kept) {
@@ -249,8 +249,9 @@ TEST_P(Conformance, NanAndInfFollowTheDeclaredPolicy) {
             EXPECT_EQ(result[100], result[103]);
             EXPECT_EQ(result[106], result[103]);
             EXPECT_TRUE(std::isfinite(result[101]) && std::isfinite(result[102]));
-            EXPECT_GE(result[101], *std::ranges::max_element(result));
-            EXPECT_LE(result[102], *std::ranges::min_element(result));
+            auto const vector = std::span(result).subspan(64, 64);
+            EXPECT_GE(result[101], *std::ranges::max_element(vector));
+            EXPECT_LE(result[102], *std::ranges::min_element(vector));
         }
         for (std::size_t i = 0; i < values.size(); ++i) {
             ASSERT_TRUE(!std::isfinite(values[i]) || std::isfinite(result[i])) << "the others are untouched";

@@ -51,7 +51,10 @@ TEST(Ledger, WhatSinksAndWindowsKeepAsItIsIsBilledAsWindow) {
 TEST(Ledger, TrafficIsTheOriginalAndTheStoredPlanes) {
     KvShape const shape{1, 2, 100, 64};
     TestTensor const tensor(shape, ElementType::f16, test_values(shape));
-    EXPECT_EQ(encoded("int8", tensor).encode_traffic_bytes(), shape.values() * 3 + 4);
+    // A range over everything reads everything twice.
+    EXPECT_EQ(encoded("int8", tensor).encode_traffic_bytes(), shape.values() * 5 + 4);
+    EXPECT_EQ(encoded("int8", tensor).decode_traffic_bytes(), shape.values() * 3 + 4);
+    EXPECT_EQ(encoded("int:bits=8,axis=token", tensor).encode_traffic_bytes(), shape.values() * 3 + 2 * 200);
     EXPECT_EQ(encoded("raw", tensor).decode_traffic_bytes(), shape.values() * 4);
 }
 

@@ -46,6 +46,30 @@ TEST(StageBytes, Int8Asymmetric) {
               (std::vector<Bytes>{bytes_of({0, 0xff, 3}), bytes_of({0, 0, 0x80, 0x3f}), bytes_of({0, 0, 0, 0})}));
 }
 
+TEST(StageBytes, IntByTokenPacksCodesAndKeepsHalfScales) {
+    EXPECT_EQ(stored_planes("int:bits=4,axis=token", {7.0F, -7.0F, 1.0F}),
+              (std::vector<Bytes>{bytes_of({0x97, 0x01}), bytes_of({0x00, 0x3c})}));
+}
+
+TEST(StageBytes, IntScalesAsOneByteAreRoundedUp) {
+    // 14 / 7 = 2 = 2^(200/8 - 24) exactly; 14.1 / 7 takes the next step of 2^(1/8).
+    EXPECT_EQ(stored_planes("int:bits=4,axis=token,scale=log8", {14.0F}).at(1), bytes_of({200}));
+    EXPECT_EQ(stored_planes("int:bits=4,axis=token,scale=log8", {14.1F}).at(1), bytes_of({201}));
+    EXPECT_EQ(stored_planes("int:bits=4,axis=token,scale=log8", {1e-9F}).at(1), bytes_of({0}));
+    EXPECT_EQ(stored_planes("int:bits=4,axis=token,scale=log8", {1e9F}).at(1), bytes_of({255}));
+}
+
+TEST(StageBytes, IntByChannelGroupsTokens) {
+    TestTensor const tensor({1, 1, 3, 1}, ElementType::f32, std::vector{1.0F, 8.0F, 5.0F});
+    auto const container = encoded("int:bits=3,scheme=asymmetric,axis=channel,group=2", tensor).seal();
+    std::vector<Bytes> planes;
+    for (auto const& plane : read_container(container).planes)
+        planes.emplace_back(plane.data, plane.data + plane.bytes);
+    // Tokens 1 and 8 are one group (s = 1, z = 1); 5 alone is another (s = 0, z = 5).
+    EXPECT_EQ(planes, (std::vector<Bytes>{bytes_of({0, 7, 0}), bytes_of({0x00, 0x3c, 0, 0}),
+                                          bytes_of({0x00, 0x3c, 0x00, 0x45})}));
+}
+
 TEST(StageBytes, Int8ClipTakesTheRangeFromTheQuantile) {
     std::vector<float> values;
     for (int i = 1; i <= 1000; ++i) values.push_back(static_cast<float>(i == 1000 ? 1e6 : i * 0.127));
