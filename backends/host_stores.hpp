@@ -1,8 +1,10 @@
 #pragma once
 // The one place for tricks of host processors: what makes one core read and write at the memory's speed.
 //
-// A single core reads faster when it is told ahead what comes (encoders), and writes faster when finished cache lines
-// go past the cache (decoders). Both are hints: results are the same without them, and other processors do without.
+// A core reads faster when it is told ahead what comes, and writes faster when finished cache lines go past the cache.
+// Both are hints: results are the same without them, and other processors do without. Reading, computing and writing must
+// overlap: a loop that makes one cache line of output after the other keeps it in registers, and a core works on several
+// at once; one that fills a stage of some kilobytes and then writes it out waits for memory in turns.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +20,13 @@ inline constexpr std::size_t cache_line_bytes = 64;
 
 /// Outputs from this size on are written past the cache: smaller ones are likely to be read again from it.
 inline constexpr std::size_t streaming_from_bytes = std::size_t{8} << 20;
+
+/// How far ahead of a loop to ask: a few hundred cycles of one core's reading.
+inline constexpr std::size_t prefetch_distance_bytes = 2048;
+
+/// Values of U in a cache line: what one step of a loop should make.
+template <class U>
+inline constexpr std::uint64_t line_values = cache_line_bytes / sizeof(U);
 
 /// Asks for [address, address + bytes) to be brought near. Any address is allowed, also past the end of an array.
 inline void prefetch(void const* address, std::size_t bytes) {
@@ -56,6 +65,35 @@ inline void store(void* destination, void const* source, std::size_t bytes, bool
         std::memcpy(static_cast<std::byte*>(destination) + done, static_cast<std::byte const*>(source) + done,
                     bytes - done);
     }
+}
+
+/// One cache line of values to a destination that is aligned to it where `streaming`. Loops that fill `line` just before
+/// keep it in registers.
+template <bool streaming, class U>
+inline void store_line(U* destination, U const (&line)[line_values<U>]) {
+#ifdef __AVX512F__
+    if constexpr (streaming) {
+        _mm512_stream_si512(reinterpret_cast<__m512i*>(destination), _mm512_loadu_si512(line));
+        return;
+    }
+#elif defined(__AVX__)
+    if constexpr (streaming) {
+        auto* const to = reinterpret_cast<__m256i*>(destination);
+        auto const* const from = reinterpret_cast<__m256i const*>(line);
+        _mm256_stream_si256(to, _mm256_loadu_si256(from));
+        _mm256_stream_si256(to + 1, _mm256_loadu_si256(from + 1));
+        return;
+    }
+#endif
+    std::memcpy(destination, line, cache_line_bytes);
+}
+
+/// Values before the first one of `destination` that starts a cache line, at most `count`.
+template <class U>
+inline std::uint64_t values_before_line(U const* destination, std::uint64_t count) {
+    auto const past = reinterpret_cast<std::uintptr_t>(destination) % cache_line_bytes;
+    auto const before = past == 0 ? 0 : (cache_line_bytes - past) / sizeof(U);
+    return before < count ? before : count;
 }
 
 /// Makes earlier streaming stores visible to other threads; to be called where a kernel's piece of work ends.

@@ -1,9 +1,8 @@
 #pragma once
 // Value by value from a tensor to packed storage and back, at the memory's speed.
 //
-// `operation` is a copyable object with a KOKKOS_FUNCTION call operator. On the host each thread takes blocks, asks for
-// what it reads ahead of time, computes into a small stage in its first-level cache (a loop of fixed length, which the
-// compiler vectorises) and streams the stage out.
+// `operation` is a copyable object with a KOKKOS_FUNCTION call operator. On the host each thread takes blocks and makes
+// one cache line of output after the other (a loop of fixed length, which the compiler vectorises), streamed out.
 
 #include <cstdint>
 
@@ -14,19 +13,36 @@
 
 namespace kvstone {
 
+/// destination[0..lines) cache lines = operation(source). Host only.
+template <bool streaming, class T, class U, class Operation>
+inline void map_lines(T const* source, U* destination, std::uint64_t lines, Operation const operation) {
+    static_assert(cache_line_bytes % sizeof(U) == 0);
+    for (; lines > 0; --lines, source += line_values<U>, destination += line_values<U>) {
+        prefetch(reinterpret_cast<std::byte const*>(source) + prefetch_distance_bytes, line_values<U> * sizeof(T));
+        alignas(cache_line_bytes) U line[line_values<U>];
+        for (std::uint64_t i = 0; i < line_values<U>; ++i) line[i] = operation(source[i]);
+        store_line<streaming>(destination, line);
+    }
+}
+
 /// destination[0..count) = operation(source[0..count)). Host only.
 template <class T, class U, class Operation>
 inline void map_block(T const* source, U* destination, std::uint64_t count, bool streaming, Operation const operation) {
-    alignas(cache_line_bytes) U stage[staged_values];
     std::uint64_t done = 0;
-    for (; done + staged_values <= count; done += staged_values) {
-        prefetch(source + done + staged_values, staged_values * sizeof(T));
-        for (std::uint64_t i = 0; i < staged_values; ++i) stage[i] = operation(source[done + i]);
-        store(destination + done, stage, sizeof(stage), streaming);
+    if (streaming) {
+        for (auto const before = values_before_line(destination, count); done < before; ++done) {
+            destination[done] = operation(source[done]);
+        }
+        auto const lines = (count - done) / line_values<U>;
+        map_lines<true>(source + done, destination + done, lines, operation);
+        done += lines * line_values<U>;
+        finish_stores();
+    } else {
+        auto const lines = count / line_values<U>;
+        map_lines<false>(source, destination, lines, operation);
+        done = lines * line_values<U>;
     }
-    for (std::uint64_t i = 0; i < count - done; ++i) stage[i] = operation(source[done + i]);
-    store(destination + done, stage, (count - done) * sizeof(U), streaming);
-    finish_stores();
+    for (; done < count; ++done) destination[done] = operation(source[done]);
 }
 
 /// packed[i] = operation(value i of the tensor, in [layer, head, token, dim] order).

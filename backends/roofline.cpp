@@ -7,6 +7,7 @@
 #include <Kokkos_Core.hpp>
 
 #include "backends/host_stores.hpp"
+#include "backends/map_values.hpp"
 #include "backends/runs.hpp"
 #include "backends/spaces.hpp"
 #include "backends/timer.hpp"
@@ -42,17 +43,15 @@ void copy_words(Space const& space, Word* to, Word const* from, std::size_t word
     }
 }
 
+struct SameWord {
+    Word operator()(Word word) const { return word; }
+};
+
 /// Copy with stores that pass the cache. Host only.
 template <class Space>
 void stream_words(Space const& space, Word* to, Word const* from, std::size_t words) {
     share_words(space, words, [to, from](std::size_t first, std::size_t count) {
-        constexpr std::size_t chunk = 512;
-        for (std::size_t done = 0; done < count; done += chunk) {
-            auto const now = std::min(chunk, count - done);
-            prefetch(from + first + done + chunk, chunk * sizeof(Word));
-            store(to + first + done, from + first + done, now * sizeof(Word), true);
-        }
-        finish_stores();
+        map_block(from + first, to + first, count, true, SameWord{});
     });
 }
 
@@ -130,6 +129,18 @@ Roofline measure(Space const& space, BackendKind kind, std::size_t bytes, int pa
 }
 
 }  // namespace
+
+void copy_pass(BackendKind kind, std::byte* to, std::byte const* from, std::size_t bytes, bool streaming) {
+    auto* const target = reinterpret_cast<Word*>(to);
+    auto const* const source = reinterpret_cast<Word const*>(from);
+    with_space(kind, [&](auto const& space) {
+        if constexpr (runs_on_host<std::decay_t<decltype(space)>>) {
+            if (streaming) return stream_words(space, target, source, bytes / sizeof(Word));
+        }
+        copy_words(space, target, source, bytes / sizeof(Word));
+    });
+    fence(kind);
+}
 
 Roofline measure_roofline(BackendKind kind, std::size_t bytes, int passes) {
     return with_space(kind, [&](auto const& space) { return measure(space, kind, bytes, std::max(1, passes)); });

@@ -22,4 +22,8 @@ struct Roofline {
 /// Measures with two buffers of `bytes` each (at least 256 MB mean something: smaller ones sit in caches).
 Roofline measure_roofline(BackendKind kind, std::size_t bytes = std::size_t{256} << 20, int passes = 5);
 
+/// One pass of the copy that a roofline is made of, for those who time it between passes of their own. Returns when it
+/// is done. `streaming` is for backends that have such stores.
+void copy_pass(BackendKind kind, std::byte* to, std::byte const* from, std::size_t bytes, bool streaming);
+
 }  // namespace kvstone

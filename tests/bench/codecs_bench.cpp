@@ -1,121 +1,178 @@
-// Every example of the registry, encoded and decoded.
+// Every example of the registry, encoded and decoded, with one thread and with two.
 //
-// Columns: M = bytes read plus written per second over the memory roofline of the same run; x_plain = speed over a plain
-// loop of one thread that turns f32 into two bytes and back; bits = stored bits a value, everything included.
-// Arguments: Google Benchmark's. KVSTONE_BENCH_MB sets the tensor's size (256).
+// M          bytes read plus written per second over those of the same round's copy of the tensor (memcpy, or stores that
+//            pass the cache where those are faster): median of the rounds. An encoder whose range is over everything has
+//            to read everything twice; its second figure, after the slash, counts every value once.
+// goal, was  the target of M on one thread and what a prototype reached; M below `was` has a mark.
+// x2         speed of two threads over one.
+// plain      speed over the loop that anyone would write first, one thread each (for clipping: over nth_element).
+// ggml       speed over libggml's own rows, one thread each.
+// bits       stored bits a value, everything included.
+// Arguments: Google Benchmark's (--benchmark_filter=..., --benchmark_min_time=..., --benchmark_repetitions=...), whose
+// own figures, of one thread, --benchmark_out=FILE keeps. KVSTONE_BENCH_MB sets the tensor's size (256).
 
-#include <cstdlib>
-#include <memory>
-#include <random>
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <set>
 #include <vector>
 
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
-#include "backends/roofline.hpp"
-#include "backends/timer.hpp"
 #include "codecs/registry.hpp"
-#include "codecs/tensor_codec.hpp"
+#include "tests/bench/codecs/rounds.hpp"
+#include "tests/bench/codecs/targets.hpp"
 
-namespace kvstone {
+namespace kvstone::bench {
 namespace {
 
-/// A tensor as large as asked for, normal values, repeated every 2^20 values.
-struct Input {
-    KvShape shape;
-    std::vector<float> values;
-    std::vector<float> result;
-
-    Input() {
-        char const* const asked = std::getenv("KVSTONE_BENCH_MB");
-        auto const megabytes = asked != nullptr ? std::strtoull(asked, nullptr, 10) : 256;
-        shape = {1, 8, std::max<std::uint64_t>(1, megabytes * 1024 * 1024 / 4 / 8 / 128), 128};
-        values.resize(shape.values());
-        result.resize(shape.values());
-        std::mt19937 random(1);
-        std::normal_distribution<float> normal;
-        for (std::size_t i = 0; i < values.size(); ++i) {
-            values[i] = i < (1U << 20) ? normal(random) : values[i - (1U << 20)];
-        }
-    }
-    KvView view(std::vector<float>& of) const { return {of.data(), ElementType::f32, shape, KvStrides::packed(shape)}; }
+/// All rounds of one direction of one codec.
+struct Rounds {
+    std::vector<Round> one;
+    std::vector<Round> two;
 };
 
-Input& input() {
-    static Input made;
-    return made;
+template <class Figure>
+double median(std::vector<Round> const& rounds, Figure const& figure) {
+    std::vector<double> figures;
+    for (auto const& round : rounds) figures.push_back(figure(round));
+    auto const middle = figures.begin() + static_cast<std::ptrdiff_t>(figures.size() / 2);
+    std::ranges::nth_element(figures, middle);
+    return *middle;
 }
 
-/// The loop anyone would write first, and how long it takes a pass over the input.
-double plain_loop_ns() {
-    static double const measured = [] {
-        auto& [shape, values, result] = input();
-        std::vector<std::uint16_t> halves(values.size());
-        auto const once = [&] {
-            for (std::size_t i = 0; i < values.size(); ++i) {
-                halves[i] = Kokkos::bit_cast<std::uint16_t>(static_cast<_Float16>(values[i]));
-                benchmark::DoNotOptimize(halves[i]);
-            }
-            benchmark::ClobberMemory();
-        };
-        once();
-        return static_cast<double>(fenced_ns(BackendKind::openmp, once));
-    }();
-    return measured;
+double roofline_share(std::vector<Round> const& rounds, double Round::* traffic) {
+    return median(rounds, [&](Round const& r) { return r.*traffic / r.pass_ns * r.roofline_ns / 2 / r.tensor_bytes; });
 }
 
-double roofline() {
-    static double const measured = measure_roofline(BackendKind::openmp).gb_per_s();
-    return measured;
+/// Speed over another's time, as text; empty where there is none.
+std::string ratio(std::vector<Round> const& rounds, double Round::* other) {
+    auto const figure = median(rounds, [&](Round const& r) { return r.*other / r.pass_ns; });
+    return figure == 0 ? "" : fmt::format("{:.{}f}", figure, figure < 9.95 ? 2 : 1);
 }
 
-template <class Work>
-void run(benchmark::State& state, TensorCodec const& codec, std::size_t traffic, Work const& work) {
-    double spent_ns = 0;
-    for (auto _ : state) {
-        auto const ns = static_cast<double>(fenced_ns(BackendKind::openmp, work));
-        state.SetIterationTime(ns * 1e-9);
-        spent_ns += ns;
+std::string goal_text(Goal const& goal) {
+    auto const figure = [](double value) {
+        return value == 0 ? std::string("-") : fmt::format("{:.2f}", value).substr(value < 1 ? 1 : 0);
+    };
+    return goal.target == 0 && goal.reached == 0 ? "" : figure(goal.target) + " " + figure(goal.reached);
+}
+
+class Bench {
+  public:
+    void add(std::string const& example) {
+        auto const text = Codec::parse(example).text();
+        if (!known_.insert(text).second) return;
+        for (bool const encode : {true, false}) {
+            auto* const registered = benchmark::RegisterBenchmark(
+                text + (encode ? " encode" : " decode"),
+                [this, request = Request{text, encode}](benchmark::State& state) { measure(request, state); });
+            registered->UseManualTime()->Unit(benchmark::kMillisecond);
+        }
     }
-    auto const pass_ns = spent_ns / static_cast<double>(state.iterations());
-    auto const values = static_cast<double>(input().shape.values());
-    state.counters["M"] = static_cast<double>(traffic) / pass_ns / roofline();
-    state.counters["x_plain"] = plain_loop_ns() / pass_ns;
-    state.counters["GB/s"] = values * sizeof(float) / pass_ns;
-    state.counters["bits"] = 8 * static_cast<double>(codec.ledger().stored_bytes()) / values;
-}
 
-void add(std::string const& text) {
-    auto const made = [text] {
-        return std::make_unique<TensorCodec>(Codec::parse(text), Component::k, input().shape, ElementType::f32,
-                                             BackendKind::openmp);
-    };
-    auto const encode = [made](benchmark::State& state) {
-        auto const codec = made();
-        auto const view = input().view(input().values);
-        codec->encode(view);
-        run(state, *codec, codec->encode_traffic_bytes(), [&] { codec->encode(view); });
-    };
-    auto const decode = [made](benchmark::State& state) {
-        auto const codec = made();
-        codec->encode(input().view(input().values));
-        auto const view = input().view(input().result);
-        codec->decode(view);
-        run(state, *codec, codec->decode_traffic_bytes(), [&] { codec->decode(view); });
-    };
-    benchmark::RegisterBenchmark(text + " encode", encode)->UseManualTime()->Unit(benchmark::kMillisecond);
-    benchmark::RegisterBenchmark(text + " decode", decode)->UseManualTime()->Unit(benchmark::kMillisecond);
-}
+    void print() const {
+        fmt::print("{:<42}{:>6}{:>11}{:>11}{:>5}{:>6}{:>5} |{:>6}{:>10}{:>5}{:>6}{:>5}\n", "codec", "bits", "encode M",
+                   "goal was", "x2", "plain", "ggml", "dec M", "goal was", "x2", "plain", "ggml");
+        std::map<std::string_view, std::vector<std::string>> by_family;
+        for (auto const& text : known_) {
+            if (rounds_.contains({text, true}) || rounds_.contains({text, false})) {
+                by_family[family_of(text).name].push_back(text);
+            }
+        }
+        for (auto const& [family, texts] : by_family) {
+            fmt::print("{}\n", family);
+            for (auto const& text : texts) print_codec(text);
+        }
+    }
+
+  private:
+    void measure(Request const& request, benchmark::State& state) {
+        auto& rounds = rounds_[{request.codec, request.encode}];
+        for (auto _ : state) {
+            try {
+                rounds.one.push_back(one_.round(request));
+                rounds.two.push_back(two_.round(request));
+            } catch (std::exception const& error) {
+                rounds_.erase({request.codec, request.encode});
+                state.SkipWithError(error.what());
+                return;
+            }
+            state.SetIterationTime(rounds.one.back().pass_ns * 1e-9);
+        }
+        state.counters["M"] = roofline_share(rounds.one, &Round::traffic_bytes);
+    }
+
+    void print_codec(std::string const& text) const {
+        auto const& family = family_of(text);
+        auto const encode = rounds_.find({text, true});
+        auto const decode = rounds_.find({text, false});
+        auto const& any = encode != rounds_.end() ? encode->second : decode->second;
+        auto const bits = median(any.one, [](Round const& r) { return 8 * r.stored_bytes / r.values; });
+        if (text.size() > 40) fmt::print("  {}\n", text);
+        fmt::print("  {:<40}{:>6.2f}", text.size() > 40 ? "" : text, bits);
+        print_direction(encode, family.encode, 12);
+        fmt::print(" |");
+        print_direction(decode, family.decode, 7);
+        fmt::print("\n");
+    }
+
+    using Results = std::map<std::pair<std::string, bool>, Rounds>;
+
+    void print_direction(Results::const_iterator const found, Goal const& goal, int width) const {
+        if (found == rounds_.end()) {
+            fmt::print("{:>{}}", "", width + 25);
+            return;
+        }
+        auto const& [one, two] = found->second;
+        auto const m = roofline_share(one, &Round::traffic_bytes);
+        auto const once = roofline_share(one, &Round::traffic_once_bytes);
+        auto const text =
+            fmt::format("{:.2f}{}{}", m, m != once ? fmt::format("/{:.2f}", once) : "", m < goal.reached ? "!" : " ");
+        auto const pass = [](Round const& r) { return r.pass_ns; };
+        fmt::print("{:>{}}{:>9}{:>5.2f}{:>6}{:>5}", text, width, goal_text(goal), median(one, pass) / median(two, pass),
+                   ratio(one, &Round::plain_ns), ratio(one, &Round::peer_ns));
+    }
+
+    RoundWorker one_{1};
+    RoundWorker two_{2};
+    std::set<std::string> known_;
+    Results rounds_;
+};
+
+/// Says on standard error what is being measured: the table comes at the end.
+class Progress : public benchmark::BenchmarkReporter {
+  public:
+    bool ReportContext(Context const&) override { return true; }
+    void ReportRuns(std::vector<Run> const& runs) override {
+        for (auto const& run : runs) {
+            if (run.run_type == Run::RT_Aggregate) continue;
+            auto const failed = run.skipped != benchmark::internal::NotSkipped;
+            fmt::print(stderr, "{}  {}\n", run.benchmark_name(),
+                       failed ? run.skip_message : fmt::format("{:.2f} ms", run.GetAdjustedRealTime()));
+        }
+    }
+};
 
 }  // namespace
-}  // namespace kvstone
+}  // namespace kvstone::bench
 
 int main(int argument_count, char** arguments) {
-    benchmark::Initialize(&argument_count, arguments);
-    if (benchmark::ReportUnrecognizedArguments(argument_count, arguments)) return 2;
-    kvstone::BackendRuntime const runtime;
-    for (auto const& [name, entry] : kvstone::stage_registry()) {
-        for (auto const& example : entry.info.examples) kvstone::add(example);
+    using namespace kvstone;
+    if (argument_count > 1 && std::strcmp(arguments[1], "--serve") == 0) return bench::serve_rounds();
+    char short_runs[] = "--benchmark_min_time=0.1s";
+    std::vector<char*> all{arguments[0], short_runs};
+    for (int i = 1; i < argument_count; ++i) all.push_back(arguments[i]);
+    argument_count = static_cast<int>(all.size());
+    benchmark::Initialize(&argument_count, all.data());
+    if (benchmark::ReportUnrecognizedArguments(argument_count, all.data())) return 2;
+    bench::Bench measured;
+    for (auto const& [name, entry] : stage_registry()) {
+        for (auto const& example : entry.info.examples) measured.add(example);
     }
-    benchmark::RunSpecifiedBenchmarks();
+    bench::Progress progress;
+    benchmark::RunSpecifiedBenchmarks(&progress);
+    measured.print();
     return 0;
 }

@@ -1,0 +1,18 @@
+#pragma once
+// What a codec's passes are compared with: the loop anyone would write first, and ggml's own rows.
+
+#include <functional>
+
+#include "backends/kv_view.hpp"
+#include "tests/bench/codecs/rounds.hpp"
+
+namespace kvstone::bench {
+
+/// A pass of a plain loop of one thread that does what the request does; empty for codecs that have none here. Encoders
+/// read `values` into memory of their own, which decoders then turn into `result`.
+std::function<void()> plain_loop(Request const& request, float const* values, float* result, KvShape const& shape);
+
+/// The same through libggml, for codecs named as its types; empty also where this build is without it.
+std::function<void()> ggml_rows(Request const& request, float const* values, float* result, KvShape const& shape);
+
+}  // namespace kvstone::bench
