@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "results/metrics.hpp"
+#include "results/claims.hpp"
 #include "results/store.hpp"
 #include "results/store_state.hpp"
 #include "results/text.hpp"
@@ -68,30 +68,6 @@ void write_expected(sqlite3* connection, std::int64_t campaign, Plan const& plan
     }
 }
 
-void write_published(sqlite3* connection, std::int64_t campaign, Plan const& plan) {
-    Statement(connection, "DELETE FROM published_cell WHERE published IN (SELECT id FROM published WHERE campaign = ?)")
-        .run(campaign);
-    Statement(connection, "DELETE FROM published WHERE campaign = ?").run(campaign);
-    if (plan.published.empty()) return;
-    Statement figure(connection,
-                     "INSERT INTO published(campaign, match, component, metric, value, setting, comparable) VALUES (?, "
-                     "?, ?, (SELECT id FROM metric WHERE name = ?), ?, ?, ?)");
-    Statement spoken_of(connection,
-                        "INSERT INTO published_cell(published, cell) SELECT ?, id FROM cell WHERE uid = ? ON CONFLICT "
-                        "DO NOTHING");
-    for (auto const& p : plan.published) {
-        if (find_metric(p.metric) == nullptr) {
-            std::vector<std::string> known;
-            for (auto const& metric : metrics()) known.emplace_back(metric.name);
-            throw ConfigError("a published figure is of an unknown metric", p.metric, known);
-        }
-        figure.run(campaign, p.match.dump(), p.component, p.metric, p.value, p.setting, p.comparable);
-        auto const id = sqlite3_last_insert_rowid(connection);
-        for (auto const& cell : plan.cells)
-            if (matches(p.match, cell)) spoken_of.run(id, cell.id);
-    }
-}
-
 std::int64_t campaign_id(sqlite3* connection, std::string const& uid) {
     Statement find(connection, "SELECT id FROM campaign WHERE uid = ?");
     if (!find.with(uid).step()) throw ConfigError("the database has no such campaign", uid);
@@ -120,7 +96,7 @@ Campaign Store::begin_campaign(Plan const& plan, Build const& build, std::string
                                    uid, identity, serial, plan.scenario, write_plan(db, plan), write_build(db, build),
                                    hardware_class, utc_now());
     write_expected(db, id, plan);
-    write_published(db, id, plan);
+    write_claims(db, id, plan);
     transaction.commit();
     return {uid, plan.scenario, plan.hash, hardware_class};
 }

@@ -35,6 +35,10 @@ constexpr std::array table{
         "a.wall_ns DESC LIMIT 20"},
     CannedQuery{"published", "", "Our figures of the newest campaign beside published ones",
                 "SELECT * FROM v_published WHERE campaign = (SELECT campaign FROM v_newest)"},
+    CannedQuery{"published-figures", "", "The same, a row per published figure: reproduced, differing, not comparable",
+                "SELECT * FROM v_published_figure WHERE campaign = (SELECT campaign FROM v_newest)"},
+    CannedQuery{"targets", "", "Targets of the newest campaign and which codecs pass or fail them",
+                "SELECT * FROM v_targets WHERE campaign = (SELECT campaign FROM v_newest)"},
     CannedQuery{"samples", "CELL METRIC", "Raw samples of a cell (its id) and metric, newest attempt first",
                 "SELECT a.finished_utc, a.process, s.component, s.position, s.value FROM attempt a JOIN sample s ON "
                 "s.attempt = a.id WHERE a.cell = (SELECT id FROM cell WHERE uid = ?1) AND s.metric = (SELECT id FROM "

@@ -186,7 +186,30 @@ CREATE TRIGGER attempt_deleted BEFORE DELETE ON attempt BEGIN
 END;
 )sql";
 
-constexpr std::array steps{Migration{1, version_1}};
+// What a study says of a figure may be a bound; rules that figures pass or fail.
+constexpr std::string_view version_2 = R"sql(
+ALTER TABLE published ADD COLUMN relation TEXT NOT NULL DEFAULT 'equals'
+  CHECK (relation IN ('equals', 'at_least', 'at_most'));
+ALTER TABLE published ADD COLUMN tolerance REAL NOT NULL DEFAULT 0;
+UPDATE published SET tolerance = 0.01 * abs(value) WHERE value IS NOT NULL;
+CREATE TABLE target(
+  id INTEGER PRIMARY KEY,
+  campaign INTEGER NOT NULL REFERENCES campaign(id),
+  match TEXT NOT NULL,
+  component TEXT NOT NULL,
+  metric INTEGER NOT NULL REFERENCES metric(id),
+  at_least REAL,
+  at_most REAL,
+  origin TEXT
+) STRICT;
+CREATE TABLE target_cell(
+  target INTEGER NOT NULL REFERENCES target(id),
+  cell INTEGER NOT NULL REFERENCES cell(id),
+  PRIMARY KEY (target, cell)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}};
 
 }  // namespace
 

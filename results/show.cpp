@@ -182,6 +182,42 @@ void show_section(Store const& store, std::ostream& out, Style style, std::strin
     print(out, result, TableFormat::table, style.colour);
 }
 
+constexpr auto targets_sql = R"sql(
+SELECT source, context, substr(codec_name, 1, 27) AS codec,
+  count(*) FILTER (WHERE verdict = 'pass') || ' of ' || count(*) AS passed,
+  CASE WHEN count(verdict) < count(*) THEN 'unknown' ELSE min(verdict) END AS verdict,
+  substr(group_concat(iif(verdict = 'fail', printf('%s %s %.6g %s %.6g', component, metric, value,
+    iif(value < at_least, '<', '>'), iif(value < at_least, at_least, at_most)), NULL), ', '), 1, 48) AS misses
+FROM v_targets WHERE campaign = ?1 GROUP BY cell ORDER BY min(position)
+)sql";
+
+constexpr auto published_sql = R"sql(
+SELECT substr(codec_name, 1, 15) AS codec, substr(source, 1, 9) AS source, component AS "of", metric,
+  iif(ours_least < ours_most, printf('%.5g..%.5g', ours_least, ours_most), ours_least) AS ours,
+  CASE relation WHEN 'at_least' THEN '>= ' WHEN 'at_most' THEN '<= ' ELSE '' END || printf('%.6g', theirs) AS theirs,
+  iif(cells > 0, printf('%+.3g', difference), NULL) AS difference,
+  iif(cells > 0, printf('%+.3g', difference_percent), NULL) AS "%",
+  iif(comparable = 'no' OR outcome = 'not measured', outcome, comparable || ': ' || outcome) AS comparable
+FROM v_published_figure WHERE campaign = ?1 ORDER BY figure
+)sql";
+
+bool has_view(Store const& store, std::string const& name) {
+    return !query(store, "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ?1", {name}).rows.empty();
+}
+
+/// "Published figures: 3 reproduced, 1 differing, 2 not comparable".
+void show_outcomes(Store const& store, std::ostream& out, std::string const& campaign) {
+    std::string line;
+    for (auto const* outcome : {"reproduced", "in part", "differing", "not comparable", "not measured"}) {
+        auto const counted =
+            query(store, "SELECT count(*) FROM v_published_figure WHERE campaign = ?1 AND outcome = ?2",
+                  {campaign, std::string(outcome)});
+        if (auto const count = text(counted.rows.at(0).at(0)); count != "0")
+            line += fmt::format("{}{} {}", line.empty() ? "" : ", ", count, outcome);
+    }
+    if (!line.empty()) fmt::print(out, "Published figures: {}\n", line);
+}
+
 }  // namespace
 
 void show_summary(Store const& store, std::ostream& out, ShowOptions const& options) {
@@ -199,11 +235,10 @@ void show_summary(Store const& store, std::ostream& out, ShowOptions const& opti
                  "FROM v_failures WHERE campaign = ?1 UNION ALL SELECT source, context, codec_name, process, status, "
                  "substr(reason, 1, 60) FROM v_missing WHERE campaign = ?1 AND status = 'skipped' AND NOT required",
                  campaign);
-    show_section(
-        store, out, style, "Beside published figures",
-        "SELECT codec_name AS codec, source, context, component, metric, ours, theirs, difference, comparable, "
-        "substr(setting, 1, 30) AS setting FROM v_published WHERE campaign = ?1",
-        campaign);
+    if (!has_view(store, "v_targets")) return;  // a file that no build since has opened for writing
+    show_section(store, out, style, "Targets", targets_sql, campaign);
+    show_section(store, out, style, "Beside published figures", published_sql, campaign);
+    show_outcomes(store, out, campaign);
 }
 
 }  // namespace kvstone

@@ -22,6 +22,12 @@ SELECT c.campaign, c.cell, c.position, count(*), a.id, a.status, max((a.status <
 FROM v_current c LEFT JOIN attempt a ON a.id = c.attempt
 GROUP BY c.campaign, c.cell
 HAVING count(a.id) = count(*) OR sum(a.status <> 'ok') > 0;
+
+CREATE VIEW v_value(campaign, cell, metric, component, value) AS
+SELECT o.campaign, o.cell, f.metric, f.component, f.value FROM v_outcome o JOIN figure f ON f.attempt = o.attempt
+WHERE o.status = 'ok' AND o.processes = 1
+UNION ALL
+SELECT campaign, cell, metric, component, value FROM combined;
 )sql";
 
 // Placeholders are what differs between the parts of v_latest.
@@ -102,21 +108,45 @@ CREATE VIEW v_newest(campaign) AS
 SELECT uid FROM campaign ORDER BY resumed_utc DESC, id DESC LIMIT 1;
 
 CREATE VIEW v_published(campaign, cell, codec_name, source, context, component, metric, unit, ours, theirs, difference,
-  setting, comparable) AS
+  setting, comparable, figure, relation, tolerance, difference_percent, agrees) AS
 SELECT campaign.uid, cell.uid, cell.codec_name, cell.source_name, nullif(cell.context, 0), p.component, m.name, m.unit,
-  o.value, p.value, o.value - p.value, p.setting, p.comparable
+  o.value, p.value, o.value - p.value, p.setting, p.comparable, p.id, p.relation, p.tolerance,
+  100 * (o.value - p.value) / nullif(abs(p.value), 0),
+  CASE p.relation WHEN 'at_least' THEN o.value >= p.value WHEN 'at_most' THEN o.value <= p.value
+    ELSE abs(o.value - p.value) <= p.tolerance END
 FROM published p
 JOIN campaign ON campaign.id = p.campaign
 JOIN metric m ON m.id = p.metric
 LEFT JOIN published_cell pc ON pc.published = p.id
 LEFT JOIN cell ON cell.id = pc.cell
-LEFT JOIN (
-  SELECT o.campaign, o.cell, f.metric, f.component, f.value FROM v_outcome o JOIN figure f ON f.attempt = o.attempt
-  WHERE o.status = 'ok' AND o.processes = 1
-  UNION ALL
-  SELECT campaign, cell, metric, component, value FROM combined
-) o ON o.campaign = p.campaign AND o.cell = pc.cell AND o.metric = p.metric AND o.component = p.component
+LEFT JOIN v_value o ON o.campaign = p.campaign AND o.cell = pc.cell AND o.metric = p.metric
+  AND o.component = p.component
 ORDER BY p.id;
+
+CREATE VIEW v_published_figure(campaign, figure, codec_name, source, component, metric, unit, cells, ours_least,
+  ours_most, relation, theirs, difference, difference_percent, comparable, outcome, setting) AS
+SELECT campaign, figure, iif(count(DISTINCT codec_name) > 1, count(DISTINCT codec_name) || ' codecs', max(codec_name)),
+  iif(count(DISTINCT source) > 1, count(DISTINCT source) || ' sources', max(source)), component, metric, unit,
+  count(ours), min(ours), max(ours), relation, theirs, iif(max(difference) > -min(difference), max(difference),
+  min(difference)), iif(max(difference) > -min(difference), max(difference_percent), min(difference_percent)),
+  comparable, CASE WHEN count(ours) = 0 THEN 'not measured' WHEN comparable = 'no' THEN 'not comparable'
+    WHEN min(agrees) = 1 THEN 'reproduced' WHEN max(agrees) = 1 THEN 'in part' ELSE 'differing' END, setting
+FROM v_published GROUP BY figure ORDER BY figure;
+
+CREATE VIEW v_targets(campaign, cell, codec, codec_name, component, metric, value, at_least, at_most, verdict, source,
+  context, workload, unit, origin, position) AS
+SELECT campaign.uid, cell.uid, cell.codec, cell.codec_name, t.component, m.name, o.value, t.at_least, t.at_most,
+  CASE WHEN o.value IS NULL THEN NULL WHEN o.value < t.at_least OR o.value > t.at_most THEN 'fail' ELSE 'pass' END,
+  cell.source_name, nullif(cell.context, 0), cell.workload, m.unit, t.origin,
+  e.position
+FROM target t
+JOIN campaign ON campaign.id = t.campaign
+JOIN metric m ON m.id = t.metric
+JOIN target_cell tc ON tc.target = t.id
+JOIN cell ON cell.id = tc.cell
+JOIN expected e ON e.campaign = t.campaign AND e.cell = tc.cell AND e.process = 0
+LEFT JOIN v_value o ON o.campaign = t.campaign AND o.cell = tc.cell AND o.metric = t.metric AND o.component = t.component
+ORDER BY t.campaign, e.position, t.id;
 )sql";
 
 std::string build_views() {

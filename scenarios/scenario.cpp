@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "scenarios/claims.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/grid.hpp"
 #include "scenarios/measure.hpp"
@@ -22,20 +23,6 @@ std::vector<Json> matches_of(YamlValue const* list, Axes const& axes, Vocabulary
     if (list != nullptr)
         for (auto const& item : items_of(*list)) all.push_back(match_of(item, axes, vocabulary, strict));
     return all;
-}
-
-Published published_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, bool strict) {
-    YamlMap const map(value, {"match", "component", "metric", "value", "setting", "comparable"});
-    Published published;
-    published.match = Json::object();
-    if (auto const* match = map.find("match")) published.match = match_of(*match, axes, vocabulary, strict);
-    published.component = choice_of(map.at("component"), "component", {"k", "v", "kv"});
-    published.metric = vocabulary.metrics.empty() ? text_of(map.at("metric"))
-                                                  : choice_of(map.at("metric"), "metric", vocabulary.metrics);
-    published.value = number_of(map.at("value"));
-    if (auto const* setting = map.find("setting")) published.setting = text_of(*setting);
-    published.comparable = choice_of(map.at("comparable"), "degree of comparability", {"exact", "shape", "no"});
-    return published;
 }
 
 /// The version comes first: a file of another one may look different in every other way.
@@ -73,6 +60,8 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Vocabulary co
     if (auto const* published = map.find("published"))
         for (auto const& item : items_of(*published))
             plan.published.push_back(published_of(item, axes, vocabulary, strict));
+    if (auto const* targets = map.find("targets"))
+        for (auto const& item : items_of(*targets)) plan.targets.push_back(target_of(item, axes, vocabulary, strict));
     auto expansion = expand(axes, exclude, require, options.only);
     for (std::size_t i = 0; i < require.size() && strict; ++i)
         if (!expansion.require_met[i]) refuse(map.at("require").items[i], "no cell is like this");
@@ -89,8 +78,8 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Vocabulary co
 Plan plan_of(YamlValue const& root, std::string const& stem, std::string const& folder, Vocabulary const& vocabulary,
              PlanOptions const& options) {
     check_version(root);
-    YamlMap const map(
-        root, {"kvstone", "name", "sources", "grid", "workloads", "measure", "exclude", "require", "published"});
+    YamlMap const map(root, {"kvstone", "name", "sources", "grid", "workloads", "measure", "exclude", "require",
+                             "published", "targets"});
     Plan plan;
     plan.scenario = map.find("name") != nullptr ? text_of(map.at("name")) : stem;
     YamlValue const* threads = nullptr;

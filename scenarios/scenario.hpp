@@ -47,8 +47,21 @@ struct Published {
     std::string component;
     std::string metric;
     double value = 0;
-    std::string setting;     ///< the study's own circumstances
-    std::string comparable;  ///< "exact", "shape" or "no"
+    std::string setting;                ///< the study's own circumstances
+    std::string comparable;             ///< whether ours is the same experiment: "exact", "shape" (of the data) or "no"
+    std::string relation = "equals";    ///< what is said of the value: "equals", "at_least" or "at_most"
+    std::optional<double> within = {};  ///< how far an equal figure of ours may be off; default: 1% of the value
+    double tolerance() const;
+};
+
+/// A rule that a figure of ours passes or fails.
+struct Target {
+    Json match;  ///< cells it judges, see matches()
+    std::string component;
+    std::string metric;
+    std::optional<double> at_least;
+    std::optional<double> at_most;
+    std::string origin;  ///< who asks for it
 };
 
 /// True where the cell has, for each member that `match` names, its value or one of its values; members are source (by
@@ -60,6 +73,7 @@ struct Plan {
     std::vector<Cell> cells;
     Measure measure;
     std::vector<Published> published;
+    std::vector<Target> targets;
     std::vector<std::string> require;  ///< ids of cells that must not be skipped
     /// 16 hexadecimal digits over the sorted cell ids and the measure settings.
     std::string hash;
@@ -84,7 +98,11 @@ struct PlanOptions {
 ///   measure: {...}                 # see measure.hpp
 ///   exclude: [{codec: raw, context: [512, 2048]}, ...]   # cells that any of these partial matches takes are left out
 ///   require: [{backend: cuda}, ...]                      # cells that must not be skipped, as partial matches
-///   published: [{match: {...}, component: k, metric: mae, value: 0.1, setting: TEXT, comparable: exact}, ...]
+///   published: [{match: {...}, component: k, metric: mae, value: 0.1, within: 2%, setting: TEXT, comparable: exact}, ...]
+///              # at_least or at_most in place of value, where that is what the study says; within: a number, or a share
+///              # of the value (default 1%: state your own for figures that are all near 1)
+///   targets: [{match: {...}, component: k, metric: cosine, at_least: 0.9999, at_most: 1, from: TEXT}, ...]
+///              # judged pass or fail beside the figures; a failing one does not make the run fail
 Plan load_plan(std::string const& path, Vocabulary const& vocabulary, PlanOptions const& options = {});
 /// The same from a text; `name` stands for the file in errors, and relative paths start at `folder`.
 Plan parse_plan(std::string const& yaml, std::string const& name, std::string const& folder,

@@ -15,9 +15,10 @@ void add_show(CommandLine& line) {
     };
     auto options = std::make_shared<Options>();
     auto* command = line.verb("show", "Show what the last run, or an earlier campaign, has measured");
-    command->add_option("subject", options->subject, "summary, campaigns, cells, failures, missing or published")
+    command
+        ->add_option("subject", options->subject, "summary, campaigns, cells, failures, missing, published or targets")
         ->capture_default_str()
-        ->check(CLI::IsMember({"summary", "campaigns", "cells", "failures", "missing", "published"}));
+        ->check(CLI::IsMember({"summary", "campaigns", "cells", "failures", "missing", "published", "targets"}));
     command->add_option("--campaign", options->campaign, "Campaign of the summary: its id, or how it starts");
     command->callback([&line, options] {
         line.action = [&line, options] {

@@ -2,7 +2,6 @@
 
 #include "results/schema.hpp"
 
-#include <array>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -85,13 +84,37 @@ TEST(SchemaTest, AMigrationTakesOnlyTheStepsNotSeen) {
     auto const store = Store::open(folder.file());
     auto* const db = store.connection();
     // Version 1 would fail if it ran again: its tables are there.
-    std::array const steps{migrations()[0], Migration{2, "ALTER TABLE campaign ADD COLUMN tag TEXT;"},
-                           Migration{3, "UPDATE campaign SET tag = 'x';"}};
-    migrate(db, 1, steps);
-    EXPECT_EQ(number(store, "PRAGMA user_version"), 3);
+    int const known = schema_version();
+    std::vector<Migration> steps(migrations().begin(), migrations().end());
+    steps.push_back({known + 1, "ALTER TABLE campaign ADD COLUMN tag TEXT;"});
+    steps.push_back({known + 2, "UPDATE campaign SET tag = 'x';"});
+    migrate(db, known, steps);
+    EXPECT_EQ(number(store, "PRAGMA user_version"), known + 2);
     EXPECT_EQ(number(store, "SELECT count(*) FROM pragma_table_info('campaign') WHERE name = 'tag'"), 1);
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_latest"), 0);  // the views are there again
     EXPECT_THROW(migrate(db, 0, steps), std::runtime_error);
+}
+
+TEST(SchemaTest, Version2KeepsThePublishedFiguresOfVersion1) {
+    test::Folder folder;
+    {
+        sqlite3* connection = nullptr;
+        ASSERT_EQ(sqlite3_open(folder.file().c_str(), &connection), SQLITE_OK);
+        migrate(connection, 0, migrations().first(1));
+        execute(connection, R"(
+INSERT INTO metric VALUES (1, 'mae', 'value', 'lower', 1, '');
+INSERT INTO toolchain VALUES (1, 't', '');
+INSERT INTO build VALUES (1, 1, '', '', '', '', '', 0, 0, 0);
+INSERT INTO plan VALUES (1, 'p', 1, '');
+INSERT INTO campaign VALUES (1, 'c', '', 0, '', 1, 1, '', '', '');
+INSERT INTO published VALUES (1, 1, '{}', 'k', 1, -0.5, 'a study', 'exact');)");
+        sqlite3_close(connection);
+    }
+    auto const store = Store::open(folder.file());
+    EXPECT_EQ(number(store, "PRAGMA user_version"), schema_version());
+    EXPECT_EQ(test::text(store, "SELECT concat_ws(' ', value, setting, relation, tolerance) FROM published"),
+              "-0.5 a study equals 0.005");
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_targets"), 0);
 }
 
 }  // namespace

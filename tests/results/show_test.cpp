@@ -65,10 +65,59 @@ TEST(ShowTest, TellsFiguresFailuresAndPublishedOnes) {
     EXPECT_THAT(text, HasSubstr("crash   because"));
     EXPECT_THAT(text, HasSubstr("\nBeside published figures\n"));
     EXPECT_THAT(text, HasSubstr("-0.00035"));
+    EXPECT_THAT(text, Not(HasSubstr("\nTargets\n")));
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) EXPECT_LE(display_width(line), 120U) << line;
     EXPECT_THAT(text, Not(HasSubstr("\x1b")));
     EXPECT_THAT(shown(store, {.colour = true}), HasSubstr("\x1b[31mcrash\x1b[0m"));
+}
+
+TEST(ShowTest, JudgesTargetsAndCountsPublishedFiguresApart) {
+    test::Folder folder;
+    auto store = Store::open(folder.file());
+    auto const int8 = test::cell("int8"), again = test::cell("int8", 2048), crash = test::cell("gear");
+    auto plan = test::plan({int8, again, crash});
+    Json const match = {{"codec", "int8"}};
+    plan.targets = {{match, "k", "cosine", 0.9999, {}, "paper"},
+                    {match, "kv", "bits_per_value", 7.0, 8.0, ""},
+                    {{{"codec", "gear"}}, "k", "cosine", 0.5, {}, ""}};
+    plan.published = {{match, "kv", "ratio_vs_fp16", 2.0, "", "exact"},
+                      {match, "k", "cosine", 0.999988, "", "shape", "equals", 5e-6},
+                      {match, "k", "nmse", 5e-5, "", "shape"},
+                      {match, "k", "nmse", 1e-4, "", "exact", "at_most"},
+                      {match, "k", "nmse", 5e-5, "", "no"},
+                      {{{"codec", "gear"}}, "k", "nmse", 5e-5, "", "exact"}};
+    auto const campaign = store.begin_campaign(plan, test::build(), "hw", false);
+    auto other = full_measurement(again);
+    other.figures[0].value = 0.99;
+    store.ingest(campaign, {full_measurement(int8), other, test::measurement(crash, Status::crash)});
+    auto const text = shown(store);
+    EXPECT_THAT(text, HasSubstr("\nTargets\n"));
+    EXPECT_THAT(text, testing::ContainsRegex("512 +int8 +1 of 2 +fail +kv bits_per_value 8.0014 > 8\n"));
+    EXPECT_THAT(text, testing::ContainsRegex("2048 +int8 +0 of 2 +fail +k cosine 0.99 < 0.9999, kv bits_per_value"));
+    EXPECT_THAT(text, testing::ContainsRegex("512 +gear +0 of 1 +unknown +-\n"));
+    EXPECT_THAT(text, testing::ContainsRegex("ratio_vs_fp16 +1.99965 +2 +-0.00035 +-0.0175 +exact: reproduced\n"));
+    EXPECT_THAT(text, testing::ContainsRegex("cosine +0.99..0.99999 +0.999988 +-0.00999 +-0.999 +shape: in part\n"));
+    EXPECT_THAT(text, testing::ContainsRegex("nmse +2.8645e-05 +5e-05 +-2.14e-05 +-42.7 +shape: differing\n"));
+    EXPECT_THAT(text, testing::ContainsRegex("nmse +2.8645e-05 +<= 0.0001 +-7.14e-05 +-71.4 +exact: reproduced\n"));
+    EXPECT_THAT(text, testing::ContainsRegex("-42.7 +not comparable\n"));
+    EXPECT_THAT(text, testing::ContainsRegex("gear +tiny +k +nmse +- +5e-05 +- +- +not measured\n"));
+    EXPECT_THAT(text, testing::EndsWith("\nPublished figures: 2 reproduced, 1 in part, 1 differing, 1 not comparable, "
+                                        "1 not measured\n"));
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(display_width(line), 120U) << line;
+    EXPECT_EQ(test::text(store, "SELECT group_concat(coalesce(verdict, 'null'), ' ') FROM v_targets"),
+              "pass fail fail fail null");
+}
+
+TEST(ShowTest, ReadsAFileThatAnOlderBuildWrote) {
+    test::Folder folder;
+    {
+        auto store = Store::open(folder.file());
+        store.begin_campaign(test::plan({test::cell("raw")}), test::build(), "hw", false);
+        execute(store.connection(), "DROP VIEW v_targets; DROP VIEW v_published_figure");
+    }
+    EXPECT_THAT(shown(Store::open_read_only(folder.file())), HasSubstr("1 missing"));
 }
 
 TEST(ShowTest, TakesTheCampaignLastRunOrTheOneNamed) {

@@ -89,10 +89,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"name", "@\"a\\tb\"", "name: expected one line without control characters: 'a?b'"},
         Case{"", "@colour: red",
              "unknown key: 'colour'; accepted: kvstone, name, sources, grid, workloads, measure, exclude, require, "
-             "published"},
+             "published, targets"},
         Case{"", "@exlude: []",
              "unknown key: 'exlude'; accepted: kvstone, name, sources, grid, workloads, measure, exclude, require, "
-             "published (did you mean 'exclude'?)"},
+             "published, targets (did you mean 'exclude'?)"},
         Case{"", "@name: twice", "key given twice (first in line 2): 'name'"},
         Case{"", "@[a, b]: x", "a key must be one word"}, Case{"", "@~: x", "a key must be one word"},
         Case{"workloads", "@roundtrip", "workloads: expected a list: 'roundtrip'"},
@@ -270,7 +270,23 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"", "published: [{component: k, metric: mae, value: 1, comparable: @perhaps}]",
              "published.0.comparable: unknown degree of comparability: 'perhaps'; accepted: exact, shape, no"},
         Case{"", "published: [{component: k, metric: mae, value: 1, comparable: exact, match: {context: @7}}]",
-             "published.0.match.context: no such context in this scenario: '7'; accepted: 512, 1024"}));
+             "published.0.match.context: no such context in this scenario: '7'; accepted: 512, 1024"},
+        Case{"", "published: [@{component: k, metric: mae, comparable: exact}]", "published.0: missing key: 'value'"},
+        Case{"", "published: [@{component: k, metric: mae, value: 1, at_most: 2, comparable: exact}]",
+             "published.0: expected one of them: 'a map'; accepted: value, at_least, at_most"},
+        Case{"", "published: [{component: k, metric: mae, at_most: 2, within: @1, comparable: exact}]",
+             "published.0.within: a bound has no tolerance: '1'"},
+        Case{"", "published: [{component: k, metric: mae, value: 2, within: @-1%, comparable: exact}]",
+             "published.0.within: expected a distance: '-1%'; accepted: 0.001, 2% (did you mean '2%'?)"},
+        Case{"", "targets: [@{component: k, metric: mae}]",
+             "targets.0: expected a bound: 'a map'; accepted: at_least, at_most"},
+        Case{"", "targets: [@{component: k, at_most: 1}]", "targets.0: missing key: 'metric'"},
+        Case{"", "targets: [{component: k, metric: @maee, at_most: 1}]",
+             "targets.0.metric: unknown metric: 'maee'; accepted: mae, cosine, ratio_vs_fp16 (did you mean 'mae'?)"},
+        Case{"", "targets: [{component: k, metric: mae, at_most: 1, at_least: @2}]",
+             "targets.0.at_least: no value is at least this and at most the other: '2'"},
+        Case{"", "targets: [{component: k, metric: mae, at_most: 1, match: {codec: @int4}}]",
+             "targets.0.match.codec: no such codec in this scenario: 'int4'; accepted: raw, eight"}));
 
 INSTANTIATE_TEST_SUITE_P(Yaml, Refused,
                          testing::Values(Case{"name", "@!secret x", "tags are not accepted: '!secret'"},
@@ -312,6 +328,8 @@ TEST(Refusals, NumbersEverywhere) {
          "expected a finite number: '"},
         {"codec", "grid.codec.0.window", "[{rest: raw, window: ", "}]", whole("1 to 1000000000")},
         {"codec", "grid.codec.0.sink", "[{rest: raw, sink: ", "}]", whole("1 to 1000000000")},
+        {"", "targets.0.at_most", "targets: [{component: k, metric: mae, at_most: ", "}]",
+         "expected a finite number: '"},
         {"", "published.0.value", "published: [{component: k, metric: mae, comparable: exact, value: ", "}]",
          "expected a finite number: '"}};
     std::vector<std::pair<std::string, std::string>> const values{
@@ -329,7 +347,7 @@ TEST(Refusals, NumbersEverywhere) {
             ++refused;
         }
     }
-    EXPECT_EQ(refused, 17 * 19);
+    EXPECT_EQ(refused, 18 * 19);
 }
 
 /// Numbers that are some, but too small, too large or no whole ones.
