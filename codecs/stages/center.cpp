@@ -44,7 +44,6 @@ class Center : public Transform {
         info.name = "center";
         info.summary = "takes the mean of each channel away";
         info.source = "mean removal, as in KVTC (2025)";
-        info.access = Access::whole;
         info.engines = "none";
         info.options = {choice_option("means", "fp16", {"fp16", "fp32"}, "what means are stored as")};
         info.examples = {"center | int8", "center:means=fp32 | raw"};
@@ -52,6 +51,7 @@ class Center : public Transform {
     }
     explicit Center(Options const& options) : half_(options.choice("means") == "fp16") {}
 
+    std::uint64_t page_tokens(Section const&) const { return 0; }
     std::vector<PlaneSpec> planes(Section const& section) const {
         std::uint32_t const bytes = half_ ? sizeof(Float16) : sizeof(float);
         return {{LedgerLine::codebooks, section.shape.layers * section.shape.heads * section.shape.dim * bytes, false,
