@@ -118,7 +118,7 @@ ErrorSums block_sums(T const* original, T const* decoded, std::uint64_t vectors,
     return sums;
 }
 
-/// Calls `action(part, relative error)` for every pair above the floor; the parts share the blocks out.
+/// Calls `action(part, block, relative error)` for every pair above the floor; the parts share the blocks out.
 template <class T, class Action>
 void for_each_relative_error(Blocks const& blocks, T const* original, T const* decoded, double floor,
                              std::uint64_t parts, Action const& action) {
@@ -131,7 +131,7 @@ void for_each_relative_error(Blocks const& blocks, T const* original, T const* d
                 double const size = std::fabs(static_cast<double>(x));
                 if (!(size > floor) || !finite(x) || !finite(y)) continue;
                 double const relative = std::fabs(static_cast<double>(y) - static_cast<double>(x)) / size;
-                action(part, static_cast<float>(std::min<double>(relative, FLT_MAX)));
+                action(part, index, std::min<double>(relative, FLT_MAX));
             }
         }
     });
@@ -158,11 +158,16 @@ Distortion measure(KvShape const& shape, T const* original, T const* decoded) {
         std::min(kMostParts, static_cast<std::uint64_t>(Kokkos::DefaultHostExecutionSpace().concurrency()));
     std::vector<RelativeErrors> counts(parts);
     std::vector<float> largest(parts, 0);
-    for_each_relative_error(blocks, original, decoded, floor, parts, [&](std::uint64_t part, float relative) {
-        counts[part].count(relative);
-        largest[part] = std::max(largest[part], relative);
-    });
+    std::vector<double> relative_sums(blocks.count());
+    for_each_relative_error(blocks, original, decoded, floor, parts,
+                            [&](std::uint64_t part, std::uint64_t block, double exact) {
+                                auto const relative = static_cast<float>(exact);
+                                counts[part].count(relative);
+                                largest[part] = std::max(largest[part], relative);
+                                relative_sums[block] += exact;
+                            });
     for (auto const& part : counts) distortion.relative_errors += part;
+    for (auto const sum : relative_sums) distortion.relative_error_sum += sum;
     if (distortion.relative_errors.values() == 0) return distortion;
 
     constexpr std::size_t members = std::size_t{1} << RelativeErrors::low_bits;
@@ -171,11 +176,14 @@ Distortion measure(KvShape const& shape, T const* original, T const* decoded) {
         places[which] = distortion.relative_errors.place(kQuantiles[which]);
     using Members = std::array<std::array<std::uint64_t, members>, kQuantiles.size()>;
     std::vector<Members> within(parts, Members{});
-    for_each_relative_error(blocks, original, decoded, floor, parts, [&](std::uint64_t part, float relative) {
-        auto const bin = RelativeErrors::bin_of(relative);
-        for (std::size_t which = 0; which < places.size(); ++which)
-            if (bin == places[which].bin) ++within[part][which][std::bit_cast<std::uint32_t>(relative) % members];
-    });
+    for_each_relative_error(blocks, original, decoded, floor, parts,
+                            [&](std::uint64_t part, std::uint64_t, double exact) {
+                                auto const relative = static_cast<float>(exact);
+                                auto const bin = RelativeErrors::bin_of(relative);
+                                for (std::size_t which = 0; which < places.size(); ++which)
+                                    if (bin == places[which].bin)
+                                        ++within[part][which][std::bit_cast<std::uint32_t>(relative) % members];
+                            });
     std::array<double, kQuantiles.size()> exact{};
     for (std::size_t which = 0; which < places.size(); ++which) {
         std::uint64_t below = 0;
@@ -239,6 +247,12 @@ std::optional<double> ErrorSums::cosine() const {
     return cosine_of(xy, xx, yy);
 }
 
+std::optional<double> Distortion::relative_error_mean() const {
+    auto const count = relative_errors.values();
+    if (count == 0) return std::nullopt;
+    return relative_error_sum / static_cast<double>(count);
+}
+
 RelativeErrors::RelativeErrors() : counts_(std::size_t{1} << (31 - low_bits)) {}
 
 std::uint32_t RelativeErrors::bin_of(float relative_error) {
@@ -286,16 +300,18 @@ Distortion measure_distortion(KvShape const& shape, ElementType type, std::byte 
     return typed.operator()<float>();
 }
 
-PooledDistortion pooled(std::vector<Distortion const*> const& components) {
+PooledDistortion pooled(std::vector<Distortion const*> const& parts) {
     PooledDistortion both;
     RelativeErrors counts;
-    double largest = 0;
-    for (auto const* component : components) {
-        both.total += component->total;
-        counts += component->relative_errors;
-        if (component->quantiles) largest = std::max(largest, component->quantiles->max);
+    double largest = 0, sum = 0;
+    for (auto const* part : parts) {
+        both.total += part->total;
+        counts += part->relative_errors;
+        sum += part->relative_error_sum;
+        if (part->quantiles) largest = std::max(largest, part->quantiles->max);
     }
     if (counts.values() == 0) return both;
+    both.relative_error_mean = sum / static_cast<double>(counts.values());
     auto const at = [&](std::size_t which) { return RelativeErrors::middle(counts.place(kQuantiles[which]).bin); };
     both.quantiles = {at(0), at(1), at(2), largest};
     return both;

@@ -43,7 +43,7 @@ struct ErrorSums {
 };
 
 /// The relative errors |e| / |x| of the pairs with |x| above a floor, rounded to float and counted by their upper 20
-/// bits (1 part in 4096): enough to find the exact quantiles in one more pass, and to merge.
+/// bits (1 part in 2048): enough to find the exact quantiles in one more pass, and to merge.
 class RelativeErrors {
   public:
     static constexpr unsigned low_bits = 12;
@@ -60,7 +60,7 @@ class RelativeErrors {
     };
     /// The quantile is the least value with at least `quantile` of all values at or below it. Requires values() > 0.
     Place place(double quantile) const;
-    /// The middle of a bin, within 1 part in 8192 of all its members; exactly zero for the bin of zero.
+    /// The middle of a bin, within 1 part in 4096 of all its members; exactly zero for the bin of zero.
     static double middle(std::uint32_t bin);
     static std::uint32_t bin_of(float relative_error);
 
@@ -79,6 +79,8 @@ struct Distortion {
     ErrorSums total;
     std::vector<ErrorSums> heads;  ///< [layer * shape.heads + head]
     RelativeErrors relative_errors;
+    double relative_error_sum = 0;  ///< over the pairs counted above
+    std::optional<double> relative_error_mean() const;
     /// Exact order statistics of the relative errors rounded to float; nothing where no |x| is above the floor.
     std::optional<RelativeQuantiles> quantiles;
 };
@@ -91,11 +93,13 @@ inline constexpr double kRelativeErrorFloor = 1e-3;
 Distortion measure_distortion(KvShape const& shape, ElementType type, std::byte const* original,
                               std::byte const* decoded);
 
-/// K and V as one component. Its quantiles are those of the merged counts, within 1 part in 8192; its maximum is exact.
+/// Several parts (K and V, or the parts that ranks hold) as one. Its quantiles are those of the merged counts, within 1
+/// part in 4096; the rest is exact. Sums are taken in the order given. Each part keeps its own floor of relative errors.
 struct PooledDistortion {
     ErrorSums total;
+    std::optional<double> relative_error_mean;
     std::optional<RelativeQuantiles> quantiles;
 };
-PooledDistortion pooled(std::vector<Distortion const*> const& components);
+PooledDistortion pooled(std::vector<Distortion const*> const& parts);
 
 }  // namespace kvstone

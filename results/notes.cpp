@@ -122,7 +122,7 @@ constexpr std::array table{
     Note{"profile", "component", "k, v or kv"},
     Note{"profile", "layer", "Layer; -1: not along layers"},
     Note{"profile", "head", "Head; -1: not along heads"},
-    Note{"profile", "position", "Token or rank on the axis; -1: not along one"},
+    Note{"profile", "position", "Token, rank or cycle on the axis; -1: not along one"},
     Note{"profile", "value", "The figure; null: not finite"},
     Note{"combined", "", "Figures over all processes of a cell that has more than one: medians over processes"},
     Note{"combined", "campaign", "The campaign"},

@@ -22,7 +22,7 @@ constexpr std::size_t codec_width = 27;
 
 enum class Notation { decimals, error, ratio };
 
-/// One column of the table: a figure of one component.
+/// One column of the table: a figure of one component. A table leaves out the columns that none of its codecs has.
 struct Column {
     std::string_view title;
     std::string_view component;
@@ -36,6 +36,12 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"K nmse", "k", "nmse", Notation::error, 8},
                              Column{"V cosine", "v", "cosine", Notation::decimals, 8},
                              Column{"V nmse", "v", "nmse", Notation::error, 8},
+                             Column{"K nmse 1", "k", "first_cycle_nmse", Notation::error, 8},
+                             Column{"K nmse n", "k", "last_cycle_nmse", Notation::error, 8},
+                             Column{"K drift", "k", "cycle_drift", Notation::error, 8},
+                             Column{"V nmse 1", "v", "first_cycle_nmse", Notation::error, 8},
+                             Column{"V nmse n", "v", "last_cycle_nmse", Notation::error, 8},
+                             Column{"V drift", "v", "cycle_drift", Notation::error, 8},
                              Column{"enc GB/s", "kv", "encode_gb_per_s", Notation::ratio, 8},
                              Column{"enc M", "kv", "encode_roofline", Notation::ratio, 5},
                              Column{"dec GB/s", "kv", "decode_gb_per_s", Notation::ratio, 8},
@@ -156,7 +162,11 @@ void show_group(std::ostream& out, Style style, Group const& group) {
     std::size_t width = 5;
     for (auto const& row : group.rows) width = std::max(width, std::min(codec_width, display_width(row.codec)));
     fmt::print(out, "\n{}\n{:<{}}", style.bold(group.title), "codec", width);
-    for (auto const& column : columns) fmt::print(out, "  {:>{}}", column.title, column.width);
+    std::vector<std::size_t> shown;
+    for (std::size_t i = 0; i < columns.size(); ++i)
+        if (std::ranges::any_of(group.rows, [i](CellRow const& row) { return row.figures[i].has_value(); }))
+            shown.push_back(i);
+    for (auto const i : shown) fmt::print(out, "  {:>{}}", columns[i].title, columns[i].width);
     fmt::print(out, "\n");
     for (auto const& row : group.rows) {
         auto const own = display_width(row.codec);
@@ -167,7 +177,7 @@ void show_group(std::ostream& out, Style style, Group const& group) {
             fmt::print(out, "  {}\n", style.red(row.status));
             continue;
         }
-        for (std::size_t i = 0; i < columns.size(); ++i)
+        for (auto const i : shown)
             fmt::print(out, "  {:>{}}", row.figures[i] ? formatted(columns[i].notation, row.figures[i]->value) : "-",
                        columns[i].width);
         fmt::print(out, "\n");

@@ -35,23 +35,6 @@ void time_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind, M
     }
 }
 
-/// Keeps the first reason.
-void refuse(Measurement& measurement, Status status, std::string const& component, std::string const& reason) {
-    if (measurement.status != Status::ok) return;
-    measurement.status = status;
-    measurement.reason = fmt::format("{}: {}", component, reason);
-}
-
-void check_values(ErrorSums const& sums, std::string const& component, Measurement& measurement) {
-    if (sums.made > 0)
-        refuse(measurement, Status::verify_failed, component,
-               fmt::format("{} finite values were decoded as NaN or infinity", sums.made));
-    if (sums.lost > 0)
-        refuse(measurement, Status::error, component,
-               fmt::format("{} of {} values that are NaN or infinite in the original do not survive this codec",
-                           sums.lost, sums.nonfinite));
-}
-
 RoundtripResult roundtrip(Component component, HostTensor tensor, BackendKind kind, AttemptRequest const& request,
                           Codec const& text, Measurement& measurement) {
     RoundtripResult result;

@@ -1,6 +1,7 @@
 #include "harness/workloads/roundtrip_figures.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -33,14 +34,16 @@ class FigureWriter {
     std::string component_;
 };
 
-/// Median time of a pass; of several components: the sum of their medians, with the bounds summed too.
+/// Median and mean time of a pass; of several components: the sums of theirs, with the bounds of the medians summed too.
 struct PassTime {
     double ns = 0;
+    double mean_ns = 0;
     std::uint64_t n = 0;
     std::optional<Interval> interval = Interval{};
 
     void add(std::vector<double> const& samples) {
         ns += median(samples);
+        mean_ns += std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(samples.size());
         n = n == 0 ? samples.size() : std::min<std::uint64_t>(n, samples.size());
         auto const own = median_interval(samples);
         if (interval && own)
@@ -50,9 +53,14 @@ struct PassTime {
     }
 };
 
-void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t values, double nominal_bits) {
+void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t original_bytes, std::uint64_t values,
+               double nominal_bits) {
+    double const original = static_cast<double>(original_bytes);
     double const stored = static_cast<double>(ledger.stored_bytes());
     double const count = static_cast<double>(values);
+    figures.add("original_bytes", original);
+    figures.add("stored_bytes", stored);
+    figures.add("bytes_saved", original - stored);
     figures.add("bits_per_value", 8 * stored / count);
     figures.add("nominal_bits_per_value", nominal_bits);
     figures.add("ratio_vs_fp16", 2 * count / stored);
@@ -63,7 +71,8 @@ void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t va
     }
 }
 
-void add_errors(FigureWriter& figures, ErrorSums const& sums, std::optional<RelativeQuantiles> const& quantiles) {
+void add_errors(FigureWriter& figures, ErrorSums const& sums, std::optional<double> relative_error_mean,
+                std::optional<RelativeQuantiles> const& quantiles) {
     figures.add("mae", sums.mae());
     figures.add("rmse", sums.rmse());
     figures.add("nmse", sums.nmse());
@@ -72,6 +81,7 @@ void add_errors(FigureWriter& figures, ErrorSums const& sums, std::optional<Rela
     auto const quantile = [&](double RelativeQuantiles::* member) {
         return quantiles ? std::optional((*quantiles).*member) : std::nullopt;
     };
+    figures.add("relative_error_mean", relative_error_mean);
     figures.add("relative_error_p50", quantile(&RelativeQuantiles::p50));
     figures.add("relative_error_p95", quantile(&RelativeQuantiles::p95));
     figures.add("relative_error_p99", quantile(&RelativeQuantiles::p99));
@@ -84,6 +94,7 @@ void add_speed(FigureWriter& figures, PassTime const& encode, PassTime const& de
                double stored_bytes, double encode_traffic, double decode_traffic) {
     auto const direction = [&](std::string const& name, PassTime const& time, double traffic) {
         figures.add(name + "_ns", time.ns, time.n, time.interval);
+        figures.add(name + "_mean_ns", time.mean_ns, time.n, {});
         // Bytes per nanosecond are 10^9 bytes per second.
         std::optional<Interval> rate;
         if (time.interval) rate = Interval{original_bytes / time.interval->high, original_bytes / time.interval->low};
@@ -115,8 +126,8 @@ void add_profiles(RoundtripResult const& result, Measurement& measurement) {
     }
 }
 
-void add_component(std::string const& component, std::vector<RoundtripResult> const& results, ErrorSums const& errors,
-                   std::optional<RelativeQuantiles> const& quantiles, Measurement& measurement) {
+void add_component(std::string const& component, std::vector<RoundtripResult> const& results,
+                   PooledDistortion const& errors, Measurement& measurement) {
     FigureWriter figures(measurement, component);
     ByteLedger ledger;
     PassTime encode, decode;
@@ -136,9 +147,9 @@ void add_component(std::string const& component, std::vector<RoundtripResult> co
         encode.add(result.encode_ns);
         decode.add(result.decode_ns);
     }
-    add_bytes(figures, ledger, values, nominal_bits / static_cast<double>(values));
+    add_bytes(figures, ledger, original_bytes, values, nominal_bits / static_cast<double>(values));
     figures.add_count("allocated_bytes", allocated_bytes);
-    add_errors(figures, errors, quantiles);
+    add_errors(figures, errors.total, errors.relative_error_mean, errors.quantiles);
     if (timed)
         add_speed(figures, encode, decode, static_cast<double>(original_bytes),
                   static_cast<double>(ledger.stored_bytes()), static_cast<double>(encode_traffic),
@@ -150,7 +161,8 @@ void add_component(std::string const& component, std::vector<RoundtripResult> co
 void add_roundtrip_figures(std::vector<RoundtripResult> const& results, Measurement& measurement) {
     std::vector<Distortion const*> distortions;
     for (auto const& result : results) {
-        add_component(result.component, {result}, result.distortion.total, result.distortion.quantiles, measurement);
+        auto const& own = result.distortion;
+        add_component(result.component, {result}, {own.total, own.relative_error_mean(), own.quantiles}, measurement);
         FigureWriter(measurement, result.component)
             .add("channel_rms_max_over_median", result.channel_rms_max_over_median);
         add_samples(result, measurement);
@@ -158,8 +170,7 @@ void add_roundtrip_figures(std::vector<RoundtripResult> const& results, Measurem
         distortions.push_back(&result.distortion);
     }
     if (results.size() < 2) return;
-    auto const both = pooled(distortions);
-    add_component("kv", results, both.total, both.quantiles, measurement);
+    add_component("kv", results, pooled(distortions), measurement);
 }
 
 }  // namespace kvstone

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <memory>
 
+#include <fmt/format.h>
+
 #include "backends/floats.hpp"
 #include "codecs/container.hpp"
 #include "codecs/error_bounds.hpp"
@@ -37,6 +39,22 @@ std::vector<float> widened(std::byte const* data, ElementType type, KvShape cons
 }
 
 }  // namespace
+
+void refuse(Measurement& measurement, Status status, std::string const& component, std::string const& reason) {
+    if (measurement.status != Status::ok) return;
+    measurement.status = status;
+    measurement.reason = fmt::format("{}: {}", component, reason);
+}
+
+void check_values(ErrorSums const& sums, std::string const& component, Measurement& measurement) {
+    if (sums.made > 0)
+        refuse(measurement, Status::verify_failed, component,
+               fmt::format("{} finite values were decoded as NaN or infinity", sums.made));
+    if (sums.lost > 0)
+        refuse(measurement, Status::error, component,
+               fmt::format("{} of {} values that are NaN or infinite in the original do not survive this codec",
+                           sums.lost, sums.nonfinite));
+}
 
 bool stored_bytes_matter(TensorCodec& codec, std::span<std::byte> container, Workbench const& bench,
                          std::uint64_t decoded_hash) {

@@ -4,9 +4,17 @@
 #include <span>
 
 #include "codecs/tensor_codec.hpp"
+#include "harness/distortion.hpp"
 #include "harness/workloads/workbench.hpp"
+#include "results/measurement.hpp"
 
 namespace kvstone {
+
+/// Gives an attempt that is ok so far a status and "COMPONENT: REASON"; the first reason stays.
+void refuse(Measurement& measurement, Status status, std::string const& component, std::string const& reason);
+
+/// Refuses finite values that came back as NaN or infinite, and NaN or infinities that did not come back.
+void check_values(ErrorSums const& sums, std::string const& component, Measurement& measurement);
 
 /// Whether decoding reads what is stored: spoils bytes of the container's largest plane, below the checksum, and looks
 /// for a difference to what was decoded before. Decoding to a complaint is one. The container, what `codec` holds and

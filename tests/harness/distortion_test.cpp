@@ -56,6 +56,7 @@ TEST(Distortion, HandWorkedNumbers) {
     EXPECT_EQ(d.quantiles->p95, 0.5);
     EXPECT_EQ(d.quantiles->p99, 0.5);
     EXPECT_EQ(d.quantiles->max, 0.5);
+    EXPECT_DOUBLE_EQ(*d.relative_error_mean(), 0.25);
 }
 
 TEST(Distortion, TheWorstVectorIsOneOfAHeadAtAToken) {
@@ -69,7 +70,7 @@ TEST(Distortion, TheWorstVectorIsOneOfAHeadAtAToken) {
 }
 
 struct Reference {
-    double mae, rmse, nmse, l1, cosine, cosine_min, p50, p95, p99;
+    double mae, rmse, nmse, l1, cosine, cosine_min, mean, p50, p95, p99;
 };
 
 /// Straight from the definitions, in long double. `mutant` breaks one of them.
@@ -107,10 +108,13 @@ Reference reference(KvShape const& shape, std::vector<float> const& x, std::vect
     }
     double const floor = (mutant == 2 ? 2 : 1) * kRelativeErrorFloor * std::sqrt(static_cast<double>(squares / n));
     std::vector<float> relative;
+    long double sum = 0;
     for (std::size_t i = 0; i < x.size(); ++i)
         if (std::fabs(static_cast<double>(x[i])) > floor)
             relative.push_back(static_cast<float>(std::fabs(static_cast<double>(y[i]) - static_cast<double>(x[i])) /
                                                   std::fabs(static_cast<double>(x[i]))));
+    for (auto const one : relative) sum += one;
+    r.mean = static_cast<double>(sum / static_cast<long double>(mutant == 4 ? x.size() : relative.size()));
     std::ranges::sort(relative);
     auto const at = [&](double q) {
         auto const rank = std::ceil(q * static_cast<double>(relative.size())) - (mutant == 3 ? 1 : 0);
@@ -126,8 +130,8 @@ bool agrees(Distortion const& d, Reference const& r) {
     auto const near = [](double a, double b) { return std::fabs(a - b) <= 1e-12 * std::fabs(b); };
     return near(*d.total.mae(), r.mae) && near(*d.total.rmse(), r.rmse) && near(*d.total.nmse(), r.nmse) &&
            near(*d.total.relative_error_l1(), r.l1) && near(*d.total.cosine(), r.cosine) &&
-           near(d.total.cosine_min, r.cosine_min) && d.quantiles->p50 == r.p50 && d.quantiles->p95 == r.p95 &&
-           d.quantiles->p99 == r.p99;
+           near(d.total.cosine_min, r.cosine_min) && std::fabs(*d.relative_error_mean() - r.mean) <= 1e-7 * r.mean &&
+           d.quantiles->p50 == r.p50 && d.quantiles->p95 == r.p95 && d.quantiles->p99 == r.p99;
 }
 
 TEST(Distortion, AgreesWithLongDoubleAndEveryMutantDoesNot) {
@@ -141,6 +145,7 @@ TEST(Distortion, AgreesWithLongDoubleAndEveryMutantDoesNot) {
             EXPECT_FALSE(agrees(d, reference(shape, x, y, 1))) << "variance over n - 1";
             if (mean == 0 && shape.values() > 10'000) {
                 EXPECT_FALSE(agrees(d, reference(shape, x, y, 2))) << "twice the floor";
+                EXPECT_FALSE(agrees(d, reference(shape, x, y, 4))) << "a mean over values below the floor too";
             }
             EXPECT_FALSE(agrees(d, reference(shape, x, y, 3))) << "the rank before";
         }
@@ -153,9 +158,10 @@ TEST(Distortion, IsEqualToTheLastBitForAnyNumberOfThreads) {
     auto const y = with_noise(x, 0.01F, 4);
     auto const figures = [&] {
         auto const d = distortion_of(shape, x, y);
-        return std::vector<double>{*d.total.mae(),     *d.total.rmse(),    *d.total.nmse(),     *d.total.cosine(),
-                                   d.total.cosine_min, d.quantiles->p50,   d.quantiles->p95,    d.quantiles->p99,
-                                   d.quantiles->max,   *d.heads[4].nmse(), *d.heads[4].cosine()};
+        return std::vector<double>{*d.total.mae(),     *d.total.rmse(),      *d.total.nmse(),
+                                   *d.total.cosine(),  d.total.cosine_min,   d.quantiles->p50,
+                                   d.quantiles->p95,   d.quantiles->p99,     d.quantiles->max,
+                                   *d.heads[4].nmse(), *d.heads[4].cosine(), *d.relative_error_mean()};
     };
     auto const threads = omp_get_max_threads();
     omp_set_num_threads(1);
@@ -216,6 +222,7 @@ TEST(Distortion, MetricsWithoutADenominatorAreNothing) {
     EXPECT_FALSE(none.total.mae());
     EXPECT_FALSE(none.total.cosine());
     EXPECT_FALSE(none.quantiles);
+    EXPECT_FALSE(none.relative_error_mean());
     auto const zeros = distortion_of({1, 1, 1, 2}, {0, 0}, {0, 1});
     EXPECT_TRUE(zeros.total.mae());
     EXPECT_FALSE(zeros.total.nmse());
@@ -251,9 +258,39 @@ TEST(PooledDistortion, IsThatOfAllValuesTogether) {
     EXPECT_NEAR(*both.total.nmse(), *whole.total.nmse(), 1e-12);
     EXPECT_EQ(both.total.cosine_min, whole.total.cosine_min);
     EXPECT_EQ(both.quantiles->max, std::max(dk.quantiles->max, dv.quantiles->max));
-    // The floors of K, of V and of both differ by a little; the resolution of merged counts is 1 / 8192.
+    // The floors of K, of V and of both differ by a little; the resolution of merged counts is 1 / 4096.
     EXPECT_NEAR(both.quantiles->p50 / whole.quantiles->p50, 1, 5e-3);
     EXPECT_GT(std::fabs(both.quantiles->p50 / dk.quantiles->p50 - 1), 0.1);
+}
+
+/// What ranks that hold the layers of one tensor find out apart is what one rank finds out.
+TEST(PooledDistortion, PartsOfRanksMerge) {
+    KvShape const shape{1, 2, 100, 16};
+    std::vector<float> x, y;
+    std::vector<Distortion> parts;
+    auto const values = random_values(shape.values(), 21);
+    for (unsigned rank = 0; rank < 3; ++rank) {
+        auto own = values;  // of one size in each layer, so that all floors are the same
+        std::ranges::rotate(own, own.begin() + 100 * rank);
+        auto const decoded = with_noise(own, 0.02F * static_cast<float>(rank + 1), 22 + rank);
+        parts.push_back(distortion_of(shape, own, decoded));
+        x.insert(x.end(), own.begin(), own.end());
+        y.insert(y.end(), decoded.begin(), decoded.end());
+    }
+    auto const merged = pooled({&parts[0], &parts[1], &parts[2]});
+    auto const whole = distortion_of({3, 2, 100, 16}, x, y);
+    auto const near = [](double a, double b) { return std::fabs(a - b) <= 1e-12 * std::fabs(b); };
+    EXPECT_EQ(merged.total.values, whole.total.values);
+    EXPECT_TRUE(near(*merged.total.mae(), *whole.total.mae()));
+    EXPECT_TRUE(near(*merged.relative_error_mean, *whole.relative_error_mean()));
+    EXPECT_EQ(merged.total.max_abs_error, whole.total.max_abs_error);
+    EXPECT_EQ(merged.quantiles->max, whole.quantiles->max);
+    for (auto const quantile : {&RelativeQuantiles::p50, &RelativeQuantiles::p95, &RelativeQuantiles::p99})
+        EXPECT_NEAR((*merged.quantiles).*quantile / (*whole.quantiles).*quantile, 1, 1.0 / 4096);
+    // Parts differ: one that is forgotten shows.
+    auto const less = pooled({&parts[0], &parts[1]});
+    EXPECT_FALSE(near(*less.relative_error_mean, *whole.relative_error_mean()));
+    EXPECT_FALSE(near(*less.total.mae(), *whole.total.mae()));
 }
 
 TEST(RelativeErrors, PlacesAndBins) {

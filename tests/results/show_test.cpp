@@ -110,6 +110,20 @@ TEST(ShowTest, JudgesTargetsAndCountsPublishedFiguresApart) {
               "pass fail fail fail null");
 }
 
+TEST(ShowTest, ATableHasTheColumnsThatItsCodecsHave) {
+    test::Folder folder;
+    auto store = Store::open(folder.file());
+    auto cell = test::cell("int8");
+    cell.workload = "cycles";
+    auto const campaign = store.begin_campaign(test::plan({cell}), test::build(), "hw", false);
+    auto m = test::measurement(cell);
+    m.figures = {{"k", "first_cycle_nmse", 2.5e-5, 10, {}, {}}, {"k", "cycle_drift", 0.0, 10, {}, {}}};
+    store.ingest(campaign, {m});
+    EXPECT_THAT(shown(store), HasSubstr("\ncycles  tiny  512 tokens  openmp\n"
+                                        "codec  K nmse 1   K drift\n"
+                                        "int8   2.50e-05         0\n"));
+}
+
 TEST(ShowTest, ReadsAFileThatAnOlderBuildWrote) {
     test::Folder folder;
     {
