@@ -46,14 +46,14 @@ struct Rule {
 };
 
 /// Grammar (the first matching rule wins; a bare pipeline is rest{pipeline}):
-///   codec    = pipeline | rule { " " rule } ;
+///   codec    = preset | pipeline | rule { " " rule } ;
 ///   rule     = selector { "," selector } "{" pipeline "}" ;
 ///   selector = "k" | "v" | "layers(" ranges ")" | "first_layers(" n ")" | "last_layers(" n ")" | "heads(" ranges ")"
 ///            | "sink(" n ")" | "window(" n ")" | "rest" ;
 ///   pipeline = stage { " | " stage } ;
 ///   stage    = name [ ":" key "=" value { "," key "=" value } ] ;
 /// first_layers(n) is another spelling of layers(0-(n-1)); last_layers(n) counts from the end of whatever tensor it meets,
-/// and takes all of one that has fewer layers. Where no rule takes a part, parsing fails: a codec covers every value of K
+/// and takes all of one that has fewer layers. A preset (presets.hpp) is another spelling of the text it stands for. Where no rule takes a part, parsing fails: a codec covers every value of K
 /// and V.
 class Codec {
   public:

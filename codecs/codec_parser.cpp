@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "codecs/codec.hpp"
+#include "codecs/presets.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 
@@ -21,6 +22,12 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; 
 bool is_word(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
            c == '.' || c == '+' || c == '/';
+}
+
+std::string_view without_outer_blanks(std::string_view text) {
+    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+    return text;
 }
 
 /// Sorted, joined where they touch or overlap.
@@ -188,6 +195,8 @@ class Parser {
         do {
             if (stages.size() == most_stages) throw ConfigError(fmt::format("more than {} stages", most_stages));
             auto const name = word("a stage");
+            if (find_preset(name) != nullptr)
+                throw ConfigError("a preset is a whole codec and stands alone", name, names_of(StageKind::quantiser));
             auto const& entry = stage_named(name);
             if (entry.kind == StageKind::quantiser) {
                 if (quantised) throw ConfigError("a pipeline has exactly one quantiser; this is the second", name);
@@ -278,7 +287,8 @@ void check_coverage(std::vector<Rule> const& rules) {
 
 Codec Codec::parse(std::string_view text) {
     Codec codec;
-    codec.rules_ = Parser(text).parse();
+    auto const* const preset = find_preset(without_outer_blanks(text));
+    codec.rules_ = Parser(preset != nullptr ? preset->text : text).parse();
     check_coverage(codec.rules_);
     return codec;
 }

@@ -5,8 +5,11 @@
 #include <iostream>
 #include <map>
 
+#include <fmt/format.h>
+
 #include "backends/backend.hpp"
 #include "codecs/codec.hpp"
+#include "codecs/presets.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/vocabulary.hpp"
 #include "harness/sources/shapes.hpp"
@@ -26,6 +29,8 @@ QueryResult list_stages() {
 
 QueryResult list_codecs() {
     QueryResult table{{"codec", "summary"}, {}};
+    for (auto const& preset : presets())
+        table.rows.push_back({std::string(preset.name), fmt::format("{}: {}", preset.summary, preset.text)});
     for (auto const& stage : registered_stages()) table.rows.push_back({stage.example, stage.summary});
     return table;
 }
