@@ -93,6 +93,19 @@ TEST(StageBytes, Int8SamplesAreEvenlySpaced) {
     EXPECT_EQ(planes[0], bytes_of({1, 0x7f, 0x81, 0x7f, 0x7f, 3, 0x7f, 4, 0x7f, 0x7f}));
 }
 
+TEST(StageBytes, LloydMaxScalesByNormOrRms) {
+    auto const codes = bytes_of({0x3f});
+    EXPECT_EQ(stored_planes("lloydmax:bits=2", {1, 1, 1, -1}), (std::vector<Bytes>{codes, bytes_of({0x00, 0x40})}));
+    // 2 x 2 / (2 x 1.5104) = 1.3242 and 2 x 4 / (4 x 1.5104), which is the same.
+    auto const corrected = bytes_of({0x4c, 0x3d});
+    EXPECT_EQ(stored_planes("lloydmax:bits=2,norm=matched", {1, 1, 1, -1}), (std::vector<Bytes>{codes, corrected}));
+    EXPECT_EQ(stored_planes("lloydmax:bits=2,norm=eden", {1, 1, 1, -1}), (std::vector<Bytes>{codes, corrected}));
+    EXPECT_EQ(stored_planes("lloydmax:bits=2,scale=tensor", {2, 2, 2, -2}),
+              (std::vector<Bytes>{codes, bytes_of({0, 0, 0, 0x40})}));
+    // Zeros have the code below zero, and a norm of nothing.
+    EXPECT_EQ(stored_planes("lloydmax:bits=8", {0, 0}), (std::vector<Bytes>{bytes_of({127, 127}), bytes_of({0, 0})}));
+}
+
 TEST(StageBytes, ZstdStoresWhatDoesNotShrink) {
     // Two bytes cannot shrink.
     auto const planes = stored_planes("fp16 | zstd", {1.0F});

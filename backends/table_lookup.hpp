@@ -1,0 +1,143 @@
+#pragma once
+// Searching and reading small tables of floats, block by block.
+//
+// A plain loop over a table does not vectorise: each value looks at a place of its own. Where the processor permutes the
+// lanes of a register by other lanes (AVX-512), a table of up to 64 floats lies in registers; elsewhere the same results
+// come from plain loops.
+
+#include <cstdint>
+#include <type_traits>
+
+#include <Kokkos_Macros.hpp>
+
+#include "backends/floats.hpp"
+
+#if defined(__AVX512F__) && !defined(__CUDACC__)
+#include <immintrin.h>
+#define KVSTONE_TABLES_IN_REGISTERS
+#endif
+
+namespace kvstone {
+
+/// Most bits of a code that count_below() finds.
+inline constexpr unsigned most_searched_bits = 5;
+/// How many floats count_below() may read: those behind the thresholds are infinity.
+inline constexpr std::uint64_t searched_thresholds = 48;
+/// How many floats look_up() may read even where there are fewer codes.
+inline constexpr std::uint64_t least_table_entries = 16;
+
+/// codes[i] = how many of 2^bits - 1 thresholds are below values[i], NaN taken for 0, each compared with all.
+template <unsigned bits>
+KOKKOS_INLINE_FUNCTION void count_below_in_loop(float const* thresholds, float const* values, std::uint64_t count,
+                                                std::uint8_t* codes) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+        float const value = values[i] == values[i] ? values[i] : 0.0F;
+        std::uint32_t code = 0;
+        for (std::uint32_t k = 0; k < (1U << bits) - 1; ++k) code += value > thresholds[k] ? 1 : 0;
+        codes[i] = static_cast<std::uint8_t>(code);
+    }
+}
+
+/// values[i] = table[codes[i]] * factor.
+template <class T>
+KOKKOS_INLINE_FUNCTION void look_up_in_loop(float const* table, float factor, std::uint8_t const* codes,
+                                            std::uint64_t count, T* values) {
+    for (std::uint64_t i = 0; i < count; ++i) values[i] = from_float<T>(table[codes[i]] * factor);
+}
+
+#ifdef KVSTONE_TABLES_IN_REGISTERS
+
+/// The same by halving, 16 values at a time: each step looks its threshold up by what the steps before found.
+template <unsigned bits>
+inline void count_below(float const* thresholds, float const* values, std::uint64_t count, std::uint8_t* codes) {
+    // Step s adds 2^s where thresholds[found + 2^s - 1] is below.
+    __m512 low[bits];
+    __m512 high[bits];
+    for (unsigned s = 0; s < bits; ++s) {
+        low[s] = _mm512_loadu_ps(thresholds + (1U << s) - 1);
+        high[s] = _mm512_loadu_ps(thresholds + (1U << s) - 1 + 16);
+    }
+    std::uint64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        __m512 value = _mm512_loadu_ps(values + i);
+        value = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(value, value, _CMP_ORD_Q), value);
+        __m512i found = _mm512_setzero_si512();
+#pragma GCC unroll 8
+        for (unsigned s = bits; s-- > 0;) {
+            auto const threshold =
+                bits == 5 ? _mm512_permutex2var_ps(low[s], found, high[s]) : _mm512_permutexvar_ps(found, low[s]);
+            auto const below = _mm512_cmp_ps_mask(value, threshold, _CMP_GT_OQ);
+            found = _mm512_mask_add_epi32(found, below, found, _mm512_set1_epi32(1 << s));
+        }
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + i), _mm512_cvtepi32_epi8(found));
+    }
+    count_below_in_loop<bits>(thresholds, values + i, count - i, codes + i);
+}
+
+/// values[i] = table[codes[i]] * factor; codes are below 2^bits.
+inline void look_up(unsigned bits, float const* table, float factor, std::uint8_t const* codes, std::uint64_t count,
+                    float* values) {
+    auto const scaled = [&](unsigned part) -> __m512 {
+        return _mm512_mul_ps(_mm512_loadu_ps(table + part * 16), _mm512_set1_ps(factor));
+    };
+    auto const indices = [&](std::uint64_t i) -> __m512i {
+        return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<__m128i const*>(codes + i)));
+    };
+    std::uint64_t i = 0;
+    if (bits <= 4) {
+        auto const all = scaled(0);
+        for (; i + 16 <= count; i += 16) _mm512_storeu_ps(values + i, _mm512_permutexvar_ps(indices(i), all));
+    } else if (bits == 5) {
+        auto const low = scaled(0);
+        auto const high = scaled(1);
+        for (; i + 16 <= count; i += 16) {
+            _mm512_storeu_ps(values + i, _mm512_permutex2var_ps(low, indices(i), high));
+        }
+    } else if (bits == 6) {
+        __m512 const part[4] = {scaled(0), scaled(1), scaled(2), scaled(3)};
+        for (; i + 16 <= count; i += 16) {
+            auto const index = indices(i);
+            auto const upper = _mm512_test_epi32_mask(index, _mm512_set1_epi32(32));
+            auto const from_low = _mm512_permutex2var_ps(part[0], index, part[1]);
+            auto const from_high = _mm512_permutex2var_ps(part[2], index, part[3]);
+            _mm512_storeu_ps(values + i, _mm512_mask_mov_ps(from_low, upper, from_high));
+        }
+    }
+    look_up_in_loop(table, factor, codes + i, count - i, values + i);
+}
+
+#else
+
+template <unsigned bits>
+KOKKOS_INLINE_FUNCTION void count_below(float const* thresholds, float const* values, std::uint64_t count,
+                                        std::uint8_t* codes) {
+    count_below_in_loop<bits>(thresholds, values, count, codes);
+}
+
+#endif
+
+/// For every element type, and for floats where tables do not lie in registers.
+template <class T>
+KOKKOS_INLINE_FUNCTION void look_up(unsigned, float const* table, float factor, std::uint8_t const* codes,
+                                    std::uint64_t count, T* values) {
+    look_up_in_loop(table, factor, codes, count, values);
+}
+
+/// codes[i] = how many of the 2^bits - 1 ascending thresholds are below values[i], NaN taken for 0. bits <= 5.
+KOKKOS_INLINE_FUNCTION void count_below(unsigned bits, float const* thresholds, float const* values,
+                                        std::uint64_t count, std::uint8_t* codes) {
+    switch (bits) {
+        case 1:
+            return count_below<1>(thresholds, values, count, codes);
+        case 2:
+            return count_below<2>(thresholds, values, count, codes);
+        case 3:
+            return count_below<3>(thresholds, values, count, codes);
+        case 4:
+            return count_below<4>(thresholds, values, count, codes);
+        default:
+            return count_below<5>(thresholds, values, count, codes);
+    }
+}
+
+}  // namespace kvstone

@@ -1,0 +1,307 @@
+// lloydmax: every value as the nearest of the 2^b levels that suit a normal distribution best.
+//
+// Purpose    least mean squared error that b bits a value can give for values that are close to normal, as those of
+//            rotated vectors are: `hadamard | lloydmax:bits=b` is TurboQuant-mse, and with norm=matched the coded keys
+//            and values of LMCache's presets without its rotation's name.
+// Source     Max, "Quantizing for Minimum Distortion", IRE Trans. Inf. Theory 1960; Zandieh et al., "TurboQuant", 2025
+//            (algorithm 1); Vargaftik et al., "EDEN", ICML 2022 (the unbiased scale).
+// Planes     payload: b-bit codes (see bit_packing.hpp), code k for the k-th level from below; each vector from a byte of
+//                     its own, in [layer, head, token] order
+//            scales:  scale=vector  one fp16 a vector, S, in the same order
+//                     scale=tensor  one f32: S
+//            Decoded values are S / sqrt(d) times a level (vector of d values), or S times a level (tensor).
+//            Levels are computed (see lloyd_max.hpp) and not stored.
+// Options    scale=vector S from each vector's Euclidean norm n; what is coded is sqrt(d) x / n.
+//                  tensor S = RMS of the section, f32, at least 2^-126 where it is not 0, and so small that decoded
+//                         values are finite; what is coded is x / S.
+//            norm  (vector) what S is, c being the coded vector's levels:
+//                  none     n, rounded to fp16 before coding, so that values are coded by what is stored
+//                  matched  n sqrt(d) / |c|: the decoded vector's norm is n
+//                  eden     sqrt(d) n^2 / <c, x>: the decoded vector's part along x is x
+//            Sums are taken in double precision.
+// Example    bits=2, (1, 1, 1, -1): n = 2, sqrt(d) x / n = (1, 1, 1, -1); thresholds -.9816, 0, .9816, so codes 3, 3, 3,
+//            0: payload 3f, scales 00 40 (S = 2)
+//            norm=matched: S = 2 x 2 / (2 x 1.5104) = 1.3242: scales 4c 3d
+//            norm=eden: S = 2 x 4 / (4 x 1.5104), the same
+//            scale=tensor, (2, 2, 2, -2): payload 3f, scales 00 00 00 40
+// Error      half the distance between the levels next to x, or the distance to the last level beyond it; with norm that
+//            times what it was coded by, and the level times what S differs from that.
+// NaN, Inf, denormals: not part of norms; Inf becomes the last level on its side, NaN the code of 0 (the level below 0).
+//            Denormals are values as any other; norms below 2^-25 become 0 as fp16, those above 65504 become that.
+
+#include <algorithm>
+#include <array>
+#include <cfloat>
+#include <cmath>
+
+#include "backends/map_pages.hpp"
+#include "codecs/bit_packing.hpp"
+#include "codecs/level_table.hpp"
+#include "codecs/lloyd_max.hpp"
+#include "codecs/registry.hpp"
+#include "codecs/scales.hpp"
+#include "codecs/square_sums.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+
+enum class LevelNorm : std::uint8_t { none, matched, eden };
+
+/// Codes of one part of a vector, at most levels_at_a_time values.
+template <class T>
+KOKKOS_INLINE_FUNCTION void code_levels(LevelTable const& table, T const* values, std::uint64_t count, float inverse,
+                                        std::uint8_t* codes) {
+    float scaled[levels_at_a_time];
+    for (std::uint64_t i = 0; i < count; ++i) scaled[i] = to_float(values[i]) * inverse;
+    table.nearest(scaled, count, codes);
+}
+
+/// value = factor * level for a vector.
+template <class T>
+KOKKOS_INLINE_FUNCTION void restore_levels(LevelTable const& table, std::byte const* packed, float factor,
+                                           Page<T> const& page) {
+    std::uint8_t codes[levels_at_a_time];
+    for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
+        auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
+        unpack_codes(table.bits, packed + first * table.bits / 8, count, codes);
+        look_up(table.bits, table.levels, factor, codes, count, page.values + first);
+    }
+}
+
+/// One scale a vector; a page is one token.
+struct VectorLevels {
+    LevelTable table;
+    LevelNorm norm;
+    double root_of_dim;
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 2> const& to) const {
+        auto const squares = square_sum(page.values, page.dim);
+        auto length = static_cast<float>(Kokkos::sqrt(squares));
+        length = length < FLT_MAX ? length : FLT_MAX;
+        if (norm == LevelNorm::none) length = store_scale(ScaleFormat::fp16, length, to[1]);
+        auto const inverse = length > 0 ? static_cast<float>(root_of_dim / static_cast<double>(length)) : 0.0F;
+        auto const finite_inverse = inverse < FLT_MAX ? inverse : FLT_MAX;
+        double of_levels = 0;
+        double with_levels = 0;
+        std::uint8_t codes[levels_at_a_time];
+        for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
+            auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
+            code_levels(table, page.values + first, count, finite_inverse, codes);
+            pack_codes(table.bits, codes, count, to[0] + first * table.bits / 8);
+            if (norm == LevelNorm::none) continue;
+            float levels[levels_at_a_time];
+            look_up(table.bits, table.levels, 1.0F, codes, count, levels);
+            if (norm == LevelNorm::matched) {
+                of_levels += square_sum(levels, count);
+            } else {
+                with_levels += product_sum(page.values + first, levels, count);
+            }
+        }
+        if (norm == LevelNorm::none) return;
+        double const scale = squares == 0                 ? 0
+                             : norm == LevelNorm::matched ? Kokkos::sqrt(squares / of_levels) * root_of_dim
+                                                          : squares / with_levels * root_of_dim;
+        store_scale(ScaleFormat::fp16, scale < 65504 ? static_cast<float>(scale) : 65504.0F, to[1]);
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 2> const& from, Page<T> const& page) const {
+        auto const scale = static_cast<double>(load_scale(ScaleFormat::fp16, from[1]));
+        restore_levels(table, from[0], static_cast<float>(scale / root_of_dim), page);
+    }
+};
+
+/// One scale for all vectors, stored before. A page is one token.
+struct TensorLevels {
+    LevelTable table;
+    std::byte const* scale;
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 1> const& to) const {
+        auto const stored = get_as<float>(scale);
+        float const inverse = stored > 0 ? 1.0F / stored : 0.0F;
+        std::uint8_t codes[levels_at_a_time];
+        for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
+            auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
+            code_levels(table, page.values + first, count, inverse, codes);
+            pack_codes(table.bits, codes, count, to[0] + first * table.bits / 8);
+        }
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 1> const& from, Page<T> const& page) const {
+        restore_levels(table, from[0], get_as<float>(scale), page);
+    }
+};
+
+class LloydMax : public Quantiser {
+  public:
+    static StageInfo info();
+    explicit LloydMax(Options const& options);
+
+    std::vector<PlaneSpec> planes(Section const& section) const {
+        auto const row = packed_bytes(section.shape.dim, book_.bits());
+        auto const vectors = section.shape.vectors();
+        PlaneSpec const payload{LedgerLine::payload, vectors * row, false, 1, row};
+        if (by_vector_) return {payload, {LedgerLine::scales, vectors * sizeof(Float16), false, sizeof(Float16), 1}};
+        return {payload, {LedgerLine::scales, sizeof(float), false, sizeof(float), 0}};
+    }
+    std::size_t workspace_bytes(Section const& section) const {
+        return table_bytes() + (by_vector_ ? 0 : SquareSum::workspace_bytes(section.shape));
+    }
+    std::uint64_t page_tokens(Section const&) const { return by_vector_ ? 1 : 0; }
+    double encode_reads(Section const&) const { return by_vector_ ? 1 : 2; }
+    double nominal_bits(Section const&) const { return book_.bits(); }
+
+    template <class Space, class T>
+    void encode(Space const& space, Section const& section, KvSpan<T const> values, Planes planes,
+                Workspace workspace) const {
+        auto const table = book_.put(space, workspace);
+        auto const row = packed_bytes(section.shape.dim, book_.bits());
+        PagePlane<std::byte> const payload{planes[0].data, row, 0};
+        if (by_vector_) {
+            std::array<PagePlane<std::byte>, 2> const pages{{payload, {planes[1].data, sizeof(Float16), 0}}};
+            encode_pages(space, values, 1, pages, VectorLevels{table, norm_, root(section)});
+            return;
+        }
+        auto const scale = rms(SquareSum::find(space, values, workspace + table_bytes()), section);
+        copy_to_backend(backend_of<Space>, planes[1].data, reinterpret_cast<std::byte const*>(&scale), sizeof(scale));
+        std::array<PagePlane<std::byte>, 1> const pages{{payload}};
+        encode_pages(space, values, 1, pages, TensorLevels{table, planes[1].data});
+    }
+    template <class Space, class T>
+    void decode(Space const& space, Section const& section, ConstPlanes planes, KvSpan<T> values,
+                Workspace workspace) const {
+        auto const table = book_.put(space, workspace);
+        auto const row = packed_bytes(section.shape.dim, book_.bits());
+        PagePlane<std::byte const> const payload{planes[0].data, row, 0};
+        if (by_vector_) {
+            std::array<PagePlane<std::byte const>, 2> const pages{{payload, {planes[1].data, sizeof(Float16), 0}}};
+            decode_pages(space, pages, 1, values, VectorLevels{table, norm_, root(section)});
+        } else {
+            std::array<PagePlane<std::byte const>, 1> const pages{{payload}};
+            decode_pages(space, pages, 1, values, TensorLevels{table, planes[1].data});
+        }
+    }
+    void error_bounds(Section const& section, float const* values, double* bounds) const;
+
+  private:
+    std::size_t table_bytes() const { return (book_.bytes() + 255) / 256 * 256; }
+    static double root(Section const& section) { return std::sqrt(static_cast<double>(section.shape.dim)); }
+    float rms(double squares, Section const& section) const {
+        auto const mean = std::sqrt(squares / static_cast<double>(section.shape.values()));
+        // Every level times it is finite.
+        auto const most = FLT_MAX / std::fmax(1.0, static_cast<double>(last_level())) * (1 - 0x1p-22);
+        return squares == 0 ? 0.0F : std::fmax(static_cast<float>(std::fmin(mean, most)), FLT_MIN);
+    }
+    float last_level() const { return book_.level((std::size_t{1} << book_.bits()) - 1); }
+
+    LevelBook book_;
+    bool by_vector_;
+    LevelNorm norm_;
+};
+
+StageInfo LloydMax::info() {
+    StageInfo info;
+    info.name = "lloydmax";
+    info.summary = "the levels that suit normal values best, scaled by each vector's norm or the RMS";
+    info.source = "Max 1960; Lloyd 1982; TurboQuant (Zandieh et al. 2025), algorithm 1";
+    info.non_finite = NonFinite::saturated;
+    info.engines = "vLLM, LMCache: TurboQuant presets k3v4_nc, 4bit_nc, 3bit_nc (behind hadamard)";
+    info.options = {
+        integer_option("bits", std::nullopt, 1, 8, "bits of a code"),
+        choice_option("scale", "vector", {"vector", "tensor"}, "each vector's norm or the RMS of everything"),
+        choice_option("norm", "none", {"none", "matched", "eden"}, "what a vector's scale corrects after coding"),
+    };
+    info.examples = {"lloydmax:bits=4",
+                     "hadamard | lloydmax:bits=4,norm=matched",
+                     "lloydmax:bits=3,norm=eden",
+                     "lloydmax:bits=4,scale=tensor",
+                     "lloydmax:bits=1",
+                     "lloydmax:bits=2,norm=matched",
+                     "lloydmax:bits=5",
+                     "lloydmax:bits=6,norm=eden",
+                     "lloydmax:bits=7,scale=tensor",
+                     "lloydmax:bits=8"};
+    return info;
+}
+
+LloydMax::LloydMax(Options const& options)
+    : book_(static_cast<unsigned>(options.integer("bits")),
+            lloyd_max_levels(static_cast<unsigned>(options.integer("bits")))),
+      by_vector_(options.choice("scale") == "vector"),
+      norm_(options.choice("norm") == "none"      ? LevelNorm::none
+            : options.choice("norm") == "matched" ? LevelNorm::matched
+                                                  : LevelNorm::eden) {
+    if (!by_vector_ && norm_ != LevelNorm::none) {
+        throw ConfigError("norms are of vectors", "norm=" + options.choice("norm"), {"scale=vector", "norm=none"});
+    }
+}
+
+void LloydMax::error_bounds(Section const& section, float const* values, double* bounds) const {
+    auto const dim = section.shape.dim;
+    auto const count = section.shape.values();
+    auto const squares_of = [&](std::uint64_t first, std::uint64_t n) {
+        double sum = 0;
+        for (auto i = first; i < first + n; ++i) {
+            if (std::isfinite(values[i])) sum += static_cast<double>(values[i]) * values[i];
+        }
+        return sum;
+    };
+    auto const as_half = [](double scale) {
+        std::byte place[2];
+        return static_cast<double>(store_scale(ScaleFormat::fp16, static_cast<float>(std::fmin(scale, 1e5)), place));
+    };
+    auto const levels = lloyd_max_levels(book_.bits());
+    double const last = levels.back();
+    /// The levels on both sides of u; twice the same beyond the last.
+    auto const neighbours = [&](double u) {
+        auto const above = std::ranges::upper_bound(levels, u);
+        double const low = above == levels.begin() ? levels.front() : *(above - 1);
+        double const high = above == levels.end() ? levels.back() : *above;
+        return std::pair{low, high};
+    };
+    // Values were coded as multiples of `coded` and come back as multiples of `stored`.
+    auto const bound = [&](std::uint64_t first, std::uint64_t n, double coded, double stored) {
+        for (auto i = first; i < first + n; ++i) {
+            double const x = values[i];
+            auto const [low, high] = neighbours(coded > 0 ? x / coded : 0);
+            auto const beyond = std::max({0.0, x - last * coded, -last * coded - x});
+            auto const level = std::max(std::fabs(low), std::fabs(high));
+            // A threshold may be met by rounding; f16 scales may be rounded the other way.
+            auto const arithmetic = std::ldexp(std::fabs(x) + level * coded, -20) +
+                                    (by_vector_ ? std::ldexp(level * stored, -10) : 0) + std::ldexp(1.0, -148);
+            bounds[i] = (high - low) / 2 * coded + beyond + level * std::fabs(stored - coded) + arithmetic;
+        }
+    };
+    if (!by_vector_) {
+        double const scale = rms(squares_of(0, count), section);
+        bound(0, count, scale, scale);
+        return;
+    }
+    for (std::uint64_t first = 0; first < count; first += dim) {
+        auto const squares = squares_of(first, dim);
+        auto const norm = std::sqrt(squares);
+        if (norm_ == LevelNorm::none) {
+            auto const stored = as_half(norm) / root(section);
+            bound(first, dim, stored, stored);
+            continue;
+        }
+        auto const coded = norm / root(section);
+        double of_levels = 0;
+        double with_levels = 0;
+        for (auto i = first; i < first + dim; ++i) {
+            if (coded == 0) break;
+            auto const u = values[i] / coded;
+            auto const [low, high] = neighbours(u);
+            auto const level = u - low > high - u ? high : low;
+            of_levels += level * level;
+            if (std::isfinite(values[i])) with_levels += level * values[i];
+        }
+        auto const scale = norm_ == LevelNorm::matched ? norm / std::sqrt(of_levels) : squares / with_levels;
+        bound(first, dim, coded, coded == 0 ? 0 : as_half(scale * root(section)) / root(section));
+    }
+}
+
+static Register<LloydMax> const registered;
+
+}  // namespace kvstone

@@ -1,0 +1,150 @@
+// Quantisers against mathematics: the error that each leaves on values of N(0,1), and its size to the byte.
+
+#include <algorithm>
+#include <cmath>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "codecs/lloyd_max.hpp"
+#include "tests/codecs/stored.hpp"
+
+namespace kvstone {
+namespace {
+
+/// One codec over [1, 8, 4096, 128] values of N(0,1).
+struct ClosedForm {
+    std::string codec;
+    double nmse;         ///< mean squared error over the variance of the original
+    double tolerance;    ///< relative
+    double bits;         ///< a value: payload, scales, zeros and codebooks
+    double extra_bytes;  ///< what the tensor has once, beside the bits
+    double mutant;       ///< decoded values times this leave an error outside the tolerance
+};
+
+std::vector<ClosedForm> closed_forms() {
+    return {
+        // Lloyd-Max distortions: Max 1960, table I, and integration for the rest.
+        {"lloydmax:bits=1,scale=tensor", .36338, .01, 1, 4, 1.1},
+        {"lloydmax:bits=2,scale=tensor", .11748, .01, 2, 4, 1.05},
+        {"lloydmax:bits=3,scale=tensor", .03455, .01, 3, 4, 1.02},
+        {"lloydmax:bits=4,scale=tensor", .00950, .01, 4, 4, 1.02},
+        {"lloydmax:bits=5,scale=tensor", .002505, .01, 5, 4, 1.01},
+        {"lloydmax:bits=6,scale=tensor", .000644, .01, 6, 4, 1.005},
+        {"lloydmax:bits=7,scale=tensor", .000163, .01, 7, 4, 1.002},
+        {"lloydmax:bits=8,scale=tensor", .0000412, .01, 8, 4, 1.002},
+        // TurboQuant with the vector's norm kept: one f16 a vector of 128.
+        {"hadamard | lloydmax:bits=4,norm=matched", .00918, .01, 4 + 16.0 / 128, 0, 1.02},
+        // KIVI: f16 scale and zero point for each 32 values.
+        {"int:bits=2,scheme=asymmetric,axis=token,group=32", .1546, .01, 3, 0, 1.05},
+        {"int:bits=2,scheme=asymmetric,axis=channel,group=32", .1546, .01, 3, 0, 1.05},
+        {"int:bits=4,scheme=asymmetric,axis=token,group=32", .00611, .01, 5, 0, 1.02},
+        {"int:bits=4,scheme=asymmetric,axis=channel,group=32", .00611, .01, 5, 0, 1.02},
+    };
+}
+
+constexpr KvShape normal_shape{1, 8, 4096, 128};
+
+TestTensor const& normal_tensor() {
+    static TestTensor const tensor(normal_shape, ElementType::f32, normal_values(normal_shape.values()));
+    return tensor;
+}
+
+/// Mean squared error over the variance, where decoded values are `factor` times as large.
+double nmse(std::vector<float> const& original, std::vector<float> const& decoded, double factor = 1) {
+    auto const count = static_cast<double>(original.size());
+    double sum = 0;
+    for (auto const value : original) sum += value;
+    double error = 0;
+    double variance = 0;
+    for (std::size_t i = 0; i < original.size(); ++i) {
+        error += std::pow(factor * decoded[i] - original[i], 2);
+        variance += std::pow(original[i] - sum / count, 2);
+    }
+    return error / variance;
+}
+
+class ClosedForms : public testing::TestWithParam<ClosedForm> {};
+
+TEST_P(ClosedForms, ErrorAndBytes) {
+    auto const& row = GetParam();
+    static std::vector<float> const original = normal_tensor().values();
+    auto const codec = encoded(row.codec, normal_tensor());
+    auto const result = decoded(codec, normal_shape, ElementType::f32).values();
+    auto const ours = nmse(original, result);
+    RecordProperty("nmse", std::to_string(ours));
+    EXPECT_NEAR(ours, row.nmse, row.tolerance * row.nmse);
+    EXPECT_GT(std::fabs(nmse(original, result, row.mutant) - row.nmse), row.tolerance * row.nmse)
+        << "values " << row.mutant << " times as large";
+    auto const ledger = codec.ledger();
+    auto const bytes = ledger[LedgerLine::payload] + ledger[LedgerLine::scales] + ledger[LedgerLine::zeros] +
+                       ledger[LedgerLine::codebooks] + ledger[LedgerLine::outliers];
+    EXPECT_EQ(static_cast<double>(bytes), row.bits * static_cast<double>(normal_shape.values()) / 8 + row.extra_bytes);
+}
+
+INSTANTIATE_TEST_SUITE_P(Normal, ClosedForms, testing::ValuesIn(closed_forms()), [](auto const& row) {
+    std::string name = row.param.codec;
+    for (auto& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+    return name;
+});
+
+/// The part of the mean squared error that N(0,1) has between two levels' midpoints, summed: numerically, and not by the
+/// formulas that made the levels.
+double distortion(std::vector<float> const& levels) {
+    constexpr int steps = 400000;
+    constexpr double end = 10;
+    double sum = 0;
+    for (int i = 0; i < steps; ++i) {
+        auto const x = end * (2 * (i + 0.5) / steps - 1);
+        auto const above = std::ranges::lower_bound(levels, x);
+        auto error = above == levels.end() ? x - levels.back() : *above - x;
+        if (above != levels.begin() && above != levels.end()) error = std::min(error, x - *(above - 1));
+        sum += error * error * std::exp(-x * x / 2);
+    }
+    return sum * (2 * end / steps) / std::sqrt(2 * M_PI);
+}
+
+TEST(LloydMax, LevelsAreThoseOfMax) {
+    std::vector<std::vector<double>> const published{
+        {.4528, 1.5104},
+        {.2451, .7560, 1.3439, 2.1519},
+        {.1284, .3880, .6568, .9423, 1.2562, 1.6180, 2.0690, 2.7326},
+    };
+    for (auto const& half : published) {
+        auto const bits = static_cast<unsigned>(std::bit_width(half.size()));
+        auto const levels = lloyd_max_levels(bits);
+        ASSERT_EQ(levels.size(), 2 * half.size());
+        for (std::size_t k = 0; k < half.size(); ++k) {
+            // Max rounded some last digits down.
+            EXPECT_NEAR(levels[half.size() + k], half[k], 1e-4) << bits << " bits, level " << k;
+            EXPECT_EQ(levels[half.size() + k], -levels[half.size() - 1 - k]);
+        }
+    }
+}
+
+TEST(LloydMax, DistortionIsTheLeastAndWithinItsBounds) {
+    std::vector<double> const table{.36338, .11748, .03455, .00950, .002505, .000644, .000163, .0000412};
+    for (unsigned bits = 1; bits <= 8; ++bits) {
+        auto levels = lloyd_max_levels(bits);
+        auto const ours = distortion(levels);
+        auto const unit = std::ldexp(1.0, -2 * static_cast<int>(bits));
+        EXPECT_NEAR(ours, table[bits - 1], 0.005 * table[bits - 1]) << bits;
+        EXPECT_GE(ours, unit);
+        EXPECT_LE(ours, 2.7207 * unit);
+        // Moving any level by more than a rounding is worse.
+        for (auto const moved : {std::size_t{0}, levels.size() / 2, levels.size() - 1}) {
+            for (float const by : {0.95F, 1.05F}) {
+                auto others = levels;
+                others[moved] *= by;
+                EXPECT_GT(distortion(others), ours) << bits << " bits, level " << moved;
+            }
+        }
+    }
+    // A level moved by 5% is beyond what the table of errors tolerates, where one level matters.
+    auto moved = lloyd_max_levels(4);
+    moved[12] *= 1.05F;
+    EXPECT_GT(distortion(moved), 1.01 * table[3]);
+}
+
+}  // namespace
+}  // namespace kvstone
