@@ -29,7 +29,7 @@ using Json = nlohmann::json;
 ///   {"kind":"synthetic", "layers":L, "kv_heads":H, "head_dim":D, ["heads":N (kv_heads)], ["rope_base":B (10000)],
 ///    ["distribution":NAME ("llama")], ["seed":N (0)]}                  locator {}
 ///     Numbers are spelled out: a shape's name stands for its numbers and is no part of the identity. rope_base 0 means
-///     no RoPE; a normal distribution has none and leaves it out.
+///     no RoPE; only the llama distribution has one, the others leave it out.
 struct Cell {
     std::string canonical;  ///< one line
     std::string id;         ///< 16 hexadecimal digits: XXH3-64 of canonical

@@ -47,8 +47,7 @@ SourceEntry synthetic_source(YamlValue const& value, Vocabulary const& vocabular
     double rope_base = facts.value("rope_base", default_rope_base);
     if (auto const* own = map.find("rope_base")) rope_base = number_of(*own);
     if (rope_base < 0) refuse(map.at("rope_base"), "expected a number from 0 (no RoPE)");
-    if (rope_base != default_rope_base && source.value("distribution", "") != "normal")
-        source["rope_base"] = spelled(rope_base);
+    if (rope_base != default_rope_base && !source.contains("distribution")) source["rope_base"] = spelled(rope_base);
 
     if (auto const* seed = map.find("seed"))
         if (auto const number = whole_number_of(*seed, 0, std::uint64_t(INT64_MAX)); number != 0)

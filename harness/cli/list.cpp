@@ -6,6 +6,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "backends/backend.hpp"
 #include "codecs/codec.hpp"
@@ -13,6 +14,7 @@
 #include "harness/cli/cli.hpp"
 #include "harness/cli/vocabulary.hpp"
 #include "harness/sources/shapes.hpp"
+#include "harness/sources/synthetic.hpp"
 #include "harness/workload.hpp"
 #include "results/metrics.hpp"
 #include "results/query.hpp"
@@ -51,6 +53,9 @@ QueryResult list_sources() {
         table.rows.push_back({"synthetic: {shape: " + shape.name + "}", static_cast<std::int64_t>(shape.layers),
                               static_cast<std::int64_t>(shape.heads), static_cast<std::int64_t>(shape.kv_heads),
                               static_cast<std::int64_t>(shape.head_dim), shape.rope_base});
+    std::string const numbers = "synthetic: {layers: N, kv_heads: N, head_dim: N, distribution: ";
+    table.rows.push_back({fmt::format("{}{}}}", numbers, fmt::join(synthetic_distributions(), " | ")), nullptr, nullptr,
+                          nullptr, nullptr, nullptr});
     for (auto const* text : {"model: {gguf: tiny | FILE.gguf, text: builtin | FILE.txt}",
                              "dump: {path: FILE.safetensors | .npy | .npz | .yaml}"})
         table.rows.push_back({std::string(text), nullptr, nullptr, nullptr, nullptr, nullptr});

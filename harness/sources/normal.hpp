@@ -1,5 +1,5 @@
 #pragma once
-// Standard normal values from random words (Box and Muller 1958), written so that compilers vectorise them and so that
+// Random words to values of a distribution (normal ones by Box and Muller 1958), written so that compilers vectorise them and so that
 // they come out alike whatever the vector width: no library call, and the file that includes it forbids contraction.
 
 #include <bit>
@@ -34,13 +34,16 @@ struct NormalPair {
     float second;
 };
 
+/// (word + 1/2) / 2^32: uniform in (0, 1]. Signed conversions are what vector units have.
+inline float unit_uniform(std::uint32_t word) {
+    return (static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 256.0F +
+            (static_cast<float>(static_cast<std::int32_t>(word & 255U)) + 0.5F)) *
+           0x1p-32F;
+}
+
 /// Two independent N(0,1) values from two random words; none is beyond 6.77.
 inline NormalPair normal_pair(std::uint32_t radius_word, std::uint32_t angle_word) {
-    // (word + 1/2) / 2^32 lies in (0, 1]. Signed conversions are what vector units have.
-    float const uniform = (static_cast<float>(static_cast<std::int32_t>(radius_word >> 8)) * 256.0F +
-                           (static_cast<float>(static_cast<std::int32_t>(radius_word & 255U)) + 0.5F)) *
-                          0x1p-32F;
-    float const radius = std::sqrt(-2.0F * log_positive(uniform));
+    float const radius = std::sqrt(-2.0F * log_positive(unit_uniform(radius_word)));
     // The angle: a quarter turn by the two highest bits, the rest as x in [-pi/4, pi/4).
     std::uint32_t const quarter = angle_word >> 30;
     float const x = static_cast<float>(static_cast<std::int32_t>(angle_word << 2) >> 8) * (0.78539816339F * 0x1p-23F);
@@ -54,6 +57,14 @@ inline NormalPair normal_pair(std::uint32_t radius_word, std::uint32_t angle_wor
     float const first = swap ? -sine : cosine;
     float const second = swap ? cosine : sine;
     return {sign * first, sign * second};
+}
+
+/// Student's t with 4 degrees of freedom, scaled to variance 1: z sqrt(4 / chi^2) / sqrt(2) with chi^2 = -2 ln(u v).
+/// From four random words; none is beyond 7e4.
+inline float heavy_tailed(std::uint32_t first, std::uint32_t second, std::uint32_t third, std::uint32_t fourth) {
+    // u and v that round to 1 have a logarithm of 0, which a sum of two such would divide by.
+    float const half_chi_square = -log_positive(unit_uniform(third)) - log_positive(unit_uniform(fourth));
+    return normal_pair(first, second).first / std::sqrt(half_chi_square > 1e-8F ? half_chi_square : 1e-8F);
 }
 
 }  // namespace kvstone

@@ -1,6 +1,7 @@
 #include "harness/sources/synthetic.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -23,6 +24,8 @@ constexpr float k_log_deviation = 0.4F;
 constexpr std::uint64_t channels_per_outlier = 32;
 constexpr float outlier_mean_least = 8;
 constexpr float outlier_mean_range = 4;
+constexpr float biased_mean = 4;
+constexpr float uniform_half_width = 1.7320508075688772F;  // variance 1
 
 /// What a stream of random words is for; part of the counter, so that no two streams share a word.
 enum Stream : std::uint32_t { k_noise = 0, v_noise = 1, q_noise = 2, k_channels = 3, k_outliers = 4 };
@@ -38,6 +41,9 @@ struct Words {
         return philox({token, layer, head | (static_cast<std::uint32_t>(stream) << 28), block}, key);
     }
 };
+
+/// What independent values follow; all have variance 1.
+enum class Law : std::uint8_t { normal, uniform, heavy };
 
 /// `dim` independent N(0,1) values; block b of the counter gives channels b, b + n, b + 2n and b + 3n of n =
 /// ceil(dim/4).
@@ -57,6 +63,17 @@ void normals(Words const& words, Stream stream, std::uint32_t token, std::uint64
     }
 }
 
+/// `dim` independent values of a law other than the normal one: channel c has a block of the counter to itself.
+void draw(Law law, Words const& words, Stream stream, std::uint32_t token, std::uint64_t dim,
+          std::vector<float>& values) {
+    values.resize(dim);
+    for (std::uint32_t c = 0; c < dim; ++c) {
+        auto const word = words.at(stream, token, c);
+        values[c] = law == Law::uniform ? uniform_half_width * (2 * unit_uniform(word[0]) - 1)
+                                        : heavy_tailed(word[0], word[1], word[2], word[3]);
+    }
+}
+
 /// A head's process: value = mean + deviation * z, z AR(1) over tokens, rotated by RoPE.
 struct Head {
     Words words;
@@ -64,6 +81,7 @@ struct Head {
     float correlation = 0;
     std::vector<float> mean;
     std::vector<float> deviation;
+    Law law = Law::normal;
 };
 
 /// Turns pairs (i, i + dim/2) on by one position a step. Angles are multiplied up in double: after 2^20 steps they are
@@ -111,7 +129,11 @@ void fill(Head const& head, std::vector<double> const& frequencies, std::uint64_
     std::vector<float> process(dim);
     Rotation rotation(frequencies);
     for (std::uint64_t token = 0; token < tokens; ++token, values += dim) {
-        normals(head.words, head.noise, static_cast<std::uint32_t>(token), dim, noise);
+        auto const place = static_cast<std::uint32_t>(token);
+        if (head.law == Law::normal)
+            normals(head.words, head.noise, place, dim, noise);
+        else
+            draw(head.law, head.words, head.noise, place, dim, noise);
         // The first token starts the process in its stationary state.
         float const kept = token == 0 ? 0 : head.correlation;
         float const added = token == 0 ? 1 : fresh;
@@ -127,7 +149,7 @@ void fill(Head const& head, std::vector<double> const& frequencies, std::uint64_
 }
 
 Head plain_head(Words const& words, Stream noise, float correlation, float deviation, std::uint64_t dim) {
-    return {words, noise, correlation, std::vector<float>(dim, 0.0F), std::vector<float>(dim, deviation)};
+    return {words, noise, correlation, std::vector<float>(dim, 0.0F), std::vector<float>(dim, deviation), Law::normal};
 }
 
 Head llama_k_head(Words const& words, std::uint64_t dim) {
@@ -153,12 +175,25 @@ Head llama_k_head(Words const& words, std::uint64_t dim) {
     return head;
 }
 
+/// A distribution whose values are all independent.
+struct Plain {
+    char const* name;
+    Law law;
+    float mean;
+
+    Head head(Words const& words, Stream noise, std::uint64_t dim) const {
+        return {words, noise, 0, std::vector<float>(dim, mean), std::vector<float>(dim, 1.0F), law};
+    }
+};
+constexpr std::array plain_distributions{Plain{"normal", Law::normal, 0}, Plain{"biased", Law::normal, biased_mean},
+                                         Plain{"uniform", Law::uniform, 0}, Plain{"heavy", Law::heavy, 0}};
+
 struct Shape {
     KvShape kv;
     std::uint64_t heads = 0;
     PhiloxKey key;
-    bool normal = false;
-    Rope rope;  ///< dims 0: none
+    Plain const* plain = nullptr;  ///< null: llama
+    Rope rope;                     ///< dims 0: none
 };
 
 template <class MakeHead>
@@ -202,10 +237,11 @@ Shape read_shape(Json const& source, std::uint64_t context) {
     if (std::find(names.begin(), names.end(), distribution) == names.end()) {
         throw ConfigError("unknown distribution", distribution, names);
     }
-    shape.normal = distribution == "normal";
+    for (auto const& plain : plain_distributions)
+        if (distribution == plain.name) shape.plain = &plain;
     shape.rope.base = source.value("rope_base", shape.rope.base);
     shape.rope.interleaved = false;
-    if (!shape.normal && shape.rope.base > 0) {
+    if (shape.plain == nullptr && shape.rope.base > 0) {
         if (shape.kv.dim % 2 != 0) {
             throw ConfigError("RoPE turns pairs of channels: head_dim must be even", std::to_string(shape.kv.dim));
         }
@@ -217,7 +253,11 @@ Shape read_shape(Json const& source, std::uint64_t context) {
 }  // namespace
 
 std::vector<std::string> const& synthetic_distributions() {
-    static std::vector<std::string> const names{"llama", "normal"};
+    static std::vector<std::string> const names = [] {
+        std::vector<std::string> all{"llama"};
+        for (auto const& plain : plain_distributions) all.emplace_back(plain.name);
+        return all;
+    }();
     return names;
 }
 
@@ -226,14 +266,14 @@ KvTensors make_synthetic(Json const& source, std::uint64_t context, Needs needs)
     auto const dim = shape.kv.dim;
     bool const rotated = shape.rope.dims != 0;
     auto const k_head = [&](Words const& words) {
-        return shape.normal ? plain_head(words, k_noise, 0, 1, dim) : llama_k_head(words, dim);
+        return shape.plain != nullptr ? shape.plain->head(words, k_noise, dim) : llama_k_head(words, dim);
     };
     auto const v_head = [&](Words const& words) {
-        return shape.normal ? plain_head(words, v_noise, 0, 1, dim)
-                            : plain_head(words, v_noise, v_correlation, v_deviation, dim);
+        return shape.plain != nullptr ? shape.plain->head(words, v_noise, dim)
+                                      : plain_head(words, v_noise, v_correlation, v_deviation, dim);
     };
     auto const q_head = [&](Words const& words) {
-        return plain_head(words, q_noise, shape.normal ? 0 : q_correlation, 1, dim);
+        return plain_head(words, q_noise, shape.plain != nullptr ? 0 : q_correlation, 1, dim);
     };
     KvTensors tensors;
     if (needs.k) tensors.k = make_tensor(shape, shape.kv.heads, rotated, k_head);

@@ -1,7 +1,11 @@
 #pragma once
 // K, V and Q of a model that was never run.
 //
-// `normal`: every value of K, V and Q is an independent N(0,1), for closed forms. No RoPE.
+// Of independent values, without RoPE (Q is N(0,1) in all of them):
+//   `normal`: N(0,1), for closed forms.
+//   `biased`: N(4,1), positive but for 1 value in 30,000: what a zero point is for.
+//   `uniform`: uniform in [-sqrt(3), sqrt(3)], variance 1, no tails at all.
+//   `heavy`: Student's t with 4 degrees of freedom over sqrt(2), variance 1 and no fourth moment: outliers anywhere.
 // `llama` imitates what trained caches look like:
 //   K before RoPE: channel c of a head is mean[c] + deviation[c] * z[t], where z is an AR(1) process over tokens with
 //   correlation 0.9. Most means are N(0, 0.5^2) and deviations log-normal around 1 (sigma 0.4). Of every 32 channels

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -84,6 +86,54 @@ TEST(Synthetic, NormalHasTheMomentsAndTailsOfAGaussian) {
         EXPECT_NEAR(neighbours / n, 0, 0.003);
     }
     EXPECT_NE(floats(*tensors.k), floats(*tensors.v));
+}
+
+/// Largest distance between the values' distribution and a cumulative one (Kolmogorov and Smirnov), times sqrt(n): above
+/// 1.95 once in a thousand samples that do follow it.
+double departure(std::vector<float> values, std::function<double(double)> const& cumulative) {
+    std::ranges::sort(values);
+    double const n = static_cast<double>(values.size());
+    double most = 0;
+    for (std::size_t i = 0; i < values.size(); ++i)
+        most = std::max(most, std::abs(cumulative(values[i]) - (static_cast<double>(i) + 0.5) / n));
+    return most * std::sqrt(n);
+}
+
+TEST(Synthetic, PlainDistributionsAreWhatTheirFormulasSay) {
+    auto const gaussian = [](double x) { return 0.5 * std::erfc(-x / M_SQRT2); };
+    std::map<std::string, std::function<double(double)>> const laws{
+        {"normal", gaussian},
+        {"biased", [&](double x) { return gaussian(x - 4); }},
+        {"uniform", [](double x) { return std::clamp(0.5 + x / std::sqrt(12), 0.0, 1.0); }},
+        // Student's t with 4 degrees of freedom in closed form, its variance of 2 taken out.
+        {"heavy", [](double x) {
+             double const t = x * M_SQRT2, s = t / std::sqrt(4 + t * t);
+             return 0.5 + 0.75 * (s - s * s * s / 3);
+         }}};
+    ASSERT_EQ(synthetic_distributions().size(), laws.size() + 1);
+    for (auto const& [name, law] : laws) {
+        Json const source{
+            {"kind", "synthetic"}, {"layers", 1}, {"kv_heads", 2}, {"head_dim", 80}, {"distribution", name}};
+        auto const tensors = load(source, 2000, {.k = true, .v = true, .q = true});
+        EXPECT_FALSE(tensors.rope);
+        EXPECT_LT(departure(floats(*tensors.k), law), 1.95) << name;
+        EXPECT_LT(departure(floats(*tensors.v), law), 1.95) << name;
+        EXPECT_LT(departure(floats(*tensors.q), gaussian), 1.95) << name;
+        EXPECT_NE(floats(*tensors.k), floats(*tensors.v)) << name;
+        // No law is near enough to another to pass for it.
+        for (auto const& [other, wrong] : laws) {
+            if (other == name) continue;
+            EXPECT_GT(departure(floats(*tensors.k), wrong), 4) << name << " as " << other;
+        }
+    }
+}
+
+TEST(Synthetic, HeavyTailsAreFinite) {
+    for (auto const a : {0U, 1U, 0x80000000U, 0xffffffffU})
+        for (auto const b : {0U, 1U, 0x80000000U, 0xffffffffU}) {
+            EXPECT_LT(std::abs(heavy_tailed(a, b, 0xffffffffU, 0xffffffffU)), 7e4F) << a << ' ' << b;
+            EXPECT_TRUE(std::isfinite(heavy_tailed(a, a, b, b))) << a << ' ' << b;
+        }
 }
 
 TEST(Synthetic, ValuesDependOnNeitherThreadsNorContext) {
