@@ -68,6 +68,7 @@ class Runs {
     }
     /// The value that stands at `packed` in packed order.
     KOKKOS_INLINE_FUNCTION T& value(std::uint64_t packed) const {
+        if (count_ == 1) return data_[packed];
         return run(packed / run_values_)[packed % run_values_];
     }
 

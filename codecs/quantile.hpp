@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 
 #include <Kokkos_Core.hpp>
@@ -12,11 +11,14 @@
 #include "backends/floats.hpp"
 #include "backends/runs.hpp"
 #include "backends/spaces.hpp"
+#include "codecs/quantile_bracket.hpp"
 
 namespace kvstone {
 
-/// Orders values by magnitude: their bits without the sign.
+/// Orders values by magnitude: their bits without the sign. `least` and `most` are the keys of finite values.
 struct Magnitude {
+    static constexpr std::uint32_t least = 0;
+    static constexpr std::uint32_t most = 0x7f7fffff;
     KOKKOS_INLINE_FUNCTION std::uint32_t operator()(float value) const {
         return Kokkos::bit_cast<std::uint32_t>(value) & 0x7fffffffU;
     }
@@ -25,6 +27,8 @@ struct Magnitude {
 
 /// Orders values as numbers: negative ones with their bits turned round, the others above them.
 struct Signed {
+    static constexpr std::uint32_t least = 0x00800000;
+    static constexpr std::uint32_t most = 0xff7fffff;
     KOKKOS_INLINE_FUNCTION std::uint32_t operator()(float value) const {
         auto const bits = Kokkos::bit_cast<std::uint32_t>(value);
         return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
@@ -34,17 +38,41 @@ struct Signed {
     }
 };
 
-/// Finds the ceil(p n)-th smallest of n finite values by counting: three passes, each over 11 or 10 bits of the key, of
-/// the values that share the bits found so far. Counts are whole numbers: the result is exact and does not depend on
-/// threads.
+/// Finds the ceil(p n)-th smallest of n finite values, exactly: on the host in one pass where samples tell roughly where
+/// (see quantile_bracket.hpp), else by counting: three passes, each over 11 or 10 bits of the key, of the values that
+/// share the bits found so far.
 class QuantileFinder {
   public:
-    static constexpr std::size_t workspace_bytes() { return shares * bins * sizeof(std::uint64_t); }
-    explicit QuantileFinder(std::byte* workspace) : counts_(reinterpret_cast<std::uint64_t*>(workspace)) {}
+    static constexpr std::size_t workspace_bytes() {
+        return std::max(shares * bins * sizeof(std::uint64_t), QuantileBracket::workspace_bytes());
+    }
+    explicit QuantileFinder(std::byte* workspace)
+        : counts_(reinterpret_cast<std::uint64_t*>(workspace)), bracket_(workspace) {}
 
     /// 0 where no value is finite.
     template <class Space, class T, class Key>
     float find(Space const& space, KvSpan<T const> values, Key const& key, double p) const {
+        return find(space, values, key, std::array{p})[0];
+    }
+
+    /// Several at once: on the host the same single pass. All 0 where no value is finite.
+    template <class Space, class T, class Key, std::size_t N>
+    std::array<float, N> find(Space const& space, KvSpan<T const> values, Key const& key,
+                              std::array<double, N> const& ps) const {
+        std::array<float, N> found;
+        if constexpr (runs_on_host<Space>) {
+            if (auto const keys = bracket_.find(space, values, key, ps)) {
+                std::ranges::transform(*keys, found.begin(), [](auto k) { return Key::value(k); });
+                return found;
+            }
+        }
+        std::ranges::transform(ps, found.begin(), [&](double p) { return find_by_counting(space, values, key, p); });
+        return found;
+    }
+
+    /// 0 where no value is finite. Counts are whole numbers: the result does not depend on threads.
+    template <class Space, class T, class Key>
+    float find_by_counting(Space const& space, KvSpan<T const> values, Key const& key, double p) const {
         std::uint32_t prefix = 0;
         std::uint64_t rank = 0;
         unsigned found_bits = 0;
@@ -56,8 +84,7 @@ class QuantileFinder {
                 std::uint64_t finite = 0;
                 for (auto const total : totals) finite += total;
                 if (finite == 0) return 0;
-                auto const wanted = static_cast<std::uint64_t>(std::ceil(p * static_cast<double>(finite)));
-                rank = std::clamp<std::uint64_t>(wanted, 1, finite) - 1;
+                rank = quantile_rank(p, finite);
             }
             std::uint32_t bin = 0;
             while (rank >= totals[bin]) rank -= totals[bin++];
@@ -131,6 +158,7 @@ class QuantileFinder {
     }
 
     std::uint64_t* counts_;
+    QuantileBracket bracket_;
 };
 
 /// Packed index of the i-th of `count` evenly spaced samples of n values.

@@ -210,8 +210,8 @@ class Int : public Quantiser {
             auto const high = finder.find(space, values, Magnitude{}, clip_);
             return {-high, high};
         }
-        return {finder.find(space, values, Signed{}, (1 - clip_) / 2),
-                finder.find(space, values, Signed{}, (1 + clip_) / 2)};
+        auto const ends = finder.find(space, values, Signed{}, std::array{(1 - clip_) / 2, (1 + clip_) / 2});
+        return {ends[0], ends[1]};
     }
 
   private:
