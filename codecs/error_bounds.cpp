@@ -53,11 +53,12 @@ double rounding(ElementType type, double magnitude) {
 }  // namespace
 
 std::vector<double> declared_error_bounds(Codec const& codec, Component component, KvShape const& shape,
-                                          ElementType type, std::span<float const> original) {
+                                          ElementType type, std::span<float const> original, Rope const* rope) {
     if (original.size() != shape.values()) throw std::invalid_argument("values and shape disagree");
     std::vector<double> bounds(original.size());
     auto const strides = KvStrides::packed(shape);
-    for (auto const& [section, rule] : cut_sections(codec, component, shape, type)) {
+    for (auto [section, rule] : cut_sections(codec, component, shape, type)) {
+        section.rope = rope;
         auto const first = section.layer * strides.layer + section.head * strides.head + section.token * strides.token;
         std::vector<std::uint64_t> places;
         for (std::uint64_t l = 0; l < section.shape.layers; ++l) {

@@ -6,13 +6,15 @@
 
 #include "backends/kv_view.hpp"
 #include "codecs/codec.hpp"
+#include "codecs/rope.hpp"
 
 namespace kvstone {
 
 /// For each value in packed [layer, head, token, dim] order the largest |decoded - original| that the codec allows, the
 /// rounding to `type` included; infinity where it promises nothing (NaN, Inf, overflow). `original` holds the tensor's
-/// values widened to f32. A reference in double precision on the host, for checking, not for speed.
+/// values widened to f32, `rope` what K went through. A reference in double precision on the host, for checking, not for speed.
 std::vector<double> declared_error_bounds(Codec const& codec, Component component, KvShape const& shape,
-                                          ElementType type, std::span<float const> original);
+                                          ElementType type, std::span<float const> original,
+                                          Rope const* rope = nullptr);
 
 }  // namespace kvstone

@@ -59,6 +59,7 @@
 #include "codecs/codec.hpp"
 #include "codecs/ledger.hpp"
 #include "codecs/options.hpp"
+#include "codecs/rope.hpp"
 
 namespace kvstone {
 
@@ -97,6 +98,8 @@ struct Section {
     std::uint64_t head = 0;
     std::uint64_t token = 0;
     KvShape shape;
+    /// What K went through, token t as position t; null where that is not known, as it is not to a container.
+    Rope const* rope = nullptr;
 };
 
 /// One array of coded bytes.

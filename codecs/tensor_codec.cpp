@@ -32,7 +32,7 @@ bool too_large(KvShape const& shape) {
 
 struct TensorCodec::State {
     State(Codec const& codec_value, Component its_component, KvShape const& its_shape, ElementType its_type,
-          BackendKind backend)
+          BackendKind backend, Rope const* its_rope)
         : codec(codec_value),
           text(codec.text()),
           formats(stage_formats(codec)),
@@ -40,10 +40,12 @@ struct TensorCodec::State {
           shape(its_shape),
           type(its_type),
           kind(backend),
+          rope(its_rope != nullptr ? std::optional(*its_rope) : std::nullopt),
           scratch(backend) {
         if (too_large(shape)) throw ConfigError("the tensor has more than 2^48 values");
         for (auto const& rule : codec.rules()) pipelines.push_back(std::make_unique<Pipeline>(rule.pipeline));
-        for (auto const& [section, rule] : cut_sections(codec, component, shape, type)) {
+        for (auto [section, rule] : cut_sections(codec, component, shape, type)) {
+            if (rope) section.rope = &*rope;
             sections.emplace_back(*pipelines[rule], section, kind);
             auto const& where = codec.rules()[rule].selector;
             windows.push_back((where.sink_tokens || where.window_tokens) && pipelines[rule]->plain);
@@ -88,6 +90,7 @@ struct TensorCodec::State {
     KvShape shape;
     ElementType type;
     BackendKind kind;
+    std::optional<Rope> rope;
     std::vector<std::unique_ptr<Pipeline>> pipelines;  ///< one a rule
     std::vector<SectionCodec> sections;
     std::vector<bool> windows;  ///< whether a section's payload is billed as window
@@ -96,8 +99,8 @@ struct TensorCodec::State {
 };
 
 TensorCodec::TensorCodec(Codec const& codec, Component component, KvShape const& shape, ElementType type,
-                         BackendKind backend)
-    : state_(std::make_unique<State>(codec, component, shape, type, backend)) {}
+                         BackendKind backend, Rope const* rope)
+    : state_(std::make_unique<State>(codec, component, shape, type, backend, rope)) {}
 TensorCodec::~TensorCodec() = default;
 TensorCodec::TensorCodec(TensorCodec&&) noexcept = default;
 

@@ -11,6 +11,7 @@
 #include "backends/kv_view.hpp"
 #include "codecs/codec.hpp"
 #include "codecs/ledger.hpp"
+#include "codecs/rope.hpp"
 
 namespace kvstone {
 
@@ -19,12 +20,15 @@ namespace kvstone {
 /// one rule; "per tensor" inside a stage means per section.
 class TensorCodec {
   public:
-    /// Throws ConfigError where the codec's options do not fit the shape.
-    TensorCodec(Codec const& codec, Component component, KvShape const& shape, ElementType type, BackendKind backend);
+    /// `rope`, which is copied: what K went through, null where that is not known. Throws ConfigError where the codec's
+    /// options do not fit the shape.
+    TensorCodec(Codec const& codec, Component component, KvShape const& shape, ElementType type, BackendKind backend,
+                Rope const* rope = nullptr);
     ~TensorCodec();
     TensorCodec(TensorCodec&&) noexcept;
 
     /// Tensor to stored planes, in the backend's memory. Requires the shape and type given above. Never writes to it.
+    /// Throws ConfigError where the codec has to know RoPE and was not told.
     void encode(KvView const& tensor);
     /// Stored planes back to a tensor. Requires an encode() or load() before. Every value of `tensor` is written.
     /// Throws CorruptData where the planes are not what the codec wrote.

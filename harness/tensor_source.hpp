@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backends/kv_view.hpp"
+#include "codecs/rope.hpp"
 #include "scenarios/cell.hpp"
 
 namespace kvstone {
@@ -20,16 +21,6 @@ struct HostTensor {
     std::shared_ptr<std::byte const> bytes;  ///< shape.values() * element_bytes(type) of them
 
     std::span<std::byte const> span() const { return {bytes.get(), shape.values() * element_bytes(type)}; }
-};
-
-/// Rotary position embedding that K and Q went through: pair i of a head's vector at position p is rotated by the angle
-/// p * scale * base^(-2i/dims) / frequency_factors[i].
-struct Rope {
-    double base = 10000;
-    std::uint64_t dims = 0;                 ///< rotated channels of each head
-    bool interleaved = true;                ///< pairs (2i, 2i+1), else (i, i + dims/2)
-    double scale = 1;                       ///< of positions
-    std::vector<double> frequency_factors;  ///< one a pair (Llama 3.1 and later); empty: all 1
 };
 
 struct KvTensors {

@@ -17,13 +17,13 @@ struct CyclesResult {
     double drift = 0;
 };
 
-CyclesResult repeat(Component component, HostTensor tensor, BackendKind kind, Codec const& text,
+CyclesResult repeat(Component component, HostTensor tensor, Rope const* rope, BackendKind kind, Codec const& text,
                     Measurement& measurement) {
     CyclesResult result{std::string(name_of(component)), {}, 0};
     auto const shape = tensor.shape;
     auto const type = tensor.type;
     Workbench const bench(std::move(tensor), kind);
-    TensorCodec encoder(text, component, shape, type, kind);
+    TensorCodec encoder(text, component, shape, type, kind, rope);
     std::vector<std::byte> first;
     for (int cycle = 0; cycle < kCycles; ++cycle) {
         encoder.encode(cycle == 0 ? bench.original() : bench.decoded());
@@ -69,12 +69,13 @@ void run_cycles(AttemptRequest const& request, Measurement& measurement) {
     auto const kind = backend_named(cell.backend);
     auto const codec = Codec::parse(cell.codec);
     auto tensors = load_tensors(cell.source, cell.locator, cell.context);
+    auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
     std::vector<CyclesResult> results;
     auto const add = [&](Component component, std::optional<HostTensor>& tensor) {
         if (!tensor) return;
         auto taken = std::move(*tensor);
         tensor.reset();
-        results.push_back(repeat(component, std::move(taken), kind, codec, measurement));
+        results.push_back(repeat(component, std::move(taken), rope, kind, codec, measurement));
         add_figures(results.back(), measurement);
     };
     add(Component::k, tensors.k);

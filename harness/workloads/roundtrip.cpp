@@ -35,15 +35,15 @@ void time_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind, M
     }
 }
 
-RoundtripResult roundtrip(Component component, HostTensor tensor, BackendKind kind, AttemptRequest const& request,
-                          Codec const& text, Measurement& measurement) {
+RoundtripResult roundtrip(Component component, HostTensor tensor, Rope const* rope, BackendKind kind,
+                          AttemptRequest const& request, Codec const& text, Measurement& measurement) {
     RoundtripResult result;
     result.component = name_of(component);
     result.shape = tensor.shape;
     result.original_bytes = tensor.span().size();
     result.channel_rms_max_over_median = channel_rms_max_over_median(tensor);
     Workbench const bench(std::move(tensor), kind);
-    auto const make = [&] { return TensorCodec(text, component, result.shape, bench.tensor().type, kind); };
+    auto const make = [&] { return TensorCodec(text, component, result.shape, bench.tensor().type, kind, rope); };
 
     std::vector<std::byte> container;
     std::uint64_t decoded_in_place = 0;
@@ -77,7 +77,7 @@ RoundtripResult roundtrip(Component component, HostTensor tensor, BackendKind ki
     check_values(result.distortion.total, result.component, measurement);
     if (container.size() < result.original_bytes && !stored_bytes_matter(fresh, container, bench, decoded_in_place))
         refuse(measurement, Status::verify_failed, result.component, "decoding does not depend on the stored bytes");
-    auto const exceeding = values_beyond_bounds(text, component, bench, kind);
+    auto const exceeding = values_beyond_bounds(text, component, bench, kind, rope);
     if (exceeding > 0)
         refuse(measurement, Status::verify_failed, result.component,
                fmt::format("{} values exceed the codec's declared error bound", exceeding));
@@ -91,12 +91,13 @@ void run_roundtrip(AttemptRequest const& request, Measurement& measurement) {
     auto const kind = backend_named(cell.backend);
     auto const codec = Codec::parse(cell.codec);
     auto tensors = load_tensors(cell.source, cell.locator, cell.context);
+    auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
     std::vector<RoundtripResult> results;
     auto const add = [&](Component component, std::optional<HostTensor>& tensor) {
         if (!tensor) return;
         auto taken = std::move(*tensor);
         tensor.reset();
-        results.push_back(roundtrip(component, std::move(taken), kind, request, codec, measurement));
+        results.push_back(roundtrip(component, std::move(taken), rope, kind, request, codec, measurement));
     };
     add(Component::k, tensors.k);
     add(Component::v, tensors.v);

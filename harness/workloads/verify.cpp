@@ -75,21 +75,22 @@ bool stored_bytes_matter(TensorCodec& codec, std::span<std::byte> container, Wor
     return bench.decoded_hash() != decoded_hash;
 }
 
-std::uint64_t values_beyond_bounds(Codec const& codec, Component component, Workbench const& bench, BackendKind kind) {
+std::uint64_t values_beyond_bounds(Codec const& codec, Component component, Workbench const& bench, BackendKind kind,
+                                   Rope const* rope) {
     auto const& tensor = bench.tensor();
     auto const per_token = tensor.shape.layers * tensor.shape.heads * tensor.shape.dim;
     if (tensor.shape.values() == 0) return 0;
     Workbench const part(
         first_tokens(tensor, std::clamp<std::uint64_t>(kBoundValues / per_token, 1, tensor.shape.tokens)), kind);
     auto const& [type, shape, bytes] = part.tensor();
-    TensorCodec encoder(codec, component, shape, type, kind);
+    TensorCodec encoder(codec, component, shape, type, kind, rope);
     encoder.encode(part.original());
     TensorCodec decoder(codec, component, shape, type, kind);
     decoder.load(encoder.seal());
     decoder.decode(part.decoded());
     auto const original = widened(bytes.get(), type, shape);
     auto const decoded = part.with_decoded([&](std::byte const* data) { return widened(data, type, shape); });
-    auto const bounds = declared_error_bounds(codec, component, shape, type, original);
+    auto const bounds = declared_error_bounds(codec, component, shape, type, original, rope);
     std::uint64_t beyond = 0;
     for (std::size_t i = 0; i < bounds.size(); ++i) {
         if (std::isinf(bounds[i])) continue;

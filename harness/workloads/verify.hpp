@@ -25,6 +25,7 @@ bool stored_bytes_matter(TensorCodec& codec, std::span<std::byte> container, Wor
 /// How many values come back further from the original than the codec declares, through a sealed container. Looks at
 /// the first tokens of all layers and heads, 2^18 values or one token: the bounds are a slow reference, which the
 /// conformance tests hold against whole tensors.
-std::uint64_t values_beyond_bounds(Codec const& codec, Component component, Workbench const& bench, BackendKind kind);
+std::uint64_t values_beyond_bounds(Codec const& codec, Component component, Workbench const& bench, BackendKind kind,
+                                   Rope const* rope);
 
 }  // namespace kvstone

@@ -1,0 +1,104 @@
+// The codec stage that undoes RoPE, on keys whose values before RoPE are known.
+
+#include <algorithm>
+#include <cmath>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "codecs/container.hpp"
+#include "codecs/tensor_codec.hpp"
+#include "harness/sources/model_capture.hpp"
+#include "harness/sources/rope.hpp"
+#include "harness/workloads/roundtrip.hpp"
+#include "scenarios/errors.hpp"
+#include "tests/harness/source_test_files.hpp"
+
+namespace kvstone {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr Needs keys{.k = true, .v = false, .k_prerope = true, .q = false};
+
+KvView view_of(HostTensor const& tensor) {
+    return {const_cast<std::byte*>(tensor.bytes.get()), tensor.type, tensor.shape, KvStrides::packed(tensor.shape)};
+}
+
+/// Keys as `unrope` hands them on.
+std::vector<float> unroped(HostTensor const& k, Rope const& rope) {
+    TensorCodec codec(Codec::parse("k{unrope | raw} v{raw}"), Component::k, k.shape, k.type, BackendKind::openmp,
+                      &rope);
+    codec.encode(view_of(k));
+    auto const container = codec.seal();
+    auto const plane = read_container(container).planes.back();
+    std::vector<float> values(plane.bytes / sizeof(float));
+    std::memcpy(values.data(), plane.data, plane.bytes);
+    return values;
+}
+
+/// |ours - theirs| / |theirs|.
+double relative_error(std::vector<float> const& ours, std::vector<float> const& theirs) {
+    double error = 0;
+    double norm = 0;
+    for (std::size_t i = 0; i < theirs.size(); ++i) {
+        error += (double{ours.at(i)} - theirs[i]) * (double{ours[i]} - theirs[i]);
+        norm += double{theirs[i]} * theirs[i];
+    }
+    return std::sqrt(error / norm);
+}
+
+TEST(Unrope, AgreesWithDoublePrecisionOnSyntheticKeys) {
+    Json const source{{"kind", "synthetic"}, {"layers", 2}, {"kv_heads", 2},        {"head_dim", 128},
+                      {"heads", 2},          {"seed", 3},   {"rope_base", 500000.0}};
+    auto const tensors = load_tensors(source, Json::object(), 3000, keys);
+    ASSERT_TRUE(tensors.rope && tensors.k_prerope);
+    auto const ours = unroped(*tensors.k, *tensors.rope);
+    auto const expected = floats(rotate(*tensors.k, *tensors.rope, true));
+    EXPECT_LT(relative_error(ours, expected), 1e-7);
+    EXPECT_LT(relative_error(ours, floats(*tensors.k_prerope)), 1e-6);
+    auto other = *tensors.rope;
+    other.scale = 1 + 1e-6;
+    EXPECT_GT(relative_error(ours, floats(rotate(*tensors.k, other, true))), 1e-7) << "positions a little off";
+}
+
+#ifdef KVSTONE_HAS_LLAMA
+
+TEST(Unrope, BringsAModelsKeysBack) {
+    std::string const folder = KVSTONE_SOURCE_FOLDER "/harness/tiny_model";
+    auto const tensors = capture_model(folder + "/tiny.gguf", folder + "/text.txt", 512, keys);
+    ASSERT_TRUE(tensors.rope && tensors.k_prerope);
+    EXPECT_LT(relative_error(unroped(*tensors.k, *tensors.rope), floats(*tensors.k_prerope)), 1e-5);
+    EXPECT_GT(relative_error(floats(*tensors.k), floats(*tensors.k_prerope)), 0.1) << "as they are cached";
+}
+
+#endif
+
+Measurement roundtrip_of(std::string const& codec, char const* distribution) {
+    AttemptRequest request;
+    request.cell.workload = "roundtrip";
+    request.cell.source = {{"kind", "synthetic"}, {"layers", 2}, {"kv_heads", 2}, {"head_dim", 64}, {"seed", 7}};
+    request.cell.source["distribution"] = distribution;
+    request.cell.locator = Json::object();
+    request.cell.context = 100;
+    request.cell.codec = codec;
+    request.cell.backend = "openmp";
+    request.measure.timing = false;
+    Measurement measurement;
+    run_roundtrip(request, measurement);
+    return measurement;
+}
+
+TEST(Unrope, RoundtripsTellTheCodecOfTheSourcesRope) {
+    auto const measurement = roundtrip_of("k{unrope | center | int8} v{int8}", "llama");
+    EXPECT_EQ(measurement.status, Status::ok) << measurement.reason;
+    try {
+        roundtrip_of("k{unrope | int8} v{int8}", "normal");
+        FAIL() << "the source has no RoPE";
+    } catch (ConfigError const& error) {
+        EXPECT_THAT(error.what(), HasSubstr("unrope:base="));
+    }
+}
+
+}  // namespace
+}  // namespace kvstone
