@@ -41,7 +41,8 @@
 //               std::uint64_t page_tokens(Section const&) const;
 //               How many consecutive tokens of a layer and head can be coded by themselves: 1 each token, n pages of n
 //               (the last page may be shorter), 0 the whole section at once. Where it is not 0, planes are laid out as
-//               [layer, head, page, ...] with the same bytes for every full page, so that streams can append.
+//               [layer, head, page, ...] with the same bytes for every full page, so that streams can append; but for
+//               those of PlaneSpec::once.
 //               double encode_reads(Section const&) const;
 //               How often encode() has to read every value: 2 where a range over everything comes first.
 
@@ -109,6 +110,7 @@ struct PlaneSpec {
     bool variable = false;
     std::uint32_t element_bytes = 1;  ///< width of what it holds, for stages that split or subtract
     std::uint64_t row_elements = 0;   ///< elements per token; 0 where it has no rows
+    bool once = false;  ///< of a stage that codes pages: parameters of the section, the same whichever page is coded
 };
 
 /// Memory of a plane. Of a variable plane, encode() lowers `bytes` to what it wrote.

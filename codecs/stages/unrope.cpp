@@ -73,7 +73,7 @@ class Unrope : public Transform {
         }
         // Without a base, a container's section does not know its RoPE: encode() asks for it, decode() does not.
         if (base_ != 0 || section.rope != nullptr) check_fit(layout(section), section);
-        return {{LedgerLine::headers, plane_bytes(dim), false, sizeof(double), 0}};
+        return {{LedgerLine::headers, plane_bytes(dim), false, sizeof(double), 0, true}};
     }
     std::size_t workspace_bytes(Section const& section) const {
         return PairRotations::memory_bytes(section.shape.dim / 2, section.shape.tokens);
