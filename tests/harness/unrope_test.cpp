@@ -85,6 +85,7 @@ Measurement roundtrip_of(std::string const& codec, char const* distribution) {
     request.cell.backend = "openmp";
     request.measure.timing = false;
     Measurement measurement;
+    measurement.status = Status::ok;
     run_roundtrip(request, measurement);
     return measurement;
 }
