@@ -22,6 +22,8 @@ struct ClosedForm {
     double mutant;       ///< decoded values times this leave an error outside the tolerance
 };
 
+void PrintTo(ClosedForm const& row, std::ostream* out) { *out << row.codec; }
+
 std::vector<ClosedForm> closed_forms() {
     return {
         // Lloyd-Max distortions: Max 1960, table I, and integration for the rest.
@@ -35,6 +37,9 @@ std::vector<ClosedForm> closed_forms() {
         {"lloydmax:bits=8,scale=tensor", .0000412, .01, 8, 4, 1.002},
         // TurboQuant with the vector's norm kept: one f16 a vector of 128.
         {"hadamard | lloydmax:bits=4,norm=matched", .00918, .01, 4 + 16.0 / 128, 0, 1.02},
+        // NF4 blocks of 64: f32 scales; 8 bits, and an f32 for each 256 of them.
+        {"nf4:scale=fp32", .0085, .02, 4 + 32.0 / 64, 0, 1.03},
+        {"nf4", .0085, .02, 4 + 8.0 / 64 + 32.0 / 64 / 256, 0, 1.03},
         // KIVI: f16 scale and zero point for each 32 values.
         {"int:bits=2,scheme=asymmetric,axis=token,group=32", .1546, .01, 3, 0, 1.05},
         {"int:bits=2,scheme=asymmetric,axis=channel,group=32", .1546, .01, 3, 0, 1.05},
@@ -87,6 +92,63 @@ INSTANTIATE_TEST_SUITE_P(Normal, ClosedForms, testing::ValuesIn(closed_forms()),
     for (auto& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
     return name;
 });
+
+/// Decoded values of NF4 in double precision, `scale_of` the largest magnitude of each block of 64.
+template <class Scale>
+std::vector<float> nf4_reference(std::vector<float> const& values, std::vector<double> const& levels,
+                                 Scale const& scale_of) {
+    std::vector<float> result(values.size());
+    for (std::size_t first = 0; first < values.size(); first += 64) {
+        double largest = 0;
+        for (std::size_t i = first; i < first + 64; ++i) largest = std::max(largest, std::fabs(double{values[i]}));
+        auto const scale = scale_of(largest);
+        for (std::size_t i = first; i < first + 64; ++i) {
+            double nearest = levels[0];
+            for (auto const level : levels) {
+                if (std::fabs(level * scale - values[i]) < std::fabs(nearest * scale - values[i])) nearest = level;
+            }
+            result[i] = static_cast<float>(nearest * scale);
+        }
+    }
+    return result;
+}
+
+TEST(Nf4, ErrsAsAReferenceInDoublePrecision) {
+    KvShape const shape{1, 1, 2048, 128};
+    auto const values = normal_values(shape.values(), 7);
+    TestTensor const tensor(shape, ElementType::f32, values);
+    std::vector<double> const levels{-1,
+                                     -.6961928009986877,
+                                     -.5250730514526367,
+                                     -.39491748809814453,
+                                     -.28444138169288635,
+                                     -.18477343022823334,
+                                     -.09105003625154495,
+                                     0,
+                                     .07958029955625534,
+                                     .16093020141124725,
+                                     .24611230194568634,
+                                     .33791524171829224,
+                                     .44070982933044434,
+                                     .5626170039176941,
+                                     .7229568362236023,
+                                     1};
+    auto const exact = [](double largest) { return largest; };
+    auto const log8 = [](double largest) { return std::exp2(std::ceil(8 * std::log2(largest)) / 8); };
+    auto const ours = [&](std::string const& text) {
+        return nmse(values, decoded(encoded(text, tensor), shape, ElementType::f32).values());
+    };
+    auto const same = [](double left, double right, double tolerance) {
+        return std::fabs(left - right) <= tolerance * right;
+    };
+    EXPECT_TRUE(same(ours("nf4:scale=fp32"), nmse(values, nf4_reference(values, levels, exact)), 1e-5));
+    EXPECT_TRUE(same(ours("nf4:scale=log8"), nmse(values, nf4_reference(values, levels, log8)), 1e-5));
+    EXPECT_TRUE(same(ours("nf4"), nmse(values, nf4_reference(values, levels, exact)), 3e-3)) << "8 bits are enough";
+    auto moved = levels;
+    moved[13] *= 1.05;
+    EXPECT_FALSE(same(ours("nf4"), nmse(values, nf4_reference(values, moved, exact)), 3e-3)) << "one level moved";
+    EXPECT_FALSE(same(ours("nf4:scale=log8"), nmse(values, nf4_reference(values, levels, exact)), 3e-3));
+}
 
 /// The part of the mean squared error that N(0,1) has between two levels' midpoints, summed: numerically, and not by the
 /// formulas that made the levels.

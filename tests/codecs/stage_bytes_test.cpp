@@ -106,6 +106,41 @@ TEST(StageBytes, LloydMaxScalesByNormOrRms) {
     EXPECT_EQ(stored_planes("lloydmax:bits=8", {0, 0}), (std::vector<Bytes>{bytes_of({127, 127}), bytes_of({0, 0})}));
 }
 
+TEST(StageBytes, Nf4PacksTwoCodesAndCodesScales) {
+    auto const codes = bytes_of({0x0f, 0x7c});
+    std::vector<float> const values{1, -1, 0.5F, 0};
+    EXPECT_EQ(stored_planes("nf4", values),
+              (std::vector<Bytes>{codes, bytes_of({0xff}), bytes_of({0x81, 0x80, 0x80, 0x3b})}));
+    EXPECT_EQ(stored_planes("nf4:scale=fp32", values), (std::vector<Bytes>{codes, bytes_of({0, 0, 0x80, 0x3f})}));
+    EXPECT_EQ(stored_planes("nf4:scale=fp16", values), (std::vector<Bytes>{codes, bytes_of({0x00, 0x3c})}));
+    EXPECT_EQ(stored_planes("nf4:scale=log8", values), (std::vector<Bytes>{codes, bytes_of({0xc0})}));
+}
+
+TEST(StageBytes, Nf4CodesScalesOf256BlocksTogether) {
+    // 65 values are two blocks: 128 tokens make a superblock, the 129th token starts another one.
+    std::vector<float> values(129 * 65);
+    for (std::size_t token = 0; token < 129; ++token) values[token * 65] = token == 0 ? 51 : token == 128 ? 2 : 10;
+    TestTensor const tensor({1, 1, 129, 65}, ElementType::f32, values);
+    auto const container = encoded("nf4", tensor).seal();
+    std::vector<Bytes> planes;
+    for (auto const& plane : read_container(container).planes)
+        planes.emplace_back(plane.data, plane.data + plane.bytes);
+    ASSERT_EQ(planes.size(), 3U);
+    EXPECT_EQ(planes[0].size(), 129U * 33);
+    std::vector<std::byte> scales;
+    for (int token = 0; token < 129; ++token) {
+        // 10 / (51 / 255) = 50; the blocks of one zero each have 0.
+        scales.push_back(static_cast<std::byte>(token == 0 || token == 128 ? 255 : 50));
+        scales.push_back(std::byte{0});
+    }
+    EXPECT_EQ(planes[1], scales);
+    float steps[2];
+    ASSERT_EQ(planes[2].size(), sizeof(steps));
+    std::memcpy(steps, planes[2].data(), sizeof(steps));
+    EXPECT_EQ(steps[0], 51.0F / 255);
+    EXPECT_EQ(steps[1], 2.0F / 255);
+}
+
 TEST(StageBytes, ZstdStoresWhatDoesNotShrink) {
     // Two bytes cannot shrink.
     auto const planes = stored_planes("fp16 | zstd", {1.0F});

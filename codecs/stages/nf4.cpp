@@ -1,0 +1,342 @@
+// nf4: every value as one of 16 levels between minus and plus the largest magnitude of its block.
+//
+// Purpose    4 bits whose levels are the quantiles of a normal distribution, so that each code is about equally frequent
+//            in blocks of weights, keys or values; with scales that cost an eighth of a bit.
+// Source     Dettmers et al., "QLoRA: Efficient Finetuning of Quantized LLMs", NeurIPS 2023, section 3 (4-bit NormalFloat
+//            and double quantisation) and appendix E (the levels).
+// Blocks     `block` consecutive values of a vector, the last one of a vector may be shorter. A superblock is the blocks
+//            of as many consecutive whole tokens of a layer and head as have at most 256 of them; a vector of more is cut
+//            into superblocks of 256 blocks, the last one may be shorter.
+// Planes     payload: two codes a byte, the earlier one in the low half; each vector from a byte of its own, in [layer,
+//                     head, token] order
+//            scales:  one a block in [layer, head, token, block] order: f32, fp16 or one byte of log8 (see scales.hpp)
+//                     scale=double: one byte q a block in the same order, and a second plane of scales with one f32 a
+//                     superblock in [layer, head, superblock] order: t, the largest a of the superblock over 255
+//            Code k stands for level k, from -1 (0) by 0 (7) to 1 (15), times a: the block's largest magnitude, as
+//            stored; with scale=double q t, q = floor(a / t + 1/2), at most 255.
+//            Codes are of what is nearest to x / a, the lower one of two; with scale=double a before it is coded, as
+//            QLoRA has it. As f32, a is at least 2^-126.
+// Options    block=N  a multiple of 8
+//            scale=double|fp32|fp16|log8
+// Example    1, -1, 0.5, 0: codes 15, 0, 12 (0.5 is nearer to .4407 than to .5626), 7: payload 0f 7c
+//            scale=double: q = ff, t = 1/255: 81 80 80 3b; fp32: 00 00 80 3f; fp16: 00 3c; log8: c0
+// Error      half the distance between the levels next to x times a, or the distance to a beyond it; with scale=double
+//            that with a before it is coded, and the level times what q t differs from that.
+// NaN, Inf, denormals: not part of the largest magnitude; Inf becomes the last level on its side, NaN 0. Denormals are
+//            values as any other; blocks below what a scale can hold become 0.
+
+#include <algorithm>
+#include <array>
+#include <cfloat>
+#include <cmath>
+#include <limits>
+
+#include "backends/map_pages.hpp"
+#include "backends/table_lookup.hpp"
+#include "codecs/bit_packing.hpp"
+#include "codecs/registry.hpp"
+#include "codecs/scales.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+
+inline constexpr std::uint64_t blocks_of_superblock = 256;
+
+/// How blocks make superblocks.
+struct Superblocks {
+    std::uint64_t blocks_of_vector;
+    std::uint64_t tokens;         ///< of a page: the vectors that share superblocks
+    std::uint64_t of_page;        ///< superblocks
+    std::uint64_t pages_of_head;  ///< the last page may have fewer tokens
+    std::uint64_t heads;          ///< of a layer
+
+    Superblocks(KvShape const& shape, std::uint64_t block)
+        : blocks_of_vector((shape.dim + block - 1) / block),
+          tokens(std::max<std::uint64_t>(1, blocks_of_superblock / blocks_of_vector)),
+          of_page((tokens * blocks_of_vector + blocks_of_superblock - 1) / blocks_of_superblock),
+          pages_of_head((shape.tokens + tokens - 1) / tokens),
+          heads(shape.heads) {}
+
+    KOKKOS_INLINE_FUNCTION std::uint64_t of(std::uint64_t layer, std::uint64_t head, std::uint64_t token,
+                                            std::uint64_t block) const {
+        auto const page = (layer * heads + head) * pages_of_head + token / tokens;
+        return page * of_page + (of_page > 1 ? block / blocks_of_superblock : 0);
+    }
+};
+
+/// Codes of the scales of a superblock; returns what they are multiples of.
+KOKKOS_INLINE_FUNCTION float code_scales(float const* scales, std::uint64_t count, std::uint8_t* codes) {
+    float most = 0;
+    for (std::uint64_t b = 0; b < count; ++b) most = scales[b] > most ? scales[b] : most;
+    // A little below the largest float, so that 255 steps are finite.
+    float const step = (most < 0x1.fffff0p127F ? most : 0x1.fffff0p127F) / 255.0F;
+    for (std::uint64_t b = 0; b < count; ++b) {
+        float const code = step > 0 ? scales[b] / step + 0.5F : 0.0F;
+        codes[b] = static_cast<std::uint8_t>(code < 255.0F ? code : 255.0F);
+    }
+    return step;
+}
+
+/// A page is one token. fixed: the block where it is known when compiling, else 0.
+template <unsigned fixed>
+struct NormalFloat {
+    float levels[least_table_entries];
+    float thresholds[searched_thresholds];
+    ScaleFormat format;
+    std::uint64_t block;
+    Superblocks superblocks;
+    float const* steps;  ///< of superblocks, where scales are coded
+
+    KOKKOS_INLINE_FUNCTION std::uint64_t size() const { return fixed > 0 ? fixed : block; }
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 2> const& to) const {
+        for (std::uint64_t first = 0, b = 0; first < page.dim; first += size(), ++b) {
+            auto* const packed = to[0] + first / 2;
+            auto* const scale = to[1] + b * scale_bytes(format);
+            if (page.dim - first >= size()) {
+                code_block(page.values + first, size(), packed, scale);
+            } else {
+                code_block(page.values + first, page.dim - first, packed, scale);
+            }
+        }
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 2> const& from, Page<T> const& page) const {
+        for (std::uint64_t first = 0, b = 0; first < page.dim; first += size(), ++b) {
+            auto const* const packed = from[0] + first / 2;
+            float const scale = steps != nullptr ? static_cast<float>(from[1][b]) *
+                                                       steps[superblocks.of(page.layer, page.head, page.token, b)]
+                                                 : load_scale(format, from[1] + b * scale_bytes(format));
+            if (page.dim - first >= size()) {
+                restore_block(packed, scale, size(), page.values + first);
+            } else {
+                restore_block(packed, scale, page.dim - first, page.values + first);
+            }
+        }
+    }
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void code_block(T const* values, std::uint64_t count, std::byte* packed,
+                                           std::byte* scale_place) const {
+        float const scale = store_scale(format, largest_magnitude(values, count), scale_place);
+        float const inverse = scale > 0 ? 1.0F / scale : 0.0F;
+        float scaled[part];
+        std::uint8_t codes[part];
+        for (std::uint64_t first = 0; first < count; first += part) {
+            auto const now = count - first < part ? count - first : part;
+            for (std::uint64_t i = 0; i < now; ++i) scaled[i] = to_float(values[first + i]) * inverse;
+            count_below<4>(thresholds, scaled, now, codes);
+            pack_bytes<4>(codes, now, packed + first / 2);
+        }
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void restore_block(std::byte const* packed, float scale, std::uint64_t count,
+                                              T* values) const {
+        std::uint8_t codes[part];
+        for (std::uint64_t first = 0; first < count; first += part) {
+            auto const now = count - first < part ? count - first : part;
+            unpack_bytes<4>(packed + first / 2, now, codes);
+            look_up(4, levels, scale, codes, now, values + first);
+        }
+    }
+
+  private:
+    /// Values that are worked on at a time.
+    static constexpr std::uint64_t part = fixed > 0 ? fixed : 64;
+};
+
+class Nf4 : public Quantiser {
+  public:
+    static StageInfo info();
+    explicit Nf4(Options const& options)
+        : block_(static_cast<std::uint64_t>(options.integer("block"))), double_(options.choice("scale") == "double") {
+        // Scales that are coded are f32 before.
+        format_ = double_ ? ScaleFormat::fp32 : scale_format_named(options.choice("scale"));
+        if (block_ % 8 != 0) {
+            throw ConfigError("blocks start at whole bytes", options.values().at("block"), {"a multiple of 8"});
+        }
+    }
+
+    std::vector<PlaneSpec> planes(Section const& section) const {
+        auto const& shape = section.shape;
+        Superblocks const superblocks(shape, block_);
+        auto const of_vector = superblocks.blocks_of_vector * (double_ ? 1 : scale_bytes(format_));
+        auto const row = packed_bytes(shape.dim, 4);
+        auto const scale = static_cast<std::uint32_t>(double_ ? 1 : scale_bytes(format_));
+        std::vector<PlaneSpec> specs{
+            {LedgerLine::payload, shape.vectors() * row, false, 1, row},
+            {LedgerLine::scales, shape.vectors() * of_vector, false, scale, superblocks.blocks_of_vector}};
+        if (double_) {
+            auto const steps = shape.layers * shape.heads * superblocks.pages_of_head * superblocks.of_page;
+            specs.push_back({LedgerLine::scales, steps * sizeof(float), false, sizeof(float), 0});
+        }
+        return specs;
+    }
+    std::size_t workspace_bytes(Section const& section) const {
+        auto const blocks = section.shape.vectors() * Superblocks(section.shape, block_).blocks_of_vector;
+        return double_ ? blocks * sizeof(float) : 0;
+    }
+    std::uint64_t page_tokens(Section const& section) const {
+        return double_ ? Superblocks(section.shape, block_).tokens : 1;
+    }
+    double nominal_bits(Section const&) const { return 4; }
+
+    template <class Space, class T>
+    void encode(Space const& space, Section const& section, KvSpan<T const> values, Planes planes,
+                Workspace workspace) const {
+        auto* const scales = double_ ? workspace : planes[1].data;
+        if (block_ == 64) {
+            encode_blocks(space, values, planes[0].data, scales, operation<64>(section, nullptr));
+        } else {
+            encode_blocks(space, values, planes[0].data, scales, operation<0>(section, nullptr));
+        }
+        if (double_) {
+            encode_scales(space, section, reinterpret_cast<float const*>(workspace), planes[1].as<std::uint8_t>(),
+                          planes[2].as<float>());
+        }
+    }
+    template <class Space, class T>
+    void decode(Space const& space, Section const& section, ConstPlanes planes, KvSpan<T> values, Workspace) const {
+        auto const* const steps = double_ ? planes[2].as<float>() : nullptr;
+        if (block_ == 64) {
+            decode_blocks(space, planes, values, operation<64>(section, steps));
+        } else {
+            decode_blocks(space, planes, values, operation<0>(section, steps));
+        }
+    }
+    void error_bounds(Section const& section, float const* values, double* bounds) const;
+
+    template <class Space, class T, class Operation>
+    void encode_blocks(Space const& space, KvSpan<T const> values, std::byte* payload, std::byte* scales,
+                       Operation const& code) const {
+        std::array<PagePlane<std::byte>, 2> const pages{
+            {{payload, packed_bytes(values.shape.dim, 4), 0},
+             {scales, code.superblocks.blocks_of_vector * scale_bytes(format_), 0}}};
+        encode_pages(space, values, 1, pages, code);
+    }
+    template <class Space, class T, class Operation>
+    void decode_blocks(Space const& space, ConstPlanes planes, KvSpan<T> values, Operation const& restore) const {
+        auto const scale = double_ ? 1 : scale_bytes(format_);
+        std::array<PagePlane<std::byte const>, 2> const pages{
+            {{planes[0].data, packed_bytes(values.shape.dim, 4), 0},
+             {planes[1].data, restore.superblocks.blocks_of_vector * scale, 0}}};
+        decode_pages(space, pages, 1, values, restore);
+    }
+    template <class Space>
+    void encode_scales(Space const& space, Section const& section, float const* scales, std::uint8_t* codes,
+                       float* steps) const {
+        Superblocks const superblocks(section.shape, block_);
+        auto const pages = section.shape.layers * section.shape.heads * superblocks.pages_of_head;
+        auto const tokens = section.shape.tokens;
+        Kokkos::parallel_for(
+            "nf4_scales", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(pages * superblocks.of_page)),
+            KOKKOS_LAMBDA(std::int64_t const index) {
+                auto const page = static_cast<std::uint64_t>(index) / superblocks.of_page;
+                auto const head = page / superblocks.pages_of_head;
+                auto const token = page % superblocks.pages_of_head * superblocks.tokens;
+                auto const of_page = superblocks.tokens < tokens - token ? superblocks.tokens : tokens - token;
+                auto const begin = static_cast<std::uint64_t>(index) % superblocks.of_page * blocks_of_superblock;
+                auto const left = of_page * superblocks.blocks_of_vector - begin;
+                auto const first = (head * tokens + token) * superblocks.blocks_of_vector + begin;
+                auto const count = left < blocks_of_superblock ? left : blocks_of_superblock;
+                steps[index] = code_scales(scales + first, count, codes + first);
+            });
+    }
+
+  private:
+    static constexpr std::array<float, 16> levels_{-1.0F,
+                                                   -.6961928009986877F,
+                                                   -.5250730514526367F,
+                                                   -.39491748809814453F,
+                                                   -.28444138169288635F,
+                                                   -.18477343022823334F,
+                                                   -.09105003625154495F,
+                                                   0.0F,
+                                                   .07958029955625534F,
+                                                   .16093020141124725F,
+                                                   .24611230194568634F,
+                                                   .33791524171829224F,
+                                                   .44070982933044434F,
+                                                   .5626170039176941F,
+                                                   .7229568362236023F,
+                                                   1.0F};
+
+    template <unsigned fixed>
+    NormalFloat<fixed> operation(Section const& section, float const* steps) const {
+        NormalFloat<fixed> made{{}, {}, format_, block_, Superblocks(section.shape, block_), steps};
+        std::ranges::fill(made.thresholds, std::numeric_limits<float>::infinity());
+        std::ranges::copy(levels_, made.levels);
+        for (std::size_t k = 0; k + 1 < levels_.size(); ++k) {
+            made.thresholds[k] =
+                static_cast<float>((static_cast<double>(levels_[k]) + static_cast<double>(levels_[k + 1])) / 2);
+        }
+        return made;
+    }
+
+    std::uint64_t block_;
+    bool double_;
+    ScaleFormat format_;
+};
+
+StageInfo Nf4::info() {
+    StageInfo info;
+    info.name = "nf4";
+    info.summary = "16 quantiles of the normal distribution, scaled by each block's largest magnitude";
+    info.source = "QLoRA (Dettmers et al., NeurIPS 2023), section 3 and appendix E";
+    info.non_finite = NonFinite::saturated;
+    info.engines = "none";
+    info.options = {
+        integer_option("block", 64, 8, 4096, "values that share a scale, a multiple of 8"),
+        choice_option("scale", "double", {"double", "fp32", "fp16", "log8"},
+                      "how scales are stored; double: 8 bits, and f32 for each 256"),
+    };
+    info.examples = {"nf4", "nf4:scale=log8", "nf4:scale=fp32", "nf4:block=32,scale=fp16", "nf4:block=24"};
+    return info;
+}
+
+void Nf4::error_bounds(Section const& section, float const* values, double* bounds) const {
+    auto const& shape = section.shape;
+    Superblocks const superblocks(shape, block_);
+    auto const of_vector = superblocks.blocks_of_vector;
+    // Scales before and after coding, in the order of blocks.
+    std::vector<float> coded(shape.vectors() * of_vector);
+    for (std::uint64_t i = 0; i < coded.size(); ++i) {
+        auto const first = i % of_vector * block_;
+        std::byte place[4];
+        auto const largest =
+            largest_magnitude(values + i / of_vector * shape.dim + first, std::min(block_, shape.dim - first));
+        coded[i] = store_scale(format_, largest, place);
+    }
+    auto stored = coded;
+    if (double_) {
+        auto const of_head = shape.tokens * of_vector;
+        auto const of_page = superblocks.tokens * of_vector;
+        for (std::uint64_t begin = 0; begin < coded.size();) {
+            // A superblock ends after 256 blocks, with its page or with its head.
+            auto const in_head = begin % of_head;
+            auto const in_page = in_head % of_page;
+            auto const count = std::min({blocks_of_superblock, of_page - in_page, of_head - in_head});
+            std::uint8_t codes[blocks_of_superblock];
+            auto const step = code_scales(coded.data() + begin, count, codes);
+            for (std::uint64_t b = 0; b < count; ++b) stored[begin + b] = static_cast<float>(codes[b]) * step;
+            begin += count;
+        }
+    }
+    for (std::uint64_t i = 0; i < shape.values(); ++i) {
+        auto const block = i / shape.dim * of_vector + i % shape.dim / block_;
+        double const x = values[i];
+        double const a = coded[block];
+        auto const above = std::ranges::upper_bound(levels_, a > 0 ? x / a : 0);
+        double const low = above == levels_.begin() ? -1 : *(above - 1);
+        double const high = above == levels_.end() ? 1 : *above;
+        auto const level = std::max(std::fabs(low), std::fabs(high));
+        auto const beyond = std::max(0.0, std::fabs(x) - a);
+        bounds[i] = (high - low) / 2 * a + beyond + level * std::fabs(stored[block] - a) +
+                    std::ldexp(std::fabs(x) + a, -20) + std::ldexp(1.0, -148);
+    }
+}
+
+static Register<Nf4> const registered;
+
+}  // namespace kvstone
