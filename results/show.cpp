@@ -193,12 +193,13 @@ void show_section(Store const& store, std::ostream& out, Style style, std::strin
 }
 
 constexpr auto targets_sql = R"sql(
-SELECT source, context, substr(codec_name, 1, 27) AS codec,
+SELECT substr(codec_name, 1, 27) AS codec,
   count(*) FILTER (WHERE verdict = 'pass') || ' of ' || count(*) AS passed,
-  CASE WHEN count(verdict) < count(*) THEN 'unknown' ELSE min(verdict) END AS verdict,
-  substr(group_concat(iif(verdict = 'fail', printf('%s %s %.6g %s %.6g', component, metric, value,
-    iif(value < at_least, '<', '>'), iif(value < at_least, at_least, at_most)), NULL), ', '), 1, 48) AS misses
-FROM v_targets WHERE campaign = ?1 GROUP BY cell ORDER BY min(position)
+  CASE WHEN sum(verdict = 'fail') > 0 THEN 'fail' WHEN count(verdict) < count(*) THEN 'unknown' ELSE 'pass' END
+    AS verdict,
+  substr(group_concat(iif(verdict = 'fail', printf('%s: %s %s %.6g %s %.6g', source, component, metric, value,
+    iif(value < at_least, '<', '>'), iif(value < at_least, at_least, at_most)), NULL), ', '), 1, 66) AS misses
+FROM v_targets WHERE campaign = ?1 GROUP BY codec_name ORDER BY min(position)
 )sql";
 
 constexpr auto published_sql = R"sql(

@@ -36,6 +36,15 @@ TEST_F(VerbsTest, PlanShowsTheCellsOfTheShippedScenarioWithoutMeasuring) {
     EXPECT_EQ(kvstone("plan quickstart --set grid.kontext=[1]").code, 2);
 }
 
+TEST_F(VerbsTest, EveryShippedScenarioIsValid) {
+    auto const scenarios = json_of("list scenarios");
+    EXPECT_GE(scenarios.size(), 2U);
+    for (auto const& scenario : scenarios) {
+        auto const name = scenario["scenario"].get<std::string>();
+        EXPECT_EQ(json_of("plan " + name)[0]["scenario"], name);
+    }
+}
+
 TEST_F(VerbsTest, ListsHaveWhatTheRegistriesHave) {
     for (auto const* subject : {"codecs", "stages", "backends", "sources", "workloads", "metrics", "scenarios"})
         EXPECT_FALSE(json_of(std::string("list ") + subject).empty()) << subject;
