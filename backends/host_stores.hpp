@@ -67,10 +67,10 @@ inline void store(void* destination, void const* source, std::size_t bytes, bool
     }
 }
 
-/// One cache line of values to a destination that is aligned to it where `streaming`. Loops that fill `line` just before
-/// keep it in registers.
+/// One cache line of values, to a destination that is aligned to it where `streaming`. Where a loop fills `line` just
+/// before, both stay in registers.
 template <bool streaming, class U>
-inline void store_line(U* destination, U const (&line)[line_values<U>]) {
+inline void store_line(U* destination, U const* line) {
 #ifdef __AVX512F__
     if constexpr (streaming) {
         _mm512_stream_si512(reinterpret_cast<__m512i*>(destination), _mm512_loadu_si512(line));

@@ -2,7 +2,7 @@
 // Value by value from a tensor to packed storage and back, at the memory's speed.
 //
 // `operation` is a copyable object with a KOKKOS_FUNCTION call operator. On the host each thread takes blocks and makes
-// one cache line of output after the other (a loop of fixed length, which the compiler vectorises), streamed out.
+// one cache line after the other (a loop of fixed length, which the compiler vectorises), streamed out.
 
 #include <cstdint>
 
@@ -13,15 +13,19 @@
 
 namespace kvstone {
 
-/// destination[0..lines) cache lines = operation(source). Host only.
+/// Values of a step: whole cache lines of what is read and of what is written, so that loops over them vectorise evenly.
+template <class T, class U>
+inline constexpr std::uint64_t step_values = line_values<T> > line_values<U> ? line_values<T> : line_values<U>;
+
+/// `steps` steps of destination = operation(source); `destination` starts a cache line where `streaming`. Host only.
 template <bool streaming, class T, class U, class Operation>
-inline void map_lines(T const* source, U* destination, std::uint64_t lines, Operation const operation) {
-    static_assert(cache_line_bytes % sizeof(U) == 0);
-    for (; lines > 0; --lines, source += line_values<U>, destination += line_values<U>) {
-        prefetch(reinterpret_cast<std::byte const*>(source) + prefetch_distance_bytes, line_values<U> * sizeof(T));
-        alignas(cache_line_bytes) U line[line_values<U>];
-        for (std::uint64_t i = 0; i < line_values<U>; ++i) line[i] = operation(source[i]);
-        store_line<streaming>(destination, line);
+inline void map_steps(T const* source, U* destination, std::uint64_t steps, Operation const operation) {
+    constexpr auto values = step_values<T, U>;
+    for (; steps > 0; --steps, source += values, destination += values) {
+        prefetch(reinterpret_cast<std::byte const*>(source) + prefetch_distance_bytes, values * sizeof(T));
+        alignas(cache_line_bytes) U lines[values];
+        for (std::uint64_t i = 0; i < values; ++i) lines[i] = operation(source[i]);
+        for (std::uint64_t i = 0; i < values; i += line_values<U>) store_line<streaming>(destination + i, lines + i);
     }
 }
 
@@ -33,14 +37,14 @@ inline void map_block(T const* source, U* destination, std::uint64_t count, bool
         for (auto const before = values_before_line(destination, count); done < before; ++done) {
             destination[done] = operation(source[done]);
         }
-        auto const lines = (count - done) / line_values<U>;
-        map_lines<true>(source + done, destination + done, lines, operation);
-        done += lines * line_values<U>;
+        auto const steps = (count - done) / step_values<T, U>;
+        map_steps<true>(source + done, destination + done, steps, operation);
+        done += steps * step_values<T, U>;
         finish_stores();
     } else {
-        auto const lines = count / line_values<U>;
-        map_lines<false>(source, destination, lines, operation);
-        done = lines * line_values<U>;
+        auto const steps = count / step_values<T, U>;
+        map_steps<false>(source, destination, steps, operation);
+        done = steps * step_values<T, U>;
     }
     for (; done < count; ++done) destination[done] = operation(source[done]);
 }
