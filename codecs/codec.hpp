@@ -35,7 +35,7 @@ struct Selector {
     std::optional<std::uint32_t> last_layers;  ///< the last n layers, however many there are
     std::optional<IndexRanges> heads;
     std::optional<std::uint32_t> sink_tokens;    ///< the first n tokens
-    std::optional<std::uint32_t> window_tokens;  ///< the last n tokens
+    std::optional<std::uint32_t> window_tokens;  ///< the last n tokens, and what fills no page before
     bool operator==(Selector const&) const = default;
 };
 
@@ -53,7 +53,9 @@ struct Rule {
 ///   pipeline = stage { " | " stage } ;
 ///   stage    = name [ ":" key "=" value { "," key "=" value } ] ;
 /// first_layers(n) is another spelling of layers(0-(n-1)); last_layers(n) counts from the end of whatever tensor it meets,
-/// and takes all of one that has fewer layers. A preset (presets.hpp) is another spelling of the text it stands for. Where no rule takes a part, parsing fails: a codec covers every value of K
+/// and takes all of one that has fewer layers. window(n) takes the last n tokens, and before them those that do not fill
+/// a page of the rule that codes what is older (`int:axis=channel,group=32`: up to 31 more). A preset (presets.hpp) is
+/// another spelling of the text it stands for. Where no rule takes a part, parsing fails: a codec covers every value of K
 /// and V.
 class Codec {
   public:

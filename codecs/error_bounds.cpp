@@ -57,7 +57,8 @@ std::vector<double> declared_error_bounds(Codec const& codec, Component componen
     if (original.size() != shape.values()) throw std::invalid_argument("values and shape disagree");
     std::vector<double> bounds(original.size());
     auto const strides = KvStrides::packed(shape);
-    for (auto [section, rule] : cut_sections(codec, component, shape, type)) {
+    auto const pipelines = pipelines_of(codec);
+    for (auto [section, rule] : cut_sections(codec, pipelines, component, shape, type)) {
         section.rope = rope;
         auto const first = section.layer * strides.layer + section.head * strides.head + section.token * strides.token;
         std::vector<std::uint64_t> places;
@@ -69,7 +70,7 @@ std::vector<double> declared_error_bounds(Codec const& codec, Component componen
         }
         std::vector<float> values;
         for (auto const place : places) values.push_back(original[place]);
-        auto const own = section_bounds(Pipeline(codec.rules()[rule].pipeline), section, std::move(values));
+        auto const own = section_bounds(pipelines[rule], section, std::move(values));
         for (std::size_t i = 0; i < places.size(); ++i) bounds[places[i]] = own[i];
     }
     for (std::size_t i = 0; i < bounds.size(); ++i) {

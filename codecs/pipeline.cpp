@@ -79,6 +79,12 @@ std::uint64_t Pipeline::page_tokens(Section const& section) const {
     return tokens;
 }
 
+std::vector<Pipeline> pipelines_of(Codec const& codec) {
+    std::vector<Pipeline> pipelines;
+    for (auto const& rule : codec.rules()) pipelines.emplace_back(rule.pipeline);
+    return pipelines;
+}
+
 SectionCodec::SectionCodec(Pipeline const& pipeline, Section const& section, BackendKind kind)
     : pipeline_(&pipeline), section_(section), coded_(section), kind_(kind) {
     if (converts()) coded_.type = ElementType::f32;

@@ -20,6 +20,8 @@ struct Pipeline {
     /// As a stage's: the least number of tokens that every stage can code by itself. 0 with an entropy stage.
     std::uint64_t page_tokens(Section const& section) const;
 };
+/// One for each rule, in their order.
+std::vector<Pipeline> pipelines_of(Codec const& codec);
 
 /// Memory that sections of one tensor use in turn.
 struct Scratch {

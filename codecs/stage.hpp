@@ -42,7 +42,8 @@
 //               How many consecutive tokens of a layer and head can be coded by themselves: 1 each token, n pages of n
 //               (the last page may be shorter), 0 the whole section at once. Where it is not 0, planes are laid out as
 //               [layer, head, page, ...] with the same bytes for every full page, so that streams can append; but for
-//               those of PlaneSpec::once.
+//               those of PlaneSpec::once. The planes of a section are those of its layers and heads put together. Depends
+//               on component, type and dim alone.
 //               double encode_reads(Section const&) const;
 //               How often encode() has to read every value: 2 where a range over everything comes first.
 

@@ -41,14 +41,14 @@ struct TensorCodec::State {
           type(its_type),
           kind(backend),
           rope(its_rope != nullptr ? std::optional(*its_rope) : std::nullopt),
+          pipelines(pipelines_of(codec)),
           scratch(backend) {
         if (too_large(shape)) throw ConfigError("the tensor has more than 2^48 values");
-        for (auto const& rule : codec.rules()) pipelines.push_back(std::make_unique<Pipeline>(rule.pipeline));
-        for (auto [section, rule] : cut_sections(codec, component, shape, type)) {
+        for (auto [section, rule] : cut_sections(codec, pipelines, component, shape, type)) {
             if (rope) section.rope = &*rope;
-            sections.emplace_back(*pipelines[rule], section, kind);
+            sections.emplace_back(pipelines[rule], section, kind);
             auto const& where = codec.rules()[rule].selector;
-            windows.push_back((where.sink_tokens || where.window_tokens) && pipelines[rule]->plain);
+            windows.push_back((where.sink_tokens || where.window_tokens) && pipelines[rule].plain);
         }
     }
 
@@ -91,7 +91,7 @@ struct TensorCodec::State {
     ElementType type;
     BackendKind kind;
     std::optional<Rope> rope;
-    std::vector<std::unique_ptr<Pipeline>> pipelines;  ///< one a rule
+    std::vector<Pipeline> pipelines;  ///< one a rule
     std::vector<SectionCodec> sections;
     std::vector<bool> windows;  ///< whether a section's payload is billed as window
     Scratch scratch;

@@ -5,6 +5,7 @@
 
 #include "codecs/container.hpp"
 #include "codecs/error_bounds.hpp"
+#include "codecs/pipeline.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/codecs/tensors.hpp"
@@ -19,6 +20,7 @@ std::vector<std::string> examples() {
     }
     // Rules cut sections, which stages meet as strided boxes.
     all.emplace_back("sink(2){raw} k,window(3){bf16} layers(0){int8:scheme=asymmetric} rest{fp16 | zstd}");
+    all.emplace_back("sink(4){raw} window(8){raw} rest{int:bits=4,scheme=asymmetric,axis=channel,group=16}");
     return all;
 }
 
@@ -111,6 +113,48 @@ TEST_P(Conformance, IsTheSameEachTimeAndInEveryLayout) {
         TestTensor const same(shape, type, values);
         again.encode(same.view());
         EXPECT_EQ(again.seal(), container) << "after another tensor";
+    }
+}
+
+TEST_P(Conformance, PagesAreCodedByThemselves) {
+    auto const pipelines = pipelines_of(Codec::parse(GetParam()));
+    KvShape shape{2, 3, 0, 80};
+    for (auto const& pipeline : pipelines) {
+        for (auto const type : {ElementType::f32, ElementType::f16}) {
+            auto const page = pipeline.page_tokens({Component::k, type, 0, 0, 0, shape});
+            if (page == 0) continue;
+            auto const planes_of_tokens = [&](std::uint64_t tokens, TestTensor const& tensor, std::uint64_t first) {
+                auto part = shape;
+                part.tokens = tokens;
+                SectionCodec codec(pipeline, {Component::k, type, 0, 0, first, part}, BackendKind::openmp);
+                Scratch scratch(BackendKind::openmp);
+                codec.encode(tensor.view().box(0, 0, first, part), scratch);
+                std::vector<std::vector<std::byte>> planes;
+                for (std::size_t p = 0; p < codec.plane_count(); ++p) {
+                    auto const plane = codec.plane(p);
+                    planes.emplace_back(plane.data, plane.data + plane.bytes);
+                }
+                return planes;
+            };
+            shape.tokens = 3 * page;
+            TestTensor const tensor(shape, type, test_values(shape));
+            auto const all = planes_of_tokens(3 * page, tensor, 0);
+            for (std::uint64_t n = 0; n < 3; ++n) {
+                auto const one = planes_of_tokens(page, tensor, n * page);
+                ASSERT_EQ(one.size(), all.size());
+                for (std::size_t p = 0; p < all.size(); ++p) {
+                    ASSERT_EQ(all[p].size(), 3 * one[p].size());
+                    auto const bytes = one[p].size() / (shape.layers * shape.heads);
+                    for (std::uint64_t head = 0; head < shape.layers * shape.heads; ++head) {
+                        auto const page_of = [&](auto const& plane, std::uint64_t index) {
+                            return std::vector(plane.begin() + static_cast<std::ptrdiff_t>(index * bytes),
+                                               plane.begin() + static_cast<std::ptrdiff_t>((index + 1) * bytes));
+                        };
+                        EXPECT_EQ(page_of(all[p], head * 3 + n), page_of(one[p], head));
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -19,7 +19,8 @@ struct Box {
 
 std::vector<Box> cut(std::string const& text, KvShape const& shape, Component component = Component::k) {
     std::vector<Box> boxes;
-    for (auto const& [s, rule] : cut_sections(Codec::parse(text), component, shape, ElementType::f32)) {
+    auto const codec = Codec::parse(text);
+    for (auto const& [s, rule] : cut_sections(codec, pipelines_of(codec), component, shape, ElementType::f32)) {
         boxes.push_back({s.layer, s.head, s.token, s.shape.layers, s.shape.heads, s.shape.tokens, rule});
     }
     return boxes;
@@ -69,6 +70,54 @@ TEST(Sections, LastLayersCountFromTheEndOfWhateverTensorTheyMeet) {
     EXPECT_EQ(cut("last_layers(9){raw} rest{int8}", shape), (std::vector<Box>{{0, 0, 0, 4, 2, 10, 0}}));
     EXPECT_EQ(cut("last_layers(2),layers(0-2){raw} rest{int8}", shape),
               (std::vector<Box>{{0, 0, 0, 2, 2, 10, 1}, {2, 0, 0, 1, 2, 10, 0}, {3, 0, 0, 1, 2, 10, 1}}));
+}
+
+TEST(Sections, WindowsKeepWhatDoesNotFillAPage) {
+    auto const text = "sink(4){raw} window(128){raw} rest{int:bits=4,scheme=asymmetric,axis=channel,group=32}";
+    for (std::uint64_t tokens = 1; tokens < 400; ++tokens) {
+        auto const coded = tokens < 4 + 128 + 32 ? 0 : (tokens - 4 - 128) / 32 * 32;
+        std::vector<Box> expected;
+        expected.push_back({0, 0, 0, 4, 2, std::min<std::uint64_t>(tokens, 4), 0});
+        if (coded > 0) expected.push_back({0, 0, 4, 4, 2, coded, 2});
+        if (tokens > 4) expected.push_back({0, 0, 4 + coded, 4, 2, tokens - 4 - coded, 1});
+        EXPECT_EQ(cut(text, {4, 2, tokens, 8}), expected) << tokens;
+    }
+}
+
+TEST(Sections, AFullSinkNeedsNoWholePages) {
+    auto const text = "window(16){raw} sink(40){int:bits=8,axis=channel,group=32} rest{fp16}";
+    EXPECT_EQ(cut(text, {1, 1, 55, 8}), (std::vector<Box>{{0, 0, 0, 1, 1, 32, 1}, {0, 0, 32, 1, 1, 23, 0}}));
+    EXPECT_EQ(cut(text, {1, 1, 56, 8}), (std::vector<Box>{{0, 0, 0, 1, 1, 40, 1}, {0, 0, 40, 1, 1, 16, 0}}));
+    EXPECT_EQ(cut(text, {1, 1, 57, 8}),
+              (std::vector<Box>{{0, 0, 0, 1, 1, 40, 1}, {0, 0, 40, 1, 1, 1, 2}, {0, 0, 41, 1, 1, 16, 0}}));
+}
+
+TEST(Sections, EachOfSeveralWindowsCountsThePagesBeforeIt) {
+    auto const text =
+        "window(5){raw} window(20){int:bits=8,axis=channel,group=4} rest{int:bits=4,axis=channel,group=8}";
+    // 61 - 20 = 41 becomes 40; 61 - 5 = 56 is 16 tokens behind that.
+    EXPECT_EQ(cut(text, {1, 1, 61, 8}),
+              (std::vector<Box>{{0, 0, 0, 1, 1, 40, 2}, {0, 0, 40, 1, 1, 16, 1}, {0, 0, 56, 1, 1, 5, 0}}));
+    // 66 - 20 = 46 becomes 40; 66 - 5 = 61 becomes 60.
+    EXPECT_EQ(cut(text, {1, 1, 66, 8}),
+              (std::vector<Box>{{0, 0, 0, 1, 1, 40, 2}, {0, 0, 40, 1, 1, 20, 1}, {0, 0, 60, 1, 1, 6, 0}}));
+}
+
+TEST(Sections, WindowsOfOneWidthStartWhereEachLayersPagesEnd) {
+    auto const text =
+        "layers(0),window(9){raw} window(9){fp16} layers(0){int:bits=4,axis=channel,group=4} "
+        "layers(1){int:bits=4,axis=channel,group=6} rest{int8}";
+    EXPECT_EQ(cut(text, {3, 1, 20, 8}), (std::vector<Box>{{0, 0, 0, 1, 1, 8, 2},
+                                                          {0, 0, 8, 1, 1, 12, 0},
+                                                          {1, 0, 0, 1, 1, 6, 3},
+                                                          {1, 0, 6, 1, 1, 14, 1},
+                                                          {2, 0, 0, 1, 1, 11, 4},
+                                                          {2, 0, 11, 1, 1, 9, 1}}));
+}
+
+TEST(Sections, RunsOfOneHeadAreNotCutByTheSinksOfAnother) {
+    EXPECT_EQ(cut("heads(0),sink(4){raw} rest{int8}", {1, 3, 10, 8}),
+              (std::vector<Box>{{0, 0, 0, 1, 1, 4, 0}, {0, 0, 4, 1, 1, 6, 1}, {0, 1, 0, 1, 2, 10, 1}}));
 }
 
 TEST(Sections, EveryVectorLiesInOneSectionOfItsRule) {

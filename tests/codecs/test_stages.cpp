@@ -21,6 +21,7 @@ struct TestOffset : Transform {
         return info;
     }
     explicit TestOffset(Options const&) {}
+    std::uint64_t page_tokens(Section const&) const { return 0; }
     std::vector<PlaneSpec> planes(Section const& section) const {
         return {{LedgerLine::codebooks, section.shape.dim * sizeof(float), false, sizeof(float), 0}};
     }
