@@ -50,40 +50,79 @@ KOKKOS_INLINE_FUNCTION std::uint64_t split_words(std::uint64_t x, unsigned bits)
     return (x & quarter) | ((x & (quarter << bits)) << (16 - bits));
 }
 
-template <class T>
-KOKKOS_INLINE_FUNCTION T load_as(void const* from) {
-    T value;
-    std::memcpy(&value, from, sizeof(T));
-    return value;
+/// 64 codes of at most 8 bits to 8 `bits` bytes. Loops of fixed length over whole words: they vectorise.
+template <unsigned bits>
+KOKKOS_INLINE_FUNCTION void pack_64_bytes(std::uint8_t const* codes, std::byte* packed) {
+    if constexpr (bits == 8) {
+        std::memcpy(packed, codes, 64);
+    } else if constexpr (bits == 4) {
+        std::uint16_t words[32];
+        std::uint8_t joined[32];
+        std::memcpy(words, codes, 64);
+        for (int i = 0; i < 32; ++i) joined[i] = static_cast<std::uint8_t>(words[i] | words[i] >> 4);
+        std::memcpy(packed, joined, 32);
+    } else if constexpr (bits == 2) {
+        std::uint32_t words[16];
+        std::uint8_t joined[16];
+        std::memcpy(words, codes, 64);
+        for (int i = 0; i < 16; ++i) {
+            joined[i] = static_cast<std::uint8_t>(words[i] | words[i] >> 6 | words[i] >> 12 | words[i] >> 18);
+        }
+        std::memcpy(packed, joined, 16);
+    } else {
+        std::uint64_t words[8];
+        std::memcpy(words, codes, 64);
+        for (int i = 0; i < 8; ++i) words[i] = join_bytes(words[i], bits);
+        // What a word's store writes too much, the next writes again; the last writes its own bytes alone.
+        constexpr unsigned stores = (8 * bits - 8) / bits + 1;
+        for (unsigned i = 0; i < stores; ++i) std::memcpy(packed + i * bits, words + i, sizeof(words[i]));
+        for (unsigned i = stores; i < 8; ++i) std::memcpy(packed + i * bits, words + i, bits);
+    }
+}
+
+template <unsigned bits>
+KOKKOS_INLINE_FUNCTION void unpack_64_bytes(std::byte const* packed, std::uint8_t* codes) {
+    if constexpr (bits == 8) {
+        std::memcpy(codes, packed, 64);
+    } else if constexpr (bits == 4) {
+        std::uint8_t joined[32];
+        std::uint16_t words[32];
+        std::memcpy(joined, packed, 32);
+        for (int i = 0; i < 32; ++i) words[i] = static_cast<std::uint16_t>((joined[i] | joined[i] << 4) & 0x0f0f);
+        std::memcpy(codes, words, 64);
+    } else if constexpr (bits == 2) {
+        std::uint8_t joined[16];
+        std::uint32_t words[16];
+        std::memcpy(joined, packed, 16);
+        for (int i = 0; i < 16; ++i) {
+            std::uint32_t const byte = joined[i];
+            words[i] = (byte | byte << 6 | byte << 12 | byte << 18) & 0x03030303U;
+        }
+        std::memcpy(codes, words, 64);
+    } else {
+        std::uint64_t words[8];
+        constexpr unsigned loads = (8 * bits - 8) / bits + 1;
+        for (unsigned i = 0; i < loads; ++i) std::memcpy(words + i, packed + i * bits, sizeof(words[i]));
+        for (unsigned i = loads; i < 8; ++i) {
+            words[i] = 0;
+            std::memcpy(words + i, packed + i * bits, bits);
+        }
+        for (int i = 0; i < 8; ++i) words[i] = split_bytes(words[i], bits);
+        std::memcpy(codes, words, 64);
+    }
 }
 
 /// Packs `count` codes of at most 8 bits; writes packed_bytes(count, bits) bytes and none beyond.
 template <unsigned bits>
 KOKKOS_INLINE_FUNCTION void pack_bytes(std::uint8_t const* codes, std::uint64_t count, std::byte* packed) {
     std::uint64_t i = 0;
-    if constexpr (bits == 8) {
-        std::memcpy(packed, codes, count);
-        return;
-    } else if constexpr (bits == 4) {
-        for (; i + 2 <= count; i += 2) packed[i / 2] = static_cast<std::byte>(codes[i] | codes[i + 1] << 4);
-    } else if constexpr (bits == 2) {
-        for (; i + 4 <= count; i += 4) {
-            packed[i / 4] =
-                static_cast<std::byte>(codes[i] | codes[i + 1] << 2 | codes[i + 2] << 4 | codes[i + 3] << 6);
-        }
-    } else {
-        // Whole words as long as they end within the row: what one writes too much, the next writes again.
-        for (; i / 8 * bits + 8 <= packed_bytes(count, bits) && i + 8 <= count; i += 8) {
-            auto const word = join_bytes(load_as<std::uint64_t>(codes + i), bits);
-            std::memcpy(packed + i / 8 * bits, &word, sizeof(word));
-        }
-    }
+    for (; i + 64 <= count; i += 64) pack_64_bytes<bits>(codes + i, packed + i / 8 * bits);
     for (; i < count; i += 8) {
         auto const now = count - i < 8 ? count - i : 8;
         std::uint64_t word = 0;
         for (std::uint64_t k = 0; k < now; ++k) word |= static_cast<std::uint64_t>(codes[i + k]) << k * bits;
         for (std::uint64_t b = 0; b < packed_bytes(now, bits); ++b) {
-            packed[i * bits / 8 + b] = static_cast<std::byte>(word >> 8 * b & 0xffU);
+            packed[i / 8 * bits + b] = static_cast<std::byte>(word >> 8 * b & 0xffU);
         }
     }
 }
@@ -93,23 +132,7 @@ template <unsigned bits>
 KOKKOS_INLINE_FUNCTION void unpack_bytes(std::byte const* packed, std::uint64_t count, std::uint8_t* codes) {
     constexpr unsigned mask = (1U << bits) - 1;
     std::uint64_t i = 0;
-    if constexpr (bits == 8) {
-        std::memcpy(codes, packed, count);
-        return;
-    } else if constexpr (bits == 4 || bits == 2) {
-        constexpr std::uint64_t per_byte = 8 / bits;
-        for (; i + per_byte <= count; i += per_byte) {
-            auto const byte = static_cast<unsigned>(packed[i / per_byte]);
-            for (unsigned k = 0; k < per_byte; ++k) {
-                codes[i + k] = static_cast<std::uint8_t>(byte >> k * bits & mask);
-            }
-        }
-    } else {
-        for (; i / 8 * bits + 8 <= packed_bytes(count, bits) && i + 8 <= count; i += 8) {
-            auto const codes_now = split_bytes(load_as<std::uint64_t>(packed + i / 8 * bits), bits);
-            std::memcpy(codes + i, &codes_now, sizeof(codes_now));
-        }
-    }
+    for (; i + 64 <= count; i += 64) unpack_64_bytes<bits>(packed + i / 8 * bits, codes + i);
     for (; i < count; ++i) {
         auto const bit = i * bits;
         auto const byte = bit / 8;
@@ -119,55 +142,56 @@ KOKKOS_INLINE_FUNCTION void unpack_bytes(std::byte const* packed, std::uint64_t 
     }
 }
 
-/// Packs `count` codes of 9 to 16 bits.
+/// 64 codes of 9 to 12 bits to 8 `bits` bytes: two joined words make eight codes, the first eight bytes as one word, the
+/// others as another.
 template <unsigned bits>
-KOKKOS_INLINE_FUNCTION void pack_words(std::uint16_t const* codes, std::uint64_t count, std::byte* packed) {
-    if constexpr (bits == 16) {
-        std::memcpy(packed, codes, count * sizeof(*codes));
-        return;
-    }
-    std::uint64_t i = 0;
-    // Two joined words make 8 bits bytes: the first eight as one word, the rest as another.
-    for (; i + 16 <= count; i += 8) {
-        auto const low = join_words(load_as<std::uint64_t>(codes + i), bits);
-        auto const high = join_words(load_as<std::uint64_t>(codes + i + 4), bits);
-        std::uint64_t const first = low | high << 4 * bits;
-        std::uint64_t const second = high >> (64 - 4 * bits);
-        std::memcpy(packed + i / 8 * bits, &first, sizeof(first));
-        std::memcpy(packed + i / 8 * bits + 8, &second, sizeof(second));
-    }
-    for (; i < count; i += 8) {
-        auto const now = count - i < 8 ? count - i : 8;
-        auto* const at = packed + i / 8 * bits;
-        std::uint32_t waiting = 0;
-        unsigned held = 0;
-        std::uint64_t written = 0;
-        for (std::uint64_t k = 0; k < now; ++k) {
-            waiting |= static_cast<std::uint32_t>(codes[i + k]) << held;
-            for (held += bits; held >= 8; held -= 8, waiting >>= 8) {
-                at[written++] = static_cast<std::byte>(waiting & 0xffU);
-            }
-        }
-        if (held > 0) at[written] = static_cast<std::byte>(waiting & 0xffU);
+KOKKOS_INLINE_FUNCTION void pack_64_words(std::uint16_t const* codes, std::byte* packed) {
+    std::uint64_t words[16];
+    std::memcpy(words, codes, 128);
+    for (int i = 0; i < 16; ++i) words[i] = join_words(words[i], bits);
+    for (unsigned i = 0; i < 8; ++i) {
+        std::uint64_t const first = words[2 * i] | words[2 * i + 1] << 4 * bits;
+        std::uint64_t const second = words[2 * i + 1] >> (64 - 4 * bits);
+        std::memcpy(packed + i * bits, &first, sizeof(first));
+        std::memcpy(packed + i * bits + 8, &second, bits - 8);
     }
 }
 
 template <unsigned bits>
-KOKKOS_INLINE_FUNCTION void unpack_words(std::byte const* packed, std::uint64_t count, std::uint16_t* codes) {
-    if constexpr (bits == 16) {
-        std::memcpy(codes, packed, count * sizeof(*codes));
-        return;
+KOKKOS_INLINE_FUNCTION void unpack_64_words(std::byte const* packed, std::uint16_t* codes) {
+    std::uint64_t words[16];
+    for (unsigned i = 0; i < 8; ++i) {
+        std::uint64_t first = 0;
+        std::uint64_t second = 0;
+        std::memcpy(&first, packed + i * bits, sizeof(first));
+        std::memcpy(&second, packed + i * bits + 8, bits - 8);
+        words[2 * i] = first;
+        words[2 * i + 1] = first >> 4 * bits | second << (64 - 4 * bits);
     }
+    for (int i = 0; i < 16; ++i) words[i] = split_words(words[i], bits);
+    std::memcpy(codes, words, 128);
+}
+
+/// Packs `count` codes of 9 to 12 bits.
+template <unsigned bits>
+KOKKOS_INLINE_FUNCTION void pack_words(std::uint16_t const* codes, std::uint64_t count, std::byte* packed) {
+    std::uint64_t i = 0;
+    for (; i + 64 <= count; i += 64) pack_64_words<bits>(codes + i, packed + i / 8 * bits);
+    auto* at = packed + i / 8 * bits;
+    std::uint32_t waiting = 0;
+    unsigned held = 0;
+    for (; i < count; ++i) {
+        waiting |= static_cast<std::uint32_t>(codes[i]) << held;
+        for (held += bits; held >= 8; held -= 8, waiting >>= 8) *at++ = static_cast<std::byte>(waiting & 0xffU);
+    }
+    if (held > 0) *at = static_cast<std::byte>(waiting & 0xffU);
+}
+
+template <unsigned bits>
+KOKKOS_INLINE_FUNCTION void unpack_words(std::byte const* packed, std::uint64_t count, std::uint16_t* codes) {
     constexpr std::uint32_t mask = (1U << bits) - 1;
     std::uint64_t i = 0;
-    for (; i + 16 <= count; i += 8) {
-        auto const first = load_as<std::uint64_t>(packed + i / 8 * bits);
-        auto const second = load_as<std::uint64_t>(packed + i / 8 * bits + 8);
-        auto const low = split_words(first, bits);
-        auto const high = split_words(first >> 4 * bits | second << (64 - 4 * bits), bits);
-        std::memcpy(codes + i, &low, sizeof(low));
-        std::memcpy(codes + i + 4, &high, sizeof(high));
-    }
+    for (; i + 64 <= count; i += 64) unpack_64_words<bits>(packed + i / 8 * bits, codes + i);
     for (; i < count; ++i) {
         auto const bit = i * bits;
         auto const byte = bit / 8;

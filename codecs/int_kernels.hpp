@@ -17,80 +17,122 @@ inline constexpr std::uint64_t codes_at_a_time = 256;
 using IntPlaces = std::array<std::byte*, 3>;
 using ConstIntPlaces = std::array<std::byte const*, 3>;
 
-/// Groups of channels within a vector; a page is one token. fixed: the group where it is known when compiling, else 0.
+/// Groups of channels within a vector. fixed: the group where it is known when compiling, else 0. Several tokens make a
+/// page, so that there are enough scales for loops over them.
 template <class Code, unsigned fixed>
 struct TokenGroups {
     UniformGrid grid;
-    std::uint64_t group;
+    std::uint64_t group;  ///< a multiple of 8, or the vector
 
     KOKKOS_INLINE_FUNCTION std::uint64_t size() const { return fixed > 0 ? fixed : group; }
+    /// Tokens of a page.
+    static std::uint64_t tokens_at_a_time(std::uint64_t dim, std::uint64_t group) {
+        auto const groups = (dim + group - 1) / group;
+        return groups > groups_at_a_time ? 1 : std::min<std::uint64_t>(groups_at_a_time / groups, 16);
+    }
 
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, IntPlaces const& to) const {
-        auto const sb = scale_bytes(grid.format);
-        auto const zb = grid.zero_bytes_of_group();
-        if (size() > codes_at_a_time) return long_groups(page, to);
+        auto const groups = (page.dim + size() - 1) / size();
+        auto const tokens = page.tokens;
+        for (std::uint64_t g = 0; g < groups; g += groups_at_a_time) {
+            auto const now = groups - g < groups_at_a_time ? groups - g : groups_at_a_time;
+            float least[groups_at_a_time];
+            float most[groups_at_a_time];
+            GridSteps steps;
+            for (std::uint64_t t = 0; t < tokens; ++t) ends(page.vector(t), page.dim, g, now, t * now, least, most);
+            auto const place = g;  // pages of several tokens have all their groups here: g is 0
+            grid.store(least, most, tokens * now, to[1] + place * scale_bytes(grid.format),
+                       to[2] + place * grid.zero_bytes_of_group(), steps);
+            auto const row = packed_bytes(page.dim, grid.bits);
+            for (std::uint64_t t = 0; t < tokens; ++t) {
+                code(page.vector(t), page.dim, g, now, t * now, steps, to[0] + t * row);
+            }
+        }
+    }
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void ends(T const* values, std::uint64_t dim, std::uint64_t first, std::uint64_t groups,
+                                     std::uint64_t at, float* least, float* most) const {
+        for (std::uint64_t g = 0; g < groups; ++g) {
+            auto const from = (first + g) * size();
+            if (from + size() <= dim) {
+                grid.range(values + from, size(), least[at + g], most[at + g]);
+            } else {
+                grid.range(values + from, dim - from, least[at + g], most[at + g]);
+            }
+        }
+    }
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void code(T const* values, std::uint64_t dim, std::uint64_t first, std::uint64_t groups,
+                                     std::uint64_t at, GridSteps const& steps, std::byte* row) const {
         Code codes[codes_at_a_time];
-        auto const per_part = codes_at_a_time / size() * size();
-        std::uint64_t number = 0;
-        for (std::uint64_t first = 0; first < page.dim; first += per_part) {
-            auto const count = page.dim - first < per_part ? page.dim - first : per_part;
-            for (std::uint64_t g = 0; g < count; g += size(), ++number) {
-                if (count - g >= size()) {
-                    one_group(page.values + first + g, size(), to[1] + number * sb, to[2] + number * zb, codes + g);
-                } else {
-                    one_group(page.values + first + g, count - g, to[1] + number * sb, to[2] + number * zb, codes + g);
+        std::uint64_t held = 0;
+        auto begin = first * size();
+        for (std::uint64_t g = 0; g < groups; ++g) {
+            auto const* const zero = steps.zero + at + g;
+            auto const* const inverse = steps.inverse + at + g;
+            auto const from = (first + g) * size();
+            if (fixed > 0 && from + fixed <= dim) {
+                grid.quantise<0>(values + from, fixed, zero, inverse, codes + held);
+                held += fixed;
+            } else {
+                auto left = dim - from < size() ? dim - from : size();
+                for (auto at_value = from; left > 0;) {
+                    auto const now = codes_at_a_time - held < left ? codes_at_a_time - held : left;
+                    grid.quantise<0>(values + at_value, now, zero, inverse, codes + held);
+                    at_value += now;
+                    left -= now;
+                    held += now;
+                    if (held == codes_at_a_time) flush(codes, held, begin, row);
                 }
             }
-            pack_codes(grid.bits, codes, count, to[0] + first * grid.bits / 8);
+            if (held == codes_at_a_time) flush(codes, held, begin, row);
         }
+        flush(codes, held, begin, row);
     }
-
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void one_group(T const* values, std::uint64_t count, std::byte* scale, std::byte* zero,
-                                          Code* codes) const {
-        float least;
-        float most;
-        grid.range(values, count, least, most);
-        grid.quantise(values, count, grid.store(least, most, scale, zero), codes);
-    }
-
-    /// Groups longer than what is worked on at a time.
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void long_groups(Page<T const> const& page, IntPlaces const& to) const {
-        Code codes[codes_at_a_time];
-        for (std::uint64_t first = 0, number = 0; first < page.dim; first += group, ++number) {
-            auto const count = page.dim - first < group ? page.dim - first : group;
-            float least;
-            float most;
-            grid.range(page.values + first, count, least, most);
-            auto const step = grid.store(least, most, to[1] + number * scale_bytes(grid.format),
-                                         to[2] + number * grid.zero_bytes_of_group());
-            for (std::uint64_t done = 0; done < count; done += codes_at_a_time) {
-                auto const now = count - done < codes_at_a_time ? count - done : codes_at_a_time;
-                grid.quantise(page.values + first + done, now, step, codes);
-                pack_codes(grid.bits, codes, now, to[0] + (first + done) * grid.bits / 8);
-            }
-        }
+    KOKKOS_INLINE_FUNCTION void flush(Code const* codes, std::uint64_t& held, std::uint64_t& begin,
+                                      std::byte* row) const {
+        pack_codes(grid.bits, codes, held, row + begin * grid.bits / 8);
+        begin += held;
+        held = 0;
     }
 
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(ConstIntPlaces const& from, Page<T> const& page) const {
+        auto const groups = (page.dim + size() - 1) / size();
+        auto const row = packed_bytes(page.dim, grid.bits);
+        for (std::uint64_t g = 0; g < groups; g += groups_at_a_time) {
+            auto const now = groups - g < groups_at_a_time ? groups - g : groups_at_a_time;
+            GridSteps steps;
+            grid.load(page.tokens * now, from[1] + g * scale_bytes(grid.format),
+                      from[2] + g * grid.zero_bytes_of_group(), steps);
+            for (std::uint64_t t = 0; t < page.tokens; ++t) {
+                decode(from[0] + t * row, page.dim, g, now, t * now, steps, page.vector(t));
+            }
+        }
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void decode(std::byte const* row, std::uint64_t dim, std::uint64_t first,
+                                       std::uint64_t groups, std::uint64_t at, GridSteps const& steps,
+                                       T* values) const {
         Code codes[codes_at_a_time];
-        for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
-            auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
-            unpack_codes(grid.bits, from[0] + first * grid.bits / 8, count, codes);
+        auto const end = (first + groups) * size() < dim ? (first + groups) * size() : dim;
+        for (auto from = first * size(); from < end; from += codes_at_a_time) {
+            auto const count = end - from < codes_at_a_time ? end - from : codes_at_a_time;
+            unpack_codes(grid.bits, row + from * grid.bits / 8, count, codes);
             for (std::uint64_t done = 0; done < count;) {
-                auto const number = (first + done) / size();
-                auto const left = (number + 1) * size() - first - done;
-                auto const step = grid.load(from[1] + number * scale_bytes(grid.format),
-                                            from[2] + number * grid.zero_bytes_of_group());
-                if (fixed > 0 && count - done >= fixed && left == fixed) {
-                    grid.restore(codes + done, fixed, step, page.values + first + done);
+                auto const g = (from + done) / size();
+                auto const left = (g + 1) * size() - from - done;
+                auto const* const zero = steps.zero + at + g - first;
+                auto const* const scale = steps.scale + at + g - first;
+                if (fixed > 0 && left == fixed && count - done >= fixed) {
+                    grid.restore<0>(codes + done, fixed, zero, scale, values + from + done);
                     done += fixed;
                 } else {
                     auto const now = count - done < left ? count - done : left;
-                    grid.restore(codes + done, now, step, page.values + first + done);
+                    grid.restore<0>(codes + done, now, zero, scale, values + from + done);
                     done += now;
                 }
             }
@@ -108,22 +150,15 @@ struct ChannelGroups {
         auto const row = packed_bytes(page.dim, grid.bits);
         for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
             auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
-            float low[codes_at_a_time];
-            float high[codes_at_a_time];
+            float low[groups_at_a_time];
+            float high[groups_at_a_time];
             channel_ends(page, first, count, low, high);
-            auto* const scales = to[1] + first * scale_bytes(grid.format);
-            auto* const zeros = to[2] + first * grid.zero_bytes_of_group();
-            float zero[codes_at_a_time];
-            float inverse[codes_at_a_time];
-            for (std::uint64_t c = 0; c < count; ++c) {
-                auto const step = grid.store(low[c], high[c], scales + c * scale_bytes(grid.format),
-                                             zeros + c * grid.zero_bytes_of_group());
-                zero[c] = step.zero;
-                inverse[c] = step.inverse;
-            }
+            GridSteps steps;
+            grid.store(low, high, count, to[1] + first * scale_bytes(grid.format),
+                       to[2] + first * grid.zero_bytes_of_group(), steps);
             Code codes[codes_at_a_time];
             for (std::uint64_t t = 0; t < page.tokens; ++t) {
-                quantise(page.vector(t) + first, count, zero, inverse, codes);
+                grid.quantise<1>(page.vector(t) + first, count, steps.zero, steps.inverse, codes);
                 pack_codes(grid.bits, codes, count, to[0] + t * row + first * grid.bits / 8);
             }
         }
@@ -134,21 +169,13 @@ struct ChannelGroups {
         auto const row = packed_bytes(page.dim, grid.bits);
         for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
             auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
-            float zero[codes_at_a_time];
-            float scale[codes_at_a_time];
-            for (std::uint64_t c = 0; c < count; ++c) {
-                auto const step = grid.load(from[1] + (first + c) * scale_bytes(grid.format),
-                                            from[2] + (first + c) * grid.zero_bytes_of_group());
-                zero[c] = step.zero;
-                scale[c] = step.scale;
-            }
+            GridSteps steps;
+            grid.load(count, from[1] + first * scale_bytes(grid.format), from[2] + first * grid.zero_bytes_of_group(),
+                      steps);
             Code codes[codes_at_a_time];
             for (std::uint64_t t = 0; t < page.tokens; ++t) {
                 unpack_codes(grid.bits, from[0] + t * row + first * grid.bits / 8, count, codes);
-                auto* const values = page.vector(t) + first;
-                for (std::uint64_t c = 0; c < count; ++c) {
-                    values[c] = from_float<T>(zero[c] + grid.number(codes[c]) * scale[c]);
-                }
+                grid.restore<1>(codes, count, steps.zero, steps.scale, page.vector(t) + first);
             }
         }
     }
@@ -157,47 +184,28 @@ struct ChannelGroups {
     template <class T>
     KOKKOS_INLINE_FUNCTION void channel_ends(Page<T const> const& page, std::uint64_t first, std::uint64_t count,
                                              float* low, float* high) const {
-        std::int32_t least[codes_at_a_time];
-        std::int32_t most[codes_at_a_time];
         for (std::uint64_t c = 0; c < count; ++c) {
-            least[c] = INT32_MAX;
-            most[c] = INT32_MIN;
+            low[c] = FLT_MAX;
+            high[c] = -FLT_MAX;
         }
-        for (std::uint64_t t = 0; t < page.tokens; ++t) {
-            auto const* const values = page.vector(t) + first;
-            for (std::uint64_t c = 0; c < count; ++c) {
-                auto const key = ordered(to_float(values[c]));
-                // What is not finite is as good as absent.
-                bool const finite = key < infinity_bits && key > ~infinity_bits;
-                auto const as_least = finite ? key : INT32_MAX;
-                auto const as_most = finite ? key : INT32_MIN;
-                least[c] = as_least < least[c] ? as_least : least[c];
-                most[c] = as_most > most[c] ? as_most : most[c];
+        for (std::uint64_t t = 0; t < page.tokens; ++t) widen_ends(page.vector(t) + first, count, low, high);
+        for (std::uint64_t c = 0; c < count; ++c) {
+            if (low[c] >= -FLT_MAX && high[c] <= FLT_MAX && low[c] <= high[c]) continue;
+            low[c] = FLT_MAX;
+            high[c] = -FLT_MAX;
+            for (std::uint64_t t = 0; t < page.tokens; ++t) {
+                float const value = to_float(page.vector(t)[first + c]);
+                if (value >= -FLT_MAX && value <= FLT_MAX) {
+                    low[c] = value < low[c] ? value : low[c];
+                    high[c] = value > high[c] ? value : high[c];
+                }
             }
-        }
-        for (std::uint64_t c = 0; c < count; ++c) {
-            low[c] = least[c] > most[c] ? 0.0F : from_ordered(least[c]);
-            high[c] = least[c] > most[c] ? 0.0F : from_ordered(most[c]);
-        }
-    }
-
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void quantise(T const* values, std::uint64_t count, float const* zero, float const* inverse,
-                                         Code* codes) const {
-        float const least = grid.low();
-        float const most = grid.high();
-        auto const mask = static_cast<Code>((1U << grid.bits) - 1U);
-        for (std::uint64_t c = 0; c < count; ++c) {
-            float const value = to_float(values[c]);
-            float code = ((value == value ? value : 0.0F) - zero[c]) * inverse[c];
-            code = code > most ? most : code;
-            code = code < least ? least : code;
-            codes[c] = static_cast<Code>(Kokkos::bit_cast<std::uint32_t>(code + 12582912.0F)) & mask;
+            if (low[c] > high[c]) low[c] = high[c] = 0.0F;
         }
     }
 };
 
-/// One group for many vectors, its scale stored before: per tensor, layer or head. A page is one token.
+/// One group for many vectors, its scale stored before: per tensor, layer or head.
 template <class Code>
 struct SharedGroups {
     UniformGrid grid;
@@ -207,30 +215,41 @@ struct SharedGroups {
     std::uint64_t per_head;
 
     template <class T>
-    KOKKOS_INLINE_FUNCTION GridStep step_of(Page<T> const& page) const {
-        auto const number = page.layer * per_layer + page.head * per_head;
-        return grid.load(scales + number * scale_bytes(grid.format), zeros + number * grid.zero_bytes_of_group());
-    }
-    template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 1> const& to) const {
-        auto const stored = step_of(page);
-        auto const step = GridStep::of(stored.zero, stored.scale);
+        float zero = 0;
+        float scale = 0;
+        load(page, zero, scale);
+        float const inverse = scale > 0 ? 1.0F / scale : 0.0F;
+        auto const row = packed_bytes(page.dim, grid.bits);
         Code codes[codes_at_a_time];
-        for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
-            auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
-            grid.quantise(page.values + first, count, step, codes);
-            pack_codes(grid.bits, codes, count, to[0] + first * grid.bits / 8);
+        for (std::uint64_t t = 0; t < page.tokens; ++t) {
+            for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
+                auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
+                grid.quantise<0>(page.vector(t) + first, count, &zero, &inverse, codes);
+                pack_codes(grid.bits, codes, count, to[0] + t * row + first * grid.bits / 8);
+            }
         }
     }
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 1> const& from, Page<T> const& page) const {
-        auto const step = step_of(page);
+        float zero = 0;
+        float scale = 0;
+        load(page, zero, scale);
+        auto const row = packed_bytes(page.dim, grid.bits);
         Code codes[codes_at_a_time];
-        for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
-            auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
-            unpack_codes(grid.bits, from[0] + first * grid.bits / 8, count, codes);
-            grid.restore(codes, count, step, page.values + first);
+        for (std::uint64_t t = 0; t < page.tokens; ++t) {
+            for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
+                auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
+                unpack_codes(grid.bits, from[0] + t * row + first * grid.bits / 8, count, codes);
+                grid.restore<0>(codes, count, &zero, &scale, page.vector(t) + first);
+            }
         }
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void load(Page<T> const& page, float& zero, float& scale) const {
+        auto const number = page.layer * per_layer + page.head * per_head;
+        load_scales(grid.format, scales + number * scale_bytes(grid.format), 1, &scale);
+        if (!grid.symmetric) load_zeros(grid.format, zeros + number * zero_bytes(grid.format), 1, &zero);
     }
 };
 

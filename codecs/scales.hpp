@@ -67,38 +67,61 @@ KOKKOS_INLINE_FUNCTION unsigned log8_code(float scale) {
     return code;
 }
 
-KOKKOS_INLINE_FUNCTION float load_scale(ScaleFormat format, std::byte const* place) {
-    if (format == ScaleFormat::fp16) return to_float(get_as<Float16>(place));
-    if (format == ScaleFormat::fp32) return get_as<float>(place);
-    return log8_value(static_cast<unsigned>(*place));
+KOKKOS_INLINE_FUNCTION void load_halves(std::byte const* place, std::uint64_t count, float* values) {
+    for (std::uint64_t i = 0; i < count; ++i) values[i] = to_float(get_as<Float16>(place + i * sizeof(Float16)));
+}
+/// Stores values as halves, saturated, and replaces them by what was stored.
+KOKKOS_INLINE_FUNCTION void store_halves(float* values, std::uint64_t count, std::byte* place) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+        auto const half = saturated_half(values[i]);
+        put_as(place + i * sizeof(Float16), half);
+        values[i] = to_float(half);
+    }
 }
 
-/// Stores a scale that is not negative and returns what load_scale() gives back.
-KOKKOS_INLINE_FUNCTION float store_scale(ScaleFormat format, float scale, std::byte* place) {
+KOKKOS_INLINE_FUNCTION void load_scales(ScaleFormat format, std::byte const* place, std::uint64_t count,
+                                        float* scales) {
     if (format == ScaleFormat::fp16) {
-        put_as(place, saturated_half(scale));
+        load_halves(place, count, scales);
     } else if (format == ScaleFormat::fp32) {
-        put_as(place, scale < FLT_MIN ? FLT_MIN : scale);
+        std::memcpy(scales, place, count * sizeof(float));
     } else {
-        *place = static_cast<std::byte>(log8_code(scale));
+        for (std::uint64_t i = 0; i < count; ++i) scales[i] = log8_value(static_cast<unsigned>(place[i]));
     }
-    return load_scale(format, place);
+}
+/// Stores scales, none of them negative, and replaces them by what load_scales() gives back.
+KOKKOS_INLINE_FUNCTION void store_scales(ScaleFormat format, float* scales, std::uint64_t count, std::byte* place) {
+    if (format == ScaleFormat::fp16) {
+        store_halves(scales, count, place);
+    } else if (format == ScaleFormat::fp32) {
+        for (std::uint64_t i = 0; i < count; ++i) scales[i] = scales[i] < FLT_MIN ? FLT_MIN : scales[i];
+        std::memcpy(place, scales, count * sizeof(float));
+    } else {
+        for (std::uint64_t i = 0; i < count; ++i) {
+            auto const code = log8_code(scales[i]);
+            place[i] = static_cast<std::byte>(code);
+            scales[i] = log8_value(code);
+        }
+    }
 }
 
-KOKKOS_INLINE_FUNCTION float load_zero(ScaleFormat format, std::byte const* place) {
-    return format == ScaleFormat::fp32 ? get_as<float>(place) : to_float(get_as<Float16>(place));
-}
-KOKKOS_INLINE_FUNCTION float store_zero(ScaleFormat format, float zero, std::byte* place) {
+/// Likewise for zero points.
+KOKKOS_INLINE_FUNCTION void load_zeros(ScaleFormat format, std::byte const* place, std::uint64_t count, float* zeros) {
     if (format == ScaleFormat::fp32) {
-        put_as(place, zero);
+        std::memcpy(zeros, place, count * sizeof(float));
     } else {
-        put_as(place, saturated_half(zero));
+        load_halves(place, count, zeros);
     }
-    return load_zero(format, place);
+}
+KOKKOS_INLINE_FUNCTION void store_zeros(ScaleFormat format, float* zeros, std::uint64_t count, std::byte* place) {
+    if (format == ScaleFormat::fp32) {
+        std::memcpy(place, zeros, count * sizeof(float));
+    } else {
+        store_halves(zeros, count, place);
+    }
 }
 
-/// Floats as integers in the same order; loops that take their least and greatest vectorise, unlike those over floats,
-/// which must mind NaN.
+/// Floats as integers in the same order, NaN outside of +-Inf.
 KOKKOS_INLINE_FUNCTION std::int32_t ordered(float value) {
     auto const bits = Kokkos::bit_cast<std::int32_t>(value);
     return bits ^ static_cast<std::int32_t>(static_cast<std::uint32_t>(bits >> 31) >> 1);
@@ -106,29 +129,12 @@ KOKKOS_INLINE_FUNCTION std::int32_t ordered(float value) {
 KOKKOS_INLINE_FUNCTION float from_ordered(std::int32_t key) {
     return Kokkos::bit_cast<float>(key ^ static_cast<std::int32_t>(static_cast<std::uint32_t>(key >> 31) >> 1));
 }
-inline constexpr std::int32_t infinity_bits = 0x7f800000;
 
-/// Largest magnitude of the finite values; 0 where there is none.
+/// Least and greatest finite value of a group; both 0 where there is none. Over integers in the order of floats: a
+/// minimum over floats, which must mind NaN, does not vectorise.
 template <class T>
-KOKKOS_INLINE_FUNCTION float largest_magnitude(T const* values, std::uint64_t count) {
-    std::int32_t most = 0;
-    for (std::uint64_t i = 0; i < count; ++i) {
-        auto const key = Kokkos::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
-        most = key > most ? key : most;
-    }
-    if (most >= infinity_bits) {
-        most = 0;
-        for (std::uint64_t i = 0; i < count; ++i) {
-            auto const key = Kokkos::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
-            if (key < infinity_bits && key > most) most = key;
-        }
-    }
-    return Kokkos::bit_cast<float>(most);
-}
-
-/// Least and greatest finite value; both 0 where there is none.
-template <class T>
-KOKKOS_INLINE_FUNCTION void finite_ends(T const* values, std::uint64_t count, float& low, float& high) {
+KOKKOS_INLINE_FUNCTION void finite_ends(T const* __restrict__ values, std::uint64_t count, float& low, float& high) {
+    constexpr std::int32_t infinity = 0x7f800000;
     std::int32_t least = INT32_MAX;
     std::int32_t most = INT32_MIN;
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -136,18 +142,30 @@ KOKKOS_INLINE_FUNCTION void finite_ends(T const* values, std::uint64_t count, fl
         least = key < least ? key : least;
         most = key > most ? key : most;
     }
-    if (most >= infinity_bits || least <= ~infinity_bits) {
+    if (most >= infinity || least <= ~infinity) {
         least = INT32_MAX;
         most = INT32_MIN;
         for (std::uint64_t i = 0; i < count; ++i) {
             auto const key = ordered(to_float(values[i]));
-            if (key >= infinity_bits || key <= ~infinity_bits) continue;
+            if (key >= infinity || key <= ~infinity) continue;
             least = key < least ? key : least;
             most = key > most ? key : most;
         }
     }
     low = least > most ? 0.0F : from_ordered(least);
     high = least > most ? 0.0F : from_ordered(most);
+}
+
+/// The same for each of `count` vectors' places side by side: widens [low, high], which start as [FLT_MAX, -FLT_MAX].
+/// Infinities count; NaN does not.
+template <class T>
+KOKKOS_INLINE_FUNCTION void widen_ends(T const* __restrict__ values, std::uint64_t count, float* __restrict__ low,
+                                       float* __restrict__ high) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+        float const value = to_float(values[i]);
+        low[i] = value < low[i] ? value : low[i];
+        high[i] = value > high[i] ? value : high[i];
+    }
 }
 
 }  // namespace kvstone

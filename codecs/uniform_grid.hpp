@@ -10,15 +10,13 @@
 
 namespace kvstone {
 
-/// Origin and step as stored, and what the encoding loop needs of them.
-struct GridStep {
-    float zero;
-    float scale;
-    float inverse;
-
-    KOKKOS_INLINE_FUNCTION static GridStep of(float zero, float scale) {
-        return {zero, scale, scale > 0 ? 1.0F / scale : 0.0F};
-    }
+/// Groups that are worked on at a time: their origins and steps as stored, and what the encoding loop needs of them,
+/// beside each other, so that loops over them vectorise.
+inline constexpr std::uint64_t groups_at_a_time = 256;
+struct GridSteps {
+    float zero[groups_at_a_time];
+    float scale[groups_at_a_time];
+    float inverse[groups_at_a_time];
 };
 
 /// b-bit codes, symmetric about zero or between the ends of a range.
@@ -34,61 +32,93 @@ struct UniformGrid {
     KOKKOS_INLINE_FUNCTION float high() const { return static_cast<float>((1U << (symmetric ? bits - 1 : bits)) - 1U); }
     KOKKOS_INLINE_FUNCTION std::uint64_t zero_bytes_of_group() const { return symmetric ? 0 : zero_bytes(format); }
 
-    /// Of a range of finite values, which is taken to lie within +-2^126 so that its width is finite. Writes scale and,
-    /// where asymmetric, zero.
-    KOKKOS_INLINE_FUNCTION GridStep store(float least, float most, std::byte* scale_place,
-                                          std::byte* zero_place) const {
+    /// Of the ends of `count` groups, finite values, which are taken to lie within +-2^126 so that widths are finite.
+    /// Writes scales and, where asymmetric, zeros.
+    KOKKOS_INLINE_FUNCTION void store(float const* least, float const* most, std::uint64_t count,
+                                      std::byte* scale_place, std::byte* zero_place, GridSteps& steps) const {
         constexpr float end = 0x1p126F;
-        least = least < -end ? -end : least > end ? end : least;
-        most = most < -end ? -end : most > end ? end : most;
-        if (symmetric) {
-            float const magnitude = -least > most ? -least : most;
-            return GridStep::of(0.0F, store_scale(format, magnitude / high(), scale_place));
+        float const levels = high();
+        for (std::uint64_t g = 0; g < count; ++g) {
+            float low = least[g] < -end ? -end : least[g];
+            float top = most[g] > end ? end : most[g];
+            low = low > end ? end : low;
+            top = top < -end ? -end : top;
+            float const magnitude = -low > top ? -low : top;
+            steps.zero[g] = symmetric ? 0.0F : low;
+            steps.scale[g] = symmetric ? magnitude / levels : top / levels - low / levels;
         }
-        float const zero = store_zero(format, least, zero_place);
-        return GridStep::of(zero, store_scale(format, most / high() - least / high(), scale_place));
+        store_scales(format, steps.scale, count, scale_place);
+        if (!symmetric) store_zeros(format, steps.zero, count, zero_place);
+        for (std::uint64_t g = 0; g < count; ++g) {
+            steps.inverse[g] = steps.scale[g] > 0 ? 1.0F / steps.scale[g] : 0.0F;
+        }
     }
-    KOKKOS_INLINE_FUNCTION GridStep load(std::byte const* scale_place, std::byte const* zero_place) const {
-        return {symmetric ? 0.0F : load_zero(format, zero_place), load_scale(format, scale_place), 0.0F};
+    /// What store() left in the planes, but for the inverse.
+    KOKKOS_INLINE_FUNCTION void load(std::uint64_t count, std::byte const* scale_place, std::byte const* zero_place,
+                                     GridSteps& steps) const {
+        load_scales(format, scale_place, count, steps.scale);
+        if (symmetric) {
+            for (std::uint64_t g = 0; g < count; ++g) steps.zero[g] = 0.0F;
+        } else {
+            load_zeros(format, zero_place, count, steps.zero);
+        }
     }
     /// Range of a group of values side by side, as store() takes it.
     template <class T>
     KOKKOS_INLINE_FUNCTION void range(T const* values, std::uint64_t count, float& least, float& most) const {
+        finite_ends(values, count, least, most);
         if (symmetric) {
-            most = largest_magnitude(values, count);
+            most = -least > most ? -least : most;
             least = -most;
-        } else {
-            finite_ends(values, count, least, most);
         }
     }
 
-    /// The low bits of codes[i]: NaN is the code nearest to 0, what lies outside the range its nearest end.
-    template <class T, class Code>
-    KOKKOS_INLINE_FUNCTION void quantise(T const* values, std::uint64_t count, GridStep const& step,
-                                         Code* codes) const {
+    /// The low bits of codes[i]: NaN is the code nearest to 0, what lies outside the range its nearest end. Origin and
+    /// step are the same for all, or where `stride` is 1 those of each value.
+    template <unsigned stride, class T, class Code>
+    KOKKOS_INLINE_FUNCTION void quantise(T const* __restrict__ values, std::uint64_t count,
+                                         float const* __restrict__ zero, float const* __restrict__ inverse,
+                                         Code* __restrict__ codes) const {
+        constexpr unsigned block = 32;
+        std::uint64_t done = 0;
+        for (; done + block <= count; done += block) {
+            quantise_some<stride>(values + done, block, zero + stride * done, inverse + stride * done, codes + done);
+        }
+        quantise_some<stride>(values + done, count - done, zero + stride * done, inverse + stride * done, codes + done);
+    }
+    template <unsigned stride, class T, class Code>
+    KOKKOS_FORCEINLINE_FUNCTION void quantise_some(T const* __restrict__ values, std::uint64_t count,
+                                                   float const* __restrict__ zero, float const* __restrict__ inverse,
+                                                   Code* __restrict__ codes) const {
         float const least = low();
         float const most = high();
-        float const origin = -step.zero * step.inverse;
-        float const of_nan = origin < least ? least : origin > most ? most : origin;
-        auto const mask = static_cast<Code>((1U << bits) - 1U);
+        std::uint32_t const mask = (1U << bits) - 1U;
+        std::uint32_t words[32];
         for (std::uint64_t i = 0; i < count; ++i) {
-            float code = (to_float(values[i]) - step.zero) * step.inverse;
+            float const value = to_float(values[i]);
+            float code = ((value == value ? value : 0.0F) - zero[stride * i]) * inverse[stride * i];
             code = code > most ? most : code;
             code = code < least ? least : code;
-            code = code == code ? code : of_nan;
             // Adding 1.5 x 2^23 rounds to a whole number, which the low bits then hold as two's complement.
-            codes[i] = static_cast<Code>(Kokkos::bit_cast<std::uint32_t>(code + 12582912.0F)) & mask;
+            words[i] = Kokkos::bit_cast<std::uint32_t>(code + 12582912.0F) & mask;
         }
+        for (std::uint64_t i = 0; i < count; ++i) codes[i] = static_cast<Code>(words[i]);
     }
+
     /// One code as a number: b bits of two's complement where symmetric.
     template <class Code>
     KOKKOS_INLINE_FUNCTION float number(Code code) const {
         auto const sign = symmetric ? 1 << (bits - 1) : 0;
         return static_cast<float>((static_cast<std::int32_t>(code) ^ sign) - sign);
     }
-    template <class T, class Code>
-    KOKKOS_INLINE_FUNCTION void restore(Code const* codes, std::uint64_t count, GridStep const& step, T* values) const {
-        for (std::uint64_t i = 0; i < count; ++i) values[i] = from_float<T>(step.zero + number(codes[i]) * step.scale);
+    /// x' of each code; `stride` as in quantise().
+    template <unsigned stride, class T, class Code>
+    KOKKOS_INLINE_FUNCTION void restore(Code const* __restrict__ codes, std::uint64_t count,
+                                        float const* __restrict__ zero, float const* __restrict__ scale,
+                                        T* __restrict__ values) const {
+        for (std::uint64_t i = 0; i < count; ++i) {
+            values[i] = from_float<T>(zero[stride * i] + number(codes[i]) * scale[stride * i]);
+        }
     }
 };
 

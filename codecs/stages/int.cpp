@@ -80,6 +80,7 @@ class Int : public Quantiser {
         : grid_(grid), axis_(axis), group_(group), clip_(clip), samples_(samples) {}
 
   private:
+    static constexpr std::uint64_t shared_tokens = 16;
     static constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
     std::size_t finder_bytes() const { return clip_ < 1 ? QuantileFinder::workspace_bytes() : 0; }
     /// Whether many vectors share a scale, so that a range over them comes first.
@@ -95,7 +96,12 @@ class Int : public Quantiser {
         auto const dim = section.shape.dim;
         return axis_ == Axis::token ? (dim + group_of(section) - 1) / group_of(section) : dim;
     }
-    std::uint64_t page_size(Section const& section) const { return axis_ == Axis::channel ? group_of(section) : 1; }
+    /// Tokens that a kernel takes at a time: a group, or as many as make enough scales to compute side by side.
+    std::uint64_t page_size(Section const& section) const {
+        return axis_ == Axis::channel
+                   ? group_of(section)
+                   : TokenGroups<std::uint8_t, 0>::tokens_at_a_time(section.shape.dim, group_of(section));
+    }
     std::uint64_t groups(Section const& section) const;
 
     /// The three planes by pages.
@@ -103,11 +109,14 @@ class Int : public Quantiser {
     std::array<PagePlane<Byte>, 3> by_pages(Section const& section, AnyPlanes planes) const {
         auto const row = packed_bytes(section.shape.dim, grid_.bits);
         auto const tokens = page_size(section);
-        auto const scales = groups_of_page(section) * scale_bytes(grid_.format);
-        auto const zeros = groups_of_page(section) * grid_.zero_bytes_of_group();
-        return {{{planes[0].data, tokens * row, section.shape.tokens % tokens * row},
-                 {planes[1].data, scales, scales},
-                 {grid_.symmetric ? planes[1].data : planes[2].data, zeros, zeros}}};
+        auto const left = section.shape.tokens % tokens;
+        auto const groups = axis_ == Axis::channel ? groups_of_page(section) : groups_of_page(section) * tokens;
+        auto const tail = axis_ == Axis::channel ? groups : groups_of_page(section) * left;
+        auto const of_scale = scale_bytes(grid_.format);
+        auto const of_zero = grid_.zero_bytes_of_group();
+        return {{{planes[0].data, tokens * row, left * row},
+                 {planes[1].data, groups * of_scale, tail * of_scale},
+                 {grid_.symmetric ? planes[1].data : planes[2].data, groups * of_zero, tail * of_zero}}};
     }
     template <class Code>
     SharedGroups<Code> shared_groups(Section const& section, std::byte const* scales, std::byte const* zeros) const {
@@ -123,8 +132,9 @@ class Int : public Quantiser {
             store_shared(space, section, values, planes, workspace);
             auto const row = packed_bytes(section.shape.dim, grid_.bits);
             auto const* const zeros = grid_.symmetric ? planes[1].data : planes[2].data;
-            std::array<PagePlane<std::byte>, 1> const payload{{{planes[0].data, row, 0}}};
-            encode_pages(space, values, 1, payload, shared_groups<Code>(section, planes[1].data, zeros));
+            auto const left = section.shape.tokens % shared_tokens;
+            std::array<PagePlane<std::byte>, 1> const payload{{{planes[0].data, shared_tokens * row, left * row}}};
+            encode_pages(space, values, shared_tokens, payload, shared_groups<Code>(section, planes[1].data, zeros));
             return;
         }
         auto const pages = by_pages<std::byte>(section, planes);
@@ -133,13 +143,13 @@ class Int : public Quantiser {
         if (axis_ == Axis::channel) {
             encode_pages(space, values, tokens, pages, ChannelGroups<Code>{grid_});
         } else if (group == 32) {
-            encode_pages(space, values, 1, pages, TokenGroups<Code, 32>{grid_, group});
+            encode_pages(space, values, tokens, pages, TokenGroups<Code, 32>{grid_, group});
         } else if (group == 64) {
-            encode_pages(space, values, 1, pages, TokenGroups<Code, 64>{grid_, group});
+            encode_pages(space, values, tokens, pages, TokenGroups<Code, 64>{grid_, group});
         } else if (group == 128) {
-            encode_pages(space, values, 1, pages, TokenGroups<Code, 128>{grid_, group});
+            encode_pages(space, values, tokens, pages, TokenGroups<Code, 128>{grid_, group});
         } else {
-            encode_pages(space, values, 1, pages, TokenGroups<Code, 0>{grid_, group});
+            encode_pages(space, values, tokens, pages, TokenGroups<Code, 0>{grid_, group});
         }
     }
 
@@ -148,22 +158,25 @@ class Int : public Quantiser {
         if (shared()) {
             auto const row = packed_bytes(section.shape.dim, grid_.bits);
             auto const* const zeros = grid_.symmetric ? planes[1].data : planes[2].data;
-            std::array<PagePlane<std::byte const>, 1> const payload{{{planes[0].data, row, 0}}};
-            decode_pages(space, payload, 1, values, shared_groups<Code>(section, planes[1].data, zeros));
+            auto const left = section.shape.tokens % shared_tokens;
+            std::array<PagePlane<std::byte const>, 1> const payload{
+                {{planes[0].data, shared_tokens * row, left * row}}};
+            decode_pages(space, payload, shared_tokens, values, shared_groups<Code>(section, planes[1].data, zeros));
             return;
         }
         auto const pages = by_pages<std::byte const>(section, planes);
+        auto const tokens = page_size(section);
         auto const group = group_of(section);
         if (axis_ == Axis::channel) {
-            decode_pages(space, pages, page_size(section), values, ChannelGroups<Code>{grid_});
+            decode_pages(space, pages, tokens, values, ChannelGroups<Code>{grid_});
         } else if (group == 32) {
-            decode_pages(space, pages, 1, values, TokenGroups<Code, 32>{grid_, group});
+            decode_pages(space, pages, tokens, values, TokenGroups<Code, 32>{grid_, group});
         } else if (group == 64) {
-            decode_pages(space, pages, 1, values, TokenGroups<Code, 64>{grid_, group});
+            decode_pages(space, pages, tokens, values, TokenGroups<Code, 64>{grid_, group});
         } else if (group == 128) {
-            decode_pages(space, pages, 1, values, TokenGroups<Code, 128>{grid_, group});
+            decode_pages(space, pages, tokens, values, TokenGroups<Code, 128>{grid_, group});
         } else {
-            decode_pages(space, pages, 1, values, TokenGroups<Code, 0>{grid_, group});
+            decode_pages(space, pages, tokens, values, TokenGroups<Code, 0>{grid_, group});
         }
     }
 
@@ -182,7 +195,8 @@ class Int : public Quantiser {
                 auto const range = range_of(space, group, workspace);
                 std::byte scale[4];
                 std::byte zero[4];
-                grid_.store(range.low, range.high, scale, zero);
+                GridSteps steps;
+                grid_.store(&range.low, &range.high, 1, scale, zero, steps);
                 auto const bytes = scale_bytes(grid_.format);
                 copy_to_backend(backend_of<Space>, planes[1].data + number * bytes, scale, bytes);
                 if (grid_.symmetric) continue;
@@ -359,13 +373,16 @@ void Int::error_bounds(Section const& section, float const* values, double* boun
         auto const range = looked_at(values + first, stride, count);
         std::byte scale[4];
         std::byte zero[4];
-        auto const step = grid_.store(range.low, range.high, scale, zero);
-        double const low = step.zero + static_cast<double>(grid_.low()) * step.scale;
-        double const high = step.zero + static_cast<double>(grid_.high()) * step.scale;
+        GridSteps steps;
+        grid_.store(&range.low, &range.high, 1, scale, zero, steps);
+        double const zero_point = steps.zero[0];
+        double const size = steps.scale[0];
+        double const low = zero_point + static_cast<double>(grid_.low()) * size;
+        double const high = zero_point + static_cast<double>(grid_.high()) * size;
         double const arithmetic = std::ldexp(std::max(std::fabs(low), std::fabs(high)), -20);
         for (std::uint64_t i = 0; i < count; ++i) {
             double const value = values[first + i * stride];
-            bounds[first + i * stride] = step.scale / 2.0 + arithmetic + std::max({0.0, value - high, low - value});
+            bounds[first + i * stride] = size / 2 + arithmetic + std::max({0.0, value - high, low - value});
         }
     };
     if (axis_ == Axis::tensor || axis_ == Axis::layer || axis_ == Axis::head) {
