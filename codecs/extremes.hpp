@@ -1,0 +1,106 @@
+#pragma once
+// The largest and the smallest values of a sequence, exactly: thresholds by bisection, each step a count over all.
+
+#include <cmath>
+#include <cstdint>
+
+#include <Kokkos_Core.hpp>
+
+namespace kvstone {
+
+/// The largest values of a sequence: those above `threshold` and the first `ties` of those equal to it. NaN takes no
+/// part.
+struct Extremes {
+    float threshold = 0;
+    std::uint64_t ties = 0;
+    float next = 0;  ///< the largest of the others, -Inf where there are none
+};
+
+/// Integers in the order of the floats; 0 for either zero.
+KOKKOS_INLINE_FUNCTION std::int64_t order_of(float value) {
+    auto const bits = Kokkos::bit_cast<std::int32_t>(value + 0.0F);
+    return bits < 0 ? bits ^ 0x7fffffff : bits;
+}
+KOKKOS_INLINE_FUNCTION float of_order(std::int64_t order) {
+    auto const bits = static_cast<std::int32_t>(order);
+    return Kokkos::bit_cast<float>(bits < 0 ? bits ^ 0x7fffffff : bits);
+}
+
+/// Values of a sequence, negated where `sign` is -1. `Values` is a pointer or Strided.
+template <class Values>
+struct SignedValues {
+    Values values;
+    float sign;
+    KOKKOS_INLINE_FUNCTION float operator[](std::uint64_t index) const { return values[index] * sign; }
+};
+
+template <class Values>
+KOKKOS_INLINE_FUNCTION std::uint32_t count_from(Values const& values, std::uint64_t length, float threshold) {
+    std::uint32_t count = 0;
+    for (std::uint64_t i = 0; i < length; ++i) count += values[i] >= threshold ? 1U : 0U;
+    return count;
+}
+
+/// The largest value below a limit, -Inf where there is none; a blocked maximum, which vectorises.
+template <class Values>
+KOKKOS_INLINE_FUNCTION float largest_below(Values const& values, std::uint64_t length, float limit) {
+    constexpr std::uint64_t lanes = 16;
+    float largest[lanes];
+    for (auto& lane : largest) lane = -INFINITY;
+    std::uint64_t done = 0;
+    for (; done + lanes <= length; done += lanes) {
+        for (std::uint64_t lane = 0; lane < lanes; ++lane) {
+            float const value = values[done + lane] < limit ? values[done + lane] : -INFINITY;
+            largest[lane] = value > largest[lane] ? value : largest[lane];
+        }
+    }
+    float result = -INFINITY;
+    for (auto const lane : largest) result = lane > result ? lane : result;
+    for (; done < length; ++done) {
+        float const value = values[done];
+        if (value < limit && value > result) result = value;
+    }
+    return result;
+}
+
+/// The `count` largest of a sequence of `numbers` numbers and else NaN, 0 < count <= numbers.
+template <class Values>
+KOKKOS_INLINE_FUNCTION Extremes largest_values(Values const& values, std::uint64_t length, std::uint64_t numbers,
+                                               std::uint64_t count) {
+    // At least `count` are from `low` on, fewer from `high` on.
+    auto low = order_of(-INFINITY);
+    auto high = order_of(INFINITY) + 1;
+    auto from_low = numbers;
+    if (count_from(values, length, INFINITY) == 0) high = order_of(largest_below(values, length, INFINITY)) + 1;
+    // Values are halved in turn with their order: the one soon finds where they lie dense, the other ends in 32 steps.
+    bool halve_values = true;
+    while (from_low != count && high - low > 1) {
+        auto middle = low + (high - low) / 2;
+        if (halve_values) {
+            auto const top = of_order(high - 1);
+            auto const bottom = of_order(low) == -INFINITY ? 0.0F : of_order(low);
+            auto const between = order_of(bottom * 0.5F + top * 0.5F);
+            if (between > low && between < high) middle = between;
+        }
+        halve_values = !halve_values;
+        std::uint64_t const from_middle = count_from(values, length, of_order(middle));
+        if (from_middle >= count) {
+            low = middle;
+            from_low = from_middle;
+        } else {
+            high = middle;
+        }
+    }
+    Extremes found;
+    found.threshold = of_order(low);
+    if (from_low == count) {
+        found.ties = length;
+        found.next = largest_below(values, length, found.threshold);
+    } else {
+        found.ties = count - count_from(values, length, of_order(low + 1));
+        found.next = found.threshold;
+    }
+    return found;
+}
+
+}  // namespace kvstone
