@@ -79,7 +79,8 @@ TEST_P(Warmed, EncodesAndDecodesWithoutAllocating) {
 INSTANTIATE_TEST_SUITE_P(Codecs, Warmed,
                          testing::Values("raw", "fp16", "bf16", "int8", "int8:scheme=asymmetric,clip=0.99,samples=128",
                                          "int8:clip=0.999", "fp16 | zstd", "hadamard | center | int8",
-                                         "test-offset | int8 | zstd | test-split",
+                                         "outliers:fraction=0.02,axis=channel | outliers:fraction=0.1 | int8",
+                                         "unrope:base=10000 | int8", "test-offset | int8 | zstd | test-split",
                                          "sink(4){raw} window(16){fp16} rest{int8 | zstd}"));
 
 TEST(Memory, EncodingHoldsThePlanesAndLittleMore) {
