@@ -73,7 +73,7 @@ class Bench {
     }
 
     void print() const {
-        fmt::print("{:<42}{:>6}{:>11}{:>11}{:>5}{:>6}{:>5} |{:>6}{:>10}{:>5}{:>6}{:>5}\n", "codec", "bits", "encode M",
+        fmt::print("{:<40}{:>6}{:>11}{:>12}{:>5}{:>6}{:>5} |{:>6}{:>11}{:>5}{:>6}{:>5}\n", "codec", "bits", "encode M",
                    "goal was", "x2", "plain", "ggml", "dec M", "goal was", "x2", "plain", "ggml");
         std::map<std::string_view, std::vector<std::string>> by_family;
         for (auto const& text : known_) {
@@ -110,8 +110,8 @@ class Bench {
         auto const decode = rounds_.find({text, false});
         auto const& any = encode != rounds_.end() ? encode->second : decode->second;
         auto const bits = median(any.one, [](Round const& r) { return 8 * r.stored_bytes / r.values; });
-        if (text.size() > 40) fmt::print("  {}\n", text);
-        fmt::print("  {:<40}{:>6.2f}", text.size() > 40 ? "" : text, bits);
+        if (text.size() > 38) fmt::print("  {}\n", text);
+        fmt::print("  {:<38}{:>6.2f}", text.size() > 38 ? "" : text, bits);
         print_direction(encode, family.encode, 12);
         fmt::print(" |");
         print_direction(decode, family.decode, 7);
@@ -122,7 +122,7 @@ class Bench {
 
     void print_direction(Results::const_iterator const found, Goal const& goal, int width) const {
         if (found == rounds_.end()) {
-            fmt::print("{:>{}}", "", width + 25);
+            fmt::print("{:>{}}", "", width + 26);
             return;
         }
         auto const& [one, two] = found->second;
@@ -131,8 +131,8 @@ class Bench {
         auto const text =
             fmt::format("{:.2f}{}{}", m, m != once ? fmt::format("/{:.2f}", once) : "", m < goal.reached ? "!" : " ");
         auto const pass = [](Round const& r) { return r.pass_ns; };
-        fmt::print("{:>{}}{:>9}{:>5.2f}{:>6}{:>5}", text, width, goal_text(goal), median(one, pass) / median(two, pass),
-                   ratio(one, &Round::plain_ns), ratio(one, &Round::peer_ns));
+        fmt::print("{:>{}}{:>10}{:>5.2f}{:>6}{:>5}", text, width, goal_text(goal),
+                   median(one, pass) / median(two, pass), ratio(one, &Round::plain_ns), ratio(one, &Round::peer_ns));
     }
 
     RoundWorker one_{1};
