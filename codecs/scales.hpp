@@ -105,6 +105,17 @@ KOKKOS_INLINE_FUNCTION void store_scales(ScaleFormat format, float* scales, std:
     }
 }
 
+/// One scale.
+KOKKOS_INLINE_FUNCTION float load_scale(ScaleFormat format, std::byte const* place) {
+    float scale = 0;
+    load_scales(format, place, 1, &scale);
+    return scale;
+}
+KOKKOS_INLINE_FUNCTION float store_scale(ScaleFormat format, float scale, std::byte* place) {
+    store_scales(format, &scale, 1, place);
+    return scale;
+}
+
 /// Likewise for zero points.
 KOKKOS_INLINE_FUNCTION void load_zeros(ScaleFormat format, std::byte const* place, std::uint64_t count, float* zeros) {
     if (format == ScaleFormat::fp32) {
