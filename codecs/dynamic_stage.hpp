@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "backends/spaces.hpp"
+#include "codecs/host_staging.hpp"
 #include "codecs/stage.hpp"
 
 namespace kvstone {
@@ -126,15 +127,32 @@ class EntropyAdapter final : public DynamicEntropy {
     std::size_t workspace_bytes(PlaneSpec const& input) const override { return stage_.workspace_bytes(input); }
     void encode(BackendKind kind, PlaneSpec const& spec, ConstPlane input, Planes planes,
                 Workspace workspace) const override {
-        with_space(kind, [&](auto const& space) { stage_.encode(space, spec, input, planes, workspace); });
+        if constexpr (Stage::host_only) {
+            auto const encode_on_host = [&](ConstPlane from, Planes to, Workspace host_workspace) {
+                stage_.encode(Kokkos::DefaultHostExecutionSpace{}, spec, from, to, host_workspace);
+            };
+            if (kind == BackendKind::openmp) return encode_on_host(input, planes, workspace);
+            staging_.encode(kind, input, planes, stage_.workspace_bytes(spec), encode_on_host);
+        } else {
+            with_space(kind, [&](auto const& space) { stage_.encode(space, spec, input, planes, workspace); });
+        }
     }
     void decode(BackendKind kind, PlaneSpec const& spec, ConstPlanes planes, Plane& input,
                 Workspace workspace) const override {
-        with_space(kind, [&](auto const& space) { stage_.decode(space, spec, planes, input, workspace); });
+        if constexpr (Stage::host_only) {
+            auto const decode_on_host = [&](ConstPlanes from, Plane& to, Workspace host_workspace) {
+                stage_.decode(Kokkos::DefaultHostExecutionSpace{}, spec, from, to, host_workspace);
+            };
+            if (kind == BackendKind::openmp) return decode_on_host(planes, input, workspace);
+            staging_.decode(kind, planes, input, stage_.workspace_bytes(spec), decode_on_host);
+        } else {
+            with_space(kind, [&](auto const& space) { stage_.decode(space, spec, planes, input, workspace); });
+        }
     }
 
   private:
     Stage stage_;
+    mutable HostStaging staging_;  ///< used by one call at a time, as the scratch of a tensor is
 };
 
 }  // namespace kvstone

@@ -36,6 +36,8 @@
 //               void encode(Space, PlaneSpec const& input_spec, ConstPlane input, Planes, Workspace) const;
 //               void decode(Space, PlaneSpec const& input_spec, ConstPlanes, Plane& input, Workspace) const;
 //               decode throws CorruptData where the planes are not what encode() writes.
+//               static constexpr bool host_only = true; where Space is to be the host's alone: for other backends the
+//               planes are then copied to the host and back.
 //   all, where needed:  std::size_t workspace_bytes(Section const& | PlaneSpec const& input) const;
 //   Transform, Quantiser, where they differ from the defaults below:
 //               std::uint64_t page_tokens(Section const&) const;
@@ -151,6 +153,7 @@ struct Quantiser {
     double encode_reads(Section const&) const { return 1; }
 };
 struct Entropy {
+    static constexpr bool host_only = false;
     std::size_t workspace_bytes(PlaneSpec const&) const { return 0; }
 };
 

@@ -108,6 +108,8 @@ struct TestTop : Quantiser {
 
 /// Even and odd bytes apart. Planes: two payloads.
 struct TestSplit : Entropy {
+    static constexpr bool host_only = true;
+
     static StageInfo info() {
         StageInfo info;
         info.name = "test-split";
