@@ -144,7 +144,8 @@ class QuantileBracket {
         constexpr int bin_bits = 12;
         constexpr std::size_t bins = std::size_t{1} << bin_bits;
         for (;;) {
-            int const shift = std::max(0, std::bit_width(range.width) - bin_bits);
+            int const shift =
+                std::max(0, static_cast<int>(std::bit_width(range.width)) - bin_bits);  // unsigned before GCC 13
             std::array<std::uint32_t, bins + 1> counts{};
             for (auto const key : keys) ++counts[range.holds(key) ? (key - range.low) >> shift : bins];
             std::size_t bin = 0;
