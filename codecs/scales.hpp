@@ -141,6 +141,25 @@ KOKKOS_INLINE_FUNCTION float from_ordered(std::int32_t key) {
     return Kokkos::bit_cast<float>(key ^ static_cast<std::int32_t>(static_cast<std::uint32_t>(key >> 31) >> 1));
 }
 
+/// Largest magnitude of the finite values; 0 where there is none.
+template <class T>
+KOKKOS_INLINE_FUNCTION float largest_magnitude(T const* values, std::uint64_t count) {
+    constexpr std::int32_t infinity = 0x7f800000;
+    std::int32_t most = 0;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        auto const key = Kokkos::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
+        most = key > most ? key : most;
+    }
+    if (most >= infinity) {
+        most = 0;
+        for (std::uint64_t i = 0; i < count; ++i) {
+            auto const key = Kokkos::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
+            if (key < infinity && key > most) most = key;
+        }
+    }
+    return Kokkos::bit_cast<float>(most);
+}
+
 /// Least and greatest finite value of a group; both 0 where there is none. Over integers in the order of floats: a
 /// minimum over floats, which must mind NaN, does not vectorise.
 template <class T>
