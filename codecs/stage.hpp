@@ -68,8 +68,8 @@
 namespace kvstone {
 
 /// What becomes of NaN and Inf. kept: they stay what they are. saturated: Inf becomes the end of the range of the
-/// finite values, NaN the code nearest to zero.
-enum class NonFinite : std::uint8_t { kept, saturated };
+/// finite values, NaN the code nearest to zero. nan_kept: Inf likewise, NaN stays NaN.
+enum class NonFinite : std::uint8_t { kept, saturated, nan_kept };
 
 struct StageInfo {
     std::string name;

@@ -45,6 +45,10 @@ std::vector<ClosedForm> closed_forms() {
         {"int:bits=2,scheme=asymmetric,axis=channel,group=32", .1546, .01, 3, 0, 1.05},
         {"int:bits=4,scheme=asymmetric,axis=token,group=32", .00611, .01, 5, 0, 1.02},
         {"int:bits=4,scheme=asymmetric,axis=channel,group=32", .00611, .01, 5, 0, 1.02},
+        {"fp8:format=e4m3", 7.05e-4, .01, 8, 0, 1.01},
+        {"fp8:format=e5m2", 2.79e-3, .01, 8, 0, 1.02},
+        {"fp8:format=e4m3,scale=tensor", 7.05e-4, .01, 8, 4, 1.01},
+        {"fp8:format=e5m2,scale=head", 2.79e-3, .01, 8, 32, 1.02},
     };
 }
 

@@ -300,12 +300,19 @@ TEST_P(Conformance, NanAndInfFollowTheDeclaredPolicy) {
             EXPECT_EQ(result[101], INFINITY);
             EXPECT_EQ(result[102], -INFINITY);
         } else {
-            EXPECT_EQ(result[100], result[103]);
-            EXPECT_EQ(result[106], result[103]);
+            if (*policy == NonFinite::nan_kept) {
+                EXPECT_TRUE(std::isnan(result[100]) && std::isnan(result[106]));
+            } else {
+                EXPECT_EQ(result[100], result[103]);
+                EXPECT_EQ(result[106], result[103]);
+            }
             EXPECT_TRUE(std::isfinite(result[101]) && std::isfinite(result[102]));
-            auto const vector = std::span(result).subspan(64, 64);
-            EXPECT_GE(result[101], *std::ranges::max_element(vector));
-            EXPECT_LE(result[102], *std::ranges::min_element(vector));
+            // Values that share a group with these: where codes reach further to one side, groups end differently.
+            for (std::size_t i = 96; i < 112; ++i) {
+                if (std::isnan(result[i])) continue;
+                EXPECT_GE(result[101], result[i]);
+                EXPECT_LE(result[102], result[i]);
+            }
         }
         for (std::size_t i = 0; i < values.size(); ++i) {
             ASSERT_TRUE(!std::isfinite(values[i]) || std::isfinite(result[i])) << "the others are untouched";
@@ -336,7 +343,9 @@ TEST_P(BoundMutants, AreBeyondTheBound) {
 
 std::string mutant_name(testing::TestParamInfo<Mutant> const& info) {
     auto const& codec = info.param.codec;
-    return (codec == "int8:scheme=asymmetric" ? "asymmetric" : codec) + "_" + info.param.name;
+    auto name = (codec == "int8:scheme=asymmetric" ? "asymmetric" : codec) + "_" + info.param.name;
+    for (auto& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+    return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -352,6 +361,21 @@ INSTANTIATE_TEST_SUITE_P(
                [](float x, float) {
                    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & ~std::uint32_t{0xffff});
                }},
+        Mutant{"fp8:format=e4m3", "truncated",
+               [](float x, float) {
+                   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & ~std::uint32_t{0xfffff});
+               }},
+        Mutant{"fp8:format=e4m3", "of_two_bits",
+               [](float x, float) {
+                   auto const bits = std::bit_cast<std::uint32_t>(x);
+                   return std::bit_cast<float>((bits + 0xfffff + (bits >> 21 & 1)) & ~std::uint32_t{0x1fffff});
+               }},
+        Mutant{"fp8:format=e5m2", "truncated",
+               [](float x, float) {
+                   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & ~std::uint32_t{0x1fffff});
+               }},
+        Mutant{"fp8:format=e4m3,scale=tensor", "range_in_half",
+               [](float x, float range) { return std::fmax(std::fmin(x, range / 2), -range / 2); }},
         Mutant{"int8", "truncated", [](float x, float range) { return std::trunc(x / (range / 127)) * (range / 127); }},
         Mutant{"int8", "scale_off_by_one_percent",
                [](float x, float range) { return std::nearbyint(x / (range / 127)) * (range / 127) * 1.01F; }},

@@ -36,6 +36,24 @@ TEST(StageBytes, Bf16) {
               (std::vector<Bytes>{bytes_of({0x80, 0x3f, 0x00, 0xc0, 0x49, 0x40})}));
 }
 
+TEST(StageBytes, Fp8) {
+    EXPECT_EQ(stored_planes("fp8:format=e4m3", {1.0F, -2.0F, 1000.0F, 0.001F}),
+              (std::vector<Bytes>{bytes_of({0x38, 0xc0, 0x7e, 0x01})}));
+    EXPECT_EQ(stored_planes("fp8:format=e5m2", {1.0F, -2.0F, 1e6F, 0.00001F}),
+              (std::vector<Bytes>{bytes_of({0x3c, 0xc0, 0x7b, 0x01})}));
+}
+
+TEST(StageBytes, Fp8OverAScale) {
+    EXPECT_EQ(stored_planes("fp8:format=e4m3,scale=tensor", {1.0F, -896.0F}),
+              (std::vector<Bytes>{bytes_of({0x30, 0xfe}), bytes_of({0, 0, 0, 0x40})}));
+    // Two heads: 28672 / 57344 = 0.5 and 57344 / 57344 = 1.
+    TestTensor const tensor({1, 2, 1, 2}, ElementType::f32, std::vector{28672.0F, 1.0F, -57344.0F, 1.0F});
+    auto const container = encoded("fp8:format=e5m2,scale=head", tensor).seal();
+    auto const planes = read_container(container).planes;
+    EXPECT_EQ(Bytes(planes[0].data, planes[0].data + planes[0].bytes), bytes_of({0x7b, 0x40, 0xfb, 0x3c}));
+    EXPECT_EQ(Bytes(planes[1].data, planes[1].data + planes[1].bytes), bytes_of({0, 0, 0, 0x3f, 0, 0, 0x80, 0x3f}));
+}
+
 TEST(StageBytes, Int8Symmetric) {
     EXPECT_EQ(stored_planes("int8", {1.0F, -2.0F, 0.5F, 127.0F}),
               (std::vector<Bytes>{bytes_of({0x01, 0xfe, 0x00, 0x7f}), bytes_of({0, 0, 0x80, 0x3f})}));
