@@ -58,7 +58,7 @@ std::vector<double> declared_error_bounds(Codec const& codec, Component componen
     std::vector<double> bounds(original.size());
     auto const strides = KvStrides::packed(shape);
     auto const pipelines = pipelines_of(codec);
-    for (auto [section, rule] : cut_sections(codec, pipelines, component, shape, type)) {
+    for (auto [section, rule, kept_plain] : cut_sections(codec, pipelines, component, shape, type)) {
         section.rope = rope;
         auto const first = section.layer * strides.layer + section.head * strides.head + section.token * strides.token;
         std::vector<std::uint64_t> places;

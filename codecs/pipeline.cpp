@@ -103,7 +103,7 @@ SectionCodec::SectionCodec(Pipeline const& pipeline, Section const& section, Bac
 }
 
 void SectionCodec::add_slots(std::vector<PlaneSpec> const& specs) {
-    for (auto const& spec : specs) slots_.push_back({spec, 0, Buffer(kind_), true, 0, 0});
+    for (auto const& spec : specs) slots_.push_back({spec, 0, Buffer(kind_), true, 0, 0, nullptr});
 }
 
 void SectionCodec::plan_entropy() {
@@ -144,6 +144,7 @@ void SectionCodec::reserve_scratch(Scratch& scratch) const {
 }
 
 std::byte* SectionCodec::memory(Slot const& slot, Scratch& scratch) const {
+    if (slot.placed != nullptr) return slot.placed;
     return slot.stored ? slot.buffer.data() : scratch.planes[slot.turn].data() + slot.offset;
 }
 
@@ -151,7 +152,7 @@ Planes SectionCodec::writable(std::size_t first, std::size_t last, Scratch& scra
     planes_.clear();
     for (auto i = first; i < last; ++i) {
         auto& slot = slots_[i];
-        if (slot.stored) slot.buffer.reserve_discard(slot.spec.bytes);
+        if (slot.stored && slot.placed == nullptr) slot.buffer.reserve_discard(slot.spec.bytes);
         planes_.push_back({memory(slot, scratch), slot.spec.bytes});
     }
     return planes_;
@@ -229,6 +230,19 @@ void SectionCodec::decode(KvView const& view, Scratch& scratch) {
 
 ConstPlane SectionCodec::plane(std::size_t index) const {
     auto const& slot = slots_[stored_[index]];
+    return {slot.placed != nullptr ? slot.placed : slot.buffer.data(), slot.bytes};
+}
+
+void SectionCodec::place_plane(std::size_t index, std::byte* memory) {
+    auto& slot = slots_[stored_[index]];
+    slot.placed = memory;
+    slot.bytes = slot.spec.bytes;
+}
+
+Plane SectionCodec::open_plane(std::size_t index) {
+    auto& slot = slots_[stored_[index]];
+    slot.buffer.reserve_discard(slot.spec.bytes);
+    slot.bytes = slot.spec.bytes;
     return {slot.buffer.data(), slot.bytes};
 }
 

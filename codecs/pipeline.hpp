@@ -48,6 +48,12 @@ class SectionCodec {
     ConstPlane plane(std::size_t index) const;
     /// Takes one stored plane from host memory. Throws CorruptData where it cannot have that size.
     void load_plane(std::size_t index, std::byte const* host_bytes, std::uint64_t bytes);
+    /// From now on a stored plane lies in the caller's memory, which holds what its stage writes or is to be written.
+    void place_plane(std::size_t index, std::byte* memory);
+    /// A stored plane of fixed size, to be filled by the caller.
+    Plane open_plane(std::size_t index);
+    /// Takes the section to be the one of the same shape that starts at `token`.
+    void move_to(std::uint64_t token) { section_.token = coded_.token = token; }
     double nominal_bits() const { return pipeline_->quantiser->nominal_bits(coded_); }
     double encode_reads() const { return pipeline_->quantiser->encode_reads(coded_); }
 
@@ -60,6 +66,7 @@ class SectionCodec {
         bool stored = true;
         std::size_t turn = 0;
         std::size_t offset = 0;
+        std::byte* placed = nullptr;  ///< the caller's memory instead of `buffer`
     };
     /// One entropy stage over one payload plane.
     struct Step {

@@ -104,7 +104,9 @@ std::vector<RuledSection> cut_sections(Codec const& codec, std::vector<Pipeline>
                 Section section{component, type, cuts.layers[l0], cuts.heads[h0], run.first, {}};
                 section.shape = {cuts.layers[l1] - cuts.layers[l0], cuts.heads[h1] - cuts.heads[h0],
                                  run.end - run.first, shape.dim};
-                sections.push_back({section, run.rule});
+                auto const& where = codec.rules()[run.rule].selector;
+                bool const kept = where.sink_tokens || where.window_tokens;
+                sections.push_back({section, run.rule, kept && pipelines[run.rule].plain});
             }
         }
     }

@@ -11,7 +11,8 @@ namespace kvstone {
 
 struct RuledSection {
     Section section;
-    std::size_t rule = 0;  ///< index into Codec::rules()
+    std::size_t rule = 0;     ///< index into Codec::rules()
+    bool kept_plain = false;  ///< sinks or a window in plain floating-point numbers: its payload is billed as window
 };
 
 /// Where layers and heads begin that the rules may take in another way than those before them, and at the end how many

@@ -44,11 +44,10 @@ struct TensorCodec::State {
           pipelines(pipelines_of(codec)),
           scratch(backend) {
         if (too_large(shape)) throw ConfigError("the tensor has more than 2^48 values");
-        for (auto [section, rule] : cut_sections(codec, pipelines, component, shape, type)) {
+        for (auto [section, rule, kept_plain] : cut_sections(codec, pipelines, component, shape, type)) {
             if (rope) section.rope = &*rope;
             sections.emplace_back(pipelines[rule], section, kind);
-            auto const& where = codec.rules()[rule].selector;
-            windows.push_back((where.sink_tokens || where.window_tokens) && pipelines[rule].plain);
+            windows.push_back(kept_plain);
         }
     }
 

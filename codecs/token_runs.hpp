@@ -40,8 +40,6 @@ class TokenRules {
     /// The largest window.
     std::uint64_t window_tokens() const { return windows_.empty() ? 0 : windows_.front(); }
 
-    bool operator==(TokenRules const&) const = default;
-
   private:
     /// What is left of a rule that takes this layer and head.
     struct Taker {
@@ -49,7 +47,6 @@ class TokenRules {
         std::optional<std::uint32_t> sink;
         std::optional<std::uint32_t> window;
         std::uint64_t page_tokens;
-        bool operator==(Taker const&) const = default;
     };
     /// Where the largest windows start, in the order of windows_.
     using Starts = std::vector<std::uint64_t>;

@@ -132,6 +132,7 @@ CodedPlanes code_tokens(Pipeline const& pipeline, TestTensor const& tensor, std:
     CodedPlanes coded;
     for (std::size_t p = 0; p < codec.plane_count(); ++p) {
         auto const plane = codec.plane(p);
+        EXPECT_FALSE(codec.plane_spec(p).variable) << "a page has always the same size";
         auto& planes = codec.plane_spec(p).once ? coded.of_section : coded.of_pages;
         planes.emplace_back(plane.data, plane.data + plane.bytes);
     }

@@ -20,7 +20,8 @@ struct Box {
 std::vector<Box> cut(std::string const& text, KvShape const& shape, Component component = Component::k) {
     std::vector<Box> boxes;
     auto const codec = Codec::parse(text);
-    for (auto const& [s, rule] : cut_sections(codec, pipelines_of(codec), component, shape, ElementType::f32)) {
+    for (auto const& [s, rule, kept_plain] :
+         cut_sections(codec, pipelines_of(codec), component, shape, ElementType::f32)) {
         boxes.push_back({s.layer, s.head, s.token, s.shape.layers, s.shape.heads, s.shape.tokens, rule});
     }
     return boxes;
