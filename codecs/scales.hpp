@@ -132,15 +132,6 @@ KOKKOS_INLINE_FUNCTION void store_zeros(ScaleFormat format, float* zeros, std::u
     }
 }
 
-/// Floats as integers in the same order, NaN outside of +-Inf.
-KOKKOS_INLINE_FUNCTION std::int32_t ordered(float value) {
-    auto const bits = Kokkos::bit_cast<std::int32_t>(value);
-    return bits ^ static_cast<std::int32_t>(static_cast<std::uint32_t>(bits >> 31) >> 1);
-}
-KOKKOS_INLINE_FUNCTION float from_ordered(std::int32_t key) {
-    return Kokkos::bit_cast<float>(key ^ static_cast<std::int32_t>(static_cast<std::uint32_t>(key >> 31) >> 1));
-}
-
 /// Largest magnitude of the finite values; 0 where there is none.
 template <class T>
 KOKKOS_INLINE_FUNCTION float largest_magnitude(T const* values, std::uint64_t count) {

@@ -29,7 +29,7 @@ std::vector<ClosedForm> closed_forms() {
         // Lloyd-Max distortions: Max 1960, table I, and integration for the rest.
         {"lloydmax:bits=1,scale=tensor", .36338, .01, 1, 4, 1.1},
         {"lloydmax:bits=2,scale=tensor", .11748, .01, 2, 4, 1.05},
-        {"lloydmax:bits=3,scale=tensor", .03455, .01, 3, 4, 1.02},
+        {"lloydmax:bits=3,scale=tensor", .03455, .01, 3, 4, 1.03},
         {"lloydmax:bits=4,scale=tensor", .00950, .01, 4, 4, 1.02},
         {"lloydmax:bits=5,scale=tensor", .002505, .01, 5, 4, 1.01},
         {"lloydmax:bits=6,scale=tensor", .000644, .01, 6, 4, 1.005},
@@ -40,6 +40,11 @@ std::vector<ClosedForm> closed_forms() {
         // NF4 blocks of 64: f32 scales; 8 bits, and an f32 for each 256 of them.
         {"nf4:scale=fp32", .0085, .02, 4 + 32.0 / 64, 0, 1.03},
         {"nf4", .0085, .02, 4 + 8.0 / 64 + 32.0 / 64 / 256, 0, 1.03},
+        // k-means on N(0,1) comes to Lloyd-Max: f16 scale and zero point of the tensor, f32 levels of the layer.
+        {"nuq:bits=2", .11748, .01, 2, 4 + 4 * 4, 1.05},
+        {"nuq:bits=3", .03455, .01, 3, 4 + 8 * 4, 1.03},
+        {"nuq:bits=4", .00950, .01, 4, 4 + 16 * 4, 1.02},
+        {"nuq:bits=5", .002505, .01, 5, 4 + 32 * 4, 1.01},
         // KIVI: f16 scale and zero point for each 32 values.
         {"int:bits=2,scheme=asymmetric,axis=token,group=32", .1546, .01, 3, 0, 1.05},
         {"int:bits=2,scheme=asymmetric,axis=channel,group=32", .1546, .01, 3, 0, 1.05},

@@ -78,7 +78,9 @@ TEST_P(Warmed, EncodesAndDecodesWithoutAllocating) {
 
 INSTANTIATE_TEST_SUITE_P(Codecs, Warmed,
                          testing::Values("raw", "fp16", "bf16", "int8", "int8:scheme=asymmetric,clip=0.99,samples=128",
-                                         "int8:clip=0.999", "fp16 | zstd", "hadamard | center | int8",
+                                         "int8:clip=0.999", "fp16 | zstd", "lloydmax:bits=4,norm=eden",
+                                         "lloydmax:bits=8,scale=tensor", "nf4", "nuq:bits=3,axis=channel",
+                                         "nuq:bits=4,axis=token", "hadamard | center | int8",
                                          "outliers:fraction=0.02,axis=channel | outliers:fraction=0.1 | int8",
                                          "unrope:base=10000 | int8", "test-offset | int8 | zstd | test-split",
                                          "sink(4){raw} window(16){fp16} rest{int8 | zstd}"));

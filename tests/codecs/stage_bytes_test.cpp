@@ -159,6 +159,16 @@ TEST(StageBytes, Nf4CodesScalesOf256BlocksTogether) {
     EXPECT_EQ(steps[1], 2.0F / 255);
 }
 
+TEST(StageBytes, NuqStoresItsLevels) {
+    // -2047, -683, 683 and 2047 over 2048; z = s = 4.5.
+    auto const levels = bytes_of({0, 0xe0, 0x7f, 0xbf, 0, 0xc0, 0xaa, 0xbe, 0, 0xc0, 0xaa, 0x3e, 0, 0xe0, 0x7f, 0x3f});
+    std::vector<Bytes> const expected{bytes_of({0xe4}), bytes_of({0x80, 0x44}), bytes_of({0x80, 0x44}), levels};
+    EXPECT_EQ(stored_planes("nuq:bits=2,axis=token", {0, 3, 6, 9}), expected);
+    EXPECT_EQ(stored_planes("nuq:bits=2", {0, 3, 6, 9}), expected);
+    // Channels of one token have no width.
+    EXPECT_EQ(stored_planes("nuq:bits=2,axis=channel", {0, 3}).at(2), bytes_of({0, 0, 0x00, 0x42}));
+}
+
 TEST(StageBytes, ZstdStoresWhatDoesNotShrink) {
     // Two bytes cannot shrink.
     auto const planes = stored_planes("fp16 | zstd", {1.0F});

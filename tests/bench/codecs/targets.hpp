@@ -38,7 +38,7 @@ inline constexpr std::array families{
     Family{"int", {"int:"}, {0, 0}, {0, 0}},
     Family{"tables", {"nf4"}, {.70, .64}, {1.0, 1.05}},
     Family{"tables", {"lloydmax"}, {0, 0}, {0, 0}},
-    Family{"tables", {"kmeans"}, {0, 0}, {0, 0}},
+    Family{"tables", {"nuq"}, {0, 0}, {0, 0}},
     Family{"tables", {"nvfp4"}, {0, 0}, {0, 0}},
     Family{"tables", {"mxfp"}, {0, 0}, {0, 0}},
     Family{"ggml blocks", {"q8_"}, {0, 0}, {0, 0}},

@@ -1,0 +1,121 @@
+#pragma once
+// Kernels of the 4-bit NormalFloat quantiser: codes of blocks, and of the scales of superblocks.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "backends/map_pages.hpp"
+#include "backends/table_lookup.hpp"
+#include "codecs/bit_packing.hpp"
+#include "codecs/scales.hpp"
+
+namespace kvstone {
+
+inline constexpr std::uint64_t blocks_of_superblock = 256;
+
+/// How blocks make superblocks.
+struct Superblocks {
+    std::uint64_t blocks_of_vector;
+    std::uint64_t tokens;         ///< of a page: the vectors that share superblocks
+    std::uint64_t of_page;        ///< superblocks
+    std::uint64_t pages_of_head;  ///< the last page may have fewer tokens
+    std::uint64_t heads;          ///< of a layer
+
+    Superblocks(KvShape const& shape, std::uint64_t block)
+        : blocks_of_vector((shape.dim + block - 1) / block),
+          tokens(std::max<std::uint64_t>(1, blocks_of_superblock / blocks_of_vector)),
+          of_page((tokens * blocks_of_vector + blocks_of_superblock - 1) / blocks_of_superblock),
+          pages_of_head((shape.tokens + tokens - 1) / tokens),
+          heads(shape.heads) {}
+
+    KOKKOS_INLINE_FUNCTION std::uint64_t of(std::uint64_t layer, std::uint64_t head, std::uint64_t token,
+                                            std::uint64_t block) const {
+        auto const page = (layer * heads + head) * pages_of_head + token / tokens;
+        return page * of_page + (of_page > 1 ? block / blocks_of_superblock : 0);
+    }
+};
+
+/// Codes of the scales of a superblock; returns what they are multiples of.
+KOKKOS_INLINE_FUNCTION float code_scales(float const* scales, std::uint64_t count, std::uint8_t* codes) {
+    float most = 0;
+    for (std::uint64_t b = 0; b < count; ++b) most = scales[b] > most ? scales[b] : most;
+    // A little below the largest float, so that 255 steps are finite.
+    float const step = (most < 0x1.fffff0p127F ? most : 0x1.fffff0p127F) / 255.0F;
+    for (std::uint64_t b = 0; b < count; ++b) {
+        float const code = step > 0 ? scales[b] / step + 0.5F : 0.0F;
+        codes[b] = static_cast<std::uint8_t>(code < 255.0F ? code : 255.0F);
+    }
+    return step;
+}
+
+/// A page is one token. fixed: the block where it is known when compiling, else 0.
+template <unsigned fixed>
+struct NormalFloat {
+    float levels[least_table_entries];
+    float thresholds[searched_thresholds];
+    ScaleFormat format;
+    std::uint64_t block;
+    Superblocks superblocks;
+    float const* steps;  ///< of superblocks, where scales are coded
+
+    KOKKOS_INLINE_FUNCTION std::uint64_t size() const { return fixed > 0 ? fixed : block; }
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 2> const& to) const {
+        for (std::uint64_t first = 0, b = 0; first < page.dim; first += size(), ++b) {
+            auto* const packed = to[0] + first / 2;
+            auto* const scale = to[1] + b * scale_bytes(format);
+            if (page.dim - first >= size()) {
+                code_block(page.values + first, size(), packed, scale);
+            } else {
+                code_block(page.values + first, page.dim - first, packed, scale);
+            }
+        }
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 2> const& from, Page<T> const& page) const {
+        for (std::uint64_t first = 0, b = 0; first < page.dim; first += size(), ++b) {
+            auto const* const packed = from[0] + first / 2;
+            float const scale = steps != nullptr ? static_cast<float>(from[1][b]) *
+                                                       steps[superblocks.of(page.layer, page.head, page.token, b)]
+                                                 : load_scale(format, from[1] + b * scale_bytes(format));
+            if (page.dim - first >= size()) {
+                restore_block(packed, scale, size(), page.values + first);
+            } else {
+                restore_block(packed, scale, page.dim - first, page.values + first);
+            }
+        }
+    }
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void code_block(T const* values, std::uint64_t count, std::byte* packed,
+                                           std::byte* scale_place) const {
+        float const scale = store_scale(format, largest_magnitude(values, count), scale_place);
+        float const inverse = scale > 0 ? 1.0F / scale : 0.0F;
+        float scaled[part];
+        std::uint8_t codes[part];
+        for (std::uint64_t first = 0; first < count; first += part) {
+            auto const now = count - first < part ? count - first : part;
+            for (std::uint64_t i = 0; i < now; ++i) scaled[i] = to_float(values[first + i]) * inverse;
+            count_below<4>(thresholds, scaled, now, codes);
+            pack_bytes<4>(codes, now, packed + first / 2);
+        }
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void restore_block(std::byte const* packed, float scale, std::uint64_t count,
+                                              T* values) const {
+        std::uint8_t codes[part];
+        for (std::uint64_t first = 0; first < count; first += part) {
+            auto const now = count - first < part ? count - first : part;
+            unpack_bytes<4>(packed + first / 2, now, codes);
+            look_up(4, levels, scale, codes, now, values + first);
+        }
+    }
+
+  private:
+    /// Values that are worked on at a time.
+    static constexpr std::uint64_t part = fixed > 0 ? fixed : 64;
+};
+
+}  // namespace kvstone
