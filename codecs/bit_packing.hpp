@@ -72,6 +72,7 @@ KOKKOS_INLINE_FUNCTION void pack_64_bytes(std::uint8_t const* codes, std::byte* 
     } else {
         std::uint64_t words[8];
         std::memcpy(words, codes, 64);
+#pragma GCC unroll 1
         for (int i = 0; i < 8; ++i) words[i] = join_bytes(words[i], bits);
         // What a word's store writes too much, the next writes again; the last writes its own bytes alone.
         constexpr unsigned stores = (8 * bits - 8) / bits + 1;
@@ -94,6 +95,7 @@ KOKKOS_INLINE_FUNCTION void unpack_64_bytes(std::byte const* packed, std::uint8_
         std::uint8_t joined[16];
         std::uint32_t words[16];
         std::memcpy(joined, packed, 16);
+#pragma GCC unroll 1
         for (int i = 0; i < 16; ++i) {
             std::uint32_t const byte = joined[i];
             words[i] = (byte | byte << 6 | byte << 12 | byte << 18) & 0x03030303U;
@@ -107,6 +109,7 @@ KOKKOS_INLINE_FUNCTION void unpack_64_bytes(std::byte const* packed, std::uint8_
             words[i] = 0;
             std::memcpy(words + i, packed + i * bits, bits);
         }
+#pragma GCC unroll 1
         for (int i = 0; i < 8; ++i) words[i] = split_bytes(words[i], bits);
         std::memcpy(codes, words, 64);
     }

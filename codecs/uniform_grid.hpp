@@ -66,43 +66,64 @@ struct UniformGrid {
     /// Range of a group of values side by side, as store() takes it.
     template <class T>
     KOKKOS_INLINE_FUNCTION void range(T const* values, std::uint64_t count, float& least, float& most) const {
-        finite_ends(values, count, least, most);
         if (symmetric) {
-            most = -least > most ? -least : most;
+            most = largest_magnitude(values, count);
             least = -most;
+        } else {
+            finite_ends(values, count, least, most);
         }
     }
 
-    /// The low bits of codes[i]: NaN is the code nearest to 0, what lies outside the range its nearest end. Origin and
-    /// step are the same for all, or where `stride` is 1 those of each value.
+    /// The codes of values: NaN is the code nearest to 0, what lies outside the range its nearest end. Origin and step
+    /// are the same for all, or where `stride` is 1 those of each value.
     template <unsigned stride, class T, class Code>
-    KOKKOS_INLINE_FUNCTION void quantise(T const* __restrict__ values, std::uint64_t count,
+    KOKKOS_FORCEINLINE_FUNCTION void quantise(T const* __restrict__ values, std::uint64_t count,
                                          float const* __restrict__ zero, float const* __restrict__ inverse,
                                          Code* __restrict__ codes) const {
-        constexpr unsigned block = 32;
+        // Zero has code 0 where symmetric, and there the sum below turns NaN to that by itself.
+        if (symmetric) {
+            in_blocks<stride, false>(values, count, zero, inverse, codes);
+        } else {
+            in_blocks<stride, true>(values, count, zero, inverse, codes);
+        }
+    }
+    template <unsigned stride, bool mind_nan, class T, class Code>
+    KOKKOS_FORCEINLINE_FUNCTION void in_blocks(T const* __restrict__ values, std::uint64_t count,
+                                               float const* __restrict__ zero, float const* __restrict__ inverse,
+                                               Code* __restrict__ codes) const {
+        constexpr unsigned block = 64;
         std::uint64_t done = 0;
         for (; done + block <= count; done += block) {
-            quantise_some<stride>(values + done, block, zero + stride * done, inverse + stride * done, codes + done);
+            some<stride, mind_nan>(values + done, block, zero + stride * done, inverse + stride * done, codes + done);
         }
-        quantise_some<stride>(values + done, count - done, zero + stride * done, inverse + stride * done, codes + done);
+        if (done + block / 2 <= count) {
+            some<stride, mind_nan>(values + done, block / 2, zero + stride * done, inverse + stride * done,
+                                   codes + done);
+            done += block / 2;
+        }
+        if (done < count) {
+            some<stride, mind_nan>(values + done, count - done, zero + stride * done, inverse + stride * done,
+                                   codes + done);
+        }
     }
-    template <unsigned stride, class T, class Code>
-    KOKKOS_FORCEINLINE_FUNCTION void quantise_some(T const* __restrict__ values, std::uint64_t count,
-                                                   float const* __restrict__ zero, float const* __restrict__ inverse,
-                                                   Code* __restrict__ codes) const {
+    template <unsigned stride, bool mind_nan, class T, class Code>
+    KOKKOS_FORCEINLINE_FUNCTION void some(T const* __restrict__ values, std::uint64_t count,
+                                          float const* __restrict__ zero, float const* __restrict__ inverse,
+                                          Code* __restrict__ codes) const {
         float const least = low();
         float const most = high();
-        std::uint32_t const mask = (1U << bits) - 1U;
-        std::uint32_t words[32];
+        auto const mask = static_cast<Code>((1U << bits) - 1U);
+        std::uint32_t words[64];
         for (std::uint64_t i = 0; i < count; ++i) {
-            float const value = to_float(values[i]);
-            float code = ((value == value ? value : 0.0F) - zero[stride * i]) * inverse[stride * i];
+            float value = to_float(values[i]);
+            if constexpr (mind_nan) value = value == value ? value : 0.0F;
+            float code = (value - zero[stride * i]) * inverse[stride * i];
             code = code > most ? most : code;
             code = code < least ? least : code;
             // Adding 1.5 x 2^23 rounds to a whole number, which the low bits then hold as two's complement.
-            words[i] = Kokkos::bit_cast<std::uint32_t>(code + 12582912.0F) & mask;
+            words[i] = Kokkos::bit_cast<std::uint32_t>(code + 12582912.0F);
         }
-        for (std::uint64_t i = 0; i < count; ++i) codes[i] = static_cast<Code>(words[i]);
+        for (std::uint64_t i = 0; i < count; ++i) codes[i] = static_cast<Code>(words[i]) & mask;
     }
 
     /// One code as a number: b bits of two's complement where symmetric.
