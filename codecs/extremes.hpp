@@ -13,7 +13,7 @@ namespace kvstone {
 struct Extremes {
     float threshold = 0;
     std::uint64_t ties = 0;
-    float next = 0;  ///< the largest of the others, -Inf where there are none
+    float next = 0;  ///< the largest of the others, of no meaning where there are none
 };
 
 /// Integers in the order of the floats; 0 for either zero.
@@ -41,37 +41,42 @@ KOKKOS_INLINE_FUNCTION std::uint32_t count_from(Values const& values, std::uint6
     return count;
 }
 
-/// The largest value below a limit, -Inf where there is none; a blocked maximum, which vectorises.
+/// The largest order_of() below a limit, INT32_MIN where there is none. Of integers, since a maximum of floats does not
+/// vectorise: it must order NaN. A negative NaN counts as less than every number, a positive one as more.
 template <class Values>
-KOKKOS_INLINE_FUNCTION float largest_below(Values const& values, std::uint64_t length, float limit) {
-    constexpr std::uint64_t lanes = 16;
-    float largest[lanes];
-    for (auto& lane : largest) lane = -INFINITY;
-    std::uint64_t done = 0;
-    for (; done + lanes <= length; done += lanes) {
-        for (std::uint64_t lane = 0; lane < lanes; ++lane) {
-            float const value = values[done + lane] < limit ? values[done + lane] : -INFINITY;
-            largest[lane] = value > largest[lane] ? value : largest[lane];
-        }
+KOKKOS_INLINE_FUNCTION std::int32_t largest_order_below(Values const& values, std::uint64_t length,
+                                                        std::int32_t limit) {
+    std::int32_t largest = INT32_MIN;
+    for (std::uint64_t i = 0; i < length; ++i) {
+        auto const bits = Kokkos::bit_cast<std::int32_t>(values[i] + 0.0F);
+        auto const order = bits ^ ((bits >> 31) & 0x7fffffff);
+        auto const within = order < limit ? order : INT32_MIN;
+        largest = within > largest ? within : largest;
     }
-    float result = -INFINITY;
-    for (auto const lane : largest) result = lane > result ? lane : result;
-    for (; done < length; ++done) {
-        float const value = values[done];
-        if (value < limit && value > result) result = value;
+    return largest;
+}
+
+/// Bit i is set where value first + i, of `count` up to 32, is at least `top` or at most `bottom`.
+template <class Values>
+KOKKOS_INLINE_FUNCTION std::uint32_t beyond(Values const& values, std::uint64_t first, std::uint64_t count, float top,
+                                            float bottom) {
+    std::uint32_t bits = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        float const value = values[first + i];
+        bits |= value >= top || value <= bottom ? 1U << i : 0U;
     }
-    return result;
+    return bits;
 }
 
 /// The `count` largest of a sequence of `numbers` numbers and else NaN, 0 < count <= numbers.
 template <class Values>
 KOKKOS_INLINE_FUNCTION Extremes largest_values(Values const& values, std::uint64_t length, std::uint64_t numbers,
                                                std::uint64_t count) {
+    constexpr std::int32_t infinite = 0x7f800000;
     // At least `count` are from `low` on, fewer from `high` on.
     auto low = order_of(-INFINITY);
-    auto high = order_of(INFINITY) + 1;
     auto from_low = numbers;
-    if (count_from(values, length, INFINITY) == 0) high = order_of(largest_below(values, length, INFINITY)) + 1;
+    auto high = static_cast<std::int64_t>(largest_order_below(values, length, infinite + 1)) + 1;
     // Values are halved in turn with their order: the one soon finds where they lie dense, the other ends in 32 steps.
     bool halve_values = true;
     while (from_low != count && high - low > 1) {
@@ -95,7 +100,7 @@ KOKKOS_INLINE_FUNCTION Extremes largest_values(Values const& values, std::uint64
     found.threshold = of_order(low);
     if (from_low == count) {
         found.ties = length;
-        found.next = largest_below(values, length, found.threshold);
+        found.next = of_order(largest_order_below(values, length, static_cast<std::int32_t>(low)));
     } else {
         found.ties = count - count_from(values, length, of_order(low + 1));
         found.next = found.threshold;

@@ -104,11 +104,11 @@ struct TakeOutliers {
         bool const none_stays = numbers == 2 * each_end;
         float const for_top = none_stays ? 0 : top.next;
         float const for_bottom = none_stays ? 0 : -bottom.next;
-        constexpr std::uint64_t chunk = 16;
-        for (std::uint64_t first = 0; first < length; first += chunk) {
-            auto const end = first + chunk < length ? first + chunk : length;
-            if (end - first == chunk && !any_beyond(values, first, top.threshold, bottom.threshold)) continue;
-            for (auto i = first; i < end; ++i) {
+        for (std::uint64_t first = 0; first < length; first += 32) {
+            auto bits = length - first < 32 ? beyond(values, first, length - first, top.threshold, bottom.threshold)
+                                            : beyond(values, first, 32, top.threshold, bottom.threshold);
+            for (; bits != 0; bits &= bits - 1) {
+                auto const i = first + static_cast<std::uint64_t>(Kokkos::countr_zero(bits));
                 float const value = values[i];
                 bool const is_top = value > top.threshold || (value == top.threshold && top.ties > 0);
                 bool const is_bottom =
@@ -120,16 +120,6 @@ struct TakeOutliers {
                 out[i] = is_top ? for_top : for_bottom;
             }
         }
-    }
-
-    template <class Values>
-    static KOKKOS_INLINE_FUNCTION bool any_beyond(Values const& values, std::uint64_t first, float top, float bottom) {
-        unsigned any = 0;
-        for (std::uint64_t i = 0; i < 16; ++i) {
-            any |= values[first + i] >= top ? 1U : 0U;
-            any |= values[first + i] <= bottom ? 1U : 0U;
-        }
-        return any != 0;
     }
 };
 
