@@ -6,6 +6,8 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "codecs/scales.hpp"
+
 namespace kvstone {
 
 /// The largest values of a sequence: those above `threshold` and the first `ties` of those equal to it. NaN takes no
@@ -16,15 +18,8 @@ struct Extremes {
     float next = 0;  ///< the largest of the others, of no meaning where there are none
 };
 
-/// Integers in the order of the floats; 0 for either zero.
-KOKKOS_INLINE_FUNCTION std::int64_t order_of(float value) {
-    auto const bits = Kokkos::bit_cast<std::int32_t>(value + 0.0F);
-    return bits < 0 ? bits ^ 0x7fffffff : bits;
-}
-KOKKOS_INLINE_FUNCTION float of_order(std::int64_t order) {
-    auto const bits = static_cast<std::int32_t>(order);
-    return Kokkos::bit_cast<float>(bits < 0 ? bits ^ 0x7fffffff : bits);
-}
+/// ordered(), but the same for either zero.
+KOKKOS_INLINE_FUNCTION std::int32_t order_of(float value) { return ordered(value + 0.0F); }
 
 /// Values of a sequence, negated where `sign` is -1. `Values` is a pointer or Strided.
 template <class Values>
@@ -48,8 +43,7 @@ KOKKOS_INLINE_FUNCTION std::int32_t largest_order_below(Values const& values, st
                                                         std::int32_t limit) {
     std::int32_t largest = INT32_MIN;
     for (std::uint64_t i = 0; i < length; ++i) {
-        auto const bits = Kokkos::bit_cast<std::int32_t>(values[i] + 0.0F);
-        auto const order = bits ^ ((bits >> 31) & 0x7fffffff);
+        auto const order = order_of(values[i]);
         auto const within = order < limit ? order : INT32_MIN;
         largest = within > largest ? within : largest;
     }
@@ -76,19 +70,19 @@ KOKKOS_INLINE_FUNCTION Extremes largest_values(Values const& values, std::uint64
     // At least `count` are from `low` on, fewer from `high` on.
     auto low = order_of(-INFINITY);
     auto from_low = numbers;
-    auto high = static_cast<std::int64_t>(largest_order_below(values, length, infinite + 1)) + 1;
+    auto high = largest_order_below(values, length, infinite + 1) + 1;
     // Values are halved in turn with their order: the one soon finds where they lie dense, the other ends in 32 steps.
     bool halve_values = true;
-    while (from_low != count && high - low > 1) {
-        auto middle = low + (high - low) / 2;
+    while (from_low != count && low + 1 < high) {
+        auto middle = static_cast<std::int32_t>((std::int64_t{low} + high) >> 1);
         if (halve_values) {
-            auto const top = of_order(high - 1);
-            auto const bottom = of_order(low) == -INFINITY ? 0.0F : of_order(low);
+            auto const top = from_ordered(high - 1);
+            auto const bottom = from_ordered(low) == -INFINITY ? 0.0F : from_ordered(low);
             auto const between = order_of(bottom * 0.5F + top * 0.5F);
             if (between > low && between < high) middle = between;
         }
         halve_values = !halve_values;
-        std::uint64_t const from_middle = count_from(values, length, of_order(middle));
+        std::uint64_t const from_middle = count_from(values, length, from_ordered(middle));
         if (from_middle >= count) {
             low = middle;
             from_low = from_middle;
@@ -97,12 +91,12 @@ KOKKOS_INLINE_FUNCTION Extremes largest_values(Values const& values, std::uint64
         }
     }
     Extremes found;
-    found.threshold = of_order(low);
+    found.threshold = from_ordered(low);
     if (from_low == count) {
         found.ties = length;
-        found.next = of_order(largest_order_below(values, length, static_cast<std::int32_t>(low)));
+        found.next = from_ordered(largest_order_below(values, length, low));
     } else {
-        found.ties = count - count_from(values, length, of_order(low + 1));
+        found.ties = count - count_from(values, length, from_ordered(low + 1));
         found.next = found.threshold;
     }
     return found;
