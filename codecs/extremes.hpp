@@ -36,18 +36,19 @@ KOKKOS_INLINE_FUNCTION std::uint32_t count_from(Values const& values, std::uint6
     return count;
 }
 
-/// The largest order_of() below a limit, INT32_MIN where there is none. Of integers, since a maximum of floats does not
-/// vectorise: it must order NaN. A negative NaN counts as less than every number, a positive one as more.
+/// The largest order_of() below a limit, one from the limit on where there is none. Counted from the limit on and around,
+/// so that it is a plain maximum of integers: one of floats, which must mind NaN, or under a condition does not vectorise.
+/// A negative NaN counts as less than every number, a positive one as more.
 template <class Values>
 KOKKOS_INLINE_FUNCTION std::int32_t largest_order_below(Values const& values, std::uint64_t length,
                                                         std::int32_t limit) {
-    std::int32_t largest = INT32_MIN;
+    auto const origin = static_cast<std::uint32_t>(limit);
+    std::uint32_t largest = 0;
     for (std::uint64_t i = 0; i < length; ++i) {
-        auto const order = order_of(values[i]);
-        auto const within = order < limit ? order : INT32_MIN;
-        largest = within > largest ? within : largest;
+        auto const above_origin = static_cast<std::uint32_t>(order_of(values[i])) - origin;
+        largest = above_origin > largest ? above_origin : largest;
     }
-    return largest;
+    return static_cast<std::int32_t>(largest + origin);
 }
 
 /// Bit i is set where value first + i, of `count` up to 32, is at least `top` or at most `bottom`.
