@@ -78,8 +78,8 @@ struct UniformGrid {
     /// are the same for all, or where `stride` is 1 those of each value.
     template <unsigned stride, class T, class Code>
     KOKKOS_FORCEINLINE_FUNCTION void quantise(T const* __restrict__ values, std::uint64_t count,
-                                         float const* __restrict__ zero, float const* __restrict__ inverse,
-                                         Code* __restrict__ codes) const {
+                                              float const* __restrict__ zero, float const* __restrict__ inverse,
+                                              Code* __restrict__ codes) const {
         // Zero has code 0 where symmetric, and there the sum below turns NaN to that by itself.
         if (symmetric) {
             in_blocks<stride, false>(values, count, zero, inverse, codes);

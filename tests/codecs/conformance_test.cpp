@@ -66,7 +66,8 @@ INSTANTIATE_TEST_SUITE_P(Registry, Conformance, testing::ValuesIn(examples()), t
 TEST_P(Conformance, DecodesWithinTheDeclaredBound) {
     auto const codec = Codec::parse(GetParam());
     for (auto const type : {ElementType::f32, ElementType::f16, ElementType::bf16}) {
-        for (auto const& shape : shapes()) {
+        // Every shape as f32; what the others add is the conversion.
+        for (auto const& shape : type == ElementType::f32 ? shapes() : std::vector<KvShape>{{2, 3, 37, 80}}) {
             for (bool const strided : {false, true}) {
                 TestTensor const tensor(shape, type, test_values(shape), strided);
                 auto const original = tensor.values();
@@ -212,7 +213,7 @@ TEST_P(Conformance, TruncatedOrAlteredContainersAreRefused) {
 }
 
 TEST_P(Conformance, BelowTheChecksumPayloadMattersAndNothingCrashes) {
-    KvShape const shape{1, 2, 24, 16};
+    KvShape const shape{1, 2, 12, 16};
     auto const container = encoded(GetParam(), TestTensor(shape, ElementType::f32, test_values(shape))).seal();
     auto const expected = decode_container(container);
     auto altered = container;
