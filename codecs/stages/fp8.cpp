@@ -198,10 +198,7 @@ std::vector<PlaneSpec> Fp8::planes(Section const& section) const {
 
 template <class Format>
 void Fp8::bound_part(float const* values, std::uint64_t count, double* bounds) const {
-    float low = 0;
-    float high = 0;
-    finite_ends(values, count, low, high);
-    double const scale = scale_ == Scale::none ? 1 : scale_of<Format>(std::fmax(-low, high));
+    double const scale = scale_ == Scale::none ? 1 : scale_of<Format>(largest_magnitude(values, count));
     for (std::uint64_t i = 0; i < count; ++i) {
         auto const magnitude = std::fabs(static_cast<double>(values[i]));
         auto const excess = std::max(0.0, magnitude / scale - Format::largest_value());

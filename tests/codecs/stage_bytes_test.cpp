@@ -54,6 +54,48 @@ TEST(StageBytes, Fp8OverAScale) {
     EXPECT_EQ(Bytes(planes[1].data, planes[1].data + planes[1].bytes), bytes_of({0, 0, 0, 0x3f, 0, 0, 0x80, 0x3f}));
 }
 
+/// `head`, then `count` times `byte`.
+Bytes followed_by(Bytes head, std::size_t count, int byte) {
+    head.insert(head.end(), count, static_cast<std::byte>(byte));
+    return head;
+}
+
+TEST(StageBytes, GgmlBlocks) {
+    std::vector<float> values(32, 0.0F);
+    values[0] = 127;
+    values[1] = -1;
+    values[2] = 0.5F;
+    values[3] = -0.5F;
+    EXPECT_EQ(stored_planes("q8_0", values).at(0), followed_by(bytes_of({0x00, 0x3c, 0x7f, 0xff, 0x01, 0xff}), 28, 0));
+    values.assign(32, 0.0F);
+    values[0] = -8;
+    values[1] = 7;
+    values[16] = 1;
+    EXPECT_EQ(stored_planes("q4_0", values).at(0), followed_by(bytes_of({0x00, 0x3c, 0x90, 0x8f}), 14, 0x88));
+    values.assign(32, 0.0F);
+    values[1] = 31;
+    values[2] = 16;
+    EXPECT_EQ(stored_planes("q5_1", values).at(0),
+              followed_by(bytes_of({0x00, 0x3c, 0x00, 0x00, 0x06, 0, 0, 0, 0x00, 0x0f, 0x00}), 13, 0));
+}
+
+TEST(StageBytes, BlockFloats) {
+    EXPECT_EQ(stored_planes("mxfp4", {1.0F, -6.0F, 0.75F, 0.2F}),
+              (std::vector<Bytes>{bytes_of({0xf2, 0x02}), bytes_of({0x7f})}));
+    EXPECT_EQ(stored_planes("mxfp8", {1.0F, -448.0F}), (std::vector<Bytes>{bytes_of({0x38, 0xfe}), bytes_of({0x7f})}));
+    // 57344 = 1.75 x 2^15; a step of 2.
+    EXPECT_EQ(stored_planes("mxfp8:format=e5m2", {-114688.0F, 2.0F}),
+              (std::vector<Bytes>{bytes_of({0xfb, 0x3c}), bytes_of({0x80})}));
+    EXPECT_EQ(stored_planes("nvfp4", {2688.0F, -448.0F, 1.0F}),
+              (std::vector<Bytes>{bytes_of({0xa7, 0x00}), bytes_of({0x7e}), bytes_of({0, 0, 0x80, 0x3f})}));
+}
+
+TEST(StageBytes, BlockNorm) {
+    EXPECT_EQ(stored_planes("blocknorm:bits=4,block=4,topk=0.25", {1.0F, -8.0F, 7.0F, -3.5F, 2.0F}),
+              (std::vector<Bytes>{bytes_of({0x71, 0x0c, 0x07}), bytes_of({0x00, 0x3c, 0x93, 0x34}),
+                                  bytes_of({0x00, 0xc8, 0x01})}));
+}
+
 TEST(StageBytes, Int8Symmetric) {
     EXPECT_EQ(stored_planes("int8", {1.0F, -2.0F, 0.5F, 127.0F}),
               (std::vector<Bytes>{bytes_of({0x01, 0xfe, 0x00, 0x7f}), bytes_of({0, 0, 0x80, 0x3f})}));

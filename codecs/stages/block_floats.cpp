@@ -1,0 +1,363 @@
+// nvfp4, mxfp4, mxfp8: small floating-point numbers in blocks, each with a scale of eight bits.
+//
+// Purpose    the block formats that current processors multiply by themselves.
+// Source     mxfp4, mxfp8: OCP Microscaling Formats (MX) Specification, version 1.0, sections 5 and 6.3; nvfp4: NVIDIA,
+//            "Pretraining Large Language Models with NVFP4", 2025, section 2 (E4M3 scales of 16 values below an f32 one).
+// Planes     payload: codes of each vector from a byte of their own, in [layer, head, token] order: E2M1, two a byte, the
+//            first in the low half; mxfp8: E4M3 or E5M2 (see small_floats.hpp)
+//            scales:  a byte for each 16 (nvfp4) or 32 values of a vector, of which the last may have fewer, in [layer,
+//            head, token, block] order: E4M3 (nvfp4) or E8M0 (mxfp4, mxfp8: e stands for 2^(e - 127), 255 for NaN)
+//            scales:  (nvfp4) g as f32
+// Scales     nvfp4: g = max |x| / (448 x 6) over the section, at least 2^-126; a block's s = E4M3(max |x| (1 / (6 g))), its
+//            step g s, x' = g s E2M1(x (1 / (g s))); a block whose step is below 2^-126 becomes zeros.
+//            mxfp4, mxfp8: a block's step 2^(floor(log2 max |x|) - r), r = 2 (E2M1), 8 (E4M3), 15 (E5M2), at least 2^-127;
+//            x' = step fp(x / step).
+//            max |x| is over finite values, that of a section taken for 255/256 x 2^128 where it is larger. All
+//            conversions round to nearest, ties to even, and saturate.
+// Options    format=e4m3|e5m2 (mxfp8)
+// Example    mxfp4, f32 1, -6, 0.75, 0.2: max 6, step 2^(2 - 2) = 1; payload f2 02 (0.75 is a tie: 1), scales 7f
+//            mxfp8, f32 1, -448: step 2^(8 - 8); payload 38 fe, scales 7f
+//            nvfp4, f32 2688, -448, 1: g = 1, s = 448; payload a7 00 (6, -1, 0), scales 7e, scales 00 00 80 3f
+// Error      of y = x / step, where |y| is at most the largest number: half of the gap between the numbers around it (E2M1:
+//            1/4 below 2, 1/2 below 4, then 1; E4M3, E5M2 as of fp8); further out that and the distance to the largest
+//            number. All times the step; the arithmetic adds at most 2^-20 |x| and 2^-148.
+// NaN, Inf, denormals: Inf becomes the largest number times the step. NaN becomes 0 (nvfp4, mxfp4) or stays NaN (mxfp8).
+//            Denormals are values as any other.
+
+#include <algorithm>
+#include <array>
+#include <cfloat>
+#include <cmath>
+#include <vector>
+
+#include "backends/map_pages.hpp"
+#include "backends/reduce_values.hpp"
+#include "backends/small_floats.hpp"
+#include "backends/table_lookup.hpp"
+#include "codecs/bit_packing.hpp"
+#include "codecs/registry.hpp"
+#include "codecs/scales.hpp"
+
+namespace kvstone {
+
+/// E8M0 for elements of the given format.
+template <class Element>
+struct PowerScale {
+    static constexpr std::uint64_t block = 32;
+
+    KOKKOS_INLINE_FUNCTION static PowerScale load(std::byte const*) { return {}; }
+    KOKKOS_INLINE_FUNCTION std::uint32_t code(float magnitude) const {
+        auto const exponent = Kokkos::bit_cast<std::uint32_t>(magnitude) >> 23;
+        constexpr std::uint32_t largest = Element::largest_exponent;
+        return exponent > largest ? exponent - largest : 0;
+    }
+    KOKKOS_INLINE_FUNCTION float step(std::uint32_t code) const {
+        auto const bits = code == 0 ? 0x00400000U : code == 255 ? 0x7fc00000U : code << 23;
+        return Kokkos::bit_cast<float>(bits);
+    }
+    /// 1 / step; codes written are below 254.
+    KOKKOS_INLINE_FUNCTION float inverse(std::uint32_t code) const {
+        return Kokkos::bit_cast<float>((254 - code) << 23);
+    }
+};
+
+/// E4M3 below one f32 of the section, for E2M1.
+struct GlobalScale {
+    static constexpr std::uint64_t block = 16;
+
+    float global;
+    float of_largest;  ///< 1 / (6 g)
+
+    static float global_of(float magnitude) {
+        constexpr float largest = 448.0F * 6.0F;
+        return std::fmax(std::fmin(magnitude, 0x1.fep127F) / largest, FLT_MIN);
+    }
+    KOKKOS_INLINE_FUNCTION static GlobalScale of(float g) { return {g, 1.0F / (6.0F * g)}; }
+    KOKKOS_INLINE_FUNCTION static GlobalScale load(std::byte const* place) { return of(get_as<float>(place)); }
+    KOKKOS_INLINE_FUNCTION std::uint32_t code(float magnitude) const {
+        return small_float_code<E4M3>(magnitude * of_largest);
+    }
+    KOKKOS_INLINE_FUNCTION float step(std::uint32_t code) const { return small_float_value<E4M3>(code) * global; }
+    KOKKOS_INLINE_FUNCTION float inverse(std::uint32_t code) const {
+        float const size = step(code);
+        return size >= FLT_MIN ? 1.0F / size : 0.0F;
+    }
+};
+
+/// Pages of some tokens: payload and scales.
+template <class Element, class Scale>
+struct BlockFloats {
+    static constexpr std::uint64_t tokens_at_a_time = 16;
+    static constexpr std::uint64_t block = Scale::block;
+    static constexpr unsigned bits = Element::sign_place + 1;
+    /// Values worked on at a time.
+    static constexpr std::uint64_t part = 256;
+
+    std::byte const* global;  ///< of the section, where there is one
+
+    KOKKOS_INLINE_FUNCTION static std::uint64_t of_vector(std::uint64_t dim) { return (dim + block - 1) / block; }
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 2> const& to) const {
+        auto const scale = Scale::load(global);
+        for (std::uint64_t t = 0; t < page.tokens; ++t) {
+            auto* const row = to[0] + t * packed_bytes(page.dim, bits);
+            auto* const scales = to[1] + t * of_vector(page.dim);
+            for (std::uint64_t first = 0; first < page.dim; first += part) {
+                auto const count = page.dim - first < part ? page.dim - first : part;
+                encode_part(scale, page.vector(t) + first, count, row + first * bits / 8, scales + first / block);
+            }
+        }
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 2> const& from, Page<T> const& page) const {
+        auto const scale = Scale::load(global);
+        for (std::uint64_t t = 0; t < page.tokens; ++t) {
+            auto const* const row = from[0] + t * packed_bytes(page.dim, bits);
+            auto const* const scales = from[1] + t * of_vector(page.dim);
+            for (std::uint64_t first = 0; first < page.dim; first += part) {
+                auto const count = page.dim - first < part ? page.dim - first : part;
+                decode_part(scale, row + first * bits / 8, scales + first / block, count, page.vector(t) + first);
+            }
+        }
+    }
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION static void encode_part(Scale const& scale, T const* __restrict__ values,
+                                                   std::uint64_t count, std::byte* __restrict__ packed,
+                                                   std::byte* __restrict__ scales) {
+        constexpr auto most = part / block;
+        auto const blocks = of_vector(count);
+        float magnitudes[most];
+        float inverses[most];
+        std::uint32_t words[part];
+        std::uint8_t codes[part];
+        for (std::uint64_t b = 0; b < blocks; ++b) {
+            auto const* const of_block = values + b * block;
+            auto const left = count - b * block;
+            magnitudes[b] = left >= block ? largest_magnitude(of_block, block) : largest_magnitude(of_block, left);
+        }
+        for (std::uint64_t b = 0; b < blocks; ++b) {
+            auto const code = scale.code(magnitudes[b]);
+            scales[b] = static_cast<std::byte>(code);
+            inverses[b] = scale.inverse(code);
+        }
+        for (std::uint64_t b = 0; b < blocks; ++b) {
+            auto const first = b * block;
+            if (count - first >= block) {
+                for (std::uint64_t i = first; i < first + block; ++i) words[i] = code_of(values[i], inverses[b]);
+            } else {
+                for (std::uint64_t i = first; i < count; ++i) words[i] = code_of(values[i], inverses[b]);
+            }
+        }
+        for (std::uint64_t i = 0; i < count; ++i) codes[i] = static_cast<std::uint8_t>(words[i]);
+        pack_bytes<bits>(codes, count, packed);
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION static std::uint32_t code_of(T value, float inverse) {
+        float scaled = to_float(value) * inverse;
+        if constexpr (Element::nan == 0) scaled = scaled == scaled ? scaled : 0.0F;
+        return small_float_code<Element>(scaled);
+    }
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION static void decode_part(Scale const& scale, std::byte const* __restrict__ packed,
+                                                   std::byte const* __restrict__ scales, std::uint64_t count,
+                                                   T* __restrict__ values) {
+        std::uint8_t codes[part];
+        float numbers[part];
+        unpack_bytes<bits>(packed, count, codes);
+        if constexpr (bits == 4) {
+            constexpr float table[least_table_entries] = {0,     0.5F,  1.0F,  1.5F,  2.0F,  3.0F,  4.0F,  6.0F,
+                                                          -0.0F, -0.5F, -1.0F, -1.5F, -2.0F, -3.0F, -4.0F, -6.0F};
+            look_up(bits, table, 1.0F, codes, count, numbers);
+        } else {
+            for (std::uint64_t i = 0; i < count; ++i) numbers[i] = small_float_value<Element>(codes[i]);
+        }
+        for (std::uint64_t b = 0; b < of_vector(count); ++b) {
+            auto const first = b * block;
+            float const step = scale.step(static_cast<std::uint32_t>(scales[b]));
+            if (count - first >= block) {
+                for (std::uint64_t i = first; i < first + block; ++i) values[i] = from_float<T>(numbers[i] * step);
+            } else {
+                for (std::uint64_t i = first; i < count; ++i) values[i] = from_float<T>(numbers[i] * step);
+            }
+        }
+    }
+
+    /// Planes by pages, payload first.
+    template <class Byte, class AnyPlanes>
+    static std::array<PagePlane<Byte>, 2> by_pages(KvShape const& shape, AnyPlanes planes) {
+        auto const left = shape.tokens % tokens_at_a_time;
+        auto const row = packed_bytes(shape.dim, bits);
+        auto const scales = of_vector(shape.dim);
+        return {{{planes[0].data, tokens_at_a_time * row, left * row},
+                 {planes[1].data, tokens_at_a_time * scales, left * scales}}};
+    }
+    static std::vector<PlaneSpec> planes(KvShape const& shape) {
+        auto const row = packed_bytes(shape.dim, bits);
+        auto const scales = of_vector(shape.dim);
+        return {{LedgerLine::payload, shape.vectors() * row, false, 1, row},
+                {LedgerLine::scales, shape.vectors() * scales, false, 1, scales}};
+    }
+
+    template <class Space, class T>
+    static void encode(Space const& space, KvSpan<T const> values, Planes planes, std::byte const* global) {
+        encode_pages(space, values, tokens_at_a_time, by_pages<std::byte>(values.shape, planes), BlockFloats{global});
+    }
+    template <class Space, class T>
+    static void decode(Space const& space, ConstPlanes planes, KvSpan<T> values, std::byte const* global) {
+        decode_pages(space, by_pages<std::byte const>(values.shape, planes), tokens_at_a_time, values,
+                     BlockFloats{global});
+    }
+
+    static void error_bounds(Scale const& scale, KvShape const& shape, float const* values, double* bounds) {
+        for (std::uint64_t first = 0; first < shape.values(); first += shape.dim) {
+            for (std::uint64_t c = 0; c < shape.dim; c += block) {
+                auto const count = std::min(block, shape.dim - c);
+                auto const* const of_block = values + first + c;
+                auto const code = scale.code(largest_magnitude(of_block, count));
+                double const step = scale.inverse(code) == 0 ? 0 : scale.step(code);
+                for (std::uint64_t i = 0; i < count; ++i) {
+                    bounds[first + c + i] = bound_of(std::fabs(double{of_block[i]}), step);
+                }
+            }
+        }
+    }
+    static double bound_of(double magnitude, double step) {
+        if (step == 0) return magnitude;
+        auto const excess = std::max(0.0, magnitude / step - Element::largest_value());
+        auto const within = std::min(magnitude / step, double{Element::largest_value()});
+        return step * (small_float_rounding<Element>(within) + excess) + std::ldexp(magnitude, -20) +
+               std::ldexp(1.0, -148);
+    }
+};
+
+class NvFp4 : public Quantiser {
+  public:
+    using Blocks = BlockFloats<E2M1, GlobalScale>;
+
+    static StageInfo info() {
+        StageInfo info;
+        info.name = "nvfp4";
+        info.summary = "4-bit floats in blocks of 16 below one scale of eight bits each and one of the tensor";
+        info.source = "NVIDIA, Pretraining Large Language Models with NVFP4, 2025, section 2";
+        info.non_finite = NonFinite::saturated;
+        info.engines = "TensorRT-LLM: kv_cache_quant_algo=NVFP4";
+        info.examples = {"nvfp4"};
+        return info;
+    }
+    explicit NvFp4(Options const&) {}
+
+    std::vector<PlaneSpec> planes(Section const& section) const {
+        auto specs = Blocks::planes(section.shape);
+        specs.push_back({LedgerLine::scales, sizeof(float), false, sizeof(float), 0});
+        return specs;
+    }
+    double nominal_bits(Section const&) const { return Blocks::bits; }
+    std::uint64_t page_tokens(Section const&) const { return 0; }
+    double encode_reads(Section const&) const { return 2; }
+
+    template <class Space, class T>
+    void encode(Space const& space, Section const&, KvSpan<T const> values, Planes planes, Workspace) const {
+        std::byte global[4];
+        put_as(global, GlobalScale::global_of(finite_range(space, values).magnitude()));
+        copy_to_backend(backend_of<Space>, planes[2].data, global, sizeof(global));
+        Blocks::encode(space, values, planes, planes[2].data);
+    }
+    template <class Space, class T>
+    void decode(Space const& space, Section const&, ConstPlanes planes, KvSpan<T> values, Workspace) const {
+        Blocks::decode(space, planes, values, planes[2].data);
+    }
+    void error_bounds(Section const& section, float const* values, double* bounds) const {
+        auto const global = GlobalScale::global_of(largest_magnitude(values, section.shape.values()));
+        Blocks::error_bounds(GlobalScale::of(global), section.shape, values, bounds);
+    }
+};
+
+class MxFp4 : public Quantiser {
+  public:
+    using Blocks = BlockFloats<E2M1, PowerScale<E2M1>>;
+
+    static StageInfo info() {
+        StageInfo info;
+        info.name = "mxfp4";
+        info.summary = "4-bit floats in blocks of 32 below one power of two each";
+        info.source = "OCP Microscaling Formats 1.0, MXFP4";
+        info.non_finite = NonFinite::saturated;
+        info.engines = "none for KV caches; llama.cpp has the format for weights";
+        info.examples = {"mxfp4"};
+        return info;
+    }
+    explicit MxFp4(Options const&) {}
+
+    std::vector<PlaneSpec> planes(Section const& section) const { return Blocks::planes(section.shape); }
+    double nominal_bits(Section const&) const { return Blocks::bits; }
+
+    template <class Space, class T>
+    void encode(Space const& space, Section const&, KvSpan<T const> values, Planes planes, Workspace) const {
+        Blocks::encode(space, values, planes, nullptr);
+    }
+    template <class Space, class T>
+    void decode(Space const& space, Section const&, ConstPlanes planes, KvSpan<T> values, Workspace) const {
+        Blocks::decode(space, planes, values, nullptr);
+    }
+    void error_bounds(Section const& section, float const* values, double* bounds) const {
+        Blocks::error_bounds({}, section.shape, values, bounds);
+    }
+};
+
+class MxFp8 : public Quantiser {
+  public:
+    using E4M3Blocks = BlockFloats<E4M3, PowerScale<E4M3>>;
+    using E5M2Blocks = BlockFloats<E5M2, PowerScale<E5M2>>;
+
+    static StageInfo info() {
+        StageInfo info;
+        info.name = "mxfp8";
+        info.summary = "8-bit floats in blocks of 32 below one power of two each";
+        info.source = "OCP Microscaling Formats 1.0, MXFP8";
+        info.non_finite = NonFinite::nan_kept;
+        info.engines = "none for KV caches";
+        info.options = {choice_option("format", "e4m3", {"e4m3", "e5m2"}, "bits of exponent and of mantissa")};
+        info.examples = {"mxfp8", "mxfp8:format=e5m2"};
+        return info;
+    }
+    explicit MxFp8(Options const& options) : e4m3_(options.choice("format") == "e4m3") {}
+
+    std::vector<PlaneSpec> planes(Section const& section) const { return E4M3Blocks::planes(section.shape); }
+    double nominal_bits(Section const&) const { return E4M3Blocks::bits; }
+
+    template <class Space, class T>
+    void encode(Space const& space, Section const&, KvSpan<T const> values, Planes planes, Workspace) const {
+        if (e4m3_) {
+            E4M3Blocks::encode(space, values, planes, nullptr);
+        } else {
+            E5M2Blocks::encode(space, values, planes, nullptr);
+        }
+    }
+    template <class Space, class T>
+    void decode(Space const& space, Section const&, ConstPlanes planes, KvSpan<T> values, Workspace) const {
+        if (e4m3_) {
+            E4M3Blocks::decode(space, planes, values, nullptr);
+        } else {
+            E5M2Blocks::decode(space, planes, values, nullptr);
+        }
+    }
+    void error_bounds(Section const& section, float const* values, double* bounds) const {
+        if (e4m3_) {
+            E4M3Blocks::error_bounds({}, section.shape, values, bounds);
+        } else {
+            E5M2Blocks::error_bounds({}, section.shape, values, bounds);
+        }
+    }
+
+  private:
+    bool e4m3_;
+};
+
+static Register<NvFp4> const nvfp4_registered;
+static Register<MxFp4> const mxfp4_registered;
+static Register<MxFp8> const mxfp8_registered;
+
+}  // namespace kvstone
