@@ -29,7 +29,10 @@ struct SmallFloat {
     static constexpr int least_exponent = 1 - static_cast<int>(bias);
     /// The largest number, and its bits as a float.
     static constexpr std::uint32_t largest_bits = (largest_code << (23 - mantissa_bits)) + ((127 - bias) << 23);
-    KOKKOS_INLINE_FUNCTION static float largest_value() { return Kokkos::bit_cast<float>(largest_bits); }
+    KOKKOS_INLINE_FUNCTION static float largest_value() {
+        auto const bits = largest_bits;  // a device has no address of the constant, which bit_cast would take
+        return Kokkos::bit_cast<float>(bits);
+    }
 };
 
 /// OCP 8-bit Floating Point Specification, revision 1.0: E4M3 (largest number 448, no Inf, one NaN of each sign).

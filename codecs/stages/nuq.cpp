@@ -97,8 +97,7 @@ class Nuq : public Quantiser {
     }
     void error_bounds(Section const& section, float const* values, double* bounds) const;
 
-  private:
-    /// What the workspace holds.
+    /// What the workspace holds. Public, as everything in the signature of a function with a kernel has to be.
     struct Parts {
         NuqLevels* levels;      ///< one a layer
         std::uint32_t* counts;  ///< kmeans_bins for each share
@@ -107,6 +106,8 @@ class Nuq : public Quantiser {
         ChannelEnds* partials;
         std::size_t bytes;
     };
+
+  private:
     Parts parts(Section const& section, std::byte* workspace) const {
         auto const& shape = section.shape;
         std::size_t used = 0;

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -49,9 +50,8 @@ TEST(Threads, DigestsDifferBetweenExamples) {
 
 std::string digests_with_threads(int threads) {
     auto const command = fmt::format(
-        "{}=1 OMP_NUM_THREADS={} /proc/{}/exe --gtest_brief=1 --gtest_filter=Threads.DigestsDifferBetweenExamples "
-        "2>/dev/null",
-        asked_for, threads, getpid());
+        "{}=1 OMP_NUM_THREADS={} {} {} --gtest_brief=1 --gtest_filter=Threads.DigestsDifferBetweenExamples 2>/dev/null",
+        asked_for, threads, KVSTONE_EMULATOR, std::filesystem::read_symlink("/proc/self/exe").string());
     std::string output;
     FILE* const child = popen(command.c_str(), "r");
     char buffer[4096];
