@@ -233,8 +233,12 @@ TEST_P(Conformance, BelowTheChecksumPayloadMattersAndNothingCrashes) {
             altered[i] = container[i];
         }
     }
-    // Every byte counts, but that adding back what a transform took may round the lowest ones away.
-    EXPECT_LE(without_effect, has_transform(GetParam()) ? payload_bytes / 2 : 0);
+    // Every byte counts, but that adding back what a transform took may round the lowest ones away, and that frames of
+    // a compressor may hold a few bits that decide nothing.
+    auto const allowed = has_transform(GetParam())                      ? payload_bytes / 2
+                         : GetParam().find("zstd") != std::string::npos ? payload_bytes / 100
+                                                                        : 0;
+    EXPECT_LE(without_effect, allowed);
 }
 
 TEST_P(Conformance, HostileHeadersAreRefusedOrHarmless) {
