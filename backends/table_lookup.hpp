@@ -5,14 +5,15 @@
 // lanes of a register by other lanes (AVX-512), a table of up to 64 floats lies in registers; elsewhere the same results
 // come from plain loops.
 
+#include <cmath>
 #include <cstdint>
-#include <type_traits>
+#include <limits>
 
 #include <Kokkos_Macros.hpp>
 
 #include "backends/floats.hpp"
 
-#if defined(__AVX512F__) && !defined(__CUDACC__)
+#if defined(__AVX512F__) && defined(__AVX512BW__) && !defined(__CUDACC__)
 #include <immintrin.h>
 #define KVSTONE_TABLES_IN_REGISTERS
 #endif
@@ -25,6 +26,35 @@ inline constexpr unsigned most_searched_bits = 5;
 inline constexpr std::uint64_t searched_thresholds = 48;
 /// How many floats look_up() may read even where there are fewer codes.
 inline constexpr std::uint64_t least_table_entries = 16;
+
+/// The axis in 32 bins of at most one threshold each, which count_scaled_below() needs one comparison for.
+struct ThresholdBins {
+    static constexpr std::uint32_t bins = 32;
+    float per_unit = 0;
+    float offset = 0;
+    float threshold[bins];      ///< of each bin; infinity where it has none
+    std::int32_t before[bins];  ///< thresholds in the bins before
+    bool usable = true;         ///< false where two thresholds fell into one bin
+
+    /// Of ascending thresholds. Bins have to follow the order of values, which rounding keeps, and to be found in
+    /// registers as they are here.
+    ThresholdBins(float const* thresholds, std::uint32_t count) {
+        if (count > 1) per_unit = static_cast<float>(bins - 1) / (thresholds[count - 1] - thresholds[0]);
+        offset = -thresholds[0] * per_unit;
+        std::uint32_t next = 0;
+        for (std::uint32_t bin = 0; bin < bins; ++bin) {
+            before[bin] = static_cast<std::int32_t>(next);
+            threshold[bin] = std::numeric_limits<float>::infinity();
+            if (next == count || bin_of(thresholds[next]) != bin) continue;
+            threshold[bin] = thresholds[next++];
+            usable = usable && (next == count || bin_of(thresholds[next]) != bin);
+        }
+    }
+    std::uint32_t bin_of(float value) const {
+        auto const place = std::fma(value, per_unit, offset);
+        return static_cast<std::uint32_t>(std::fmin(std::fmax(place, 0.0F), static_cast<float>(bins - 1)));
+    }
+};
 
 /// codes[i] = how many of 2^bits - 1 thresholds are below values[i], NaN taken for 0, each compared with all.
 template <unsigned bits>
@@ -47,6 +77,30 @@ KOKKOS_INLINE_FUNCTION void look_up_in_loop(float const* table, float factor, st
 
 #ifdef KVSTONE_TABLES_IN_REGISTERS
 
+/// 64 codes as bytes, in one store: what reads them next would wait for several.
+inline void store_codes(__m512i const (&codes)[4], std::uint8_t* place) {
+    // Packing works within lanes of 16 bytes, so that the lanes' quarters come out in turn.
+    auto const turns = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    auto const words =
+        _mm512_packus_epi16(_mm512_packus_epi32(codes[0], codes[1]), _mm512_packus_epi32(codes[2], codes[3]));
+    _mm512_storeu_si512(place, _mm512_permutexvar_epi32(turns, words));
+}
+
+/// codes[i] = code(values + i) for whole registers of values; returns how many values these had.
+template <class Code>
+inline std::uint64_t code_registers(float const* values, std::uint64_t count, std::uint8_t* codes, Code const& code) {
+    std::uint64_t i = 0;
+    for (; i + 64 <= count; i += 64) {
+        __m512i const found[4] = {code(values + i), code(values + i + 16), code(values + i + 32),
+                                  code(values + i + 48)};
+        store_codes(found, codes + i);
+    }
+    for (; i + 16 <= count; i += 16) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + i), _mm512_cvtepi32_epi8(code(values + i)));
+    }
+    return i;
+}
+
 /// The same by halving, 16 values at a time: each step looks its threshold up by what the steps before found.
 template <unsigned bits>
 inline void count_below(float const* thresholds, float const* values, std::uint64_t count, std::uint8_t* codes) {
@@ -57,10 +111,10 @@ inline void count_below(float const* thresholds, float const* values, std::uint6
         low[s] = _mm512_loadu_ps(thresholds + (1U << s) - 1);
         high[s] = _mm512_loadu_ps(thresholds + (1U << s) - 1 + 16);
     }
-    std::uint64_t i = 0;
-    for (; i + 16 <= count; i += 16) {
-        __m512 value = _mm512_loadu_ps(values + i);
-        value = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(value, value, _CMP_ORD_Q), value);
+    auto const nan_to_zero = _mm512_set1_epi32(0x88);
+    auto const done = code_registers(values, count, codes, [&](float const* from) -> __m512i {
+        auto value = _mm512_loadu_ps(from);
+        value = _mm512_fixupimm_ps(value, value, nan_to_zero, 0);
         __m512i found = _mm512_setzero_si512();
 #pragma GCC unroll 8
         for (unsigned s = bits; s-- > 0;) {
@@ -69,9 +123,39 @@ inline void count_below(float const* thresholds, float const* values, std::uint6
             auto const below = _mm512_cmp_ps_mask(value, threshold, _CMP_GT_OQ);
             found = _mm512_mask_add_epi32(found, below, found, _mm512_set1_epi32(1 << s));
         }
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + i), _mm512_cvtepi32_epi8(found));
+        return found;
+    });
+    count_below_in_loop<bits>(thresholds, values + done, count - done, codes + done);
+}
+
+/// codes[i] = how many of the 2^bits - 1 thresholds are below values[i] * factor, NaN taken for 0. `bins` are of these
+/// thresholds and usable.
+template <unsigned bits>
+inline void count_scaled_below(float const* thresholds, ThresholdBins const& bins, float factor, float const* values,
+                               std::uint64_t count, std::uint8_t* codes) {
+    auto const low_thresholds = _mm512_loadu_ps(bins.threshold);
+    auto const high_thresholds = _mm512_loadu_ps(bins.threshold + 16);
+    auto const low_before = _mm512_loadu_si512(bins.before);
+    auto const high_before = _mm512_loadu_si512(bins.before + 16);
+    auto const per_unit = _mm512_set1_ps(bins.per_unit);
+    auto const offset = _mm512_set1_ps(bins.offset);
+    auto const last = _mm512_set1_ps(static_cast<float>(ThresholdBins::bins - 1));
+    auto const nan_to_zero = _mm512_set1_epi32(0x88);
+    auto const done = code_registers(values, count, codes, [&](float const* from) -> __m512i {
+        auto value = _mm512_mul_ps(_mm512_loadu_ps(from), _mm512_set1_ps(factor));
+        value = _mm512_fixupimm_ps(value, value, nan_to_zero, 0);
+        auto place = _mm512_fmadd_ps(value, per_unit, offset);
+        place = _mm512_min_ps(_mm512_max_ps(place, _mm512_setzero_ps()), last);
+        auto const bin = _mm512_cvttps_epi32(place);
+        auto const threshold = _mm512_permutex2var_ps(low_thresholds, bin, high_thresholds);
+        auto const before = _mm512_permutex2var_epi32(low_before, bin, high_before);
+        auto const below = _mm512_cmp_ps_mask(value, threshold, _CMP_GT_OQ);
+        return _mm512_mask_add_epi32(before, below, before, _mm512_set1_epi32(1));
+    });
+    for (auto i = done; i < count; ++i) {
+        float const value = values[i] * factor;
+        count_below_in_loop<bits>(thresholds, &value, 1, codes + i);
     }
-    count_below_in_loop<bits>(thresholds, values + i, count - i, codes + i);
 }
 
 /// values[i] = table[codes[i]] * factor; codes are below 2^bits.
@@ -117,6 +201,17 @@ KOKKOS_INLINE_FUNCTION void count_below(float const* thresholds, float const* va
 #endif
 
 /// For every element type, and for floats where tables do not lie in registers.
+template <unsigned bits, class T>
+KOKKOS_INLINE_FUNCTION void count_scaled_below(float const* thresholds, ThresholdBins const&, float factor,
+                                               T const* values, std::uint64_t count, std::uint8_t* codes) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+        float const scaled = to_float(values[i]) * factor;
+        float const value = scaled == scaled ? scaled : 0.0F;
+        std::uint32_t code = 0;
+        for (std::uint32_t k = 0; k < (1U << bits) - 1; ++k) code += value > thresholds[k] ? 1 : 0;
+        codes[i] = static_cast<std::uint8_t>(code);
+    }
+}
 template <class T>
 KOKKOS_INLINE_FUNCTION void look_up(unsigned, float const* table, float factor, std::uint8_t const* codes,
                                     std::uint64_t count, T* values) {

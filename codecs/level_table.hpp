@@ -24,19 +24,28 @@ struct LevelTable {
     unsigned bits;
     float const* levels;          ///< 2^bits, at least least_table_entries
     float const* thresholds;      ///< 2^bits - 1 and then infinity, at least searched_thresholds
+    ThresholdBins const* bins;    ///< 4 bits only
     std::uint8_t const* of_bins;  ///< how many thresholds lie in the bins before; more than most_searched_bits only
     float bins_begin;
     float bins_per_unit;
     float last_bin;
 
-    /// codes[i] = the level nearest to values[i], the lower one of two; of NaN that of 0.
-    KOKKOS_INLINE_FUNCTION void nearest(float const* values, std::uint64_t count, std::uint8_t* codes) const {
+    /// codes[i] = the level nearest to values[i] * factor, the lower one of two; of NaN that of 0. At most
+    /// levels_at_a_time values.
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void nearest(T const* values, std::uint64_t count, float factor, std::uint8_t* codes) const {
+        if (bits == 4) {
+            count_scaled_below<4>(thresholds, *bins, factor, values, count, codes);
+            return;
+        }
+        float scaled[levels_at_a_time];
+        for (std::uint64_t i = 0; i < count; ++i) scaled[i] = to_float(values[i]) * factor;
         if (bits <= most_searched_bits) {
-            count_below(bits, thresholds, values, count, codes);
+            count_below(bits, thresholds, scaled, count, codes);
             return;
         }
         for (std::uint64_t i = 0; i < count; ++i) {
-            float const value = values[i] == values[i] ? values[i] : 0.0F;
+            float const value = scaled[i] == scaled[i] ? scaled[i] : 0.0F;
             auto const before = of_bins[bin_of(value)];
             codes[i] = static_cast<std::uint8_t>(before + (value > thresholds[before] ? 1 : 0));
         }
@@ -60,7 +69,14 @@ class LevelBook {
         table.resize(level_places() + threshold_places(), std::numeric_limits<float>::infinity());
         bytes_.resize(table.size() * sizeof(float));
         std::memcpy(bytes_.data(), table.data(), bytes_.size());
-        if (bits > most_searched_bits) add_bins();
+        if (bits == 4) {
+            ThresholdBins const bins(view(bytes_.data()).thresholds, static_cast<std::uint32_t>(count - 1));
+            if (!bins.usable) throw std::logic_error("levels lie too close to each other");
+            auto const* const first = reinterpret_cast<std::byte const*>(&bins);
+            bytes_.insert(bytes_.end(), first, first + sizeof(bins));
+        } else if (bits > most_searched_bits) {
+            add_bins();
+        }
     }
 
     std::size_t bytes() const { return bytes_.size(); }
@@ -76,8 +92,15 @@ class LevelBook {
     LevelTable view(std::byte const* place) const {
         auto const* const levels = reinterpret_cast<float const*>(place);
         auto const* const thresholds = levels + level_places();
-        auto const* const of_bins = reinterpret_cast<std::uint8_t const*>(thresholds + threshold_places());
-        return {bits_, levels, thresholds, of_bins, begin_, per_unit_, static_cast<float>(bins_ - 1)};
+        auto const* const behind = thresholds + threshold_places();
+        return {bits_,
+                levels,
+                thresholds,
+                reinterpret_cast<ThresholdBins const*>(behind),
+                reinterpret_cast<std::uint8_t const*>(behind),
+                begin_,
+                per_unit_,
+                static_cast<float>(bins_ - 1)};
     }
 
   private:

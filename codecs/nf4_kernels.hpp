@@ -13,6 +13,7 @@
 namespace kvstone {
 
 inline constexpr std::uint64_t blocks_of_superblock = 256;
+inline constexpr std::uint64_t coded_tokens = 16;
 
 /// How blocks make superblocks.
 struct Superblocks {
@@ -49,11 +50,12 @@ KOKKOS_INLINE_FUNCTION float code_scales(float const* scales, std::uint64_t coun
     return step;
 }
 
-/// A page is one token. fixed: the block where it is known when compiling, else 0.
+/// A page is coded_tokens where it is coded, and one token where it is restored. fixed: the block where it is known when compiling, else 0.
 template <unsigned fixed>
 struct NormalFloat {
     float levels[least_table_entries];
     float thresholds[searched_thresholds];
+    ThresholdBins bins;
     ScaleFormat format;
     std::uint64_t block;
     Superblocks superblocks;
@@ -61,15 +63,33 @@ struct NormalFloat {
 
     KOKKOS_INLINE_FUNCTION std::uint64_t size() const { return fixed > 0 ? fixed : block; }
 
+    /// Scales of several blocks come before their codes: each is the end of a long chain of steps.
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 2> const& to) const {
-        for (std::uint64_t first = 0, b = 0; first < page.dim; first += size(), ++b) {
-            auto* const packed = to[0] + first / 2;
-            auto* const scale = to[1] + b * scale_bytes(format);
-            if (page.dim - first >= size()) {
-                code_block(page.values + first, size(), packed, scale);
-            } else {
-                code_block(page.values + first, page.dim - first, packed, scale);
+        auto const row = packed_bytes(page.dim, 4);
+        auto const blocks = page.tokens * superblocks.blocks_of_vector;
+        Place ranged{0, 0};
+        Place coded{0, 0};
+        for (std::uint64_t done = 0; done < blocks; done += blocks_at_a_time) {
+            auto const now = blocks - done < blocks_at_a_time ? blocks - done : blocks_at_a_time;
+            float scales[blocks_at_a_time];
+            for (std::uint64_t b = 0; b < now; ++b, step(ranged, page.dim)) {
+                auto const* const values = page.vector(ranged.token) + ranged.first;
+                bool const whole = page.dim - ranged.first >= size();
+                scales[b] =
+                    whole ? largest_magnitude(values, size()) : largest_magnitude(values, page.dim - ranged.first);
+            }
+            store_scales(format, scales, now, to[1] + done * scale_bytes(format));
+            float inverse[blocks_at_a_time];
+            for (std::uint64_t b = 0; b < now; ++b) inverse[b] = scales[b] > 0 ? 1.0F / scales[b] : 0.0F;
+            for (std::uint64_t b = 0; b < now; ++b, step(coded, page.dim)) {
+                auto const* const values = page.vector(coded.token) + coded.first;
+                auto* const packed = to[0] + coded.token * row + coded.first / 2;
+                if (page.dim - coded.first >= size()) {
+                    code_block(values, size(), inverse[b], packed);
+                } else {
+                    code_block(values, page.dim - coded.first, inverse[b], packed);
+                }
             }
         }
     }
@@ -89,16 +109,12 @@ struct NormalFloat {
     }
 
     template <class T>
-    KOKKOS_INLINE_FUNCTION void code_block(T const* values, std::uint64_t count, std::byte* packed,
-                                           std::byte* scale_place) const {
-        float const scale = store_scale(format, largest_magnitude(values, count), scale_place);
-        float const inverse = scale > 0 ? 1.0F / scale : 0.0F;
-        float scaled[part];
+    KOKKOS_INLINE_FUNCTION void code_block(T const* values, std::uint64_t count, float inverse,
+                                           std::byte* packed) const {
         std::uint8_t codes[part];
         for (std::uint64_t first = 0; first < count; first += part) {
             auto const now = count - first < part ? count - first : part;
-            for (std::uint64_t i = 0; i < now; ++i) scaled[i] = to_float(values[first + i]) * inverse;
-            count_below<4>(thresholds, scaled, now, codes);
+            count_scaled_below<4>(thresholds, bins, inverse, values + first, now, codes);
             pack_bytes<4>(codes, now, packed + first / 2);
         }
     }
@@ -114,6 +130,19 @@ struct NormalFloat {
     }
 
   private:
+    /// First value of a block within a page.
+    struct Place {
+        std::uint64_t token;
+        std::uint64_t first;
+    };
+    KOKKOS_INLINE_FUNCTION void step(Place& place, std::uint64_t dim) const {
+        place.first += size();
+        if (place.first < dim) return;
+        place.first = 0;
+        ++place.token;
+    }
+
+    static constexpr std::uint64_t blocks_at_a_time = 32;
     /// Values that are worked on at a time.
     static constexpr std::uint64_t part = fixed > 0 ? fixed : 64;
 };

@@ -26,7 +26,10 @@ KOKKOS_INLINE_FUNCTION double product_sum(T const* left, U const* right, std::ui
         }
     }
     for (; i < count; ++i) sum += static_cast<double>(to_float(left[i])) * static_cast<double>(to_float(right[i]));
-    for (std::uint64_t lane = 0; lane < lanes; ++lane) sum += sums[lane];
+    for (std::uint64_t step = lanes / 2; step > 0; step /= 2) {
+        for (std::uint64_t lane = 0; lane < step; ++lane) sums[lane] += sums[lane + step];
+    }
+    sum += sums[0];
     if (sum - sum == 0) return sum;
     // Sums of finite values stay finite: some value is not.
     sum = 0;

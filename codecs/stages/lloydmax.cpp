@@ -47,15 +47,6 @@ namespace kvstone {
 
 enum class LevelNorm : std::uint8_t { none, matched, eden };
 
-/// Codes of one part of a vector, at most levels_at_a_time values.
-template <class T>
-KOKKOS_INLINE_FUNCTION void code_levels(LevelTable const& table, T const* values, std::uint64_t count, float inverse,
-                                        std::uint8_t* codes) {
-    float scaled[levels_at_a_time];
-    for (std::uint64_t i = 0; i < count; ++i) scaled[i] = to_float(values[i]) * inverse;
-    table.nearest(scaled, count, codes);
-}
-
 /// value = factor * level for a vector.
 template <class T>
 KOKKOS_INLINE_FUNCTION void restore_levels(LevelTable const& table, std::byte const* packed, float factor,
@@ -87,7 +78,7 @@ struct VectorLevels {
         std::uint8_t codes[levels_at_a_time];
         for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
             auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
-            code_levels(table, page.values + first, count, finite_inverse, codes);
+            table.nearest(page.values + first, count, finite_inverse, codes);
             pack_codes(table.bits, codes, count, to[0] + first * table.bits / 8);
             if (norm == LevelNorm::none) continue;
             float levels[levels_at_a_time];
@@ -123,7 +114,7 @@ struct TensorLevels {
         std::uint8_t codes[levels_at_a_time];
         for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
             auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
-            code_levels(table, page.values + first, count, inverse, codes);
+            table.nearest(page.values + first, count, inverse, codes);
             pack_codes(table.bits, codes, count, to[0] + first * table.bits / 8);
         }
     }

@@ -100,10 +100,12 @@ class Nf4 : public Quantiser {
     template <class Space, class T, class Operation>
     void encode_blocks(Space const& space, KvSpan<T const> values, std::byte* payload, std::byte* scales,
                        Operation const& code) const {
+        auto const row = packed_bytes(values.shape.dim, 4);
+        auto const of_vector = code.superblocks.blocks_of_vector * scale_bytes(format_);
+        auto const tail = values.shape.tokens % coded_tokens;
         std::array<PagePlane<std::byte>, 2> const pages{
-            {{payload, packed_bytes(values.shape.dim, 4), 0},
-             {scales, code.superblocks.blocks_of_vector * scale_bytes(format_), 0}}};
-        encode_pages(space, values, 1, pages, code);
+            {{payload, coded_tokens * row, tail * row}, {scales, coded_tokens * of_vector, tail * of_vector}}};
+        encode_pages(space, values, coded_tokens, pages, code);
     }
     template <class Space, class T, class Operation>
     void decode_blocks(Space const& space, ConstPlanes planes, KvSpan<T> values, Operation const& restore) const {
@@ -154,13 +156,16 @@ class Nf4 : public Quantiser {
 
     template <unsigned fixed>
     NormalFloat<fixed> operation(Section const& section, float const* steps) const {
-        NormalFloat<fixed> made{{}, {}, format_, block_, Superblocks(section.shape, block_), steps};
-        std::ranges::fill(made.thresholds, std::numeric_limits<float>::infinity());
-        std::ranges::copy(levels_, made.levels);
+        float thresholds[searched_thresholds];
+        std::ranges::fill(thresholds, std::numeric_limits<float>::infinity());
         for (std::size_t k = 0; k + 1 < levels_.size(); ++k) {
-            made.thresholds[k] =
+            thresholds[k] =
                 static_cast<float>((static_cast<double>(levels_[k]) + static_cast<double>(levels_[k + 1])) / 2);
         }
+        NormalFloat<fixed> made{
+            {}, {}, {thresholds, levels_.size() - 1}, format_, block_, Superblocks(section.shape, block_), steps};
+        std::ranges::copy(levels_, made.levels);
+        std::ranges::copy(thresholds, made.thresholds);
         return made;
     }
 

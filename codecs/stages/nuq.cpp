@@ -253,8 +253,12 @@ StageInfo Nuq::info() {
         integer_option("bits", std::nullopt, 2, most_kmeans_bits, "bits of a code"),
         choice_option("axis", "tensor", {"channel", "token", "tensor"}, "what is normalised together"),
     };
-    info.examples = {"nuq:bits=4,axis=channel", "nuq:bits=3,axis=channel", "nuq:bits=3,axis=token",
-                     "nuq:bits=2,axis=token", "nuq:bits=5"};
+    info.examples = {"nuq:bits=4,axis=channel",
+                     "nuq:bits=3,axis=channel",
+                     "nuq:bits=3,axis=token",
+                     "nuq:bits=2,axis=token",
+                     "nuq:bits=5",
+                     "outliers:fraction=0.01,axis=channel | nuq:bits=3,axis=channel"};
     return info;
 }
 

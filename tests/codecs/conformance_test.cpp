@@ -390,6 +390,12 @@ INSTANTIATE_TEST_SUITE_P(
                    return std::fmin(std::nearbyint(x / (range / 128)), 127.0F) * (range / 128) *
                           (x > 0 ? 1.0F : 1.004F);
                }},
+        Mutant{"nf4", "smaller_by_a_fifth", [](float x, float) { return x * 0.8F; }},
+        Mutant{"nf4:scale=fp32", "truncated",
+               [](float x, float range) { return std::trunc(x / range * 8) * range / 8; }},
+        Mutant{"lloydmax:bits=4", "smaller_by_a_fifth", [](float x, float) { return x * 0.8F; }},
+        Mutant{"lloydmax:bits=6,norm=eden", "smaller_by_a_tenth", [](float x, float) { return x * 0.9F; }},
+        Mutant{"nuq:bits=4,axis=channel", "smaller_by_a_fifth", [](float x, float) { return x * 0.8F; }},
         Mutant{"int8:scheme=asymmetric", "of_symmetric_steps",
                [](float x, float range) { return std::floor(x / (range / 127)) * (range / 127); }}),
     mutant_name);
