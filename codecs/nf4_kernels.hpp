@@ -50,7 +50,8 @@ KOKKOS_INLINE_FUNCTION float code_scales(float const* scales, std::uint64_t coun
     return step;
 }
 
-/// A page is coded_tokens where it is coded, and one token where it is restored. fixed: the block where it is known when compiling, else 0.
+/// A page is coded_tokens where it is coded, and one token where it is restored. fixed: the block where it is known when
+/// compiling, else 0.
 template <unsigned fixed>
 struct NormalFloat {
     float levels[least_table_entries];
