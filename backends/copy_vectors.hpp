@@ -13,26 +13,32 @@
 
 namespace kvstone {
 
+/// Copies from this size on are shared between threads: waking them takes as long as copying less.
+inline constexpr std::size_t shared_from_bytes = std::size_t{128} << 10;
+
 /// Every vector of `from` to its place in `to`. Requires equal shapes and memory that does not overlap.
 template <class Space, class T>
 void copy_vectors(Space const& space, KvSpan<T const> from, KvSpan<T> to) {
     auto const heads = from.shape.heads;
     auto const dim = from.shape.dim;
     if constexpr (runs_on_host<Space>) {
-        auto const tokens = from.shape.tokens;
         bool const runs = from.strides.token == dim && to.strides.token == dim;
+        auto const run_tokens = runs ? from.shape.tokens : 1;
+        auto const copy_head = [=](std::uint64_t layer, std::uint64_t head) {
+            for (std::uint64_t t = 0; t < from.shape.tokens; t += run_tokens) {
+                std::memcpy(to.vector(layer, head, t), from.vector(layer, head, t), run_tokens * dim * sizeof(T));
+            }
+        };
+        if (from.shape.values() * sizeof(T) < shared_from_bytes) {
+            for (std::uint64_t layer = 0; layer < from.shape.layers; ++layer) {
+                for (std::uint64_t head = 0; head < heads; ++head) copy_head(layer, head);
+            }
+            return;
+        }
         Kokkos::parallel_for(
             "copy_vectors", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(from.shape.layers * heads)),
             [=](std::int64_t const i) {
-                auto const layer = static_cast<std::uint64_t>(i) / heads;
-                auto const head = static_cast<std::uint64_t>(i) % heads;
-                if (runs) {
-                    std::memcpy(to.vector(layer, head, 0), from.vector(layer, head, 0), tokens * dim * sizeof(T));
-                    return;
-                }
-                for (std::uint64_t t = 0; t < tokens; ++t) {
-                    std::memcpy(to.vector(layer, head, t), from.vector(layer, head, t), dim * sizeof(T));
-                }
+                copy_head(static_cast<std::uint64_t>(i) / heads, static_cast<std::uint64_t>(i) % heads);
             });
     } else {
         auto const tokens = from.shape.tokens;

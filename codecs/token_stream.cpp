@@ -298,6 +298,18 @@ ByteLedger TokenStream::ledger() const {
     return ledger;
 }
 
+TokenStream::Block TokenStream::block_of(std::uint64_t token) const {
+    Block largest;
+    for (auto const& part : state_->parts) {
+        for (auto const& run : part.runs) {
+            auto const tokens = run.block_tokens();
+            if (token < run.run().first || token >= run.run().end || tokens <= largest.tokens) continue;
+            largest = {token - (token - run.run().first) % tokens, tokens};
+        }
+    }
+    return largest;
+}
+
 std::size_t TokenStream::held_bytes() const {
     std::size_t bytes = 0;
     for (auto const& part : state_->parts) {

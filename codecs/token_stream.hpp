@@ -43,6 +43,14 @@ class TokenStream {
     std::vector<std::byte> seal() const;
     /// Of the sealed container; the workspace is the stream's own.
     ByteLedger ledger() const;
+    /// The tokens that lie in one block with `token`, which may be yet to come; of parts with blocks of several sizes the
+    /// largest. Whole blocks are what decode_pages() reads best, and what takes as many steps until all work has been done
+    /// once.
+    struct Block {
+        std::uint64_t first = 0;
+        std::uint64_t tokens = 0;
+    };
+    Block block_of(std::uint64_t token) const;
     /// Memory that the tokens take now: blocks, whether full or not, and tokens held as they came.
     std::size_t held_bytes() const;
 

@@ -69,6 +69,7 @@ constexpr std::array table{
     Note{"cell", "source_name", "Display name of the source, as last given"},
     Note{"cell", "context", "Tokens; 0: as many as the source has"},
     Note{"cell", "batch", "Sequences at once"},
+    Note{"cell", "page", "Tokens of a page of a cache that grows"},
     Note{"cell", "codec", "Canonical codec text"},
     Note{"cell", "codec_name", "Display name of the codec, as last given"},
     Note{"cell", "backend", "Execution space"},

@@ -209,7 +209,12 @@ CREATE TABLE target_cell(
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}};
+// Caches that grow have pages.
+constexpr std::string_view version_3 = R"sql(
+ALTER TABLE cell ADD COLUMN page INTEGER NOT NULL DEFAULT 16;
+)sql";
+
+constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}, Migration{3, version_3}};
 
 }  // namespace
 

@@ -45,7 +45,12 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"enc GB/s", "kv", "encode_gb_per_s", Notation::ratio, 8},
                              Column{"enc M", "kv", "encode_roofline", Notation::ratio, 5},
                              Column{"dec GB/s", "kv", "decode_gb_per_s", Notation::ratio, 8},
-                             Column{"dec M", "kv", "decode_roofline", Notation::ratio, 5}};
+                             Column{"dec M", "kv", "decode_roofline", Notation::ratio, 5},
+                             Column{"app bits", "kv", "append_bits_per_value", Notation::ratio, 8},
+                             Column{"app ns/tok", "kv", "append_ns_per_token", Notation::ratio, 10},
+                             Column{"app GB/s", "kv", "append_gb_per_s", Notation::ratio, 8},
+                             Column{"page ns", "kv", "page_read_ns", Notation::ratio, 9},
+                             Column{"page GB/s", "kv", "page_read_gb_per_s", Notation::ratio, 9}};
 
 std::string formatted(Notation notation, double value) {
     switch (notation) {
@@ -143,7 +148,8 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
     for (auto const& row :
          query(store,
                "SELECT cell.uid, codec_name, workload || '  ' || source_name || iif(context > 0, '  ' || context || ' "
-               "tokens', '') || iif(batch > 1, '  batch ' || batch, '') || '  ' || backend || iif(threads > 0, '  ' || "
+               "tokens', '') || iif(batch > 1, '  batch ' || batch, '') || iif(page <> 16, '  pages of ' || page, '') "
+               "|| '  ' || backend || iif(threads > 0, '  ' || "
                "threads || ' threads', '') FROM expected e JOIN cell ON cell.id = e.cell WHERE e.process = 0 AND "
                "e.campaign = (SELECT id FROM campaign WHERE uid = ?1) ORDER BY e.position",
                {campaign})

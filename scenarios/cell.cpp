@@ -30,6 +30,7 @@ Cell identity_from_json(Json const& json) {
     cell.source = json.at("source");
     cell.context = json.value("context", std::uint64_t{0});
     cell.batch = json.value("batch", std::uint64_t{1});
+    cell.page = json.value("page", default_page_tokens);
     cell.codec = json.at("codec").get<std::string>();
     cell.backend = json.at("backend").get<std::string>();
     cell.threads = json.value("threads", 0);
@@ -50,6 +51,7 @@ void identify_with_source_text(Cell& cell, std::string const& source_text) {
     text += R"(,"codec":)";
     append_quoted(text, cell.codec);
     if (cell.context != 0) text += R"(,"context":)" + std::to_string(cell.context);
+    if (cell.page != default_page_tokens) text += R"(,"page":)" + std::to_string(cell.page);
     text += R"(,"source":)";
     text += source_text;
     if (cell.threads != 0) text += R"(,"threads":)" + std::to_string(cell.threads);
@@ -74,17 +76,10 @@ Cell cell_from_canonical(std::string const& canonical) {
 }
 
 Json to_json(Cell const& cell) {
-    return {{"id", cell.id},
-            {"canonical", cell.canonical},
-            {"workload", cell.workload},
-            {"source", cell.source},
-            {"context", cell.context},
-            {"batch", cell.batch},
-            {"codec", cell.codec},
-            {"backend", cell.backend},
-            {"threads", cell.threads},
-            {"codec_name", cell.codec_name},
-            {"source_name", cell.source_name},
+    return {{"id", cell.id},           {"canonical", cell.canonical},   {"workload", cell.workload},
+            {"source", cell.source},   {"context", cell.context},       {"batch", cell.batch},
+            {"page", cell.page},       {"codec", cell.codec},           {"backend", cell.backend},
+            {"threads", cell.threads}, {"codec_name", cell.codec_name}, {"source_name", cell.source_name},
             {"locator", cell.locator}};
 }
 

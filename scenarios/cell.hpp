@@ -10,10 +10,13 @@ namespace kvstone {
 
 using Json = nlohmann::json;
 
+/// What a cell's page is where nothing else is said.
+inline constexpr std::uint64_t default_page_tokens = 16;
+
 /// Identity is the canonical text alone: compact JSON with sorted keys, options at their default left out, sources by
 /// content hash. Whatever is outside it (paths, display names, how long to measure) may change without making another
-/// cell. Codec, backend, source and workload are always written; context (0), batch (1) and threads (0) only where they
-/// differ from the default in brackets.
+/// cell. Codec, backend, source and workload are always written; context (0), batch (1), page (16) and threads (0) only where
+/// they differ from the default in brackets.
 ///
 /// Member `source`, as identified (a member in brackets is absent at its default), and the `locator` beside it:
 ///   {"kind":"model", "sha256":H, "text_sha256":H}                      locator {"path":GGUF, "text":FILE}
@@ -38,10 +41,11 @@ struct Cell {
     std::string workload;       ///< "roundtrip"
     Json source;                ///< {"kind":"model"|"synthetic"|"dump", ...} as identified: content hashes, no paths
     std::uint64_t context = 0;  ///< tokens; 0: as many as the source has
-    std::uint64_t batch = 1;
-    std::string codec;    ///< canonical codec text
-    std::string backend;  ///< "openmp"
-    int threads = 0;      ///< host threads; 0: all cores of the node
+    std::uint64_t batch = 1;    ///< sequences
+    std::uint64_t page = default_page_tokens;  ///< tokens of a page of a cache that grows
+    std::string codec;                         ///< canonical codec text
+    std::string backend;                       ///< "openmp"
+    int threads = 0;                           ///< host threads; 0: all cores of the node
 
     // Outside the identity.
     std::string codec_name;   ///< display name; the codec text where the scenario gives none

@@ -10,6 +10,7 @@ namespace {
 
 constexpr int most_threads = 65536;
 constexpr std::uint64_t largest_batch = 1'000'000;
+constexpr std::uint64_t largest_page = 65536;
 
 template <class T, class Read>
 std::vector<T> values_of(YamlValue const* list, std::vector<T> by_default, Read const& read) {
@@ -36,7 +37,7 @@ bool has_words(Cell const& cell, std::vector<std::string> const& words) {
 std::size_t Axes::cells() const {
     std::size_t product = 1;
     for (auto const size : {sources.size(), contexts.size(), codecs.size(), backends.size(), batches.size(),
-                            threads.size(), workloads.size()})
+                            pages.size(), threads.size(), workloads.size()})
         if (__builtin_mul_overflow(product, size, &product)) return SIZE_MAX;
     return product;
 }
@@ -47,7 +48,7 @@ int threads_of(YamlValue const& value) {
 }
 
 void read_grid(Axes& axes, YamlValue const& grid, YamlValue const* threads, Vocabulary const& vocabulary) {
-    YamlMap const map(grid, {"context", "codec", "backend", "batch", "threads"});
+    YamlMap const map(grid, {"context", "codec", "backend", "batch", "page", "threads"});
     axes.codecs = codecs_of(map.at("codec"), vocabulary);
     axes.contexts = values_of<std::uint64_t>(map.find("context"), {0}, tokens_of);
     axes.backends = values_of<std::string>(map.find("backend"), {"openmp"}, [&](YamlValue const& item) {
@@ -55,6 +56,8 @@ void read_grid(Axes& axes, YamlValue const& grid, YamlValue const* threads, Voca
     });
     axes.batches = values_of<std::uint64_t>(
         map.find("batch"), {1}, [](YamlValue const& item) { return whole_number_of(item, 1, largest_batch); });
+    axes.pages = values_of<std::uint64_t>(map.find("page"), {default_page_tokens},
+                                          [](YamlValue const& item) { return whole_number_of(item, 1, largest_page); });
     if (threads != nullptr && map.find("threads") != nullptr)
         refuse(*threads, "threads stand in grid already", {"grid.threads", "measure.threads"});
     axes.threads =
@@ -80,11 +83,12 @@ Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector
     auto const visit = [&](auto... at) {
         auto const takes = [&](AxisMatch const& match) { return match.takes(at...); };
         if (std::any_of(excluded.begin(), excluded.end(), takes)) return;
-        auto const [source, context, codec, backend, batch, thread, workload] = std::array{at...};
+        auto const [source, context, codec, backend, batch, page, thread, workload] = std::array{at...};
         Cell cell;
         cell.workload = axes.workloads[workload];
         cell.context = axes.contexts[context];
         cell.batch = axes.batches[batch];
+        cell.page = axes.pages[page];
         cell.codec = axes.codecs[codec].text_for(axes.sources[source].name);
         cell.backend = axes.backends[backend];
         cell.threads = axes.threads[thread];
@@ -109,8 +113,9 @@ Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector
             for (std::size_t q = 0; q < axes.codecs.size(); ++q)
                 for (std::size_t b = 0; b < axes.backends.size(); ++b)
                     for (std::size_t n = 0; n < axes.batches.size(); ++n)
-                        for (std::size_t t = 0; t < axes.threads.size(); ++t)
-                            for (std::size_t w = 0; w < axes.workloads.size(); ++w) visit(s, c, q, b, n, t, w);
+                        for (std::size_t p = 0; p < axes.pages.size(); ++p)
+                            for (std::size_t t = 0; t < axes.threads.size(); ++t)
+                                for (std::size_t w = 0; w < axes.workloads.size(); ++w) visit(s, c, q, b, n, p, t, w);
     return all;
 }
 

@@ -17,6 +17,7 @@ struct Axes {
     std::vector<CodecEntry> codecs;
     std::vector<std::string> backends;
     std::vector<std::uint64_t> batches;
+    std::vector<std::uint64_t> pages;
     std::vector<int> threads;
     std::vector<std::string> workloads;
 
@@ -27,7 +28,7 @@ struct Axes {
 void read_grid(Axes& axes, YamlValue const& grid, YamlValue const* threads, Vocabulary const& vocabulary);
 int threads_of(YamlValue const& value);
 
-/// A partial match as JSON, for matches(): each key of {source, context, codec, backend, batch, threads, workload} with
+/// A partial match as JSON, for matches(): each key of {source, context, codec, backend, batch, page, threads, workload} with
 /// the value or the list of values it takes, sources by display name, codecs by canonical text (by display name where the
 /// codec differs by source). Values that no axis has are refused, or (not strict: an override may have taken them away)
 /// left out.
@@ -38,17 +39,17 @@ class AxisMatch {
   public:
     AxisMatch(Json const& match, Axes const& axes);
     bool takes(std::size_t source, std::size_t context, std::size_t codec, std::size_t backend, std::size_t batch,
-               std::size_t threads, std::size_t workload) const {
+               std::size_t page, std::size_t threads, std::size_t workload) const {
         return sources_[source] && contexts_[context] && codecs_[source][codec] && backends_[backend] &&
-               batches_[batch] && threads_[threads] && workloads_[workload];
+               batches_[batch] && pages_[page] && threads_[threads] && workloads_[workload];
     }
 
   private:
-    std::vector<bool> sources_, contexts_, backends_, batches_, threads_, workloads_;
+    std::vector<bool> sources_, contexts_, backends_, batches_, pages_, threads_, workloads_;
     std::vector<std::vector<bool>> codecs_;  ///< of each source
 };
 
-/// The cells of the axes, none twice, in plan order (source, context, codec, backend, batch, threads, workload; the last
+/// The cells of the axes, none twice, in plan order (source, context, codec, backend, batch, page, threads, workload; the last
 /// varies fastest) that no match in `exclude` takes and that hold every word of `only`; `required` gets the ids of those that
 /// a match in `require` takes, and `require_met` which of these matched at all, whatever `only` says.
 struct Expansion {

@@ -73,6 +73,11 @@ std::vector<Key> const& keys() {
                                            return if_among(axes.batches, whole_number_of(item, 1, UINT64_MAX));
                                        },
                                        texts<&Axes::batches>},
+                                      {"page",
+                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
+                                           return if_among(axes.pages, whole_number_of(item, 1, UINT64_MAX));
+                                       },
+                                       texts<&Axes::pages>},
                                       {"threads",
                                        [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
                                            return if_among(axes.threads, threads_of(item));
@@ -139,8 +144,8 @@ Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabu
 bool matches(Json const& match, Cell const& cell) {
     return takes(match, "source", cell.source_name) && takes(match, "context", cell.context) &&
            takes_codec(match, cell.codec, cell.codec_name) && takes(match, "backend", cell.backend) &&
-           takes(match, "batch", cell.batch) && takes(match, "threads", cell.threads) &&
-           takes(match, "workload", cell.workload);
+           takes(match, "batch", cell.batch) && takes(match, "page", cell.page) &&
+           takes(match, "threads", cell.threads) && takes(match, "workload", cell.workload);
 }
 
 AxisMatch::AxisMatch(Json const& match, Axes const& axes)
@@ -148,6 +153,7 @@ AxisMatch::AxisMatch(Json const& match, Axes const& axes)
       contexts_(taken(match, "context", axes.contexts, itself<std::uint64_t>)),
       backends_(taken(match, "backend", axes.backends, itself<std::string>)),
       batches_(taken(match, "batch", axes.batches, itself<std::uint64_t>)),
+      pages_(taken(match, "page", axes.pages, itself<std::uint64_t>)),
       threads_(taken(match, "threads", axes.threads, itself<int>)),
       workloads_(taken(match, "workload", axes.workloads, itself<std::string>)) {
     for (auto const& source : axes.sources) codecs_.push_back(taken_codecs(match, axes, source.name));

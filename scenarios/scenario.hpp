@@ -65,7 +65,7 @@ struct Target {
 };
 
 /// True where the cell has, for each member that `match` names, its value or one of its values; members are source (by
-/// display name), context, codec (by canonical text or display name), backend, batch, threads and workload.
+/// display name), context, codec (by canonical text or display name), backend, batch, page, threads and workload.
 bool matches(Json const& match, Cell const& cell);
 
 struct Plan {
@@ -86,14 +86,14 @@ struct PlanOptions {
     std::vector<std::string> only;
 };
 
-/// Reads, validates and expands. Cells come in the order source, context, codec, backend, batch, threads, workload,
+/// Reads, validates and expands. Cells come in the order source, context, codec, backend, batch, page, threads, workload,
 /// each axis in the file's order and the last varying fastest; no cell comes twice. Source files are found and hashed.
 /// Throws ConfigError with file, line and column, or "--set KEY" for what an option brought; nothing is created.
 ///
 ///   kvstone: 1                     # required, like sources, grid.codec and workloads
 ///   name: TEXT                     # default: the file's name without .yaml
 ///   sources: [...]                 # see source_entry.hpp
-///   grid: {context: [512, 32k, all], codec: [...], backend: [openmp], batch: [1], threads: [all]}  # codec_entry.hpp
+///   grid: {context: [512, 32k, all], codec: [...], backend: [openmp], batch: [1], page: [16], threads: [all]}  # codec_entry.hpp
 ///   workloads: [roundtrip]
 ///   measure: {...}                 # see measure.hpp
 ///   exclude: [{codec: raw, context: [512, 2048]}, ...]   # cells that any of these partial matches takes are left out

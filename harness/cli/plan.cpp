@@ -15,11 +15,11 @@ namespace {
 double estimated_s(Measure const& measure) { return measure.processes * (measure.min_time_s * 4 + 1.0); }
 
 QueryResult table_of(Plan const& plan) {
-    QueryResult table{{"cell", "workload", "source", "context", "batch", "codec", "backend", "threads"}, {}};
+    QueryResult table{{"cell", "workload", "source", "context", "batch", "page", "codec", "backend", "threads"}, {}};
     for (auto const& cell : plan.cells)
         table.rows.push_back({cell.id, cell.workload, cell.source_name, static_cast<std::int64_t>(cell.context),
-                              static_cast<std::int64_t>(cell.batch), cell.codec_name, cell.backend,
-                              std::int64_t{cell.threads}});
+                              static_cast<std::int64_t>(cell.batch), static_cast<std::int64_t>(cell.page),
+                              cell.codec_name, cell.backend, std::int64_t{cell.threads}});
     return table;
 }
 

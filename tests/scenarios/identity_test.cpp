@@ -79,6 +79,8 @@ TEST_F(Identity, MovesWithEveryMember) {
     EXPECT_TRUE(moved([](Cell& other) { other.context = 513; }));
     EXPECT_TRUE(moved([](Cell& other) { other.context = 0; }));
     EXPECT_TRUE(moved([](Cell& other) { other.batch = 2; }));
+    EXPECT_TRUE(moved([](Cell& other) { other.page = 64; }));
+    EXPECT_FALSE(moved([](Cell& other) { other.page = 16; }));
     EXPECT_TRUE(moved([](Cell& other) { other.codec = "fp16"; }));
     EXPECT_TRUE(moved([](Cell& other) { other.backend = "cuda"; }));
     EXPECT_TRUE(moved([](Cell& other) { other.threads = 1; }));
@@ -86,10 +88,21 @@ TEST_F(Identity, MovesWithEveryMember) {
     EXPECT_FALSE(moved([](Cell& other) { other.locator = {{"path", "x"}}; }));
 }
 
+TEST_F(Identity, PagesAreSpeltWhereTheyAreNotTheDefault) {
+    std::string text = spelled;
+    text.insert(text.find("  backend:"), "  page: [64, 16]\n");
+    auto const cells = plan_of(text).cells;
+    ASSERT_EQ(cells.size(), 2 * plan_of(spelled).cells.size());
+    EXPECT_NE(cells[0].canonical.find(R"(,"page":64,"source":)"), std::string::npos) << cells[0].canonical;
+    EXPECT_EQ(cells[1].canonical, plan_of(spelled).cells[0].canonical);
+    EXPECT_EQ(cells[0].page, 64);
+}
+
 TEST_F(Identity, CanonicalTextIsSortedCompactJson) {
     for (auto cell : plan_of(spelled).cells) {
         cell.threads = 2;
         cell.batch = 3;
+        cell.page = 256;
         cell.codec = "quo\"te \\ \xc3\xa9";
         identify(cell);
         EXPECT_EQ(Json::parse(cell.canonical).dump(), cell.canonical);

@@ -226,8 +226,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"context", "@512", "grid.context: expected a list: '512'"},
         Case{"backend", "[@hip]", "grid.backend.0: unknown backend: 'hip'; accepted: openmp, cuda, arm"},
         Case{"backend", "@[]", "grid.backend: expected at least one item: 'a list'"},
-        Case{"batch", "[1]\n  @page: 16",
-             "grid: unknown key: 'page'; accepted: context, codec, backend, batch, threads"},
+        Case{"batch", "[1]\n  @size: 16",
+             "grid: unknown key: 'size'; accepted: context, codec, backend, batch, page, threads"},
         Case{"measure", "{threads: @-2}", "measure.threads: expected a whole number from 0 to 65536: '-2'"}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -237,10 +237,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"", "exclude: @[]", "exclude: expected at least one item: 'a list'"},
         Case{"", "exclude: [@{}]",
              "exclude.0: expected at least one key: 'a map'; accepted: source, context, codec, backend, batch, "
-             "threads, workload"},
+             "page, threads, workload"},
         Case{"", "exclude: [{@codecs: raw}]",
-             "exclude.0: unknown key: 'codecs'; accepted: source, context, codec, backend, batch, threads, workload "
-             "(did you mean 'codec'?)"},
+             "exclude.0: unknown key: 'codecs'; accepted: source, context, codec, backend, batch, page, threads, "
+             "workload (did you mean 'codec'?)"},
         Case{"", "exclude: [{codec: @eigth}]",
              "exclude.0.codec: no such codec in this scenario: 'eigth'; accepted: raw, eight (did you mean 'eight'?)"},
         Case{"", "exclude: [{codec: [raw, @fp16]}]",
@@ -255,6 +255,7 @@ INSTANTIATE_TEST_SUITE_P(
              "exclude.0.backend: no such backend in this scenario: 'cuda'; accepted: openmp"},
         Case{"", "exclude: [{threads: @3}]", "exclude.0.threads: no such threads in this scenario: '3'; accepted: all"},
         Case{"", "exclude: [{batch: @3}]", "exclude.0.batch: no such batch in this scenario: '3'; accepted: 1"},
+        Case{"", "exclude: [{page: @64}]", "exclude.0.page: no such page in this scenario: '64'; accepted: 16"},
         Case{"", "exclude: [{workload: @attention}]",
              "exclude.0.workload: no such workload in this scenario: 'attention'; accepted: roundtrip"},
         Case{"", "exclude: @[{context: [512, 1024]}]", "exclude: leaves no cell: 'a list'"},
@@ -368,6 +369,8 @@ TEST(Refusals, NumbersOutOfRange) {
         {"batch", "[@1.0]"},
         {"batch", "[@1000001]"},
         {"batch", "[@1k]"},
+        {"batch", "[1]\n  page: [@0]"},
+        {"batch", "[1]\n  page: [@65537]"},
         {"measure", "{repetitions: @0}"},
         {"measure", "{repetitions: @5.0}"},
         {"measure", "{repetitions: @1000001}"},
@@ -411,7 +414,7 @@ TEST(Refusals, WholeFiles) {
     EXPECT_EQ(refusal("@kvstone: 1\ngrid: {codec: [raw]}\nworkloads: [roundtrip]"), "missing key: 'sources'");
     EXPECT_EQ(refusal("kvstone: 1\ngrid: @{context: [1]}"), "grid: missing key: 'codec'");
     EXPECT_EQ(refusal("kvstone: 1\ngrid: @[]"),
-              "grid: expected a map: 'a list'; accepted: context, codec, backend, batch, threads");
+              "grid: expected a map: 'a list'; accepted: context, codec, backend, batch, page, threads");
     EXPECT_EQ(refusal("kvstone: 1\nsources: [synthetic: {shape: gpt2}]\ngrid: @{codec: [raw]}\nworkloads: [roundtrip]"),
               "grid: a synthetic source has no length of its own: context must say how many tokens: 'a map'");
     EXPECT_EQ(refusal("kvstone: 1\ngrid: {codec: [raw], threads: [1]}\nmeasure: {threads: @1}"),
@@ -469,9 +472,10 @@ TEST(Refusals, OverridesAreNamed) {
     auto const told_of = [&yaml](std::string const& key, std::string const& value) {
         return told(yaml, {{{key, value}}, {}});
     };
-    EXPECT_EQ(told_of("grid.contxt", "[1]"),
-              "--set grid.contxt: grid: unknown key: 'contxt'; accepted: context, codec, backend, batch, threads (did "
-              "you mean 'context'?)");
+    EXPECT_EQ(
+        told_of("grid.contxt", "[1]"),
+        "--set grid.contxt: grid: unknown key: 'contxt'; accepted: context, codec, backend, batch, page, threads (did "
+        "you mean 'context'?)");
     EXPECT_EQ(told_of("grid.context", "[0]").substr(0, 60),
               "--set grid.context: grid.context.0: expected a number of tok");
     EXPECT_EQ(told_of("grid.context", "[1").substr(0, 34), "--set grid.context: broken YAML: e");
