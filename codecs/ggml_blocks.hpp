@@ -32,28 +32,44 @@ struct GgmlBlocks {
 
     KOKKOS_INLINE_FUNCTION static std::uint64_t of_vector(std::uint64_t dim) { return (dim + values - 1) / values; }
 
-    /// Step and origin of a block, and what values are multiplied by; before rounding to binary16.
+    /// Least and greatest value of a block. q8_0: 0 and the largest magnitude; q4_0 and q5_0: of two that are equal in
+    /// magnitude only the one that comes first, beside 0.
+    struct Ends {
+        float bottom;
+        float top;
+    };
+    template <class T>
+    KOKKOS_INLINE_FUNCTION static Ends ends_of(T const* block, std::uint64_t count) {
+        Ends ends{0, 0};
+        if constexpr (bits == 8) {
+            ends.top = largest_magnitude(block, count);
+        } else {
+            finite_ends(block, count, ends.bottom, ends.top);
+            if constexpr (with_least) {
+                if (ends.bottom == 0) ends.bottom = first_of_magnitude(block, count, 0);
+            } else if (-ends.bottom == ends.top) {
+                bool const negative = ends.top != 0 && first_of_magnitude(block, count, ends.top) < 0;
+                ends = negative ? Ends{ends.bottom, 0} : Ends{0, Kokkos::fabs(ends.top)};
+            }
+        }
+        return ends;
+    }
+
+    /// Step and origin of a block before they are rounded to binary16, and what values are multiplied by.
     struct Step {
         float step;
         float least;
         float inverse;
     };
-    template <class T>
-    KOKKOS_INLINE_FUNCTION static Step step_of(T const* block, std::uint64_t count) {
+    KOKKOS_INLINE_FUNCTION static Step step_of(Ends const& ends) {
         Step made{0, 0, 0};
-        float bottom = 0;
-        float top = 0;
-        if constexpr (bits != 8) finite_ends(block, count, bottom, top);
         if constexpr (with_least) {
-            if (bottom == 0) bottom = first_of_magnitude(block, count, 0);
-            made.least = bottom;
-            made.step = top == bottom ? 0.0F : (top - bottom) / static_cast<float>(high);
+            made.least = ends.bottom;
+            made.step = ends.top == ends.bottom ? 0.0F : (ends.top - ends.bottom) / static_cast<float>(high);
         } else if constexpr (bits == 8) {
-            made.step = largest_magnitude(block, count) / 127.0F;
+            made.step = ends.top / 127.0F;
         } else {
-            float extreme = -bottom > top ? bottom : top;
-            if (-bottom == top) extreme = top == 0 ? 0.0F : first_of_magnitude(block, count, top);
-            made.step = extreme / static_cast<float>(-offset);
+            made.step = (-ends.bottom > ends.top ? ends.bottom : ends.top) / static_cast<float>(-offset);
         }
         // Any factor does where the step, as binary16, is zero or too large to mean anything.
         float const inverse = 1.0F / made.step;
@@ -77,25 +93,35 @@ struct GgmlBlocks {
         std::uint64_t channel = 0;
         for (std::uint64_t first = 0; first < of_page; first += blocks_at_a_time) {
             auto const now = of_page - first < blocks_at_a_time ? of_page - first : blocks_at_a_time;
-            std::int32_t words[blocks_at_a_time * values];
-            std::uint8_t codes[blocks_at_a_time * values];
-            float steps[blocks_at_a_time];
-            float leasts[blocks_at_a_time];
+            T const* blocks[blocks_at_a_time];
+            std::uint64_t counts[blocks_at_a_time];
+            float bottoms[blocks_at_a_time];
+            float tops[blocks_at_a_time];
             for (std::uint64_t b = 0; b < now; ++b) {
-                T const* const block = page.vector(token) + channel;
-                auto const left = page.dim - channel;
-                if (left >= values) {
-                    quantise(block, words + b * values, steps[b], leasts[b]);
-                } else {
-                    T padded[values];
-                    for (std::uint64_t i = 0; i < values; ++i) padded[i] = block[i < left ? i : left - 1];
-                    quantise(padded, words + b * values, steps[b], leasts[b]);
-                }
+                blocks[b] = page.vector(token) + channel;
+                counts[b] = page.dim - channel < values ? page.dim - channel : values;
+                auto const ends = counts[b] == values ? ends_of(blocks[b], values) : ends_of(blocks[b], counts[b]);
+                bottoms[b] = ends.bottom;
+                tops[b] = ends.top;
                 channel += values;
                 if (channel >= page.dim) {
                     channel = 0;
                     ++token;
                 }
+            }
+            float steps[blocks_at_a_time];
+            float leasts[blocks_at_a_time];
+            float inverses[blocks_at_a_time];
+            for (std::uint64_t b = 0; b < now; ++b) {
+                auto const made = step_of({bottoms[b], tops[b]});
+                steps[b] = made.step;
+                leasts[b] = made.least;
+                inverses[b] = made.inverse;
+            }
+            std::int32_t words[blocks_at_a_time * values];
+            std::uint8_t codes[blocks_at_a_time * values];
+            for (std::uint64_t b = 0; b < now; ++b) {
+                quantise(blocks[b], counts[b], leasts[b], inverses[b], words + b * values);
             }
             for (std::uint64_t i = 0; i < now * values; ++i) codes[i] = static_cast<std::uint8_t>(words[i]);
             Float16 halves[2][blocks_at_a_time];
@@ -163,27 +189,27 @@ struct GgmlBlocks {
         return from_float<T>(with_least ? number * step + least : number * step);
     }
 
-    /// Stored codes of one block. NaN counts as 0; Inf takes the last code on its side.
+    /// Stored codes of one block, filled up with its last value. NaN counts as 0; Inf takes the last code on its side.
     template <class T>
-    KOKKOS_INLINE_FUNCTION static void quantise(T const* __restrict__ block, std::int32_t* __restrict__ words,
-                                                float& step, float& least) {
-        auto const made = step_of(block, values);
-        step = made.step;
-        least = made.least;
-        constexpr auto bottom = static_cast<float>(low);
-        constexpr auto top = static_cast<float>(high);
-        for (std::uint64_t i = 0; i < values; ++i) {
-            float const input = to_float(block[i]);
-            float code = ((input == input ? input : 0.0F) - made.least) * made.inverse;
-            code = code > top ? top : code;
-            code = code < bottom ? bottom : code;
-            if constexpr (bits == 8) {
-                // To nearest, ties away from zero: the float below a half, so that 0.49999997 is not one.
-                words[i] = static_cast<std::int32_t>(code + Kokkos::copysign(0.49999997F, code));
-            } else {
-                words[i] = static_cast<std::int32_t>(code + (static_cast<float>(offset) + 0.5F));
+    KOKKOS_INLINE_FUNCTION static void quantise(T const* __restrict__ block, std::uint64_t count, float least,
+                                                float inverse, std::int32_t* __restrict__ words) {
+        if (count == values) {
+            for (std::uint64_t i = 0; i < values; ++i) words[i] = code_of(to_float(block[i]), least, inverse);
+        } else {
+            for (std::uint64_t i = 0; i < values; ++i) {
+                words[i] = code_of(to_float(block[i < count ? i : count - 1]), least, inverse);
             }
         }
+    }
+    KOKKOS_INLINE_FUNCTION static std::int32_t code_of(float value, float least, float inverse) {
+        constexpr auto bottom = static_cast<float>(low);
+        constexpr auto top = static_cast<float>(high);
+        float code = ((value == value ? value : 0.0F) - least) * inverse;
+        code = code > top ? top : code;
+        code = code < bottom ? bottom : code;
+        // To nearest, ties away from zero: the float below a half, so that 0.49999997 is not one.
+        if constexpr (bits == 8) return static_cast<std::int32_t>(code + Kokkos::copysign(0.49999997F, code));
+        return static_cast<std::int32_t>(code + (static_cast<float>(offset) + 0.5F));
     }
 
     /// Codes of one block behind its header: high bits of five, then low and high half of the block in one byte.

@@ -88,7 +88,7 @@ class GgmlQuantiser : public Quantiser {
     }
 
     static void bound_block(float const* values, std::uint64_t count, double* bounds) {
-        auto const made = Blocks::step_of(values, count);
+        auto const made = Blocks::step_of(Blocks::ends_of(values, count));
         double const step = made.step;
         double const least = made.least;
         constexpr double levels = std::max(-Blocks::low, Blocks::high);
