@@ -4,7 +4,6 @@
 #include <optional>
 #include <stdexcept>
 
-#include "backends/copy_vectors.hpp"
 #include "codecs/container.hpp"
 #include "codecs/sections.hpp"
 #include "codecs/stream_run.hpp"
