@@ -91,7 +91,7 @@ class TokenStreams : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Registry, TokenStreams, testing::ValuesIn(texts()), test_name);
 
 TEST_P(TokenStreams, AreTheBulkEncodingInAnyChunks) {
-    for (std::uint64_t const tokens : {0, 1, 15, 16, 17, 33, 133, 165, 301}) {
+    for (std::uint64_t const tokens : {0, 1, 15, 33, 165}) {
         auto const shape = with_tokens(tokens);
         auto const type = tokens % 3 == 0 ? ElementType::f16 : ElementType::f32;
         TestTensor const tensor(shape, type, test_values(shape), tokens % 2 == 0);
