@@ -21,6 +21,7 @@ template <class Space, class T>
 void copy_vectors(Space const& space, KvSpan<T const> from, KvSpan<T> to) {
     auto const heads = from.shape.heads;
     auto const dim = from.shape.dim;
+    if (from.shape.values() == 0) return;  // no memory may stand behind it
     if constexpr (runs_on_host<Space>) {
         bool const runs = from.strides.token == dim && to.strides.token == dim;
         auto const run_tokens = runs ? from.shape.tokens : 1;
