@@ -204,6 +204,16 @@ KOKKOS_INLINE_FUNCTION void unpack_words(std::byte const* packed, std::uint64_t 
     }
 }
 
+/// action(code) with a code of the type that holds `bits` bits: std::uint8_t up to 8, std::uint16_t above.
+template <class Action>
+void with_code_type(unsigned bits, Action const& action) {
+    if (bits > 8) {
+        action(std::uint16_t{});
+    } else {
+        action(std::uint8_t{});
+    }
+}
+
 /// The same with the number of bits known when running. Code is std::uint8_t up to 8 bits, std::uint16_t from 9 to 12.
 template <class Code>
 KOKKOS_INLINE_FUNCTION void pack_codes(unsigned bits, Code const* codes, std::uint64_t count, std::byte* packed) {

@@ -41,9 +41,9 @@ struct TokenGroups {
             float most[groups_at_a_time];
             GridSteps steps;
             for (std::uint64_t t = 0; t < tokens; ++t) ends(page.vector(t), page.dim, g, now, t * now, least, most);
-            auto const place = g;  // pages of several tokens have all their groups here: g is 0
-            grid.store(least, most, tokens * now, to[1] + place * scale_bytes(grid.format),
-                       to[2] + place * grid.zero_bytes_of_group(), steps);
+            // Where a page has several tokens, this is all of their groups, and g is 0.
+            grid.store(least, most, tokens * now, to[1] + g * scale_bytes(grid.format),
+                       to[2] + g * grid.zero_bytes_of_group(), steps);
             auto const row = packed_bytes(page.dim, grid.bits);
             for (std::uint64_t t = 0; t < tokens; ++t) {
                 code(page.vector(t), page.dim, g, now, t * now, steps, to[0] + t * row);

@@ -135,17 +135,16 @@ KOKKOS_INLINE_FUNCTION void store_zeros(ScaleFormat format, float* zeros, std::u
 /// Largest magnitude of the finite values; 0 where there is none.
 template <class T>
 KOKKOS_INLINE_FUNCTION float largest_magnitude(T const* values, std::uint64_t count) {
-    constexpr std::int32_t infinity = 0x7f800000;
     std::int32_t most = 0;
     for (std::uint64_t i = 0; i < count; ++i) {
         auto const key = Kokkos::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
         most = key > most ? key : most;
     }
-    if (most >= infinity) {
+    if (most >= infinity_bits) {
         most = 0;
         for (std::uint64_t i = 0; i < count; ++i) {
             auto const key = Kokkos::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
-            if (key < infinity && key > most) most = key;
+            if (key < infinity_bits && key > most) most = key;
         }
     }
     return Kokkos::bit_cast<float>(most);
@@ -155,7 +154,6 @@ KOKKOS_INLINE_FUNCTION float largest_magnitude(T const* values, std::uint64_t co
 /// minimum over floats, which must mind NaN, does not vectorise.
 template <class T>
 KOKKOS_INLINE_FUNCTION void finite_ends(T const* __restrict__ values, std::uint64_t count, float& low, float& high) {
-    constexpr std::int32_t infinity = 0x7f800000;
     std::int32_t least = INT32_MAX;
     std::int32_t most = INT32_MIN;
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -163,12 +161,12 @@ KOKKOS_INLINE_FUNCTION void finite_ends(T const* __restrict__ values, std::uint6
         least = key < least ? key : least;
         most = key > most ? key : most;
     }
-    if (most >= infinity || least <= ~infinity) {
+    if (most >= infinity_bits || least <= ~infinity_bits) {
         least = INT32_MAX;
         most = INT32_MIN;
         for (std::uint64_t i = 0; i < count; ++i) {
             auto const key = ordered(to_float(values[i]));
-            if (key >= infinity || key <= ~infinity) continue;
+            if (key >= infinity_bits || key <= ~infinity_bits) continue;
             least = key < least ? key : least;
             most = key > most ? key : most;
         }

@@ -183,19 +183,11 @@ class BlockNormQuantiser : public Quantiser {
 
     template <class Space, class T>
     void encode(Space const& space, Section const& section, KvSpan<T const> values, Planes planes, Workspace) const {
-        if (grid_.bits > 8) {
-            encode_codes<std::uint16_t>(space, section, values, planes);
-        } else {
-            encode_codes<std::uint8_t>(space, section, values, planes);
-        }
+        with_code_type(grid_.bits, [&]<class Code>(Code) { encode_codes<Code>(space, section, values, planes); });
     }
     template <class Space, class T>
     void decode(Space const& space, Section const& section, ConstPlanes planes, KvSpan<T> values, Workspace) const {
-        if (grid_.bits > 8) {
-            decode_codes<std::uint16_t>(space, section, planes, values);
-        } else {
-            decode_codes<std::uint8_t>(space, section, planes, values);
-        }
+        with_code_type(grid_.bits, [&]<class Code>(Code) { decode_codes<Code>(space, section, planes, values); });
     }
     void error_bounds(Section const& section, float const* values, double* bounds) const;
 

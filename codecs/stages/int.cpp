@@ -59,19 +59,12 @@ class Int : public Quantiser {
     template <class Space, class T>
     void encode(Space const& space, Section const& section, KvSpan<T const> values, Planes planes,
                 Workspace workspace) const {
-        if (grid_.bits > 8) {
-            encode_codes<std::uint16_t>(space, section, values, planes, workspace);
-        } else {
-            encode_codes<std::uint8_t>(space, section, values, planes, workspace);
-        }
+        with_code_type(grid_.bits,
+                       [&]<class Code>(Code) { encode_codes<Code>(space, section, values, planes, workspace); });
     }
     template <class Space, class T>
     void decode(Space const& space, Section const& section, ConstPlanes planes, KvSpan<T> values, Workspace) const {
-        if (grid_.bits > 8) {
-            decode_codes<std::uint16_t>(space, section, planes, values);
-        } else {
-            decode_codes<std::uint8_t>(space, section, planes, values);
-        }
+        with_code_type(grid_.bits, [&]<class Code>(Code) { decode_codes<Code>(space, section, planes, values); });
     }
     void error_bounds(Section const& section, float const* values, double* bounds) const;
 
@@ -118,10 +111,17 @@ class Int : public Quantiser {
                  {planes[1].data, groups * of_scale, tail * of_scale},
                  {grid_.symmetric ? planes[1].data : planes[2].data, groups * of_zero, tail * of_zero}}};
     }
-    template <class Code>
-    SharedGroups<Code> shared_groups(Section const& section, std::byte const* scales, std::byte const* zeros) const {
+    /// The payload by pages where scales are shared.
+    template <class Byte, class AnyPlanes>
+    std::array<PagePlane<Byte>, 1> payload_by_pages(Section const& section, AnyPlanes planes) const {
+        auto const row = packed_bytes(section.shape.dim, grid_.bits);
+        return {{{planes[0].data, shared_tokens * row, section.shape.tokens % shared_tokens * row}}};
+    }
+    template <class Code, class AnyPlanes>
+    SharedGroups<Code> shared_groups(Section const& section, AnyPlanes planes) const {
         std::uint64_t const per_layer = axis_ == Axis::layer ? 1 : axis_ == Axis::head ? section.shape.heads : 0;
-        return {grid_, scales, zeros, per_layer, axis_ == Axis::head ? std::uint64_t{1} : std::uint64_t{0}};
+        return {grid_, planes[1].data, grid_.symmetric ? planes[1].data : planes[2].data, per_layer,
+                axis_ == Axis::head ? std::uint64_t{1} : std::uint64_t{0}};
     }
 
   public:  // named and public, as functions with kernels have to be
@@ -130,53 +130,41 @@ class Int : public Quantiser {
                       Workspace workspace) const {
         if (shared()) {
             store_shared(space, section, values, planes, workspace);
-            auto const row = packed_bytes(section.shape.dim, grid_.bits);
-            auto const* const zeros = grid_.symmetric ? planes[1].data : planes[2].data;
-            auto const left = section.shape.tokens % shared_tokens;
-            std::array<PagePlane<std::byte>, 1> const payload{{{planes[0].data, shared_tokens * row, left * row}}};
-            encode_pages(space, values, shared_tokens, payload, shared_groups<Code>(section, planes[1].data, zeros));
+            encode_pages(space, values, shared_tokens, payload_by_pages<std::byte>(section, planes),
+                         shared_groups<Code>(section, planes));
             return;
         }
-        auto const pages = by_pages<std::byte>(section, planes);
-        auto const tokens = page_size(section);
-        auto const group = group_of(section);
-        if (axis_ == Axis::channel) {
-            encode_pages(space, values, tokens, pages, ChannelGroups<Code>{grid_});
-        } else if (group == 32) {
-            encode_pages(space, values, tokens, pages, TokenGroups<Code, 32>{grid_, group});
-        } else if (group == 64) {
-            encode_pages(space, values, tokens, pages, TokenGroups<Code, 64>{grid_, group});
-        } else if (group == 128) {
-            encode_pages(space, values, tokens, pages, TokenGroups<Code, 128>{grid_, group});
-        } else {
-            encode_pages(space, values, tokens, pages, TokenGroups<Code, 0>{grid_, group});
-        }
+        with_groups<Code>(section, [&](auto const& groups) {
+            encode_pages(space, values, page_size(section), by_pages<std::byte>(section, planes), groups);
+        });
     }
 
     template <class Code, class Space, class T>
     void decode_codes(Space const& space, Section const& section, ConstPlanes planes, KvSpan<T> values) const {
         if (shared()) {
-            auto const row = packed_bytes(section.shape.dim, grid_.bits);
-            auto const* const zeros = grid_.symmetric ? planes[1].data : planes[2].data;
-            auto const left = section.shape.tokens % shared_tokens;
-            std::array<PagePlane<std::byte const>, 1> const payload{
-                {{planes[0].data, shared_tokens * row, left * row}}};
-            decode_pages(space, payload, shared_tokens, values, shared_groups<Code>(section, planes[1].data, zeros));
+            decode_pages(space, payload_by_pages<std::byte const>(section, planes), shared_tokens, values,
+                         shared_groups<Code>(section, planes));
             return;
         }
-        auto const pages = by_pages<std::byte const>(section, planes);
-        auto const tokens = page_size(section);
+        with_groups<Code>(section, [&](auto const& groups) {
+            decode_pages(space, by_pages<std::byte const>(section, planes), page_size(section), values, groups);
+        });
+    }
+
+    /// Calls action(kernel) with the kernel of groups that do not go beyond a page.
+    template <class Code, class Action>
+    void with_groups(Section const& section, Action const& action) const {
         auto const group = group_of(section);
         if (axis_ == Axis::channel) {
-            decode_pages(space, pages, tokens, values, ChannelGroups<Code>{grid_});
+            action(ChannelGroups<Code>{grid_});
         } else if (group == 32) {
-            decode_pages(space, pages, tokens, values, TokenGroups<Code, 32>{grid_, group});
+            action(TokenGroups<Code, 32>{grid_, group});
         } else if (group == 64) {
-            decode_pages(space, pages, tokens, values, TokenGroups<Code, 64>{grid_, group});
+            action(TokenGroups<Code, 64>{grid_, group});
         } else if (group == 128) {
-            decode_pages(space, pages, tokens, values, TokenGroups<Code, 128>{grid_, group});
+            action(TokenGroups<Code, 128>{grid_, group});
         } else {
-            decode_pages(space, pages, tokens, values, TokenGroups<Code, 0>{grid_, group});
+            action(TokenGroups<Code, 0>{grid_, group});
         }
     }
 
