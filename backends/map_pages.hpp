@@ -33,6 +33,7 @@ struct Page {
     std::uint64_t layer;  ///< within the box, as head and token
     std::uint64_t head;
     std::uint64_t token;
+    bool streaming = false;  ///< vectors start cache lines and may be written past the cache, whole lines at a time
 
     KOKKOS_INLINE_FUNCTION T* vector(std::uint64_t t) const { return values + t * stride; }
 };
@@ -78,7 +79,8 @@ struct PageGrid {
                 shape.dim,
                 layer,
                 head % shape.heads,
-                token};
+                token,
+                false};
     }
 
     KvShape shape;
@@ -122,6 +124,11 @@ inline std::uint64_t pages_at_a_time(PageGrid const& grid, std::array<PagePlane<
     if (aligned_values > most_values) return std::max<std::uint64_t>(1, most_values / values);
     return least * std::max<std::uint64_t>(1, most_values / 2 / aligned_values);
 }
+
+/// Whether an operation reads its page once from front to back through load_lanes(), which looks ahead, before it does
+/// anything else, and writes every value of a page once, in whole lines wherever they fit in, as `streaming` tells it.
+template <class Operation>
+concept WholeLines = Operation::whole_lines;
 
 /// Calls work(head, first page, pages) over all pages, `at_a_time` of them together. Host only.
 template <class Space, class Work>
@@ -199,9 +206,11 @@ void encode_pages(Space const& space, KvSpan<T const> values, std::uint64_t page
             auto const begin = to;
             for (std::uint64_t i = 0; i < count; ++i) {
                 auto const page = grid.page(values, head, first + i);
-                auto const ahead = at_a_time * page_tokens;
-                for (std::uint64_t t = 0; t < page.tokens; ++t) {
-                    prefetch(page.vector(t + ahead), page.dim * sizeof(T));
+                if constexpr (!WholeLines<Operation>) {
+                    auto const ahead = at_a_time * page_tokens;
+                    for (std::uint64_t t = 0; t < page.tokens; ++t) {
+                        prefetch(page.vector(t + ahead), page.dim * sizeof(T));
+                    }
                 }
                 operation(widened(page, wide), to);
                 bool const full = page.tokens == page_tokens;
@@ -225,6 +234,14 @@ void encode_pages(Space const& space, KvSpan<T const> values, std::uint64_t page
     }
 }
 
+/// Whether every vector starts a cache line.
+template <class T>
+inline bool starts_lines(KvSpan<T> const& values) {
+    auto const& strides = values.strides;
+    auto const place = reinterpret_cast<std::uintptr_t>(values.data) / sizeof(T);
+    return (place | strides.layer | strides.head | strides.token) % line_values<T> == 0;
+}
+
 /// operation(std::array<std::byte const*, Planes> const& coded, Page<T>) for every page: it writes all of its values.
 template <class Space, class T, std::size_t Planes, class Operation>
 void decode_pages(Space const& space, std::array<PagePlane<std::byte const>, Planes> planes, std::uint64_t page_tokens,
@@ -234,9 +251,11 @@ void decode_pages(Space const& space, std::array<PagePlane<std::byte const>, Pla
         auto const at_a_time = pages_at_a_time(grid, planes);
         bool const streaming = values.shape.values() * sizeof(T) >= streaming_from_bytes;
         bool const packed = values.strides.token == values.shape.dim;
+        constexpr bool direct = WholeLines<Operation> && std::is_same_v<T, float>;
+        bool const lines = streaming && starts_lines(values);
         share_pages(space, grid, at_a_time, [=](std::uint64_t head, std::uint64_t first, std::uint64_t count) {
             auto const dim = values.shape.dim;
-            auto* const stage = thread_stage<float>(at_a_time * page_tokens * dim);
+            auto* const stage = direct ? nullptr : thread_stage<float>(at_a_time * page_tokens * dim);
             std::uint64_t tokens = 0;
             for (std::uint64_t i = 0; i < count; ++i) {
                 std::array<std::byte const*, Planes> from;
@@ -244,11 +263,17 @@ void decode_pages(Space const& space, std::array<PagePlane<std::byte const>, Pla
                     from[p] = planes[p].data + grid.offset(planes[p], head, first + i);
                     prefetch(from[p] + at_a_time * planes[p].full_bytes, planes[p].full_bytes);
                 }
-                auto const place = grid.page(values, head, first + i);
-                operation(from, Page<float>{stage + tokens * dim, dim, place.tokens, dim, place.layer, place.head,
-                                            place.token});
-                tokens += place.tokens;
+                auto place = grid.page(values, head, first + i);
+                if constexpr (direct) {
+                    place.streaming = lines;
+                    operation(from, place);
+                } else {
+                    operation(from, Page<float>{stage + tokens * dim, dim, place.tokens, dim, place.layer, place.head,
+                                                place.token});
+                    tokens += place.tokens;
+                }
             }
+            if constexpr (direct) return;
             auto const target = grid.page(values, head, first);
             if (packed) {
                 narrow_block(stage, target.values, tokens * dim, streaming);

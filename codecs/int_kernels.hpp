@@ -21,6 +21,8 @@ using ConstIntPlaces = std::array<std::byte const*, 3>;
 /// page, so that there are enough scales for loops over them.
 template <class Code, unsigned fixed>
 struct TokenGroups {
+    static constexpr bool whole_lines = true;
+
     UniformGrid grid;
     std::uint64_t group;  ///< a multiple of 8, or the vector
 
@@ -31,72 +33,73 @@ struct TokenGroups {
         return groups > groups_at_a_time ? 1 : std::min<std::uint64_t>(groups_at_a_time / groups, 16);
     }
 
+    /// Groups of a vector that have all their values.
+    KOKKOS_INLINE_FUNCTION std::uint64_t whole(std::uint64_t dim) const { return dim / size(); }
+
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, IntPlaces const& to) const {
         auto const groups = (page.dim + size() - 1) / size();
-        auto const tokens = page.tokens;
+        auto const row = packed_bytes(page.dim, grid.bits);
         for (std::uint64_t g = 0; g < groups; g += groups_at_a_time) {
             auto const now = groups - g < groups_at_a_time ? groups - g : groups_at_a_time;
             float least[groups_at_a_time];
             float most[groups_at_a_time];
             GridSteps steps;
-            for (std::uint64_t t = 0; t < tokens; ++t) ends(page.vector(t), page.dim, g, now, t * now, least, most);
+            ends(page, g, now, least, most);
             // Where a page has several tokens, this is all of their groups, and g is 0.
-            grid.store(least, most, tokens * now, to[1] + g * scale_bytes(grid.format),
+            grid.store(least, most, page.tokens * now, to[1] + g * scale_bytes(grid.format),
                        to[2] + g * grid.zero_bytes_of_group(), steps);
-            auto const row = packed_bytes(page.dim, grid.bits);
-            for (std::uint64_t t = 0; t < tokens; ++t) {
-                code(page.vector(t), page.dim, g, now, t * now, steps, to[0] + t * row);
+            for (std::uint64_t t = 0; t < page.tokens; ++t) {
+                code(page.vector(t), page.dim, g, now, steps.zero + t * now, steps.inverse + t * now, to[0] + t * row);
             }
         }
     }
 
+    /// Ends of `groups` groups from `first` on of each token.
     template <class T>
-    KOKKOS_INLINE_FUNCTION void ends(T const* values, std::uint64_t dim, std::uint64_t first, std::uint64_t groups,
-                                     std::uint64_t at, float* least, float* most) const {
-        for (std::uint64_t g = 0; g < groups; ++g) {
-            auto const from = (first + g) * size();
-            if (from + size() <= dim) {
-                grid.range(values + from, size(), least[at + g], most[at + g]);
-            } else {
-                grid.range(values + from, dim - from, least[at + g], most[at + g]);
+    KOKKOS_INLINE_FUNCTION void ends(Page<T const> const& page, std::uint64_t first, std::uint64_t groups,
+                                     float* least, float* most) const {
+        if (fixed > 0 && page.dim % size() == 0) {
+            GroupPlaces<T const> const places(page.values + first * size(), page.stride, groups, size());
+            grid.template ranges<fixed>(places, page.tokens * groups, least, most);
+            return;
+        }
+        for (std::uint64_t t = 0; t < page.tokens; ++t) {
+            for (std::uint64_t g = 0; g < groups; ++g) {
+                auto const from = (first + g) * size();
+                auto const count = page.dim - from < size() ? page.dim - from : size();
+                grid.range(page.vector(t) + from, count, least[t * groups + g], most[t * groups + g]);
             }
         }
     }
 
+    /// Codes of `groups` groups from `first` on of one vector, with the origin and factor of each.
     template <class T>
     KOKKOS_INLINE_FUNCTION void code(T const* values, std::uint64_t dim, std::uint64_t first, std::uint64_t groups,
-                                     std::uint64_t at, GridSteps const& steps, std::byte* row) const {
+                                     float const* zero, float const* inverse, std::byte* row) const {
         Code codes[codes_at_a_time];
-        std::uint64_t held = 0;
-        auto begin = first * size();
-        for (std::uint64_t g = 0; g < groups; ++g) {
-            auto const* const zero = steps.zero + at + g;
-            auto const* const inverse = steps.inverse + at + g;
-            auto const from = (first + g) * size();
-            if (fixed > 0 && from + fixed <= dim) {
-                grid.quantise<0>(values + from, fixed, zero, inverse, codes + held);
-                held += fixed;
-            } else {
-                auto left = dim - from < size() ? dim - from : size();
-                for (auto at_value = from; left > 0;) {
-                    auto const now = codes_at_a_time - held < left ? codes_at_a_time - held : left;
-                    grid.quantise<0>(values + at_value, now, zero, inverse, codes + held);
-                    at_value += now;
-                    left -= now;
-                    held += now;
-                    if (held == codes_at_a_time) flush(codes, held, begin, row);
-                }
+        auto const begin = first * size();
+        auto const end = (first + groups) * size() < dim ? (first + groups) * size() : dim;
+        for (auto from = begin; from < end; from += codes_at_a_time) {
+            auto const count = end - from < codes_at_a_time ? end - from : codes_at_a_time;
+            std::uint64_t done = 0;
+            if constexpr (fixed > 0) {
+                done = count / fixed * fixed;
+                auto const g = (from - begin) / fixed;
+                grid.template quantise<fixed>(values + from, done, zero + g, inverse + g, codes);
             }
-            if (held == codes_at_a_time) flush(codes, held, begin, row);
+            for (std::uint64_t now = 0; done < count; done += now) {
+                auto const g = (from + done - begin) / size();
+                now = piece(from + done, count - done);
+                grid.template quantise<0>(values + from + done, now, zero + g, inverse + g, codes + done);
+            }
+            pack_codes(grid.bits, codes, count, row + from * grid.bits / 8);
         }
-        flush(codes, held, begin, row);
     }
-    KOKKOS_INLINE_FUNCTION void flush(Code const* codes, std::uint64_t& held, std::uint64_t& begin,
-                                      std::byte* row) const {
-        pack_codes(grid.bits, codes, held, row + begin * grid.bits / 8);
-        begin += held;
-        held = 0;
+    /// Values from `from` on, `left` at the most, that belong to one group.
+    KOKKOS_INLINE_FUNCTION std::uint64_t piece(std::uint64_t from, std::uint64_t left) const {
+        auto const in_group = size() - from % size();
+        return in_group < left ? in_group : left;
     }
 
     template <class T>
@@ -109,32 +112,32 @@ struct TokenGroups {
             grid.load(page.tokens * now, from[1] + g * scale_bytes(grid.format),
                       from[2] + g * grid.zero_bytes_of_group(), steps);
             for (std::uint64_t t = 0; t < page.tokens; ++t) {
-                decode(from[0] + t * row, page.dim, g, now, t * now, steps, page.vector(t));
+                decode(from[0] + t * row, page, t, g, now, steps.zero + t * now, steps.scale + t * now);
             }
         }
     }
     template <class T>
-    KOKKOS_INLINE_FUNCTION void decode(std::byte const* row, std::uint64_t dim, std::uint64_t first,
-                                       std::uint64_t groups, std::uint64_t at, GridSteps const& steps,
-                                       T* values) const {
+    KOKKOS_INLINE_FUNCTION void decode(std::byte const* row, Page<T> const& page, std::uint64_t token,
+                                       std::uint64_t first, std::uint64_t groups, float const* zero,
+                                       float const* scale) const {
         Code codes[codes_at_a_time];
-        auto const end = (first + groups) * size() < dim ? (first + groups) * size() : dim;
-        for (auto from = first * size(); from < end; from += codes_at_a_time) {
+        T* const values = page.vector(token);
+        auto const begin = first * size();
+        auto const end = (first + groups) * size() < page.dim ? (first + groups) * size() : page.dim;
+        for (auto from = begin; from < end; from += codes_at_a_time) {
             auto const count = end - from < codes_at_a_time ? end - from : codes_at_a_time;
             unpack_codes(grid.bits, row + from * grid.bits / 8, count, codes);
-            for (std::uint64_t done = 0; done < count;) {
-                auto const g = (from + done) / size();
-                auto const left = (g + 1) * size() - from - done;
-                auto const* const zero = steps.zero + at + g - first;
-                auto const* const scale = steps.scale + at + g - first;
-                if (fixed > 0 && left == fixed && count - done >= fixed) {
-                    grid.restore<0>(codes + done, fixed, zero, scale, values + from + done);
-                    done += fixed;
-                } else {
-                    auto const now = count - done < left ? count - done : left;
-                    grid.restore<0>(codes + done, now, zero, scale, values + from + done);
-                    done += now;
-                }
+            std::uint64_t done = 0;
+            if constexpr (fixed > 0) {
+                done = count / fixed * fixed;
+                auto const g = (from - begin) / fixed;
+                grid.template restore<fixed>(codes, done, zero + g, scale + g, values + from, page.streaming);
+            }
+            for (std::uint64_t now = 0; done < count; done += now) {
+                auto const g = (from + done - begin) / size();
+                now = piece(from + done, count - done);
+                bool const lines = page.streaming && (from + done) % line_values<T> == 0;
+                grid.template restore<0>(codes + done, now, zero + g, scale + g, values + from + done, lines);
             }
         }
     }
@@ -143,6 +146,8 @@ struct TokenGroups {
 /// One group for each channel of a page of tokens.
 template <class Code>
 struct ChannelGroups {
+    static constexpr bool whole_lines = true;
+
     UniformGrid grid;
 
     template <class T>
@@ -158,7 +163,7 @@ struct ChannelGroups {
                        to[2] + first * grid.zero_bytes_of_group(), steps);
             Code codes[codes_at_a_time];
             for (std::uint64_t t = 0; t < page.tokens; ++t) {
-                grid.quantise<1>(page.vector(t) + first, count, steps.zero, steps.inverse, codes);
+                grid.template quantise<1>(page.vector(t) + first, count, steps.zero, steps.inverse, codes);
                 pack_codes(grid.bits, codes, count, to[0] + t * row + first * grid.bits / 8);
             }
         }
@@ -175,7 +180,7 @@ struct ChannelGroups {
             Code codes[codes_at_a_time];
             for (std::uint64_t t = 0; t < page.tokens; ++t) {
                 unpack_codes(grid.bits, from[0] + t * row + first * grid.bits / 8, count, codes);
-                grid.restore<1>(codes, count, steps.zero, steps.scale, page.vector(t) + first);
+                grid.template restore<1>(codes, count, steps.zero, steps.scale, page.vector(t) + first, page.streaming);
             }
         }
     }
@@ -208,6 +213,8 @@ struct ChannelGroups {
 /// One group for many vectors, its scale stored before: per tensor, layer or head.
 template <class Code>
 struct SharedGroups {
+    static constexpr bool whole_lines = true;
+
     UniformGrid grid;
     std::byte const* scales;
     std::byte const* zeros;
@@ -225,7 +232,7 @@ struct SharedGroups {
         for (std::uint64_t t = 0; t < page.tokens; ++t) {
             for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
                 auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
-                grid.quantise<0>(page.vector(t) + first, count, &zero, &inverse, codes);
+                grid.template quantise<0>(page.vector(t) + first, count, &zero, &inverse, codes);
                 pack_codes(grid.bits, codes, count, to[0] + t * row + first * grid.bits / 8);
             }
         }
@@ -241,7 +248,7 @@ struct SharedGroups {
             for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
                 auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
                 unpack_codes(grid.bits, from[0] + t * row + first * grid.bits / 8, count, codes);
-                grid.restore<0>(codes, count, &zero, &scale, page.vector(t) + first);
+                grid.template restore<0>(codes, count, &zero, &scale, page.vector(t) + first, page.streaming);
             }
         }
     }

@@ -10,6 +10,8 @@
 #include <Kokkos_Core.hpp>
 
 #include "backends/floats.hpp"
+#include "backends/group_ends.hpp"
+#include "backends/half_lanes.hpp"
 #include "codecs/options.hpp"
 
 namespace kvstone {
@@ -67,22 +69,16 @@ KOKKOS_INLINE_FUNCTION unsigned log8_code(float scale) {
     return code;
 }
 
-KOKKOS_INLINE_FUNCTION void load_halves(std::byte const* place, std::uint64_t count, float* values) {
-    for (std::uint64_t i = 0; i < count; ++i) values[i] = to_float(get_as<Float16>(place + i * sizeof(Float16)));
-}
 /// Stores values as halves, saturated, and replaces them by what was stored.
 KOKKOS_INLINE_FUNCTION void store_halves(float* values, std::uint64_t count, std::byte* place) {
-    for (std::uint64_t i = 0; i < count; ++i) {
-        auto const half = saturated_half(values[i]);
-        put_as(place + i * sizeof(Float16), half);
-        values[i] = to_float(half);
-    }
+    saturated_halves_of(values, count, place);
+    floats_of_halves(place, count, values);
 }
 
 KOKKOS_INLINE_FUNCTION void load_scales(ScaleFormat format, std::byte const* place, std::uint64_t count,
                                         float* scales) {
     if (format == ScaleFormat::fp16) {
-        load_halves(place, count, scales);
+        floats_of_halves(place, count, scales);
     } else if (format == ScaleFormat::fp32) {
         std::memcpy(scales, place, count * sizeof(float));
     } else {
@@ -121,7 +117,7 @@ KOKKOS_INLINE_FUNCTION void load_zeros(ScaleFormat format, std::byte const* plac
     if (format == ScaleFormat::fp32) {
         std::memcpy(zeros, place, count * sizeof(float));
     } else {
-        load_halves(place, count, zeros);
+        floats_of_halves(place, count, zeros);
     }
 }
 KOKKOS_INLINE_FUNCTION void store_zeros(ScaleFormat format, float* zeros, std::uint64_t count, std::byte* place) {
@@ -132,50 +128,7 @@ KOKKOS_INLINE_FUNCTION void store_zeros(ScaleFormat format, float* zeros, std::u
     }
 }
 
-/// Largest magnitude of the finite values; 0 where there is none.
-template <class T>
-KOKKOS_INLINE_FUNCTION float largest_magnitude(T const* values, std::uint64_t count) {
-    std::int32_t most = 0;
-    for (std::uint64_t i = 0; i < count; ++i) {
-        auto const key = Kokkos::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
-        most = key > most ? key : most;
-    }
-    if (most >= infinity_bits) {
-        most = 0;
-        for (std::uint64_t i = 0; i < count; ++i) {
-            auto const key = Kokkos::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
-            if (key < infinity_bits && key > most) most = key;
-        }
-    }
-    return Kokkos::bit_cast<float>(most);
-}
-
-/// Least and greatest finite value of a group; both 0 where there is none. Over integers in the order of floats: a
-/// minimum over floats, which must mind NaN, does not vectorise.
-template <class T>
-KOKKOS_INLINE_FUNCTION void finite_ends(T const* __restrict__ values, std::uint64_t count, float& low, float& high) {
-    std::int32_t least = INT32_MAX;
-    std::int32_t most = INT32_MIN;
-    for (std::uint64_t i = 0; i < count; ++i) {
-        auto const key = ordered(to_float(values[i]));
-        least = key < least ? key : least;
-        most = key > most ? key : most;
-    }
-    if (most >= infinity_bits || least <= ~infinity_bits) {
-        least = INT32_MAX;
-        most = INT32_MIN;
-        for (std::uint64_t i = 0; i < count; ++i) {
-            auto const key = ordered(to_float(values[i]));
-            if (key >= infinity_bits || key <= ~infinity_bits) continue;
-            least = key < least ? key : least;
-            most = key > most ? key : most;
-        }
-    }
-    low = least > most ? 0.0F : from_ordered(least);
-    high = least > most ? 0.0F : from_ordered(most);
-}
-
-/// The same for each of `count` vectors' places side by side: widens [low, high], which start as [FLT_MAX, -FLT_MAX].
+/// Ends of each of `count` places side by side over vectors: widens [low, high], which start as [FLT_MAX, -FLT_MAX].
 /// Infinities count; NaN does not.
 template <class T>
 KOKKOS_INLINE_FUNCTION void widen_ends(T const* __restrict__ values, std::uint64_t count, float* __restrict__ low,

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "backends/floats.hpp"
+#include "backends/grid_lanes.hpp"
 #include "codecs/scales.hpp"
 
 namespace kvstone {
@@ -32,26 +33,37 @@ struct UniformGrid {
     KOKKOS_INLINE_FUNCTION float high() const { return static_cast<float>((1U << (symmetric ? bits - 1 : bits)) - 1U); }
     KOKKOS_INLINE_FUNCTION std::uint64_t zero_bytes_of_group() const { return symmetric ? 0 : zero_bytes(format); }
 
-    /// Of the ends of `count` groups, finite values, which are taken to lie within +-2^126 so that widths are finite.
+    /// Of the ends of `count` groups, finite values, which are taken to lie within +-2^126 so that their widths are finite.
     /// Writes scales and, where asymmetric, zeros.
-    KOKKOS_INLINE_FUNCTION void store(float const* least, float const* most, std::uint64_t count,
-                                      std::byte* scale_place, std::byte* zero_place, GridSteps& steps) const {
-        constexpr float end = 0x1p126F;
+    KOKKOS_INLINE_FUNCTION void store(float const* __restrict__ least, float const* __restrict__ most,
+                                      std::uint64_t count, std::byte* scale_place, std::byte* zero_place,
+                                      GridSteps& steps) const {
         float const levels = high();
-        for (std::uint64_t g = 0; g < count; ++g) {
-            float low = least[g] < -end ? -end : least[g];
-            float top = most[g] > end ? end : most[g];
-            low = low > end ? end : low;
-            top = top < -end ? -end : top;
-            float const magnitude = -low > top ? -low : top;
-            steps.zero[g] = symmetric ? 0.0F : low;
-            steps.scale[g] = symmetric ? magnitude / levels : top / levels - low / levels;
+        float* __restrict__ const zero = steps.zero;
+        float* __restrict__ const scale = steps.scale;
+        if (symmetric) {
+            for (std::uint64_t g = 0; g < count; ++g) {
+                float const below = within_range(-least[g]);
+                float const above = within_range(most[g]);
+                zero[g] = 0.0F;
+                scale[g] = (below > above ? below : above) / levels;
+            }
+        } else {
+            for (std::uint64_t g = 0; g < count; ++g) {
+                zero[g] = within_range(least[g]);
+                scale[g] = (within_range(most[g]) - zero[g]) / levels;
+            }
+            store_zeros(format, zero, count, zero_place);
         }
-        store_scales(format, steps.scale, count, scale_place);
-        if (!symmetric) store_zeros(format, steps.zero, count, zero_place);
+        store_scales(format, scale, count, scale_place);
         for (std::uint64_t g = 0; g < count; ++g) {
-            steps.inverse[g] = steps.scale[g] > 0 ? 1.0F / steps.scale[g] : 0.0F;
+            float const inverse = 1.0F / scale[g];
+            steps.inverse[g] = scale[g] > 0 ? inverse : 0.0F;
         }
+    }
+    KOKKOS_INLINE_FUNCTION static float within_range(float value) {
+        value = value < 0x1p126F ? value : 0x1p126F;
+        return value > -0x1p126F ? value : -0x1p126F;
     }
     /// What store() left in the planes, but for the inverse.
     KOKKOS_INLINE_FUNCTION void load(std::uint64_t count, std::byte const* scale_place, std::byte const* zero_place,
@@ -74,50 +86,65 @@ struct UniformGrid {
         }
     }
 
-    /// The codes of values: NaN is the code nearest to 0, what lies outside the range its nearest end. Origin and step
-    /// are the same for all, or where `stride` is 1 those of each value.
-    template <unsigned stride, class T, class Code>
+    /// The same of `groups` groups of `size` values each.
+    template <unsigned size, class T>
+    KOKKOS_INLINE_FUNCTION void ranges(GroupPlaces<T const> const& places, std::uint64_t groups, float* least,
+                                       float* most) const {
+        if (symmetric) {
+            group_magnitudes<size>(places, groups, most);
+            for (std::uint64_t g = 0; g < groups; ++g) least[g] = -most[g];
+        } else {
+            group_ends<size>(places, groups, least, most);
+        }
+    }
+
+    /// The codes of values: NaN is the code nearest to 0, what lies outside the range its nearest end. `group`
+    /// consecutive values share an origin and a step; 0: all do.
+    template <unsigned group, class T, class Code>
     KOKKOS_FORCEINLINE_FUNCTION void quantise(T const* __restrict__ values, std::uint64_t count,
                                               float const* __restrict__ zero, float const* __restrict__ inverse,
                                               Code* __restrict__ codes) const {
-        // Zero has code 0 where symmetric, and there the sum below turns NaN to that by itself.
         if (symmetric) {
-            in_blocks<stride, false>(values, count, zero, inverse, codes);
+            quantise_as<group, true>(values, count, zero, inverse, codes);
         } else {
-            in_blocks<stride, true>(values, count, zero, inverse, codes);
+            quantise_as<group, false>(values, count, zero, inverse, codes);
         }
     }
-    template <unsigned stride, bool mind_nan, class T, class Code>
-    KOKKOS_FORCEINLINE_FUNCTION void in_blocks(T const* __restrict__ values, std::uint64_t count,
-                                               float const* __restrict__ zero, float const* __restrict__ inverse,
-                                               Code* __restrict__ codes) const {
-        constexpr unsigned block = 64;
-        std::uint64_t done = 0;
-        for (; done + block <= count; done += block) {
-            some<stride, mind_nan>(values + done, block, zero + stride * done, inverse + stride * done, codes + done);
-        }
-        if (done + block / 2 <= count) {
-            some<stride, mind_nan>(values + done, block / 2, zero + stride * done, inverse + stride * done,
-                                   codes + done);
-            done += block / 2;
-        }
-        if (done < count) {
-            some<stride, mind_nan>(values + done, count - done, zero + stride * done, inverse + stride * done,
-                                   codes + done);
+    template <unsigned group, bool with_sign, class T, class Code>
+    KOKKOS_FORCEINLINE_FUNCTION void quantise_as(T const* __restrict__ values, std::uint64_t count,
+                                                 float const* __restrict__ zero, float const* __restrict__ inverse,
+                                                 Code* __restrict__ codes) const {
+        constexpr unsigned block = 32;
+        auto done = grid_codes_in_lanes<group, with_sign>(values, count, zero, inverse, bits, codes);
+        for (; done < count; done += block) {
+            auto const now = count - done < block ? count - done : block;
+            auto const at = place_of<group>(done);
+            if (now == block) {
+                some<group, with_sign>(values + done, block, zero + at, inverse + at, codes + done);
+            } else {
+                some<group, with_sign>(values + done, now, zero + at, inverse + at, codes + done);
+            }
         }
     }
-    template <unsigned stride, bool mind_nan, class T, class Code>
+    /// Where the origin and step of a value stand.
+    template <unsigned group>
+    KOKKOS_FORCEINLINE_FUNCTION static std::uint64_t place_of(std::uint64_t value) {
+        return group == 0 ? 0 : value / (group == 0 ? 1 : group);
+    }
+    template <unsigned group, bool with_sign, class T, class Code>
     KOKKOS_FORCEINLINE_FUNCTION void some(T const* __restrict__ values, std::uint64_t count,
                                           float const* __restrict__ zero, float const* __restrict__ inverse,
                                           Code* __restrict__ codes) const {
         float const least = low();
         float const most = high();
         auto const mask = static_cast<Code>((1U << bits) - 1U);
-        std::uint32_t words[64];
+        std::uint32_t words[32];
         for (std::uint64_t i = 0; i < count; ++i) {
+            auto const at = place_of<group>(i);
             float value = to_float(values[i]);
-            if constexpr (mind_nan) value = value == value ? value : 0.0F;
-            float code = (value - zero[stride * i]) * inverse[stride * i];
+            if constexpr (!with_sign) value = value == value ? value : 0.0F;
+            float code = with_sign ? value * inverse[at] : (value - zero[at]) * inverse[at];
+            if constexpr (with_sign) code = code == code ? code : 0.0F;
             code = code > most ? most : code;
             code = code < least ? least : code;
             // Adding 1.5 x 2^23 rounds to a whole number, which the low bits then hold as two's complement.
@@ -132,13 +159,18 @@ struct UniformGrid {
         auto const sign = symmetric ? 1 << (bits - 1) : 0;
         return static_cast<float>((static_cast<std::int32_t>(code) ^ sign) - sign);
     }
-    /// x' of each code; `stride` as in quantise().
-    template <unsigned stride, class T, class Code>
+    /// x' of each code; `group` as in quantise(). Values that fill cache lines go past the cache where `streaming`, and
+    /// `values` starts one.
+    template <unsigned group, class T, class Code>
     KOKKOS_INLINE_FUNCTION void restore(Code const* __restrict__ codes, std::uint64_t count,
                                         float const* __restrict__ zero, float const* __restrict__ scale,
-                                        T* __restrict__ values) const {
-        for (std::uint64_t i = 0; i < count; ++i) {
-            values[i] = from_float<T>(zero[stride * i] + number(codes[i]) * scale[stride * i]);
+                                        T* __restrict__ values, bool streaming = false) const {
+        auto done = symmetric ? grid_values_in_lanes<group, true>(codes, count, zero, scale, bits, values, streaming)
+                              : grid_values_in_lanes<group, false>(codes, count, zero, scale, bits, values, streaming);
+        for (; done < count; ++done) {
+            auto const at = place_of<group>(done);
+            float const product = number(codes[done]) * scale[at];
+            values[done] = from_float<T>(symmetric ? product : zero[at] + product);
         }
     }
 };

@@ -114,7 +114,7 @@ struct BlockNorm {
         GridSteps steps;
         grid.store(&least, &most, 1, to[1], nullptr, steps);
         Code codes[most_values];
-        grid.quantise<0>(others, done, steps.zero, steps.inverse, codes);
+        grid.template quantise<0>(others, done, steps.zero, steps.inverse, codes);
         pack_codes(grid.bits, codes, done, to[0]);
     }
 
@@ -157,7 +157,7 @@ struct BlockNorm {
         GridSteps steps;
         grid.load(1, from[1], nullptr, steps);
         float others[most_values];
-        grid.restore<0>(codes, n - k, steps.zero, steps.scale, others);
+        grid.template restore<0>(codes, n - k, steps.zero, steps.scale, others);
         std::uint64_t done = 0;
         std::uint64_t to = 0;
         for (std::uint64_t j = 0; j <= k; ++j) {
@@ -266,7 +266,7 @@ void BlockNormQuantiser::error_bounds(Section const& section, float const* value
         std::ranges::stable_sort(order, [&](auto i, auto j) { return rank(i) > rank(j); });
         auto const k = blocks_.kept(n);
         float const largest = k < n ? std::max(rank(order[k]), 0.0F) : 0.0F;
-        std::byte scale[2];
+        std::byte scale[4];
         GridSteps steps;
         float const most = BlockNorm<std::uint8_t>::widened(largest);
         float const least = -most;
