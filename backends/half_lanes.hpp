@@ -10,7 +10,7 @@
 namespace kvstone {
 
 /// values[i] = the number at place + 2 i.
-KOKKOS_INLINE_FUNCTION void floats_of_halves(std::byte const* place, std::uint64_t count, float* values) {
+KOKKOS_FORCEINLINE_FUNCTION void floats_of_halves(std::byte const* place, std::uint64_t count, float* values) {
     std::uint64_t done = 0;
 #ifdef KVSTONE_WIDE_LANES
     for (; done + 16 <= count; done += 16) {
@@ -26,7 +26,7 @@ KOKKOS_INLINE_FUNCTION void floats_of_halves(std::byte const* place, std::uint64
 }
 
 /// The number at place + 2 i = values[i], within +-65504.
-KOKKOS_INLINE_FUNCTION void saturated_halves_of(float const* values, std::uint64_t count, std::byte* place) {
+KOKKOS_FORCEINLINE_FUNCTION void saturated_halves_of(float const* values, std::uint64_t count, std::byte* place) {
     constexpr float most = 65504.0F;
     std::uint64_t done = 0;
 #ifdef KVSTONE_WIDE_LANES

@@ -149,17 +149,17 @@ void share_pages(Space const& space, PageGrid const& grid, std::uint64_t at_a_ti
                          });
 }
 
-/// The vectors of a page as floats: where they are, or converted into `wide`.
-template <class T>
-inline Page<float const> widened(Page<T const> const& page, float* wide) {
+/// operation(page, to), with the page's vectors as floats: where they are, or converted into `wide`.
+template <class T, class Operation, class Places>
+inline void encode_widened(Operation const& operation, Page<T const> const& page, float* wide, Places const& to) {
     if constexpr (std::is_same_v<T, float>) {
-        return page;
+        operation(page, to);
     } else {
         for (std::uint64_t t = 0; t < page.tokens; ++t) {
             auto const* const from = page.vector(t);
             for (std::uint64_t c = 0; c < page.dim; ++c) wide[t * page.dim + c] = to_float(from[c]);
         }
-        return {wide, page.dim, page.tokens, page.dim, page.layer, page.head, page.token};
+        operation(Page<float const>{wide, page.dim, page.tokens, page.dim, page.layer, page.head, page.token}, to);
     }
 }
 
@@ -196,14 +196,14 @@ void encode_pages(Space const& space, KvSpan<T const> values, std::uint64_t page
             auto* const stage = thread_stage<std::byte>(out_bytes);
             float* const wide =
                 std::is_same_v<T, float> ? nullptr : thread_stage<float>(page_tokens * values.shape.dim);
-            std::array<std::byte*, Planes> to;
+            std::array<std::byte*, Planes> begin;
             auto* place = stage;
             for (std::size_t p = 0; p < Planes; ++p) {
-                to[p] = place;
+                begin[p] = place;
                 place += (at_a_time * planes[p].full_bytes + planes[p].tail_bytes + cache_line_bytes) /
                          cache_line_bytes * cache_line_bytes;
             }
-            auto const begin = to;
+            auto to = begin;
             for (std::uint64_t i = 0; i < count; ++i) {
                 auto const page = grid.page(values, head, first + i);
                 if constexpr (!WholeLines<Operation>) {
@@ -212,7 +212,7 @@ void encode_pages(Space const& space, KvSpan<T const> values, std::uint64_t page
                         prefetch(page.vector(t + ahead), page.dim * sizeof(T));
                     }
                 }
-                operation(widened(page, wide), to);
+                encode_widened(operation, page, wide, to);
                 bool const full = page.tokens == page_tokens;
                 for (std::size_t p = 0; p < Planes; ++p) to[p] += full ? planes[p].full_bytes : planes[p].tail_bytes;
             }

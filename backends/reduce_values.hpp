@@ -8,6 +8,7 @@
 #include <Kokkos_Core.hpp>
 
 #include "backends/floats.hpp"
+#include "backends/group_ends.hpp"
 #include "backends/host_stores.hpp"
 #include "backends/runs.hpp"
 
@@ -24,6 +25,15 @@ struct ValueRange {
 /// vectorise, since it must order NaN.
 template <class T>
 inline void widen_by_block(T const* values, std::uint64_t count, float& low, float& high) {
+    float wide_low = low;
+    float wide_high = high;
+    if (auto const wide = widen_in_lanes(values, count, wide_low, wide_high);
+        wide_low >= -FLT_MAX && wide_high <= FLT_MAX) {
+        low = wide_low;
+        high = wide_high;
+        values += wide;
+        count -= wide;
+    }
     constexpr std::uint64_t lanes = 64;
     alignas(cache_line_bytes) float lows[lanes];
     alignas(cache_line_bytes) float highs[lanes];
@@ -33,7 +43,7 @@ inline void widen_by_block(T const* values, std::uint64_t count, float& low, flo
     }
     std::uint64_t done = 0;
     for (; done + lanes <= count; done += lanes) {
-        prefetch(reinterpret_cast<std::byte const*>(values + done) + 2048, lanes * sizeof(T));
+        prefetch(reinterpret_cast<std::byte const*>(values + done) + prefetch_distance_bytes, lanes * sizeof(T));
         for (std::uint64_t lane = 0; lane < lanes; ++lane) {
             float const value = to_float(values[done + lane]);
             // NaN and the Inf that would win become neutral; the other Inf loses by itself.
@@ -78,7 +88,8 @@ ValueRange finite_range(Space const& space, KvSpan<T const> values) {
             Reducer(range));
     }
     if (range.min_val > range.max_val) return {};
-    return {range.min_val, range.max_val};
+    // Which of two zeros it was depends on the order of threads.
+    return {range.min_val + 0.0F, range.max_val + 0.0F};
 }
 
 }  // namespace kvstone

@@ -12,11 +12,7 @@
 #include <Kokkos_Macros.hpp>
 
 #include "backends/floats.hpp"
-
-#if defined(__AVX512F__) && defined(__AVX512BW__) && !defined(__CUDACC__)
-#include <immintrin.h>
-#define KVSTONE_TABLES_IN_REGISTERS
-#endif
+#include "backends/wide_lanes.hpp"
 
 namespace kvstone {
 
@@ -56,15 +52,21 @@ struct ThresholdBins {
     }
 };
 
-/// codes[i] = how many of 2^bits - 1 thresholds are below values[i], NaN taken for 0, each compared with all.
+/// How many of 2^bits - 1 thresholds are below a value, NaN taken for 0: compared with all.
+template <unsigned bits>
+KOKKOS_FORCEINLINE_FUNCTION std::uint32_t thresholds_below(float const* thresholds, float value) {
+    value = value == value ? value : 0.0F;
+    std::uint32_t code = 0;
+    for (std::uint32_t k = 0; k < (1U << bits) - 1; ++k) code += value > thresholds[k] ? 1 : 0;
+    return code;
+}
+
+/// codes[i] = how many of 2^bits - 1 thresholds are below values[i], NaN taken for 0.
 template <unsigned bits>
 KOKKOS_INLINE_FUNCTION void count_below_in_loop(float const* thresholds, float const* values, std::uint64_t count,
                                                 std::uint8_t* codes) {
     for (std::uint64_t i = 0; i < count; ++i) {
-        float const value = values[i] == values[i] ? values[i] : 0.0F;
-        std::uint32_t code = 0;
-        for (std::uint32_t k = 0; k < (1U << bits) - 1; ++k) code += value > thresholds[k] ? 1 : 0;
-        codes[i] = static_cast<std::uint8_t>(code);
+        codes[i] = static_cast<std::uint8_t>(thresholds_below<bits>(thresholds, values[i]));
     }
 }
 
@@ -75,31 +77,7 @@ KOKKOS_INLINE_FUNCTION void look_up_in_loop(float const* table, float factor, st
     for (std::uint64_t i = 0; i < count; ++i) values[i] = from_float<T>(table[codes[i]] * factor);
 }
 
-#ifdef KVSTONE_TABLES_IN_REGISTERS
-
-/// 64 codes as bytes, in one store: what reads them next would wait for several.
-inline void store_codes(__m512i const (&codes)[4], std::uint8_t* place) {
-    // Packing works within lanes of 16 bytes, so that the lanes' quarters come out in turn.
-    auto const turns = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    auto const words =
-        _mm512_packus_epi16(_mm512_packus_epi32(codes[0], codes[1]), _mm512_packus_epi32(codes[2], codes[3]));
-    _mm512_storeu_si512(place, _mm512_permutexvar_epi32(turns, words));
-}
-
-/// codes[i] = code(values + i) for whole registers of values; returns how many values these had.
-template <class Code>
-inline std::uint64_t code_registers(float const* values, std::uint64_t count, std::uint8_t* codes, Code const& code) {
-    std::uint64_t i = 0;
-    for (; i + 64 <= count; i += 64) {
-        __m512i const found[4] = {code(values + i), code(values + i + 16), code(values + i + 32),
-                                  code(values + i + 48)};
-        store_codes(found, codes + i);
-    }
-    for (; i + 16 <= count; i += 16) {
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + i), _mm512_cvtepi32_epi8(code(values + i)));
-    }
-    return i;
-}
+#ifdef KVSTONE_WIDE_LANES
 
 /// The same by halving, 16 values at a time: each step looks its threshold up by what the steps before found.
 template <unsigned bits>
@@ -111,10 +89,8 @@ inline void count_below(float const* thresholds, float const* values, std::uint6
         low[s] = _mm512_loadu_ps(thresholds + (1U << s) - 1);
         high[s] = _mm512_loadu_ps(thresholds + (1U << s) - 1 + 16);
     }
-    auto const nan_to_zero = _mm512_set1_epi32(0x88);
-    auto const done = code_registers(values, count, codes, [&](float const* from) -> __m512i {
-        auto value = _mm512_loadu_ps(from);
-        value = _mm512_fixupimm_ps(value, value, nan_to_zero, 0);
+    auto const done = store_codes_in_lanes<false>(count, 0xff, codes, [&](std::uint64_t at) -> __m512i {
+        auto const value = without_nan(_mm512_loadu_ps(values + at));
         __m512i found = _mm512_setzero_si512();
 #pragma GCC unroll 8
         for (unsigned s = bits; s-- > 0;) {
@@ -128,29 +104,46 @@ inline void count_below(float const* thresholds, float const* values, std::uint6
     count_below_in_loop<bits>(thresholds, values + done, count - done, codes + done);
 }
 
+/// Bins and their thresholds in registers: how many thresholds are below each of sixteen values, NaN taken for 0.
+class BinsInRegisters {
+  public:
+    explicit BinsInRegisters(ThresholdBins const& bins)
+        : low_thresholds_(_mm512_loadu_ps(bins.threshold)),
+          high_thresholds_(_mm512_loadu_ps(bins.threshold + 16)),
+          low_before_(_mm512_loadu_si512(bins.before)),
+          high_before_(_mm512_loadu_si512(bins.before + 16)),
+          per_unit_(_mm512_set1_ps(bins.per_unit)),
+          offset_(_mm512_set1_ps(bins.offset)) {}
+
+    __m512i operator()(__m512 values) const {
+        auto const last = _mm512_set1_ps(static_cast<float>(ThresholdBins::bins - 1));
+        auto const value = without_nan(values);
+        auto place = _mm512_fmadd_ps(value, per_unit_, offset_);
+        place = _mm512_min_ps(_mm512_max_ps(place, _mm512_setzero_ps()), last);
+        auto const bin = _mm512_cvttps_epi32(place);
+        auto const threshold = _mm512_permutex2var_ps(low_thresholds_, bin, high_thresholds_);
+        auto const before = _mm512_permutex2var_epi32(low_before_, bin, high_before_);
+        auto const below = _mm512_cmp_ps_mask(value, threshold, _CMP_GT_OQ);
+        return _mm512_mask_add_epi32(before, below, before, _mm512_set1_epi32(1));
+    }
+
+  private:
+    __m512 low_thresholds_;
+    __m512 high_thresholds_;
+    __m512i low_before_;
+    __m512i high_before_;
+    __m512 per_unit_;
+    __m512 offset_;
+};
+
 /// codes[i] = how many of the 2^bits - 1 thresholds are below values[i] * factor, NaN taken for 0. `bins` are of these
 /// thresholds and usable.
 template <unsigned bits>
 inline void count_scaled_below(float const* thresholds, ThresholdBins const& bins, float factor, float const* values,
                                std::uint64_t count, std::uint8_t* codes) {
-    auto const low_thresholds = _mm512_loadu_ps(bins.threshold);
-    auto const high_thresholds = _mm512_loadu_ps(bins.threshold + 16);
-    auto const low_before = _mm512_loadu_si512(bins.before);
-    auto const high_before = _mm512_loadu_si512(bins.before + 16);
-    auto const per_unit = _mm512_set1_ps(bins.per_unit);
-    auto const offset = _mm512_set1_ps(bins.offset);
-    auto const last = _mm512_set1_ps(static_cast<float>(ThresholdBins::bins - 1));
-    auto const nan_to_zero = _mm512_set1_epi32(0x88);
-    auto const done = code_registers(values, count, codes, [&](float const* from) -> __m512i {
-        auto value = _mm512_mul_ps(_mm512_loadu_ps(from), _mm512_set1_ps(factor));
-        value = _mm512_fixupimm_ps(value, value, nan_to_zero, 0);
-        auto place = _mm512_fmadd_ps(value, per_unit, offset);
-        place = _mm512_min_ps(_mm512_max_ps(place, _mm512_setzero_ps()), last);
-        auto const bin = _mm512_cvttps_epi32(place);
-        auto const threshold = _mm512_permutex2var_ps(low_thresholds, bin, high_thresholds);
-        auto const before = _mm512_permutex2var_epi32(low_before, bin, high_before);
-        auto const below = _mm512_cmp_ps_mask(value, threshold, _CMP_GT_OQ);
-        return _mm512_mask_add_epi32(before, below, before, _mm512_set1_epi32(1));
+    BinsInRegisters const in_registers(bins);
+    auto const done = store_codes_in_lanes<false>(count, 0xff, codes, [&](std::uint64_t at) -> __m512i {
+        return in_registers(_mm512_mul_ps(load_lanes(values + at), _mm512_set1_ps(factor)));
     });
     for (auto i = done; i < count; ++i) {
         float const value = values[i] * factor;
@@ -158,9 +151,10 @@ inline void count_scaled_below(float const* thresholds, ThresholdBins const& bin
     }
 }
 
-/// values[i] = table[codes[i]] * factor; codes are below 2^bits.
+/// values[i] = table[codes[i]] * factor; codes are below 2^bits. Past the cache where `streaming`, and `values` starts a
+/// cache line.
 inline void look_up(unsigned bits, float const* table, float factor, std::uint8_t const* codes, std::uint64_t count,
-                    float* values) {
+                    float* values, bool streaming = false) {
     auto const scaled = [&](unsigned part) -> __m512 {
         return _mm512_mul_ps(_mm512_loadu_ps(table + part * 16), _mm512_set1_ps(factor));
     };
@@ -170,12 +164,12 @@ inline void look_up(unsigned bits, float const* table, float factor, std::uint8_
     std::uint64_t i = 0;
     if (bits <= 4) {
         auto const all = scaled(0);
-        for (; i + 16 <= count; i += 16) _mm512_storeu_ps(values + i, _mm512_permutexvar_ps(indices(i), all));
+        for (; i + 16 <= count; i += 16) store_lanes(values + i, _mm512_permutexvar_ps(indices(i), all), streaming);
     } else if (bits == 5) {
         auto const low = scaled(0);
         auto const high = scaled(1);
         for (; i + 16 <= count; i += 16) {
-            _mm512_storeu_ps(values + i, _mm512_permutex2var_ps(low, indices(i), high));
+            store_lanes(values + i, _mm512_permutex2var_ps(low, indices(i), high), streaming);
         }
     } else if (bits == 6) {
         __m512 const part[4] = {scaled(0), scaled(1), scaled(2), scaled(3)};
@@ -184,7 +178,7 @@ inline void look_up(unsigned bits, float const* table, float factor, std::uint8_
             auto const upper = _mm512_test_epi32_mask(index, _mm512_set1_epi32(32));
             auto const from_low = _mm512_permutex2var_ps(part[0], index, part[1]);
             auto const from_high = _mm512_permutex2var_ps(part[2], index, part[3]);
-            _mm512_storeu_ps(values + i, _mm512_mask_mov_ps(from_low, upper, from_high));
+            store_lanes(values + i, _mm512_mask_mov_ps(from_low, upper, from_high), streaming);
         }
     }
     look_up_in_loop(table, factor, codes + i, count - i, values + i);
@@ -205,16 +199,12 @@ template <unsigned bits, class T>
 KOKKOS_INLINE_FUNCTION void count_scaled_below(float const* thresholds, ThresholdBins const&, float factor,
                                                T const* values, std::uint64_t count, std::uint8_t* codes) {
     for (std::uint64_t i = 0; i < count; ++i) {
-        float const scaled = to_float(values[i]) * factor;
-        float const value = scaled == scaled ? scaled : 0.0F;
-        std::uint32_t code = 0;
-        for (std::uint32_t k = 0; k < (1U << bits) - 1; ++k) code += value > thresholds[k] ? 1 : 0;
-        codes[i] = static_cast<std::uint8_t>(code);
+        codes[i] = static_cast<std::uint8_t>(thresholds_below<bits>(thresholds, to_float(values[i]) * factor));
     }
 }
 template <class T>
 KOKKOS_INLINE_FUNCTION void look_up(unsigned, float const* table, float factor, std::uint8_t const* codes,
-                                    std::uint64_t count, T* values) {
+                                    std::uint64_t count, T* values, bool = false) {
     look_up_in_loop(table, factor, codes, count, values);
 }
 

@@ -285,4 +285,22 @@ KOKKOS_INLINE_FUNCTION void unpack_codes(unsigned bits, std::byte const* packed,
     }
 }
 
+/// Packs what fill(codes) writes to its place for `count` codes, at most `most`; codes of whole bytes are written where they
+/// belong.
+template <class Code, std::uint64_t most, class Fill>
+KOKKOS_FORCEINLINE_FUNCTION void pack_filled(unsigned bits, std::uint64_t count, std::byte* packed, Fill const& fill) {
+    if (bits == 8 && sizeof(Code) == 1) return fill(reinterpret_cast<Code*>(packed));
+    Code codes[most];
+    fill(codes);
+    pack_codes(bits, codes, count, packed);
+}
+/// `count` codes, unpacked into `buffer` where they are not whole bytes already.
+template <class Code>
+KOKKOS_FORCEINLINE_FUNCTION Code const* unpacked(unsigned bits, std::byte const* packed, std::uint64_t count,
+                                                 Code* buffer) {
+    if (bits == 8 && sizeof(Code) == 1) return reinterpret_cast<Code const*>(packed);
+    unpack_codes(bits, packed, count, buffer);
+    return buffer;
+}
+
 }  // namespace kvstone

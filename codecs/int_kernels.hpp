@@ -18,7 +18,7 @@ using IntPlaces = std::array<std::byte*, 3>;
 using ConstIntPlaces = std::array<std::byte const*, 3>;
 
 /// Groups of channels within a vector. fixed: the group where it is known when compiling, else 0. Several tokens make a
-/// page, so that there are enough scales for loops over them.
+/// page, so that there are enough groups to work on together.
 template <class Code, unsigned fixed>
 struct TokenGroups {
     static constexpr bool whole_lines = true;
@@ -33,113 +33,127 @@ struct TokenGroups {
         return groups > groups_at_a_time ? 1 : std::min<std::uint64_t>(groups_at_a_time / groups, 16);
     }
 
-    /// Groups of a vector that have all their values.
-    KOKKOS_INLINE_FUNCTION std::uint64_t whole(std::uint64_t dim) const { return dim / size(); }
-
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, IntPlaces const& to) const {
+        if constexpr (fixed > 0) {
+            if (page.dim % fixed == 0) return encode_together(page, to);
+        }
         auto const groups = (page.dim + size() - 1) / size();
         auto const row = packed_bytes(page.dim, grid.bits);
-        for (std::uint64_t g = 0; g < groups; g += groups_at_a_time) {
-            auto const now = groups - g < groups_at_a_time ? groups - g : groups_at_a_time;
-            float least[groups_at_a_time];
-            float most[groups_at_a_time];
-            GridSteps steps;
-            ends(page, g, now, least, most);
-            // Where a page has several tokens, this is all of their groups, and g is 0.
-            grid.store(least, most, page.tokens * now, to[1] + g * scale_bytes(grid.format),
-                       to[2] + g * grid.zero_bytes_of_group(), steps);
-            for (std::uint64_t t = 0; t < page.tokens; ++t) {
-                code(page.vector(t), page.dim, g, now, steps.zero + t * now, steps.inverse + t * now, to[0] + t * row);
-            }
-        }
-    }
-
-    /// Ends of `groups` groups from `first` on of each token.
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void ends(Page<T const> const& page, std::uint64_t first, std::uint64_t groups,
-                                     float* least, float* most) const {
-        if (fixed > 0 && page.dim % size() == 0) {
-            GroupPlaces<T const> const places(page.values + first * size(), page.stride, groups, size());
-            grid.template ranges<fixed>(places, page.tokens * groups, least, most);
-            return;
-        }
         for (std::uint64_t t = 0; t < page.tokens; ++t) {
-            for (std::uint64_t g = 0; g < groups; ++g) {
-                auto const from = (first + g) * size();
-                auto const count = page.dim - from < size() ? page.dim - from : size();
-                grid.range(page.vector(t) + from, count, least[t * groups + g], most[t * groups + g]);
+            for (std::uint64_t g = 0; g < groups; g += groups_at_a_time) {
+                auto const now = groups - g < groups_at_a_time ? groups - g : groups_at_a_time;
+                auto const at = t * groups + g;
+                encode_vector(
+                    page.vector(t), page.dim, g, now,
+                    {to[0] + t * row, to[1] + at * scale_bytes(grid.format), to[2] + at * grid.zero_bytes_of_group()});
+            }
+        }
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void operator()(ConstIntPlaces const& from, Page<T> const& page) const {
+        auto const groups = (page.dim + size() - 1) / size();
+        auto const row = packed_bytes(page.dim, grid.bits);
+        // Steps of several tokens are read together, or those of a vector in parts.
+        auto const tokens = groups > groups_at_a_time ? 1 : page.tokens;
+        for (std::uint64_t t = 0; t < page.tokens; t += tokens) {
+            for (std::uint64_t g = 0; g < groups; g += groups_at_a_time) {
+                auto const now = groups - g < groups_at_a_time ? groups - g : groups_at_a_time;
+                auto const at = t * groups + g;
+                GridSteps<> steps;
+                grid.load(tokens * now, from[1] + at * scale_bytes(grid.format),
+                          from[2] + at * grid.zero_bytes_of_group(), steps);
+                for (std::uint64_t k = 0; k < tokens; ++k) {
+                    decode_vector(from[0] + (t + k) * row, g, now, steps.zero + k * now, steps.scale + k * now,
+                                  page.vector(t + k), page.dim, page.streaming);
+                }
             }
         }
     }
 
-    /// Codes of `groups` groups from `first` on of one vector, with the origin and factor of each.
+    /// Sixteen groups at a time, each with all of its values: codes of one follow those of the other.
     template <class T>
-    KOKKOS_INLINE_FUNCTION void code(T const* values, std::uint64_t dim, std::uint64_t first, std::uint64_t groups,
-                                     float const* zero, float const* inverse, std::byte* row) const {
+    KOKKOS_INLINE_FUNCTION void encode_together(Page<T const> const& page, IntPlaces const& to) const {
+        auto const of_vector = page.dim / fixed;
+        auto const groups = page.tokens * of_vector;
+        GroupPlaces<T const> places(page.values, page.stride, of_vector, fixed);
+        SixteenGroups<fixed, T const> ahead(places);
+        for (std::uint64_t g = 0; g < groups; g += groups_together) {
+            auto now = ahead;
+            ahead = SixteenGroups<fixed, T const>(places);
+            now.limit(groups - g);
+            float least[groups_together] = {};
+            float most[groups_together] = {};
+            GridSteps<groups_together> steps;
+            grid.ranges(now, least, most);
+            auto* const scales = to[1] + g * scale_bytes(grid.format);
+            auto* const zeros = to[2] + g * grid.zero_bytes_of_group();
+            if (now.count == groups_together) {
+                grid.store(least, most, groups_together, scales, zeros, steps);
+            } else {
+                grid.store(least, most, now.count, scales, zeros, steps);
+            }
+            Code codes[groups_together * fixed];
+            grid.quantise(now, steps, ahead, codes);
+            pack_codes(grid.bits, codes, now.count * fixed, to[0] + g * fixed * grid.bits / 8);
+        }
+    }
+    /// `groups` groups of a vector from `first` on.
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void encode_vector(T const* values, std::uint64_t dim, std::uint64_t first,
+                                              std::uint64_t groups, IntPlaces const& to) const {
+        float least[groups_at_a_time];
+        float most[groups_at_a_time];
+        GridSteps<> steps;
+        for (std::uint64_t g = 0; g < groups; ++g) {
+            auto const from = (first + g) * size();
+            grid.range(values + from, dim - from < size() ? dim - from : size(), least[g], most[g]);
+        }
+        grid.store(least, most, groups, to[1], to[2], steps);
         Code codes[codes_at_a_time];
         auto const begin = first * size();
         auto const end = (first + groups) * size() < dim ? (first + groups) * size() : dim;
         for (auto from = begin; from < end; from += codes_at_a_time) {
             auto const count = end - from < codes_at_a_time ? end - from : codes_at_a_time;
+            for (std::uint64_t done = 0, now = 0; done < count; done += now) {
+                auto const g = (from + done - begin) / size();
+                now = piece(from + done, count - done);
+                grid.template quantise<false>(values + from + done, now, steps.zero + g, steps.inverse + g,
+                                              codes + done);
+            }
+            pack_codes(grid.bits, codes, count, to[0] + from * grid.bits / 8);
+        }
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void decode_vector(std::byte const* row, std::uint64_t first, std::uint64_t groups,
+                                              float const* zero, float const* scale, T* values, std::uint64_t dim,
+                                              bool streaming) const {
+        Code buffer[codes_at_a_time];
+        auto const begin = first * size();
+        auto const end = (first + groups) * size() < dim ? (first + groups) * size() : dim;
+        for (auto from = begin; from < end; from += codes_at_a_time) {
+            auto const count = end - from < codes_at_a_time ? end - from : codes_at_a_time;
+            auto const* const codes = unpacked(grid.bits, row + from * grid.bits / 8, count, buffer);
             std::uint64_t done = 0;
             if constexpr (fixed > 0) {
-                done = count / fixed * fixed;
-                auto const g = (from - begin) / fixed;
-                grid.template quantise<fixed>(values + from, done, zero + g, inverse + g, codes);
+                for (; done + fixed <= count; done += fixed) {
+                    auto const g = (from + done - begin) / fixed;
+                    grid.template restore<false>(codes + done, fixed, zero + g, scale + g, values + from + done,
+                                                 streaming);
+                }
             }
             for (std::uint64_t now = 0; done < count; done += now) {
                 auto const g = (from + done - begin) / size();
                 now = piece(from + done, count - done);
-                grid.template quantise<0>(values + from + done, now, zero + g, inverse + g, codes + done);
+                bool const lines = streaming && (from + done) % line_values<T> == 0;
+                grid.template restore<false>(codes + done, now, zero + g, scale + g, values + from + done, lines);
             }
-            pack_codes(grid.bits, codes, count, row + from * grid.bits / 8);
         }
     }
     /// Values from `from` on, `left` at the most, that belong to one group.
     KOKKOS_INLINE_FUNCTION std::uint64_t piece(std::uint64_t from, std::uint64_t left) const {
         auto const in_group = size() - from % size();
         return in_group < left ? in_group : left;
-    }
-
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void operator()(ConstIntPlaces const& from, Page<T> const& page) const {
-        auto const groups = (page.dim + size() - 1) / size();
-        auto const row = packed_bytes(page.dim, grid.bits);
-        for (std::uint64_t g = 0; g < groups; g += groups_at_a_time) {
-            auto const now = groups - g < groups_at_a_time ? groups - g : groups_at_a_time;
-            GridSteps steps;
-            grid.load(page.tokens * now, from[1] + g * scale_bytes(grid.format),
-                      from[2] + g * grid.zero_bytes_of_group(), steps);
-            for (std::uint64_t t = 0; t < page.tokens; ++t) {
-                decode(from[0] + t * row, page, t, g, now, steps.zero + t * now, steps.scale + t * now);
-            }
-        }
-    }
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void decode(std::byte const* row, Page<T> const& page, std::uint64_t token,
-                                       std::uint64_t first, std::uint64_t groups, float const* zero,
-                                       float const* scale) const {
-        Code codes[codes_at_a_time];
-        T* const values = page.vector(token);
-        auto const begin = first * size();
-        auto const end = (first + groups) * size() < page.dim ? (first + groups) * size() : page.dim;
-        for (auto from = begin; from < end; from += codes_at_a_time) {
-            auto const count = end - from < codes_at_a_time ? end - from : codes_at_a_time;
-            unpack_codes(grid.bits, row + from * grid.bits / 8, count, codes);
-            std::uint64_t done = 0;
-            if constexpr (fixed > 0) {
-                done = count / fixed * fixed;
-                auto const g = (from - begin) / fixed;
-                grid.template restore<fixed>(codes, done, zero + g, scale + g, values + from, page.streaming);
-            }
-            for (std::uint64_t now = 0; done < count; done += now) {
-                auto const g = (from + done - begin) / size();
-                now = piece(from + done, count - done);
-                bool const lines = page.streaming && (from + done) % line_values<T> == 0;
-                grid.template restore<0>(codes + done, now, zero + g, scale + g, values + from + done, lines);
-            }
-        }
     }
 };
 
@@ -158,13 +172,14 @@ struct ChannelGroups {
             float low[groups_at_a_time];
             float high[groups_at_a_time];
             channel_ends(page, first, count, low, high);
-            GridSteps steps;
+            GridSteps<> steps;
             grid.store(low, high, count, to[1] + first * scale_bytes(grid.format),
                        to[2] + first * grid.zero_bytes_of_group(), steps);
-            Code codes[codes_at_a_time];
             for (std::uint64_t t = 0; t < page.tokens; ++t) {
-                grid.template quantise<1>(page.vector(t) + first, count, steps.zero, steps.inverse, codes);
-                pack_codes(grid.bits, codes, count, to[0] + t * row + first * grid.bits / 8);
+                pack_filled<Code, codes_at_a_time>(
+                    grid.bits, count, to[0] + t * row + first * grid.bits / 8, [&](Code* codes) {
+                        grid.template quantise<true>(page.vector(t) + first, count, steps.zero, steps.inverse, codes);
+                    });
             }
         }
     }
@@ -174,13 +189,14 @@ struct ChannelGroups {
         auto const row = packed_bytes(page.dim, grid.bits);
         for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
             auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
-            GridSteps steps;
+            GridSteps<> steps;
             grid.load(count, from[1] + first * scale_bytes(grid.format), from[2] + first * grid.zero_bytes_of_group(),
                       steps);
             Code codes[codes_at_a_time];
             for (std::uint64_t t = 0; t < page.tokens; ++t) {
-                unpack_codes(grid.bits, from[0] + t * row + first * grid.bits / 8, count, codes);
-                grid.template restore<1>(codes, count, steps.zero, steps.scale, page.vector(t) + first, page.streaming);
+                auto const* const found = unpacked(grid.bits, from[0] + t * row + first * grid.bits / 8, count, codes);
+                grid.template restore<true>(found, count, steps.zero, steps.scale, page.vector(t) + first,
+                                            page.streaming);
             }
         }
     }
@@ -228,12 +244,13 @@ struct SharedGroups {
         load(page, zero, scale);
         float const inverse = scale > 0 ? 1.0F / scale : 0.0F;
         auto const row = packed_bytes(page.dim, grid.bits);
-        Code codes[codes_at_a_time];
         for (std::uint64_t t = 0; t < page.tokens; ++t) {
             for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
                 auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
-                grid.template quantise<0>(page.vector(t) + first, count, &zero, &inverse, codes);
-                pack_codes(grid.bits, codes, count, to[0] + t * row + first * grid.bits / 8);
+                pack_filled<Code, codes_at_a_time>(
+                    grid.bits, count, to[0] + t * row + first * grid.bits / 8, [&](Code* codes) {
+                        grid.template quantise<false>(page.vector(t) + first, count, &zero, &inverse, codes);
+                    });
             }
         }
     }
@@ -247,8 +264,8 @@ struct SharedGroups {
         for (std::uint64_t t = 0; t < page.tokens; ++t) {
             for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
                 auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
-                unpack_codes(grid.bits, from[0] + t * row + first * grid.bits / 8, count, codes);
-                grid.template restore<0>(codes, count, &zero, &scale, page.vector(t) + first, page.streaming);
+                auto const* const found = unpacked(grid.bits, from[0] + t * row + first * grid.bits / 8, count, codes);
+                grid.template restore<false>(found, count, &zero, &scale, page.vector(t) + first, page.streaming);
             }
         }
     }

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "backends/map_pages.hpp"
+#include "backends/sixteen_groups.hpp"
 #include "backends/table_lookup.hpp"
 #include "codecs/bit_packing.hpp"
 #include "codecs/scales.hpp"
@@ -54,6 +55,8 @@ KOKKOS_INLINE_FUNCTION float code_scales(float const* scales, std::uint64_t coun
 /// compiling, else 0.
 template <unsigned fixed>
 struct NormalFloat {
+    static constexpr bool whole_lines = true;
+
     float levels[least_table_entries];
     float thresholds[searched_thresholds];
     ThresholdBins bins;
@@ -64,47 +67,78 @@ struct NormalFloat {
 
     KOKKOS_INLINE_FUNCTION std::uint64_t size() const { return fixed > 0 ? fixed : block; }
 
-    /// Scales of several blocks come before their codes: each is the end of a long chain of steps.
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 2> const& to) const {
+        if constexpr (fixed > 0) {
+            if (page.dim % fixed == 0) return encode_together(page, to);
+        }
         auto const row = packed_bytes(page.dim, 4);
-        auto const blocks = page.tokens * superblocks.blocks_of_vector;
-        Place ranged{0, 0};
-        Place coded{0, 0};
-        for (std::uint64_t done = 0; done < blocks; done += blocks_at_a_time) {
-            auto const now = blocks - done < blocks_at_a_time ? blocks - done : blocks_at_a_time;
-            float scales[blocks_at_a_time];
-            for (std::uint64_t b = 0; b < now; ++b, step(ranged, page.dim)) {
-                auto const* const values = page.vector(ranged.token) + ranged.first;
-                bool const whole = page.dim - ranged.first >= size();
-                scales[b] =
-                    whole ? largest_magnitude(values, size()) : largest_magnitude(values, page.dim - ranged.first);
+        for (std::uint64_t t = 0, b = 0; t < page.tokens; ++t) {
+            for (std::uint64_t first = 0; first < page.dim; first += size(), ++b) {
+                auto const* const values = page.vector(t) + first;
+                auto const count = page.dim - first < size() ? page.dim - first : size();
+                auto const scale =
+                    store_scale(format, largest_magnitude(values, count), to[1] + b * scale_bytes(format));
+                code_block(values, count, scale > 0 ? 1.0F / scale : 0.0F, to[0] + t * row + first / 2);
             }
-            store_scales(format, scales, now, to[1] + done * scale_bytes(format));
-            float inverse[blocks_at_a_time];
-            for (std::uint64_t b = 0; b < now; ++b) inverse[b] = scales[b] > 0 ? 1.0F / scales[b] : 0.0F;
-            for (std::uint64_t b = 0; b < now; ++b, step(coded, page.dim)) {
-                auto const* const values = page.vector(coded.token) + coded.first;
-                auto* const packed = to[0] + coded.token * row + coded.first / 2;
-                if (page.dim - coded.first >= size()) {
-                    code_block(values, size(), inverse[b], packed);
-                } else {
-                    code_block(values, page.dim - coded.first, inverse[b], packed);
-                }
+        }
+    }
+    /// Codes of values of blocks, with the factor of each.
+    struct Codes {
+        static constexpr bool with_sign = false;
+        float const* thresholds;
+        float const* inverses;
+#ifdef KVSTONE_WIDE_LANES
+        BinsInRegisters bins;
+
+        __m512i operator()(std::uint64_t b, __m512 values) const {
+            return bins(_mm512_mul_ps(values, _mm512_set1_ps(inverses[b])));
+        }
+#endif
+        KOKKOS_INLINE_FUNCTION static std::uint32_t mask() { return 15; }
+        KOKKOS_FORCEINLINE_FUNCTION std::uint32_t operator()(std::uint64_t b, float value) const {
+            return thresholds_below<4>(thresholds, value * inverses[b]);
+        }
+    };
+    /// Sixteen blocks at a time, each with all of its values.
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void encode_together(Page<T const> const& page, std::array<std::byte*, 2> const& to) const {
+        auto const blocks = page.tokens * (page.dim / fixed);
+        GroupPlaces<T const> places(page.values, page.stride, page.dim / fixed, fixed);
+        SixteenGroups<fixed, T const> ahead(places);
+        for (std::uint64_t b = 0; b < blocks; b += groups_together) {
+            auto now = ahead;
+            ahead = SixteenGroups<fixed, T const>(places);
+            now.limit(blocks - b);
+            float scales[groups_together] = {};
+            float inverses[groups_together];
+            now.magnitudes(scales);
+            store_scales(format, scales, now.count, to[1] + b * scale_bytes(format));
+            for (std::uint64_t k = 0; k < groups_together; ++k) {
+                float const inverse = 1.0F / scales[k];
+                inverses[k] = scales[k] > 0 ? inverse : 0.0F;
             }
+            std::uint8_t codes[groups_together * fixed];
+#ifdef KVSTONE_WIDE_LANES
+            now.codes(Codes{thresholds, inverses, BinsInRegisters(bins)}, ahead, codes);
+#else
+            now.codes(Codes{thresholds, inverses}, ahead, codes);
+#endif
+            pack_bytes<4>(codes, now.count * fixed, to[0] + b * fixed / 2);
         }
     }
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 2> const& from, Page<T> const& page) const {
         for (std::uint64_t first = 0, b = 0; first < page.dim; first += size(), ++b) {
             auto const* const packed = from[0] + first / 2;
+            bool const lines = page.streaming && first % line_values<T> == 0;
             float const scale = steps != nullptr ? static_cast<float>(from[1][b]) *
                                                        steps[superblocks.of(page.layer, page.head, page.token, b)]
                                                  : load_scale(format, from[1] + b * scale_bytes(format));
             if (page.dim - first >= size()) {
-                restore_block(packed, scale, size(), page.values + first);
+                restore_block(packed, scale, size(), page.values + first, lines);
             } else {
-                restore_block(packed, scale, page.dim - first, page.values + first);
+                restore_block(packed, scale, page.dim - first, page.values + first, lines);
             }
         }
     }
@@ -120,30 +154,17 @@ struct NormalFloat {
         }
     }
     template <class T>
-    KOKKOS_INLINE_FUNCTION void restore_block(std::byte const* packed, float scale, std::uint64_t count,
-                                              T* values) const {
+    KOKKOS_INLINE_FUNCTION void restore_block(std::byte const* packed, float scale, std::uint64_t count, T* values,
+                                              bool streaming) const {
         std::uint8_t codes[part];
         for (std::uint64_t first = 0; first < count; first += part) {
             auto const now = count - first < part ? count - first : part;
             unpack_bytes<4>(packed + first / 2, now, codes);
-            look_up(4, levels, scale, codes, now, values + first);
+            look_up(4, levels, scale, codes, now, values + first, streaming);
         }
     }
 
   private:
-    /// First value of a block within a page.
-    struct Place {
-        std::uint64_t token;
-        std::uint64_t first;
-    };
-    KOKKOS_INLINE_FUNCTION void step(Place& place, std::uint64_t dim) const {
-        place.first += size();
-        if (place.first < dim) return;
-        place.first = 0;
-        ++place.token;
-    }
-
-    static constexpr std::uint64_t blocks_at_a_time = 32;
     /// Values that are worked on at a time.
     static constexpr std::uint64_t part = fixed > 0 ? fixed : 64;
 };

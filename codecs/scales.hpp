@@ -70,7 +70,7 @@ KOKKOS_INLINE_FUNCTION unsigned log8_code(float scale) {
 }
 
 /// Stores values as halves, saturated, and replaces them by what was stored.
-KOKKOS_INLINE_FUNCTION void store_halves(float* values, std::uint64_t count, std::byte* place) {
+KOKKOS_FORCEINLINE_FUNCTION void store_halves(float* values, std::uint64_t count, std::byte* place) {
     saturated_halves_of(values, count, place);
     floats_of_halves(place, count, values);
 }
@@ -86,7 +86,8 @@ KOKKOS_INLINE_FUNCTION void load_scales(ScaleFormat format, std::byte const* pla
     }
 }
 /// Stores scales, none of them negative, and replaces them by what load_scales() gives back.
-KOKKOS_INLINE_FUNCTION void store_scales(ScaleFormat format, float* scales, std::uint64_t count, std::byte* place) {
+KOKKOS_FORCEINLINE_FUNCTION void store_scales(ScaleFormat format, float* scales, std::uint64_t count,
+                                              std::byte* place) {
     if (format == ScaleFormat::fp16) {
         store_halves(scales, count, place);
     } else if (format == ScaleFormat::fp32) {
@@ -120,7 +121,7 @@ KOKKOS_INLINE_FUNCTION void load_zeros(ScaleFormat format, std::byte const* plac
         floats_of_halves(place, count, zeros);
     }
 }
-KOKKOS_INLINE_FUNCTION void store_zeros(ScaleFormat format, float* zeros, std::uint64_t count, std::byte* place) {
+KOKKOS_FORCEINLINE_FUNCTION void store_zeros(ScaleFormat format, float* zeros, std::uint64_t count, std::byte* place) {
     if (format == ScaleFormat::fp32) {
         std::memcpy(place, zeros, count * sizeof(float));
     } else {

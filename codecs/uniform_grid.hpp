@@ -5,8 +5,8 @@
 #include <cfloat>
 #include <cstdint>
 
-#include "backends/floats.hpp"
 #include "backends/grid_lanes.hpp"
+#include "backends/sixteen_groups.hpp"
 #include "codecs/scales.hpp"
 
 namespace kvstone {
@@ -14,10 +14,11 @@ namespace kvstone {
 /// Groups that are worked on at a time: their origins and steps as stored, and what the encoding loop needs of them,
 /// beside each other, so that loops over them vectorise.
 inline constexpr std::uint64_t groups_at_a_time = 256;
+template <std::uint64_t groups = groups_at_a_time>
 struct GridSteps {
-    float zero[groups_at_a_time];
-    float scale[groups_at_a_time];
-    float inverse[groups_at_a_time];
+    float zero[groups];
+    float scale[groups];
+    float inverse[groups];
 };
 
 /// b-bit codes, symmetric about zero or between the ends of a range.
@@ -35,9 +36,10 @@ struct UniformGrid {
 
     /// Of the ends of `count` groups, finite values, which are taken to lie within +-2^126 so that their widths are finite.
     /// Writes scales and, where asymmetric, zeros.
-    KOKKOS_INLINE_FUNCTION void store(float const* __restrict__ least, float const* __restrict__ most,
-                                      std::uint64_t count, std::byte* scale_place, std::byte* zero_place,
-                                      GridSteps& steps) const {
+    template <std::uint64_t groups>
+    KOKKOS_FORCEINLINE_FUNCTION void store(float const* __restrict__ least, float const* __restrict__ most,
+                                           std::uint64_t count, std::byte* scale_place, std::byte* zero_place,
+                                           GridSteps<groups>& steps) const {
         float const levels = high();
         float* __restrict__ const zero = steps.zero;
         float* __restrict__ const scale = steps.scale;
@@ -56,9 +58,10 @@ struct UniformGrid {
             store_zeros(format, zero, count, zero_place);
         }
         store_scales(format, scale, count, scale_place);
+        float* __restrict__ const inverse = steps.inverse;
         for (std::uint64_t g = 0; g < count; ++g) {
-            float const inverse = 1.0F / scale[g];
-            steps.inverse[g] = scale[g] > 0 ? inverse : 0.0F;
+            float const of_scale = 1.0F / scale[g];
+            inverse[g] = scale[g] > 0 ? of_scale : 0.0F;
         }
     }
     KOKKOS_INLINE_FUNCTION static float within_range(float value) {
@@ -66,8 +69,9 @@ struct UniformGrid {
         return value > -0x1p126F ? value : -0x1p126F;
     }
     /// What store() left in the planes, but for the inverse.
+    template <std::uint64_t groups>
     KOKKOS_INLINE_FUNCTION void load(std::uint64_t count, std::byte const* scale_place, std::byte const* zero_place,
-                                     GridSteps& steps) const {
+                                     GridSteps<groups>& steps) const {
         load_scales(format, scale_place, count, steps.scale);
         if (symmetric) {
             for (std::uint64_t g = 0; g < count; ++g) steps.zero[g] = 0.0F;
@@ -86,91 +90,50 @@ struct UniformGrid {
         }
     }
 
-    /// The same of `groups` groups of `size` values each.
+    /// The same of sixteen groups.
     template <unsigned size, class T>
-    KOKKOS_INLINE_FUNCTION void ranges(GroupPlaces<T const> const& places, std::uint64_t groups, float* least,
-                                       float* most) const {
+    KOKKOS_INLINE_FUNCTION void ranges(SixteenGroups<size, T> const& groups, float* least, float* most) const {
         if (symmetric) {
-            group_magnitudes<size>(places, groups, most);
-            for (std::uint64_t g = 0; g < groups; ++g) least[g] = -most[g];
+            groups.magnitudes(most);
+            for (std::uint64_t g = 0; g < groups_together; ++g) least[g] = -most[g];
         } else {
-            group_ends<size>(places, groups, least, most);
+            groups.ends(least, most);
         }
     }
 
-    /// The codes of values: NaN is the code nearest to 0, what lies outside the range its nearest end. `group`
-    /// consecutive values share an origin and a step; 0: all do.
-    template <unsigned group, class T, class Code>
+    /// The codes of values: NaN is the code nearest to 0, what lies outside the range its nearest end. Origin and step
+    /// are the same for all, or `of_each` those of each value.
+    template <bool of_each, class T, class Code>
     KOKKOS_FORCEINLINE_FUNCTION void quantise(T const* __restrict__ values, std::uint64_t count,
                                               float const* __restrict__ zero, float const* __restrict__ inverse,
                                               Code* __restrict__ codes) const {
         if (symmetric) {
-            quantise_as<group, true>(values, count, zero, inverse, codes);
+            grid_codes<of_each>(GridCodes<true>{bits, zero, inverse}, values, count, codes);
         } else {
-            quantise_as<group, false>(values, count, zero, inverse, codes);
+            grid_codes<of_each>(GridCodes<false>{bits, zero, inverse}, values, count, codes);
         }
     }
-    template <unsigned group, bool with_sign, class T, class Code>
-    KOKKOS_FORCEINLINE_FUNCTION void quantise_as(T const* __restrict__ values, std::uint64_t count,
-                                                 float const* __restrict__ zero, float const* __restrict__ inverse,
-                                                 Code* __restrict__ codes) const {
-        constexpr unsigned block = 32;
-        auto done = grid_codes_in_lanes<group, with_sign>(values, count, zero, inverse, bits, codes);
-        for (; done < count; done += block) {
-            auto const now = count - done < block ? count - done : block;
-            auto const at = place_of<group>(done);
-            if (now == block) {
-                some<group, with_sign>(values + done, block, zero + at, inverse + at, codes + done);
-            } else {
-                some<group, with_sign>(values + done, now, zero + at, inverse + at, codes + done);
-            }
+    /// Those of sixteen groups, with the steps of each.
+    template <unsigned size, class T, class Code>
+    KOKKOS_FORCEINLINE_FUNCTION void quantise(SixteenGroups<size, T> const& groups,
+                                              GridSteps<groups_together> const& of, SixteenGroups<size, T> const& ahead,
+                                              Code* codes) const {
+        if (symmetric) {
+            groups.codes(GridCodes<true>{bits, of.zero, of.inverse}, ahead, codes);
+        } else {
+            groups.codes(GridCodes<false>{bits, of.zero, of.inverse}, ahead, codes);
         }
-    }
-    /// Where the origin and step of a value stand.
-    template <unsigned group>
-    KOKKOS_FORCEINLINE_FUNCTION static std::uint64_t place_of(std::uint64_t value) {
-        return group == 0 ? 0 : value / (group == 0 ? 1 : group);
-    }
-    template <unsigned group, bool with_sign, class T, class Code>
-    KOKKOS_FORCEINLINE_FUNCTION void some(T const* __restrict__ values, std::uint64_t count,
-                                          float const* __restrict__ zero, float const* __restrict__ inverse,
-                                          Code* __restrict__ codes) const {
-        float const least = low();
-        float const most = high();
-        auto const mask = static_cast<Code>((1U << bits) - 1U);
-        std::uint32_t words[32];
-        for (std::uint64_t i = 0; i < count; ++i) {
-            auto const at = place_of<group>(i);
-            float value = to_float(values[i]);
-            if constexpr (!with_sign) value = value == value ? value : 0.0F;
-            float code = with_sign ? value * inverse[at] : (value - zero[at]) * inverse[at];
-            if constexpr (with_sign) code = code == code ? code : 0.0F;
-            code = code > most ? most : code;
-            code = code < least ? least : code;
-            // Adding 1.5 x 2^23 rounds to a whole number, which the low bits then hold as two's complement.
-            words[i] = Kokkos::bit_cast<std::uint32_t>(code + 12582912.0F);
-        }
-        for (std::uint64_t i = 0; i < count; ++i) codes[i] = static_cast<Code>(words[i]) & mask;
     }
 
-    /// One code as a number: b bits of two's complement where symmetric.
-    template <class Code>
-    KOKKOS_INLINE_FUNCTION float number(Code code) const {
-        auto const sign = symmetric ? 1 << (bits - 1) : 0;
-        return static_cast<float>((static_cast<std::int32_t>(code) ^ sign) - sign);
-    }
-    /// x' of each code; `group` as in quantise(). Values that fill cache lines go past the cache where `streaming`, and
-    /// `values` starts one.
-    template <unsigned group, class T, class Code>
-    KOKKOS_INLINE_FUNCTION void restore(Code const* __restrict__ codes, std::uint64_t count,
-                                        float const* __restrict__ zero, float const* __restrict__ scale,
-                                        T* __restrict__ values, bool streaming = false) const {
-        auto done = symmetric ? grid_values_in_lanes<group, true>(codes, count, zero, scale, bits, values, streaming)
-                              : grid_values_in_lanes<group, false>(codes, count, zero, scale, bits, values, streaming);
-        for (; done < count; ++done) {
-            auto const at = place_of<group>(done);
-            float const product = number(codes[done]) * scale[at];
-            values[done] = from_float<T>(symmetric ? product : zero[at] + product);
+    /// x' of each code, likewise. Past the cache where `streaming`, and `values` starts a cache line.
+    template <bool of_each, class T, class Code>
+    KOKKOS_FORCEINLINE_FUNCTION void restore(Code const* __restrict__ codes, std::uint64_t count,
+                                             float const* __restrict__ zero, float const* __restrict__ scale,
+                                             T* __restrict__ values, bool streaming = false) const {
+        if (symmetric) {
+            grid_values<of_each, true>(codes, count, bits, zero, scale, values, streaming);
+        } else {
+            grid_values<of_each, false>(codes, count, bits, zero, scale, values, streaming);
         }
     }
 };

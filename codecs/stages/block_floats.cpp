@@ -32,6 +32,7 @@
 
 #include "backends/map_pages.hpp"
 #include "backends/reduce_values.hpp"
+#include "backends/sixteen_groups.hpp"
 #include "backends/small_floats.hpp"
 #include "backends/table_lookup.hpp"
 #include "codecs/bit_packing.hpp"
@@ -87,6 +88,7 @@ struct GlobalScale {
 /// Pages of some tokens: payload and scales.
 template <class Element, class Scale>
 struct BlockFloats {
+    static constexpr bool whole_lines = true;
     static constexpr std::uint64_t tokens_at_a_time = 16;
     static constexpr std::uint64_t block = Scale::block;
     static constexpr unsigned bits = Element::sign_place + 1;
@@ -100,12 +102,13 @@ struct BlockFloats {
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 2> const& to) const {
         auto const scale = Scale::load(global);
+        if (page.dim % block == 0) return encode_together(scale, page, to);
         for (std::uint64_t t = 0; t < page.tokens; ++t) {
             auto* const row = to[0] + t * packed_bytes(page.dim, bits);
             auto* const scales = to[1] + t * of_vector(page.dim);
-            for (std::uint64_t first = 0; first < page.dim; first += part) {
-                auto const count = page.dim - first < part ? page.dim - first : part;
-                encode_part(scale, page.vector(t) + first, count, row + first * bits / 8, scales + first / block);
+            for (std::uint64_t first = 0; first < page.dim; first += block) {
+                auto const count = page.dim - first < block ? page.dim - first : block;
+                encode_block(scale, page.vector(t) + first, count, row + first * bits / 8, scales + first / block);
             }
         }
     }
@@ -117,45 +120,60 @@ struct BlockFloats {
             auto const* const scales = from[1] + t * of_vector(page.dim);
             for (std::uint64_t first = 0; first < page.dim; first += part) {
                 auto const count = page.dim - first < part ? page.dim - first : part;
-                decode_part(scale, row + first * bits / 8, scales + first / block, count, page.vector(t) + first);
+                decode_part(scale, row + first * bits / 8, scales + first / block, count, page.vector(t) + first,
+                            page.streaming);
             }
         }
     }
 
+    /// Codes of values of blocks, with the factor of each.
+    struct Codes {
+        float inverses[groups_together];
+
+        KOKKOS_INLINE_FUNCTION static std::uint32_t mask() { return (1U << bits) - 1U; }
+        KOKKOS_FORCEINLINE_FUNCTION std::uint32_t operator()(std::uint64_t b, float value) const {
+            return code_of(value, inverses[b]);
+        }
+    };
+    /// Sixteen blocks at a time, each with all of its values.
     template <class T>
-    KOKKOS_INLINE_FUNCTION static void encode_part(Scale const& scale, T const* __restrict__ values,
-                                                   std::uint64_t count, std::byte* __restrict__ packed,
-                                                   std::byte* __restrict__ scales) {
-        constexpr auto most = part / block;
-        auto const blocks = of_vector(count);
-        float magnitudes[most];
-        float inverses[most];
-        std::uint32_t words[part];
-        std::uint8_t codes[part];
-        for (std::uint64_t b = 0; b < blocks; ++b) {
-            auto const* const of_block = values + b * block;
-            auto const left = count - b * block;
-            magnitudes[b] = left >= block ? largest_magnitude(of_block, block) : largest_magnitude(of_block, left);
-        }
-        for (std::uint64_t b = 0; b < blocks; ++b) {
-            auto const code = scale.code(magnitudes[b]);
-            scales[b] = static_cast<std::byte>(code);
-            inverses[b] = scale.inverse(code);
-        }
-        for (std::uint64_t b = 0; b < blocks; ++b) {
-            auto const first = b * block;
-            if (count - first >= block) {
-                for (std::uint64_t i = first; i < first + block; ++i) words[i] = code_of(values[i], inverses[b]);
-            } else {
-                for (std::uint64_t i = first; i < count; ++i) words[i] = code_of(values[i], inverses[b]);
+    KOKKOS_INLINE_FUNCTION static void encode_together(Scale const& scale, Page<T const> const& page,
+                                                       std::array<std::byte*, 2> const& to) {
+        auto const blocks = page.tokens * (page.dim / block);
+        GroupPlaces<T const> places(page.values, page.stride, page.dim / block, block);
+        SixteenGroups<block, T const> ahead(places);
+        for (std::uint64_t b = 0; b < blocks; b += groups_together) {
+            auto now = ahead;
+            ahead = SixteenGroups<block, T const>(places);
+            now.limit(blocks - b);
+            float magnitudes[groups_together] = {};
+            now.magnitudes(magnitudes);
+            std::uint32_t of_blocks[groups_together];
+            Codes coder;
+            for (std::uint64_t k = 0; k < groups_together; ++k) {
+                of_blocks[k] = scale.code(magnitudes[k]);
+                coder.inverses[k] = scale.inverse(of_blocks[k]);
             }
+            for (std::uint64_t k = 0; k < now.count; ++k) to[1][b + k] = static_cast<std::byte>(of_blocks[k]);
+            std::uint8_t codes[groups_together * block];
+            now.codes(coder, ahead, codes);
+            pack_bytes<bits>(codes, now.count * block, to[0] + b * block * bits / 8);
         }
-        for (std::uint64_t i = 0; i < count; ++i) codes[i] = static_cast<std::uint8_t>(words[i]);
-        pack_bytes<bits>(codes, count, packed);
     }
     template <class T>
-    KOKKOS_INLINE_FUNCTION static std::uint32_t code_of(T value, float inverse) {
-        float scaled = to_float(value) * inverse;
+    KOKKOS_INLINE_FUNCTION static void encode_block(Scale const& scale, T const* values, std::uint64_t count,
+                                                    std::byte* packed, std::byte* of_block) {
+        auto const code = scale.code(largest_magnitude(values, count));
+        auto const inverse = scale.inverse(code);
+        *of_block = static_cast<std::byte>(code);
+        std::uint8_t codes[block];
+        for (std::uint64_t i = 0; i < count; ++i) {
+            codes[i] = static_cast<std::uint8_t>(code_of(to_float(values[i]), inverse));
+        }
+        pack_bytes<bits>(codes, count, packed);
+    }
+    KOKKOS_FORCEINLINE_FUNCTION static std::uint32_t code_of(float value, float inverse) {
+        float scaled = value * inverse;
         if constexpr (Element::nan == 0) scaled = scaled == scaled ? scaled : 0.0F;
         return small_float_code<Element>(scaled);
     }
@@ -163,24 +181,33 @@ struct BlockFloats {
     template <class T>
     KOKKOS_INLINE_FUNCTION static void decode_part(Scale const& scale, std::byte const* __restrict__ packed,
                                                    std::byte const* __restrict__ scales, std::uint64_t count,
-                                                   T* __restrict__ values) {
-        std::uint8_t codes[part];
-        float numbers[part];
-        unpack_bytes<bits>(packed, count, codes);
-        if constexpr (bits == 4) {
-            constexpr float table[least_table_entries] = {0,     0.5F,  1.0F,  1.5F,  2.0F,  3.0F,  4.0F,  6.0F,
-                                                          -0.0F, -0.5F, -1.0F, -1.5F, -2.0F, -3.0F, -4.0F, -6.0F};
-            look_up(bits, table, 1.0F, codes, count, numbers);
-        } else {
-            for (std::uint64_t i = 0; i < count; ++i) numbers[i] = small_float_value<Element>(codes[i]);
-        }
-        for (std::uint64_t b = 0; b < of_vector(count); ++b) {
-            auto const first = b * block;
-            float const step = scale.step(static_cast<std::uint32_t>(scales[b]));
-            if (count - first >= block) {
-                for (std::uint64_t i = first; i < first + block; ++i) values[i] = from_float<T>(numbers[i] * step);
+                                                   T* __restrict__ values, bool streaming) {
+        std::uint8_t buffer[part];
+        auto const* const codes = unpacked(bits, packed, count, buffer);
+        for (std::uint64_t first = 0; first < count; first += block) {
+            auto const now = count - first < block ? count - first : block;
+            float const step = scale.step(static_cast<std::uint32_t>(scales[first / block]));
+            if constexpr (bits == 4) {
+                constexpr float table[least_table_entries] = {0,     0.5F,  1.0F,  1.5F,  2.0F,  3.0F,  4.0F,  6.0F,
+                                                              -0.0F, -0.5F, -1.0F, -1.5F, -2.0F, -3.0F, -4.0F, -6.0F};
+                look_up(bits, table, step, codes + first, now, values + first, streaming);
             } else {
-                for (std::uint64_t i = first; i < count; ++i) values[i] = from_float<T>(numbers[i] * step);
+                restore_numbers(codes + first, step, now, values + first, streaming);
+            }
+        }
+    }
+    template <class T>
+    KOKKOS_INLINE_FUNCTION static void restore_numbers(std::uint8_t const* __restrict__ codes, float step,
+                                                       std::uint64_t count, T* __restrict__ values, bool streaming) {
+        if (count == block) {
+            T line[block];
+            for (std::uint64_t i = 0; i < block; ++i) {
+                line[i] = from_float<T>(small_float_value<Element>(codes[i]) * step);
+            }
+            store_block<block>(values, line, streaming);
+        } else {
+            for (std::uint64_t i = 0; i < count; ++i) {
+                values[i] = from_float<T>(small_float_value<Element>(codes[i]) * step);
             }
         }
     }

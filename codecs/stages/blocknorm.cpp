@@ -111,10 +111,10 @@ struct BlockNorm {
         grid.range(others, done, least, most);
         most = widened(most);
         least = -most;
-        GridSteps steps;
+        GridSteps<1> steps;
         grid.store(&least, &most, 1, to[1], nullptr, steps);
         Code codes[most_values];
-        grid.template quantise<0>(others, done, steps.zero, steps.inverse, codes);
+        grid.template quantise<false>(others, done, steps.zero, steps.inverse, codes);
         pack_codes(grid.bits, codes, done, to[0]);
     }
 
@@ -154,10 +154,10 @@ struct BlockNorm {
         auto const k = kept_of(n);
         Code codes[most_values];
         unpack_codes(grid.bits, from[0], n - k, codes);
-        GridSteps steps;
+        GridSteps<1> steps;
         grid.load(1, from[1], nullptr, steps);
         float others[most_values];
-        grid.template restore<0>(codes, n - k, steps.zero, steps.scale, others);
+        grid.template restore<false>(codes, n - k, steps.zero, steps.scale, others);
         std::uint64_t done = 0;
         std::uint64_t to = 0;
         for (std::uint64_t j = 0; j <= k; ++j) {
@@ -267,7 +267,7 @@ void BlockNormQuantiser::error_bounds(Section const& section, float const* value
         auto const k = blocks_.kept(n);
         float const largest = k < n ? std::max(rank(order[k]), 0.0F) : 0.0F;
         std::byte scale[4];
-        GridSteps steps;
+        GridSteps<1> steps;
         float const most = BlockNorm<std::uint8_t>::widened(largest);
         float const least = -most;
         grid_.store(&least, &most, 1, scale, nullptr, steps);

@@ -183,7 +183,7 @@ class Int : public Quantiser {
                 auto const range = range_of(space, group, workspace);
                 std::byte scale[4];
                 std::byte zero[4];
-                GridSteps steps;
+                GridSteps<1> steps;
                 grid_.store(&range.low, &range.high, 1, scale, zero, steps);
                 auto const bytes = scale_bytes(grid_.format);
                 copy_to_backend(backend_of<Space>, planes[1].data + number * bytes, scale, bytes);
@@ -361,7 +361,7 @@ void Int::error_bounds(Section const& section, float const* values, double* boun
         auto const range = looked_at(values + first, stride, count);
         std::byte scale[4];
         std::byte zero[4];
-        GridSteps steps;
+        GridSteps<1> steps;
         grid_.store(&range.low, &range.high, 1, scale, zero, steps);
         double const zero_point = steps.zero[0];
         double const size = steps.scale[0];
