@@ -39,6 +39,31 @@ constexpr std::array table{
                 "SELECT * FROM v_published_figure WHERE campaign = (SELECT campaign FROM v_newest)"},
     CannedQuery{"targets", "", "Targets of the newest campaign and which codecs pass or fail them",
                 "SELECT * FROM v_targets WHERE campaign = (SELECT campaign FROM v_newest)"},
+    CannedQuery{
+        "statistics", "", "What was encoded and decoded in the newest campaign: passes, bytes, times and errors",
+        "WITH pass AS (SELECT cell.uid AS cell, s.component, m.name AS metric, count(*) AS n FROM v_current c"
+        " JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell"
+        " JOIN sample s ON s.attempt = c.attempt JOIN metric m ON m.id = s.metric"
+        " WHERE campaign.uid = (SELECT campaign FROM v_newest) GROUP BY cell.uid, s.component, m.name) SELECT source, "
+        "context, codec_name, component"
+        ", (SELECT sum(n) FROM pass WHERE pass.cell = l.cell AND pass.metric = 'encode_ns' AND instr(l.component,"
+        " pass.component)) AS encodings"
+        ", (SELECT sum(n) FROM pass WHERE pass.cell = l.cell AND pass.metric = 'decode_ns' AND instr(l.component,"
+        " pass.component)) AS decodings"
+        ", max(value) FILTER (WHERE metric = 'original_bytes') AS original_bytes"
+        ", max(value) FILTER (WHERE metric = 'stored_bytes') AS stored_bytes"
+        ", max(value) FILTER (WHERE metric = 'bytes_saved') AS bytes_saved"
+        ", max(value) FILTER (WHERE metric = 'encode_mean_ns') AS encode_mean_ns"
+        ", max(value) FILTER (WHERE metric = 'decode_mean_ns') AS decode_mean_ns"
+        ", max(value) FILTER (WHERE metric = 'encode_gb_per_s') AS encode_gb_per_s"
+        ", max(value) FILTER (WHERE metric = 'decode_gb_per_s') AS decode_gb_per_s"
+        ", max(value) FILTER (WHERE metric = 'relative_error_mean') AS relative_error_mean"
+        ", max(value) FILTER (WHERE metric = 'relative_error_p50') AS relative_error_p50"
+        ", max(value) FILTER (WHERE metric = 'relative_error_p95') AS relative_error_p95"
+        ", max(value) FILTER (WHERE metric = 'relative_error_p99') AS relative_error_p99"
+        ", max(value) FILTER (WHERE metric = 'relative_error_max') AS relative_error_max"
+        " FROM v_latest l WHERE campaign = (SELECT campaign FROM v_newest) AND workload = 'roundtrip' AND status = 'ok'"
+        " GROUP BY cell, component ORDER BY source, context, codec_name, component"},
     CannedQuery{"samples", "CELL METRIC", "Raw samples of a cell (its id) and metric, newest attempt first",
                 "SELECT a.finished_utc, a.process, s.component, s.position, s.value FROM attempt a JOIN sample s ON "
                 "s.attempt = a.id WHERE a.cell = (SELECT id FROM cell WHERE uid = ?1) AND s.metric = (SELECT id FROM "

@@ -144,6 +144,28 @@ TEST_F(QueryTest, EveryCannedQueryRuns) {
     expect_error<ConfigError>([&] { query(store, "@best-by"); }, "@best-by METRIC");
 }
 
+TEST_F(QueryTest, StatisticsAreOfAllProcessesAndOfTheNewestCampaign) {
+    auto const campaign = store.begin_campaign(plan({cell("int8")}, 2), build(), "hw", false);
+    std::vector<Measurement> processes;
+    for (int process : {0, 1}) {
+        auto one = measurement(cell("int8"), Status::ok, 0.75, process);
+        one.figures = {{"k", "original_bytes", 400, 1, {}, {}},     {"k", "stored_bytes", 104, 1, {}, {}},
+                       {"k", "bytes_saved", 296, 1, {}, {}},        {"k", "encode_mean_ns", 20, 3, {}, {}},
+                       {"k", "relative_error_mean", .2, 1, {}, {}}, {"k", "relative_error_p50", .1, 1, {}, {}},
+                       {"k", "relative_error_p95", .5, 1, {}, {}},  {"k", "relative_error_p99", .6, 1, {}, {}},
+                       {"k", "relative_error_max", .7, 1, {}, {}},  {"kv", "original_bytes", 800, 1, {}, {}}};
+        one.samples = {{"k", "encode_ns", {10, 20, 30}}, {"v", "encode_ns", {10, 20}}, {"k", "decode_ns", {5}}};
+        processes.push_back(one);
+    }
+    store.ingest(campaign, processes);
+    EXPECT_EQ(printed("@statistics", TableFormat::csv),
+              "source,context,codec_name,component,encodings,decodings,original_bytes,stored_bytes,bytes_saved,"
+              "encode_mean_ns,decode_mean_ns,encode_gb_per_s,decode_gb_per_s,relative_error_mean,relative_error_p50,"
+              "relative_error_p95,relative_error_p99,relative_error_max\n"
+              "tiny,512,int8,k,6,2,400,104,296,20,,,,0.2,0.1,0.5,0.6,0.7\n"
+              "tiny,512,int8,kv,10,2,800,,,,,,,,,,,\n");
+}
+
 constexpr char const* sample_rows =
     "SELECT 1 AS n, 2.0 / 3 AS x, 'a,\"b\"' AS t, NULL AS missing UNION ALL SELECT 10, 12345678.9, 'π|' || char(10), "
     "NULL";
