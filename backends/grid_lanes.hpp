@@ -90,7 +90,9 @@ KOKKOS_FORCEINLINE_FUNCTION void grid_codes(Grid const& grid, T const* __restric
 #ifdef KVSTONE_WIDE_LANES
     if constexpr (std::is_same_v<T, float>) {
         done = store_codes_in_lanes<Grid::with_sign>(count, grid.mask(), codes, [&](std::uint64_t i) -> __m512i {
-            return grid(entries<of_each>(grid.zero, i), entries<of_each>(grid.inverse, i), load_lanes(values + i));
+            // Where each value has a step of its own, values were read before.
+            auto const sixteen = of_each ? _mm512_loadu_ps(values + i) : load_lanes(values + i);
+            return grid(entries<of_each>(grid.zero, i), entries<of_each>(grid.inverse, i), sixteen);
         });
     }
 #endif

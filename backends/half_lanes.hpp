@@ -9,6 +9,18 @@
 
 namespace kvstone {
 
+#ifdef KVSTONE_WIDE_LANES
+/// Sixteen floats as from_float<Float16>() has them: any NaN becomes the one of its sign.
+inline __m256i halves_in_lanes(__m512 values) {
+    auto const nan = _mm512_cmp_ps_mask(values, values, _CMP_UNORD_Q);
+    auto const bits = _mm512_castps_si512(values);
+    // (bits & sign) | quiet NaN
+    auto const known =
+        _mm512_mask_ternarylogic_epi32(bits, nan, _mm512_set1_epi32(INT32_MIN), _mm512_set1_epi32(0x7fc00000), 0xea);
+    return _mm512_cvtps_ph(_mm512_castsi512_ps(known), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+#endif
+
 /// values[i] = the number at place + 2 i.
 KOKKOS_FORCEINLINE_FUNCTION void floats_of_halves(std::byte const* place, std::uint64_t count, float* values) {
     std::uint64_t done = 0;

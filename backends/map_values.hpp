@@ -17,6 +17,10 @@ namespace kvstone {
 template <class T, class U>
 inline constexpr std::uint64_t step_values = line_values<T> > line_values<U> ? line_values<T> : line_values<U>;
 
+/// Operations that make a cache line of what they write by themselves: line(source, line).
+template <class Operation, class T, class U>
+concept MakesLines = requires(Operation const& operation, T const* source, U* line) { operation.line(source, line); };
+
 /// `steps` steps of destination = operation(source); `destination` starts a cache line where `streaming`. Host only.
 template <bool streaming, class T, class U, class Operation>
 inline void map_steps(T const* source, U* destination, std::uint64_t steps, Operation const operation) {
@@ -24,7 +28,11 @@ inline void map_steps(T const* source, U* destination, std::uint64_t steps, Oper
     for (; steps > 0; --steps, source += values, destination += values) {
         prefetch(reinterpret_cast<std::byte const*>(source) + prefetch_distance_bytes, values * sizeof(T));
         alignas(cache_line_bytes) U lines[values];
-        for (std::uint64_t i = 0; i < values; ++i) lines[i] = operation(source[i]);
+        if constexpr (MakesLines<Operation, T, U>) {
+            for (std::uint64_t i = 0; i < values; i += line_values<U>) operation.line(source + i, lines + i);
+        } else {
+            for (std::uint64_t i = 0; i < values; ++i) lines[i] = operation(source[i]);
+        }
         for (std::uint64_t i = 0; i < values; i += line_values<U>) store_line<streaming>(destination + i, lines + i);
     }
 }

@@ -6,18 +6,11 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/group_ends.hpp"
 #include "backends/host_stores.hpp"
 #include "backends/vector_blocks.hpp"
 
 namespace kvstone {
-
-/// Every `stride`-th value.
-template <class T>
-struct Strided {
-    T* first;
-    std::uint64_t stride;
-    KOKKOS_INLINE_FUNCTION T& operator[](std::uint64_t index) const { return first[index * stride]; }
-};
 
 /// Sequences in the order [layer, head, token] or [layer, head, channel].
 class Sequences {

@@ -23,14 +23,20 @@ class GroupPlaces {
     KOKKOS_INLINE_FUNCTION GroupPlaces(T* values, std::uint64_t stride, std::uint64_t per_vector, std::uint64_t size)
         : vector_(values), stride_(stride), per_vector_(per_vector), size_(size) {}
 
-    /// The next group's first value.
-    KOKKOS_INLINE_FUNCTION T* next() {
-        auto* const place = vector_ + in_vector_ * size_;
-        if (++in_vector_ == per_vector_) {
-            in_vector_ = 0;
-            vector_ += stride_;
+    /// The first values of the next groups.
+    KOKKOS_FORCEINLINE_FUNCTION void next(T* (&places)[groups_together]) {
+        if (stride_ == per_vector_ * size_) {
+            for (std::uint64_t g = 0; g < groups_together; ++g) places[g] = vector_ + g * size_;
+            vector_ += groups_together * size_;
+            return;
         }
-        return place;
+        for (auto& place : places) {
+            place = vector_ + in_vector_ * size_;
+            if (++in_vector_ == per_vector_) {
+                in_vector_ = 0;
+                vector_ += stride_;
+            }
+        }
     }
 
   private:
@@ -78,39 +84,37 @@ template <unsigned size, class T>
 struct SixteenGroups {
     static_assert(size % 16 == 0);
     T* at[groups_together];
-    std::uint64_t count = groups_together;
+    std::uint64_t count;
 
-    KOKKOS_INLINE_FUNCTION explicit SixteenGroups(GroupPlaces<T>& places) {
-        for (auto& place : at) place = places.next();
-    }
-    KOKKOS_INLINE_FUNCTION void limit(std::uint64_t existing) {
+    KOKKOS_FORCEINLINE_FUNCTION void take(GroupPlaces<T>& places) { places.next(at); }
+    KOKKOS_FORCEINLINE_FUNCTION void limit(std::uint64_t existing) {
         count = existing < groups_together ? existing : groups_together;
         for (auto g = count; g < groups_together; ++g) at[g] = at[0];
     }
 
-    /// finite_ends() of each group.
-    KOKKOS_INLINE_FUNCTION void ends(float* low, float* high) const {
+    /// finite_ends() of each group. Here and in the next two, the values of `ahead` are asked for meanwhile, one half when
+    /// ends are found and the other when codes are: memory then works all the time.
+    KOKKOS_INLINE_FUNCTION void ends(SixteenGroups const& ahead, float* low, float* high) const {
         std::uint32_t odd = (1U << groups_together) - 1;
 #ifdef KVSTONE_WIDE_LANES
-        if constexpr (in_lanes) odd = ends_in_lanes(low, high);
+        if constexpr (in_lanes) odd = ends_in_lanes(ahead, low, high);
 #endif
         for (std::uint64_t g = 0; g < count; ++g) {
             if ((odd >> g & 1U) != 0) finite_ends(at[g], size, low[g], high[g]);
         }
     }
     /// largest_magnitude() of each group.
-    KOKKOS_INLINE_FUNCTION void magnitudes(float* most) const {
+    KOKKOS_INLINE_FUNCTION void magnitudes(SixteenGroups const& ahead, float* most) const {
         std::uint32_t odd = (1U << groups_together) - 1;
 #ifdef KVSTONE_WIDE_LANES
-        if constexpr (in_lanes) odd = magnitudes_in_lanes(most);
+        if constexpr (in_lanes) odd = magnitudes_in_lanes(ahead, most);
 #endif
         for (std::uint64_t g = 0; g < count; ++g) {
             if ((odd >> g & 1U) != 0) most[g] = largest_magnitude(at[g], size);
         }
     }
 
-    /// Codes of the values, one group behind the other: coder(g, value) is that of a value of group g. Meanwhile the values
-    /// of `ahead` are asked for: finding ends and coding take turns, and memory works through both.
+    /// Codes of the values, one group behind the other: coder(g, value) is that of a value of group g.
     template <class Coder, class Code>
     KOKKOS_INLINE_FUNCTION void codes(Coder const& coder, SixteenGroups const& ahead, Code* to) const {
 #ifdef KVSTONE_WIDE_LANES
@@ -130,21 +134,29 @@ struct SixteenGroups {
             std::uint32_t words[size];
             for (unsigned i = 0; i < size; ++i) words[i] = coder(g, to_float(values[i]));
             for (unsigned i = 0; i < size; ++i) to[g * size + i] = static_cast<Code>(words[i]) & mask;
-#ifdef KVSTONE_WIDE_LANES
-            prefetch(ahead.at[g], size * sizeof(T));
-#endif
+            ahead.ask(g, size / 2, size);
         }
     }
 
   private:
+    /// Asks for values `from` to `end` of group g.
+    KOKKOS_FORCEINLINE_FUNCTION void ask(std::uint64_t g, unsigned from, unsigned end) const {
+#ifdef KVSTONE_WIDE_LANES
+        for (auto i = from; i < end; i += 16) prefetch_line(at[g] + i);
+#else
+        (void)g, (void)from, (void)end;
+#endif
+    }
+
 #ifdef KVSTONE_WIDE_LANES
     static constexpr bool in_lanes = std::is_same_v<std::remove_const_t<T>, float>;
 
     /// Which groups need another look: those with Inf or without any number.
-    std::uint32_t ends_in_lanes(float* low, float* high) const {
+    std::uint32_t ends_in_lanes(SixteenGroups const& ahead, float* low, float* high) const {
         __m512 lows[groups_together];
         __m512 highs[groups_together];
         for (std::uint64_t g = 0; g < groups_together; ++g) {
+            ahead.ask(g, 0, size / 2);
             // Of a NaN in the first operand these instructions return the second.
             auto const value = _mm512_loadu_ps(at[g]);
             lows[g] = _mm512_min_ps(value, _mm512_set1_ps(FLT_MAX));
@@ -167,12 +179,13 @@ struct SixteenGroups {
                                           _mm512_cmp_ps_mask(least, most, _CMP_GT_OQ));
     }
     /// Likewise those with Inf or NaN.
-    std::uint32_t magnitudes_in_lanes(float* most) const {
+    std::uint32_t magnitudes_in_lanes(SixteenGroups const& ahead, float* most) const {
         auto const key = [](float const* values) -> __m512i {
             return _mm512_and_si512(_mm512_castps_si512(_mm512_loadu_ps(values)), _mm512_set1_epi32(0x7fffffff));
         };
         __m512 keys[groups_together];
         for (std::uint64_t g = 0; g < groups_together; ++g) {
+            ahead.ask(g, 0, size / 2);
             auto largest = key(at[g]);
             for (unsigned i = 16; i < size; i += 16) largest = _mm512_max_epi32(largest, key(at[g] + i));
             keys[g] = _mm512_castsi512_ps(largest);
@@ -186,5 +199,34 @@ struct SixteenGroups {
     }
 #endif
 };
+
+/// For `groups` groups of `places`, sixteen at a time: range(first, slot, now, ahead) and then code(first, slot, now,
+/// ahead), where `first` is the first of them, `slot` 0 or 1 tells where the former may leave something for the latter, and `ahead` are
+/// groups to come, which may lie past the end. The range of the next groups is found before these are coded: its last
+/// steps wait for each other, and coding fills the time.
+template <unsigned size, class T, class Range, class Code>
+KOKKOS_FORCEINLINE_FUNCTION void sixteen_at_a_time(GroupPlaces<T> places, std::uint64_t groups, Range const& range,
+                                                   Code const& code) {
+    // Taken in turns and never copied: pointers written one by one are slow to read as a whole register.
+    SixteenGroups<size, T> turns[3];
+    turns[0].take(places);
+    turns[1].take(places);
+    turns[0].limit(groups);
+    range(std::uint64_t{0}, 0U, turns[0], turns[1]);
+    unsigned now = 0;
+    unsigned slot = 0;
+    for (std::uint64_t first = 0; first < groups; first += groups_together) {
+        auto const next = now == 2 ? 0 : now + 1;
+        auto const last = next == 2 ? 0 : next + 1;
+        turns[last].take(places);
+        if (first + groups_together < groups) {
+            turns[next].limit(groups - first - groups_together);
+            range(first + groups_together, slot ^ 1U, turns[next], turns[last]);
+        }
+        code(first, slot, turns[now], turns[last]);
+        now = next;
+        slot ^= 1U;
+    }
+}
 
 }  // namespace kvstone

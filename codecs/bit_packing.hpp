@@ -14,6 +14,8 @@
 
 #include <Kokkos_Macros.hpp>
 
+#include "backends/pack_lanes.hpp"
+
 namespace kvstone {
 
 KOKKOS_INLINE_FUNCTION constexpr std::uint64_t packed_bytes(std::uint64_t codes, unsigned bits) {
@@ -55,6 +57,8 @@ template <unsigned bits>
 KOKKOS_INLINE_FUNCTION void pack_64_bytes(std::uint8_t const* codes, std::byte* packed) {
     if constexpr (bits == 8) {
         std::memcpy(packed, codes, 64);
+    } else if constexpr (packs_in_lanes<bits>) {
+        pack_in_lanes<bits>(codes, packed);
     } else if constexpr (bits == 4) {
         std::uint16_t words[32];
         std::uint8_t joined[32];
@@ -85,6 +89,8 @@ template <unsigned bits>
 KOKKOS_INLINE_FUNCTION void unpack_64_bytes(std::byte const* packed, std::uint8_t* codes) {
     if constexpr (bits == 8) {
         std::memcpy(codes, packed, 64);
+    } else if constexpr (packs_in_lanes<bits>) {
+        unpack_in_lanes<bits>(packed, codes);
     } else if constexpr (bits == 4) {
         std::uint8_t joined[32];
         std::uint16_t words[32];
@@ -149,6 +155,7 @@ KOKKOS_INLINE_FUNCTION void unpack_bytes(std::byte const* packed, std::uint64_t 
 /// others as another.
 template <unsigned bits>
 KOKKOS_INLINE_FUNCTION void pack_64_words(std::uint16_t const* codes, std::byte* packed) {
+    if constexpr (packs_in_lanes<bits>) return pack_in_lanes<bits>(codes, packed);
     std::uint64_t words[16];
     std::memcpy(words, codes, 128);
     for (int i = 0; i < 16; ++i) words[i] = join_words(words[i], bits);
@@ -162,6 +169,7 @@ KOKKOS_INLINE_FUNCTION void pack_64_words(std::uint16_t const* codes, std::byte*
 
 template <unsigned bits>
 KOKKOS_INLINE_FUNCTION void unpack_64_words(std::byte const* packed, std::uint16_t* codes) {
+    if constexpr (packs_in_lanes<bits>) return unpack_in_lanes<bits>(packed, codes);
     std::uint64_t words[16];
     for (unsigned i = 0; i < 8; ++i) {
         std::uint64_t first = 0;

@@ -75,29 +75,29 @@ struct TokenGroups {
     template <class T>
     KOKKOS_INLINE_FUNCTION void encode_together(Page<T const> const& page, IntPlaces const& to) const {
         auto const of_vector = page.dim / fixed;
-        auto const groups = page.tokens * of_vector;
-        GroupPlaces<T const> places(page.values, page.stride, of_vector, fixed);
-        SixteenGroups<fixed, T const> ahead(places);
-        for (std::uint64_t g = 0; g < groups; g += groups_together) {
-            auto now = ahead;
-            ahead = SixteenGroups<fixed, T const>(places);
-            now.limit(groups - g);
+        GroupPlaces<T const> const places(page.values, page.stride, of_vector, fixed);
+        using Groups = SixteenGroups<fixed, T const>;
+        GridSteps<groups_together> steps[2];
+        auto const range = [&](std::uint64_t g, unsigned slot, Groups const& now, Groups const& ahead) {
             float least[groups_together] = {};
             float most[groups_together] = {};
-            GridSteps<groups_together> steps;
-            grid.ranges(now, least, most);
+            grid.ranges(now, ahead, least, most);
             auto* const scales = to[1] + g * scale_bytes(grid.format);
             auto* const zeros = to[2] + g * grid.zero_bytes_of_group();
             if (now.count == groups_together) {
-                grid.store(least, most, groups_together, scales, zeros, steps);
+                grid.store(least, most, groups_together, scales, zeros, steps[slot]);
             } else {
-                grid.store(least, most, now.count, scales, zeros, steps);
+                grid.store(least, most, now.count, scales, zeros, steps[slot]);
             }
+        };
+        auto const code = [&](std::uint64_t g, unsigned slot, Groups const& now, Groups const& ahead) {
             Code codes[groups_together * fixed];
-            grid.quantise(now, steps, ahead, codes);
+            grid.quantise(now, steps[slot], ahead, codes);
             pack_codes(grid.bits, codes, now.count * fixed, to[0] + g * fixed * grid.bits / 8);
-        }
+        };
+        sixteen_at_a_time<fixed>(places, page.tokens * of_vector, range, code);
     }
+
     /// `groups` groups of a vector from `first` on.
     template <class T>
     KOKKOS_INLINE_FUNCTION void encode_vector(T const* values, std::uint64_t dim, std::uint64_t first,
@@ -171,11 +171,12 @@ struct ChannelGroups {
             auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
             float low[groups_at_a_time];
             float high[groups_at_a_time];
-            channel_ends(page, first, count, low, high);
+            row_ends(page.values + first, page.stride, page.tokens, count, low, high);
             GridSteps<> steps;
             grid.store(low, high, count, to[1] + first * scale_bytes(grid.format),
                        to[2] + first * grid.zero_bytes_of_group(), steps);
             for (std::uint64_t t = 0; t < page.tokens; ++t) {
+                ask_row(page.vector(t + page.tokens) + first, count);
                 pack_filled<Code, codes_at_a_time>(
                     grid.bits, count, to[0] + t * row + first * grid.bits / 8, [&](Code* codes) {
                         grid.template quantise<true>(page.vector(t) + first, count, steps.zero, steps.inverse, codes);
@@ -198,30 +199,6 @@ struct ChannelGroups {
                 grid.template restore<true>(found, count, steps.zero, steps.scale, page.vector(t) + first,
                                             page.streaming);
             }
-        }
-    }
-
-    /// Least and greatest finite value of each channel; both 0 where there is none.
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void channel_ends(Page<T const> const& page, std::uint64_t first, std::uint64_t count,
-                                             float* low, float* high) const {
-        for (std::uint64_t c = 0; c < count; ++c) {
-            low[c] = FLT_MAX;
-            high[c] = -FLT_MAX;
-        }
-        for (std::uint64_t t = 0; t < page.tokens; ++t) widen_ends(page.vector(t) + first, count, low, high);
-        for (std::uint64_t c = 0; c < count; ++c) {
-            if (low[c] >= -FLT_MAX && high[c] <= FLT_MAX && low[c] <= high[c]) continue;
-            low[c] = FLT_MAX;
-            high[c] = -FLT_MAX;
-            for (std::uint64_t t = 0; t < page.tokens; ++t) {
-                float const value = to_float(page.vector(t)[first + c]);
-                if (value >= -FLT_MAX && value <= FLT_MAX) {
-                    low[c] = value < low[c] ? value : low[c];
-                    high[c] = value > high[c] ? value : high[c];
-                }
-            }
-            if (low[c] > high[c]) low[c] = high[c] = 0.0F;
         }
     }
 };

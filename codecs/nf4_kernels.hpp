@@ -103,29 +103,32 @@ struct NormalFloat {
     /// Sixteen blocks at a time, each with all of its values.
     template <class T>
     KOKKOS_INLINE_FUNCTION void encode_together(Page<T const> const& page, std::array<std::byte*, 2> const& to) const {
-        auto const blocks = page.tokens * (page.dim / fixed);
-        GroupPlaces<T const> places(page.values, page.stride, page.dim / fixed, fixed);
-        SixteenGroups<fixed, T const> ahead(places);
-        for (std::uint64_t b = 0; b < blocks; b += groups_together) {
-            auto now = ahead;
-            ahead = SixteenGroups<fixed, T const>(places);
-            now.limit(blocks - b);
+        GroupPlaces<T const> const places(page.values, page.stride, page.dim / fixed, fixed);
+        using Blocks = SixteenGroups<fixed, T const>;
+        float inverses[2][groups_together];
+        auto const range = [&](std::uint64_t b, unsigned slot, Blocks const& now, Blocks const& ahead) {
             float scales[groups_together] = {};
-            float inverses[groups_together];
-            now.magnitudes(scales);
-            store_scales(format, scales, now.count, to[1] + b * scale_bytes(format));
+            now.magnitudes(ahead, scales);
+            if (now.count == groups_together) {
+                store_scales(format, scales, groups_together, to[1] + b * scale_bytes(format));
+            } else {
+                store_scales(format, scales, now.count, to[1] + b * scale_bytes(format));
+            }
             for (std::uint64_t k = 0; k < groups_together; ++k) {
                 float const inverse = 1.0F / scales[k];
-                inverses[k] = scales[k] > 0 ? inverse : 0.0F;
+                inverses[slot][k] = scales[k] > 0 ? inverse : 0.0F;
             }
+        };
+        auto const code = [&](std::uint64_t b, unsigned slot, Blocks const& now, Blocks const& ahead) {
             std::uint8_t codes[groups_together * fixed];
 #ifdef KVSTONE_WIDE_LANES
-            now.codes(Codes{thresholds, inverses, BinsInRegisters(bins)}, ahead, codes);
+            now.codes(Codes{thresholds, inverses[slot], BinsInRegisters(bins)}, ahead, codes);
 #else
-            now.codes(Codes{thresholds, inverses}, ahead, codes);
+            now.codes(Codes{thresholds, inverses[slot]}, ahead, codes);
 #endif
             pack_bytes<4>(codes, now.count * fixed, to[0] + b * fixed / 2);
-        }
+        };
+        sixteen_at_a_time<fixed>(places, page.tokens * (page.dim / fixed), range, code);
     }
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 2> const& from, Page<T> const& page) const {

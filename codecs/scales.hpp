@@ -129,16 +129,4 @@ KOKKOS_FORCEINLINE_FUNCTION void store_zeros(ScaleFormat format, float* zeros, s
     }
 }
 
-/// Ends of each of `count` places side by side over vectors: widens [low, high], which start as [FLT_MAX, -FLT_MAX].
-/// Infinities count; NaN does not.
-template <class T>
-KOKKOS_INLINE_FUNCTION void widen_ends(T const* __restrict__ values, std::uint64_t count, float* __restrict__ low,
-                                       float* __restrict__ high) {
-    for (std::uint64_t i = 0; i < count; ++i) {
-        float const value = to_float(values[i]);
-        low[i] = value < low[i] ? value : low[i];
-        high[i] = value > high[i] ? value : high[i];
-    }
-}
-
 }  // namespace kvstone

@@ -92,12 +92,13 @@ struct UniformGrid {
 
     /// The same of sixteen groups.
     template <unsigned size, class T>
-    KOKKOS_INLINE_FUNCTION void ranges(SixteenGroups<size, T> const& groups, float* least, float* most) const {
+    KOKKOS_INLINE_FUNCTION void ranges(SixteenGroups<size, T> const& groups, SixteenGroups<size, T> const& ahead,
+                                       float* least, float* most) const {
         if (symmetric) {
-            groups.magnitudes(most);
+            groups.magnitudes(ahead, most);
             for (std::uint64_t g = 0; g < groups_together; ++g) least[g] = -most[g];
         } else {
-            groups.ends(least, most);
+            groups.ends(ahead, least, most);
         }
     }
 

@@ -139,26 +139,25 @@ struct BlockFloats {
     template <class T>
     KOKKOS_INLINE_FUNCTION static void encode_together(Scale const& scale, Page<T const> const& page,
                                                        std::array<std::byte*, 2> const& to) {
-        auto const blocks = page.tokens * (page.dim / block);
-        GroupPlaces<T const> places(page.values, page.stride, page.dim / block, block);
-        SixteenGroups<block, T const> ahead(places);
-        for (std::uint64_t b = 0; b < blocks; b += groups_together) {
-            auto now = ahead;
-            ahead = SixteenGroups<block, T const>(places);
-            now.limit(blocks - b);
+        GroupPlaces<T const> const places(page.values, page.stride, page.dim / block, block);
+        using Blocks = SixteenGroups<block, T const>;
+        Codes coders[2];
+        auto const range = [&](std::uint64_t b, unsigned slot, Blocks const& now, Blocks const& ahead) {
             float magnitudes[groups_together] = {};
-            now.magnitudes(magnitudes);
+            now.magnitudes(ahead, magnitudes);
             std::uint32_t of_blocks[groups_together];
-            Codes coder;
             for (std::uint64_t k = 0; k < groups_together; ++k) {
                 of_blocks[k] = scale.code(magnitudes[k]);
-                coder.inverses[k] = scale.inverse(of_blocks[k]);
+                coders[slot].inverses[k] = scale.inverse(of_blocks[k]);
             }
             for (std::uint64_t k = 0; k < now.count; ++k) to[1][b + k] = static_cast<std::byte>(of_blocks[k]);
+        };
+        auto const code = [&](std::uint64_t b, unsigned slot, Blocks const& now, Blocks const& ahead) {
             std::uint8_t codes[groups_together * block];
-            now.codes(coder, ahead, codes);
+            now.codes(coders[slot], ahead, codes);
             pack_bytes<bits>(codes, now.count * block, to[0] + b * block * bits / 8);
-        }
+        };
+        sixteen_at_a_time<block>(places, page.tokens * (page.dim / block), range, code);
     }
     template <class T>
     KOKKOS_INLINE_FUNCTION static void encode_block(Scale const& scale, T const* values, std::uint64_t count,
