@@ -135,17 +135,25 @@ class AttentionTile {
     void multiply_keys(KvView const& k, std::uint64_t first, std::uint64_t tokens, double* logits) {
         widen_vectors(k, layer_, kv_head_, first, tokens, wide_);
         for (std::uint64_t p = 0; p < panels_; ++p)
-            for (std::uint64_t t = 0; t < tokens; t += product_rows)
+            for (std::uint64_t t = 0; t < tokens; t += product_rows) {
+                // The next block's vectors, a few at a time while there are products to wait for them.
+                for (auto row = t + p; row < t + product_rows; row += panels_)
+                    prefetch_vector(k, layer_, kv_head_, first + attention_block_tokens + row);
                 multiply_rows<vectors, false>(wide_ + t * k_width_, k_width_, 1, q_ + p * k_width_ * lanes, k_width_,
                                               logits_of(logits, p) + t * lanes);
+            }
     }
 
     void add_values(KvView const& v, std::uint64_t first, std::uint64_t tokens, double* weights, double* output) {
         widen_vectors(v, layer_, kv_head_, first, tokens, wide_);
         for (std::uint64_t p = 0; p < panels_; ++p)
-            for (std::uint64_t c = 0; c < v_width_; c += product_rows)
+            for (std::uint64_t c = 0; c < v_width_; c += product_rows) {
+                auto const share = attention_block_tokens * product_rows / v_width_ + 1;
+                for (auto row = c / product_rows * share + p; row < (c / product_rows + 1) * share; row += panels_)
+                    prefetch_vector(v, layer_, kv_head_, first + attention_block_tokens + row);
                 multiply_rows<vectors, true>(wide_ + c, 1, v_width_, logits_of(weights, p), tokens,
                                              output_of(output, p) + c * lanes);
+            }
     }
 
     void scale(double* output, typename SoftmaxPanel<lanes>::Lane const& factors) const {

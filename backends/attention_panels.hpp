@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "backends/floats.hpp"
+#include "backends/host_stores.hpp"
 
 namespace kvstone {
 
@@ -43,7 +44,10 @@ template <int vectors, bool onto>
     }
     for (std::uint64_t i = 0; i < inner; ++i) {
         VectorOfDoubles factor[vectors];
-        std::memcpy(factor, right + i * vectors * vector_lanes, sizeof(factor));
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v)
+            std::memcpy(&factor[v], right + (i * vectors + static_cast<std::uint64_t>(v)) * vector_lanes,
+                        sizeof(factor[v]));
 #pragma GCC unroll 8
         for (int r = 0; r < rows; ++r) {
             double const one = left[static_cast<std::uint64_t>(r) * row_stride + i * inner_stride];
@@ -92,6 +96,13 @@ inline void widen_vectors(KvView const& view, std::uint64_t layer, std::uint64_t
         }
     });
     std::memset(wide + tokens * width, 0, (padded_rows(tokens) - tokens) * width * sizeof(double));
+}
+
+/// Asks for a vector that may lie past the end.
+inline void prefetch_vector(KvView const& view, std::uint64_t layer, std::uint64_t head, std::uint64_t token) {
+    auto const bytes = element_bytes(view.type);
+    auto const first = layer * view.strides.layer + head * view.strides.head + token * view.strides.token;
+    prefetch(static_cast<std::byte const*>(view.data) + first * bytes, view.shape.dim * bytes);
 }
 
 }  // namespace kvstone

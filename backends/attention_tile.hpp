@@ -39,10 +39,8 @@ class SoftmaxPanel {
         }
         if (!all_visible) hide(original, decoded, visible, tokens);
         count_logits(original, decoded, visible, tokens);
-        find_top(original_.top, original, first, tokens);
-        find_top(decoded_.top, decoded, first, tokens);
-        original_.raise_most(original, tokens);
-        decoded_.raise_most(decoded, tokens);
+        original_.take_largest(original, first, tokens);
+        decoded_.take_largest(decoded, first, tokens);
         weigh(original, decoded, tokens);
     }
 
@@ -73,16 +71,28 @@ class SoftmaxPanel {
         Lane scale{};
         std::array<TopTokens, lanes> top{};
 
-        void raise_most(double const* logits, std::uint64_t tokens) {
-            Lane largest = most;
-            for (std::uint64_t t = 0; t < tokens; ++t)
+        /// The largest logits of a block: into `most`, and into the lists of those that have larger ones.
+        void take_largest(double const* logits, std::uint64_t first, std::uint64_t tokens) {
+            Lane largest;
+            largest.fill(hidden_logit);
+            for (std::uint64_t t = 0; t < tokens; ++t) {
+#pragma omp simd
                 for (std::uint64_t lane = 0; lane < lanes; ++lane) {
                     double const logit = logits[t * lanes + lane];
                     largest[lane] = logit > largest[lane] ? logit : largest[lane];
                 }
+            }
             for (std::uint64_t lane = 0; lane < lanes; ++lane) {
-                scale[lane] = exponential_of_nonpositive(most[lane] - largest[lane]);
-                most[lane] = largest[lane];
+                if (!top[lane].takes(largest[lane])) continue;
+                for (std::uint64_t t = 0; t < tokens; ++t) {
+                    double const logit = logits[t * lanes + lane];
+                    if (logit > hidden_logit && top[lane].takes(logit)) top[lane].insert(logit, first + t);
+                }
+            }
+            for (std::uint64_t lane = 0; lane < lanes; ++lane) {
+                double const higher = largest[lane] > most[lane] ? largest[lane] : most[lane];
+                scale[lane] = exponential_of_nonpositive(most[lane] - higher);
+                most[lane] = higher;
                 sum[lane] *= scale[lane];
             }
         }
@@ -90,32 +100,38 @@ class SoftmaxPanel {
 
     static void hide(double* original, double* decoded, std::array<std::uint64_t, lanes> const& visible,
                      std::uint64_t tokens) {
-        for (std::uint64_t t = 0; t < tokens; ++t)
+        for (std::uint64_t t = 0; t < tokens; ++t) {
+#pragma omp simd
             for (std::uint64_t lane = 0; lane < lanes; ++lane) {
                 bool const seen = t < visible[lane];
                 original[t * lanes + lane] = seen ? original[t * lanes + lane] : hidden_logit;
                 decoded[t * lanes + lane] = seen ? decoded[t * lanes + lane] : hidden_logit;
             }
+        }
     }
 
     /// Squares around the mean, joined from block to block as Chan, Golub and LeVeque (1979) do; nothing cancels.
     void count_logits(double const* original, double const* decoded, std::array<std::uint64_t, lanes> const& visible,
                       std::uint64_t tokens) {
         Lane sum{}, squares{};
-        for (std::uint64_t t = 0; t < tokens; ++t)
+        for (std::uint64_t t = 0; t < tokens; ++t) {
+#pragma omp simd
             for (std::uint64_t lane = 0; lane < lanes; ++lane) {
                 double const error = decoded[t * lanes + lane] - original[t * lanes + lane];
                 sum[lane] += t < visible[lane] ? original[t * lanes + lane] : 0;
                 error_squares_[lane] += error * error;  // zero for hidden tokens
             }
+        }
         Lane mean;
         for (std::uint64_t lane = 0; lane < lanes; ++lane)
             mean[lane] = visible[lane] == 0 ? 0 : sum[lane] / static_cast<double>(visible[lane]);
-        for (std::uint64_t t = 0; t < tokens; ++t)
+        for (std::uint64_t t = 0; t < tokens; ++t) {
+#pragma omp simd
             for (std::uint64_t lane = 0; lane < lanes; ++lane) {
                 double const away = t < visible[lane] ? original[t * lanes + lane] - mean[lane] : 0;
                 squares[lane] += away * away;
             }
+        }
         for (std::uint64_t lane = 0; lane < lanes; ++lane) {
             auto const own = static_cast<double>(visible[lane]);
             double const both = count_[lane] + own;
@@ -126,27 +142,10 @@ class SoftmaxPanel {
         }
     }
 
-    static void find_top(std::array<TopTokens, lanes>& top, double const* logits, std::uint64_t first,
-                         std::uint64_t tokens) {
-        Lane least;
-        for (std::uint64_t lane = 0; lane < lanes; ++lane)
-            least[lane] = top[lane].count < top_tokens ? hidden_logit : top[lane].logits[top_tokens - 1];
-        for (std::uint64_t t = 0; t < tokens; ++t) {
-            double const* const row = logits + t * lanes;
-            std::uint64_t larger = 0;
-            for (std::uint64_t lane = 0; lane < lanes; ++lane) larger += row[lane] > least[lane] ? 1 : 0;
-            if (larger == 0) continue;
-            for (std::uint64_t lane = 0; lane < lanes; ++lane) {
-                if (!(row[lane] > least[lane])) continue;
-                top[lane].insert(row[lane], first + t);
-                if (top[lane].count == top_tokens) least[lane] = top[lane].logits[top_tokens - 1];
-            }
-        }
-    }
-
     void weigh(double* original, double* decoded, std::uint64_t tokens) {
         Lane sum{}, decoded_sum{}, difference{};
-        for (std::uint64_t t = 0; t < tokens; ++t)
+        for (std::uint64_t t = 0; t < tokens; ++t) {
+#pragma omp simd
             for (std::uint64_t lane = 0; lane < lanes; ++lane) {
                 double const l = original[t * lanes + lane];
                 double const l_decoded = decoded[t * lanes + lane];
@@ -158,6 +157,7 @@ class SoftmaxPanel {
                 original[t * lanes + lane] = p;
                 decoded[t * lanes + lane] = p_decoded;
             }
+        }
         for (std::uint64_t lane = 0; lane < lanes; ++lane) {
             original_.sum[lane] += sum[lane];
             decoded_.sum[lane] += decoded_sum[lane];

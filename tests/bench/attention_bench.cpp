@@ -66,7 +66,7 @@ double peak_gfma_per_s(int threads) {
     std::vector<double> sink(static_cast<std::size_t>(threads));
     auto const work = [&](int thread) {
         VectorOfDoubles sum[chains];
-        for (auto& one : sum) one = VectorOfDoubles{} + thread;
+        for (int chain = 0; chain < chains; ++chain) sum[chain] = VectorOfDoubles{} + (thread + chain);
         VectorOfDoubles const factor = VectorOfDoubles{} + 0.999999, added = VectorOfDoubles{} + 1e-9;
         for (std::int64_t step = 0; step < steps; ++step) {
 #pragma GCC unroll 16
