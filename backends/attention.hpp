@@ -25,10 +25,10 @@ inline constexpr std::uint64_t top_tokens = 8;
 /// What is compared. Query heads [g * G, (g + 1) * G) attend to KV head g, where G = q.shape.heads / k.shape.heads. All
 /// memory is the backend's.
 struct AttentionTensors {
-    KvView q;                                      ///< [layer, query head, query, dim]
-    std::uint64_t const* last_visible = nullptr;   ///< [query]: sees tokens 0 to this one
-    KvView k, v, k_decoded, v_decoded;             ///< [layer, KV head, token, dim]; V may have a dim of its own
-    double scale = 1;                              ///< of logits: 1 / sqrt(dim) as a rule
+    KvView q;                                     ///< [layer, query head, query, dim]
+    std::uint64_t const* last_visible = nullptr;  ///< [query]: sees tokens 0 to this one
+    KvView k, v, k_decoded, v_decoded;            ///< [layer, KV head, token, dim]; V may have a dim of its own
+    double scale = 1;                             ///< of logits: 1 / sqrt(dim) as a rule
 
     std::uint64_t queries() const { return q.shape.vectors(); }
 };

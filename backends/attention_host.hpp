@@ -62,9 +62,9 @@ class AttentionTile {
           k_width_(padded_rows(tensors.k.shape.dim)),
           v_width_(padded_rows(tensors.v.shape.dim)) {
         auto const block = attention_block_tokens;
-        auto const sizes = std::array{block * std::max(k_width_, v_width_), panels_ * block * lanes,
-                                      panels_ * block * lanes,              panels_ * k_width_ * lanes,
-                                      panels_ * v_width_ * lanes,           panels_ * v_width_ * lanes};
+        auto const sizes =
+            std::array{block * std::max(k_width_, v_width_), panels_ * block * lanes,    panels_ * block * lanes,
+                       panels_ * k_width_ * lanes,           panels_ * v_width_ * lanes, panels_ * v_width_ * lanes};
         std::size_t total = 0;
         for (auto const size : sizes) total += size;
         auto* place = attention_scratch(total);
@@ -101,9 +101,7 @@ class AttentionTile {
     }
     double* output_of(double* output, std::uint64_t panel) const { return output + panel * v_width_ * lanes; }
     std::uint64_t query_of(std::uint64_t lane) const { return (first_ + lane) / tiles_.heads; }
-    std::uint64_t head_of(std::uint64_t lane) const {
-        return kv_head_ * tiles_.heads + (first_ + lane) % tiles_.heads;
-    }
+    std::uint64_t head_of(std::uint64_t lane) const { return kv_head_ * tiles_.heads + (first_ + lane) % tiles_.heads; }
     std::uint64_t place_of(std::uint64_t lane) const {
         return (layer_ * tensors_.q.shape.heads + head_of(lane)) * tiles_.queries + query_of(lane);
     }
@@ -124,8 +122,7 @@ class AttentionTile {
                 with_elements(tensors_.q, [&](auto const span) {
                     auto const* const from = span.vector(layer_, head_of(at), query_of(at));
                     for (std::uint64_t c = 0; c < dim; ++c)
-                        q_[(p * k_width_ + c) * lanes + lane] =
-                            static_cast<double>(to_float(from[c])) * tensors_.scale;
+                        q_[(p * k_width_ + c) * lanes + lane] = static_cast<double>(to_float(from[c])) * tensors_.scale;
                 });
             }
             softmax_.emplace_back(last_visible);

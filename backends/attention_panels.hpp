@@ -66,8 +66,8 @@ template <int vectors, bool onto>
 #else
 
 template <int vectors, bool onto>
-inline void multiply_rows(double const* left, std::uint64_t row_stride, std::uint64_t inner_stride,
-                          double const* right, std::uint64_t inner, double* out) {
+inline void multiply_rows(double const* left, std::uint64_t row_stride, std::uint64_t inner_stride, double const* right,
+                          std::uint64_t inner, double* out) {
     constexpr std::uint64_t lanes = vectors * vector_lanes;
     for (std::uint64_t r = 0; r < product_rows; ++r) {
         for (std::uint64_t lane = 0; lane < lanes; ++lane) {

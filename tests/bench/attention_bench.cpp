@@ -101,9 +101,7 @@ class Problem {
     double pass_s() {
         return seconds([&] { compare_attention(Space(), tensors(), results_.data()); });
     }
-    double gb() const {
-        return static_cast<double>(4 * (q_.size() + 4 * case_.kv.values())) * 1e-9;
-    }
+    double gb() const { return static_cast<double>(4 * (q_.size() + 4 * case_.kv.values())) * 1e-9; }
     double gfma() const {
         double visible = 0;
         for (auto const last : last_visible_) visible += static_cast<double>(last) + 1;
@@ -115,8 +113,13 @@ class Problem {
         return {values.data(), ElementType::f32, shape, KvStrides::packed(shape)};
     }
     AttentionTensors tensors() {
-        return {view(q_, q_shape_),        last_visible_.data(),       view(k_, case_.kv), view(v_, case_.kv),
-                view(k_decoded_, case_.kv), view(v_decoded_, case_.kv), 0.1};
+        return {view(q_, q_shape_),
+                last_visible_.data(),
+                view(k_, case_.kv),
+                view(v_, case_.kv),
+                view(k_decoded_, case_.kv),
+                view(v_decoded_, case_.kv),
+                0.1};
     }
 
     Case case_;
@@ -190,9 +193,10 @@ int main(int argument_count, char** arguments) {
     BackendRuntime const runtime;
     int const threads = Kokkos::DefaultHostExecutionSpace().concurrency();
     for (auto const& of : bench::cases)
-        benchmark::RegisterBenchmark(of.name, [&of, threads](benchmark::State& state) {
-            bench::measure(state, of, threads);
-        })->UseManualTime()->Unit(benchmark::kMillisecond);
+        benchmark::RegisterBenchmark(of.name,
+                                     [&of, threads](benchmark::State& state) { bench::measure(state, of, threads); })
+            ->UseManualTime()
+            ->Unit(benchmark::kMillisecond);
     benchmark::RunSpecifiedBenchmarks();
     fmt::print("{} threads\n", threads);
     bench::print();
