@@ -15,16 +15,18 @@ inline constexpr std::uint64_t attention_tile_panels = 4;
 /// Queries of one KV head in tiles of `lanes` * attention_tile_panels. Lanes run through the query heads of a query
 /// first, so that tiles hold queries that see about as many tokens.
 struct AttentionTiles {
-    AttentionTiles(AttentionTensors const& of, std::uint64_t lanes)
+    AttentionTiles(AttentionTensors const& of, std::uint64_t lanes, std::uint64_t tokens_of_block)
         : heads(of.q.shape.heads / of.k.shape.heads),
           queries(of.q.shape.tokens),
           tile_lanes(lanes * attention_tile_panels),
+          block_tokens(tokens_of_block),
           per_head((heads * queries + tile_lanes - 1) / tile_lanes),
           count(of.k.shape.layers * of.k.shape.heads * per_head) {}
 
     std::uint64_t heads;  ///< query heads of a KV head
     std::uint64_t queries;
     std::uint64_t tile_lanes;
+    std::uint64_t block_tokens;
     std::uint64_t per_head;
     std::uint64_t count;
 };
@@ -61,7 +63,7 @@ class AttentionTile {
           panels_((used_ + lanes - 1) / lanes),
           k_width_(padded_rows(tensors.k.shape.dim)),
           v_width_(padded_rows(tensors.v.shape.dim)) {
-        auto const block = attention_block_tokens;
+        auto const block = tiles.block_tokens;
         auto const sizes =
             std::array{block * std::max(k_width_, v_width_), panels_ * block * lanes,    panels_ * block * lanes,
                        panels_ * k_width_ * lanes,           panels_ * v_width_ * lanes, panels_ * v_width_ * lanes};
@@ -79,8 +81,8 @@ class AttentionTile {
         read_queries();
         std::fill_n(output_, panels_ * v_width_ * lanes, 0.0);
         std::fill_n(output_decoded_, panels_ * v_width_ * lanes, 0.0);
-        for (std::uint64_t first = 0; first < tokens_; first += attention_block_tokens) {
-            auto const tokens = std::min(attention_block_tokens, tokens_ - first);
+        for (std::uint64_t first = 0; first < tokens_; first += tiles_.block_tokens) {
+            auto const tokens = std::min(tiles_.block_tokens, tokens_ - first);
             multiply_keys(tensors_.k, first, tokens, logits_);
             multiply_keys(tensors_.k_decoded, first, tokens, logits_decoded_);
             for (std::uint64_t p = 0; p < panels_; ++p) {
@@ -97,7 +99,7 @@ class AttentionTile {
 
   private:
     double* logits_of(double* logits, std::uint64_t panel) const {
-        return logits + panel * attention_block_tokens * lanes;
+        return logits + panel * tiles_.block_tokens * lanes;
     }
     double* output_of(double* output, std::uint64_t panel) const { return output + panel * v_width_ * lanes; }
     std::uint64_t query_of(std::uint64_t lane) const { return (first_ + lane) / tiles_.heads; }
@@ -135,7 +137,7 @@ class AttentionTile {
             for (std::uint64_t t = 0; t < tokens; t += product_rows) {
                 // The next block's vectors, a few at a time while there are products to wait for them.
                 for (auto row = t + p; row < t + product_rows; row += panels_)
-                    prefetch_vector(k, layer_, kv_head_, first + attention_block_tokens + row);
+                    prefetch_vector(k, layer_, kv_head_, first + tiles_.block_tokens + row);
                 multiply_rows<vectors, false>(wide_ + t * k_width_, k_width_, 1, q_ + p * k_width_ * lanes, k_width_,
                                               logits_of(logits, p) + t * lanes);
             }
@@ -145,9 +147,9 @@ class AttentionTile {
         widen_vectors(v, layer_, kv_head_, first, tokens, wide_);
         for (std::uint64_t p = 0; p < panels_; ++p)
             for (std::uint64_t c = 0; c < v_width_; c += product_rows) {
-                auto const share = attention_block_tokens * product_rows / v_width_ + 1;
+                auto const share = tiles_.block_tokens * product_rows / v_width_ + 1;
                 for (auto row = c / product_rows * share + p; row < (c / product_rows + 1) * share; row += panels_)
-                    prefetch_vector(v, layer_, kv_head_, first + attention_block_tokens + row);
+                    prefetch_vector(v, layer_, kv_head_, first + tiles_.block_tokens + row);
                 multiply_rows<vectors, true>(wide_ + c, 1, v_width_, logits_of(weights, p), tokens,
                                              output_of(output, p) + c * lanes);
             }
