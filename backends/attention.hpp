@@ -26,7 +26,7 @@ inline constexpr std::uint64_t top_tokens = 8;
 /// memory is the backend's.
 struct AttentionTensors {
     KvView q;                                     ///< [layer, query head, query, dim]
-    std::uint64_t const* last_visible = nullptr;  ///< [query]: sees tokens 0 to this one
+    std::uint64_t const* last_visible = nullptr;  ///< [query]: sees tokens 0 to this one; fastest where they rise
     KvView k, v, k_decoded, v_decoded;            ///< [layer, KV head, token, dim]; V may have a dim of its own
     double scale = 1;                             ///< of logits: 1 / sqrt(dim) as a rule
 

@@ -83,9 +83,10 @@ class AttentionTile {
         std::fill_n(output_decoded_, panels_ * v_width_ * lanes, 0.0);
         for (std::uint64_t first = 0; first < tokens_; first += tiles_.block_tokens) {
             auto const tokens = std::min(tiles_.block_tokens, tokens_ - first);
+            while (panel_tokens_[first_panel_] <= first) ++first_panel_;  // its queries have seen all they see
             multiply_keys(tensors_.k, first, tokens, logits_);
             multiply_keys(tensors_.k_decoded, first, tokens, logits_decoded_);
-            for (std::uint64_t p = 0; p < panels_; ++p) {
+            for (std::uint64_t p = first_panel_; p < panels_; ++p) {
                 auto& panel = softmax_[p];
                 panel.take(logits_of(logits_, p), logits_of(logits_decoded_, p), first, tokens);
                 scale(output_of(output_, p), panel.scale_original());
@@ -113,7 +114,9 @@ class AttentionTile {
         std::fill_n(q_, panels_ * k_width_ * lanes, 0.0);
         auto const dim = tensors_.k.shape.dim;
         tokens_ = 0;
+        first_panel_ = 0;
         softmax_.clear();
+        panel_tokens_.clear();
         for (std::uint64_t p = 0; p < panels_; ++p) {
             std::array<std::uint64_t, lanes> last_visible;
             for (std::uint64_t lane = 0; lane < lanes; ++lane) {
@@ -128,31 +131,41 @@ class AttentionTile {
                 });
             }
             softmax_.emplace_back(last_visible);
+            panel_tokens_.push_back(*std::ranges::max_element(last_visible) + 1);
         }
+    }
+
+    /// What the `part`-th of `parts` products is to ask for of the block after the one from `first` on, in `steps` steps.
+    Ahead ahead(KvView const& view, std::uint64_t first, std::uint64_t part, std::uint64_t parts,
+                std::uint64_t steps) const {
+        auto const& strides = view.strides;
+        auto const at =
+            layer_ * strides.layer + kv_head_ * strides.head + (first + tiles_.block_tokens) * strides.token;
+        auto const start = reinterpret_cast<std::uintptr_t>(view.data) + at * element_bytes(view.type);
+        if (strides.token != view.shape.dim) return {start, 0};
+        auto const step = tiles_.block_tokens * view.shape.dim * element_bytes(view.type) / (parts * steps) + 1;
+        return {start + part * steps * step, step};
     }
 
     void multiply_keys(KvView const& k, std::uint64_t first, std::uint64_t tokens, double* logits) {
         widen_vectors(k, layer_, kv_head_, first, tokens, wide_);
-        for (std::uint64_t p = 0; p < panels_; ++p)
-            for (std::uint64_t t = 0; t < tokens; t += product_rows) {
-                // The next block's vectors, a few at a time while there are products to wait for them.
-                for (auto row = t + p; row < t + product_rows; row += panels_)
-                    prefetch_vector(k, layer_, kv_head_, first + tiles_.block_tokens + row);
+        auto const parts = (panels_ - first_panel_) * padded_rows(tokens) / product_rows;
+        std::uint64_t part = 0;
+        for (std::uint64_t p = first_panel_; p < panels_; ++p)
+            for (std::uint64_t t = 0; t < tokens; t += product_rows)
                 multiply_rows<vectors, false>(wide_ + t * k_width_, k_width_, 1, q_ + p * k_width_ * lanes, k_width_,
-                                              logits_of(logits, p) + t * lanes);
-            }
+                                              logits_of(logits, p) + t * lanes,
+                                              ahead(k, first, part++, parts, k_width_));
     }
 
     void add_values(KvView const& v, std::uint64_t first, std::uint64_t tokens, double* weights, double* output) {
         widen_vectors(v, layer_, kv_head_, first, tokens, wide_);
-        for (std::uint64_t p = 0; p < panels_; ++p)
-            for (std::uint64_t c = 0; c < v_width_; c += product_rows) {
-                auto const share = tiles_.block_tokens * product_rows / v_width_ + 1;
-                for (auto row = c / product_rows * share + p; row < (c / product_rows + 1) * share; row += panels_)
-                    prefetch_vector(v, layer_, kv_head_, first + tiles_.block_tokens + row);
+        auto const parts = (panels_ - first_panel_) * v_width_ / product_rows;
+        std::uint64_t part = 0;
+        for (std::uint64_t p = first_panel_; p < panels_; ++p)
+            for (std::uint64_t c = 0; c < v_width_; c += product_rows)
                 multiply_rows<vectors, true>(wide_ + c, 1, v_width_, logits_of(weights, p), tokens,
-                                             output_of(output, p) + c * lanes);
-            }
+                                             output_of(output, p) + c * lanes, ahead(v, first, part++, parts, tokens));
     }
 
     void scale(double* output, typename SoftmaxPanel<lanes>::Lane const& factors) const {
@@ -183,7 +196,9 @@ class AttentionTile {
     std::uint64_t panels_;
     std::uint64_t k_width_;
     std::uint64_t v_width_;
-    std::uint64_t tokens_ = 0;  ///< that any of the queries sees
+    std::uint64_t tokens_ = 0;       ///< that any of the queries sees
+    std::uint64_t first_panel_ = 0;  ///< of those that have not seen all they see
+    std::vector<std::uint64_t> panel_tokens_;
     std::vector<SoftmaxPanel<lanes>> softmax_;
     double *wide_, *logits_, *logits_decoded_, *q_, *output_, *output_decoded_;
 };

@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "backends/floats.hpp"
-#include "backends/host_stores.hpp"
 
 namespace kvstone {
 
@@ -19,6 +18,13 @@ inline std::uint64_t padded_rows(std::uint64_t count) {
     return (count + product_rows - 1) / product_rows * product_rows;
 }
 
+/// Memory that will soon be read: while products are computed, it is asked for at `step` bytes a step. Any address is
+/// allowed, also past the end of an array.
+struct Ahead {
+    std::uintptr_t address = 0;
+    std::uint64_t step = 0;
+};
+
 #if defined(__GNUC__) && !defined(__CUDACC__)
 
 using VectorOfDoubles [[gnu::vector_size(vector_lanes * sizeof(double))]] = double;
@@ -29,7 +35,7 @@ using VectorOfDoubles [[gnu::vector_size(vector_lanes * sizeof(double))]] = doub
 template <int vectors, bool onto>
 [[gnu::always_inline]] inline void multiply_rows(double const* left, std::uint64_t row_stride,
                                                  std::uint64_t inner_stride, double const* right, std::uint64_t inner,
-                                                 double* out) {
+                                                 double* out, Ahead ahead) {
     constexpr int rows = static_cast<int>(product_rows);
     VectorOfDoubles sum[rows][vectors];
 #pragma GCC unroll 8
@@ -43,6 +49,7 @@ template <int vectors, bool onto>
         }
     }
     for (std::uint64_t i = 0; i < inner; ++i) {
+        __builtin_prefetch(reinterpret_cast<void const*>(ahead.address + i * ahead.step), 0, 2);
         VectorOfDoubles factor[vectors];
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v)
@@ -96,13 +103,6 @@ inline void widen_vectors(KvView const& view, std::uint64_t layer, std::uint64_t
         }
     });
     std::memset(wide + tokens * width, 0, (padded_rows(tokens) - tokens) * width * sizeof(double));
-}
-
-/// Asks for a vector that may lie past the end.
-inline void prefetch_vector(KvView const& view, std::uint64_t layer, std::uint64_t head, std::uint64_t token) {
-    auto const bytes = element_bytes(view.type);
-    auto const first = layer * view.strides.layer + head * view.strides.head + token * view.strides.token;
-    prefetch(static_cast<std::byte const*>(view.data) + first * bytes, view.shape.dim * bytes);
 }
 
 }  // namespace kvstone

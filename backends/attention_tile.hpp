@@ -24,8 +24,10 @@ class SoftmaxPanel {
     using Lane = std::array<double, lanes>;
 
     explicit SoftmaxPanel(std::array<std::uint64_t, lanes> const& last_visible) : last_visible_(last_visible) {
-        original_.most.fill(hidden_logit);
-        decoded_.most.fill(hidden_logit);
+        for (auto* const side : {&original_, &decoded_}) {
+            side->most.fill(hidden_logit);
+            side->least_listed.fill(hidden_logit);
+        }
     }
 
     /// Takes the logits [token - first][lane] of a block and leaves weights in their place, relative to the largest
@@ -69,24 +71,28 @@ class SoftmaxPanel {
         Lane most{};
         Lane sum{};
         Lane scale{};
+        Lane least_listed{};  ///< what is not above it has no place in `top`
         std::array<TopTokens, lanes> top{};
 
         /// The largest logits of a block: into `most`, and into the lists of those that have larger ones.
         void take_largest(double const* logits, std::uint64_t first, std::uint64_t tokens) {
+            constexpr std::uint64_t part = 16;  // so few that most parts have nothing for any list
             Lane largest;
             largest.fill(hidden_logit);
-            for (std::uint64_t t = 0; t < tokens; ++t) {
+            for (std::uint64_t begin = 0; begin < tokens; begin += part) {
+                auto const end = std::min(begin + part, tokens);
+                Lane of_part;
+                of_part.fill(hidden_logit);
+                for (auto t = begin; t < end; ++t) {
 #pragma omp simd
-                for (std::uint64_t lane = 0; lane < lanes; ++lane) {
-                    double const logit = logits[t * lanes + lane];
-                    largest[lane] = logit > largest[lane] ? logit : largest[lane];
+                    for (std::uint64_t lane = 0; lane < lanes; ++lane) {
+                        double const logit = logits[t * lanes + lane];
+                        of_part[lane] = logit > of_part[lane] ? logit : of_part[lane];
+                    }
                 }
-            }
-            for (std::uint64_t lane = 0; lane < lanes; ++lane) {
-                if (!top[lane].takes(largest[lane])) continue;
-                for (std::uint64_t t = 0; t < tokens; ++t) {
-                    double const logit = logits[t * lanes + lane];
-                    if (logit > hidden_logit && top[lane].takes(logit)) top[lane].insert(logit, first + t);
+                for (std::uint64_t lane = 0; lane < lanes; ++lane) {
+                    largest[lane] = of_part[lane] > largest[lane] ? of_part[lane] : largest[lane];
+                    if (of_part[lane] > least_listed[lane]) list(logits, lane, first, begin, end);
                 }
             }
             for (std::uint64_t lane = 0; lane < lanes; ++lane) {
@@ -95,6 +101,18 @@ class SoftmaxPanel {
                 most[lane] = higher;
                 sum[lane] *= scale[lane];
             }
+        }
+
+        void list(double const* logits, std::uint64_t lane, std::uint64_t first, std::uint64_t begin,
+                  std::uint64_t end) {
+            double least = least_listed[lane];
+            for (auto t = begin; t < end; ++t) {
+                double const logit = logits[t * lanes + lane];
+                if (!(logit > least)) continue;
+                top[lane].insert(logit, first + t);
+                if (top[lane].count == top_tokens) least = top[lane].logits[top_tokens - 1];
+            }
+            least_listed[lane] = least;
         }
     };
 
