@@ -170,8 +170,10 @@ class AttentionTile {
 
     void scale(double* output, typename SoftmaxPanel<lanes>::Lane const& factors) const {
         if (std::ranges::all_of(factors, [](double factor) { return factor == 1; })) return;
-        for (std::uint64_t c = 0; c < v_width_; ++c)
+        for (std::uint64_t c = 0; c < v_width_; ++c) {
+#pragma omp simd
             for (std::uint64_t lane = 0; lane < lanes; ++lane) output[c * lanes + lane] *= factors[lane];
+        }
     }
 
     QueryComparison result(std::uint64_t place) const {

@@ -76,7 +76,7 @@ class SoftmaxPanel {
 
         /// The largest logits of a block: into `most`, and into the lists of those that have larger ones.
         void take_largest(double const* logits, std::uint64_t first, std::uint64_t tokens) {
-            constexpr std::uint64_t part = 16;  // so few that most parts have nothing for any list
+            constexpr std::uint64_t part = 8;  // so few that most parts have nothing for any list
             Lane largest;
             largest.fill(hidden_logit);
             for (std::uint64_t begin = 0; begin < tokens; begin += part) {
