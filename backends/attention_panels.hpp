@@ -25,13 +25,28 @@ struct Ahead {
     std::uint64_t step = 0;
 };
 
+/// out[row][lane] = sum over i of left[row * row_stride + i * inner_stride] * right[i][lane], added to what `out` holds
+/// where `onto`. product_rows rows of vectors * vector_lanes lanes. Each sum runs over i in order, whatever else is
+/// computed beside it.
+template <int vectors, bool onto>
+inline void multiply_rows_plain(double const* left, std::uint64_t row_stride, std::uint64_t inner_stride,
+                                double const* right, std::uint64_t inner, double* out) {
+    constexpr std::uint64_t lanes = vectors * vector_lanes;
+    for (std::uint64_t r = 0; r < product_rows; ++r) {
+        for (std::uint64_t lane = 0; lane < lanes; ++lane) {
+            double sum = onto ? out[r * lanes + lane] : 0;
+            for (std::uint64_t i = 0; i < inner; ++i)
+                sum += left[r * row_stride + i * inner_stride] * right[i * lanes + lane];
+            out[r * lanes + lane] = sum;
+        }
+    }
+}
+
 #if defined(__GNUC__) && !defined(__CUDACC__)
 
 using VectorOfDoubles [[gnu::vector_size(vector_lanes * sizeof(double))]] = double;
 
-/// out[row][lane] = sum over i of left[row * row_stride + i * inner_stride] * right[i][lane], added to what `out` holds
-/// where `onto`. product_rows rows of vectors * vector_lanes lanes. Each sum runs over i in order, whatever else is
-/// computed beside it.
+/// The same, all sums at once in registers.
 template <int vectors, bool onto>
 [[gnu::always_inline]] inline void multiply_rows(double const* left, std::uint64_t row_stride,
                                                  std::uint64_t inner_stride, double const* right, std::uint64_t inner,
@@ -74,16 +89,8 @@ template <int vectors, bool onto>
 
 template <int vectors, bool onto>
 inline void multiply_rows(double const* left, std::uint64_t row_stride, std::uint64_t inner_stride, double const* right,
-                          std::uint64_t inner, double* out) {
-    constexpr std::uint64_t lanes = vectors * vector_lanes;
-    for (std::uint64_t r = 0; r < product_rows; ++r) {
-        for (std::uint64_t lane = 0; lane < lanes; ++lane) {
-            double sum = onto ? out[r * lanes + lane] : 0;
-            for (std::uint64_t i = 0; i < inner; ++i)
-                sum += left[r * row_stride + i * inner_stride] * right[i * lanes + lane];
-            out[r * lanes + lane] = sum;
-        }
-    }
+                          std::uint64_t inner, double* out, Ahead) {
+    multiply_rows_plain<vectors, onto>(left, row_stride, inner_stride, right, inner, out);
 }
 
 #endif

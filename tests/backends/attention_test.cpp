@@ -163,6 +163,24 @@ TEST(Attention, ReadsTensorsWhereverTheirHeadsLie) {
     EXPECT_GT(departure(streamed(tensors), streamed(cache.tensors())), accepted);
 }
 
+TEST(Attention, ProductsInRegistersAreThePlainOnes) {
+    std::mt19937 random(5);
+    std::uniform_real_distribution<double> uniform(-1, 1);
+    std::vector<double> left(8 * 40), right(33 * 16), start(8 * 16);
+    for (auto* const values : {&left, &right, &start}) std::ranges::generate(*values, [&] { return uniform(random); });
+    auto const compare = [&]<int vectors, bool onto>(std::uint64_t row_stride, std::uint64_t inner_stride) {
+        auto fast = start, plain = start;
+        multiply_rows<vectors, onto>(left.data(), row_stride, inner_stride, right.data(), 33, fast.data(), Ahead{});
+        multiply_rows_plain<vectors, onto>(left.data(), row_stride, inner_stride, right.data(), 33, plain.data());
+        for (std::size_t i = 0; i < start.size(); ++i) EXPECT_NEAR(fast[i], plain[i], 1e-13);
+        EXPECT_NE(fast, start);
+    };
+    compare.operator()<1, false>(40, 1);
+    compare.operator()<1, true>(1, 8);
+    compare.operator()<2, false>(40, 1);
+    compare.operator()<2, true>(1, 8);
+}
+
 TEST(Attention, ExponentialIsRightToTheLastPlaces) {
     EXPECT_EQ(exponential_of_nonpositive(0), 1);
     EXPECT_EQ(exponential_of_nonpositive(-1e300), 0);
