@@ -12,6 +12,8 @@
 namespace kvstone {
 
 inline constexpr std::uint64_t attention_block_tokens = 64;
+/// The same where queries are so few that memory is waited for: what is read stays in the first-level cache.
+inline constexpr std::uint64_t small_block_tokens = 16;
 
 /// Stands for the logit of a token that a query does not see: finite, so that differences are no NaN, and below any
 /// product of floats.

@@ -48,7 +48,7 @@ void compare_attention(Space const& space, AttentionTensors const& tensors, Quer
         compare_attention_by_query(space, tensors, results);
     } else {
         if (tensors.q.shape.heads / tensors.k.shape.heads * tensors.q.shape.tokens <= vector_lanes)
-            compare_attention_in_tiles<1>(space, tensors, block_tokens, results);
+            compare_attention_in_tiles<1>(space, tensors, std::min(block_tokens, small_block_tokens), results);
         else
             compare_attention_in_tiles<2>(space, tensors, block_tokens, results);
         space.fence();

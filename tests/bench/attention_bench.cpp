@@ -7,6 +7,7 @@
 // share      the time that a roofline of memory and multiply-adds allows at best, over the time of a pass; the goal is
 //            0.5. `bound` says which of the two it is.
 // copy       bytes read plus written per second by the faster copy of large buffers, in the same round
+// read       the same where there is nothing to write, as here
 // MB         resident memory that a pass takes beside its tensors, at most: the first pass's
 // Arguments: Google Benchmark's. Each figure is the best of all rounds.
 
@@ -51,6 +52,7 @@ struct Round {
     double gfma;
     double peak_gfma_per_s;
     double copy_gb_per_s;
+    double read_gb_per_s;
     double mb;
 
     double least_s() const { return std::max(gb / copy_gb_per_s, gfma / peak_gfma_per_s); }
@@ -132,18 +134,6 @@ class Problem {
     std::vector<QueryComparison> results_;
 };
 
-double copy_gb_per_s() {
-    constexpr std::size_t bytes = std::size_t{128} << 20;
-    static std::vector<std::byte> const from(bytes);
-    static std::vector<std::byte> to(bytes);
-    double best = 0;
-    for (bool const streaming : {false, true}) {
-        auto const time = seconds([&] { copy_pass(BackendKind::openmp, to.data(), from.data(), bytes, streaming); });
-        best = std::max(best, 2 * static_cast<double>(bytes) / time * 1e-9);
-    }
-    return best;
-}
-
 /// Resident memory of this process in MB by a line of /proc/self/status.
 double resident_mb(std::string_view line) {
     std::ifstream status("/proc/self/status");
@@ -165,10 +155,11 @@ void measure(benchmark::State& state, Case const& of, int threads) {
     auto& all = rounds[fmt::format("{}", of.name)];
     for (auto _ : state) {
         auto const peak = peak_gfma_per_s(threads);
-        auto const copy = copy_gb_per_s();
+        auto const memory = measure_roofline(BackendKind::openmp, std::size_t{128} << 20, 1);
         start_peak_memory();
         auto const pass_s = problem.pass_s();
-        all.push_back({pass_s, problem.gb(), problem.gfma(), peak, copy, peak_memory_mb()});
+        all.push_back(
+            {pass_s, problem.gb(), problem.gfma(), peak, memory.gb_per_s(), memory.read_gb_per_s, peak_memory_mb()});
         state.SetIterationTime(pass_s);
     }
 }
@@ -180,22 +171,24 @@ Round best_of(std::vector<Round> const& all) {
         best.pass_s = std::min(best.pass_s, round.pass_s);
         best.peak_gfma_per_s = std::max(best.peak_gfma_per_s, round.peak_gfma_per_s);
         best.copy_gb_per_s = std::max(best.copy_gb_per_s, round.copy_gb_per_s);
+        best.read_gb_per_s = std::max(best.read_gb_per_s, round.read_gb_per_s);
         best.mb = std::max(best.mb, round.mb);
     }
     return best;
 }
 
 void print() {
-    fmt::print("{:<50}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}{:>7}  {}\n", "case", "ms", "GB/s", "GFMA/s", "peak", "copy",
-               "share", "MB", "bound");
+    fmt::print("{:<50}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}{:>7}  {}\n", "case", "ms", "GB/s", "GFMA/s", "peak", "copy",
+               "read", "share", "MB", "bound");
     for (auto const& of : cases) {
         auto const found = rounds.find(of.name);
         if (found == rounds.end()) continue;
         auto const best = best_of(found->second);
         bool const by_memory = best.gb / best.copy_gb_per_s > best.gfma / best.peak_gfma_per_s;
-        fmt::print("{:<50}{:>9.1f}{:>9.1f}{:>9.1f}{:>9.1f}{:>9.1f}{:>8.2f}{:>7.1f}  {}\n", of.name, 1e3 * best.pass_s,
-                   best.gb / best.pass_s, best.gfma / best.pass_s, best.peak_gfma_per_s, best.copy_gb_per_s,
-                   best.least_s() / best.pass_s, best.mb, by_memory ? "memory" : "multiply-adds");
+        fmt::print("{:<50}{:>9.1f}{:>9.1f}{:>9.1f}{:>9.1f}{:>9.1f}{:>9.1f}{:>8.2f}{:>7.1f}  {}\n", of.name,
+                   1e3 * best.pass_s, best.gb / best.pass_s, best.gfma / best.pass_s, best.peak_gfma_per_s,
+                   best.copy_gb_per_s, best.read_gb_per_s, best.least_s() / best.pass_s, best.mb,
+                   by_memory ? "memory" : "multiply-adds");
     }
 }
 
