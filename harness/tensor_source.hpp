@@ -10,6 +10,7 @@
 
 #include "backends/kv_view.hpp"
 #include "codecs/rope.hpp"
+#include "harness/query_sample.hpp"
 #include "scenarios/cell.hpp"
 
 namespace kvstone {
@@ -27,7 +28,8 @@ struct KvTensors {
     std::optional<HostTensor> k;  ///< after RoPE
     std::optional<HostTensor> v;
     std::optional<HostTensor> k_prerope;
-    std::optional<HostTensor> q;  ///< its heads are the query heads
+    std::optional<HostTensor> q;             ///< its heads are the query heads, its tokens the queries asked for
+    std::vector<std::uint64_t> q_positions;  ///< token of each query of a sample; empty: every token has one
     std::optional<Rope> rope;
     Json metadata;  ///< model, text, settings: whatever the source says of itself
 };
@@ -38,6 +40,7 @@ struct Needs {
     bool v = true;
     bool k_prerope = false;
     bool q = false;
+    QuerySample q_sample = {};  ///< of Q, these queries alone
 };
 
 /// Obtains the tensors of a cell: source as identified, locator as found on this machine, the first `context` tokens

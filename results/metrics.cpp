@@ -51,11 +51,17 @@ constexpr std::array table{
     Metric{"channel_rms_max_over_median", "1", neither, true,
            "per layer and head: largest channel RMS / median channel RMS of x; the largest over layers and heads"},
     // Attention.
-    Metric{"attention_logit_error", "1", lower, true, "relative L2 error of q.k before the softmax"},
-    Metric{"attention_kl", "nat", lower, true, "mean KL(softmax of the original || softmax of the decoded)"},
-    Metric{"attention_output_error", "1", lower, true, "relative L2 error of attention's output"},
+    // l = q.k / sqrt(dim) is a logit over the tokens that a query sees, p the softmax, o the output; a prime: of the
+    // decoded K and V. Queries are a sample of each layer and query head.
+    Metric{"attention_logit_error", "1", lower, true,
+           "sqrt(sum (l' - l)^2 / sum (l - mean l)^2): RMS error of logits / their deviation around a query's mean"},
+    Metric{"attention_kl", "nat", lower, true, "mean over queries of KL(p || p') = sum p log(p / p')"},
+    Metric{"attention_kl_p999", "nat", lower, true, "99.9th percentile over queries of the same KL"},
+    Metric{"attention_output_error", "1", lower, true, "mean over queries of |o' - o| / |o|"},
+    Metric{"attention_output_error_p999", "1", lower, true, "99.9th percentile over queries of |o' - o| / |o|"},
     Metric{"attention_top8_overlap", "1", higher, true,
-           "mean share of the 8 most attended tokens that stay among them"},
+           "mean over queries of the share of the 8 most attended tokens that stay among them"},
+    Metric{"attention_top8_overlap_p001", "1", higher, true, "0.1th percentile over queries of the same share"},
     // Speed.
     Metric{"encode_ns", "ns", lower, false, "median time of one encoding pass over the component"},
     Metric{"decode_ns", "ns", lower, false, "median time of one decoding pass over the component"},

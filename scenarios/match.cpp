@@ -35,6 +35,16 @@ Json find_source(YamlValue const& item, Axes const& axes, Vocabulary const&) {
     return {};
 }
 
+Json find_workload(YamlValue const& item, Axes const& axes, Vocabulary const& vocabulary) {
+    auto text = text_of(item);
+    try {
+        if (vocabulary.canonical_workload) text = vocabulary.canonical_workload(text);
+    } catch (ConfigError const&) {
+        return {};  // refused by the caller, with the workloads there are
+    }
+    return if_among(axes.workloads, text);
+}
+
 struct Key {
     std::string name;
     FindValue find;
@@ -83,11 +93,7 @@ std::vector<Key> const& keys() {
                                            return if_among(axes.threads, threads_of(item));
                                        },
                                        texts<&Axes::threads>},
-                                      {"workload",
-                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
-                                           return if_among(axes.workloads, text_of(item));
-                                       },
-                                       texts<&Axes::workloads>}};
+                                      {"workload", find_workload, texts<&Axes::workloads>}};
     return all;
 }
 

@@ -31,6 +31,9 @@ struct Vocabulary {
     /// Canonical text of a codec text; throws ConfigError (without place).
     std::function<std::string(std::string const&)> canonical_codec;
     std::vector<std::string> workloads;
+    /// Canonical text of a workload with options ("attention:queries=256"); throws ConfigError (without place). None: a
+    /// workload is its name.
+    std::function<std::string(std::string const&)> canonical_workload = {};
     std::vector<std::string> backends;
     std::vector<std::string> shapes;         ///< of synthetic sources
     std::vector<std::string> distributions;  ///< of synthetic sources
@@ -94,7 +97,7 @@ struct PlanOptions {
 ///   name: TEXT                     # default: the file's name without .yaml
 ///   sources: [...]                 # see source_entry.hpp
 ///   grid: {context: [512, 32k, all], codec: [...], backend: [openmp], batch: [1], page: [16], threads: [all]}  # codec_entry.hpp
-///   workloads: [roundtrip]
+///   workloads: [roundtrip, "attention:queries=256"]      # a name, with what differs from the workload's defaults
 ///   measure: {...}                 # see measure.hpp
 ///   exclude: [{codec: raw, context: [512, 2048]}, ...]   # cells that any of these partial matches takes are left out
 ///   require: [{backend: cuda}, ...]                      # cells that must not be skipped, as partial matches

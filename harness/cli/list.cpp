@@ -63,8 +63,16 @@ QueryResult list_sources() {
 }
 
 QueryResult list_workloads() {
-    QueryResult table{{"workload", "summary"}, {}};
-    for (auto const& workload : workloads()) table.rows.push_back({workload.name, workload.summary});
+    QueryResult table{{"workload", "options", "summary"}, {}};
+    for (auto const& workload : workloads()) {
+        std::vector<std::string> options;
+        for (auto const& option : workload.options)
+            options.push_back(
+                option.names.empty()
+                    ? fmt::format("{}={} ({} to {})", option.key, option.by_default, option.least, option.most)
+                    : fmt::format("{}={} ({})", option.key, option.by_default, fmt::join(option.names, " | ")));
+        table.rows.push_back({workload.name, fmt::format("{}", fmt::join(options, ", ")), workload.summary});
+    }
     return table;
 }
 

@@ -121,15 +121,21 @@ class Rotation {
     std::vector<double> step_sine_;
 };
 
-/// Writes tokens x dim values.
-void fill(Head const& head, std::vector<double> const& frequencies, std::uint64_t tokens, float* values) {
+/// Writes the values of every token, or of those in `wanted` alone: dim values each.
+void fill(Head const& head, std::vector<double> const& frequencies, std::uint64_t tokens,
+          std::vector<std::uint64_t> const& wanted, float* values) {
     auto const dim = head.mean.size();
     float const fresh = std::sqrt(1 - head.correlation * head.correlation);
     std::vector<float> noise;
     std::vector<float> process(dim);
     Rotation rotation(frequencies);
-    for (std::uint64_t token = 0; token < tokens; ++token, values += dim) {
+    auto next = wanted.begin();
+    for (std::uint64_t token = 0; token < tokens && (wanted.empty() || next != wanted.end()); ++token) {
         auto const place = static_cast<std::uint32_t>(token);
+        if (!wanted.empty() && head.correlation == 0 && token != *next) {
+            if (!frequencies.empty()) rotation.advance();
+            continue;  // nothing is remembered from here
+        }
         if (head.law == Law::normal)
             normals(head.words, head.noise, place, dim, noise);
         else
@@ -145,6 +151,9 @@ void fill(Head const& head, std::vector<double> const& frequencies, std::uint64_
             rotation.apply(values);
             rotation.advance();
         }
+        if (!wanted.empty() && token != *next) continue;  // written over by the next one
+        if (!wanted.empty()) ++next;
+        values += dim;
     }
 }
 
@@ -196,9 +205,11 @@ struct Shape {
     Rope rope;                     ///< dims 0: none
 };
 
+/// `wanted`: as fill() takes it.
 template <class MakeHead>
-HostTensor make_tensor(Shape const& source, std::uint64_t heads, bool rotated, MakeHead&& make_head) {
-    KvShape const shape{source.kv.layers, heads, source.kv.tokens, source.kv.dim};
+HostTensor make_tensor(Shape const& source, std::uint64_t heads, bool rotated, MakeHead&& make_head,
+                       std::vector<std::uint64_t> const& wanted = {}) {
+    KvShape const shape{source.kv.layers, heads, wanted.empty() ? source.kv.tokens : wanted.size(), source.kv.dim};
     auto const bytes = allocate_bytes(shape.values() * sizeof(float));
     auto* const values = reinterpret_cast<float*>(bytes.get());
     auto const frequencies = rotated ? rope_frequencies(source.rope) : std::vector<double>{};
@@ -206,7 +217,7 @@ HostTensor make_tensor(Shape const& source, std::uint64_t heads, bool rotated, M
     for (std::uint64_t group = 0; group < shape.layers * heads; ++group) {
         Words const words{source.key, static_cast<std::uint32_t>(group / heads),
                           static_cast<std::uint32_t>(group % heads)};
-        fill(make_head(words), frequencies, shape.tokens, values + group * shape.tokens * shape.dim);
+        fill(make_head(words), frequencies, source.kv.tokens, wanted, values + group * shape.tokens * shape.dim);
     }
     return {ElementType::f32, shape, bytes};
 }
@@ -278,7 +289,8 @@ KvTensors make_synthetic(Json const& source, std::uint64_t context, Needs needs)
     KvTensors tensors;
     if (needs.k) tensors.k = make_tensor(shape, shape.kv.heads, rotated, k_head);
     if (needs.v) tensors.v = make_tensor(shape, shape.kv.heads, false, v_head);
-    if (needs.q) tensors.q = make_tensor(shape, shape.heads, rotated, q_head);
+    if (needs.q && needs.q_sample.queries > 0) tensors.q_positions = needs.q_sample.positions(context);
+    if (needs.q) tensors.q = make_tensor(shape, shape.heads, rotated, q_head, tensors.q_positions);
     if (needs.k_prerope && rotated) tensors.k_prerope = make_tensor(shape, shape.kv.heads, false, k_head);
     if (rotated) tensors.rope = shape.rope;
     tensors.metadata = {{"source", source.dump()}};

@@ -73,6 +73,30 @@ TEST_F(VerbsTest, AttemptMeasuresOneCellAndStoresNothing) {
     EXPECT_EQ(kvstone("attempt ffffffffffffffff0 s.yaml").code, 2);
 }
 
+TEST_F(VerbsTest, AttentionRunsOnWhatDumpWrote) {
+    ASSERT_EQ(
+        kvstone("dump 'synthetic: {layers: 1, kv_heads: 1, heads: 2, head_dim: 16}' --context 64 -o d.safetensors")
+            .code,
+        0);
+    write("s.yaml",
+          "kvstone: 1\nname: dumped\nsources: [dump: {path: d.safetensors}]\n"
+          "grid: {codec: [raw, int8]}\nworkloads: [attention:queries=4]\nmeasure: {timing: off}\n");
+    auto const ended = kvstone("run s.yaml");
+    ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
+    EXPECT_THAT(ended.out, HasSubstr("attention:queries=4  d"));
+    EXPECT_THAT(ended.out, HasSubstr("att KL"));
+    auto const rows =
+        json_of("query \"select codec, value from v_latest where metric = 'attention_kl' order by value\"");
+    EXPECT_EQ(rows[0]["value"], 0.0);
+    EXPECT_GT(rows[1]["value"], 0.0);
+    write("s.yaml",
+          "kvstone: 1\nsources: [dump: {path: d.safetensors}]\n"
+          "grid: {codec: [raw]}\nworkloads: [attention:queries=none]\n");
+    auto const refused = kvstone("run s.yaml");
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_THAT(refused.err, HasSubstr("s.yaml:4:13: workloads.0: queries: expected a whole number: 'none'"));
+}
+
 TEST_F(VerbsTest, DoctorNamesWhatIsThereAndWhatIsMissing) {
     auto const found = json_of("doctor");
     std::set<std::string> subjects;
