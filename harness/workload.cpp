@@ -2,15 +2,18 @@
 
 #include "harness/workloads/append.hpp"
 #include "harness/workloads/cycles.hpp"
+#include "harness/workloads/model.hpp"
 #include "harness/workloads/roundtrip.hpp"
 
 namespace kvstone {
 
 std::vector<Workload> const& workloads() {
     static std::vector<Workload> const all{
-        {"roundtrip", "encode and decode K and V as whole tensors: bytes, tensor error, speed", run_roundtrip},
-        {"cycles", "encode and decode ten times in a row: what repeated compression adds to the error", run_cycles},
-        {"append", "serving's shape: one token a step to each sequence of a batch, pages read back", run_append}};
+        {"roundtrip", "encode and decode K and V as whole tensors: bytes, tensor error, speed", run_roundtrip, {}},
+        {"cycles", "encode and decode ten times in a row: what repeated compression adds to the error", run_cycles, {}},
+        {"append", "serving's shape: one token a step to each sequence of a batch, pages read back", run_append, {}},
+        {"model", "what a model says with the codec in its cache: perplexity, KLD, top-1, greedy decoding", run_model,
+         model_options()}};
     return all;
 }
 

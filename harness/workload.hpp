@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "harness/attempt.hpp"
+#include "scenarios/scenario.hpp"
 
 namespace kvstone {
 
@@ -16,6 +17,7 @@ struct Workload {
     std::string name;
     std::string summary;
     WorkloadFunction run;
+    std::vector<WorkloadOption> options;
 };
 
 std::vector<Workload> const& workloads();

@@ -55,6 +55,19 @@ std::vector<std::string> texts(Axes const& axes) {
     return all;
 }
 
+std::vector<std::string> names_of(std::vector<WorkloadEntry> const& workloads) {
+    std::vector<std::string> all;
+    for (auto const& workload : workloads) all.push_back(workload.name);
+    return all;
+}
+
+std::vector<std::string> protocols(Axes const& axes) {
+    std::vector<std::string> all;
+    for (auto const& workload : axes.workloads)
+        if (auto protocol = workload.option("protocol"); !protocol.empty()) all.push_back(std::move(protocol));
+    return all;
+}
+
 std::vector<Key> const& keys() {
     static std::vector<Key> const all{{"source", find_source, texts<&Axes::sources>},
                                       {"context",
@@ -85,9 +98,14 @@ std::vector<Key> const& keys() {
                                        texts<&Axes::threads>},
                                       {"workload",
                                        [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
-                                           return if_among(axes.workloads, text_of(item));
+                                           return if_among(names_of(axes.workloads), text_of(item));
                                        },
-                                       texts<&Axes::workloads>}};
+                                       texts<&Axes::workloads>},
+                                      {"protocol",
+                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
+                                           return if_among(protocols(axes), text_of(item));
+                                       },
+                                       protocols}};
     return all;
 }
 
@@ -145,7 +163,8 @@ bool matches(Json const& match, Cell const& cell) {
     return takes(match, "source", cell.source_name) && takes(match, "context", cell.context) &&
            takes_codec(match, cell.codec, cell.codec_name) && takes(match, "backend", cell.backend) &&
            takes(match, "batch", cell.batch) && takes(match, "page", cell.page) &&
-           takes(match, "threads", cell.threads) && takes(match, "workload", cell.workload);
+           takes(match, "threads", cell.threads) && takes(match, "workload", cell.workload) &&
+           takes(match, "protocol", cell.options.value("protocol", ""));
 }
 
 AxisMatch::AxisMatch(Json const& match, Axes const& axes)
@@ -155,7 +174,10 @@ AxisMatch::AxisMatch(Json const& match, Axes const& axes)
       batches_(taken(match, "batch", axes.batches, itself<std::uint64_t>)),
       pages_(taken(match, "page", axes.pages, itself<std::uint64_t>)),
       threads_(taken(match, "threads", axes.threads, itself<int>)),
-      workloads_(taken(match, "workload", axes.workloads, itself<std::string>)) {
+      workloads_(taken(match, "workload", axes.workloads, [](auto const& workload) { return Json(workload.name); })) {
+    auto const by_protocol =
+        taken(match, "protocol", axes.workloads, [](auto const& workload) { return Json(workload.option("protocol")); });
+    for (std::size_t i = 0; i < workloads_.size(); ++i) workloads_[i] = workloads_[i] && by_protocol[i];
     for (auto const& source : axes.sources) codecs_.push_back(taken_codecs(match, axes, source.name));
 }
 

@@ -90,11 +90,7 @@ Plan plan_of(YamlValue const& root, std::string const& stem, std::string const& 
     }
     Axes axes;
     read_grid(axes, map.at("grid"), threads, vocabulary);
-    for (auto const& item : items_of(map.at("workloads"))) {
-        auto workload = choice_of(item, "workload", vocabulary.workloads);
-        if (std::find(axes.workloads.begin(), axes.workloads.end(), workload) == axes.workloads.end())
-            axes.workloads.push_back(std::move(workload));
-    }
+    axes.workloads = workloads_of(map.at("workloads"), vocabulary);
     axes.sources = sources_of(map.at("sources"), {folder}, vocabulary);
     expand_into(plan, map, axes, vocabulary, options);
     plan.hash = hash_of(plan.cells, plan.measure);

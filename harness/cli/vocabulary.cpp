@@ -15,7 +15,10 @@ namespace kvstone {
 Vocabulary vocabulary() {
     Vocabulary words;
     words.canonical_codec = [](std::string const& text) { return Codec::parse(text).text(); };
-    for (auto const& workload : workloads()) words.workloads.push_back(workload.name);
+    for (auto const& workload : workloads()) {
+        words.workloads.push_back(workload.name);
+        if (!workload.options.empty()) words.workload_options[workload.name] = workload.options;
+    }
     words.backends = known_backends();
     for (auto const& shape : model_shapes()) words.shapes.push_back(shape.name);
     words.distributions = synthetic_distributions();
