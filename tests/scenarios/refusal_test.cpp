@@ -237,10 +237,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"", "exclude: @[]", "exclude: expected at least one item: 'a list'"},
         Case{"", "exclude: [@{}]",
              "exclude.0: expected at least one key: 'a map'; accepted: source, context, codec, backend, batch, "
-             "page, threads, workload"},
+             "page, threads, workload, protocol"},
         Case{"", "exclude: [{@codecs: raw}]",
              "exclude.0: unknown key: 'codecs'; accepted: source, context, codec, backend, batch, page, threads, "
-             "workload (did you mean 'codec'?)"},
+             "workload, protocol (did you mean 'codec'?)"},
         Case{"", "exclude: [{codec: @eigth}]",
              "exclude.0.codec: no such codec in this scenario: 'eigth'; accepted: raw, eight (did you mean 'eight'?)"},
         Case{"", "exclude: [{codec: [raw, @fp16]}]",
