@@ -51,7 +51,8 @@ void write_expected(sqlite3* connection, std::int64_t campaign, Plan const& plan
     Statement cell(
         connection,
         "INSERT INTO cell(uid, canonical, workload, source, source_kind, source_name, context, batch, codec, "
-        "codec_name, backend, threads, page, options) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO "
+        "codec_name, backend, threads, page, options) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
+        "(uid) DO "
         "UPDATE SET source_name = excluded.source_name, codec_name = excluded.codec_name WHERE source_name "
         "<> excluded.source_name OR codec_name <> excluded.codec_name");
     Statement expected(connection,

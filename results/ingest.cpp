@@ -48,11 +48,12 @@ Ingester::Ingester(sqlite3* connection)
       add_host_(connection,
                 "INSERT INTO host(uid, name, hardware_class, hardware_name, cpu_model, cores, threads, memory_bytes, "
                 "kernel, governor, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-      add_attempt_(connection,
-                   "INSERT INTO attempt(uid, campaign, cell, process, status, reason, signal, stderr_tail, "
-                   "started_utc, finished_utc, wall_ns, harness_ns, roofline_gb_per_s, device, threads, protocol, "
-                   "task, host, load_average, temperature_c, engine) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                   "?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING"),
+      add_attempt_(
+          connection,
+          "INSERT INTO attempt(uid, campaign, cell, process, status, reason, signal, stderr_tail, "
+          "started_utc, finished_utc, wall_ns, harness_ns, roofline_gb_per_s, device, threads, protocol, "
+          "task, host, load_average, temperature_c, engine) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+          "?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING"),
       add_figure_(connection, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?)"),
       add_sample_(connection, "INSERT INTO sample VALUES (?, ?, ?, ?, ?)"),
       add_profile_(connection, "INSERT INTO profile VALUES (?, ?, ?, ?, ?, ?, ?)") {

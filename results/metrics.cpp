@@ -78,7 +78,8 @@ constexpr std::array table{
            "link speed below which encode, send and decode beat sending the original"},
     // Model.
     Metric{"ppl", "1", lower, false, "exp(mean negative log likelihood of the scored tokens)"},
-    Metric{"ppl_standard_error", "1", lower, false, "ppl x standard error of the mean negative log likelihood, by token"},
+    Metric{"ppl_standard_error", "1", lower, false,
+           "ppl x standard error of the mean negative log likelihood, by token"},
     Metric{"baseline_ppl", "1", lower, false, "ppl of the same tokens with the uncompressed cache"},
     Metric{"unigram_ppl", "1", neither, false,
            "ppl of the same tokens from how often each occurs in the passages, itself left out, 1 added to each count"},
@@ -94,7 +95,9 @@ constexpr std::array table{
     Metric{"exact_match", "1", higher, false, "share of passages whose generated tokens all agree (greedy decoding)"},
     Metric{"task_accuracy", "1", higher, false, "share of tasks answered rightly by summed log likelihood"},
     Metric{"task_accuracy_norm", "1", higher, false, "the same with log likelihood per byte of the answer"},
-    Metric{"compressed_read_fraction", "1", neither, false, "share of the K and V vectors that scored tokens attended to that came through the codec; below 0.5 not engaged"},
+    Metric{"compressed_read_fraction", "1", neither, false,
+           "share of the K and V vectors that scored tokens attended to that came through the codec; below 0.5 not "
+           "engaged"},
     Metric{"prefill_tokens_per_s", "token/s", higher, false, "prompt tokens / prefill time"},
     Metric{"decode_tokens_per_s", "token/s", higher, false, "generated tokens / generation time"},
     // Cache.

@@ -220,7 +220,8 @@ ALTER TABLE cell ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE attempt ADD COLUMN engine TEXT;
 )sql";
 
-constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}, Migration{3, version_3}, Migration{4, version_4}};
+constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}, Migration{3, version_3},
+                           Migration{4, version_4}};
 
 }  // namespace
 

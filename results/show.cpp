@@ -157,7 +157,8 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
     std::map<std::string, std::size_t> places;
     for (auto const& row :
          query(store,
-               "SELECT cell.uid, codec_name, workload || iif(options <> '{}', ' ' || options, '') || '  ' || source_name || iif(context > 0, '  ' || context || ' "
+               "SELECT cell.uid, codec_name, workload || iif(options <> '{}', ' ' || options, '') || '  ' || "
+               "source_name || iif(context > 0, '  ' || context || ' "
                "tokens', '') || iif(batch > 1, '  batch ' || batch, '') || iif(page <> 16, '  pages of ' || page, '') "
                "|| '  ' || backend || iif(threads > 0, '  ' || "
                "threads || ' threads', '') FROM expected e JOIN cell ON cell.id = e.cell WHERE e.process = 0 AND "
@@ -262,10 +263,11 @@ void show_summary(Store const& store, std::ostream& out, ShowOptions const& opti
                  "FROM v_failures WHERE campaign = ?1 UNION ALL SELECT source, context, codec_name, process, status, "
                  "substr(reason, 1, 60) FROM v_missing WHERE campaign = ?1 AND status = 'skipped' AND NOT required",
                  campaign);
-    show_section(store, out, style, "Mind",
-                 "SELECT DISTINCT source, context, codec_name AS codec, protocol, reason FROM v_latest WHERE campaign = ?1 "
-                 "AND status = 'ok' AND reason IS NOT NULL",
-                 campaign);
+    show_section(
+        store, out, style, "Mind",
+        "SELECT DISTINCT source, context, codec_name AS codec, protocol, reason FROM v_latest WHERE campaign = ?1 "
+        "AND status = 'ok' AND reason IS NOT NULL",
+        campaign);
     if (!has_view(store, "v_targets")) return;  // a file that no build since has opened for writing
     show_section(store, out, style, "Targets", targets_sql, campaign);
     show_section(store, out, style, "Beside published figures", published_sql, campaign);

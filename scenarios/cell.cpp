@@ -78,10 +78,19 @@ Cell cell_from_canonical(std::string const& canonical) {
 }
 
 Json to_json(Cell const& cell) {
-    return {{"id", cell.id},           {"canonical", cell.canonical},   {"workload", cell.workload},
-            {"options", cell.options}, {"source", cell.source},         {"context", cell.context},   {"batch", cell.batch},
-            {"page", cell.page},       {"codec", cell.codec},           {"backend", cell.backend},
-            {"threads", cell.threads}, {"codec_name", cell.codec_name}, {"source_name", cell.source_name},
+    return {{"id", cell.id},
+            {"canonical", cell.canonical},
+            {"workload", cell.workload},
+            {"options", cell.options},
+            {"source", cell.source},
+            {"context", cell.context},
+            {"batch", cell.batch},
+            {"page", cell.page},
+            {"codec", cell.codec},
+            {"backend", cell.backend},
+            {"threads", cell.threads},
+            {"codec_name", cell.codec_name},
+            {"source_name", cell.source_name},
             {"locator", cell.locator}};
 }
 

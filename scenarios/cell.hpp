@@ -38,7 +38,7 @@ struct Cell {
     std::string id;         ///< 16 hexadecimal digits: XXH3-64 of canonical
 
     // The same, taken apart.
-    std::string workload;       ///< "roundtrip"
+    std::string workload;           ///< "roundtrip"
     Json options = Json::object();  ///< of the workload, {"protocol":"context"}: those that are not at their default
     Json source;                ///< {"kind":"model"|"synthetic"|"dump", ...} as identified: content hashes, no paths
     std::uint64_t context = 0;  ///< tokens; 0: as many as the source has

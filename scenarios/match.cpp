@@ -175,8 +175,8 @@ AxisMatch::AxisMatch(Json const& match, Axes const& axes)
       pages_(taken(match, "page", axes.pages, itself<std::uint64_t>)),
       threads_(taken(match, "threads", axes.threads, itself<int>)),
       workloads_(taken(match, "workload", axes.workloads, [](auto const& workload) { return Json(workload.name); })) {
-    auto const by_protocol =
-        taken(match, "protocol", axes.workloads, [](auto const& workload) { return Json(workload.option("protocol")); });
+    auto const by_protocol = taken(match, "protocol", axes.workloads,
+                                   [](auto const& workload) { return Json(workload.option("protocol")); });
     for (std::size_t i = 0; i < workloads_.size(); ++i) workloads_[i] = workloads_[i] && by_protocol[i];
     for (auto const& source : axes.sources) codecs_.push_back(taken_codecs(match, axes, source.name));
 }

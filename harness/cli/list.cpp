@@ -67,12 +67,14 @@ QueryResult list_workloads() {
     for (auto const& workload : workloads()) {
         table.rows.push_back({workload.name, nullptr, nullptr, workload.summary});
         for (auto const& option : workload.options) {
-            auto const given = option.by_default.is_string() ? option.by_default.get<std::string>()
-                                                             : option.by_default.dump();
-            auto const choices = option.choices.empty() ? option.name
-                                                        : fmt::format("{}: {}", option.name, fmt::join(option.choices, " | "));
+            auto const given =
+                option.by_default.is_string() ? option.by_default.get<std::string>() : option.by_default.dump();
+            auto const choices = option.choices.empty()
+                                     ? option.name
+                                     : fmt::format("{}: {}", option.name, fmt::join(option.choices, " | "));
             table.rows.push_back({workload.name, choices,
-                                  option.by_default.is_null() ? QueryValue(nullptr) : QueryValue(given), option.summary});
+                                  option.by_default.is_null() ? QueryValue(nullptr) : QueryValue(given),
+                                  option.summary});
         }
     }
     return table;

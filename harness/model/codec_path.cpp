@@ -23,7 +23,9 @@ class PlainPath : public CodecPath {
     }
     void rewind() override { sequence_->cut(context_tokens_); }
     double read_fraction(std::uint64_t) const override { return 0; }
-    CacheBytes bytes(Component component) override { return {sequence_->shape(component, sequence_->tokens()), {}, 32, {}}; }
+    CacheBytes bytes(Component component) override {
+        return {sequence_->shape(component, sequence_->tokens()), {}, 32, {}};
+    }
 
   private:
     bool steps_;

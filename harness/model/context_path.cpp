@@ -14,7 +14,11 @@ namespace {
 class ContextPath : public CodecPath {
   public:
     ContextPath(EngineSequence& sequence, Codec const& codec, PathSettings const& settings)
-        : CodecPath(sequence), codec_(codec), settings_(settings), pipelines_(pipelines_of(codec)), values_(settings.backend) {
+        : CodecPath(sequence),
+          codec_(codec),
+          settings_(settings),
+          pipelines_(pipelines_of(codec)),
+          values_(settings.backend) {
         for (auto const component : {Component::k, Component::v}) bind(component, sequence.shape(component, 1));
     }
 
@@ -36,7 +40,8 @@ class ContextPath : public CodecPath {
 
   private:
     TensorCodec bind(Component component, KvShape const& shape) const {
-        return {codec_, component, shape, ElementType::f32, settings_.backend, settings_.rope ? &*settings_.rope : nullptr};
+        return {codec_,           component,         shape,
+                ElementType::f32, settings_.backend, settings_.rope ? &*settings_.rope : nullptr};
     }
     void pass(Component component) {
         auto const shape = sequence_->shape(component, context_tokens_);
@@ -51,7 +56,8 @@ class ContextPath : public CodecPath {
         decoder.decode(values_.backend());
         values_.to_host();
         write(component, 0, 0, values_.host());
-        coded_vectors_ += coded_vectors(cut_sections(codec_, pipelines_, component, shape, ElementType::f32), shape.tokens);
+        coded_vectors_ +=
+            coded_vectors(cut_sections(codec_, pipelines_, component, shape, ElementType::f32), shape.tokens);
         bytes_[static_cast<std::size_t>(component)] = {shape, encoder.ledger(), encoder.nominal_bits_per_value(), {}};
     }
 

@@ -124,9 +124,8 @@ std::vector<Token> Engine::tokenize(std::string_view text, bool begin, std::stri
 std::string Engine::text_of(std::span<Token const> tokens) const {
     std::string text(tokens.size() * kNoPieceBytes, '\0');
     for (;;) {
-        auto const bytes =
-            llama_detokenize(state_->vocabulary, tokens.data(), static_cast<std::int32_t>(tokens.size()), text.data(),
-                             static_cast<std::int32_t>(text.size()), true, false);
+        auto const bytes = llama_detokenize(state_->vocabulary, tokens.data(), static_cast<std::int32_t>(tokens.size()),
+                                            text.data(), static_cast<std::int32_t>(text.size()), true, false);
         text.resize(static_cast<std::size_t>(bytes < 0 ? -bytes : bytes));
         if (bytes >= 0) return text;
     }

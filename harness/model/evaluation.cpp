@@ -184,7 +184,8 @@ std::optional<std::string> Evaluation::prove(std::span<Token const> context, std
         EngineSequence raw_sequence(*state.engine, state.capacity);
         auto const raw = codec_path(raw_sequence, Codec::parse("raw"), state.settings);
         if (auto const count = begun_and_read(*raw).differing(clean); count > 0)
-            return fmt::format("{} logits differ from those of the engine alone although codec raw changes nothing", count);
+            return fmt::format("{} logits differ from those of the engine alone although codec raw changes nothing",
+                               count);
     }
     auto const coded = begun_and_read(*state.path);
     auto const read = state.path->read_fraction(state.sequence.tokens() - 1);

@@ -17,15 +17,18 @@ namespace {
 class InlinePath : public CodecPath {
   public:
     InlinePath(EngineSequence& sequence, Codec const& codec, PathSettings const& settings)
-        : CodecPath(sequence), codec_(codec), settings_(settings), pipelines_(pipelines_of(codec)), values_(settings.backend) {
+        : CodecPath(sequence),
+          codec_(codec),
+          settings_(settings),
+          pipelines_(pipelines_of(codec)),
+          values_(settings.backend) {
         for (auto const component : {Component::k, Component::v}) {
             auto const shape = sequence.shape(component, sequence.capacity());
             sections_[index(component)] = cut_sections(codec_, pipelines_, component, shape, ElementType::f32);
             for (auto const& cut : sections_[index(component)]) require_causal(component, cut);
         }
-        sequence_->on_written([this](Component component, std::uint64_t layer, std::uint64_t first, std::uint64_t count) {
-            pass(component, layer, first, count);
-        });
+        sequence_->on_written([this](Component component, std::uint64_t layer, std::uint64_t first,
+                                     std::uint64_t count) { pass(component, layer, first, count); });
     }
     ~InlinePath() override { sequence_->on_written({}); }
 
@@ -49,7 +52,8 @@ class InlinePath : public CodecPath {
         }
     }
     double read_fraction(std::uint64_t position) const override {
-        return static_cast<double>(coded_vectors(sections_[0], position + 1) + coded_vectors(sections_[1], position + 1)) /
+        return static_cast<double>(coded_vectors(sections_[0], position + 1) +
+                                   coded_vectors(sections_[1], position + 1)) /
                static_cast<double>(2 * columns() * (position + 1));
     }
     CacheBytes bytes(Component component) override {
@@ -69,9 +73,10 @@ class InlinePath : public CodecPath {
 
     void require_causal(Component component, RuledSection const& cut) const {
         auto const refuse = [&](std::string const& why) {
-            throw NotApplicable(fmt::format("protocol inline codes each token as it is written, and {} of this codec {}",
-                                            name_of(component), why),
-                                codec_.text(), {"protocol context", "protocol decode", "codecs of single tokens"});
+            throw NotApplicable(
+                fmt::format("protocol inline codes each token as it is written, and {} of this codec {}",
+                            name_of(component), why),
+                codec_.text(), {"protocol context", "protocol decode", "codecs of single tokens"});
         };
         if (codec_.rules()[cut.rule].selector.window_tokens) refuse("has a window, which every reader sees elsewhere");
         auto const page = pipelines_[cut.rule].page_tokens(cut.section);

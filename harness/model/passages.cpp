@@ -22,7 +22,8 @@ std::string without_space(std::string_view text) {
     return kept;
 }
 
-void require_spelt(Engine const& engine, std::span<Token const> tokens, std::string_view text, std::string const& what) {
+void require_spelt(Engine const& engine, std::span<Token const> tokens, std::string_view text,
+                   std::string const& what) {
     auto const refuse = [&](std::string const& offending) {
         throw ConfigError(what + ": the model's vocabulary cannot spell this text", offending,
                           {"a text in the model's own language and characters"});
@@ -33,7 +34,8 @@ void require_spelt(Engine const& engine, std::span<Token const> tokens, std::str
     auto const spelt = without_space(engine.text_of(tokens));
     auto const wanted = without_space(text);
     auto const size = std::min(spelt.size(), wanted.size());
-    auto const differing = std::mismatch(spelt.begin(), spelt.begin() + static_cast<std::ptrdiff_t>(size), wanted.begin());
+    auto const differing =
+        std::mismatch(spelt.begin(), spelt.begin() + static_cast<std::ptrdiff_t>(size), wanted.begin());
     auto const at = static_cast<std::size_t>(differing.first - spelt.begin());
     // The last token may end within a character, and a text cut short goes on.
     if (at + 4 < size) refuse(fmt::format("...{}", wanted.substr(at, 16)));
@@ -44,7 +46,8 @@ std::vector<Passage> cut_text(Engine const& engine, std::string const& path, Pas
     auto const tokens = engine.read_tokens(path, length * settings.passages);
     auto const file = map_file(path);
     auto const used = std::min<std::uint64_t>(tokens.size(), length * settings.passages);
-    require_spelt(engine, std::span(tokens).first(used), {reinterpret_cast<char const*>(file.bytes.get()), file.size}, path);
+    require_spelt(engine, std::span(tokens).first(used), {reinterpret_cast<char const*>(file.bytes.get()), file.size},
+                  path);
     std::vector<Passage> all;
     for (std::uint64_t first = 0; first + length <= tokens.size() && all.size() < settings.passages; first += length) {
         auto const start = tokens.begin() + static_cast<std::ptrdiff_t>(first);
@@ -54,7 +57,8 @@ std::vector<Passage> cut_text(Engine const& engine, std::string const& path, Pas
         all.push_back(std::move(passage));
     }
     if (all.empty())
-        throw ConfigError(path + ": the text has no passage of context and continuation", fmt::format("{} tokens", tokens.size()),
+        throw ConfigError(path + ": the text has no passage of context and continuation",
+                          fmt::format("{} tokens", tokens.size()),
                           {fmt::format("texts of {} tokens and more", length)});
     return all;
 }
@@ -115,7 +119,8 @@ Passages read_passages(Engine const& engine, std::string const& text_path, Passa
                           fmt::format("{} + {}", settings.context, settings.continuation),
                           {fmt::format("up to {} tokens together", engine.trained_tokens())});
     Passages passages;
-    passages.all = settings.document.empty() ? cut_text(engine, text_path, settings) : cut_documents(engine, text_path, settings);
+    passages.all =
+        settings.document.empty() ? cut_text(engine, text_path, settings) : cut_documents(engine, text_path, settings);
     passages.unigram_ppl = unigram_ppl(passages.all, engine.vocabulary());
     return passages;
 }

@@ -117,9 +117,10 @@ struct EngineSequence::State {
     }
 
     void refuse(std::string const& why) const {
-        throw ConfigError(
-            fmt::format("{}: {}; its cache cannot be reached, and no figure of it would mean anything", engine->path(), why),
-            engine->metadata("general.architecture"), {"models whose layers each keep K and V of one shape"});
+        throw ConfigError(fmt::format("{}: {}; its cache cannot be reached, and no figure of it would mean anything",
+                                      engine->path(), why),
+                          engine->metadata("general.architecture"),
+                          {"models whose layers each keep K and V of one shape"});
     }
 
     /// Runs a few tokens, watches which memory the engine writes their K and V to, and in which order it lies there.
@@ -188,9 +189,10 @@ struct EngineSequence::State {
             refuse(fmt::format("{} is kept as {}", memory->name, ggml_type_name(memory->type)));
         auto const rows = static_cast<std::uint64_t>(ggml_nelements(step.src[0])) / trial_tokens;
         auto const component = static_cast<std::size_t>(name.component);
-        if (rows == 0 || rows % engine->kv_heads() != 0 || (dims[component] != 0 && dims[component] != rows / engine->kv_heads()))
-            refuse(fmt::format("{} of layer {} has {} values a token for {} heads, unlike other layers", name_of(name.component),
-                               name.layer, rows, engine->kv_heads()));
+        if (rows == 0 || rows % engine->kv_heads() != 0 ||
+            (dims[component] != 0 && dims[component] != rows / engine->kv_heads()))
+            refuse(fmt::format("{} of layer {} has {} values a token for {} heads, unlike other layers",
+                               name_of(name.component), name.layer, rows, engine->kv_heads()));
         dims[component] = rows / engine->kv_heads();
         Cells found{memory, static_cast<std::uint64_t>(ggml_nelements(memory)) / rows, false};
         // What was written, token by token, tells where the memory has it.
@@ -276,11 +278,13 @@ struct EngineSequence::State {
             auto const result = llama_decode(context.get(), batch.get());
             if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
             if (result != 0)
-                throw SystemError(fmt::format("{}: the engine fails ({}): {}", engine->path(), result, engine->complaint()));
+                throw SystemError(
+                    fmt::format("{}: the engine fails ({}): {}", engine->path(), result, engine->complaint()));
             tokens += count;
             for (std::uint64_t i = 0; i < count; ++i) {
                 if (!sink || first + i < scored_from) continue;
-                sink(first + i, {llama_get_logits_ith(context.get(), static_cast<std::int32_t>(i)), engine->vocabulary()});
+                sink(first + i,
+                     {llama_get_logits_ith(context.get(), static_cast<std::int32_t>(i)), engine->vocabulary()});
             }
             fed = fed.subspan(count);
         }

@@ -24,12 +24,18 @@ constexpr std::uint64_t default_passages = 8;
 
 std::vector<WorkloadOption> model_options() {
     using enum WorkloadOption::Kind;
-    return {{"protocol", choice, {}, {"context", "inline", "decode"}, 0, 0, "when the codec codes what the model writes"},
-            {"continuation", tokens, 0, {}, 0, most_tokens, "tokens scored behind the context; 0: as many as it has"},
-            {"passages", number, default_passages, {}, 1, most_passages, "of the text, at most"},
-            {"document", text, "", {}, 0, 0, "what lines begin with that begin a document; else the text is cut evenly"},
-            {"prefill", choice, "clean", {"clean", "compressed"}, 0, 0,
-             "protocol decode: how the context is read before it is coded"}};
+    return {
+        {"protocol", choice, {}, {"context", "inline", "decode"}, 0, 0, "when the codec codes what the model writes"},
+        {"continuation", tokens, 0, {}, 0, most_tokens, "tokens scored behind the context; 0: as many as it has"},
+        {"passages", number, default_passages, {}, 1, most_passages, "of the text, at most"},
+        {"document", text, "", {}, 0, 0, "what lines begin with that begin a document; else the text is cut evenly"},
+        {"prefill",
+         choice,
+         "clean",
+         {"clean", "compressed"},
+         0,
+         0,
+         "protocol decode: how the context is read before it is coded"}};
 }
 
 #ifdef KVSTONE_HAS_LLAMA
@@ -39,7 +45,7 @@ namespace {
 /// Least share of what is read that must have come through the codec.
 constexpr double engaged_fraction = 0.5;
 /// Tokens of the first passage's continuation that proofs read.
-constexpr std::uint64_t proof_tokens = 64;
+constexpr std::uint64_t proof_tokens = 32;
 /// Tokens of a capture that tells what RoPE the model has.
 constexpr std::uint64_t rope_tokens = 64;
 
@@ -97,9 +103,10 @@ void add_warnings(Measurement& measurement) {
     auto const baseline = value_of(measurement, "baseline_ppl").value_or(0);
     auto const unigram = value_of(measurement, "unigram_ppl").value_or(0);
     if (!(baseline < unigram)) {
-        auto const text = fmt::format("poor_baseline: without a codec the model's perplexity is {:.4g}, that of single "
-                                      "token frequencies {:.4g}: model and text do not belong together",
-                                      baseline, unigram);
+        auto const text = fmt::format(
+            "poor_baseline: without a codec the model's perplexity is {:.4g}, that of single "
+            "token frequencies {:.4g}: model and text do not belong together",
+            baseline, unigram);
         warn(text);
         std::fprintf(stderr, "kvstone: %s\n", text.c_str());
     }
@@ -134,8 +141,8 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     }
 
     auto const& first = passages.all.front();
-    auto const shown = std::span(first.continuation)
-                           .first(std::min<std::uint64_t>(first.continuation.size(), proof_tokens));
+    auto const shown =
+        std::span(first.continuation).first(std::min<std::uint64_t>(first.continuation.size(), proof_tokens));
     if (auto const failure = evaluation->prove(first.context, shown))
         refuse(measurement, Status::verify_failed, "kv", *failure);
 

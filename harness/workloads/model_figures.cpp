@@ -146,8 +146,8 @@ void add_score_figures(std::vector<PassageScores> const& passages, Measurement& 
     add("kld_p99", [](Chosen const& chosen) { return kld_quantile(chosen, 0.99); });
     add("kld_max", [](Chosen const& chosen) { return kld_quantile(chosen, 1); });
     add("top1_agreement", agreement);
-    figures.add("compressed_read_fraction",
-                mean(all, [](TokenScore const& token) { return token.read_fraction; }), tokens, {});
+    figures.add("compressed_read_fraction", mean(all, [](TokenScore const& token) { return token.read_fraction; }),
+                tokens, {});
     add_profiles(all, measurement);
 }
 

@@ -39,8 +39,8 @@ PassageScores passage(std::vector<TokenScore> tokens) {
 }
 
 Figure figure_of(Measurement const& measurement, std::string const& metric) {
-    auto const found = std::ranges::find_if(
-        measurement.figures, [&](Figure const& f) { return f.component == "kv" && f.metric == metric; });
+    auto const found = std::ranges::find_if(measurement.figures,
+                                            [&](Figure const& f) { return f.component == "kv" && f.metric == metric; });
     if (found != measurement.figures.end()) return *found;
     ADD_FAILURE() << "no figure " << metric;
     return {};
@@ -49,11 +49,12 @@ Figure figure_of(Measurement const& measurement, std::string const& metric) {
 TEST(ModelFigures, HaveTheClosedForms) {
     Measurement measurement;
     // Two passages of different lengths: means are over tokens, not over passages.
-    add_score_figures({passage({{.position = 1, .nll = 1, .baseline_nll = 1, .kld = 0, .same_top = true, .read_fraction = 1},
-                                {.position = 2, .nll = 2, .baseline_nll = 1, .kld = 0.1, .same_top = true, .read_fraction = 0.5},
-                                {.position = 3, .nll = 3, .baseline_nll = 1, .kld = 0.2, .same_top = false, .read_fraction = 0}}),
-                       passage({{.position = 1, .nll = 2, .baseline_nll = 1, .kld = 0.7, .same_top = true, .read_fraction = 1}})},
-                      measurement);
+    add_score_figures(
+        {passage({{.position = 1, .nll = 1, .baseline_nll = 1, .kld = 0, .same_top = true, .read_fraction = 1},
+                  {.position = 2, .nll = 2, .baseline_nll = 1, .kld = 0.1, .same_top = true, .read_fraction = 0.5},
+                  {.position = 3, .nll = 3, .baseline_nll = 1, .kld = 0.2, .same_top = false, .read_fraction = 0}}),
+         passage({{.position = 1, .nll = 2, .baseline_nll = 1, .kld = 0.7, .same_top = true, .read_fraction = 1}})},
+        measurement);
     auto const value = [&](char const* metric) { return figure_of(measurement, metric).value.value_or(-1); };
     EXPECT_NEAR(value("ppl"), std::exp(2.0), 1e-12);
     EXPECT_NEAR(value("baseline_ppl"), std::exp(1.0), 1e-12);
@@ -70,9 +71,8 @@ TEST(ModelFigures, HaveTheClosedForms) {
     auto const kld = figure_of(measurement, "kld_mean");
     EXPECT_NEAR(kld.ci_low.value_or(-1), 0.1, 1e-12);
     EXPECT_NEAR(kld.ci_high.value_or(-1), 0.7, 1e-12);
-    auto const at_two = std::ranges::find_if(measurement.profiles, [](ProfileFigure const& p) {
-        return p.metric == "kld_mean" && p.position == 2;
-    });
+    auto const at_two = std::ranges::find_if(
+        measurement.profiles, [](ProfileFigure const& p) { return p.metric == "kld_mean" && p.position == 2; });
     ASSERT_NE(at_two, measurement.profiles.end());
     EXPECT_NEAR(at_two->value, 0.1, 1e-12);
 }
@@ -87,9 +87,11 @@ TEST(ModelFigures, OnePassageBearsNoInterval) {
 TEST(ModelFigures, LongPassagesGiveAtMost64BinsThatMissNothing) {
     Measurement measurement;
     std::vector<TokenScore> tokens;
-    for (std::uint64_t position = 1000; position < 1000 + 130; ++position) tokens.push_back({.position = position, .kld = 1});
+    for (std::uint64_t position = 1000; position < 1000 + 130; ++position)
+        tokens.push_back({.position = position, .kld = 1});
     add_score_figures({passage(tokens)}, measurement);
-    auto const bins = std::ranges::count_if(measurement.profiles, [](ProfileFigure const& p) { return p.metric == "kld_mean"; });
+    auto const bins =
+        std::ranges::count_if(measurement.profiles, [](ProfileFigure const& p) { return p.metric == "kld_mean"; });
     EXPECT_EQ(bins, 44);  // of 3 positions each
     for (auto const& p : measurement.profiles) {
         if (p.metric == "kld_mean") {

@@ -25,9 +25,8 @@ class TinyModel : public ::testing::Test {
     /// Every logit behind each of the tokens, on a sequence without a codec.
     static std::vector<float> logits_of(EngineSequence& sequence, std::span<Token const> fed) {
         std::vector<float> all;
-        sequence.feed(fed, 0, [&](std::uint64_t, std::span<float const> row) {
-            all.insert(all.end(), row.begin(), row.end());
-        });
+        sequence.feed(
+            fed, 0, [&](std::uint64_t, std::span<float const> row) { all.insert(all.end(), row.begin(), row.end()); });
         return all;
     }
     static double mean_kld(std::vector<TokenScore> const& scores) {

@@ -73,7 +73,8 @@ TEST_F(ModelPath, RewindsToTheContext) {
             of.score(continuation().subspan(7));
             auto const again = of.score(continuation());
             ASSERT_EQ(once.size(), again.size());
-            for (std::size_t i = 0; i < once.size(); ++i) EXPECT_EQ(once[i].nll, again[i].nll) << name_of(protocol) << i;
+            for (std::size_t i = 0; i < once.size(); ++i)
+                EXPECT_EQ(once[i].nll, again[i].nll) << name_of(protocol) << i;
             EXPECT_GT(mean_kld(once), 1e-6);
         }
     }
@@ -99,8 +100,8 @@ TEST_F(ModelPath, CountsWhatCameThroughTheCodec) {
     for (auto const& token : scores(of_inline))
         EXPECT_NEAR(token.read_fraction, 1 - 16 / static_cast<double>(token.position), 1e-12);
     // Groups of 32 behind a window of 32: at position p tokens up to p have come, itself not yet handed on.
-    auto of_decode =
-        evaluation("window(32){raw} k{int:bits=4,axis=channel,group=32} v{int:bits=4,axis=channel,group=32}", Protocol::decode);
+    auto of_decode = evaluation(
+        "window(32){raw} k{int:bits=4,axis=channel,group=32} v{int:bits=4,axis=channel,group=32}", Protocol::decode);
     for (auto const& token : scores(of_decode)) {
         auto const handed_on = token.position - 1;
         auto const coded = (handed_on - 32) / 32 * 32;
@@ -180,7 +181,8 @@ TEST_F(ModelPath, BillsWhatTheContainersHold) {
 /// Inline codes layer by layer with codecs of single layers: together they are the codec.
 TEST(CodecOfLayer, CodesALayerAsTheWholeDoes) {
     auto const codec = Codec::parse(
-        "layers(0),k{raw} layers(1-2),heads(0){int:bits=3,axis=token} last_layers(1){fp16} rest{int:bits=4,axis=token}");
+        "layers(0),k{raw} layers(1-2),heads(0){int:bits=3,axis=token} last_layers(1){fp16} "
+        "rest{int:bits=4,axis=token}");
     KvShape const shape{5, 2, 9, 32};
     std::vector<float> values(shape.values());
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i) * 0.7F);
@@ -197,9 +199,10 @@ TEST(CodecOfLayer, CodesALayerAsTheWholeDoes) {
         auto size = shape;
         size.layers = 1;
         for (std::uint64_t layer = 0; layer < shape.layers; ++layer) {
-            auto const own = passed(codec.of_layer(layer, shape.layers), size, component,
-                                    values.data() + layer * size.values());
-            EXPECT_TRUE(std::equal(own.begin(), own.end(), whole.begin() + static_cast<std::ptrdiff_t>(layer * size.values())))
+            auto const own =
+                passed(codec.of_layer(layer, shape.layers), size, component, values.data() + layer * size.values());
+            EXPECT_TRUE(
+                std::equal(own.begin(), own.end(), whole.begin() + static_cast<std::ptrdiff_t>(layer * size.values())))
                 << layer << codec.of_layer(layer, shape.layers).text();
         }
     }

@@ -2,11 +2,10 @@
 
 #ifdef KVSTONE_HAS_LLAMA
 
-#include "harness/model/sequence.hpp"
-
 #include <cstring>
 #include <map>
 
+#include "harness/model/sequence.hpp"
 #include "harness/sources/model_capture.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/model_fixture.hpp"

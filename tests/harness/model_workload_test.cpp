@@ -61,9 +61,8 @@ class ModelWorkload : public testing::Test {
         return run_attempt(spawner_, request_of(files, codec, std::move(options), context));
     }
     static Figure figure(Measurement const& measurement, std::string const& metric) {
-        auto const found = std::ranges::find_if(measurement.figures, [&](Figure const& one) {
-            return one.component == "kv" && one.metric == metric;
-        });
+        auto const found = std::ranges::find_if(
+            measurement.figures, [&](Figure const& one) { return one.component == "kv" && one.metric == metric; });
         if (found != measurement.figures.end() && found->value) return *found;
         ADD_FAILURE() << "no figure " << metric << ": " << measurement.reason << measurement.stderr_tail;
         return {"kv", metric, std::nan(""), 0, {}, {}};
@@ -117,15 +116,19 @@ TEST_F(ModelWorkload, RefusesWithTheReason) {
         return std::string(name_of(measured.status)) + ": " + measured.reason;
     };
     EXPECT_THAT(refusal({}, "fp16", few, 4090),
-                HasSubstr("error: " + builtin_path("tiny") + ": the model was trained on shorter texts than context and "
+                HasSubstr("error: " + builtin_path("tiny") +
+                          ": the model was trained on shorter texts than context and "
                           "continuation: '4090 + 64'; accepted: up to 4096 tokens together"));
-    EXPECT_THAT(refusal({.text = folder.write("short.txt", "A few words.")}, "fp16", few, 128),
-                HasSubstr("error: " + (folder / "short.txt") + ": the text has no passage of context and continuation"));
+    EXPECT_THAT(
+        refusal({.text = folder.write("short.txt", "A few words.")}, "fp16", few, 128),
+        HasSubstr("error: " + (folder / "short.txt") + ": the text has no passage of context and continuation"));
     EXPECT_THAT(refusal({.model = folder.write("no.gguf", "GGUFnot")}, "fp16", few, 128), HasSubstr("error: "));
-    EXPECT_THAT(refusal({}, "int8", {{"protocol", "inline"}}, 128), HasSubstr("skipped: protocol inline codes each token"));
+    EXPECT_THAT(refusal({}, "int8", {{"protocol", "inline"}}, 128),
+                HasSubstr("skipped: protocol inline codes each token"));
     Json documents = few;
     documents["document"] = "No line begins so";
-    EXPECT_THAT(refusal({}, "fp16", documents, 128), HasSubstr("no document of the text has two tokens behind the context"));
+    EXPECT_THAT(refusal({}, "fp16", documents, 128),
+                HasSubstr("no document of the text has two tokens behind the context"));
 }
 
 TEST_F(ModelWorkload, CutsDocumentsWhereTheyBegin) {
@@ -155,23 +158,24 @@ class StoriesWorkload : public ModelWorkload {
 
 TEST_F(StoriesWorkload, CodecsComeInTheirOrder) {
     Json const inline_documents{
-        {"protocol", "inline"}, {"passages", 60}, {"continuation", 400}, {"document", "Once upon a time"}};
+        {"protocol", "inline"}, {"passages", 100}, {"continuation", 300}, {"document", "Once upon a time"}};
     auto const identity = run(files_, "raw", inline_documents, 1);
-    EXPECT_NEAR(value(identity, "ppl"), 3.56, 0.08);
+    EXPECT_NEAR(value(identity, "ppl"), 3.56, 0.05);
     auto const int8 = run(files_, "int:bits=8,axis=token", inline_documents, 1);
     EXPECT_LT(std::abs(value(int8, "ppl_delta_percent")), 0.2);
 
     Json const documents{
-        {"protocol", "context"}, {"passages", 60}, {"continuation", 128}, {"document", "Once upon a time"}};
+        {"protocol", "context"}, {"passages", 40}, {"continuation", 128}, {"document", "Once upon a time"}};
     auto const delta = [&](std::string const& codec) {
         return figure(run(files_, codec, documents, 128), "ppl_delta_percent");
     };
     auto const per_channel = delta("k{int:bits=4,axis=channel,group=32} v{int:bits=4,axis=token}");
     auto const per_token = delta("int:bits=4,axis=token");
     auto const ruined = delta("int:bits=2,axis=token");
-    std::printf("perplexity of documents %.4f, int8 %+.3f%%; behind 128 tokens: int4 with K per channel %+.2f%%, per token "
-                "%+.2f%%, int2 %+.1f%%\n",
-                value(identity, "ppl"), value(int8, "ppl_delta_percent"), *per_channel.value, *per_token.value, *ruined.value);
+    std::printf(
+        "perplexity of documents %.4f, int8 %+.3f%%; behind 128 tokens: int4 with K per channel %+.2f%%, per token "
+        "%+.2f%%, int2 %+.1f%%\n",
+        value(identity, "ppl"), value(int8, "ppl_delta_percent"), *per_channel.value, *per_token.value, *ruined.value);
     EXPECT_GT(*per_token.value, 2 * *per_channel.value);
     EXPECT_GT(per_token.ci_low.value_or(0), 0);
     EXPECT_GT(*ruined.value, 50);
@@ -180,9 +184,8 @@ TEST_F(StoriesWorkload, CodecsComeInTheirOrder) {
 TEST_F(StoriesWorkload, AVocabularyThatCannotSpellIsRefused) {
     ScratchFolder const folder;
     Engine const engine(files_.model);
-    auto const unknown = std::ranges::any_of(engine.tokenize("\u4e16\u754c", false, ""), [&](Token token) {
-        return engine.is_unknown(token);
-    });
+    auto const unknown = std::ranges::any_of(engine.tokenize("\u4e16\u754c", false, ""),
+                                             [&](Token token) { return engine.is_unknown(token); });
     std::string text;
     for (int i = 0; i < 300; ++i) text += "Lily saw the \u4e16\u754c and smiled. ";
     PassageSettings const settings{.context = 64, .continuation = 64, .passages = 2, .document = {}};
@@ -206,9 +209,8 @@ class LlamaPerplexity : public ModelWorkload {
     }
     /// Windows of 512 tokens, of each the second half scored.
     double theirs(Files const& files, std::string const& options, bool rotation = false) const {
-        auto const command =
-            std::string(rotation ? "" : "LLAMA_ATTN_ROT_DISABLE=1 ") + tool_ + " -m '" + files.model + "' -f '" +
-            files.text + "' -c 512 -b 512 --chunks 16 -t 1 " + options + " 2>&1";
+        auto const command = std::string(rotation ? "" : "LLAMA_ATTN_ROT_DISABLE=1 ") + tool_ + " -m '" + files.model +
+                             "' -f '" + files.text + "' -c 512 -b 512 --chunks 16 -t 1 " + options + " 2>&1";
         auto* const pipe = popen(command.c_str(), "r");
         std::string said;
         std::array<char, 4096> part{};
@@ -250,7 +252,8 @@ TEST_F(LlamaPerplexity, AgreesOnItsOwnQuantisedCaches) {
     for (auto const* type : {"q8_0", "q4_0"}) {
         auto const wanted = theirs({}, std::string("-ctk ") + type + " -ctv " + type + " -fa on");
         auto const measured = ours({}, type);
-        std::printf("%s: llama-perplexity %.4f, ours %.4f +- %.4f\n", type, wanted, value(measured, "ppl"), two_errors(measured));
+        std::printf("%s: llama-perplexity %.4f, ours %.4f +- %.4f\n", type, wanted, value(measured, "ppl"),
+                    two_errors(measured));
         EXPECT_NEAR(value(measured, "ppl"), wanted, two_errors(measured) + 0.0001);
     }
     // Another codec is told apart.
@@ -271,8 +274,8 @@ TEST_F(LlamaPerplexity, AgreesOnItsRotatedCacheWithinTheSpreadOfSigns) {
         errors = std::max(errors, two_errors(measured));
     }
     auto const plain = value(ours({}, "q4_0"), "ppl");
-    std::printf("rotated q4_0: llama-perplexity %.4f, ours %.4f to %.4f (+- %.4f), not rotated %.4f\n", wanted, least, most,
-                errors, plain);
+    std::printf("rotated q4_0: llama-perplexity %.4f, ours %.4f to %.4f (+- %.4f), not rotated %.4f\n", wanted, least,
+                most, errors, plain);
     EXPECT_GT(wanted, least - errors);
     EXPECT_LT(wanted, most + errors);
     EXPECT_LT(most, plain);

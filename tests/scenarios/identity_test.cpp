@@ -162,9 +162,8 @@ TEST(GoldenIds, ComeFromAScenario) {
     folder.write("cache.bin.yaml", "{dtype: f16, shape: [1, 1, 2, 4], k: {}, v: {offset: 16}}");
     auto words = fake_vocabulary(folder.path());
     words.workloads.emplace_back("model");
-    words.workload_options["model"] = {
-        {"protocol", WorkloadOption::Kind::choice, {}, {"context", "inline"}, 0, 0, ""},
-        {"passages", WorkloadOption::Kind::number, 8, {}, 1, 100, ""}};
+    words.workload_options["model"] = {{"protocol", WorkloadOption::Kind::choice, {}, {"context", "inline"}, 0, 0, ""},
+                                       {"passages", WorkloadOption::Kind::number, 8, {}, 1, 100, ""}};
     auto const plan = parse_plan(R"(kvstone: 1
 sources:
   - model: {gguf: tiny}

@@ -25,9 +25,11 @@ Vocabulary words() {
 }
 
 Plan plan_of(std::string const& workloads, std::string const& more = {}) {
-    return parse_plan("kvstone: 1\nsources: [synthetic: {shape: gpt2}]\ngrid: {context: [64], codec: [raw, fp16]}\n"
-                      "workloads: " + workloads + "\n" + more,
-                      "s.yaml", ".", words());
+    return parse_plan(
+        "kvstone: 1\nsources: [synthetic: {shape: gpt2}]\ngrid: {context: [64], codec: [raw, fp16]}\n"
+        "workloads: " +
+            workloads + "\n" + more,
+        "s.yaml", ".", words());
 }
 
 std::vector<std::string> options_of(Plan const& plan) {
@@ -38,9 +40,10 @@ std::vector<std::string> options_of(Plan const& plan) {
 }
 
 TEST(WorkloadEntries, SpanTheirOptions) {
-    EXPECT_THAT(options_of(plan_of("[roundtrip, {model: {protocol: [context, inline], passages: [2, 8]}}]")),
-                ElementsAre("roundtrip{}", R"(model{"passages":2,"protocol":"context"})", R"(model{"protocol":"context"})",
-                            R"(model{"passages":2,"protocol":"inline"})", R"(model{"protocol":"inline"})"));
+    EXPECT_THAT(
+        options_of(plan_of("[roundtrip, {model: {protocol: [context, inline], passages: [2, 8]}}]")),
+        ElementsAre("roundtrip{}", R"(model{"passages":2,"protocol":"context"})", R"(model{"protocol":"context"})",
+                    R"(model{"passages":2,"protocol":"inline"})", R"(model{"protocol":"inline"})"));
     EXPECT_THAT(options_of(plan_of("[{model: {protocol: context}}, {model: {protocol: context, passages: 8}}]")),
                 ElementsAre(R"(model{"protocol":"context"})"))
         << "what is at its default makes no other cell";
@@ -78,14 +81,17 @@ TEST(WorkloadEntries, AreRefusedWithThePlaceAndWhatIsAccepted) {
         }
         return std::string("not refused");
     };
-    EXPECT_THAT(refusal("[model]"), HasSubstr("s.yaml:4:13: workloads.0: workload model needs 'protocol': 'model'; accepted: "
-                                              "model: {protocol: context}, model: {protocol: inline}"));
-    EXPECT_THAT(refusal("[{model: {protocol: contex}}]"),
-                HasSubstr("s.yaml:4:32: workloads.0.model.protocol: unknown protocol: 'contex'; accepted: context, inline (did "
-                          "you mean 'context'?)"));
+    EXPECT_THAT(refusal("[model]"),
+                HasSubstr("s.yaml:4:13: workloads.0: workload model needs 'protocol': 'model'; accepted: "
+                          "model: {protocol: context}, model: {protocol: inline}"));
+    EXPECT_THAT(
+        refusal("[{model: {protocol: contex}}]"),
+        HasSubstr("s.yaml:4:32: workloads.0.model.protocol: unknown protocol: 'contex'; accepted: context, inline (did "
+                  "you mean 'context'?)"));
     EXPECT_THAT(refusal("[{model: {protocol: inline, passage: 3}}]"), HasSubstr("did you mean 'passages'?"));
     EXPECT_THAT(refusal("[{model: {protocol: inline, passages: 0}}]"), HasSubstr("a whole number from 1 to 100: '0'"));
-    EXPECT_THAT(refusal("[{model: {protocol: inline, continuation: 5k}}]"), HasSubstr("out of range: '5k'; accepted: 0 to 4096"));
+    EXPECT_THAT(refusal("[{model: {protocol: inline, continuation: 5k}}]"),
+                HasSubstr("out of range: '5k'; accepted: 0 to 4096"));
     EXPECT_THAT(refusal("[{roundtrip: {protocol: inline}}]"), HasSubstr("protocol"));
     EXPECT_THAT(refusal("[{modell: {protocol: inline}}]"), HasSubstr("unknown workload: 'modell'"));
     EXPECT_THAT(refusal("[{model: {protocol: inline}, roundtrip: {}}]"), HasSubstr("expected one workload"));
