@@ -157,7 +157,8 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
     std::map<std::string, std::size_t> places;
     for (auto const& row :
          query(store,
-               "SELECT cell.uid, codec_name, workload || iif(options <> '{}', ' ' || options, '') || '  ' || "
+               "SELECT cell.uid, codec_name, workload || coalesce(' ' || json_extract(canonical, '$.options'), '') || "
+               "'  ' || "
                "source_name || iif(context > 0, '  ' || context || ' "
                "tokens', '') || iif(batch > 1, '  batch ' || batch, '') || iif(page <> 16, '  pages of ' || page, '') "
                "|| '  ' || backend || iif(threads > 0, '  ' || "
