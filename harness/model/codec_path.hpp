@@ -71,7 +71,8 @@ class CodecPath {
     virtual double read_fraction(std::uint64_t position) const = 0;
     /// What the codec stores of K or V: protocol context of the context, the others of all tokens so far.
     virtual CacheBytes bytes(Component component) = 0;
-    /// From now on what the codec gives is spoilt before it is written into the cache.
+    /// From now on what the codec gives is spoilt on its way into the cache: protocol context in the container, below its
+    /// checksum, the others as decoded values.
     void spoil(bool spoilt) { spoilt_ = spoilt; }
 
   protected:
@@ -79,6 +80,7 @@ class CodecPath {
     /// Writes decoded values, f32 in host memory, into the cache.
     void write(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view);
     std::uint64_t columns() const;  ///< layers x heads
+    bool spoilt() const { return spoilt_; }
 
     EngineSequence* sequence_;
 

@@ -1,6 +1,7 @@
 #include "harness/workloads/model.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -86,6 +87,13 @@ PassageScores scores_of(Evaluation& evaluation, Passage const& passage, Protocol
     return scores;
 }
 
+std::uint64_t tokens_without_likelihood(std::vector<PassageScores> const& passages) {
+    std::uint64_t lost = 0;
+    for (auto const& passage : passages)
+        for (auto const& token : passage.tokens) lost += std::isfinite(token.nll) && std::isfinite(token.kld) ? 0 : 1;
+    return lost;
+}
+
 std::optional<double> value_of(Measurement const& measurement, std::string const& metric) {
     for (auto const& figure : measurement.figures)
         if (figure.component == "kv" && figure.metric == metric) return figure.value;
@@ -143,11 +151,13 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     auto const& first = passages.all.front();
     auto const shown =
         std::span(first.continuation).first(std::min<std::uint64_t>(first.continuation.size(), proof_tokens));
-    if (auto const failure = evaluation->prove(first.context, shown))
-        refuse(measurement, Status::verify_failed, "kv", *failure);
-
+    auto const failure = evaluation->prove(first.context, shown);
     std::vector<PassageScores> scores;
     for (auto const& passage : passages.all) scores.push_back(scores_of(*evaluation, passage, settings.protocol));
+    if (auto const lost = tokens_without_likelihood(scores); lost > 0)
+        refuse(measurement, Status::verify_failed, "kv",
+               fmt::format("{} scored tokens have no finite likelihood", lost));
+    if (failure) refuse(measurement, Status::verify_failed, "kv", *failure);
     add_score_figures(scores, measurement);
     measurement.figures.push_back({"kv", "unigram_ppl", passages.unigram_ppl, 1, {}, {}});
     add_greedy_figures(scores, measurement);

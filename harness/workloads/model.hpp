@@ -19,7 +19,8 @@ std::vector<WorkloadOption> model_options();
 ///   first_divergence_token and append_bits_per_value. Intervals resample passages; one passage gives none.
 ///   Unless `timing: off`: prefill_tokens_per_s, and decode_tokens_per_s for protocol decode.
 /// - Profiles along position, the mean over the tokens of a bin that starts there: ppl, kld_mean, top1_agreement.
-/// - Status verify_failed: Evaluation::prove() on the first passage does not hold. Status skipped: the source is no model,
+/// - Status verify_failed: Evaluation::prove() on the first passage does not hold, or scored tokens have no
+///   finite likelihood. Status skipped: the source is no model,
 ///   or the protocol cannot run the codec. Status ok with a reason: "not_engaged: ..." where less than half of what was
 ///   read came through the codec, "poor_baseline: ..." where the model without a codec is no better than unigrams; the
 ///   latter on standard error, too.

@@ -131,6 +131,18 @@ TEST_F(ModelWorkload, RefusesWithTheReason) {
                 HasSubstr("no document of the text has two tokens behind the context"));
 }
 
+TEST_F(ModelWorkload, FindsCodecsOutThatDoNotReadWhatIsStored) {
+    setenv("KVSTONE_ATTEMPT", (std::string(KVSTONE_PROGRAMS) + "/kvstone-attempt-faults").c_str(), 1);
+    auto const wrong = run({}, "fault:how=wrong", few, 128);
+    EXPECT_EQ(wrong.status, Status::ok) << "one value less exact is an error like any other: " << wrong.reason;
+    auto const forgetful = run({}, "fault:how=forget", few, 128);
+    EXPECT_EQ(forgetful.status, Status::verify_failed);
+    EXPECT_EQ(forgetful.reason, "kv: a spoilt cache does not change the logits");
+    auto const infinite = run({}, "fault:how=infinite", few, 128);
+    EXPECT_EQ(infinite.status, Status::verify_failed);
+    EXPECT_THAT(infinite.reason, HasSubstr("scored tokens have no finite likelihood"));
+}
+
 TEST_F(ModelWorkload, CutsDocumentsWhereTheyBegin) {
     Engine const engine(builtin_path("tiny"));
     PassageSettings settings{.context = 16, .continuation = 32, .passages = 3, .document = "The book of"};
