@@ -1,5 +1,7 @@
 #include "codecs/codec.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -62,6 +64,20 @@ std::string Codec::text() const {
         text += fmt::format("{}{{{}}}", print(rule.selector), print(rule.pipeline));
     }
     return text;
+}
+
+Codec Codec::of_layer(std::uint64_t layer, std::uint64_t layers) const {
+    Codec own;
+    for (auto rule : rules_) {
+        auto& where = rule.selector;
+        auto const holds = [&](auto const& range) { return range.first <= layer && layer <= range.second; };
+        if (where.layers && std::ranges::none_of(*where.layers, holds)) continue;
+        if (where.last_layers && layer + *where.last_layers < layers) continue;
+        where.layers.reset();
+        where.last_layers.reset();
+        own.rules_.push_back(std::move(rule));
+    }
+    return own;
 }
 
 }  // namespace kvstone

@@ -66,6 +66,9 @@ class Codec {
     /// have none and are always printed), single spaces; `rest{P}` alone prints as P. parse(text()) == *this.
     std::string text() const;
 
+    /// What the rules say of one layer of so many, as of a tensor that has no other: rules for other layers left out.
+    Codec of_layer(std::uint64_t layer, std::uint64_t layers) const;
+
     std::vector<Rule> const& rules() const { return rules_; }
     bool operator==(Codec const&) const = default;
 

@@ -1,5 +1,6 @@
 #include "codecs/container.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -154,6 +155,19 @@ ContainerContents read_container(std::span<std::byte const> container) {
     check(at == container.size(), "bytes after the last plane");
     contents.info.ledger = container_ledger(contents.info.codec, contents.formats, contents.planes);
     return contents;
+}
+
+bool spoil_container(std::span<std::byte> container) {
+    constexpr std::uint64_t most_bytes = 64;
+    auto const contents = read_container(container);
+    auto const largest = std::ranges::max_element(contents.planes, {}, &StoredPlane::bytes);
+    if (largest == contents.planes.end() || largest->bytes == 0) return false;
+    auto const first = static_cast<std::size_t>(largest->data - container.data());
+    auto const count = std::min(most_bytes, largest->bytes);
+    for (std::uint64_t which = 0; which < count; ++which)
+        container[first + which * largest->bytes / count] ^= std::byte{0xFF};
+    reseal_container(container);
+    return true;
 }
 
 void reseal_container(std::span<std::byte> container) {

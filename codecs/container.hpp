@@ -67,6 +67,10 @@ std::vector<std::byte> write_container(ContainerInfo const& info, std::string co
 /// Checks magic, version, lengths and checksum; planes point into `container`. Throws CorruptData.
 ContainerContents read_container(std::span<std::byte const> container);
 
+/// Inverts bytes of the container's largest plane, 64 at most, spread over it, and reseals it: what decoding must not be
+/// indifferent to. False where there is no byte to spoil. Throws CorruptData where it is no container.
+bool spoil_container(std::span<std::byte> container);
+
 /// Writes the checksum that the bytes ought to have, whatever they are: tests and fuzzers reach what lies below it so.
 /// Does nothing to less than a fixed header.
 void reseal_container(std::span<std::byte> container);

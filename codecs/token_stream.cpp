@@ -265,6 +265,31 @@ TokenStream::TokenStream(TokenStream&&) noexcept = default;
 void TokenStream::append(KvView const& tokens) { state_->append(tokens); }
 std::uint64_t TokenStream::tokens() const { return state_->shape.tokens; }
 
+std::uint64_t TokenStream::settled_tokens() const {
+    auto settled = tokens();
+    for (auto const& part : state_->parts) {
+        for (auto const& run : part.runs) {
+            if (run.run().first >= tokens() || run.coded_tokens() == run.tokens()) continue;
+            settled = std::min(settled, run.run().first + run.coded_tokens());
+            break;
+        }
+    }
+    return settled;
+}
+
+std::uint64_t TokenStream::coded_vectors() const {
+    std::uint64_t vectors = 0;
+    for (auto const& part : state_->parts) {
+        auto const columns = part.columns.shape.layers * part.columns.shape.heads;
+        for (auto const& run : part.runs) {
+            auto const& where = state_->codec.rules()[run.run().rule].selector;
+            bool const kept = where.sink_tokens || where.window_tokens;
+            if (!kept || !state_->pipelines[run.run().rule].plain) vectors += columns * run.coded_tokens();
+        }
+    }
+    return vectors;
+}
+
 void TokenStream::decode(KvView const& tensor) const {
     state_->require(tensor);
     if (tensor.shape.tokens != tokens()) throw std::invalid_argument("a tensor of another length");

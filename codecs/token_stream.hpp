@@ -33,6 +33,11 @@ class TokenStream {
     /// backend has been fenced.
     void append(KvView const& tokens);
     std::uint64_t tokens() const;
+    /// How many tokens from the first on are coded in all layers and heads: what is read of them never changes again.
+    std::uint64_t settled_tokens() const;
+    /// Vectors (of a token in one layer and head) that are coded, those left out that a rule for sinks or a window keeps as
+    /// plain numbers.
+    std::uint64_t coded_vectors() const;
 
     /// What TensorCodec decodes from these tokens, all of them. Codes for that what is held as it came, each time.
     void decode(KvView const& tensor) const;

@@ -125,6 +125,7 @@ Measurement run_attempt(Spawner& spawner, AttemptRequest const& request) {
     measurement.wall_ns = outcome.wall_ns;
     measurement.attempt_id = request.attempt_id;
     measurement.cell_id = request.cell.id;
+    measurement.protocol = request.cell.options.value("protocol", "");
     measurement.process = request.process;
     measurement.signal = outcome.signal;
     measurement.stderr_tail = outcome.stderr_tail;

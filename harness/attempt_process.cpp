@@ -12,7 +12,7 @@
 
 #include "backends/backend.hpp"
 #include "harness/roofline_probe.hpp"
-#include "harness/workload_text.hpp"
+#include "harness/workload.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -32,6 +32,15 @@ void answer(Json const& json) {
     }
 }
 
+Workload const& workload_named(std::string const& name) {
+    std::vector<std::string> names;
+    for (auto const& workload : workloads()) {
+        if (workload.name == name) return workload;
+        names.push_back(workload.name);
+    }
+    throw ConfigError("no such workload", name, names);
+}
+
 /// Figures of a pass that did not end well are no figures.
 void fail(Measurement& measurement, Status status, std::string reason) {
     measurement.status = status;
@@ -49,7 +58,7 @@ Measurement attempt(AttemptRequest const& request) {
     measurement.status = Status::ok;
     auto const start = std::chrono::steady_clock::now();
     try {
-        parse_workload(request.cell.workload).workload->run(request, measurement);
+        workload_named(request.cell.workload).run(request, measurement);
     } catch (std::bad_alloc const&) {
         fail(measurement, Status::oom, "an allocation failed");
     } catch (std::exception const& error) {

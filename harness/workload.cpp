@@ -1,23 +1,22 @@
 #include "harness/workload.hpp"
 
-#include "harness/query_sample.hpp"
 #include "harness/workloads/append.hpp"
 #include "harness/workloads/attention.hpp"
 #include "harness/workloads/cycles.hpp"
+#include "harness/workloads/model.hpp"
 #include "harness/workloads/roundtrip.hpp"
 
 namespace kvstone {
 
 std::vector<Workload> const& workloads() {
     static std::vector<Workload> const all{
-        {"roundtrip", "encode and decode K and V as whole tensors: bytes, tensor error, speed", run_roundtrip},
-        {"cycles", "encode and decode ten times in a row: what repeated compression adds to the error", run_cycles},
-        {"append", "serving's shape: one token a step to each sequence of a batch, pages read back", run_append},
-        {"attention",
-         "what a codec does to attention: logits, KL of the softmax, output, the 8 most attended tokens",
-         run_attention,
-         {{.key = "queries", .by_default = "64", .least = 1, .most = 65536},
-          {.key = "spread", .by_default = "half", .names = query_spreads()}}}};
+        {"roundtrip", "encode and decode K and V as whole tensors: bytes, tensor error, speed", run_roundtrip, {}},
+        {"cycles", "encode and decode ten times in a row: what repeated compression adds to the error", run_cycles, {}},
+        {"append", "serving's shape: one token a step to each sequence of a batch, pages read back", run_append, {}},
+        {"attention", "what a codec does to attention: logits, KL of the softmax, output, the 8 most attended tokens",
+         run_attention, attention_options()},
+        {"model", "what a model says with the codec in its cache: perplexity, KLD, top-1, greedy decoding", run_model,
+         model_options()}};
     return all;
 }
 

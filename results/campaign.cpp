@@ -51,7 +51,8 @@ void write_expected(sqlite3* connection, std::int64_t campaign, Plan const& plan
     Statement cell(
         connection,
         "INSERT INTO cell(uid, canonical, workload, source, source_kind, source_name, context, batch, codec, "
-        "codec_name, backend, threads, page) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO "
+        "codec_name, backend, threads, page, options) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
+        "(uid) DO "
         "UPDATE SET source_name = excluded.source_name, codec_name = excluded.codec_name WHERE source_name "
         "<> excluded.source_name OR codec_name <> excluded.codec_name");
     Statement expected(connection,
@@ -61,7 +62,7 @@ void write_expected(sqlite3* connection, std::int64_t campaign, Plan const& plan
     for (auto const& c : plan.cells) {
         auto const kind = c.source.is_object() ? c.source.value("kind", "") : "";
         cell.run(c.id, c.canonical, c.workload, c.source.dump(), kind, c.source_name, c.context, c.batch, c.codec,
-                 c.codec_name.empty() ? c.codec : c.codec_name, c.backend, c.threads, c.page);
+                 c.codec_name.empty() ? c.codec : c.codec_name, c.backend, c.threads, c.page, c.options.dump());
         for (int process = 0; process < plan.measure.processes; ++process)
             expected.run(campaign, c.id, process, position, required.contains(c.id));
         ++position;

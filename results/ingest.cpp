@@ -48,11 +48,12 @@ Ingester::Ingester(sqlite3* connection)
       add_host_(connection,
                 "INSERT INTO host(uid, name, hardware_class, hardware_name, cpu_model, cores, threads, memory_bytes, "
                 "kernel, governor, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-      add_attempt_(connection,
-                   "INSERT INTO attempt(uid, campaign, cell, process, status, reason, signal, stderr_tail, "
-                   "started_utc, finished_utc, wall_ns, harness_ns, roofline_gb_per_s, device, threads, protocol, "
-                   "task, host, load_average, temperature_c) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                   "?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING"),
+      add_attempt_(
+          connection,
+          "INSERT INTO attempt(uid, campaign, cell, process, status, reason, signal, stderr_tail, "
+          "started_utc, finished_utc, wall_ns, harness_ns, roofline_gb_per_s, device, threads, protocol, "
+          "task, host, load_average, temperature_c, engine) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+          "?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING"),
       add_figure_(connection, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?)"),
       add_sample_(connection, "INSERT INTO sample VALUES (?, ?, ?, ?, ?)"),
       add_profile_(connection, "INSERT INTO profile VALUES (?, ?, ?, ?, ?, ?, ?)") {
@@ -114,7 +115,8 @@ void Ingester::store(std::int64_t campaign, Measurement const& measurement) {
                      unless_zero(m.wall_ns), unless_zero(m.harness_ns), unless_zero(m.roofline_gb_per_s),
                      unless_empty(m.device), unless_zero(m.threads), unless_empty(m.protocol), unless_empty(m.task),
                      host(m.host), m.host.is_object() ? number_member<double>(m.host, "load_average") : std::nullopt,
-                     m.host.is_object() ? number_member<double>(m.host, "temperature_c") : std::nullopt);
+                     m.host.is_object() ? number_member<double>(m.host, "temperature_c") : std::nullopt,
+                     unless_empty(m.engine));
     if (sqlite3_changes(connection_) == 0) return;
     store_figures(sqlite3_last_insert_rowid(connection_), m);
     if (processes > 1) combine_processes(connection_, campaign, cell);

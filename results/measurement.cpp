@@ -103,6 +103,7 @@ Json to_json(Measurement const& m) {
               {"device", valid_utf8(m.device)},
               {"threads", m.threads},
               {"protocol", m.protocol},
+              {"engine", valid_utf8(m.engine)},
               {"task", m.task},
               {"host", m.host},
               {"figures", Json::array()},
@@ -151,6 +152,7 @@ Measurement measurement_from_json(Json const& json) {
     m.device = text(json, "device");
     m.threads = integer<int>(json, "threads");
     m.protocol = text(json, "protocol");
+    m.engine = text(json, "engine");
     m.task = text(json, "task");
     m.host = member(json, "host");
     for (auto const& f : list(json, "figures")) {

@@ -60,6 +60,7 @@ struct Measurement {
     std::string device;            ///< "CPU model" or "GPU model"
     int threads = 0;               ///< as run
     std::string protocol;          ///< of model workloads; empty: does not apply
+    std::string engine;            ///< of model workloads: the engine and how it ran; empty: does not apply
     std::string task;              ///< of task workloads; empty: does not apply
     Json host;                     ///< Host of whoever measured (see host.hpp)
     std::vector<Figure> figures;

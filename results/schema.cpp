@@ -214,7 +214,14 @@ constexpr std::string_view version_3 = R"sql(
 ALTER TABLE cell ADD COLUMN page INTEGER NOT NULL DEFAULT 16;
 )sql";
 
-constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}, Migration{3, version_3}};
+// Workloads have options; what the engine was that a model ran in.
+constexpr std::string_view version_4 = R"sql(
+ALTER TABLE cell ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE attempt ADD COLUMN engine TEXT;
+)sql";
+
+constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}, Migration{3, version_3},
+                           Migration{4, version_4}};
 
 }  // namespace
 

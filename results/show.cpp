@@ -49,6 +49,16 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"err 99.9%", "kv", "attention_output_error_p999", Notation::error, 9},
                              Column{"top 8", "kv", "attention_top8_overlap", Notation::decimals, 8},
                              Column{"top worst", "kv", "attention_top8_overlap_p001", Notation::ratio, 9},
+                             Column{"ppl", "kv", "ppl", Notation::ratio, 7},
+                             Column{"ppl +%", "kv", "ppl_delta_percent", Notation::ratio, 7},
+                             Column{"KLD mean", "kv", "kld_mean", Notation::error, 8},
+                             Column{"KLD p99", "kv", "kld_p99", Notation::error, 8},
+                             Column{"top-1", "kv", "top1_agreement", Notation::ratio, 6},
+                             Column{"diverges", "kv", "first_divergence_token", Notation::ratio, 8},
+                             Column{"exact", "kv", "exact_match", Notation::ratio, 6},
+                             Column{"read", "kv", "compressed_read_fraction", Notation::ratio, 6},
+                             Column{"prefill/s", "kv", "prefill_tokens_per_s", Notation::ratio, 9},
+                             Column{"decode/s", "kv", "decode_tokens_per_s", Notation::ratio, 8},
                              Column{"enc GB/s", "kv", "encode_gb_per_s", Notation::ratio, 8},
                              Column{"enc M", "kv", "encode_roofline", Notation::ratio, 5},
                              Column{"dec GB/s", "kv", "decode_gb_per_s", Notation::ratio, 8},
@@ -154,7 +164,9 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
     std::map<std::string, std::size_t> places;
     for (auto const& row :
          query(store,
-               "SELECT cell.uid, codec_name, workload || '  ' || source_name || iif(context > 0, '  ' || context || ' "
+               "SELECT cell.uid, codec_name, workload || coalesce(' ' || json_extract(canonical, '$.options'), '') || "
+               "'  ' || "
+               "source_name || iif(context > 0, '  ' || context || ' "
                "tokens', '') || iif(batch > 1, '  batch ' || batch, '') || iif(page <> 16, '  pages of ' || page, '') "
                "|| '  ' || backend || iif(threads > 0, '  ' || "
                "threads || ' threads', '') FROM expected e JOIN cell ON cell.id = e.cell WHERE e.process = 0 AND "
@@ -259,6 +271,11 @@ void show_summary(Store const& store, std::ostream& out, ShowOptions const& opti
                  "FROM v_failures WHERE campaign = ?1 UNION ALL SELECT source, context, codec_name, process, status, "
                  "substr(reason, 1, 60) FROM v_missing WHERE campaign = ?1 AND status = 'skipped' AND NOT required",
                  campaign);
+    show_section(
+        store, out, style, "Mind",
+        "SELECT DISTINCT source, context, codec_name AS codec, protocol, reason FROM v_latest WHERE campaign = ?1 "
+        "AND status = 'ok' AND reason IS NOT NULL",
+        campaign);
     if (!has_view(store, "v_targets")) return;  // a file that no build since has opened for writing
     show_section(store, out, style, "Targets", targets_sql, campaign);
     show_section(store, out, style, "Beside published figures", published_sql, campaign);

@@ -27,6 +27,7 @@ void append_quoted(std::string& text, std::string const& value) {
 Cell identity_from_json(Json const& json) {
     Cell cell;
     cell.workload = json.at("workload").get<std::string>();
+    cell.options = json.value("options", Json::object());
     cell.source = json.at("source");
     cell.context = json.value("context", std::uint64_t{0});
     cell.batch = json.value("batch", std::uint64_t{1});
@@ -51,6 +52,7 @@ void identify_with_source_text(Cell& cell, std::string const& source_text) {
     text += R"(,"codec":)";
     append_quoted(text, cell.codec);
     if (cell.context != 0) text += R"(,"context":)" + std::to_string(cell.context);
+    if (!cell.options.empty()) text += R"(,"options":)" + cell.options.dump();
     if (cell.page != default_page_tokens) text += R"(,"page":)" + std::to_string(cell.page);
     text += R"(,"source":)";
     text += source_text;
@@ -76,10 +78,19 @@ Cell cell_from_canonical(std::string const& canonical) {
 }
 
 Json to_json(Cell const& cell) {
-    return {{"id", cell.id},           {"canonical", cell.canonical},   {"workload", cell.workload},
-            {"source", cell.source},   {"context", cell.context},       {"batch", cell.batch},
-            {"page", cell.page},       {"codec", cell.codec},           {"backend", cell.backend},
-            {"threads", cell.threads}, {"codec_name", cell.codec_name}, {"source_name", cell.source_name},
+    return {{"id", cell.id},
+            {"canonical", cell.canonical},
+            {"workload", cell.workload},
+            {"options", cell.options},
+            {"source", cell.source},
+            {"context", cell.context},
+            {"batch", cell.batch},
+            {"page", cell.page},
+            {"codec", cell.codec},
+            {"backend", cell.backend},
+            {"threads", cell.threads},
+            {"codec_name", cell.codec_name},
+            {"source_name", cell.source_name},
             {"locator", cell.locator}};
 }
 

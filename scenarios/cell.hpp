@@ -15,11 +15,11 @@ inline constexpr std::uint64_t default_page_tokens = 16;
 
 /// Identity is the canonical text alone: compact JSON with sorted keys, options at their default left out, sources by
 /// content hash. Whatever is outside it (paths, display names, how long to measure) may change without making another
-/// cell. Codec, backend, source and workload are always written; context (0), batch (1), page (16) and threads (0) only where
+/// cell. Codec, backend, source and workload are always written; context (0), options ({}), batch (1), page (16) and threads (0) only where
 /// they differ from the default in brackets.
 ///
 /// Member `source`, as identified (a member in brackets is absent at its default), and the `locator` beside it:
-///   {"kind":"model", "sha256":H, "text_sha256":H}                      locator {"path":GGUF, "text":FILE}
+///   {"kind":"model", "sha256":H, "text_sha256":H, ["gpu_layers":N (0)]}   locator {"path":GGUF, "text":FILE}
 ///   {"kind":"dump", "sha256":H, ["k":NAME, "v":NAME, "q":NAME, "k_prerope":NAME, "layout":"token head dim",
 ///    "dtype":"i8", "scale":NAME]}                                        locator {"path":FILE}
 ///     Where no tensor is named, those called k, v, q and k_prerope are meant, as far as the file has them; else the
@@ -38,7 +38,8 @@ struct Cell {
     std::string id;         ///< 16 hexadecimal digits: XXH3-64 of canonical
 
     // The same, taken apart.
-    std::string workload;       ///< "roundtrip"
+    std::string workload;           ///< "roundtrip"
+    Json options = Json::object();  ///< of the workload, {"protocol":"context"}: those that are not at their default
     Json source;                ///< {"kind":"model"|"synthetic"|"dump", ...} as identified: content hashes, no paths
     std::uint64_t context = 0;  ///< tokens; 0: as many as the source has
     std::uint64_t batch = 1;    ///< sequences

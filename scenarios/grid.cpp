@@ -85,7 +85,8 @@ Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector
         if (std::any_of(excluded.begin(), excluded.end(), takes)) return;
         auto const [source, context, codec, backend, batch, page, thread, workload] = std::array{at...};
         Cell cell;
-        cell.workload = axes.workloads[workload];
+        cell.workload = axes.workloads[workload].name;
+        cell.options = axes.workloads[workload].options;
         cell.context = axes.contexts[context];
         cell.batch = axes.batches[batch];
         cell.page = axes.pages[page];

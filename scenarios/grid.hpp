@@ -7,6 +7,7 @@
 
 #include "scenarios/codec_entry.hpp"
 #include "scenarios/source_entry.hpp"
+#include "scenarios/workload_entry.hpp"
 
 namespace kvstone {
 
@@ -19,17 +20,17 @@ struct Axes {
     std::vector<std::uint64_t> batches;
     std::vector<std::uint64_t> pages;
     std::vector<int> threads;
-    std::vector<std::string> workloads;
+    std::vector<WorkloadEntry> workloads;
 
     std::size_t cells() const;  ///< before exclusion; SIZE_MAX where it is more
 };
 
-/// Reads `grid:` and `workloads:` into the axes; `threads` is what measure says, if it does. Throws ConfigError.
+/// Reads `grid:` into the axes; `threads` is what measure says, if it does. Throws ConfigError.
 void read_grid(Axes& axes, YamlValue const& grid, YamlValue const* threads, Vocabulary const& vocabulary);
 int threads_of(YamlValue const& value);
 
-/// A partial match as JSON, for matches(): each key of {source, context, codec, backend, batch, page, threads, workload} with
-/// the value or the list of values it takes, sources by display name, codecs by canonical text (by display name where the
+/// A partial match as JSON, for matches(): each key of {source, context, codec, backend, batch, page, threads, workload,
+/// protocol} with /// the value or the list of values it takes, sources by display name, codecs by canonical text (by display name where the
 /// codec differs by source). Values that no axis has are refused, or (not strict: an override may have taken them away)
 /// left out.
 Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, bool strict);

@@ -35,16 +35,6 @@ Json find_source(YamlValue const& item, Axes const& axes, Vocabulary const&) {
     return {};
 }
 
-Json find_workload(YamlValue const& item, Axes const& axes, Vocabulary const& vocabulary) {
-    auto text = text_of(item);
-    try {
-        if (vocabulary.canonical_workload) text = vocabulary.canonical_workload(text);
-    } catch (ConfigError const&) {
-        return {};  // refused by the caller, with the workloads there are
-    }
-    return if_among(axes.workloads, text);
-}
-
 struct Key {
     std::string name;
     FindValue find;
@@ -62,6 +52,23 @@ std::vector<std::string> texts(Axes const& axes) {
         else
             all.push_back(value);
     }
+    return all;
+}
+
+void add_once(std::vector<std::string>& all, std::string text) {
+    if (std::find(all.begin(), all.end(), text) == all.end()) all.push_back(std::move(text));
+}
+
+std::vector<std::string> workload_names(Axes const& axes) {
+    std::vector<std::string> all;
+    for (auto const& workload : axes.workloads) add_once(all, workload.name);
+    return all;
+}
+
+std::vector<std::string> protocols(Axes const& axes) {
+    std::vector<std::string> all;
+    for (auto const& workload : axes.workloads)
+        if (auto protocol = workload.option("protocol"); !protocol.empty()) add_once(all, std::move(protocol));
     return all;
 }
 
@@ -93,7 +100,16 @@ std::vector<Key> const& keys() {
                                            return if_among(axes.threads, threads_of(item));
                                        },
                                        texts<&Axes::threads>},
-                                      {"workload", find_workload, texts<&Axes::workloads>}};
+                                      {"workload",
+                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
+                                           return if_among(workload_names(axes), text_of(item));
+                                       },
+                                       workload_names},
+                                      {"protocol",
+                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
+                                           return if_among(protocols(axes), text_of(item));
+                                       },
+                                       protocols}};
     return all;
 }
 
@@ -151,7 +167,8 @@ bool matches(Json const& match, Cell const& cell) {
     return takes(match, "source", cell.source_name) && takes(match, "context", cell.context) &&
            takes_codec(match, cell.codec, cell.codec_name) && takes(match, "backend", cell.backend) &&
            takes(match, "batch", cell.batch) && takes(match, "page", cell.page) &&
-           takes(match, "threads", cell.threads) && takes(match, "workload", cell.workload);
+           takes(match, "threads", cell.threads) && takes(match, "workload", cell.workload) &&
+           takes(match, "protocol", cell.options.value("protocol", ""));
 }
 
 AxisMatch::AxisMatch(Json const& match, Axes const& axes)
@@ -161,7 +178,10 @@ AxisMatch::AxisMatch(Json const& match, Axes const& axes)
       batches_(taken(match, "batch", axes.batches, itself<std::uint64_t>)),
       pages_(taken(match, "page", axes.pages, itself<std::uint64_t>)),
       threads_(taken(match, "threads", axes.threads, itself<int>)),
-      workloads_(taken(match, "workload", axes.workloads, itself<std::string>)) {
+      workloads_(taken(match, "workload", axes.workloads, [](auto const& workload) { return Json(workload.name); })) {
+    auto const by_protocol = taken(match, "protocol", axes.workloads,
+                                   [](auto const& workload) { return Json(workload.option("protocol")); });
+    for (std::size_t i = 0; i < workloads_.size(); ++i) workloads_[i] = workloads_[i] && by_protocol[i];
     for (auto const& source : axes.sources) codecs_.push_back(taken_codecs(match, axes, source.name));
 }
 

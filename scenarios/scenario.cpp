@@ -37,15 +37,6 @@ void check_version(YamlValue const& root) {
     throw ConfigError("missing key", "kvstone", {"kvstone: 1"}, root.place);
 }
 
-std::string workload_of(YamlValue const& item, Vocabulary const& vocabulary) {
-    if (!vocabulary.canonical_workload) return choice_of(item, "workload", vocabulary.workloads);
-    try {
-        return vocabulary.canonical_workload(text_of(item));
-    } catch (ConfigError const& error) {
-        throw ConfigError(item.path + ": " + error.message(), error.offending(), error.accepted(), item.place);
-    }
-}
-
 std::string hash_of(std::vector<Cell> const& cells, Measure const& measure) {
     std::vector<std::string> ids;
     for (auto const& cell : cells) ids.push_back(cell.id);
@@ -99,11 +90,7 @@ Plan plan_of(YamlValue const& root, std::string const& stem, std::string const& 
     }
     Axes axes;
     read_grid(axes, map.at("grid"), threads, vocabulary);
-    for (auto const& item : items_of(map.at("workloads"))) {
-        auto workload = workload_of(item, vocabulary);
-        if (std::find(axes.workloads.begin(), axes.workloads.end(), workload) == axes.workloads.end())
-            axes.workloads.push_back(std::move(workload));
-    }
+    axes.workloads = workloads_of(map.at("workloads"), vocabulary);
     axes.sources = sources_of(map.at("sources"), {folder}, vocabulary);
     expand_into(plan, map, axes, vocabulary, options);
     plan.hash = hash_of(plan.cells, plan.measure);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -26,14 +27,24 @@ struct Measure {
 Json to_json(Measure const& measure);
 Measure measure_from_json(Json const& json);
 
+/// An option of a workload.
+struct WorkloadOption {
+    enum class Kind : std::uint8_t { choice, tokens, number, text };
+    std::string name;
+    Kind kind = Kind::choice;
+    Json by_default;                   ///< null: it must be given
+    std::vector<std::string> choices;  ///< of a choice
+    std::uint64_t least = 0;           ///< of tokens and numbers
+    std::uint64_t most = 0;
+    std::string summary;
+};
+
 /// What the composition root knows and this folder must not: names that a scenario may use.
 struct Vocabulary {
     /// Canonical text of a codec text; throws ConfigError (without place).
     std::function<std::string(std::string const&)> canonical_codec;
     std::vector<std::string> workloads;
-    /// Canonical text of a workload with options ("attention:queries=256"); throws ConfigError (without place). None: a
-    /// workload is its name.
-    std::function<std::string(std::string const&)> canonical_workload = {};
+    std::map<std::string, std::vector<WorkloadOption>> workload_options;  ///< of those that have any
     std::vector<std::string> backends;
     std::vector<std::string> shapes;         ///< of synthetic sources
     std::vector<std::string> distributions;  ///< of synthetic sources
@@ -68,7 +79,8 @@ struct Target {
 };
 
 /// True where the cell has, for each member that `match` names, its value or one of its values; members are source (by
-/// display name), context, codec (by canonical text or display name), backend, batch, page, threads and workload.
+/// display name), context, codec (by canonical text or display name), backend, batch, page, threads, workload and
+/// protocol (an option of workloads).
 bool matches(Json const& match, Cell const& cell);
 
 struct Plan {
@@ -97,7 +109,7 @@ struct PlanOptions {
 ///   name: TEXT                     # default: the file's name without .yaml
 ///   sources: [...]                 # see source_entry.hpp
 ///   grid: {context: [512, 32k, all], codec: [...], backend: [openmp], batch: [1], page: [16], threads: [all]}  # codec_entry.hpp
-///   workloads: [roundtrip, "attention:queries=256"]      # a name, with what differs from the workload's defaults
+///   workloads: [roundtrip, {model: {protocol: context}}]                                  # see workload_entry.hpp
 ///   measure: {...}                 # see measure.hpp
 ///   exclude: [{codec: raw, context: [512, 2048]}, ...]   # cells that any of these partial matches takes are left out
 ///   require: [{backend: cuda}, ...]                      # cells that must not be skipped, as partial matches

@@ -30,7 +30,8 @@ struct SourceFiles {
 };
 
 /// sources:
-///   - model: {gguf: tiny | FILE, text: builtin | FILE, sha256: H}        (path: for gguf:; text: builtin if left out)
+///   - model: {gguf: tiny | FILE, text: builtin | FILE, sha256: H, gpu_layers: N}   (path: for gguf:; text: builtin if left
+///                                                                out; gpu_layers: of workload model, 0 if left out)
 ///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale}      (a source per file)
 ///   - synthetic: {shape: NAME, layers, heads, kv_heads, head_dim, rope_base, distribution, seed}  (own numbers win)
 /// Each may stand beside a `name:`, its display name. Without one it is called after model, file or shape, with -2,

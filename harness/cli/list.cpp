@@ -63,15 +63,19 @@ QueryResult list_sources() {
 }
 
 QueryResult list_workloads() {
-    QueryResult table{{"workload", "options", "summary"}, {}};
+    QueryResult table{{"workload", "option", "default", "summary"}, {}};
     for (auto const& workload : workloads()) {
-        std::vector<std::string> options;
-        for (auto const& option : workload.options)
-            options.push_back(
-                option.names.empty()
-                    ? fmt::format("{}={} ({} to {})", option.key, option.by_default, option.least, option.most)
-                    : fmt::format("{}={} ({})", option.key, option.by_default, fmt::join(option.names, " | ")));
-        table.rows.push_back({workload.name, fmt::format("{}", fmt::join(options, ", ")), workload.summary});
+        table.rows.push_back({workload.name, nullptr, nullptr, workload.summary});
+        for (auto const& option : workload.options) {
+            auto const given =
+                option.by_default.is_string() ? option.by_default.get<std::string>() : option.by_default.dump();
+            auto const choices = option.choices.empty()
+                                     ? option.name
+                                     : fmt::format("{}: {}", option.name, fmt::join(option.choices, " | "));
+            table.rows.push_back({workload.name, choices,
+                                  option.by_default.is_null() ? QueryValue(nullptr) : QueryValue(given),
+                                  option.summary});
+        }
     }
     return table;
 }

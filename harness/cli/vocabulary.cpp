@@ -7,7 +7,7 @@
 #include "harness/sources/builtin.hpp"
 #include "harness/sources/shapes.hpp"
 #include "harness/sources/synthetic.hpp"
-#include "harness/workload_text.hpp"
+#include "harness/workload.hpp"
 #include "results/metrics.hpp"
 
 namespace kvstone {
@@ -15,8 +15,10 @@ namespace kvstone {
 Vocabulary vocabulary() {
     Vocabulary words;
     words.canonical_codec = [](std::string const& text) { return Codec::parse(text).text(); };
-    for (auto const& workload : workloads()) words.workloads.push_back(workload.name);
-    words.canonical_workload = [](std::string const& text) { return parse_workload(text).text(); };
+    for (auto const& workload : workloads()) {
+        words.workloads.push_back(workload.name);
+        if (!workload.options.empty()) words.workload_options[workload.name] = workload.options;
+    }
     words.backends = known_backends();
     for (auto const& shape : model_shapes()) words.shapes.push_back(shape.name);
     words.distributions = synthetic_distributions();

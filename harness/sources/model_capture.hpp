@@ -1,6 +1,5 @@
 #pragma once
-// K, V and Q of a GGUF model as it reads a text, through libllama. Only here and in model_capture.cpp is libllama
-// known.
+// K, V and Q of a GGUF model as it reads a text, through libllama.
 
 #include <string>
 
@@ -21,8 +20,5 @@ namespace kvstone {
 /// names.
 KvTensors capture_model(std::string const& model_path, std::string const& text_path, std::uint64_t context,
                         Needs needs);
-
-/// Whatever in this library can change captured values: its version.
-std::string engine_version();
 
 }  // namespace kvstone

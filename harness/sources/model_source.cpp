@@ -1,3 +1,4 @@
+#include "harness/model/engine.hpp"
 #include "harness/sources/capture_cache.hpp"
 #include "harness/sources/model_capture.hpp"
 #include "harness/sources/sources.hpp"

@@ -9,12 +9,22 @@
 #include "codecs/tensor_codec.hpp"
 #include "harness/attention_figures.hpp"
 #include "harness/process_memory.hpp"
-#include "harness/workload_text.hpp"
+#include "harness/query_sample.hpp"
+#include "harness/tensor_source.hpp"
 #include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
 namespace {
+
+// These never change: what is at its default is left out of the identity of cells.
+constexpr std::uint64_t default_queries = 64;
+constexpr char const* default_spread = "half";
+constexpr std::uint64_t most_queries = 65536;
+
+QuerySample sample_of(Json const& options) {
+    return {options.value("queries", default_queries), query_spread_named(options.value("spread", default_spread))};
+}
 
 void require_shapes(KvTensors const& tensors) {
     for (auto const& [name, tensor] : {std::pair{"K", &tensors.k}, {"V", &tensors.v}, {"Q", &tensors.q}})
@@ -102,14 +112,19 @@ std::vector<QueryComparison> compare(HostTensor const& q, std::vector<std::uint6
 
 }  // namespace
 
+std::vector<WorkloadOption> attention_options() {
+    using enum WorkloadOption::Kind;
+    return {{"queries", number, default_queries, {}, 1, most_queries, "of each query head, at most"},
+            {"spread", choice, default_spread, query_spreads(), 0, 0,
+             "where in the context: its second half, everywhere, or the last tokens"}};
+}
+
 void run_attention(AttemptRequest const& request, Measurement& measurement) {
     auto const& cell = request.cell;
     auto const kind = backend_named(cell.backend);
     auto const codec = Codec::parse(cell.codec);
-    auto const options = parse_workload(cell.workload);
     auto tensors =
-        load_tensors(cell.source, cell.locator, cell.context,
-                     {.q = true, .q_sample = {options.number("queries"), query_spread_named(options.name("spread"))}});
+        load_tensors(cell.source, cell.locator, cell.context, {.q = true, .q_sample = sample_of(cell.options)});
     require_shapes(tensors);
     if (tensors.q_positions.size() != tensors.q->shape.tokens || tensors.q_positions.back() >= tensors.k->shape.tokens)
         throw CorruptData("Q and K are not of the same tokens");

@@ -1,8 +1,14 @@
 #pragma once
 
-#include "harness/attempt.hpp"
+#include <vector>
+
+#include "harness/workload.hpp"
+#include "scenarios/scenario.hpp"
 
 namespace kvstone {
+
+/// queries, spread: see `kvstone list workloads`.
+std::vector<WorkloadOption> attention_options();
 
 /// Encodes K and V once, decodes them from their sealed containers, and holds what queries make of them against what
 /// they make of the originals: softmax attention with scale 1/sqrt(dim of K), causal, RoPE being in Q and K already;

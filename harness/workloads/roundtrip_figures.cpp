@@ -6,33 +6,10 @@
 #include <fmt/format.h>
 
 #include "harness/stopping_rule.hpp"
+#include "harness/workloads/figure_writer.hpp"
 
 namespace kvstone {
 namespace {
-
-/// Adds figures of one component.
-class FigureWriter {
-  public:
-    FigureWriter(Measurement& measurement, std::string component)
-        : figures_(measurement.figures), component_(std::move(component)) {}
-
-    void add(std::string const& metric, std::optional<double> value) {
-        figures_.push_back({component_, metric, value, 1, {}, {}});
-    }
-    void add_count(std::string const& metric, std::uint64_t value) { add(metric, static_cast<double>(value)); }
-    void add(std::string const& metric, double value, std::uint64_t n, std::optional<Interval> interval) {
-        Figure figure{component_, metric, value, n, {}, {}};
-        if (interval) {
-            figure.ci_low = interval->low;
-            figure.ci_high = interval->high;
-        }
-        figures_.push_back(figure);
-    }
-
-  private:
-    std::vector<Figure>& figures_;
-    std::string component_;
-};
 
 /// Median and mean time of a pass; of several components: the sums of theirs, with the bounds of the medians summed too.
 struct PassTime {
@@ -52,24 +29,6 @@ struct PassTime {
             interval.reset();
     }
 };
-
-void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t original_bytes, std::uint64_t values,
-               double nominal_bits) {
-    double const original = static_cast<double>(original_bytes);
-    double const stored = static_cast<double>(ledger.stored_bytes());
-    double const count = static_cast<double>(values);
-    figures.add("original_bytes", original);
-    figures.add("stored_bytes", stored);
-    figures.add("bytes_saved", original - stored);
-    figures.add("bits_per_value", 8 * stored / count);
-    figures.add("nominal_bits_per_value", nominal_bits);
-    figures.add("ratio_vs_fp16", 2 * count / stored);
-    figures.add("ratio_vs_fp32", 4 * count / stored);
-    for (std::size_t line = 0; line < ledger_lines; ++line) {
-        auto const account = static_cast<LedgerLine>(line);
-        figures.add_count(fmt::format("ledger_{}_bytes", name_of(account)), ledger[account]);
-    }
-}
 
 void add_errors(FigureWriter& figures, ErrorSums const& sums, std::optional<double> relative_error_mean,
                 std::optional<RelativeQuantiles> const& quantiles) {

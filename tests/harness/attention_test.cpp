@@ -10,7 +10,6 @@
 #include "codecs/tensor_codec.hpp"
 #include "harness/attention_figures.hpp"
 #include "harness/dump.hpp"
-#include "harness/workload_text.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/attention_reference.hpp"
 #include "tests/harness/source_test_files.hpp"
@@ -35,10 +34,11 @@ class AttentionWorkload : public testing::Test {
     void TearDown() override { unsetenv("KVSTONE_ATTEMPT"); }
 
     Measurement run(std::string const& codec, std::uint64_t context = 100, int threads = 1,
-                    std::string const& workload = "attention", Json const& source = small_source(),
+                    Json const& options = Json::object(), Json const& source = small_source(),
                     Json const& locator = Json::object()) {
         AttemptRequest request;
-        request.cell.workload = workload;
+        request.cell.workload = "attention";
+        request.cell.options = options;
         request.cell.source = source;
         request.cell.locator = locator;
         request.cell.context = context;
@@ -92,7 +92,7 @@ void expect_near(std::optional<double> found, double expected, char const* what)
 
 TEST_F(AttentionWorkload, FiguresAreWhatTheirFormulasSay) {
     for (auto const* codec : {"fp16", "int8", "int:bits=4,axis=token,group=32"}) {
-        auto const m = run(codec, 100, 1, "attention:queries=7,spread=all");
+        auto const m = run(codec, 100, 1, {{"queries", 7}, {"spread", "all"}});
         ASSERT_EQ(m.status, Status::ok) << m.reason << m.stderr_tail;
         auto const queries = expected_queries(codec, 100, {7, QuerySpread::all});
         ASSERT_EQ(queries.size(), 2U * 8 * 7);
@@ -154,7 +154,7 @@ TEST_F(AttentionWorkload, DumpsGiveWhatTheirSourceGives) {
     auto tensors = load_tensors(small_source(), {}, 100, {.q = true});
     write_dump(path, tensors);
     Json const source{{"kind", "dump"}, {"sha256", std::string(64, '0')}};
-    auto const dumped = run("int8", 0, 1, "attention", source, {{"path", path}});
+    auto const dumped = run("int8", 0, 1, Json::object(), source, {{"path", path}});
     auto const made = run("int8", 100);
     ASSERT_EQ(dumped.status, Status::ok) << dumped.reason;
     for (auto const* metric : {"attention_logit_error", "attention_kl_p999", "attention_output_error"})
@@ -162,7 +162,7 @@ TEST_F(AttentionWorkload, DumpsGiveWhatTheirSourceGives) {
 
     auto const refused = [&](std::string const& reason) {
         write_dump(path, tensors);
-        auto const m = run("int8", 0, 1, "attention", source, {{"path", path}});
+        auto const m = run("int8", 0, 1, Json::object(), source, {{"path", path}});
         EXPECT_EQ(m.status, Status::error);
         EXPECT_THAT(m.reason, HasSubstr(reason));
         EXPECT_TRUE(m.figures.empty());
@@ -226,28 +226,16 @@ TEST(QuerySamples, AreRowsOfTheWholeQ) {
     }
 }
 
-TEST(WorkloadTexts, LeaveOutDefaultsAndRefuseTheRest) {
-    EXPECT_EQ(parse_workload("roundtrip").text(), "roundtrip");
-    EXPECT_EQ(parse_workload("attention:queries=64,spread=half").text(), "attention");
-    EXPECT_EQ(parse_workload("attention:spread=last,queries=016").text(), "attention:queries=16,spread=last");
-    EXPECT_EQ(parse_workload("attention").number("queries"), 64U);
-    for (auto const& [text, message] :
-         {std::pair{"attentions", "no such workload: 'attentions'"},
-          {"roundtrip:queries=1", "workload roundtrip: unknown option: 'queries'; accepted: none"},
-          {"attention:query=1", "unknown option: 'query'; accepted: queries, spread"},
-          {"attention:queries=0", "queries: expected a whole number: '0'; accepted: 1 to 65536"},
-          {"attention:queries=1x", "queries: expected a whole number: '1x'"},
-          {"attention:spread=middle", "spread: unknown value: 'middle'; accepted: half, all, last"},
-          {"attention:queries", "expected KEY=VALUE: 'queries'"},
-          {"attention:", "workload attention: unknown option"},
-          {"attention:queries=1,queries=2", "an option given twice: 'queries'"}}) {
-        try {
-            parse_workload(text);
-            ADD_FAILURE() << text;
-        } catch (ConfigError const& error) {
-            EXPECT_THAT(error.what(), HasSubstr(message));
-        }
-    }
+TEST(AttentionOptions, AreThoseOfTheSample) {
+    auto const options = attention_options();
+    ASSERT_EQ(options.size(), 2U);
+    EXPECT_EQ(options[0].name, "queries");
+    EXPECT_EQ(options[0].by_default, 64);
+    EXPECT_EQ(options[0].least, 1U);
+    EXPECT_EQ(options[0].most, 65536U);
+    EXPECT_EQ(options[1].name, "spread");
+    EXPECT_EQ(options[1].by_default, "half");
+    EXPECT_EQ(options[1].choices, (std::vector<std::string>{"half", "all", "last"}));
 }
 
 }  // namespace

@@ -149,7 +149,7 @@ TEST(GoldenIds, NeverMove) {
         auto const cell = cell_from_canonical(line.substr(17));
         EXPECT_EQ(cell.id, line.substr(0, 16)) << line;
     }
-    EXPECT_EQ(lines, 10);
+    EXPECT_EQ(lines, 11);
 }
 
 /// The golden lines are what this scenario, which names every kind of source, gives.
@@ -160,6 +160,10 @@ TEST(GoldenIds, ComeFromAScenario) {
     folder.write("cache.npz", "abc");
     folder.write("cache.bin", "abc");
     folder.write("cache.bin.yaml", "{dtype: f16, shape: [1, 1, 2, 4], k: {}, v: {offset: 16}}");
+    auto words = fake_vocabulary(folder.path());
+    words.workloads.emplace_back("model");
+    words.workload_options["model"] = {{"protocol", WorkloadOption::Kind::choice, {}, {"context", "inline"}, 0, 0, ""},
+                                       {"passages", WorkloadOption::Kind::number, 8, {}, 1, 100, ""}};
     auto const plan = parse_plan(R"(kvstone: 1
 sources:
   - model: {gguf: tiny}
@@ -174,10 +178,10 @@ grid:
   backend: [openmp, cuda]
   batch: [1, 4]
   threads: [all, 2]
-workloads: [roundtrip, attention]
+workloads: [roundtrip, attention, {model: {protocol: context, passages: 4}}]
 exclude: [{source: [llama-3.1-8b, plain], context: all}]
 )",
-                                 "golden.yaml", folder.path(), fake_vocabulary(folder.path()));
+                                 "golden.yaml", folder.path(), words);
     std::ifstream file(std::string(KVSTONE_SOURCE_FOLDER) + "/tests/golden/cell_ids.txt");
     for (std::string line; std::getline(file, line);) {
         if (line.empty() || line[0] == '#') continue;

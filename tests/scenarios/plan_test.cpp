@@ -300,39 +300,6 @@ workloads: [roundtrip]
     EXPECT_EQ(plan.cells.size(), 4);
 }
 
-TEST(Plan, WorkloadsWithOptionsAreCanonical) {
-    auto vocabulary = fake_vocabulary();
-    vocabulary.canonical_workload = [](std::string const& text) -> std::string {
-        if (text == "attention:queries=64") return "attention";
-        if (text == "attention" || text == "attention:queries=8") return text;
-        throw ConfigError("queries: unknown", text, {"a number"});
-    };
-    auto const with = [&](std::string const& workloads, std::string const& rest = "") {
-        return parse_plan(
-            "kvstone: 1\nsources: [synthetic: {shape: gpt2}]\n"
-            "grid: {context: [512], codec: [raw]}\nworkloads: " +
-                workloads + "\n" + rest,
-            "test.yaml", ".", vocabulary);
-    };
-    auto const plan = with("[attention, attention:queries=64, attention:queries=8]");
-    ASSERT_EQ(plan.cells.size(), 2);
-    EXPECT_EQ(plan.cells[0].workload, "attention");
-    EXPECT_EQ(plan.cells[0].id, with("[attention:queries=64]").cells[0].id);
-    EXPECT_EQ(plan.cells[1].workload, "attention:queries=8");
-    EXPECT_EQ(with("[attention, attention:queries=8]", "exclude: [{workload: attention:queries=64}]").cells[0].workload,
-              "attention:queries=8");
-    for (auto const* rest : {"", "exclude: [{workload: attention:queries=x}]"}) {
-        try {
-            with(*rest == 0 ? "[attention, attention:queries=x]" : "[attention]", rest);
-            ADD_FAILURE() << rest;
-        } catch (ConfigError const& error) {
-            EXPECT_THAT(error.what(), testing::HasSubstr(*rest == 0 ? "test.yaml:4:24: workloads.1: queries: unknown: "
-                                                                      "'attention:queries=x'; accepted: a number"
-                                                                    : "no such workload in this scenario"));
-        }
-    }
-}
-
 TEST(Plan, ShippedScenariosAreValid) {
     auto const yaml = std::filesystem::path(KVSTONE_SOURCE_FOLDER) / "scenarios" / "library" / "quickstart.yaml";
     auto vocabulary = fake_vocabulary();

@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"sources", "[model: {gguf: @x.gguf, text: y}]",
              "sources.0.model.gguf: cannot be read: No such file or directory: '/nonexistent/x.gguf'"},
         Case{"sources", "[model: {@prompt: x}]",
-             "sources.0.model: unknown key: 'prompt'; accepted: gguf, path, text, sha256"},
+             "sources.0.model: unknown key: 'prompt'; accepted: gguf, path, text, sha256, gpu_layers"},
         Case{"sources", "[dump: @{k: x}]", "sources.0.dump: missing key: 'path'"},
         Case{"sources", "[dump: {path: @x.npz}]",
              "sources.0.dump.path: cannot be read: No such file or directory: '/nonexistent/x.npz'"},
@@ -180,10 +180,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"", "exclude: @[]", "exclude: expected at least one item: 'a list'"},
         Case{"", "exclude: [@{}]",
              "exclude.0: expected at least one key: 'a map'; accepted: source, context, codec, backend, batch, "
-             "page, threads, workload"},
+             "page, threads, workload, protocol"},
         Case{"", "exclude: [{@codecs: raw}]",
              "exclude.0: unknown key: 'codecs'; accepted: source, context, codec, backend, batch, page, threads, "
-             "workload (did you mean 'codec'?)"},
+             "workload, protocol (did you mean 'codec'?)"},
         Case{"", "exclude: [{codec: @eigth}]",
              "exclude.0.codec: no such codec in this scenario: 'eigth'; accepted: raw, eight (did you mean 'eight'?)"},
         Case{"", "exclude: [{codec: [raw, @fp16]}]",

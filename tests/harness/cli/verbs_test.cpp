@@ -80,21 +80,28 @@ TEST_F(VerbsTest, AttentionRunsOnWhatDumpWrote) {
         0);
     write("s.yaml",
           "kvstone: 1\nname: dumped\nsources: [dump: {path: d.safetensors}]\n"
-          "grid: {codec: [raw, int8]}\nworkloads: [attention:queries=4]\nmeasure: {timing: off}\n");
+          "grid: {codec: [raw, int8]}\nworkloads: [{attention: {queries: 4}}]\nmeasure: {timing: off}\n");
     auto const ended = kvstone("run s.yaml");
     ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
-    EXPECT_THAT(ended.out, HasSubstr("attention:queries=4  d"));
+    EXPECT_THAT(ended.out, HasSubstr("attention {\"queries\":4}  d"));
     EXPECT_THAT(ended.out, HasSubstr("att KL"));
     auto const rows =
         json_of("query \"select codec, value from v_latest where metric = 'attention_kl' order by value\"");
     EXPECT_EQ(rows[0]["value"], 0.0);
     EXPECT_GT(rows[1]["value"], 0.0);
     write("s.yaml",
+          "kvstone: 1\nsources: [dump: {path: d.safetensors}]\ngrid: {codec: [raw]}\n"
+          "workloads: [attention, {attention: {queries: [64, 4], spread: [half, last]}}]\n");
+    auto const planned = json_of("plan s.yaml")[0]["cells"];
+    EXPECT_EQ(planned.size(), 4U) << "options at their defaults are the workload alone: " << planned;
+    write("s.yaml",
           "kvstone: 1\nsources: [dump: {path: d.safetensors}]\n"
-          "grid: {codec: [raw]}\nworkloads: [attention:queries=none]\n");
+          "grid: {codec: [raw]}\nworkloads: [attention: {queries: none}]\n");
     auto const refused = kvstone("run s.yaml");
     EXPECT_EQ(refused.code, 2);
-    EXPECT_THAT(refused.err, HasSubstr("s.yaml:4:13: workloads.0: queries: expected a whole number: 'none'"));
+    EXPECT_THAT(
+        refused.err,
+        HasSubstr("s.yaml:4:34: workloads.0.attention.queries: expected a whole number from 1 to 65536: 'none'"));
 }
 
 TEST_F(VerbsTest, DoctorNamesWhatIsThereAndWhatIsMissing) {

@@ -1,0 +1,69 @@
+#pragma once
+// A GGUF model opened by libllama, its vocabulary and its shape. libllama is known in this folder and in
+// harness/sources/{model_capture,graph_tap} alone.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct llama_model;
+struct llama_vocab;
+
+namespace kvstone {
+
+/// Index into a model's vocabulary.
+using Token = std::int32_t;
+
+/// One at a time in a process: the engine has one log.
+class Engine {
+  public:
+    /// `gpu_layers` of the model's layers lie on a device, where the engine has one. Throws SystemError where the file
+    /// cannot be read, CorruptData where it is no GGUF model.
+    explicit Engine(std::string path, int gpu_layers = 0);
+    ~Engine();
+    Engine(Engine&&) noexcept;
+
+    std::string const& path() const;
+    llama_model* model() const;
+    int gpu_layers() const;
+    std::uint64_t layers() const;
+    std::uint64_t heads() const;     ///< of queries
+    std::uint64_t kv_heads() const;  ///< of K and V
+    std::uint64_t trained_tokens() const;
+    std::uint64_t vocabulary() const;  ///< tokens there are
+    bool has_rope() const;
+    /// What the file says under a key; empty where it does not.
+    std::string metadata(std::string const& key) const;
+    /// Threads that its steps are worth: those of a small model are so short that threads would wait for one another.
+    int threads() const;
+    /// What the engine complained of last, for an error's text.
+    std::string complaint() const;
+
+    /// The token that this model wants before every text, if any.
+    std::optional<Token> begin_token() const;
+    /// Whether a token ends what is generated.
+    bool ends_text(Token token) const;
+    /// Whether a token stands for whatever the vocabulary cannot spell.
+    bool is_unknown(Token token) const;
+    /// Tokens of a text, behind begin_token() where `begin`. Throws CorruptData where the tokenizer fails on `what`.
+    std::vector<Token> tokenize(std::string_view text, bool begin, std::string const& what) const;
+    /// The text of tokens, special ones left out.
+    std::string text_of(std::span<Token const> tokens) const;
+    /// At least `needed` tokens of a file's text behind begin_token(), or all. Long texts are not read to their end: they
+    /// are cut at a line's end, tokens behind the needed ones to spare, so that the cut changes none of those. Throws
+    /// SystemError, and ConfigError where more than 1 GiB of text would be read.
+    std::vector<Token> read_tokens(std::string const& text_path, std::uint64_t needed) const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// Whatever in this library can change values: its version.
+std::string engine_version();
+
+}  // namespace kvstone

@@ -1,0 +1,25 @@
+#include "harness/workloads/figure_writer.hpp"
+
+#include <fmt/format.h>
+
+namespace kvstone {
+
+void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t original_bytes, std::uint64_t values,
+               double nominal_bits) {
+    double const original = static_cast<double>(original_bytes);
+    double const stored = static_cast<double>(ledger.stored_bytes());
+    double const count = static_cast<double>(values);
+    figures.add("original_bytes", original);
+    figures.add("stored_bytes", stored);
+    figures.add("bytes_saved", original - stored);
+    figures.add("bits_per_value", 8 * stored / count);
+    figures.add("nominal_bits_per_value", nominal_bits);
+    figures.add("ratio_vs_fp16", 2 * count / stored);
+    figures.add("ratio_vs_fp32", 4 * count / stored);
+    for (std::size_t line = 0; line < ledger_lines; ++line) {
+        auto const account = static_cast<LedgerLine>(line);
+        figures.add_count(fmt::format("ledger_{}_bytes", name_of(account)), ledger[account]);
+    }
+}
+
+}  // namespace kvstone

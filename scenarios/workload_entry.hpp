@@ -1,0 +1,25 @@
+#pragma once
+// The `workloads:` list of a scenario.
+
+#include <string>
+#include <vector>
+
+#include "scenarios/scenario.hpp"
+#include "scenarios/yaml_reader.hpp"
+
+namespace kvstone {
+
+struct WorkloadEntry {
+    std::string name;
+    Json options = Json::object();  ///< those that differ from their defaults, or have none
+    bool operator==(WorkloadEntry const&) const = default;
+
+    /// The option's value as text; empty where it is at its default.
+    std::string option(std::string const& name) const;
+};
+
+/// Each item is a workload's name, or {NAME: {option: value, ...}}; an option with a list of values stands for as many
+/// entries, the last such option varying fastest. Equal entries are taken once. Throws ConfigError.
+std::vector<WorkloadEntry> workloads_of(YamlValue const& list, Vocabulary const& vocabulary);
+
+}  // namespace kvstone

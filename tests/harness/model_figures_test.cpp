@@ -1,0 +1,119 @@
+// From logits to scores, and from scores to figures: closed forms.
+
+#ifdef KVSTONE_HAS_LLAMA
+
+#include "harness/workloads/model_figures.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+namespace kvstone {
+namespace {
+
+TEST(CompareLogits, HasTheClosedForms) {
+    // p = 1/2, 1/4, 1/4 and q = 1/4, 1/2, 1/4, both shifted: logits are known but for a constant.
+    std::vector<float> const p{std::log(2.F) + 7, 7, 7};
+    std::vector<float> const q{-3, std::log(2.F) - 3, -3};
+    auto const score = compare_logits(p, q, 0);
+    EXPECT_NEAR(score.nll, std::log(4.0), 1e-6);
+    EXPECT_NEAR(score.baseline_nll, std::log(2.0), 1e-6);
+    EXPECT_NEAR(score.kld, 0.25 * std::log(2.0), 1e-6);  // 1/2 log 2 - 1/4 log 2
+    EXPECT_FALSE(score.same_top);
+    EXPECT_NEAR(log_probability(q, 1), -std::log(2.0), 1e-6);
+    auto const same = compare_logits(p, p, 2);
+    EXPECT_EQ(same.kld, 0);
+    EXPECT_TRUE(same.same_top);
+    // Logits far apart neither overflow nor lose the small one.
+    std::vector<float> const far{1000, 0, -1000};
+    EXPECT_NEAR(compare_logits(far, far, 1).nll, 1000, 1e-9);
+    EXPECT_TRUE(std::isfinite(compare_logits(far, p, 0).kld));
+    EXPECT_THROW(compare_logits(p, std::span(q).first(2), 0), std::invalid_argument);
+}
+
+PassageScores passage(std::vector<TokenScore> tokens) {
+    PassageScores scores;
+    scores.tokens = std::move(tokens);
+    return scores;
+}
+
+Figure figure_of(Measurement const& measurement, std::string const& metric) {
+    auto const found = std::ranges::find_if(measurement.figures,
+                                            [&](Figure const& f) { return f.component == "kv" && f.metric == metric; });
+    if (found != measurement.figures.end()) return *found;
+    ADD_FAILURE() << "no figure " << metric;
+    return {};
+}
+
+TEST(ModelFigures, HaveTheClosedForms) {
+    Measurement measurement;
+    // Two passages of different lengths: means are over tokens, not over passages.
+    add_score_figures(
+        {passage({{.position = 1, .nll = 1, .baseline_nll = 1, .kld = 0, .same_top = true, .read_fraction = 1},
+                  {.position = 2, .nll = 2, .baseline_nll = 1, .kld = 0.1, .same_top = true, .read_fraction = 0.5},
+                  {.position = 3, .nll = 3, .baseline_nll = 1, .kld = 0.2, .same_top = false, .read_fraction = 0}}),
+         passage({{.position = 1, .nll = 2, .baseline_nll = 1, .kld = 0.7, .same_top = true, .read_fraction = 1}})},
+        measurement);
+    auto const value = [&](char const* metric) { return figure_of(measurement, metric).value.value_or(-1); };
+    EXPECT_NEAR(value("ppl"), std::exp(2.0), 1e-12);
+    EXPECT_NEAR(value("baseline_ppl"), std::exp(1.0), 1e-12);
+    EXPECT_NEAR(value("ppl_delta_percent"), 100 * (std::exp(1.0) - 1), 1e-9);
+    EXPECT_NEAR(value("ppl_standard_error"), std::exp(2.0) * std::sqrt(0.5 / 3), 1e-12);
+    EXPECT_NEAR(value("kld_mean"), 0.25, 1e-12);
+    EXPECT_EQ(value("kld_median"), 0.1);
+    EXPECT_EQ(value("kld_p99"), 0.7);
+    EXPECT_EQ(value("kld_max"), 0.7);
+    EXPECT_EQ(value("top1_agreement"), 0.75);
+    EXPECT_EQ(value("compressed_read_fraction"), 0.625);
+    EXPECT_EQ(figure_of(measurement, "ppl").n, 4U);
+    // Resampled passages: both of one or both of the other are the extremes, each in a quarter of the draws.
+    auto const kld = figure_of(measurement, "kld_mean");
+    EXPECT_NEAR(kld.ci_low.value_or(-1), 0.1, 1e-12);
+    EXPECT_NEAR(kld.ci_high.value_or(-1), 0.7, 1e-12);
+    auto const at_two = std::ranges::find_if(
+        measurement.profiles, [](ProfileFigure const& p) { return p.metric == "kld_mean" && p.position == 2; });
+    ASSERT_NE(at_two, measurement.profiles.end());
+    EXPECT_NEAR(at_two->value, 0.1, 1e-12);
+}
+
+TEST(ModelFigures, OnePassageBearsNoInterval) {
+    Measurement measurement;
+    add_score_figures({passage({{.position = 5, .nll = 1, .baseline_nll = 1, .kld = 0.5}})}, measurement);
+    EXPECT_FALSE(figure_of(measurement, "kld_mean").ci_low.has_value());
+    EXPECT_EQ(figure_of(measurement, "kld_mean").value, 0.5);
+}
+
+TEST(ModelFigures, LongPassagesGiveAtMost64BinsThatMissNothing) {
+    Measurement measurement;
+    std::vector<TokenScore> tokens;
+    for (std::uint64_t position = 1000; position < 1000 + 130; ++position)
+        tokens.push_back({.position = position, .kld = 1});
+    add_score_figures({passage(tokens)}, measurement);
+    auto const bins =
+        std::ranges::count_if(measurement.profiles, [](ProfileFigure const& p) { return p.metric == "kld_mean"; });
+    EXPECT_EQ(bins, 44);  // of 3 positions each
+    for (auto const& p : measurement.profiles) {
+        if (p.metric == "kld_mean") {
+            EXPECT_EQ(p.value, 1) << p.position;
+        }
+    }
+}
+
+TEST(ModelFigures, GreedyTextsDivergeWhereTheyFirstDiffer) {
+    auto const with = [](std::vector<Token> baseline, std::vector<Token> tokens) {
+        PassageScores scores;
+        scores.greedy = GreedyPair{std::move(baseline), std::move(tokens), 1};
+        return scores;
+    };
+    Measurement measurement;
+    add_greedy_figures({with({1, 2, 3, 4}, {1, 2, 9, 4}), with({5, 6, 7, 8}, {5, 6, 7, 8})}, measurement);
+    EXPECT_EQ(figure_of(measurement, "first_divergence_token").value, 3);  // of 2 and 4
+    EXPECT_EQ(figure_of(measurement, "exact_match").value, 0.5);
+    EXPECT_EQ(first_divergence({{1}, {2}, 0}), 0U);
+}
+
+}  // namespace
+}  // namespace kvstone
+
+#endif

@@ -1,0 +1,215 @@
+// Codecs in a model's path, in each protocol.
+
+#ifdef KVSTONE_HAS_LLAMA
+
+#include <gmock/gmock.h>
+
+#include "codecs/tensor_codec.hpp"
+#include "tests/harness/model_fixture.hpp"
+
+namespace kvstone {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t context_tokens = 96;
+constexpr std::uint64_t all_tokens = 160;
+constexpr Protocol protocols[] = {Protocol::context, Protocol::within, Protocol::decode};
+
+class ModelPath : public TinyModel {
+  protected:
+    Evaluation evaluation(std::string const& codec, Protocol protocol, Prefill prefill = Prefill::clean) const {
+        PathSettings settings;
+        settings.protocol = protocol;
+        settings.prefill = prefill;
+        return {engine_, Codec::parse(codec), settings, all_tokens};
+    }
+    std::vector<TokenScore> scores(Evaluation& of) const {
+        of.begin(context());
+        return of.score(continuation());
+    }
+    std::span<Token const> context() const { return std::span(text_).first(context_tokens); }
+    std::span<Token const> continuation() const { return std::span(text_).subspan(context_tokens); }
+
+    std::vector<Token> text_ = tokens(all_tokens);
+};
+
+TEST_F(ModelPath, RawIsExactInEveryProtocol) {
+    for (auto const protocol : protocols) {
+        auto raw = evaluation("raw", protocol);
+        EXPECT_EQ(raw.prove(context(), continuation()), std::nullopt) << name_of(protocol);
+        auto const tokens = raw.score(continuation());
+        ASSERT_EQ(tokens.size(), all_tokens - context_tokens - 1);
+        for (auto const& token : tokens) {
+            EXPECT_EQ(token.nll, token.baseline_nll);
+            EXPECT_EQ(token.kld, 0);
+            EXPECT_TRUE(token.same_top);
+        }
+        EXPECT_EQ(tokens.front().position, context_tokens + 1);
+    }
+}
+
+TEST_F(ModelPath, CodecsChangeWhatIsSaidTheMoreTheCoarser) {
+    for (auto const protocol : protocols) {
+        double before = 0;
+        for (auto const* codec : {"fp16", "int:bits=8,axis=token", "int:bits=4,axis=token", "int:bits=2,axis=token"}) {
+            auto of = evaluation(codec, protocol);
+            EXPECT_EQ(of.prove(context(), continuation()), std::nullopt) << name_of(protocol) << ' ' << codec;
+            auto const kld = mean_kld(scores(of));
+            EXPECT_GT(kld, 3 * before) << name_of(protocol) << ' ' << codec;
+            before = kld;
+        }
+    }
+}
+
+/// Scores of a continuation do not depend on what was read behind the context before.
+TEST_F(ModelPath, RewindsToTheContext) {
+    for (auto const protocol : protocols) {
+        for (auto const prefill : {Prefill::clean, Prefill::compressed}) {
+            auto const codec = protocol == Protocol::within ? "sink(4){raw} rest{int:bits=3,axis=token}"
+                                                            : "sink(4){raw} window(8){raw} rest{int:bits=3,axis=token}";
+            auto of = evaluation(codec, protocol, prefill);
+            auto const once = scores(of);
+            of.score(continuation().subspan(7));
+            auto const again = of.score(continuation());
+            ASSERT_EQ(once.size(), again.size());
+            for (std::size_t i = 0; i < once.size(); ++i)
+                EXPECT_EQ(once[i].nll, again[i].nll) << name_of(protocol) << i;
+            EXPECT_GT(mean_kld(once), 1e-6);
+        }
+    }
+}
+
+TEST_F(ModelPath, AWindowOverEverythingIsTheIdentityAndNotEngaged) {
+    for (auto const protocol : {Protocol::context, Protocol::decode}) {
+        auto of = evaluation("window(100000){raw} rest{int:bits=2,axis=token}", protocol);
+        for (auto const& token : scores(of)) {
+            EXPECT_EQ(token.kld, 0);
+            EXPECT_EQ(token.read_fraction, 0);
+        }
+    }
+}
+
+TEST_F(ModelPath, CountsWhatCameThroughTheCodec) {
+    auto of_context = evaluation("sink(16){raw} window(32){fp16} rest{int:bits=4,axis=token}", Protocol::context);
+    for (auto const& token : scores(of_context)) {
+        auto const coded = static_cast<double>(context_tokens - 16 - 32);
+        EXPECT_NEAR(token.read_fraction, coded / static_cast<double>(token.position), 1e-12);
+    }
+    auto of_inline = evaluation("sink(16){raw} k{int:bits=4,axis=token} v{fp16}", Protocol::within);
+    for (auto const& token : scores(of_inline))
+        EXPECT_NEAR(token.read_fraction, 1 - 16 / static_cast<double>(token.position), 1e-12);
+    // Groups of 32 behind a window of 32: at position p tokens up to p have come, itself not yet handed on.
+    auto of_decode = evaluation(
+        "window(32){raw} k{int:bits=4,axis=channel,group=32} v{int:bits=4,axis=channel,group=32}", Protocol::decode);
+    for (auto const& token : scores(of_decode)) {
+        auto const handed_on = token.position - 1;
+        auto const coded = (handed_on - 32) / 32 * 32;
+        EXPECT_NEAR(token.read_fraction, static_cast<double>(coded) / static_cast<double>(token.position), 1e-12)
+            << token.position;
+    }
+}
+
+/// What the decode protocol says of a cache of single tokens without a window is what inline says, but for the context,
+/// which inline computes from coded values: with a context of one token there is no difference.
+TEST_F(ModelPath, DecodeAndInlineAgreeWhereTheyAreTheSame) {
+    auto first = std::span(text_).first(1);
+    auto rest = std::span(text_).subspan(1, 40);
+    double of_inline = 0;
+    for (auto const protocol : {Protocol::within, Protocol::decode}) {
+        auto of = evaluation("int:bits=4,axis=token", protocol);
+        of.begin(first);
+        // Inline sees a token's own K and V coded, decode does not: so they agree only in the order of magnitude.
+        auto const kld = mean_kld(of.score(rest));
+        if (protocol == Protocol::within)
+            of_inline = kld;
+        else
+            EXPECT_NEAR(std::log(kld / of_inline), 0, std::log(4.0));
+    }
+    EXPECT_GT(of_inline, 1e-4);
+}
+
+TEST_F(ModelPath, GreedyTextOfTheIdentityIsTheEnginesOwn) {
+    EngineSequence alone(engine_, all_tokens, true);
+    alone.feed(context(), 0, {});
+    std::vector<Token> own;
+    auto token = continuation().front();
+    while (own.size() < 40) {
+        alone.feed({&token, 1}, 0, [&](std::uint64_t, std::span<float const> logits) { token = most_likely(logits); });
+        own.push_back(token);
+    }
+    auto raw = evaluation("raw", Protocol::decode);
+    raw.begin(context());
+    auto const same = raw.generate(continuation().front(), 40);
+    EXPECT_EQ(same.tokens, own);
+    EXPECT_EQ(same.baseline, own);
+    auto ruined = evaluation("int:bits=2,axis=token", Protocol::decode);
+    ruined.begin(context());
+    EXPECT_NE(ruined.generate(continuation().front(), 40).tokens, own);
+}
+
+TEST_F(ModelPath, InlineRefusesCodecsThatLookAhead) {
+    auto const refused = [&](std::string const& codec) {
+        try {
+            evaluation(codec, Protocol::within);
+        } catch (NotApplicable const& error) {
+            return std::string(error.what());
+        }
+        return std::string("not refused");
+    };
+    EXPECT_THAT(refused("int8"), HasSubstr("k of this codec looks ahead: it is coded as a whole"));
+    EXPECT_THAT(refused("k{fp16} v{fp16 | zstd}"), HasSubstr("v of this codec looks ahead: it is coded as a whole"));
+    EXPECT_THAT(refused("int:bits=4,axis=channel,group=32"), HasSubstr("32 tokens are coded together"));
+    EXPECT_THAT(refused("window(8){raw} rest{fp16}"), HasSubstr("has a window"));
+    EXPECT_EQ(refused("sink(4){raw} rest{int:bits=4,axis=token}"), "not refused");
+    EXPECT_THROW(evaluation("layers(9){raw} rest{fp16}", Protocol::within), ConfigError);
+}
+
+TEST_F(ModelPath, BillsWhatTheContainersHold) {
+    for (auto const protocol : protocols) {
+        auto of = evaluation("fp16", protocol);
+        scores(of);
+        for (auto const component : {Component::k, Component::v}) {
+            auto const bytes = of.bytes(component);
+            EXPECT_EQ(bytes.shape.tokens, protocol == Protocol::context ? context_tokens : all_tokens - 1);
+            EXPECT_EQ(bytes.ledger[LedgerLine::payload], 2 * bytes.shape.values());
+            EXPECT_EQ(bytes.held_bytes.has_value(), protocol == Protocol::decode);
+        }
+    }
+}
+
+/// Inline codes layer by layer with codecs of single layers: together they are the codec.
+TEST(CodecOfLayer, CodesALayerAsTheWholeDoes) {
+    auto const codec = Codec::parse(
+        "layers(0),k{raw} layers(1-2),heads(0){int:bits=3,axis=token} last_layers(1){fp16} "
+        "rest{int:bits=4,axis=token}");
+    KvShape const shape{5, 2, 9, 32};
+    std::vector<float> values(shape.values());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i) * 0.7F);
+    auto const passed = [](Codec const& of, KvShape const& size, Component component, float const* data) {
+        std::vector<float> out(data, data + size.values());
+        KvView const view{out.data(), ElementType::f32, size, KvStrides::packed(size)};
+        TensorCodec one(of, component, size, ElementType::f32, BackendKind::openmp);
+        one.encode(view);
+        one.decode(view);
+        return out;
+    };
+    for (auto const component : {Component::k, Component::v}) {
+        auto const whole = passed(codec, shape, component, values.data());
+        auto size = shape;
+        size.layers = 1;
+        for (std::uint64_t layer = 0; layer < shape.layers; ++layer) {
+            auto const own =
+                passed(codec.of_layer(layer, shape.layers), size, component, values.data() + layer * size.values());
+            EXPECT_TRUE(
+                std::equal(own.begin(), own.end(), whole.begin() + static_cast<std::ptrdiff_t>(layer * size.values())))
+                << layer << codec.of_layer(layer, shape.layers).text();
+        }
+    }
+    EXPECT_NE(codec.of_layer(1, 5).text(), codec.of_layer(4, 5).text());
+}
+
+}  // namespace
+}  // namespace kvstone
+
+#endif

@@ -1,0 +1,108 @@
+// Workloads with options: what a scenario may say, what becomes of it, and what is refused.
+
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/scenarios/fake_vocabulary.hpp"
+
+namespace kvstone {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+
+Vocabulary words() {
+    auto vocabulary = fake_vocabulary();
+    vocabulary.workloads.emplace_back("model");
+    using enum WorkloadOption::Kind;
+    vocabulary.workload_options["model"] = {{"protocol", choice, {}, {"context", "inline"}, 0, 0, ""},
+                                            {"continuation", tokens, 0, {}, 0, 4096, ""},
+                                            {"passages", number, 8, {}, 1, 100, ""},
+                                            {"document", text, "", {}, 0, 0, ""}};
+    return vocabulary;
+}
+
+Plan plan_of(std::string const& workloads, std::string const& more = {}) {
+    return parse_plan(
+        "kvstone: 1\nsources: [synthetic: {shape: gpt2}]\ngrid: {context: [64], codec: [raw, fp16]}\n"
+        "workloads: " +
+            workloads + "\n" + more,
+        "s.yaml", ".", words());
+}
+
+std::vector<std::string> options_of(Plan const& plan) {
+    std::vector<std::string> all;
+    for (auto const& cell : plan.cells)
+        if (cell.codec == "raw") all.push_back(cell.workload + cell.options.dump());
+    return all;
+}
+
+TEST(WorkloadEntries, SpanTheirOptions) {
+    EXPECT_THAT(
+        options_of(plan_of("[roundtrip, {model: {protocol: [context, inline], passages: [2, 8]}}]")),
+        ElementsAre("roundtrip{}", R"(model{"passages":2,"protocol":"context"})", R"(model{"protocol":"context"})",
+                    R"(model{"passages":2,"protocol":"inline"})", R"(model{"protocol":"inline"})"));
+    EXPECT_THAT(options_of(plan_of("[{model: {protocol: context}}, {model: {protocol: context, passages: 8}}]")),
+                ElementsAre(R"(model{"protocol":"context"})"))
+        << "what is at its default makes no other cell";
+    EXPECT_THAT(options_of(plan_of("[{model: {protocol: inline, continuation: 1k, document: Once upon}}]")),
+                ElementsAre(R"(model{"continuation":1024,"document":"Once upon","protocol":"inline"})"));
+}
+
+TEST(WorkloadEntries, AreInTheIdentityWhereNotAtTheirDefaults) {
+    auto const cell = plan_of("[{model: {protocol: context, passages: 3}}]").cells[0];
+    EXPECT_THAT(cell.canonical, HasSubstr(R"("context":64,"options":{"passages":3,"protocol":"context"},"source":)"));
+    EXPECT_EQ(cell_from_canonical(cell.canonical).options, cell.options);
+    EXPECT_EQ(to_json(cell_from_json(to_json(cell))), to_json(cell));
+    std::set<std::string> ids;
+    for (auto const& one : plan_of("[roundtrip, {model: {protocol: [context, inline], passages: [2, 8]}}]").cells)
+        ids.insert(one.id);
+    EXPECT_EQ(ids.size(), 10U);
+}
+
+TEST(WorkloadEntries, MatchByProtocol) {
+    auto const plan = plan_of("[roundtrip, {model: {protocol: [context, inline]}}]",
+                              "exclude: [{protocol: inline, codec: fp16}]\n"
+                              "targets: [{match: {protocol: context}, component: k, metric: mae, at_most: 1}]\n");
+    EXPECT_EQ(plan.cells.size(), 5U);
+    int taken = 0;
+    for (auto const& cell : plan.cells) taken += matches(plan.targets[0].match, cell) ? 1 : 0;
+    EXPECT_EQ(taken, 2);
+}
+
+TEST(WorkloadEntries, AreRefusedWithThePlaceAndWhatIsAccepted) {
+    auto const refusal = [](std::string const& workloads, std::string const& more = {}) {
+        try {
+            plan_of(workloads, more);
+        } catch (ConfigError const& error) {
+            return std::string(error.what());
+        }
+        return std::string("not refused");
+    };
+    EXPECT_THAT(refusal("[model]"),
+                HasSubstr("s.yaml:4:13: workloads.0: workload model needs 'protocol': 'model'; accepted: "
+                          "model: {protocol: context}, model: {protocol: inline}"));
+    EXPECT_THAT(
+        refusal("[{model: {protocol: contex}}]"),
+        HasSubstr("s.yaml:4:32: workloads.0.model.protocol: unknown protocol: 'contex'; accepted: context, inline (did "
+                  "you mean 'context'?)"));
+    EXPECT_THAT(refusal("[{model: {protocol: inline, passage: 3}}]"), HasSubstr("did you mean 'passages'?"));
+    EXPECT_THAT(refusal("[{model: {protocol: inline, passages: 0}}]"), HasSubstr("a whole number from 1 to 100: '0'"));
+    EXPECT_THAT(refusal("[{model: {protocol: inline, continuation: 5k}}]"),
+                HasSubstr("out of range: '5k'; accepted: 0 to 4096"));
+    EXPECT_THAT(refusal("[{roundtrip: {protocol: inline}}]"), HasSubstr("protocol"));
+    EXPECT_THAT(refusal("[{modell: {protocol: inline}}]"), HasSubstr("unknown workload: 'modell'"));
+    EXPECT_THAT(refusal("[{model: {protocol: inline}, roundtrip: {}}]"), HasSubstr("expected one workload"));
+    EXPECT_THAT(refusal("[{model: {protocol: context}}]", "exclude: [{protocol: inline}]\n"),
+                HasSubstr("no such protocol in this scenario: 'inline'; accepted: context"));
+    EXPECT_THAT(refusal("[{model: {protocol: context, passages: [2, 4]}}]", "exclude: [{protocol: inline}]\n"),
+                EndsWith("accepted: context"));
+    EXPECT_THAT(refusal("[{model: {protocol: [context, inline]}}]", "exclude: [{workload: roundtrip}]\n"),
+                EndsWith("accepted: model"));
+}
+
+}  // namespace
+}  // namespace kvstone
