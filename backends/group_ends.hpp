@@ -160,11 +160,9 @@ KOKKOS_INLINE_FUNCTION void row_ends(T const* __restrict__ values, std::uint64_t
 
 /// Asks for the other half of the lines that row_ends() asks for: those of one row that follows.
 template <class T>
-KOKKOS_INLINE_FUNCTION void ask_row(T const* row, std::uint64_t channels) {
+KOKKOS_INLINE_FUNCTION void ask_row([[maybe_unused]] T const* row, [[maybe_unused]] std::uint64_t channels) {
 #ifdef KVSTONE_WIDE_LANES
     for (std::uint64_t c = 16; c < channels; c += 32) prefetch_line(row + c);
-#else
-    (void)row, (void)channels;
 #endif
 }
 

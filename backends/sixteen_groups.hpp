@@ -94,7 +94,7 @@ struct SixteenGroups {
 
     /// finite_ends() of each group. Here and in the next two, the values of `ahead` are asked for meanwhile, one half when
     /// ends are found and the other when codes are: memory then works all the time.
-    KOKKOS_INLINE_FUNCTION void ends(SixteenGroups const& ahead, float* low, float* high) const {
+    KOKKOS_INLINE_FUNCTION void ends([[maybe_unused]] SixteenGroups const& ahead, float* low, float* high) const {
         std::uint32_t odd = (1U << groups_together) - 1;
 #ifdef KVSTONE_WIDE_LANES
         if constexpr (in_lanes) odd = ends_in_lanes(ahead, low, high);
@@ -104,7 +104,7 @@ struct SixteenGroups {
         }
     }
     /// largest_magnitude() of each group.
-    KOKKOS_INLINE_FUNCTION void magnitudes(SixteenGroups const& ahead, float* most) const {
+    KOKKOS_INLINE_FUNCTION void magnitudes([[maybe_unused]] SixteenGroups const& ahead, float* most) const {
         std::uint32_t odd = (1U << groups_together) - 1;
 #ifdef KVSTONE_WIDE_LANES
         if constexpr (in_lanes) odd = magnitudes_in_lanes(ahead, most);
@@ -140,11 +140,10 @@ struct SixteenGroups {
 
   private:
     /// Asks for values `from` to `end` of group g.
-    KOKKOS_FORCEINLINE_FUNCTION void ask(std::uint64_t g, unsigned from, unsigned end) const {
+    KOKKOS_FORCEINLINE_FUNCTION void ask([[maybe_unused]] std::uint64_t g, [[maybe_unused]] unsigned from,
+                                         [[maybe_unused]] unsigned end) const {
 #ifdef KVSTONE_WIDE_LANES
         for (auto i = from; i < end; i += 16) prefetch_line(at[g] + i);
-#else
-        (void)g, (void)from, (void)end;
 #endif
     }
 

@@ -85,14 +85,12 @@ namespace kvstone {
 
 /// `count` values of a line, or of several, to their place: past the cache where `streaming`, and that starts one.
 template <unsigned count, class T>
-KOKKOS_FORCEINLINE_FUNCTION void store_block(T* place, T const* values, bool streaming) {
+KOKKOS_FORCEINLINE_FUNCTION void store_block(T* place, T const* values, [[maybe_unused]] bool streaming) {
 #ifdef KVSTONE_WIDE_LANES
     if constexpr (sizeof(T) == sizeof(float) && count % 16 == 0) {
         for (unsigned i = 0; i < count; i += 16) store_lanes(place + i, _mm512_loadu_ps(values + i), streaming);
         return;
     }
-#else
-    (void)streaming;
 #endif
     for (unsigned i = 0; i < count; ++i) place[i] = values[i];
 }
