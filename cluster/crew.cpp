@@ -57,6 +57,8 @@ std::optional<Crew::Event> Crew::understand(Message const& message) {
             event.what = std::move(*result);
         } else if (auto* unreadable = std::get_if<Unreadable>(&content)) {
             event.what = std::move(*unreadable);
+        } else if (auto* trouble = std::get_if<Trouble>(&content)) {
+            return Event{rank, std::move(*trouble)};
         } else if (std::holds_alternative<Goodbye>(content)) {
             lose(rank);
             return Event{rank, Lost{"said goodbye"}};
@@ -92,7 +94,7 @@ std::optional<std::string> Crew::deal(int rank, WorkItem const& item, double dea
     }
 }
 
-std::vector<int> Crew::dismiss(double patience_s, double latest_s) {
+std::vector<int> Crew::dismiss(bool stored, double patience_s, double latest_s) {
     double const patient_until_s = now_s() + patience_s;
     std::map<int, double> expected;  // deadline by rank
     for (int rank = 0; rank < transport_.size(); ++rank) {
@@ -100,7 +102,7 @@ std::vector<int> Crew::dismiss(double patience_s, double latest_s) {
         auto const busy = busy_.find(rank);
         double const until_s = std::max(patient_until_s, busy == busy_.end() ? 0 : busy->second);
         try {
-            transport_.send(rank, encode_message(Stop{}));
+            transport_.send(rank, encode_message(Stop{stored}));
             expected[rank] = std::min(until_s, latest_s);
         } catch (RankLost const&) {
             lose(rank);

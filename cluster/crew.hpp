@@ -27,7 +27,7 @@ class Crew {
     };
     struct Event {
         int rank = 0;
-        std::variant<Joined, Result, Unreadable, Lost> what;
+        std::variant<Joined, Result, Unreadable, Trouble, Lost> what;
     };
     /// What happens next, within the timeout. After Joined, Result and Unreadable the rank is idle.
     std::optional<Event> wait(double timeout_s);
@@ -48,9 +48,9 @@ class Crew {
     /// Whether every rank of the world has offered itself at some time.
     bool complete() const { return complete_; }
 
-    /// Tells all to stop and waits for their goodbyes: of a busy rank until its deadline, of the others for `patience`,
-    /// of none after `latest`. Returns the ranks that kept silent.
-    std::vector<int> dismiss(double patience_s, double latest_s);
+    /// Tells all to stop, and whether what they reported is stored, and waits for their goodbyes: of a busy rank until
+    /// its deadline, of the others for `patience`, of none after `latest`. Returns the ranks that kept silent.
+    std::vector<int> dismiss(bool stored, double patience_s, double latest_s);
 
   private:
     std::optional<Event> understand(Message const& message);

@@ -24,12 +24,12 @@ constexpr double goodbye_s = 10;        // an idle rank answers at once; a slow 
 /// A world of two for a run in one process: this thread coordinates, the other measures.
 class SoleWorker {
   public:
-    SoleWorker(Transport& alone, WorkerInfo self, MeasureFunction measure)
+    SoleWorker(Transport& alone, WorkerInfo self, MeasureFunction measure, WorkerOptions options)
         : world_(2, [&alone](int exit_code) { alone.abort(exit_code); }),
           coordinator_end_(world_.transport(0)),
-          thread_([this, self = std::move(self), measure = std::move(measure)] {
+          thread_([this, self = std::move(self), measure = std::move(measure), options] {
               try {
-                  serve(*world_.transport(1), self, measure);
+                  serve(*world_.transport(1), self, measure, options);
               } catch (std::exception const& error) {
                   world_.lose(1, error.what());
               }
@@ -51,7 +51,9 @@ struct Coordinator::State {
     State(Transport& world, WorkerInfo self, MeasureFunction measure, DispatchOptions given)
         : options(given),
           host(self.host),
-          sole(world.size() > 1 ? nullptr : std::make_unique<SoleWorker>(world, std::move(self), std::move(measure))),
+          sole(world.size() > 1 ? nullptr
+                                : std::make_unique<SoleWorker>(world, std::move(self), std::move(measure),
+                                                               WorkerOptions{given.spool, given.stop})),
           transport(sole ? sole->transport() : world),
           crew(transport) {}
 
@@ -130,6 +132,8 @@ class Coordinator::Run {
             auto const* item = scheduler_.finish(rank, measurement.attempt_id);
             if (item != nullptr) return report(*item, std::move(measurement));
             notice(fmt::format("rank {} reported attempt {} too late: not counted", rank, measurement.attempt_id));
+        } else if (auto const* trouble = std::get_if<Trouble>(&event.what)) {
+            throw SystemError(fmt::format("rank {}: {}", rank, trouble->reason));
         } else if (auto const* unreadable = std::get_if<Unreadable>(&event.what)) {
             notice(fmt::format("rank {}: {}", rank, unreadable->reason));
             auto const lease = scheduler_.leases().find(rank);
@@ -150,6 +154,7 @@ class Coordinator::Run {
         auto const loss = scheduler_.lose(rank);
         if (loss.item == nullptr) return;
         if (loss.fate == Scheduler::Fate::requeued) {
+            if (callbacks_.lost) callbacks_.lost(verdict(*loss.item, Status::node_lost, why));
             notice(fmt::format("cell {} is queued again", loss.item->cell.id));
         } else {
             report(*loss.item, verdict(*loss.item, Status::node_lost, why));
@@ -256,7 +261,7 @@ Coordinator::~Coordinator() {
     double const grace_ends_s = std::max(state.interrupted_s + state.options.grace_s, state.crew.now_s());
     double const latest_s = interrupted ? grace_ends_s + 1 : never;
     try {
-        auto const silent = state.crew.dismiss(patience_s, latest_s);
+        auto const silent = state.crew.dismiss(state.failure.empty(), patience_s, latest_s);
         if (silent.empty()) return;
         // Whoever would catch the exception that brought us here never will: its words are said now.
         auto const last_words = fmt::format("kvstone: no answer from rank {}: every rank is ended{}{}\n",

@@ -38,7 +38,8 @@ struct Progress {
 
 /// Called on the thread that called run. What they throw ends the run and comes out of it.
 struct Callbacks {
-    std::function<void(Measurement const&)> result;       ///< each attempt once, in any order
+    std::function<void(Measurement const&)> result;       ///< each item once, in any order
+    std::function<void(Measurement const&)> lost = {};    ///< an attempt whose worker was lost; its item is queued again
     std::function<void(Progress const&)> progress = {};   ///< after each result
     std::function<void(std::string const&)> notice = {};  ///< a rank lost, an item queued again
 };
@@ -54,6 +55,8 @@ struct DispatchOptions {
     double lease_slack_s = 60;
     /// A rank that has not offered itself by then counts as lost.
     double hello_timeout_s = 120;
+    /// Of the worker in a world of one rank, see WorkerOptions.
+    Spool* spool = nullptr;
 };
 
 struct Outcome {
@@ -70,7 +73,7 @@ class Coordinator {
   public:
     /// `self` and `measure` are for a world of one rank, and `self.host` for the rows of cells that no rank can run.
     Coordinator(Transport& world, WorkerInfo self, MeasureFunction measure, DispatchOptions options = {});
-    /// Tells every rank to stop and waits until it says goodbye. A rank that stays silent beyond its lease (after an
+    /// Tells every rank to stop and waits until it says goodbye; they may drop their spools unless a run threw. A rank that stays silent beyond its lease (after an
     /// interruption: beyond the grace) takes the whole job down through Transport::abort, with exit code 4 (130).
     ~Coordinator();
     Coordinator(Coordinator const&) = delete;
@@ -78,7 +81,9 @@ class Coordinator {
 
     /// Has every item measured by a rank that offers its backend. May be called again with other items.
     /// - An item whose backend no rank offers is reported as skipped, with the reason.
-    /// - A lost rank's item is queued again; lost twice, or with no other rank to run it, it is reported as node_lost.
+    /// - A lost rank's item is queued again; lost twice (earlier runs count), or with no other rank to run it, it is
+    ///   reported as node_lost.
+    /// - A rank in trouble with its spool ends the run: throws SystemError.
     Outcome run(std::vector<WorkItem> items, Callbacks const& callbacks);
 
   private:

@@ -5,7 +5,7 @@
 namespace kvstone {
 namespace {
 
-constexpr int protocol_version = 1;
+constexpr int protocol_version = 2;
 
 template <class... Functions>
 struct Overloaded : Functions... {
@@ -16,12 +16,13 @@ Json to_json(WorkItem const& item) {
     return {{"cell", to_json(item.cell)},
             {"measure", to_json(item.measure)},
             {"process", item.process},
-            {"attempt_id", item.attempt_id}};
+            {"attempt_id", item.attempt_id},
+            {"campaign", item.campaign}};
 }
 
 WorkItem item_from_json(Json const& json) {
     WorkItem item{cell_from_json(json.at("cell")), measure_from_json(json.at("measure")), json.at("process").get<int>(),
-                  json.at("attempt_id").get<std::string>()};
+                  json.at("attempt_id").get<std::string>(), json.at("campaign").get<std::string>()};
     if (item.process < 0) throw CorruptData(fmt::format("process {} is below zero", item.process));
     return item;
 }
@@ -50,7 +51,8 @@ ClusterMessage message_from_json(Json const& json) {
     if (type == "deal") return Deal{item_from_json(json.at("item"))};
     if (type == "result") return Result{measurement_from_json(json.at("measurement"))};
     if (type == "unreadable") return Unreadable{json.at("reason").get<std::string>()};
-    if (type == "stop") return Stop{};
+    if (type == "trouble") return Trouble{json.at("reason").get<std::string>()};
+    if (type == "stop") return Stop{json.at("stored").get<bool>()};
     if (type == "goodbye") return Goodbye{};
     throw CorruptData(fmt::format("unknown type '{}'", type));
 }
@@ -66,7 +68,8 @@ std::string encode_message(ClusterMessage const& message) {
             [](Deal const& deal) { return Json{{"type", "deal"}, {"item", to_json(deal.item)}}; },
             [](Result const& result) { return Json{{"type", "result"}, {"measurement", to_json(result.measurement)}}; },
             [](Unreadable const& unreadable) { return Json{{"type", "unreadable"}, {"reason", unreadable.reason}}; },
-            [](Stop const&) { return Json{{"type", "stop"}}; },
+            [](Trouble const& trouble) { return Json{{"type", "trouble"}, {"reason", trouble.reason}}; },
+            [](Stop const& stop) { return Json{{"type", "stop"}, {"stored", stop.stored}}; },
             [](Goodbye const&) { return Json{{"type", "goodbye"}}; },
         },
         message);

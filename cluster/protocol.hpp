@@ -4,9 +4,10 @@
 //   worker to coordinator    {"type":"hello","version":1,"worker":{...}}
 //                            {"type":"result","measurement":{...}}
 //                            {"type":"unreadable","reason":"..."}   a message that the worker could not read
+//                            {"type":"trouble","reason":"..."}      its spool fails: nothing more is safe there
 //                            {"type":"goodbye"}                     the answer to stop; the last word of a worker
-//   coordinator to worker    {"type":"deal","item":{"attempt_id","cell","measure","process"}}
-//                            {"type":"stop"}
+//   coordinator to worker    {"type":"deal","item":{"attempt_id","campaign","cell","measure","process"}}
+//                            {"type":"stop","stored":true}          stored: all that it reported is in the database
 //
 // A worker has at most one item; it says one result (or unreadable) for each deal.
 
@@ -23,8 +24,10 @@ namespace kvstone {
 struct WorkItem {
     Cell cell;
     Measure measure;
-    int process = 0;         ///< index among measure.processes
-    std::string attempt_id;  ///< 32 hexadecimal digits, made when it is dealt; empty before
+    int process = 0;            ///< index among measure.processes
+    std::string attempt_id = {};  ///< 32 hexadecimal digits, made when it is dealt; empty before
+    std::string campaign = {};    ///< Campaign::id
+    int losses = 0;               ///< how often a worker was lost while it held this, in earlier runs of the campaign
 };
 
 /// Who offers to measure.
@@ -47,9 +50,14 @@ struct Result {
 struct Unreadable {
     std::string reason;
 };
-struct Stop {};
+struct Trouble {
+    std::string reason;
+};
+struct Stop {
+    bool stored = false;
+};
 struct Goodbye {};
-using ClusterMessage = std::variant<Hello, Deal, Result, Unreadable, Stop, Goodbye>;
+using ClusterMessage = std::variant<Hello, Deal, Result, Unreadable, Trouble, Stop, Goodbye>;
 
 /// Bytes that are not UTF-8 (a child's standard error may hold any) become U+FFFD.
 std::string encode_message(ClusterMessage const& message);

@@ -25,7 +25,7 @@ std::string new_attempt_id() {
 }
 
 Scheduler::Scheduler(std::vector<WorkItem> items, double lease_slack_s)
-    : items_(std::move(items)), group_of_(items_.size()), losses_(items_.size()), lease_slack_s_(lease_slack_s) {
+    : items_(std::move(items)), group_of_(items_.size()), lease_slack_s_(lease_slack_s) {
     std::map<std::tuple<std::string, bool, std::string, std::uint64_t>, std::size_t> known;
     for (std::size_t item = 0; item < items_.size(); ++item) {
         auto const& cell = items_[item].cell;
@@ -131,7 +131,7 @@ Scheduler::Lost Scheduler::lose(int worker) {
     auto const index = lease->second.item;
     release(lease->second, gone);
     leases_.erase(lease);
-    if (++losses_[index] > losses_allowed || !served(items_[index].cell.backend)) {
+    if (++items_[index].losses > losses_allowed || !served(items_[index].cell.backend)) {
         return {&items_[index], Fate::given_up};
     }
     enqueue(index);

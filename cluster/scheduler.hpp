@@ -84,7 +84,6 @@ class Scheduler {
 
     std::vector<WorkItem> items_;
     std::vector<std::size_t> group_of_;  ///< by item
-    std::vector<int> losses_;            ///< by item: workers lost while they held it
     std::vector<Group> groups_;
     std::set<std::size_t> open_;  ///< groups with a queue
     std::map<int, Worker> workers_;

@@ -28,9 +28,28 @@ Measurement measured(WorkItem const& item, WorkerInfo const& self, MeasureFuncti
     return measurement;
 }
 
+/// An attempt between its two lines in the spool. Returns what the spool says against it, if anything.
+std::string spool_around(WorkerOptions const& options, WorkItem const& item, WorkerInfo const& self,
+                         std::function<Measurement()> const& attempt, Measurement& measurement) {
+    std::string trouble;
+    auto const attend = [&](auto const& action) {
+        if (options.spool == nullptr || !trouble.empty()) return;
+        try {
+            action(*options.spool);
+        } catch (SystemError const& error) {
+            trouble = error.what();
+        }
+    };
+    attend([&](Spool& spool) { spool.begin(item, self); });
+    measurement = attempt();
+    bool const interrupted = options.stop != nullptr && *options.stop && !stands(measurement.status);
+    attend([&](Spool& spool) { interrupted ? spool.settled(item) : spool.result(item, measurement); });
+    return trouble;
+}
+
 }  // namespace
 
-void serve(Transport& transport, WorkerInfo const& self, MeasureFunction const& measure) {
+void serve(Transport& transport, WorkerInfo const& self, MeasureFunction const& measure, WorkerOptions options) {
     auto const say = [&](ClusterMessage const& message) { transport.send(coordinator, encode_message(message)); };
     say(Hello{self});
     while (true) {
@@ -44,9 +63,16 @@ void serve(Transport& transport, WorkerInfo const& self, MeasureFunction const& 
         if (!message) continue;
         try {
             auto const content = decode_message(message->body);
-            if (std::holds_alternative<Stop>(content)) break;
+            if (auto const* stop = std::get_if<Stop>(&content)) {
+                if (stop->stored && options.spool != nullptr) options.spool->remove();
+                break;
+            }
             if (auto const* deal = std::get_if<Deal>(&content)) {
-                say(Result{measured(deal->item, self, measure)});
+                Result result;
+                auto const trouble = spool_around(
+                    options, deal->item, self, [&] { return measured(deal->item, self, measure); }, result.measurement);
+                say(result);
+                if (!trouble.empty()) say(Trouble{trouble});
             } else {
                 say(Unreadable{"not for a worker: " + message->body.substr(0, 80)});
             }

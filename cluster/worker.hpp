@@ -1,18 +1,28 @@
 #pragma once
 // The ranks that measure.
 
+#include <atomic>
 #include <functional>
 
 #include "cluster/protocol.hpp"
+#include "cluster/spool.hpp"
 #include "cluster/transport.hpp"
 
 namespace kvstone {
 
 using MeasureFunction = std::function<Measurement(WorkItem const&)>;
 
+struct WorkerOptions {
+    /// Where attempts are written before they are reported, and removed when told that all are stored. Null: nowhere.
+    Spool* spool = nullptr;
+    /// Set by a signal handler: attempts that fail from then on may be the signal's doing, and leave no trace. Null:
+    /// never.
+    std::atomic<bool> const* stop = nullptr;
+};
+
 /// Offers itself to rank 0, measures what it is dealt, one item at a time, and returns when told to stop. Whatever
 /// `measure` throws becomes a Measurement with status error; a message that cannot be read is answered, not fatal.
 /// Throws SystemError where rank 0 or this rank's transport is lost.
-void serve(Transport& transport, WorkerInfo const& self, MeasureFunction const& measure);
+void serve(Transport& transport, WorkerInfo const& self, MeasureFunction const& measure, WorkerOptions options = {});
 
 }  // namespace kvstone

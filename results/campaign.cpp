@@ -75,6 +75,20 @@ std::int64_t campaign_id(sqlite3* connection, std::string const& uid) {
     return find.integer(0);
 }
 
+/// Everything without a standing attempt, in plan order.
+std::vector<PendingAttempt> open_attempts(sqlite3* connection, std::string const& campaign) {
+    Statement select(connection,
+                     "SELECT cell.uid, c.process, (SELECT count(*) FROM attempt l WHERE l.campaign = c.campaign AND "
+                     "l.cell = c.cell AND l.process = c.process AND l.status = 'node_lost') FROM v_current c JOIN cell "
+                     "ON cell.id = c.cell LEFT JOIN attempt a ON a.id = c.attempt WHERE c.campaign = ? AND (a.id IS "
+                     "NULL OR NOT a.stands) ORDER BY c.position, c.process");
+    std::vector<PendingAttempt> open;
+    select.with(campaign_id(connection, campaign));
+    while (select.step())
+        open.push_back({select.text(0), static_cast<int>(select.integer(1)), static_cast<int>(select.integer(2))});
+    return open;
+}
+
 }  // namespace
 
 Campaign Store::begin_campaign(Plan const& plan, Build const& build, std::string const& hardware_class, bool fresh) {
@@ -102,15 +116,16 @@ Campaign Store::begin_campaign(Plan const& plan, Build const& build, std::string
     return {uid, plan.scenario, plan.hash, hardware_class};
 }
 
-std::vector<std::pair<std::string, int>> Store::pending(Campaign const& campaign) const {
-    Statement select(connection(),
-                     "SELECT cell.uid, c.process FROM v_current c JOIN cell ON cell.id = c.cell LEFT JOIN attempt a ON "
-                     "a.id = c.attempt WHERE c.campaign = ? AND (a.id IS NULL OR NOT a.stands) ORDER BY c.position, "
-                     "c.process");
-    std::vector<std::pair<std::string, int>> result;
-    select.with(campaign_id(connection(), campaign.id));
-    while (select.step()) result.emplace_back(select.text(0), static_cast<int>(select.integer(1)));
-    return result;
+std::vector<PendingAttempt> Store::pending(Campaign const& campaign) const {
+    auto open = open_attempts(connection(), campaign.id);
+    std::erase_if(open, [](PendingAttempt const& attempt) { return attempt.losses >= losses_allowed; });
+    return open;
+}
+
+std::vector<PendingAttempt> Store::quarantined(Campaign const& campaign) const {
+    auto open = open_attempts(connection(), campaign.id);
+    std::erase_if(open, [](PendingAttempt const& attempt) { return attempt.losses < losses_allowed; });
+    return open;
 }
 
 void Store::ingest(Campaign const& campaign, std::vector<Measurement> const& measurements) {
@@ -119,6 +134,27 @@ void Store::ingest(Campaign const& campaign, std::vector<Measurement> const& mea
     auto const id = campaign_id(connection(), campaign.id);
     for (auto const& measurement : measurements) state_->ingester->store(id, measurement);
     transaction.commit();
+}
+
+std::optional<std::size_t> Store::recover(std::string const& campaign, std::vector<Measurement> const& measurements) {
+    auto* const db = connection();
+    Statement known(db, "SELECT id FROM campaign WHERE uid = ?");
+    if (!known.with(campaign).step()) return std::nullopt;
+    auto const id = known.integer(0);
+    known.reset();
+    Transaction transaction(db);
+    Statement open(db,
+                   "SELECT NOT EXISTS (SELECT 1 FROM attempt a WHERE a.campaign = e.campaign AND a.cell = e.cell AND "
+                   "a.process = e.process AND a.stands) FROM expected e JOIN cell ON cell.id = e.cell WHERE e.campaign "
+                   "= ? AND cell.uid = ? AND e.process = ?");
+    std::size_t stored = 0;
+    for (auto const& measurement : measurements) {
+        bool const wanted = open.with(id, measurement.cell_id, measurement.process).step() && open.integer(0) != 0;
+        open.reset();
+        if (wanted && state_->ingester->store(id, measurement)) ++stored;
+    }
+    transaction.commit();
+    return stored;
 }
 
 }  // namespace kvstone

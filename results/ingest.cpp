@@ -102,7 +102,7 @@ void Ingester::store_figures(std::int64_t attempt, Measurement const& measuremen
                          profile.position, profile.value);
 }
 
-void Ingester::store(std::int64_t campaign, Measurement const& measurement) {
+bool Ingester::store(std::int64_t campaign, Measurement const& measurement) {
     if (!find_expected_.with(campaign, measurement.cell_id, measurement.process).step())
         throw CorruptData(fmt::format("attempt {} is at cell {}, process {}, which its campaign does not expect",
                                       measurement.attempt_id, measurement.cell_id, measurement.process));
@@ -117,9 +117,10 @@ void Ingester::store(std::int64_t campaign, Measurement const& measurement) {
                      host(m.host), m.host.is_object() ? number_member<double>(m.host, "load_average") : std::nullopt,
                      m.host.is_object() ? number_member<double>(m.host, "temperature_c") : std::nullopt,
                      unless_empty(m.engine));
-    if (sqlite3_changes(connection_) == 0) return;
+    if (sqlite3_changes(connection_) == 0) return false;
     store_figures(sqlite3_last_insert_rowid(connection_), m);
     if (processes > 1) combine_processes(connection_, campaign, cell);
+    return true;
 }
 
 }  // namespace kvstone

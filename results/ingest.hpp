@@ -16,9 +16,10 @@ namespace kvstone {
 class Ingester {
   public:
     explicit Ingester(sqlite3* connection);
-    /// Stores one attempt with all that hangs on it; one that is there already changes nothing. Throws std::logic_error
-    /// for a metric nobody declared, CorruptData for a cell or process that the campaign does not expect.
-    void store(std::int64_t campaign, Measurement const& measurement);
+    /// Stores one attempt with all that hangs on it. One that is there already changes nothing: returns false. Throws
+    /// std::logic_error for a metric nobody declared, CorruptData for a cell or process that the campaign does not
+    /// expect.
+    bool store(std::int64_t campaign, Measurement const& measurement);
 
   private:
     std::int64_t metric(std::string const& name) const;

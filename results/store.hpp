@@ -23,6 +23,14 @@ struct Campaign {
     std::string hardware_class;
 };
 
+/// What a campaign still has to try.
+struct PendingAttempt {
+    std::string cell;  ///< its id
+    int process = 0;
+    int losses = 0;  ///< attempts at it that ended as node_lost
+    bool operator==(PendingAttempt const&) const = default;
+};
+
 class Store {
   public:
     /// Opens for writing, creating the file and its schema, or migrating an older one. Takes the writer's lock.
@@ -38,10 +46,17 @@ class Store {
     /// Writes campaign, build, scenario and every expected cell before the first attempt, in one transaction; where the
     /// campaign exists, it goes on. `fresh` opens a new one instead (a serial number joins the id).
     Campaign begin_campaign(Plan const& plan, Build const& build, std::string const& hardware_class, bool fresh);
-    /// (cell id, process index) of what still has to be tried, in plan order.
-    std::vector<std::pair<std::string, int>> pending(Campaign const& campaign) const;
+    /// What still has to be tried, in plan order: all that has no standing attempt, but what quarantined() names.
+    std::vector<PendingAttempt> pending(Campaign const& campaign) const;
+    /// What has lost its worker `losses_allowed` times and more, and is tried no more: it may be what kills them.
+    std::vector<PendingAttempt> quarantined(Campaign const& campaign) const;
+    static constexpr int losses_allowed = 2;
     /// Stores attempts in one transaction, each whole or absent; an attempt id that is there already changes nothing.
     void ingest(Campaign const& campaign, std::vector<Measurement> const& measurements);
+    /// The same for attempts that an earlier run did not store, of a campaign by its id. Leaves out those at a cell that
+    /// has a standing attempt by now (it was measured again) and at cells that the campaign does not expect. Returns how
+    /// many were stored, or nothing where the database has no such campaign.
+    std::optional<std::size_t> recover(std::string const& campaign, std::vector<Measurement> const& measurements);
 
     /// The connection, for queries of this folder.
     sqlite3* connection() const;

@@ -14,6 +14,7 @@
 #include "harness/attempt.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/progress.hpp"
+#include "harness/cli/recovery.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/roofline_probe.hpp"
 #include "results/host.hpp"
@@ -62,6 +63,7 @@ class Measurer {
 
 struct RunOptions : ScenarioOptions {
     bool fresh = false;
+    std::string spool;  ///< folder; empty: beside the database
 };
 
 std::string name_for_people(Cell const& cell) {
@@ -69,16 +71,19 @@ std::string name_for_people(Cell const& cell) {
                        cell.backend);
 }
 
-/// One scenario on rank 0: expected cells first, then whatever of them has no standing attempt.
-ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host const& host, bool fresh) {
+/// One scenario on rank 0: expected cells first, then what earlier runs measured and did not store, then whatever has no
+/// standing attempt.
+ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host const& host, bool fresh,
+                  std::string const& spool) {
     auto const campaign = store.begin_campaign(plan, this_build(), host.hardware_class, fresh);
+    ProgressDisplay display;
+    recover_spools(store, spool, [&](std::string const& text) { display.notice(text); });
     std::map<std::string, Cell const*> cells;
     for (auto const& cell : plan.cells) cells[cell.id] = &cell;
     std::vector<WorkItem> items;
-    for (auto const& [id, process] : store.pending(campaign))
-        items.push_back({*cells.at(id), plan.measure, process, {}});
+    for (auto const& [id, process, losses] : store.pending(campaign))
+        items.push_back({*cells.at(id), plan.measure, process, {}, campaign.id, losses});
 
-    ProgressDisplay display;
     display.notice(fmt::format("{}: {} cells, {} attempts to make, campaign {}", plan.scenario, plan.cells.size(),
                                items.size(), campaign.id));
     bool required_skipped = false;
@@ -91,10 +96,15 @@ ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host
                                        for (auto const& id : plan.require)
                                            required_skipped |= id == measurement.cell_id;
                                },
+                           .lost = [&](Measurement const& measurement) { store.ingest(campaign, {measurement}); },
                            .progress = [&](Progress const& progress) { display.progress(progress); },
                            .notice = [&](std::string const& text) { display.notice(text); }});
+    auto const quarantined = store.quarantined(campaign);
+    for (auto const& attempt : quarantined)
+        display.notice(fmt::format("{}: its worker was lost {} times, so it is left out; --fresh tries again",
+                                   name_for_people(*cells.at(attempt.cell)), attempt.losses));
     return worst({outcome.interrupted ? exit_interrupted : exit_pass,
-                  outcome.failed > 0 ? exit_failed_cells : exit_pass,
+                  outcome.failed > 0 || !quarantined.empty() ? exit_failed_cells : exit_pass,
                   !outcome.missing.empty() || required_skipped ? exit_missing_cells : exit_pass});
 }
 
@@ -106,16 +116,18 @@ ExitCode run(CommandLine const& line, RunOptions const& options) {
     Measurer measurer(spawner);
     MeasureFunction const measure = [&](WorkItem const& item) { return measurer(item); };
     WorkerInfo const self{node_name(), host.hardware_class, advertised_backends(), to_json(host)};
+    auto const spool_folder = options.spool.empty() ? line.database + ".spool" : options.spool;
+    Spool spool(spool_folder, self.node);
     if (world->rank() != 0) {
-        serve(*world, self, measure);
+        serve(*world, self, measure, {&spool, &stop_requested});
         return exit_pass;
     }
-    Coordinator coordinator(*world, self, measure, {.stop = &stop_requested});
+    Coordinator coordinator(*world, self, measure, {.stop = &stop_requested, .spool = &spool});
     auto const plans = options.load();
     auto store = Store::open(line.database);
     ExitCode code = exit_pass;
     for (auto const& plan : plans) {
-        code = worst({code, run_plan(plan, store, coordinator, host, options.fresh)});
+        code = worst({code, run_plan(plan, store, coordinator, host, options.fresh, spool_folder)});
         if (code == exit_interrupted) break;
     }
     // A launcher may give its ranks a terminal whose other end is a file.
@@ -130,6 +142,9 @@ void add_run(CommandLine& line) {
     auto* command = line.verb("run", "Measure the cells of scenarios and store the figures; goes on where it stopped");
     options->add_to(*command);
     command->add_flag("--fresh", options->fresh, "Measure everything again, as a new campaign");
+    command->add_option("--spool", options->spool,
+                        "Folder where every rank keeps what it measured until it is in the database (default: FILE.spool "
+                        "beside the database)");
     command->callback([&line, options] { line.action = [&line, options] { return run(line, *options); }; });
 }
 

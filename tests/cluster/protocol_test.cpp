@@ -12,6 +12,7 @@ TEST(Protocol, EveryMessageComesBackAsItWas) {
     item.process = 3;
     item.attempt_id = "0123456789abcdef0123456789abcdef";
     item.measure.timeout_s = 12.5;
+    item.campaign = "c1";
     auto const deal = std::get<Deal>(decode_message(encode_message(Deal{item}))).item;
     EXPECT_EQ(deal.cell, item.cell);
     EXPECT_EQ(deal.cell.id, item.cell.id);
@@ -19,6 +20,7 @@ TEST(Protocol, EveryMessageComesBackAsItWas) {
     EXPECT_EQ(deal.measure, item.measure);
     EXPECT_EQ(deal.process, 3);
     EXPECT_EQ(deal.attempt_id, item.attempt_id);
+    EXPECT_EQ(deal.campaign, "c1");
 
     WorkerInfo const offer{"n1/boot", "class", {"openmp", "arm"}, {{"cpu", "x"}}};
     auto const worker = std::get<Hello>(decode_message(encode_message(Hello{offer}))).worker;
@@ -36,14 +38,16 @@ TEST(Protocol, EveryMessageComesBackAsItWas) {
     EXPECT_EQ(result.figures.at(0).value, 9.0);
 
     EXPECT_EQ(std::get<Unreadable>(decode_message(encode_message(Unreadable{"why"}))).reason, "why");
-    EXPECT_TRUE(std::holds_alternative<Stop>(decode_message(encode_message(Stop{}))));
+    EXPECT_EQ(std::get<Trouble>(decode_message(encode_message(Trouble{"full"}))).reason, "full");
+    for (bool const stored : {false, true})
+        EXPECT_EQ(std::get<Stop>(decode_message(encode_message(Stop{stored}))).stored, stored);
     EXPECT_TRUE(std::holds_alternative<Goodbye>(decode_message(encode_message(Goodbye{}))));
 }
 
 TEST(Protocol, AnythingElseIsCorruptData) {
     for (std::string const body :
-         {"", " ", "{", "7", "\"stop\"", "{}", "{\"type\":\"stopp\"}", "{\"type\":null}", "{\"type\":\"hello\"}",
-          "{\"type\":\"hello\",\"version\":2,\"worker\":{}}", "{\"type\":\"hello\",\"version\":1,\"worker\":[]}",
+         {"", " ", "{", "7", "\"stop\"", "{}", "{\"type\":\"stopp\"}", "{\"type\":\"stop\"}", "{\"type\":null}", "{\"type\":\"hello\"}",
+          "{\"type\":\"hello\",\"version\":1,\"worker\":{}}", "{\"type\":\"hello\",\"version\":2,\"worker\":[]}",
           "{\"type\":\"unreadable\"}", "{\"type\":\"result\",\"measurement\":null}", "\x80"}) {
         EXPECT_THROW(decode_message(body), CorruptData) << body;
     }

@@ -11,7 +11,7 @@ using test::cell;
 using test::measurement;
 using test::number;
 using test::plan;
-using Pending = std::vector<std::pair<std::string, int>>;
+using Pending = std::vector<PendingAttempt>;
 
 struct CampaignTest : testing::Test {
     test::Folder folder;
@@ -21,15 +21,15 @@ struct CampaignTest : testing::Test {
 
 TEST_F(CampaignTest, EveryCellIsOwedInPlanOrder) {
     auto const campaign = store.begin_campaign(plan({int8, raw, fp16}), build(), "hw", false);
-    EXPECT_EQ(store.pending(campaign), (Pending{{int8.id, 0}, {raw.id, 0}, {fp16.id, 0}}));
+    EXPECT_EQ(store.pending(campaign), (Pending{{int8.id, 0, 0}, {raw.id, 0, 0}, {fp16.id, 0, 0}}));
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_missing WHERE status IS NULL"), 3);
 }
 
 TEST_F(CampaignTest, EveryProcessIsOwed) {
     auto const campaign = store.begin_campaign(plan({raw, fp16}, 2), build(), "hw", false);
-    EXPECT_EQ(store.pending(campaign), (Pending{{raw.id, 0}, {raw.id, 1}, {fp16.id, 0}, {fp16.id, 1}}));
+    EXPECT_EQ(store.pending(campaign), (Pending{{raw.id, 0, 0}, {raw.id, 1, 0}, {fp16.id, 0, 0}, {fp16.id, 1, 0}}));
     store.ingest(campaign, {measurement(raw, Status::ok, 0.5, 1)});
-    EXPECT_EQ(store.pending(campaign), (Pending{{raw.id, 0}, {fp16.id, 0}, {fp16.id, 1}}));
+    EXPECT_EQ(store.pending(campaign), (Pending{{raw.id, 0, 0}, {fp16.id, 0, 0}, {fp16.id, 1, 0}}));
 }
 
 TEST_F(CampaignTest, OnlyOkAndVerifyFailedStand) {
@@ -90,7 +90,7 @@ TEST_F(CampaignTest, DeletingOneAttemptOwesExactlyOne) {
     // As another program would, which does not look after foreign keys.
     execute(store.connection(), "PRAGMA foreign_keys = OFF");
     execute(store.connection(), "DELETE FROM attempt WHERE cell = (SELECT id FROM cell WHERE codec = 'fp16')");
-    EXPECT_EQ(store.pending(campaign), (Pending{{fp16.id, 0}}));
+    EXPECT_EQ(store.pending(campaign), (Pending{{fp16.id, 0, 0}}));
     EXPECT_EQ(number(store, "SELECT count(*) FROM figure"), 6);
     EXPECT_EQ(number(store, "SELECT count(*) FROM sample"), 6);
     EXPECT_EQ(number(store, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
@@ -152,6 +152,36 @@ TEST_F(CampaignTest, PublishedFiguresStandBesideOurs) {
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_published"), 1);
     p.published[0].metric = "cosinus";
     test::expect_error<ConfigError>([&] { store.begin_campaign(p, build(), "hw", false); }, "did you mean 'cosine'?");
+}
+
+TEST_F(CampaignTest, WhatLostItsWorkerTwiceIsQuarantined) {
+    auto const campaign = store.begin_campaign(plan({raw, fp16}), build(), "hw", false);
+    store.ingest(campaign, {measurement(raw, Status::node_lost), measurement(raw, Status::crash)});
+    EXPECT_EQ(store.pending(campaign), (Pending{{raw.id, 0, 1}, {fp16.id, 0, 0}}));
+    EXPECT_TRUE(store.quarantined(campaign).empty());
+    store.ingest(campaign, {measurement(raw, Status::node_lost)});
+    EXPECT_EQ(store.pending(campaign), (Pending{{fp16.id, 0, 0}}));
+    EXPECT_EQ(store.quarantined(campaign), (Pending{{raw.id, 0, 2}}));
+    // It stays in every account of what is missing, and a new campaign tries it anew.
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_missing WHERE status = 'node_lost'"), 1);
+    EXPECT_EQ(store.pending(store.begin_campaign(plan({raw, fp16}), build(), "hw", true)).size(), 2U);
+    // Nor does a loss count against what has been measured since.
+    store.ingest(campaign, {measurement(raw)});
+    EXPECT_TRUE(store.quarantined(campaign).empty());
+}
+
+TEST_F(CampaignTest, RecoveredAttemptsAreStoredOnceAndOnlyWhereNoneStands) {
+    auto const campaign = store.begin_campaign(plan({raw, fp16}), build(), "hw", false);
+    store.ingest(campaign, {measurement(raw)});
+    std::vector<Measurement> const found{measurement(raw), measurement(fp16, Status::crash), measurement(fp16),
+                                         measurement(int8)};
+    EXPECT_EQ(store.recover(campaign.id, found), 2U);  // a standing raw, an unexpected int8: left out
+    auto const attempts = number(store, "SELECT count(*) FROM attempt");
+    EXPECT_EQ(attempts, 3);
+    EXPECT_TRUE(store.pending(campaign).empty());
+    EXPECT_EQ(store.recover(campaign.id, found), 0U);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM attempt"), attempts);
+    EXPECT_EQ(store.recover("0000000000000000", found), std::nullopt);
 }
 
 }  // namespace
