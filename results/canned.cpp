@@ -20,6 +20,13 @@ constexpr std::array table{
                 "SELECT campaign, source, context, codec_name, process, status, reason, signal, host, finished_utc, "
                 "attempt FROM v_failures ORDER BY finished_utc DESC"},
     CannedQuery{"missing", "", "What is still owed", "SELECT * FROM v_missing"},
+    CannedQuery{"open", "",
+                "What a further run of each campaign would make: attempts never made, or lost with their worker once",
+                "SELECT campaign.uid AS campaign, campaign.scenario, campaign.resumed_utc, cell.uid AS cell, c.process "
+                "FROM v_current c JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell LEFT JOIN "
+                "attempt a ON a.id = c.attempt WHERE a.id IS NULL OR (a.status = 'node_lost' AND (SELECT count(*) FROM "
+                "attempt l WHERE l.campaign = c.campaign AND l.cell = c.cell AND l.process = c.process AND l.status = "
+                "'node_lost') < 2) ORDER BY c.campaign, c.position, c.process"},
     CannedQuery{"campaigns", "", "Campaigns and their coverage", "SELECT * FROM v_campaign"},
     CannedQuery{
         "cells", "", "Cells of the newest campaign with their state",

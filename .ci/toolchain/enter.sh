@@ -1,6 +1,8 @@
 # Sourced: enter_root ROOT COMMAND... runs a command inside a toolchain root, as the same user, in the same folder, with
-# every folder of this machine at its own place. Only /usr, /etc, /var and /run are the root's.
+# every folder of this machine at its own place. Only /usr, /etc, /var and /run are the root's. More options of bwrap may
+# stand in enter_options.
 
+enter_options=()
 enter_root() {
     local root=$1 entry name
     shift
@@ -41,6 +43,8 @@ enter_root() {
     options+=(--setenv OMPI_ALLOW_RUN_AS_ROOT 1 --setenv OMPI_ALLOW_RUN_AS_ROOT_CONFIRM 1
               --setenv PRTE_ALLOW_RUN_AS_ROOT 1 --setenv PRTE_ALLOW_RUN_AS_ROOT_CONFIRM 1
               --setenv PRTE_MCA_mapby :oversubscribe)
+
+    options+=("${enter_options[@]}")
 
     # A signal must reach the command, not the sandbox around it (which would kill the command). An interrupt from the
     # terminal goes to every process by itself: the sandbox, in the background, ignores it. Others are handed on.
