@@ -37,6 +37,9 @@ class Transport {
     virtual std::optional<Message> receive(double timeout_s) = 0;
     /// Ends every rank of the world at once with this exit code: the last resort, where a rank no longer answers.
     virtual void abort(int exit_code) = 0;
+    /// The last call: nothing is sent or received any more. Where others died, leaving them properly may never end: then
+    /// the process ends here, with this exit code.
+    virtual void leave([[maybe_unused]] int exit_code) {}
 };
 
 }  // namespace kvstone

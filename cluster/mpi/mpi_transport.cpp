@@ -7,13 +7,16 @@
 #include <algorithm>
 #include <chrono>
 #include <climits>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -84,12 +87,32 @@ class MpiTransport : public Transport {
         MPI_Comm_size(communicator_, &size_);
     }
 
-    ~MpiTransport() override {
+    ~MpiTransport() override { leave(4); }
+
+    void leave(int exit_code) override {
+        if (std::exchange(left_, true)) return;
         for (Backoff backoff; !outgoing_.empty() && backoff.waited_s() < last_sends_s;) {
             progress_sends();
             backoff.pause();
         }
+        // Open MPI 6.0.0rc2 was seen to wait for ever for a rank that was killed on the same node.
+        std::mutex mutex;
+        std::condition_variable finalized;
+        bool done = false;
+        std::thread watch([&] {
+            std::unique_lock lock(mutex);
+            if (finalized.wait_for(lock, std::chrono::duration<double>(finalize_s), [&] { return done; })) return;
+            std::fprintf(stderr, "kvstone: rank %d: MPI did not end in %.0f s: left without it\n", rank_, finalize_s);
+            std::fflush(nullptr);
+            std::_Exit(exit_code);
+        });
         MPI_Finalize();
+        {
+            std::lock_guard const lock(mutex);
+            done = true;
+        }
+        finalized.notify_one();
+        watch.join();
     }
 
     int rank() const override { return rank_; }
@@ -141,6 +164,7 @@ class MpiTransport : public Transport {
         MPI_Request request;
     };
     static constexpr double last_sends_s = 10;
+    static constexpr double finalize_s = 30;
 
     void must(int code, char const* call) const {
         if (code != MPI_SUCCESS) throw SystemError(fmt::format("rank {}: {}: {}", rank_, call, text_of(code)));
@@ -205,6 +229,7 @@ class MpiTransport : public Transport {
     MPI_Comm communicator_ = MPI_COMM_NULL;
     int rank_ = 0;
     int size_ = 1;
+    bool left_ = false;
     std::list<Outgoing> outgoing_;
     std::set<int> lost_;
     std::set<int> news_;  ///< lost ranks the receiver has not been told of
@@ -213,4 +238,4 @@ class MpiTransport : public Transport {
 }  // namespace
 }  // namespace kvstone
 
-extern "C" kvstone::Transport* kvstone_open_mpi_transport_1() { return new kvstone::MpiTransport(); }
+extern "C" kvstone::Transport* kvstone_open_mpi_transport_2() { return new kvstone::MpiTransport(); }

@@ -108,21 +108,19 @@ ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host
                   !outcome.missing.empty() || required_skipped ? exit_missing_cells : exit_pass});
 }
 
-ExitCode run(CommandLine const& line, RunOptions const& options) {
-    Spawner spawner;  // forks: before MPI and its threads
-    auto const world = open_world();
-    stop_on_signals();
+/// What this rank does among the others.
+ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, RunOptions const& options) {
     auto const host = describe_host();
     Measurer measurer(spawner);
     MeasureFunction const measure = [&](WorkItem const& item) { return measurer(item); };
     WorkerInfo const self{node_name(), host.hardware_class, advertised_backends(), to_json(host)};
     auto const spool_folder = options.spool.empty() ? line.database + ".spool" : options.spool;
     Spool spool(spool_folder, self.node);
-    if (world->rank() != 0) {
-        serve(*world, self, measure, {&spool, &stop_requested});
+    if (world.rank() != 0) {
+        serve(world, self, measure, {&spool, &stop_requested});
         return exit_pass;
     }
-    Coordinator coordinator(*world, self, measure, {.stop = &stop_requested, .spool = &spool});
+    Coordinator coordinator(world, self, measure, {.stop = &stop_requested, .spool = &spool});
     auto const plans = options.load();
     auto store = Store::open(line.database);
     ExitCode code = exit_pass;
@@ -131,7 +129,16 @@ ExitCode run(CommandLine const& line, RunOptions const& options) {
         if (code == exit_interrupted) break;
     }
     // A launcher may give its ranks a terminal whose other end is a file.
-    show_summary(store, std::cout, {.colour = colour_wanted() && world->size() == 1});
+    show_summary(store, std::cout, {.colour = colour_wanted() && world.size() == 1});
+    return code;
+}
+
+ExitCode run(CommandLine const& line, RunOptions const& options) {
+    Spawner spawner;  // forks: before MPI and its threads
+    auto const world = open_world();
+    stop_on_signals();
+    auto const code = take_part(*world, spawner, line, options);
+    world->leave(code);
     return code;
 }
 
