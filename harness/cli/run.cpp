@@ -64,6 +64,7 @@ class Measurer {
 struct RunOptions : ScenarioOptions {
     bool fresh = false;
     std::string spool;  ///< folder; empty: beside the database
+    double patience_s = DispatchOptions{}.lease_slack_s;
 };
 
 std::string name_for_people(Cell const& cell) {
@@ -120,7 +121,7 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
         serve(world, self, measure, {&spool, &stop_requested});
         return exit_pass;
     }
-    Coordinator coordinator(world, self, measure, {.stop = &stop_requested, .spool = &spool});
+    Coordinator coordinator(world, self, measure, {.stop = &stop_requested, .lease_slack_s = options.patience_s, .spool = &spool});
     auto const plans = options.load();
     auto store = Store::open(line.database);
     ExitCode code = exit_pass;
@@ -152,6 +153,11 @@ void add_run(CommandLine& line) {
     command->add_option("--spool", options->spool,
                         "Folder where every rank keeps what it measured until it is in the database (default: FILE.spool "
                         "beside the database)");
+    command
+        ->add_option("--patience", options->patience_s,
+                     "Seconds that a rank may stay silent beyond its attempt's own time limit before its attempt is dealt "
+                     "again (default: 60)")
+        ->check(CLI::Range(0.1, 86400.0));
     command->callback([&line, options] { line.action = [&line, options] { return run(line, *options); }; });
 }
 

@@ -18,18 +18,20 @@ grid:
           "fp16 | zstd", "hadamard | int:bits=4,axis=token"]
   threads: [1]
 workloads: [roundtrip]
-measure: {repetitions: 1, min_time: 1 ms, timing: off, timeout: %s}
+measure: {repetitions: 1, min_time: 1 ms, timing: off, timeout: %d s}
 """
 CODECS = 12
+TIMEOUT_S = 6
+PATIENCE_S = 1
 # Whatever a run without faults gives again, to the last bit.
 DETERMINISTIC = ("SELECT cell, component, metric, value, n FROM v_latest JOIN metric m ON m.name = metric "
                  "WHERE m.deterministic ORDER BY cell, component, metric")
 
 
-def write_scenario(path, cells, timeout="20 s"):
+def write_scenario(path, cells):
     contexts = ", ".join(str(8 + i) for i in range(cells // CODECS))
     with open(path, "w") as file:
-        file.write(SCENARIO % (contexts, timeout))
+        file.write(SCENARIO % (contexts, TIMEOUT_S))
 
 
 def query(database, sql):
@@ -44,7 +46,7 @@ class Campaign:
 
     def __init__(self, hosts, database, scenario, fault_tolerant, log):
         self.database = database
-        self.log = open(log, "w")
+        self.log = open(log, "a")
         supervise = os.path.join(os.path.dirname(__file__), "../../../cluster/slurm/supervise")
         # The first host coordinates and measures: two ranks there.
         slots = ",".join(f"{host.address}:{2 if host.number == 1 else 1}" for host in hosts.all.values())
@@ -52,7 +54,7 @@ class Campaign:
             ["mpirun", "--allow-run-as-root", *(["--with-ft", "ulfm"] if fault_tolerant else []),
              "--prtemca", "plm_ssh_agent", hosts.agent, "--prtemca", "prte_if_include", f"{NETWORK}.0/24,lo",
              "--mca", "btl_tcp_if_include", f"{NETWORK}.0/24", "-H", "{nodes}",
-             "kvstone", "run", scenario, "--db", database])
+             "kvstone", "run", scenario, "--db", database, "--patience", str(PATIENCE_S)])
         alive = f'node={{node}}; kill -0 "$(cat {hosts.folder}/${{node%:*}})"'
         self.process = subprocess.Popen([supervise, "--nodes", slots, "--alive", alive, "--database", database, "--",
                                          *command], stdout=self.log, stderr=self.log)
