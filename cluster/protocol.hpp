@@ -25,6 +25,10 @@ struct WorkItem {
     Measure measure;
     int process = 0;         ///< index among measure.processes
     std::string attempt_id;  ///< 32 hexadecimal digits, made when it is dealt; empty before
+
+    // For the dealing alone: neither is sent.
+    double estimated_s = 0;        ///< what it is likely to cost a worker; 0: not known
+    std::string pinned_host = {};  ///< the host that should measure it, by its name; empty: any
 };
 
 /// Who offers to measure.

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "backends/backend.hpp"
+#include "cluster/cost.hpp"
 #include "cluster/dispatcher.hpp"
 #include "cluster/node.hpp"
 #include "cluster/world.hpp"
@@ -77,6 +78,7 @@ ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host
     std::vector<WorkItem> items;
     for (auto const& [id, process] : store.pending(campaign))
         items.push_back({*cells.at(id), plan.measure, process, {}});
+    estimate_costs(items, recorded_history(store, plan.measure, host.hardware_class));
 
     ProgressDisplay display;
     display.notice(fmt::format("{}: {} cells, {} attempts to make, campaign {}", plan.scenario, plan.cells.size(),
