@@ -1,11 +1,14 @@
 #include "cluster/scheduler.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <limits>
-#include <random>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
+#include <sys/random.h>
 
 namespace kvstone {
 namespace {
@@ -17,10 +20,10 @@ constexpr int losses_allowed = 1;
 }  // namespace
 
 std::string new_attempt_id() {
-    std::random_device entropy;
-    std::string id;
-    for (int word = 0; word < 4; ++word) id += fmt::format("{:08x}", entropy() & 0xffffffffu);
-    return id;
+    // One call to the kernel: std::random_device takes ten times as long, which is felt at a hundred thousand.
+    std::array<std::uint64_t, 2> words{};
+    if (getrandom(words.data(), sizeof words, 0) != sizeof words) throw SystemError("the kernel gives no random bytes");
+    return fmt::format("{:016x}{:016x}", words[0], words[1]);
 }
 
 Scheduler::Scheduler(std::vector<WorkItem> items, double lease_slack_s)

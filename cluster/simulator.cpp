@@ -30,9 +30,7 @@ struct Event {
     Kind kind;
     int node;
     int life;
-    bool operator>(Event const& other) const {
-        return std::tie(at_s, number) > std::tie(other.at_s, other.number);
-    }
+    bool operator>(Event const& other) const { return std::tie(at_s, number) > std::tie(other.at_s, other.number); }
 };
 
 class Run {
@@ -58,10 +56,18 @@ class Run {
             if (event.life != nodes_[static_cast<std::size_t>(event.node)].life) continue;
             now_s_ = event.at_s;
             switch (event.kind) {
-                case Event::Kind::report: report(event.node); break;
-                case Event::Kind::loss: lose(event.node); break;
-                case Event::Kind::noticed: notice(event.node); break;
-                case Event::Kind::back: come_back(event.node); break;
+                case Event::Kind::report:
+                    report(event.node);
+                    break;
+                case Event::Kind::loss:
+                    lose(event.node);
+                    break;
+                case Event::Kind::noticed:
+                    notice(event.node);
+                    break;
+                case Event::Kind::back:
+                    come_back(event.node);
+                    break;
             }
         }
         double const makespan_s = std::max(now_s_, free_s_);
@@ -86,7 +92,8 @@ class Run {
         ++present_;
         expect(at_s, Event::Kind::report, node);
         if (options_.mtbf_h > 0)
-            expect(at_s + std::exponential_distribution(1 / (3600 * options_.mtbf_h))(chance_), Event::Kind::loss, node);
+            expect(at_s + std::exponential_distribution(1 / (3600 * options_.mtbf_h))(chance_), Event::Kind::loss,
+                   node);
     }
 
     /// Rank 0 attends to one message after another, in the order in which they come.
