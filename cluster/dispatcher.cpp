@@ -74,6 +74,7 @@ class Coordinator::Run {
           crew_(state.crew),
           callbacks_(callbacks),
           total_(items.size()),
+          left_estimated_s_(sum_of_estimates(items)),
           started_s_(crew_.now_s()),
           scheduler_(std::move(items), state.options.lease_slack_s) {
         for (int const rank : crew_.idle()) scheduler_.join(rank, crew_.workers().at(rank));
@@ -203,6 +204,8 @@ class Coordinator::Run {
             return;
         }
         callbacks_.result(measurement);
+        left_estimated_s_ -= weight_of(item);
+        if (measurement.status != Status::skipped) done_estimated_s_ += weight_of(item);
         if (measurement.status == Status::ok) {
             ++outcome_.ok;
         } else if (measurement.status == Status::skipped) {
@@ -221,11 +224,18 @@ class Coordinator::Run {
         now.done = outcome_.ok + now.failed + now.skipped;
         now.running = scheduler_.leases().size();
         now.elapsed_s = crew_.now_s() - started_s_;
-        auto const measured = now.done - now.skipped;
-        if (measured > 0) {
-            now.left_s = now.elapsed_s * static_cast<double>(total_ - now.done) / static_cast<double>(measured);
-        }
+        // Longest first: by number of items the first ones would say far too much.
+        if (done_estimated_s_ > 0)
+            now.left_s = now.done == total_ ? 0 : now.elapsed_s * left_estimated_s_ / done_estimated_s_;
         return now;
+    }
+
+    /// Items without an estimate count alike.
+    static double weight_of(WorkItem const& item) { return item.estimated_s > 0 ? item.estimated_s : 1; }
+    static double sum_of_estimates(std::vector<WorkItem> const& items) {
+        double sum_s = 0;
+        for (auto const& item : items) sum_s += weight_of(item);
+        return sum_s;
     }
 
     void notice(std::string const& text) const {
@@ -236,6 +246,8 @@ class Coordinator::Run {
     Crew& crew_;
     Callbacks const& callbacks_;
     std::size_t total_;
+    double left_estimated_s_;  ///< of items not reported
+    double done_estimated_s_ = 0;
     double started_s_;
     Scheduler scheduler_;
     Outcome outcome_;

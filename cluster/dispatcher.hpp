@@ -33,7 +33,7 @@ struct Progress {
     std::size_t skipped = 0;  ///< of done
     std::size_t running = 0;
     double elapsed_s = 0;
-    std::optional<double> left_s;  ///< at the pace so far; nothing before the first measured item
+    std::optional<double> left_s;  ///< at the pace so far, by estimates; nothing before the first measured item
 };
 
 /// Called on the thread that called run. What they throw ends the run and comes out of it.

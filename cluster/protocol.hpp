@@ -24,10 +24,14 @@ namespace kvstone {
 struct WorkItem {
     Cell cell;
     Measure measure;
-    int process = 0;            ///< index among measure.processes
+    int process = 0;              ///< index among measure.processes
     std::string attempt_id = {};  ///< 32 hexadecimal digits, made when it is dealt; empty before
     std::string campaign = {};    ///< Campaign::id
-    int losses = 0;               ///< how often a worker was lost while it held this, in earlier runs of the campaign
+
+    // For the dealing alone: none of these is sent.
+    int losses = 0;                ///< how often a worker was lost while it held this, in earlier runs of the campaign
+    double estimated_s = 0;        ///< what it is likely to cost a worker; 0: not known
+    std::string pinned_host = {};  ///< the host that should measure it, by its name; empty: any
 };
 
 /// Who offers to measure.

@@ -1,12 +1,14 @@
 #include "cluster/scheduler.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <limits>
-#include <random>
-#include <tuple>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
+#include <sys/random.h>
 
 namespace kvstone {
 namespace {
@@ -18,119 +20,102 @@ constexpr int losses_allowed = 1;
 }  // namespace
 
 std::string new_attempt_id() {
-    std::random_device entropy;
-    std::string id;
-    for (int word = 0; word < 4; ++word) id += fmt::format("{:08x}", entropy() & 0xffffffffu);
-    return id;
+    // One call to the kernel: std::random_device takes ten times as long, which is felt at a hundred thousand.
+    std::array<std::uint64_t, 2> words{};
+    if (getrandom(words.data(), sizeof words, 0) != sizeof words) throw SystemError("the kernel gives no random bytes");
+    return fmt::format("{:016x}{:016x}", words[0], words[1]);
 }
 
 Scheduler::Scheduler(std::vector<WorkItem> items, double lease_slack_s)
-    : items_(std::move(items)), group_of_(items_.size()), lease_slack_s_(lease_slack_s) {
-    std::map<std::tuple<std::string, bool, std::string, std::uint64_t>, std::size_t> known;
+    : items_(std::move(items)), lease_slack_s_(lease_slack_s) {
     for (std::size_t item = 0; item < items_.size(); ++item) {
         auto const& cell = items_[item].cell;
-        bool const timing = items_[item].measure.timing;
-        auto const source = cell.source.dump();
-        auto const [at, is_new] = known.try_emplace({cell.backend, timing, source, cell.context}, groups_.size());
-        if (is_new) groups_.push_back({cell.backend, timing, fmt::format("{} {}", source, cell.context), {}, 0});
-        group_of_[item] = at->second;
+        places_.push_back(queue_.place(fmt::format("{} {}", cell.source.dump(), cell.context)));
         enqueue(item);
     }
 }
 
-void Scheduler::enqueue(std::size_t item) {
-    groups_[group_of_[item]].queue.push_back(item);
-    open_.insert(group_of_[item]);
-    ++queued_;
+void Scheduler::enqueue(std::size_t index) {
+    auto const& item = items_[index];
+    queue_.add(index, item.estimated_s, {item.cell.backend, item.measure.timing, item.pinned_host}, places_[index]);
+}
+
+void Scheduler::count_offers(Worker const& worker, int by) {
+    offers_changed_ = true;
+    for (auto const& backend : worker.backends) {
+        offers_[{backend, ""}] += by;
+        if (!worker.host.empty()) offers_[{backend, worker.host}] += by;
+    }
+}
+
+bool Scheduler::served(std::string const& backend, std::string const& host) const {
+    auto const workers = offers_.find({backend, host});
+    return workers != offers_.end() && workers->second > 0;
 }
 
 void Scheduler::join(int worker, WorkerInfo const& info) {
-    workers_.try_emplace(worker, Worker{info.node, {info.backends.begin(), info.backends.end()}, -1});
-}
-
-bool Scheduler::may_start(Group const& group, Worker const& worker) const {
-    if (group.queue.empty() || !worker.backends.contains(group.backend)) return false;
-    auto const node = nodes_.find(worker.node);
-    if (node == nodes_.end() || node->second.running == 0) return true;
-    return !group.timing && !node->second.timing;
-}
-
-std::ptrdiff_t Scheduler::choose_group(Worker const& worker) const {
-    if (worker.group >= 0 && may_start(groups_[static_cast<std::size_t>(worker.group)], worker)) return worker.group;
-    auto const node = nodes_.find(worker.node);
-    std::ptrdiff_t best = -1;
-    std::pair<bool, int> best_cost;
-    for (auto const index : open_) {
-        auto const& group = groups_[index];
-        if (!may_start(group, worker)) continue;
-        std::pair<bool, int> const cost = {node == nodes_.end() || node->second.source != group.source, group.holders};
-        if (best >= 0 && best_cost <= cost) continue;
-        best = static_cast<std::ptrdiff_t>(index);
-        best_cost = cost;
-    }
-    return best;
-}
-
-void Scheduler::hold(Worker& worker, std::ptrdiff_t group) {
-    if (worker.group == group) return;
-    if (worker.group >= 0) --groups_[static_cast<std::size_t>(worker.group)].holders;
-    if (group >= 0) ++groups_[static_cast<std::size_t>(group)].holders;
-    worker.group = group;
+    if (workers_.contains(worker)) return;
+    auto const host = info.host.is_object() ? info.host.value("name", "") : "";
+    auto const& joined = workers_[worker] = {info.node, host, {info.backends.begin(), info.backends.end()}};
+    count_offers(joined, 1);
 }
 
 WorkItem const* Scheduler::deal(int worker, double now_s) {
-    if (queued_ == 0) return nullptr;
+    if (queue_.size() == 0) return nullptr;
     auto const at = workers_.find(worker);
     if (at == workers_.end() || leases_.contains(worker)) return nullptr;
-    auto const chosen = choose_group(at->second);
-    if (chosen < 0) return nullptr;
-    hold(at->second, chosen);
-
-    auto& group = groups_[static_cast<std::size_t>(chosen)];
-    auto const index = group.queue.front();
-    group.queue.pop_front();
-    if (group.queue.empty()) open_.erase(static_cast<std::size_t>(chosen));
-    --queued_;
-
     auto& node = nodes_[at->second.node];
-    ++node.running;
-    node.timing = group.timing;
-    node.source = group.source;
+    if (node.running > 0 && node.timing) return nullptr;
 
-    auto& item = items_[index];
+    std::optional<std::size_t> index;
+    for (auto const& host : {at->second.host, std::string()}) {
+        std::vector<Need> needs;
+        for (auto const& backend : at->second.backends) {
+            if (node.running == 0) needs.push_back({backend, true, host});
+            needs.push_back({backend, false, host});
+        }
+        index = queue_.take(needs, node.places);
+        if (index || host.empty()) break;
+    }
+    if (!index) return nullptr;
+    auto& item = items_[*index];
+    ++node.running;
+    node.timing = item.measure.timing;
     item.attempt_id = new_attempt_id();
     double const limit_s = item.measure.timeout_s;
-    leases_[worker] = {index, item.attempt_id, limit_s > 0 ? now_s + limit_s + lease_slack_s_ : never};
+    double const deadline_s = limit_s > 0 ? now_s + limit_s + lease_slack_s_ : never;
+    if (deadline_s < never) deadlines_.emplace(deadline_s, worker);
+    leases_[worker] = {*index, item.attempt_id, deadline_s};
     return &item;
 }
 
-void Scheduler::release(Lease const& lease, Worker const& worker) {
+void Scheduler::end_lease(std::map<int, Lease>::iterator lease, Worker const& worker) {
     auto& node = nodes_[worker.node];
     --node.running;
-    if (items_[lease.item].measure.timing) node.timing = false;
+    if (items_[lease->second.item].measure.timing) node.timing = false;
+    deadlines_.erase({lease->second.deadline_s, lease->first});
+    leases_.erase(lease);
 }
 
 WorkItem const* Scheduler::finish(int worker, std::string const& attempt_id) {
     auto const lease = leases_.find(worker);
     if (lease == leases_.end() || lease->second.attempt_id != attempt_id) return nullptr;
     auto const* item = &items_[lease->second.item];
-    release(lease->second, workers_.at(worker));
-    leases_.erase(lease);
+    end_lease(lease, workers_.at(worker));
     return item;
 }
 
 Scheduler::Lost Scheduler::lose(int worker) {
     auto const at = workers_.find(worker);
     if (at == workers_.end()) return {};
-    hold(at->second, -1);
     auto const gone = at->second;
     workers_.erase(at);
+    count_offers(gone, -1);
     auto const lease = leases_.find(worker);
     if (lease == leases_.end()) return {};
 
     auto const index = lease->second.item;
-    release(lease->second, gone);
-    leases_.erase(lease);
+    end_lease(lease, gone);
     if (++items_[index].losses > losses_allowed || !served(items_[index].cell.backend)) {
         return {&items_[index], Fate::given_up};
     }
@@ -140,57 +125,49 @@ Scheduler::Lost Scheduler::lose(int worker) {
 
 std::vector<int> Scheduler::expired(double now_s) const {
     std::vector<int> late;
-    for (auto const& [worker, lease] : leases_) {
-        if (lease.deadline_s <= now_s) late.push_back(worker);
+    for (auto const& [deadline_s, worker] : deadlines_) {
+        if (deadline_s > now_s) break;
+        late.push_back(worker);
     }
     return late;
 }
 
-double Scheduler::next_deadline_s() const {
-    double nearest = never;
-    for (auto const& [worker, lease] : leases_) nearest = std::min(nearest, lease.deadline_s);
-    return nearest;
-}
+double Scheduler::next_deadline_s() const { return deadlines_.empty() ? never : deadlines_.begin()->first; }
 
-bool Scheduler::served(std::string const& backend) const {
-    return std::any_of(workers_.begin(), workers_.end(),
-                       [&](auto const& entry) { return entry.second.backends.contains(backend); });
+std::vector<WorkItem> Scheduler::items_at(std::vector<std::size_t> indices) const {
+    std::sort(indices.begin(), indices.end());
+    std::vector<WorkItem> items;
+    for (auto const index : indices) items.push_back(items_[index]);
+    return items;
 }
 
 std::vector<WorkItem> Scheduler::take_unserved() {
     std::vector<std::size_t> unserved;
-    for (auto at = open_.begin(); at != open_.end();) {
-        auto& group = groups_[*at];
-        if (served(group.backend)) {
-            ++at;
-            continue;
+    if (!std::exchange(offers_changed_, false)) return {};
+    for (auto const& need : queue_.needs()) {
+        if (served(need.backend, need.host)) continue;
+        bool const elsewhere = served(need.backend);
+        for (auto const index : queue_.take_all(need)) {
+            if (elsewhere) {
+                items_[index].pinned_host.clear();
+                enqueue(index);
+            } else {
+                unserved.push_back(index);
+            }
         }
-        unserved.insert(unserved.end(), group.queue.begin(), group.queue.end());
-        group.queue.clear();
-        at = open_.erase(at);
     }
-    queued_ -= unserved.size();
-    std::sort(unserved.begin(), unserved.end());
-    std::vector<WorkItem> taken;
-    for (auto const index : unserved) taken.push_back(items_[index]);
-    return taken;
+    return items_at(std::move(unserved));
 }
 
 std::vector<WorkItem> Scheduler::take_rest() {
     std::vector<std::size_t> rest;
     for (auto const& [worker, lease] : leases_) rest.push_back(lease.item);
-    for (auto const index : open_) {
-        rest.insert(rest.end(), groups_[index].queue.begin(), groups_[index].queue.end());
-        groups_[index].queue.clear();
-    }
+    for (auto const& need : queue_.needs())
+        for (auto const index : queue_.take_all(need)) rest.push_back(index);
     leases_.clear();
-    open_.clear();
+    deadlines_.clear();
     nodes_.clear();
-    queued_ = 0;
-    std::sort(rest.begin(), rest.end());
-    std::vector<WorkItem> taken;
-    for (auto const index : rest) taken.push_back(items_[index]);
-    return taken;
+    return items_at(std::move(rest));
 }
 
 }  // namespace kvstone

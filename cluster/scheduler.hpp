@@ -3,13 +3,14 @@
 // drives it with real time and a simulation with its own.
 
 #include <cstddef>
-#include <deque>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster/protocol.hpp"
+#include "cluster/work_queue.hpp"
 
 namespace kvstone {
 
@@ -20,8 +21,8 @@ struct Lease {
     double deadline_s = 0;  ///< infinite where the item has no time limit
 };
 
-/// Times are seconds on the driver's clock. Deals in plan order, except that a worker stays with one source (and
-/// context) while it has items, and another worker starts on a source that fewer hold: captures are cached by node.
+/// Times are seconds on the driver's clock. Deals about longest first, near to what a node has captured (see WorkQueue).
+/// An item that is pinned to a host waits for a worker of that host, and has precedence there: nobody else can take it.
 class Scheduler {
   public:
     /// A lease lasts for the item's own time limit plus lease_slack_s.
@@ -47,49 +48,42 @@ class Scheduler {
     /// The nearest deadline of all leases; infinite where none has one.
     double next_deadline_s() const;
 
-    /// Takes out the queued items that no present worker can run, in plan order.
+    /// To be called once every rank has spoken: where nobody on an item's host can run it, any host may; where nobody at
+    /// all can, the item is taken out. Those come in plan order.
     std::vector<WorkItem> take_unserved();
     /// Takes out whatever is queued or leased: what a run leaves behind.
     std::vector<WorkItem> take_rest();
 
-    std::size_t queued() const { return queued_; }
+    std::size_t queued() const { return queue_.size(); }
     std::map<int, Lease> const& leases() const { return leases_; }
 
   private:
-    /// Items that one worker is glad to run one after another.
-    struct Group {
-        std::string backend;
-        bool timing = true;
-        std::string source;
-        std::deque<std::size_t> queue;
-        int holders = 0;  ///< workers whose current group this is
-    };
     struct Node {
         int running = 0;
-        bool timing = false;  ///< the one that runs is a timing item
-        std::string source;   ///< of the last item dealt there
+        bool timing = false;              ///< the one that runs is a timing item
+        std::vector<std::size_t> places;  ///< of the queue: what it has captured, the latest last
     };
     struct Worker {
         std::string node;
+        std::string host;
         std::set<std::string> backends;
-        std::ptrdiff_t group = -1;  ///< current; -1: none
     };
 
     void enqueue(std::size_t item);
-    void release(Lease const& lease, Worker const& worker);
-    bool may_start(Group const& group, Worker const& worker) const;
-    bool served(std::string const& backend) const;
-    std::ptrdiff_t choose_group(Worker const& worker) const;
-    void hold(Worker& worker, std::ptrdiff_t group);
+    void end_lease(std::map<int, Lease>::iterator lease, Worker const& worker);
+    void count_offers(Worker const& worker, int by);
+    bool served(std::string const& backend, std::string const& host = {}) const;
+    std::vector<WorkItem> items_at(std::vector<std::size_t> indices) const;
 
     std::vector<WorkItem> items_;
-    std::vector<std::size_t> group_of_;  ///< by item
-    std::vector<Group> groups_;
-    std::set<std::size_t> open_;  ///< groups with a queue
+    std::vector<std::size_t> places_;  ///< by item
+    WorkQueue queue_;
     std::map<int, Worker> workers_;
+    std::map<std::pair<std::string, std::string>, int> offers_;  ///< workers by backend and host, and by backend and ""
+    bool offers_changed_ = true;                                 ///< since items without a worker were looked for
     std::map<std::string, Node> nodes_;
-    std::map<int, Lease> leases_;  ///< by worker
-    std::size_t queued_ = 0;
+    std::map<int, Lease> leases_;                 ///< by worker
+    std::set<std::pair<double, int>> deadlines_;  ///< and worker, of leases that have one
     double lease_slack_s_;
 };
 

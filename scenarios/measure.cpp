@@ -5,11 +5,13 @@ namespace {
 
 constexpr std::uint64_t most_repetitions = 1'000'000;
 constexpr std::uint64_t most_processes = 10'000;
+constexpr char const* pinned = "pinned";
 
 }  // namespace
 
 Measure measure_of(YamlValue const& value) {
-    YamlMap const map(value, {"min_time", "repetitions", "processes", "threads", "timeout", "memory", "timing"});
+    YamlMap const map(value,
+                      {"min_time", "repetitions", "processes", "threads", "timeout", "memory", "timing", "placement"});
     Measure measure;
     if (auto const* time = map.find("min_time")) measure.min_time_s = duration_s_of(*time);
     if (auto const* count = map.find("repetitions"))
@@ -22,13 +24,18 @@ Measure measure_of(YamlValue const& value) {
     }
     if (auto const* bytes = map.find("memory")) measure.memory_bytes = bytes_of(*bytes);
     if (auto const* timing = map.find("timing")) measure.timing = switch_of(*timing);
+    if (auto const* placement = map.find("placement"))
+        if (choice_of(*placement, "placement", {"any", pinned}) == pinned) measure.placement = Placement::pinned;
     return measure;
 }
 
 Json to_json(Measure const& measure) {
-    return {{"min_time_s", measure.min_time_s},     {"repetitions", measure.repetitions},
-            {"processes", measure.processes},       {"timeout_s", measure.timeout_s},
-            {"memory_bytes", measure.memory_bytes}, {"timing", measure.timing}};
+    Json json = {{"min_time_s", measure.min_time_s},     {"repetitions", measure.repetitions},
+                 {"processes", measure.processes},       {"timeout_s", measure.timeout_s},
+                 {"memory_bytes", measure.memory_bytes}, {"timing", measure.timing}};
+    // Left out at its default, so that hashes of plans from before there was a choice stay.
+    if (measure.placement == Placement::pinned) json["placement"] = pinned;
+    return json;
 }
 
 Measure measure_from_json(Json const& json) {
@@ -40,6 +47,7 @@ Measure measure_from_json(Json const& json) {
         json.at("timeout_s").get_to(measure.timeout_s);
         json.at("memory_bytes").get_to(measure.memory_bytes);
         json.at("timing").get_to(measure.timing);
+        if (json.value("placement", "any") == pinned) measure.placement = Placement::pinned;
         return measure;
     } catch (Json::exception const& error) {
         throw ConfigError(std::string("not a measure: ") + error.what());

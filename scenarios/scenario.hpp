@@ -14,6 +14,12 @@
 
 namespace kvstone {
 
+/// Which node a cell's timing goes to.
+enum class Placement : std::uint8_t {
+    any,     ///< whichever is free
+    pinned,  ///< the one that has measured it before, while it is there: histories then compare like with like
+};
+
 /// How cells are measured; no part of a cell's identity.
 struct Measure {
     double min_time_s = 0.3;         ///< measured time per pass kind, at least
@@ -22,6 +28,7 @@ struct Measure {
     double timeout_s = 600;          ///< per attempt
     std::uint64_t memory_bytes = 0;  ///< per attempt; 0: no limit
     bool timing = true;              ///< off: cells may share a node, and speed metrics are left out
+    Placement placement = Placement::any;
     bool operator==(Measure const&) const = default;
 };
 Json to_json(Measure const& measure);

@@ -1,18 +1,54 @@
 // `kvstone plan`: what a run would measure, without measuring it.
 
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
 
 #include <fmt/format.h>
 
+#include "cluster/cost.hpp"
 #include "harness/cli/cli.hpp"
+#include "harness/cli/progress.hpp"
 #include "harness/cli/scenario_options.hpp"
+#include "harness/cli/simulation.hpp"
+#include "results/host.hpp"
 #include "results/query.hpp"
 
 namespace kvstone {
 namespace {
 
-/// Passes of encode and decode over K and V, and what surrounds them: a guess, printed as one.
-double estimated_s(Measure const& measure) { return measure.processes * (measure.min_time_s * 4 + 1.0); }
+struct PlanVerbOptions : ScenarioOptions {
+    std::string simulate;
+};
+
+/// A plan with what it is likely to take.
+struct CostedPlan {
+    std::vector<WorkItem> items;
+    EstimateSources sources;
+    double spread = 0;  ///< recorded; 0: not known
+    double total_s = 0;
+    double longest_s = 0;
+
+    /// Longest first comes near to the greater of the mean load and the longest item.
+    double on_s(int nodes) const { return std::max(total_s / nodes, longest_s); }
+};
+
+CostedPlan costed(Plan const& plan, std::string const& database) {
+    CostedPlan result;
+    for (auto const& cell : plan.cells)
+        for (int process = 0; process < plan.measure.processes; ++process)
+            result.items.push_back({cell, plan.measure, process, {}});
+    History history;
+    if (std::filesystem::exists(database))
+        history = recorded_history(Store::open_read_only(database), plan.measure, describe_host().hardware_class);
+    result.sources = estimate_costs(result.items, history);
+    result.spread = history.spread;
+    for (auto const& item : result.items) {
+        result.total_s += item.estimated_s;
+        result.longest_s = std::max(result.longest_s, item.estimated_s);
+    }
+    return result;
+}
 
 QueryResult table_of(Plan const& plan) {
     QueryResult table{{"cell", "workload", "source", "context", "batch", "page", "codec", "backend", "threads"}, {}};
@@ -23,36 +59,74 @@ QueryResult table_of(Plan const& plan) {
     return table;
 }
 
+constexpr int told_nodes[] = {1, 2, 4, 8, 16};
+
+std::string estimate_text(CostedPlan const& plan) {
+    std::string text;
+    for (int const nodes : told_nodes)
+        text += fmt::format("{}{} on {}", nodes == 1 ? "about " : ", ", duration_text(plan.on_s(nodes)),
+                            nodes == 1 ? "one node" : fmt::format("{}", nodes));
+    return fmt::format("{}\nestimates: {} from attempts at the same cell, {} scaled by attempts at others, {} guessed",
+                       text, plan.sources.recorded, plan.sources.scaled, plan.sources.guessed);
+}
+
+Json json_of(Plan const& plan, CostedPlan const& costs) {
+    Json cells = Json::array();
+    for (auto const& cell : plan.cells) cells.push_back(to_json(cell));
+    Json estimated = Json::object();
+    for (int const nodes : told_nodes) estimated[std::to_string(nodes)] = costs.on_s(nodes);
+    return {
+        {"scenario", plan.scenario},
+        {"plan", plan.hash},
+        {"measure", to_json(plan.measure)},
+        {"estimated_s", costs.total_s},
+        {"estimated_s_by_nodes", std::move(estimated)},
+        {"estimates",
+         {{"recorded", costs.sources.recorded}, {"scaled", costs.sources.scaled}, {"guessed", costs.sources.guessed}}},
+        {"cells", std::move(cells)}};
+}
+
+ExitCode show_plans(CommandLine const& line, PlanVerbOptions const& options) {
+    Json all = Json::array();
+    for (auto const& plan : options.load()) {
+        auto const costs = costed(plan, line.database);
+        std::vector<Simulation> simulations;
+        SimulationRequest request;
+        if (!options.simulate.empty()) {
+            request = SimulationRequest::parse(options.simulate);
+            if (costs.spread > 0 && !request.spread_given) request.options.spread = costs.spread;
+            Simulator const simulator(costs.items, request.options);
+            for (int const nodes : request.nodes) simulations.push_back(simulator.run(nodes));
+        }
+        if (line.json) {
+            all.push_back(json_of(plan, costs));
+            if (!simulations.empty()) all.back()["simulation"] = to_json(request, simulations);
+            continue;
+        }
+        if (simulations.empty()) print(std::cout, table_of(plan), TableFormat::table, colour_wanted());
+        fmt::print("{}: {} cells x {} process(es) (plan {})\n{}\n", plan.scenario, plan.cells.size(),
+                   plan.measure.processes, plan.hash, estimate_text(costs));
+        std::fflush(stdout);
+        if (simulations.empty()) continue;
+        fmt::print("{}\n\n", assumptions(request, costs.spread > 0));
+        std::fflush(stdout);
+        print_simulations(simulations);
+    }
+    if (line.json) std::cout << all.dump(2) << '\n';
+    return exit_pass;
+}
+
 }  // namespace
 
 void add_plan(CommandLine& line) {
-    auto options = std::make_shared<ScenarioOptions>();
+    auto options = std::make_shared<PlanVerbOptions>();
     auto* command =
         line.verb("plan", "Show the cells of a scenario, their number and an estimate of the time they take");
     options->add_to(*command);
-    command->callback([&line, options] {
-        line.action = [&line, options] {
-            Json all = Json::array();
-            for (auto const& plan : options->load()) {
-                double const total_s = estimated_s(plan.measure) * static_cast<double>(plan.cells.size());
-                if (line.json) {
-                    Json cells = Json::array();
-                    for (auto const& cell : plan.cells) cells.push_back(to_json(cell));
-                    all.push_back({{"scenario", plan.scenario},
-                                   {"plan", plan.hash},
-                                   {"measure", to_json(plan.measure)},
-                                   {"estimated_s", total_s},
-                                   {"cells", std::move(cells)}});
-                    continue;
-                }
-                print(std::cout, table_of(plan), TableFormat::table, colour_wanted());
-                fmt::print("{}: {} cells x {} process(es), about {:.0f} s on one node (plan {})\n", plan.scenario,
-                           plan.cells.size(), plan.measure.processes, total_s, plan.hash);
-            }
-            if (line.json) std::cout << all.dump(2) << '\n';
-            return exit_pass;
-        };
-    });
+    command->add_option("--simulate", options->simulate,
+                        "Run the scheduler on a simulated cluster instead: nodes=1,8,64[,mtbf=HOURS][,back=MINUTES]"
+                        "[,spread=DEVIATION][,attempt=MILLISECONDS][,notice=SECONDS][,seed=N]");
+    command->callback([&line, options] { line.action = [&line, options] { return show_plans(line, *options); }; });
 }
 
 }  // namespace kvstone

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "backends/backend.hpp"
+#include "cluster/cost.hpp"
 #include "cluster/dispatcher.hpp"
 #include "cluster/node.hpp"
 #include "cluster/world.hpp"
@@ -84,6 +85,7 @@ ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host
     std::vector<WorkItem> items;
     for (auto const& [id, process, losses] : store.pending(campaign))
         items.push_back({*cells.at(id), plan.measure, process, {}, campaign.id, losses});
+    estimate_costs(items, recorded_history(store, plan.measure, host.hardware_class));
 
     display.notice(fmt::format("{}: {} cells, {} attempts to make, campaign {}", plan.scenario, plan.cells.size(),
                                items.size(), campaign.id));

@@ -231,6 +231,20 @@ TEST(Dispatcher, ProgressCountsUpToTheTotal) {
     EXPECT_EQ(steps.back().left_s, 0.0);
 }
 
+TEST(Dispatcher, TimeLeftGoesByEstimates) {
+    Farm farm(2);
+    auto items = fake_items(4);
+    for (int i = 0; i < 4; ++i) items[static_cast<std::size_t>(i)].estimated_s = 1 << i;
+    std::vector<Progress> steps;
+    farm.callbacks.progress = [&](Progress const& progress) { steps.push_back(progress); };
+    farm.run(items);
+    ASSERT_EQ(steps.size(), 4u);
+    // 8 of 15 are done after the first, 12 after the second; by numbers, 3 times as long would be left.
+    EXPECT_DOUBLE_EQ(steps[0].left_s.value(), steps[0].elapsed_s * 7 / 8);
+    EXPECT_DOUBLE_EQ(steps[1].left_s.value(), steps[1].elapsed_s * 3 / 12);
+    EXPECT_EQ(steps[3].left_s, 0.0);
+}
+
 TEST(Dispatcher, BytesThatAreNotTextArriveAsReplacements) {
     Farm farm(2);
     farm.measure = [](int, WorkItem const& item) {

@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <set>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -10,7 +11,108 @@
 namespace kvstone {
 namespace {
 
-TEST(Scheduler, DealsInPlanOrderToASingleWorker) {
+/// Items of the given costs, at one place each or all at one.
+std::vector<WorkItem> costing(std::vector<double> const& costs_s, bool one_place = true) {
+    std::vector<WorkItem> items;
+    for (std::size_t i = 0; i < costs_s.size(); ++i) {
+        items.push_back(fake_item(static_cast<int>(i), "openmp", true, one_place ? 0 : static_cast<int>(i)));
+        items.back().estimated_s = costs_s[i];
+    }
+    return items;
+}
+
+/// The numbers of all items in the order in which one worker gets them.
+std::vector<int> order_for(Scheduler& scheduler, int worker) {
+    std::vector<int> numbers;
+    while (auto const* item = scheduler.deal(worker, 0)) {
+        numbers.push_back(number_of(*item));
+        scheduler.finish(worker, item->attempt_id);
+    }
+    return numbers;
+}
+
+TEST(Scheduler, DealsTheLongestFirst) {
+    Scheduler scheduler(costing({1, 30, 2, 17, 16.5, 0.25}), 1);
+    scheduler.join(1, fake_worker());
+    EXPECT_EQ(order_for(scheduler, 1), (std::vector{1, 3, 4, 2, 0, 5}));
+}
+
+TEST(Scheduler, LongestFirstGoesOverAllPlacesByOctave) {
+    // 30 and 17 are in one octave: these two go in plan order, as their places are equally far.
+    Scheduler scheduler(costing({1, 17, 2, 30, 40, 0.25}, false), 1);
+    scheduler.join(1, fake_worker());
+    EXPECT_EQ(order_for(scheduler, 1), (std::vector{4, 1, 3, 2, 0, 5}));
+}
+
+TEST(Scheduler, ANodeKeepsToItsPlacesWithinAnOctaveAndComesBackToThem) {
+    // Three places with a long and a short item each, and two nodes.
+    std::vector<WorkItem> items;
+    for (int i = 0; i < 6; ++i) {
+        items.push_back(fake_item(i, "openmp", true, i % 3));
+        items.back().estimated_s = i < 3 ? 10 : 1;
+    }
+    Scheduler scheduler(items, 1);
+    scheduler.join(1, fake_worker("a"));
+    scheduler.join(2, fake_worker("b"));
+    auto const next = [&](int worker) {
+        auto const* item = scheduler.deal(worker, 0);
+        scheduler.finish(worker, item->attempt_id);
+        return number_of(*item);
+    };
+    EXPECT_EQ(next(1), 0);
+    EXPECT_EQ(next(2), 1);
+    EXPECT_EQ(next(1), 2);
+    // The short ones: a has places 2 and 0, b has place 1.
+    EXPECT_EQ(next(2), 4);
+    EXPECT_EQ(next(1), 5);
+    EXPECT_EQ(next(1), 3);
+}
+
+/// An item that is pinned to one host, and its name and node.
+WorkerInfo worker_at(std::string const& host, std::vector<std::string> backends = {"openmp"}) {
+    return {host + "/boot", "class", std::move(backends), {{"name", host}}};
+}
+
+TEST(Scheduler, APinnedItemWaitsForItsHostAndIsFirstThere) {
+    auto items = costing({5, 50, 3});
+    items[2].pinned_host = "b";
+    Scheduler scheduler(items, 1);
+    scheduler.join(1, worker_at("a"));
+    EXPECT_EQ(order_for(scheduler, 1), (std::vector{1, 0}));
+    EXPECT_EQ(scheduler.queued(), 1u);
+    scheduler.join(2, worker_at("b"));
+    EXPECT_TRUE(scheduler.take_unserved().empty());
+    EXPECT_EQ(scheduler.deal(1, 0), nullptr);
+    EXPECT_EQ(order_for(scheduler, 2), std::vector{2});
+
+    auto both = costing({50, 3});
+    both[1].pinned_host = "b";
+    Scheduler precedence(both, 1);
+    precedence.join(2, worker_at("b"));
+    EXPECT_EQ(order_for(precedence, 2), (std::vector{1, 0}));
+}
+
+TEST(Scheduler, APinIsLetGoWhereNobodyOnThatHostCanRunTheItem) {
+    auto items = costing({5, 4, 3, 2});
+    items[0].pinned_host = "absent";
+    items[1].pinned_host = "b";
+    items[2].pinned_host = "c";
+    items[2].cell.backend = "cuda";
+    Scheduler scheduler(items, 1);
+    scheduler.join(1, worker_at("a", {"openmp", "cuda"}));
+    scheduler.join(2, worker_at("b"));
+    scheduler.join(3, worker_at("c"));
+    EXPECT_TRUE(scheduler.take_unserved().empty());
+    EXPECT_EQ(order_for(scheduler, 1), (std::vector{0, 2, 3})) << "but not what b can run";
+    // b dies with the item, which nobody else may have until its pin is let go.
+    scheduler.deal(2, 0);
+    EXPECT_EQ(scheduler.lose(2).fate, Scheduler::Fate::requeued);
+    EXPECT_EQ(scheduler.deal(1, 0), nullptr);
+    EXPECT_TRUE(scheduler.take_unserved().empty());
+    EXPECT_EQ(order_for(scheduler, 1), std::vector{1});
+}
+
+TEST(Scheduler, DealsInPlanOrderWhereCostsAreEqual) {
     Scheduler scheduler(fake_items(20), 1);
     scheduler.join(1, fake_worker());
     for (int i = 0; i < 20; ++i) {

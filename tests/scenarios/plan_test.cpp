@@ -72,13 +72,14 @@ TEST(Plan, HasTheDefaultsOfMeasureAndGrid) {
 TEST(Plan, ReadsMeasureWithUnits) {
     auto const measure = plan_of(small +
                                  "measure: {min_time: 250 ms, repetitions: 1, processes: 3, timeout: 2 min, "
-                                 "memory: 4 GiB, timing: off, threads: 3}\n");
+                                 "memory: 4 GiB, timing: off, threads: 3, placement: pinned}\n");
     EXPECT_DOUBLE_EQ(measure.measure.min_time_s, 0.25);
     EXPECT_EQ(measure.measure.repetitions, 1);
     EXPECT_EQ(measure.measure.processes, 3);
     EXPECT_EQ(measure.measure.timeout_s, 120);
     EXPECT_EQ(measure.measure.memory_bytes, std::uint64_t{4} << 30);
     EXPECT_FALSE(measure.measure.timing);
+    EXPECT_EQ(measure.measure.placement, Placement::pinned);
     EXPECT_EQ(measure.cells[0].threads, 3);
     EXPECT_EQ(measure_from_json(to_json(measure.measure)), measure.measure);
 }
@@ -289,6 +290,12 @@ TEST(Plan, HashCoversCellsAndMeasureAlone) {
     EXPECT_EQ(plan_of(small, {{{"grid.context", "[1k, 512]"}}, {}}).hash, hash);
     EXPECT_NE(plan_of(small, {{{"grid.context", "[512]"}}, {}}).hash, hash);
     EXPECT_NE(plan_of(small, {{{"measure.repetitions", "6"}}, {}}).hash, hash);
+    EXPECT_NE(plan_of(small, {{{"measure.placement", "pinned"}}, {}}).hash, hash);
+}
+
+TEST(Plan, HashesOfPlansWithoutLaterOptionsStay) {
+    EXPECT_EQ(plan_of(small).hash, "efe066ff10b403d0");
+    EXPECT_EQ(plan_of(small, {{{"measure.placement", "any"}}, {}}).hash, "efe066ff10b403d0");
 }
 
 TEST(Plan, AliasesAreCopies) {

@@ -46,10 +46,12 @@ INSTANTIATE_TEST_SUITE_P(
              "workloads.1: expected a workload: 'a list'; accepted: roundtrip, attention"},
         Case{"measure", "@5",
              "measure: expected a map: '5'; accepted: min_time, repetitions, processes, threads, "
-             "timeout, memory, timing"},
+             "timeout, memory, timing, placement"},
         Case{"measure", "{@repetition: 5}",
              "measure: unknown key: 'repetition'; accepted: min_time, repetitions, processes, threads, timeout, "
-             "memory, timing (did you mean 'repetitions'?)"},
+             "memory, timing, placement (did you mean 'repetitions'?)"},
+        Case{"measure", "{placement: @every-node}",
+             "measure.placement: unknown placement: 'every-node'; accepted: any, pinned"},
         Case{"measure", "{timing: @never}", "measure.timing: unknown switch: 'never'; accepted: on, off, true, false"},
         Case{"measure", "{timeout: @0 s}", "measure.timeout: expected a time above 0: '0 s'"}));
 

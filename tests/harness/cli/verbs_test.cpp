@@ -36,6 +36,34 @@ TEST_F(VerbsTest, PlanShowsTheCellsOfTheShippedScenarioWithoutMeasuring) {
     EXPECT_EQ(kvstone("plan quickstart --set grid.kontext=[1]").code, 2);
 }
 
+TEST_F(VerbsTest, PlanEstimatesByTheDatabaseAndSimulates) {
+    write("s.yaml", small_scenario("raw, int8", "timing: off"));
+    auto const guessed = json_of("plan s.yaml")[0];
+    EXPECT_EQ(guessed["estimates"], json({{"guessed", 4}, {"recorded", 0}, {"scaled", 0}}));
+    EXPECT_GT(guessed["estimated_s_by_nodes"]["1"], guessed["estimated_s_by_nodes"]["2"]);
+    ASSERT_EQ(kvstone("run s.yaml").code, 0);
+    auto const recorded = json_of("plan s.yaml")[0];
+    EXPECT_EQ(recorded["estimates"]["recorded"], 4);
+    auto const walls = rows("select sum(wall_ns) / 1e9 as s from attempt");
+    EXPECT_NEAR(recorded["estimated_s"].get<double>(), walls[0]["s"].get<double>(), 1e-9);
+    EXPECT_THAT(kvstone("plan s.yaml").out, HasSubstr("4 from attempts at the same cell"));
+
+    auto const simulated = json_of("plan s.yaml --simulate nodes=1,2,spread=0,attempt=0")[0]["simulation"]["results"];
+    ASSERT_EQ(simulated.size(), 2U);
+    EXPECT_NEAR(simulated[0]["makespan_s"].get<double>(), recorded["estimated_s"].get<double>(), 1e-9);
+    EXPECT_LT(simulated[1]["makespan_s"], simulated[0]["makespan_s"]);
+    EXPECT_EQ(simulated[1]["measured"], 4);
+    auto const table = kvstone("plan s.yaml --simulate nodes=3,mtbf=500,back=10");
+    EXPECT_THAT(table.out, HasSubstr("a node fails every 500 h and is back after 10 min"));
+    EXPECT_THAT(table.out, HasSubstr("makespan"));
+    for (std::string const bad :
+         {"nodes=0", "nodes=1.5", "nodes=1,mtbf=0", "mtbf=x", "nodes", "what=1", "seed=1,2", "nodes=1,,2"}) {
+        auto const refused = kvstone("plan s.yaml --simulate " + bad);
+        EXPECT_EQ(refused.code, 2) << bad;
+        EXPECT_THAT(refused.err, HasSubstr("mtbf=HOURS")) << bad;
+    }
+}
+
 TEST_F(VerbsTest, EveryShippedScenarioIsValid) {
     auto const scenarios = json_of("list scenarios");
     EXPECT_GE(scenarios.size(), 2U);

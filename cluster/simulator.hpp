@@ -1,0 +1,57 @@
+#pragma once
+// A run on more nodes than are at hand: the Scheduler itself, driven by the clock of a list of events.
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "cluster/protocol.hpp"
+
+namespace kvstone {
+
+/// What rank 0 spends on an attempt: reading the result, storing it in the database, dealing the next one. Measured on
+/// two cores of an AMD EPYC with a local disk (`./dev bench dispatch` tells it for yours).
+inline constexpr double coordinator_attempt_s = 1e-3;
+/// How far costs lie from their estimates where the database does not tell.
+inline constexpr double assumed_spread = 0.3;
+
+struct SimulationOptions {
+    double spread = assumed_spread;  ///< standard deviation of ln(cost / estimate); on average costs are as estimated
+    double mtbf_h = 0;               ///< mean time between failures of one node (exponential); 0: none fails
+    double back_min = 0;             ///< a lost node is there again after so long; 0: never
+    double notice_s = 1;             ///< from a node's loss until rank 0 knows of it
+    double attempt_s = coordinator_attempt_s;
+    std::uint64_t seed = 1;
+};
+
+/// Each item ends once: measured, quarantined (its node was lost twice) or missing (no node was left).
+struct Simulation {
+    int nodes = 0;
+    double makespan_s = 0;        ///< until the last item has ended
+    double efficiency = 0;        ///< measuring time of what was measured / (nodes x makespan)
+    double coordinator_load = 0;  ///< rank 0's busy time / makespan
+    double attempts_per_s = 0;    ///< dealt, on average
+    std::size_t measured = 0;
+    std::size_t quarantined = 0;
+    std::size_t missing = 0;
+    std::size_t lost_attempts = 0;  ///< that a node took with it
+    double lost_s = 0;              ///< measuring time of those
+};
+
+/// One worker a node measures, as with timing cells. Rank 0 answers one message after another: a worker waits while it
+/// attends to others. Time limits are not simulated. Hosts that items are pinned to are among the nodes as far as those
+/// go. The same items, options and seed give the same result.
+class Simulator {
+  public:
+    Simulator(std::vector<WorkItem> const& items, SimulationOptions const& options);
+    Simulation run(int nodes) const;
+
+  private:
+    std::vector<WorkItem> items_;  ///< what the scheduler looks at, and no more
+    std::vector<double> costs_s_;  ///< by item
+    std::vector<std::string> hosts_;
+    std::vector<std::string> backends_;
+    SimulationOptions options_;
+};
+
+}  // namespace kvstone
