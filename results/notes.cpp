@@ -189,6 +189,17 @@ constexpr std::array table{
          "reproduced (in all cells), in part, differing, not comparable, or not measured"},
     Note{"v_targets", "", "What each target says of each cell it judges"},
     Note{"v_targets", "verdict", "pass or fail; null: no figure of ours"},
+    Note{"v_pareto", "",
+         "Per campaign and cell: bits per value, error and speed, and which codec of its peers beats it in all three"},
+    Note{"v_pareto", "error_metric", "kld_mean; without a model attention_kl, or nmse, the worse of K's and V's"},
+    Note{"v_pareto", "speed_metric", "decode_tokens_per_s, prefill_tokens_per_s or decode_gb_per_s; null: not timed"},
+    Note{"v_pareto", "left_out", "Why it is not compared: its status, not_engaged, no bytes or no error; null: it is"},
+    Note{"v_pareto", "beaten_by",
+         "The first codec in plan order that is better in one of the three, beyond the intervals, and nowhere worse or "
+         "undecided"},
+    Note{"v_pareto", "rival", "Of a codec that none beats: one that would by values alone, but for the intervals"},
+    Note{"v_pareto", "on_front", "1: compared, and beaten by none"},
+    Note{"v_pareto", "peers", "Equal for the cells of a campaign that differ in their codec alone"},
     Note{"v_notes", "", "These notes"},
 };
 

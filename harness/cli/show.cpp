@@ -4,6 +4,7 @@
 #include <map>
 
 #include "harness/cli/cli.hpp"
+#include "results/pareto.hpp"
 #include "results/query.hpp"
 
 namespace kvstone {
@@ -12,6 +13,7 @@ void add_show(CommandLine& line) {
     struct Options {
         std::string subject = "summary";
         std::string campaign;
+        bool pareto = false;
     };
     auto options = std::make_shared<Options>();
     auto* command = line.verb("show", "Show what the last run, or an earlier campaign, has measured");
@@ -19,12 +21,22 @@ void add_show(CommandLine& line) {
         ->add_option("subject", options->subject, "summary, campaigns, cells, failures, missing, published or targets")
         ->capture_default_str()
         ->check(CLI::IsMember({"summary", "campaigns", "cells", "failures", "missing", "published", "targets"}));
-    command->add_option("--campaign", options->campaign, "Campaign of the summary: its id, or how it starts");
+    command->add_option("--campaign", options->campaign, "The campaign: its id, or how it starts; else the last one");
+    command->add_flag("--pareto", options->pareto,
+                      "Codecs that no other beats in bits per value, KLD (or tensor error) and speed together");
     command->callback([&line, options] {
         line.action = [&line, options] {
             auto const store = Store::open_read_only(line.database);
+            ShowOptions const wanted{.colour = colour_wanted(), .campaign = options->campaign};
+            if (options->pareto) {
+                if (line.json)
+                    print(std::cout, pareto_rows(store, options->campaign), TableFormat::json);
+                else
+                    show_pareto(store, std::cout, wanted);
+                return exit_pass;
+            }
             if (options->subject == "summary" && !line.json) {
-                show_summary(store, std::cout, {.colour = colour_wanted(), .campaign = options->campaign});
+                show_summary(store, std::cout, wanted);
                 return exit_pass;
             }
             auto const canned = options->subject == "summary" ? "@latest" : "@" + options->subject;
