@@ -4,6 +4,7 @@
 #include <map>
 
 #include "harness/cli/cli.hpp"
+#include "results/best.hpp"
 #include "results/pareto.hpp"
 #include "results/query.hpp"
 
@@ -14,6 +15,7 @@ void add_show(CommandLine& line) {
         std::string subject = "summary";
         std::string campaign;
         bool pareto = false;
+        std::string best;
     };
     auto options = std::make_shared<Options>();
     auto* command = line.verb("show", "Show what the last run, or an earlier campaign, has measured");
@@ -22,12 +24,25 @@ void add_show(CommandLine& line) {
         ->capture_default_str()
         ->check(CLI::IsMember({"summary", "campaigns", "cells", "failures", "missing", "published", "targets"}));
     command->add_option("--campaign", options->campaign, "The campaign: its id, or how it starts; else the last one");
-    command->add_flag("--pareto", options->pareto,
-                      "Codecs that no other beats in bits per value, KLD (or tensor error) and speed together");
-    command->callback([&line, options] {
-        line.action = [&line, options] {
+    auto* best = command->add_option("--best", options->best,
+                                     "The codec of the fewest bits per value with, for example, 'kld_mean < 0.01 and "
+                                     "decode_tokens_per_s > 100', the whole confidence interval");
+    command
+        ->add_flag("--pareto", options->pareto,
+                   "Codecs that no other beats in bits per value, KLD (or tensor error) and speed together")
+        ->excludes(best);
+    command->callback([&line, options, best] {
+        line.action = [&line, options, best] {
             auto const store = Store::open_read_only(line.database);
             ShowOptions const wanted{.colour = colour_wanted(), .campaign = options->campaign};
+            if (best->count() > 0) {
+                auto const constraints = parse_constraints(options->best);
+                if (line.json)
+                    print(std::cout, best_rows(store, constraints, options->campaign), TableFormat::json);
+                else
+                    show_best(store, std::cout, constraints, wanted);
+                return exit_pass;
+            }
             if (options->pareto) {
                 if (line.json)
                     print(std::cout, pareto_rows(store, options->campaign), TableFormat::json);
