@@ -20,11 +20,6 @@ std::optional<double> number(Statement const& row, int column) {
     return row.real(column);
 }
 
-void require_view(Store const& store) {
-    if (!has_view(store, "v_pareto"))
-        throw ConfigError("the database is of an older schema: `kvstone run` into it once brings it up to date");
-}
-
 /// Titles of columns, in the words of the other tables.
 std::string title_of(std::string const& metric) {
     static std::map<std::string, std::string> const titles{{"kld_mean", "KLD mean"},
@@ -94,14 +89,19 @@ void show_peers(std::ostream& out, Style style, Peers const& peers) {
 
 }  // namespace
 
+void require_pareto(Store const& store) {
+    if (!has_view(store, "v_pareto"))
+        throw ConfigError("the database is of an older schema: `kvstone run` into it once brings it up to date");
+}
+
 QueryResult pareto_rows(Store const& store, std::string const& campaign) {
-    require_view(store);
+    require_pareto(store);
     return query(store, "SELECT * FROM v_pareto WHERE campaign = ?1 ORDER BY position",
                  {campaign_meant(store, campaign)});
 }
 
 std::vector<Peers> read_peers(Store const& store, std::string const& campaign) {
-    require_view(store);
+    require_pareto(store);
     std::vector<Peers> groups;
     std::map<std::string, std::size_t> places;
     Statement row(

@@ -39,10 +39,13 @@ struct Peers {
     std::vector<ParetoRow> rows;
 };
 
-/// The rows of v_pareto of one campaign (see campaign_meant()), whole. Throws as read_peers().
+/// Throws ConfigError where the file is older than v_pareto and was not opened for writing since.
+void require_pareto(Store const& store);
+
+/// The rows of v_pareto of one campaign (see campaign_meant()), whole. Throws as require_pareto().
 QueryResult pareto_rows(Store const& store, std::string const& campaign);
 
-/// Throws ConfigError where the file is older than v_pareto and was not opened for writing since.
+/// Throws as require_pareto().
 std::vector<Peers> read_peers(Store const& store, std::string const& campaign);
 
 /// "2 not_engaged (int8, fp16 | zstd), 1 skipped (nf4)"; empty where none is left out.
