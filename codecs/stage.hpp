@@ -61,6 +61,7 @@
 #include "backends/floats.hpp"
 #include "backends/kv_view.hpp"
 #include "codecs/codec.hpp"
+#include "codecs/engines.hpp"
 #include "codecs/ledger.hpp"
 #include "codecs/options.hpp"
 #include "codecs/rope.hpp"
@@ -76,7 +77,9 @@ struct StageInfo {
     std::string summary;  ///< one line
     std::string source;   ///< paper and equation, or format
     NonFinite non_finite = NonFinite::kept;
-    std::string engines;  ///< the nearest setting in serving engines
+    /// The nearest settings in serving engines: the first that fits the options is taken. The last one fits always; of
+    /// transforms and entropy stages it says what engines have of them.
+    std::vector<EngineSettings> engines;
     /// Raised whenever the bytes written for the same text change; from 2 on it is part of the name ("int8.2").
     std::uint32_t format_version = 1;
     std::vector<OptionSpec> options;

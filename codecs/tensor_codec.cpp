@@ -121,6 +121,20 @@ ByteLedger TensorCodec::ledger() const {
     return ledger;
 }
 
+TensorCodec::Planned TensorCodec::planned() const {
+    Planned planned;
+    std::vector<StoredPlane> planes;
+    for (std::size_t s = 0; s < state_->sections.size(); ++s) {
+        for (std::size_t p = 0; p < state_->sections[s].plane_count(); ++p) {
+            auto const& spec = state_->sections[s].plane_spec(p);
+            planes.push_back({state_->line_of(s, p), spec.bytes, nullptr});
+            planned.exact = planned.exact && !spec.variable;
+        }
+    }
+    planned.ledger = container_ledger(state_->text, state_->formats, planes);
+    return planned;
+}
+
 std::vector<std::byte> TensorCodec::seal() const {
     state_->require_filled();
     auto planes = state_->planes();

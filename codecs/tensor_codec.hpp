@@ -36,6 +36,12 @@ class TensorCodec {
 
     /// Stored bytes by account, headers of the sealed container included, and the workspace held.
     ByteLedger ledger() const;
+    /// The most bytes that encode() may store, known without encoding; `exact`: it always stores so many.
+    struct Planned {
+        ByteLedger ledger;
+        bool exact = true;
+    };
+    Planned planned() const;
     /// The planes as one self-describing, checksummed container (see container.hpp), in host memory.
     std::vector<std::byte> seal() const;
     /// Takes the planes from a container. Throws CorruptData, also where it holds another codec, shape or type.

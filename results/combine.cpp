@@ -73,7 +73,9 @@ void combine_processes(sqlite3* connection, std::int64_t campaign, std::int64_t 
         auto const& [metric, component] = key;
         if (processes.empty()) {
             write.run(campaign, cell, metric, component, nullptr, 0, nullptr, nullptr);
-        } else if (figures.deterministic && processes.front().value == processes.back().value) {
+        } else if (processes.front().value == processes.back().value &&
+                   (figures.deterministic || processes.size() > 1)) {
+            // Processes that agree to the last digit say nothing of how sure the figure is; each of them does.
             auto const& any = processes.front();
             write.run(campaign, cell, metric, component, any.value, any.n, any.ci_low, any.ci_high);
         } else {

@@ -104,6 +104,11 @@ constexpr std::array table{
     Metric{"compressed_read_fraction", "1", neither, false,
            "share of the K and V vectors that scored tokens attended to that came through the codec; below 0.5 not "
            "engaged"},
+    Metric{"passages", "1", neither, true, "passages of the text that were scored"},
+    Metric{"context_tokens", "token", neither, true, "tokens of each passage's context"},
+    Metric{"cache_layers", "1", neither, true, "layers of the model's cache"},
+    Metric{"cache_heads", "1", neither, true, "heads of K, or of V, in a layer of the model's cache"},
+    Metric{"cache_head_dim", "1", neither, true, "values of one head's vector in the model's cache"},
     Metric{"prefill_tokens_per_s", "token/s", higher, false, "prompt tokens / prefill time"},
     Metric{"decode_tokens_per_s", "token/s", higher, false, "generated tokens / generation time"},
     // Cache.

@@ -1,6 +1,7 @@
 #include "results/schema.hpp"
 
 #include <array>
+#include <map>
 #include <string>
 
 #include <fmt/format.h>
@@ -228,6 +229,32 @@ constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}, Mig
 std::span<Migration const> migrations() { return steps; }
 
 int schema_version() { return steps.back().version; }
+
+void renew_views(sqlite3* connection, bool read_only) {
+    // The views as they are made here stand in a database of their own, so that texts can be compared.
+    sqlite3* handle = nullptr;
+    int const code = sqlite3_open(":memory:", &handle);
+    Connection const scratch(handle);
+    if (code != SQLITE_OK) throw_sqlite_error(handle, "opening a database in memory");
+    execute(handle, std::string(views()));
+    constexpr auto wanted = "SELECT name, sql FROM sqlite_schema WHERE type = 'view'";
+    std::map<std::string, std::string> there;
+    for (Statement view(connection, wanted); view.step();) there[view.text(0)] = view.text(1);
+    std::string changes;
+    for (Statement view(handle, wanted); view.step();) {
+        auto const name = view.text(0);
+        auto sql = view.text(1);
+        auto const found = there.find(name);
+        if (found != there.end() && found->second == sql) continue;
+        if (read_only) {
+            sql.insert(std::string_view("CREATE ").size(), "TEMP ");
+        } else if (found != there.end()) {
+            changes += fmt::format("DROP VIEW \"{}\";", name);
+        }
+        changes += sql + ";";
+    }
+    if (!changes.empty()) execute(connection, changes);
+}
 
 void migrate(sqlite3* connection, int from, std::span<Migration const> all) {
     std::string drop;

@@ -33,7 +33,13 @@ struct Note {
 };
 std::span<Note const> notes();
 
-/// SQL that makes every view, v_notes included; they are made anew at each migration.
+/// SQL that makes every view, v_notes included.
 std::string_view views();
+/// Its part that makes v_pareto.
+std::string_view pareto_view();
+
+/// Makes the views that the file has not, or has as another build made them: in the file, or for this connection alone
+/// where it only reads. Requires the file to be of schema_version().
+void renew_views(sqlite3* connection, bool read_only);
 
 }  // namespace kvstone

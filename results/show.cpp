@@ -11,16 +11,12 @@
 #include <fmt/ostream.h>
 
 #include "results/query.hpp"
+#include "results/show_text.hpp"
 #include "results/sqlite.hpp"
 #include "results/text.hpp"
-#include "scenarios/errors.hpp"
 
 namespace kvstone {
 namespace {
-
-constexpr std::size_t codec_width = 27;
-
-enum class Notation { decimals, error, ratio };
 
 /// One column of the table: a figure of one component. A table leaves out the columns that none of its codecs has.
 struct Column {
@@ -69,31 +65,6 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"page ns", "kv", "page_read_ns", Notation::ratio, 9},
                              Column{"page GB/s", "kv", "page_read_gb_per_s", Notation::ratio, 9}};
 
-std::string formatted(Notation notation, double value) {
-    switch (notation) {
-        case Notation::decimals:
-            return fmt::format("{:.6f}", value);
-        case Notation::error:
-            return value == 0 ? "0" : fmt::format("{:.2e}", value);
-        case Notation::ratio:
-            break;
-    }
-    return std::abs(value) < 100 ? fmt::format("{:.3f}", value) : fmt::format("{:.1f}", value);
-}
-
-std::string text(QueryValue const& value) {
-    if (auto const* string = std::get_if<std::string>(&value)) return *string;
-    if (auto const* integer = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *integer);
-    return {};
-}
-
-/// Terminal colours, or nothing.
-struct Style {
-    bool colour;
-    std::string bold(std::string const& s) const { return colour ? "\x1b[1m" + s + "\x1b[0m" : s; }
-    std::string red(std::string const& s) const { return colour ? "\x1b[31m" + s + "\x1b[0m" : s; }
-};
-
 /// A figure of a column's component; where a source gives K or V alone, "kv" is that one.
 struct ShownFigure {
     double value = 0;
@@ -119,18 +90,6 @@ struct Group {
     std::string title;
     std::vector<CellRow> rows;
 };
-
-std::string campaign_meant(Store const& store, std::string const& given) {
-    if (given.empty()) {
-        auto const newest = query(store, "SELECT campaign FROM v_newest");
-        if (newest.rows.empty()) throw ConfigError("the database has no campaign yet");
-        return text(newest.rows[0][0]);
-    }
-    auto const found = query(store, "SELECT uid FROM campaign WHERE substr(uid, 1, length(?1)) = ?1", {given});
-    if (found.rows.empty()) throw ConfigError("no campaign has this id", given);
-    if (found.rows.size() > 1) throw ConfigError("more than one campaign has an id that starts so", given);
-    return text(found.rows[0][0]);
-}
 
 void show_header(Store const& store, std::ostream& out, Style style, std::string const& campaign) {
     auto const result = query(store,
@@ -162,17 +121,12 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
     }
     std::vector<Group> groups;
     std::map<std::string, std::size_t> places;
-    for (auto const& row :
-         query(store,
-               "SELECT cell.uid, codec_name, workload || coalesce(' ' || json_extract(canonical, '$.options'), '') || "
-               "'  ' || "
-               "source_name || iif(context > 0, '  ' || context || ' "
-               "tokens', '') || iif(batch > 1, '  batch ' || batch, '') || iif(page <> 16, '  pages of ' || page, '') "
-               "|| '  ' || backend || iif(threads > 0, '  ' || "
-               "threads || ' threads', '') FROM expected e JOIN cell ON cell.id = e.cell WHERE e.process = 0 AND "
-               "e.campaign = (SELECT id FROM campaign WHERE uid = ?1) ORDER BY e.position",
-               {campaign})
-             .rows) {
+    for (auto const& row : query(store,
+                                 "SELECT cell.uid, codec_name, " + title_sql("json_extract(canonical, '$.options')") +
+                                     " FROM expected e JOIN cell ON cell.id = e.cell WHERE e.process = 0 AND "
+                                     "e.campaign = (SELECT id FROM campaign WHERE uid = ?1) ORDER BY e.position",
+                                 {campaign})
+                               .rows) {
         auto const title = text(row[2]);
         auto const [place, added] = places.emplace(title, groups.size());
         if (added) groups.push_back({title, {}});
@@ -194,10 +148,7 @@ void show_group(std::ostream& out, Style style, Group const& group) {
     for (auto const i : shown) fmt::print(out, "  {:>{}}", columns[i].title, columns[i].width);
     fmt::print(out, "\n");
     for (auto const& row : group.rows) {
-        auto const own = display_width(row.codec);
-        // A longer name keeps its line to itself: cutting it could make two codecs look the same.
-        fmt::print(out, "{}{}", row.codec,
-                   own > width ? "\n" + std::string(width, ' ') : std::string(width - own, ' '));
+        fmt::print(out, "{}", codec_cell(row.codec, width));
         if (row.status != "ok") {
             fmt::print(out, "  {}\n", style.red(row.status));
             continue;
@@ -236,10 +187,6 @@ SELECT substr(codec_name, 1, 15) AS codec, substr(source, 1, 9) AS source, compo
   iif(comparable = 'no' OR outcome = 'not measured', outcome, comparable || ': ' || outcome) AS comparable
 FROM v_published_figure WHERE campaign = ?1 ORDER BY figure
 )sql";
-
-bool has_view(Store const& store, std::string const& name) {
-    return !query(store, "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ?1", {name}).rows.empty();
-}
 
 /// "Published figures: 3 reproduced, 1 differing, 2 not comparable".
 void show_outcomes(Store const& store, std::ostream& out, std::string const& campaign) {

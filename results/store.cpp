@@ -134,6 +134,7 @@ Store Store::open(std::string const& path) {
         execute(connection, large_cache);
         Transaction transaction(connection);
         if (version < schema_version()) migrate(connection, version, migrations());
+        renew_views(connection, false);
         write_metrics(connection);
         transaction.commit();
         state->ingester = std::make_unique<Ingester>(connection);
@@ -169,6 +170,7 @@ Store Store::open_read_only(std::string const& path) {
     }
     if (version == 0) throw ConfigError("an empty file, no KVstone database", path);
     execute(state->connection.get(), large_cache);
+    if (version == schema_version()) renew_views(state->connection.get(), true);
     return Store(std::move(state));
 }
 

@@ -23,11 +23,12 @@ FROM v_current c LEFT JOIN attempt a ON a.id = c.attempt
 GROUP BY c.campaign, c.cell
 HAVING count(a.id) = count(*) OR sum(a.status <> 'ok') > 0;
 
-CREATE VIEW v_value(campaign, cell, metric, component, value) AS
-SELECT o.campaign, o.cell, f.metric, f.component, f.value FROM v_outcome o JOIN figure f ON f.attempt = o.attempt
+CREATE VIEW v_value(campaign, cell, metric, component, value, n, ci_low, ci_high) AS
+SELECT o.campaign, o.cell, f.metric, f.component, f.value, f.n, f.ci_low, f.ci_high
+FROM v_outcome o JOIN figure f ON f.attempt = o.attempt
 WHERE o.status = 'ok' AND o.processes = 1
 UNION ALL
-SELECT campaign, cell, metric, component, value FROM combined;
+SELECT campaign, cell, metric, component, value, n, ci_low, ci_high FROM combined;
 )sql";
 
 // Placeholders are what differs between the parts of v_latest.
@@ -166,6 +167,7 @@ std::string build_views() {
          "WHERE o.status = 'ok' AND o.processes > 1\nUNION ALL");
     part(latest_nothing, "WHERE o.status <> 'ok';\n");
     sql += public_views;
+    sql += pareto_view();
     auto const quoted = [](std::string_view text) {
         std::string result = "'";
         for (char const c : text) result.append(c == '\'' ? 2 : 1, c);

@@ -42,6 +42,10 @@ Cell identity_from_json(Json const& json) {
 
 }  // namespace
 
+std::string workload_text(Cell const& cell) {
+    return cell.options.empty() ? cell.workload : cell.workload + " " + cell.options.dump();
+}
+
 void identify_with_source_text(Cell& cell, std::string const& source_text) {
     auto& text = cell.canonical;
     text.clear();

@@ -56,6 +56,8 @@ struct Cell {
     bool operator==(Cell const& other) const { return canonical == other.canonical; }
 };
 
+/// The workload and its options for people: "attention {"queries":4}".
+std::string workload_text(Cell const& cell);
 /// Writes canonical and id from the other identity members.
 void identify(Cell& cell);
 /// The identity members of a canonical text. Throws ConfigError where it is not one.

@@ -72,6 +72,38 @@ std::vector<std::string> protocols(Axes const& axes) {
     return all;
 }
 
+/// Of workloads' options as a match states them: null stands for the default.
+bool takes_options(Json const& wanted, Json const& options) {
+    return std::ranges::all_of(wanted.items(), [&](auto const& option) {
+        auto const found = options.find(option.key());
+        return found == options.end() ? option.value().is_null() : *found == option.value();
+    });
+}
+
+/// `wanted` is a name, {NAME: {option: value}}, or a list of these.
+bool takes_workload(Json const& wanted, std::string const& name, Json const& options) {
+    if (wanted.is_array())
+        return std::ranges::any_of(wanted, [&](Json const& one) { return takes_workload(one, name, options); });
+    if (wanted.is_string()) return wanted == name;
+    auto const found = wanted.find(name);
+    return found != wanted.end() && takes_options(*found, options);
+}
+
+/// A name, or a map as the list `workloads` has it.
+Json find_workload(YamlValue const& item, Axes const& axes, Vocabulary const& vocabulary) {
+    Json wanted;
+    if (item.kind == YamlValue::Kind::map) {
+        if (item.entries.size() != 1) refuse(item, "expected one workload", {"NAME", "NAME: {option: value}"});
+        wanted = {{item.entries[0].key, given_options(item.entries[0].key, item.entries[0].value, vocabulary)}};
+    } else {
+        wanted = text_of(item);
+    }
+    bool const there = std::ranges::any_of(axes.workloads, [&](WorkloadEntry const& workload) {
+        return takes_workload(wanted, workload.name, workload.options);
+    });
+    return there ? wanted : Json();
+}
+
 std::vector<Key> const& keys() {
     static std::vector<Key> const all{{"source", find_source, texts<&Axes::sources>},
                                       {"context",
@@ -100,11 +132,7 @@ std::vector<Key> const& keys() {
                                            return if_among(axes.threads, threads_of(item));
                                        },
                                        texts<&Axes::threads>},
-                                      {"workload",
-                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
-                                           return if_among(workload_names(axes), text_of(item));
-                                       },
-                                       workload_names},
+                                      {"workload", find_workload, workload_names},
                                       {"protocol",
                                        [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
                                            return if_among(protocols(axes), text_of(item));
@@ -167,7 +195,8 @@ bool matches(Json const& match, Cell const& cell) {
     return takes(match, "source", cell.source_name) && takes(match, "context", cell.context) &&
            takes_codec(match, cell.codec, cell.codec_name) && takes(match, "backend", cell.backend) &&
            takes(match, "batch", cell.batch) && takes(match, "page", cell.page) &&
-           takes(match, "threads", cell.threads) && takes(match, "workload", cell.workload) &&
+           takes(match, "threads", cell.threads) &&
+           (!match.contains("workload") || takes_workload(match["workload"], cell.workload, cell.options)) &&
            takes(match, "protocol", cell.options.value("protocol", ""));
 }
 
@@ -178,7 +207,10 @@ AxisMatch::AxisMatch(Json const& match, Axes const& axes)
       batches_(taken(match, "batch", axes.batches, itself<std::uint64_t>)),
       pages_(taken(match, "page", axes.pages, itself<std::uint64_t>)),
       threads_(taken(match, "threads", axes.threads, itself<int>)),
-      workloads_(taken(match, "workload", axes.workloads, [](auto const& workload) { return Json(workload.name); })) {
+      workloads_(axes.workloads.size(), true) {
+    if (match.contains("workload"))
+        for (std::size_t i = 0; i < workloads_.size(); ++i)
+            workloads_[i] = takes_workload(match["workload"], axes.workloads[i].name, axes.workloads[i].options);
     auto const by_protocol = taken(match, "protocol", axes.workloads,
                                    [](auto const& workload) { return Json(workload.option("protocol")); });
     for (std::size_t i = 0; i < workloads_.size(); ++i) workloads_[i] = workloads_[i] && by_protocol[i];

@@ -86,8 +86,8 @@ struct Target {
 };
 
 /// True where the cell has, for each member that `match` names, its value or one of its values; members are source (by
-/// display name), context, codec (by canonical text or display name), backend, batch, page, threads, workload and
-/// protocol (an option of workloads).
+/// display name), context, codec (by canonical text or display name), backend, batch, page, threads, workload (by name, or
+/// {NAME: {option: value}} for those that have these options, null for the default) and protocol (an option of workloads).
 bool matches(Json const& match, Cell const& cell);
 
 struct Plan {

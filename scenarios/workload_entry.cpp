@@ -58,6 +58,23 @@ std::vector<WorkloadEntry> entries_of(std::string const& name, YamlValue const* 
 
 }  // namespace
 
+Json given_options(std::string const& workload, YamlValue const& options, Vocabulary const& vocabulary) {
+    static std::vector<WorkloadOption> const none;
+    auto const known = vocabulary.workload_options.find(workload);
+    auto const& all = known == vocabulary.workload_options.end() ? none : known->second;
+    std::vector<std::string> keys;
+    for (auto const& option : all) keys.push_back(option.name);
+    YamlMap const map(options, keys);
+    Json given = Json::object();
+    for (auto const& option : all) {
+        auto const* const value = map.find(option.name);
+        if (value == nullptr) continue;
+        auto chosen = value_of(*value, option);
+        given[option.name] = chosen == option.by_default ? Json() : std::move(chosen);
+    }
+    return given;
+}
+
 std::string WorkloadEntry::option(std::string const& key) const {
     auto const found = options.find(key);
     if (found == options.end()) return {};

@@ -22,4 +22,8 @@ struct WorkloadEntry {
 /// entries, the last such option varying fastest. Equal entries are taken once. Throws ConfigError.
 std::vector<WorkloadEntry> workloads_of(YamlValue const& list, Vocabulary const& vocabulary);
 
+/// Options of a workload as a match names them, null where the value is the default. Throws ConfigError where the
+/// workload has no such option, or the option no such value.
+Json given_options(std::string const& workload, YamlValue const& options, Vocabulary const& vocabulary);
+
 }  // namespace kvstone

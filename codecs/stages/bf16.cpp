@@ -37,7 +37,11 @@ struct Bf16 : Quantiser {
         info.name = "bf16";
         info.summary = "every value rounded to bfloat16";
         info.source = "bfloat16, round to nearest even";
-        info.engines = "vLLM, SGLang: kv_cache_dtype=auto with a bfloat16 model; llama.cpp: -ctk bf16 -ctv bf16";
+        info.engines = {{.vllm = {"bfloat16"},
+                         .sglang = {"bf16"},
+                         .lmcache = {"no serde"},
+                         .llama_cpp = {"bf16"},
+                         .differs = "the same bits"}};
         info.examples = {"bf16"};
         info.plain = true;
         return info;

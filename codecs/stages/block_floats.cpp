@@ -269,7 +269,9 @@ class NvFp4 : public Quantiser {
         info.summary = "4-bit floats in blocks of 16 below one scale of eight bits each and one of the tensor";
         info.source = "NVIDIA, Pretraining Large Language Models with NVFP4, 2025, section 2";
         info.non_finite = NonFinite::saturated;
-        info.engines = "TensorRT-LLM: kv_cache_quant_algo=NVFP4";
+        info.engines = {{.vllm = {"nvfp4"},
+                         .sglang = {"nvfp4"},
+                         .differs = "the same blocks; engines take the tensor's scale from calibration"}};
         info.examples = {"nvfp4"};
         return info;
     }
@@ -311,7 +313,9 @@ class MxFp4 : public Quantiser {
         info.summary = "4-bit floats in blocks of 32 below one power of two each";
         info.source = "OCP Microscaling Formats 1.0, MXFP4";
         info.non_finite = NonFinite::saturated;
-        info.engines = "none for KV caches; llama.cpp has the format for weights";
+        info.engines = {
+            {.sglang = {"fp4_mx_block16"},
+             .differs = "SGLang's blocks have 16 values, not 32; llama.cpp has the format for weights alone"}};
         info.examples = {"mxfp4"};
         return info;
     }
@@ -344,7 +348,7 @@ class MxFp8 : public Quantiser {
         info.summary = "8-bit floats in blocks of 32 below one power of two each";
         info.source = "OCP Microscaling Formats 1.0, MXFP8";
         info.non_finite = NonFinite::nan_kept;
-        info.engines = "none for KV caches";
+        info.engines = {{.sglang = {"mxfp8"}, .differs = "E4M3 in SGLang, with its FA4 backend alone"}};
         info.options = {choice_option("format", "e4m3", {"e4m3", "e5m2"}, "bits of exponent and of mantissa")};
         info.examples = {"mxfp8", "mxfp8:format=e5m2"};
         return info;

@@ -235,7 +235,7 @@ StageInfo BlockNormQuantiser::info() {
     info.summary = "b-bit integers in blocks of a vector, the largest values kept by themselves";
     info.source = "block normalisation with exact largest values; Jacob et al., CVPR 2018, equation 1";
     info.non_finite = NonFinite::saturated;
-    info.engines = "none: studies only";
+    info.engines = {{.differs = "of studies: no engine has it"}};
     info.options = {
         integer_option("bits", std::nullopt, 2, 12, "bits of a code"),
         integer_option("block", 128, 4, 256, "values of a block"),

@@ -44,7 +44,7 @@ class Center : public Transform {
         info.name = "center";
         info.summary = "takes the mean of each channel away";
         info.source = "mean removal, as in KVTC (2025)";
-        info.engines = "none";
+        info.engines = {{.differs = "no engine removes means"}};
         info.options = {choice_option("means", "fp16", {"fp16", "fp32"}, "what means are stored as")};
         info.examples = {"center | int8", "center:means=fp32 | raw"};
         return info;

@@ -52,7 +52,11 @@ struct Fp16 : Quantiser {
         info.name = "fp16";
         info.summary = "every value rounded to IEEE binary16";
         info.source = "IEEE 754-2019 binary16, round to nearest even";
-        info.engines = "vLLM, SGLang: kv_cache_dtype=auto with a float16 model; llama.cpp: -ctk f16 -ctv f16";
+        info.engines = {{.vllm = {"float16"},
+                         .sglang = {"auto"},
+                         .lmcache = {"no serde"},
+                         .llama_cpp = {"f16"},
+                         .differs = "the same bits; SGLang's auto is float16 for a float16 model"}};
         info.examples = {"fp16"};
         info.plain = true;
         return info;

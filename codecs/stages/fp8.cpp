@@ -170,7 +170,19 @@ StageInfo Fp8::info() {
     info.summary = "every value rounded to eight bits of floating point";
     info.source = "Micikevicius et al., FP8 Formats for Deep Learning, 2022; OCP OFP8 1.0";
     info.non_finite = NonFinite::nan_kept;
-    info.engines = "vLLM, SGLang: kv_cache_dtype=fp8_e4m3|fp8_e5m2; TensorRT-LLM: kv_cache_quant_algo=FP8";
+    auto const eight_bits = [](std::string const& format, std::string const& torch_type) {
+        return EngineSettings{.vllm = {"fp8_" + format},
+                              .sglang = {"fp8_" + format},
+                              .lmcache = {"serde {\"type\": \"fp8\", \"fp8_dtype\": \"" + torch_type + "\"}"},
+                              .differs =
+                                  "scales of vLLM and SGLang are calibrated, of a tensor or a head, and 1 without; "
+                                  "fp8_per_token_head of vLLM has one a token and head",
+                              .options = {{"format", format}}};
+    };
+    auto e4m3 = eight_bits("e4m3", "float8_e4m3fn");
+    e4m3.vllm.emplace_back("turboquant_k8v4");  // K of it
+    e4m3.lmcache.push_back(turboquant_serde("turboquant_k8v4"));
+    info.engines = {e4m3, eight_bits("e5m2", "float8_e5m2"), {.differs = "no engine has the format"}};
     info.options = {
         choice_option("format", std::nullopt, {"e4m3", "e5m2"}, "bits of exponent and of mantissa"),
         choice_option("scale", "none", {"none", "tensor", "head"}, "what shares a scale"),

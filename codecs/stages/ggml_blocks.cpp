@@ -50,11 +50,27 @@ class GgmlQuantiser : public Quantiser {
                        (with_least ? "step and origin" : "step");
         info.source = "ggml, quantize_row_" + name + "_ref";
         info.non_finite = NonFinite::saturated;
-        info.engines = "llama.cpp: -ctk " + name + " -ctv " + name;
+        info.engines = nearest(name);
         info.examples = {name};
         return info;
     }
     explicit GgmlQuantiser(Options const&) {}
+
+    static std::vector<EngineSettings> nearest(std::string const& name) {
+        EngineSettings here{.llama_cpp = {name},
+                            .differs =
+                                "the same blocks in llama.cpp, which rotates before it codes them where the head "
+                                "dimension is a multiple of 64: LLAMA_ATTN_ROT_DISABLE=1 for the same"};
+        if constexpr (bits == 4 || bits == 8) {
+            here.vllm = {bits == 4 ? "int4_per_token_head" : "int8_per_token_head"};
+            here.differs += "; vLLM has a scale a token and head, not a block of 32";
+        }
+        auto rotated = here;
+        rotated.behind = "hadamard";
+        rotated.differs =
+            "llama.cpp does this by itself, with its own signs, where the head dimension is a multiple of 64";
+        return {rotated, here};
+    }
 
     std::vector<PlaneSpec> planes(Section const& section) const {
         auto const row = Blocks::of_vector(section.shape.dim) * Blocks::bytes;

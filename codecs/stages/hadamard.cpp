@@ -37,7 +37,9 @@ class Hadamard : public Transform {
         info.name = "hadamard";
         info.summary = "rotates every vector by a Hadamard matrix with random signs";
         info.source = "QuaRot (Ashkboos et al. 2024), section 3";
-        info.engines = "SGLang, vLLM: rotated KV caches of QuaRot and TurboQuant checkpoints";
+        info.engines = {
+            {.differs = "llama.cpp alone rotates by itself (quantised types, head dimensions that are multiples of 64, "
+                        "its own signs); vLLM and LMCache within turboquant presets"}};
         info.options = {
             integer_option("seed", 0, 0, 4294967295, "of the channels' signs"),
             integer_option("block", 0, 0, most_hadamard_values, "most values of a block, a power of two; 0 is 1024"),

@@ -238,13 +238,36 @@ OptionSpec samples_option() {
 
 }  // namespace
 
+/// By bits alone: what shares a scale is the difference.
+std::vector<EngineSettings> nearest_integers() {
+    std::string const scales = "scales: vLLM has one a token and head, llama.cpp one a block of 32 channels of a token";
+    EngineSettings four{.vllm = {"int4_per_token_head", "turboquant_4bit_nc", "turboquant_k3v4_nc", "turboquant_k8v4"},
+                        .llama_cpp = {"q4_1"},
+                        .differs = scales,
+                        .options = {{"bits", "4"}}};
+    EngineSettings three{
+        .vllm = {"turboquant_3bit_nc"}, .differs = "V of TurboQuant's preset", .options = {{"bits", "3"}}};
+    for (auto* settings : {&four, &three})
+        for (auto const& preset : settings->vllm)
+            if (preset.starts_with("turboquant")) settings->lmcache.push_back(turboquant_serde(preset));
+    auto symmetric = four;
+    symmetric.llama_cpp = {"q4_0"};
+    symmetric.options["scheme"] = "symmetric";
+    return {{.vllm = {"int8_per_token_head"}, .llama_cpp = {"q8_0"}, .differs = scales, .options = {{"bits", "8"}}},
+            {.llama_cpp = {"q5_1"}, .differs = scales, .options = {{"bits", "5"}}},
+            symmetric,
+            four,
+            three,
+            {.differs = "no engine has integers of so many bits; HF transformers and LMDeploy have 2, 4 and 8"}};
+}
+
 StageInfo Int::info() {
     StageInfo info;
     info.name = "int";
     info.summary = "b-bit integers with a scale per tensor, layer, head, channel, token or group";
     info.source = "Jacob et al., CVPR 2018, equation 1; Liu et al., KIVI, ICML 2024, section 3";
     info.non_finite = NonFinite::saturated;
-    info.engines = "HF transformers: QuantizedCache (quanto, HQQ) nbits=2|4; LMDeploy: quant_policy=4|8";
+    info.engines = nearest_integers();
     info.options = {
         integer_option("bits", std::nullopt, 1, 12, "bits of a code"),
         scheme_option(),
@@ -405,7 +428,9 @@ class Int8 : public Int {
         info.name = "int8";
         info.summary = "8-bit integers with one scale per tensor";
         info.source = "Jacob et al., CVPR 2018, equation 1";
-        info.engines = "TensorRT-LLM: kv_cache_quant_algo=INT8; vLLM, SGLang, llama.cpp: finer scales only (q8_0)";
+        info.engines = {{.vllm = {"int8_per_token_head"},
+                         .llama_cpp = {"q8_0"},
+                         .differs = "finer scales: vLLM has one a token and head, llama.cpp one a block of 32"}};
         info.options = {scheme_option(), clip_option(), samples_option()};
         info.shorthand = {"int", {{"bits", "8"}, {"axis", "tensor"}, {"group", "0"}, {"scale", "fp32"}}};
         info.examples = {"int8",

@@ -197,7 +197,23 @@ StageInfo LloydMax::info() {
     info.summary = "the levels that suit normal values best, scaled by each vector's norm or the RMS";
     info.source = "Max 1960; Lloyd 1982; TurboQuant (Zandieh et al. 2025), algorithm 1";
     info.non_finite = NonFinite::saturated;
-    info.engines = "vLLM, LMCache: TurboQuant presets k3v4_nc, 4bit_nc, 3bit_nc (behind hadamard)";
+    // Presets of TurboQuant code K so, and V by even steps.
+    auto const turboquant = [](std::string const& bits, std::vector<std::string> const& presets) {
+        EngineSettings settings{.differs =
+                                    "TurboQuant presets have matched norms, code V in even steps, and leave the first "
+                                    "and last 2 layers; llama.cpp rotates, then codes blocks of 32 in even steps",
+                                .options = {{"bits", bits}},
+                                .behind = "hadamard"};
+        for (auto const& preset : presets) {
+            settings.vllm.push_back(preset);
+            settings.lmcache.push_back(turboquant_serde(preset));
+        }
+        if (bits == "4") settings.llama_cpp = {"q4_0"};
+        return settings;
+    };
+    info.engines = {turboquant("4", {"turboquant_4bit_nc"}),
+                    turboquant("3", {"turboquant_3bit_nc", "turboquant_k3v4_nc"}),
+                    {.differs = "engines have such levels for 3 and 4 bits behind a rotation alone"}};
     info.options = {
         integer_option("bits", std::nullopt, 1, 8, "bits of a code"),
         choice_option("scale", "vector", {"vector", "tensor"}, "each vector's norm or the RMS of everything"),

@@ -180,7 +180,11 @@ StageInfo Nf4::info() {
     info.summary = "16 quantiles of the normal distribution, scaled by each block's largest magnitude";
     info.source = "QLoRA (Dettmers et al., NeurIPS 2023), section 3 and appendix E";
     info.non_finite = NonFinite::saturated;
-    info.engines = "none";
+    info.engines = {{.vllm = {"int4_per_token_head"},
+                     .llama_cpp = {"iq4_nl"},
+                     .differs =
+                         "levels are not those of NF4: vLLM has even steps of a token and head, llama.cpp's iq4_nl "
+                         "its own 16 levels in blocks of 32 with an f16 scale"}};
     info.options = {
         integer_option("block", 64, 8, 4096, "values that share a scale, a multiple of 8"),
         choice_option("scale", "double", {"double", "fp32", "fp16", "log8"},

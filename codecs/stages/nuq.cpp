@@ -248,7 +248,7 @@ StageInfo Nuq::info() {
     info.summary = "levels that k-means finds in each layer's values, normalised by channel, token or tensor";
     info.source = "KVQuant (Hooper et al., NeurIPS 2024), section 3.3";
     info.non_finite = NonFinite::saturated;
-    info.engines = "none";
+    info.engines = {{.differs = "no engine fits codebooks to the cache"}};
     info.options = {
         integer_option("bits", std::nullopt, 2, most_kmeans_bits, "bits of a code"),
         choice_option("axis", "tensor", {"channel", "token", "tensor"}, "what is normalised together"),

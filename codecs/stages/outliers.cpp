@@ -130,7 +130,7 @@ class Outliers : public Transform {
         info.name = "outliers";
         info.summary = "stores the largest and smallest values by themselves";
         info.source = "GEAR (Kang et al. 2024), section 3, sparse part";
-        info.engines = "none: papers only (GEAR, KVQuant)";
+        info.engines = {{.differs = "of papers (GEAR, KVQuant): no engine takes outliers out"}};
         info.options = {
             number_option("fraction", std::nullopt, 0, 0.5, true, "share of the values taken, half of it at each end"),
             choice_option("axis", "token", {"token", "channel"}, "of each vector, or of each channel along tokens"),

@@ -26,7 +26,11 @@ struct Raw : Quantiser {
         info.name = "raw";
         info.summary = "every value as it is, in the tensor's own type";
         info.source = "IEEE 754-2019";
-        info.engines = "vLLM, SGLang: kv_cache_dtype=auto; llama.cpp: -ctk f32 (or the model's type)";
+        info.engines = {{.vllm = {"auto"},
+                         .sglang = {"auto"},
+                         .lmcache = {"no serde"},
+                         .llama_cpp = {"f32"},
+                         .differs = "auto is the model's own type of 16 bits; so is llama.cpp's -ctk f16 or bf16"}};
         info.examples = {"raw"};
         info.plain = true;
         return info;

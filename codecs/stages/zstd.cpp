@@ -41,7 +41,9 @@ class Zstd : public Entropy {
         info.name = "zstd";
         info.summary = "payload bytes compressed by Zstandard in pieces of 1 MiB";
         info.source = "RFC 8878";
-        info.engines = "LMCache, Mooncake: compression of offloaded cache blocks";
+        info.engines = {{.differs =
+                             "no engine compresses the cache that attention reads by entropy; LMCache has compressing "
+                             "serdes for what it offloads"}};
         info.options = {integer_option("level", 3, -7, 19, "effort; negative levels are faster")};
         info.examples = {"fp16 | zstd", "int8 | zstd:level=1", "raw | zstd:level=-5", "bf16 | zstd | zstd"};
         return info;

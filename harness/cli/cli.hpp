@@ -29,6 +29,7 @@ void add_plan(CommandLine& line);
 void add_list(CommandLine& line);
 void add_show(CommandLine& line);
 void add_query(CommandLine& line);
+void add_choose(CommandLine& line);
 void add_dump(CommandLine& line);
 void add_inspect(CommandLine& line);
 void add_attempt(CommandLine& line);

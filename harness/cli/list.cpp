@@ -10,6 +10,7 @@
 
 #include "backends/backend.hpp"
 #include "codecs/codec.hpp"
+#include "codecs/engines.hpp"
 #include "codecs/presets.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/vocabulary.hpp"
@@ -30,10 +31,14 @@ QueryResult list_stages() {
 }
 
 QueryResult list_codecs() {
-    QueryResult table{{"codec", "summary"}, {}};
+    QueryResult table{{"codec", "summary", "nearest in engines", "differences"}, {}};
+    auto const add = [&](std::string const& codec, std::string const& summary) {
+        auto const nearest = nearest_settings(Codec::parse(codec));
+        table.rows.push_back({codec, summary, nearest.text(), fmt::format("{}", fmt::join(nearest.differences, "; "))});
+    };
     for (auto const& preset : presets())
-        table.rows.push_back({std::string(preset.name), fmt::format("{}: {}", preset.summary, preset.text)});
-    for (auto const& stage : registered_stages()) table.rows.push_back({stage.example, stage.summary});
+        add(std::string(preset.name), fmt::format("{}: {}", preset.summary, preset.text));
+    for (auto const& stage : registered_stages()) add(stage.example, stage.summary);
     return table;
 }
 
@@ -69,9 +74,11 @@ QueryResult list_workloads() {
         for (auto const& option : workload.options) {
             auto const given =
                 option.by_default.is_string() ? option.by_default.get<std::string>() : option.by_default.dump();
-            auto const choices = option.choices.empty()
-                                     ? option.name
-                                     : fmt::format("{}: {}", option.name, fmt::join(option.choices, " | "));
+            std::string choices = option.name;
+            if (!option.choices.empty())
+                choices += fmt::format(": {}", fmt::join(option.choices, " | "));
+            else if (option.most > 0)
+                choices += fmt::format(": {} to {}", option.least, option.most);
             table.rows.push_back({workload.name, choices,
                                   option.by_default.is_null() ? QueryValue(nullptr) : QueryValue(given),
                                   option.summary});

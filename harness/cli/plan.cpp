@@ -53,7 +53,7 @@ CostedPlan costed(Plan const& plan, std::string const& database) {
 QueryResult table_of(Plan const& plan) {
     QueryResult table{{"cell", "workload", "source", "context", "batch", "page", "codec", "backend", "threads"}, {}};
     for (auto const& cell : plan.cells)
-        table.rows.push_back({cell.id, cell.workload, cell.source_name, static_cast<std::int64_t>(cell.context),
+        table.rows.push_back({cell.id, workload_text(cell), cell.source_name, static_cast<std::int64_t>(cell.context),
                               static_cast<std::int64_t>(cell.batch), static_cast<std::int64_t>(cell.page),
                               cell.codec_name, cell.backend, std::int64_t{cell.threads}});
     return table;

@@ -69,7 +69,7 @@ struct RunOptions : ScenarioOptions {
 };
 
 std::string name_for_people(Cell const& cell) {
-    return fmt::format("{} {} {} context {} on {}", cell.workload, cell.source_name, cell.codec_name, cell.context,
+    return fmt::format("{} {} {} context {} on {}", workload_text(cell), cell.source_name, cell.codec_name, cell.context,
                        cell.backend);
 }
 

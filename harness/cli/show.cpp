@@ -4,6 +4,8 @@
 #include <map>
 
 #include "harness/cli/cli.hpp"
+#include "results/best.hpp"
+#include "results/pareto.hpp"
 #include "results/query.hpp"
 
 namespace kvstone {
@@ -12,6 +14,8 @@ void add_show(CommandLine& line) {
     struct Options {
         std::string subject = "summary";
         std::string campaign;
+        bool pareto = false;
+        std::string best;
     };
     auto options = std::make_shared<Options>();
     auto* command = line.verb("show", "Show what the last run, or an earlier campaign, has measured");
@@ -19,12 +23,35 @@ void add_show(CommandLine& line) {
         ->add_option("subject", options->subject, "summary, campaigns, cells, failures, missing, published or targets")
         ->capture_default_str()
         ->check(CLI::IsMember({"summary", "campaigns", "cells", "failures", "missing", "published", "targets"}));
-    command->add_option("--campaign", options->campaign, "Campaign of the summary: its id, or how it starts");
-    command->callback([&line, options] {
-        line.action = [&line, options] {
+    command->add_option("--campaign", options->campaign, "The campaign: its id, or how it starts; else the last one");
+    auto* best = command->add_option("--best", options->best,
+                                     "The codec of the fewest bits per value with, for example, 'kld_mean < 0.01 and "
+                                     "decode_tokens_per_s > 100', the whole confidence interval");
+    command
+        ->add_flag("--pareto", options->pareto,
+                   "Codecs that no other beats in bits per value, KLD (or tensor error) and speed together")
+        ->excludes(best);
+    command->callback([&line, options, best] {
+        line.action = [&line, options, best] {
             auto const store = Store::open_read_only(line.database);
+            ShowOptions const wanted{.colour = colour_wanted(), .campaign = options->campaign};
+            if (best->count() > 0) {
+                auto const constraints = parse_constraints(options->best);
+                if (line.json)
+                    print(std::cout, best_rows(store, constraints, options->campaign), TableFormat::json);
+                else
+                    show_best(store, std::cout, constraints, wanted);
+                return exit_pass;
+            }
+            if (options->pareto) {
+                if (line.json)
+                    print(std::cout, pareto_rows(store, options->campaign), TableFormat::json);
+                else
+                    show_pareto(store, std::cout, wanted);
+                return exit_pass;
+            }
             if (options->subject == "summary" && !line.json) {
-                show_summary(store, std::cout, {.colour = colour_wanted(), .campaign = options->campaign});
+                show_summary(store, std::cout, wanted);
                 return exit_pass;
             }
             auto const canned = options->subject == "summary" ? "@latest" : "@" + options->subject;

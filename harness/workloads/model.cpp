@@ -159,6 +159,7 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
                fmt::format("{} scored tokens have no finite likelihood", lost));
     if (failure) refuse(measurement, Status::verify_failed, "kv", *failure);
     add_score_figures(scores, measurement);
+    measurement.figures.push_back({"kv", "context_tokens", static_cast<double>(wanted.context), 1, {}, {}});
     measurement.figures.push_back({"kv", "unigram_ppl", passages.unigram_ppl, 1, {}, {}});
     add_greedy_figures(scores, measurement);
     add_cache_figures(scores, measurement);

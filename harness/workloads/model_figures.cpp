@@ -122,6 +122,11 @@ void add_component(std::string const& component, std::vector<CacheBytes> const& 
     }
     auto const count = static_cast<double>(values);
     add_bytes(figures, ledger, values * sizeof(float), values, nominal_bits / count);
+    if (!caches.empty() && component != "kv") {
+        figures.add_count("cache_layers", caches.front().shape.layers);
+        figures.add_count("cache_heads", caches.front().shape.heads);
+        figures.add_count("cache_head_dim", caches.front().shape.dim);
+    }
     if (held) figures.add("append_bits_per_value", 8 * static_cast<double>(held_bytes) / count);
 }
 
@@ -146,8 +151,9 @@ void add_score_figures(std::vector<PassageScores> const& passages, Measurement& 
     add("kld_p99", [](Chosen const& chosen) { return kld_quantile(chosen, 0.99); });
     add("kld_max", [](Chosen const& chosen) { return kld_quantile(chosen, 1); });
     add("top1_agreement", agreement);
-    figures.add("compressed_read_fraction", mean(all, [](TokenScore const& token) { return token.read_fraction; }),
-                tokens, {});
+    add("compressed_read_fraction",
+        [](Chosen const& chosen) { return mean(chosen, [](TokenScore const& token) { return token.read_fraction; }); });
+    figures.add_count("passages", all.size());
     add_profiles(all, measurement);
 }
 

@@ -17,6 +17,7 @@ struct TestOffset : Transform {
         StageInfo info;
         info.name = "test-offset";
         info.summary = "subtracts the first vector";
+        info.engines = {{.differs = "of tests"}};
         info.examples = {"test-offset | raw", "test-offset | test-offset | int8 | zstd"};
         return info;
     }
@@ -78,6 +79,7 @@ struct TestTop : Quantiser {
         StageInfo info;
         info.name = "test-top";
         info.summary = "keeps the upper bits";
+        info.engines = {{.differs = "of tests"}};
         info.format_version = 2;
         info.options = {integer_option("bits", std::nullopt, 10, 16, "upper bits kept")};
         info.examples = {"test-top:bits=12", "test-top:bits=16 | test-split"};
@@ -114,6 +116,7 @@ struct TestSplit : Entropy {
         StageInfo info;
         info.name = "test-split";
         info.summary = "even and odd bytes apart";
+        info.engines = {{.differs = "of tests"}};
         info.examples = {"fp16 | test-split", "fp16 | test-split | zstd | test-split"};
         return info;
     }

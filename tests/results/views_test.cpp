@@ -101,6 +101,21 @@ TEST_F(ViewsTest, SeveralProcessesGiveTheirMedian) {
     EXPECT_EQ(number(store, "SELECT value FROM v_latest WHERE metric = 'encode_ns'"), 3000);
 }
 
+TEST_F(ViewsTest, ProcessesThatAgreeKeepTheIntervalOfOne) {
+    auto const campaign = store.begin_campaign(plan({raw}, 3), build(), "hw", false);
+    std::vector<Measurement> all;
+    for (int process = 0; process < 3; ++process) {
+        all.push_back(measurement(raw, Status::ok, 0.75, process));
+        all.back().figures.push_back({"kv", "kld_mean", 0.01, 2044, 0.005, 0.02});
+        all.back().figures.push_back({"kv", "ppl", 3.0 + process, 2044, 2.0, 9.0});
+    }
+    store.ingest(campaign, all);
+    EXPECT_EQ(test::text(store, "SELECT concat_ws(' ', value, n, ci_low, ci_high) FROM v_latest WHERE metric = 'kld_mean'"),
+              "0.01 2044 0.005 0.02");
+    EXPECT_EQ(test::text(store, "SELECT concat_ws(' ', value, n, ci_low, ci_high) FROM v_latest WHERE metric = 'ppl'"),
+              "4.0 3");
+}
+
 TEST_F(ViewsTest, OneFailedProcessFailsTheCell) {
     auto const campaign = store.begin_campaign(plan({raw}, 2), build(), "hw", false);
     store.ingest(campaign, {measurement(raw, Status::ok, 0.75, 0), measurement(raw, Status::crash, 0, 1)});

@@ -104,5 +104,33 @@ TEST(WorkloadEntries, AreRefusedWithThePlaceAndWhatIsAccepted) {
                 EndsWith("accepted: model"));
 }
 
+TEST(WorkloadEntries, AreMatchedByTheirOptions) {
+    std::string const all = "[roundtrip, {model: {protocol: [context, inline], passages: [2, 8]}}]";
+    auto const left = [&](std::string const& match) { return options_of(plan_of(all, "exclude: [" + match + "]\n")); };
+    EXPECT_THAT(left("{workload: model}"), ElementsAre("roundtrip{}"));
+    EXPECT_THAT(left("{workload: {model: {passages: 2}}}"),
+                ElementsAre("roundtrip{}", R"(model{"protocol":"context"})", R"(model{"protocol":"inline"})"));
+    EXPECT_THAT(left("{workload: {model: {passages: 8, protocol: context}}}"),
+                ElementsAre("roundtrip{}", R"(model{"passages":2,"protocol":"context"})",
+                            R"(model{"passages":2,"protocol":"inline"})", R"(model{"protocol":"inline"})"))
+        << "a default is matched where a cell leaves it out";
+    EXPECT_THAT(left("{workload: [roundtrip, {model: {protocol: inline}}]}"),
+                ElementsAre(R"(model{"passages":2,"protocol":"context"})", R"(model{"protocol":"context"})"));
+    EXPECT_EQ(plan_of(all, "require: [{workload: {model: {passages: 2}}}]\n").require.size(), 4U);
+    auto const refusal = [&](std::string const& match) {
+        try {
+            left(match);
+        } catch (ConfigError const& error) {
+            return std::string(error.what());
+        }
+        return std::string("not refused");
+    };
+    EXPECT_THAT(refusal("{workload: {model: {passages: none}}}"),
+                HasSubstr("exclude.0.workload.model.passages: expected a whole number from 1 to 100: 'none'"));
+    EXPECT_THAT(refusal("{workload: {model: {queries: 2}}}"), HasSubstr("unknown key: 'queries'"));
+    EXPECT_THAT(refusal("{workload: {model: {passages: 3}}}"), HasSubstr("no such workload in this scenario"));
+    EXPECT_THAT(refusal("{workload: {model: {}, roundtrip: {}}}"), HasSubstr("expected one workload"));
+}
+
 }  // namespace
 }  // namespace kvstone

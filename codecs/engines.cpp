@@ -1,0 +1,113 @@
+#include "codecs/engines.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "codecs/registry.hpp"
+
+namespace kvstone {
+namespace {
+
+/// What codes most of K or of V.
+Rule const& main_rule(Codec const& codec, Component component) {
+    Rule const* found = nullptr;
+    for (auto const& rule : codec.rules())
+        if (!rule.selector.component || rule.selector.component == component) found = &rule;
+    return *found;  // parsing sees to it that the last rule of each takes the rest
+}
+
+bool has_stage(PipelineText const& pipeline, std::string const& name) {
+    return std::ranges::any_of(pipeline, [&](StageText const& stage) { return stage.name == name; });
+}
+
+bool fits(EngineSettings const& settings, StageText const& stage, PipelineText const& pipeline) {
+    return (settings.behind.empty() || has_stage(pipeline, settings.behind)) &&
+           std::ranges::all_of(settings.options, [&](auto const& option) {
+               auto const given = stage.options.find(option.first);
+               return given != stage.options.end() && given->second == option.second;
+           });
+}
+
+/// The settings of a pipeline's quantiser, and what stands around it that they do not speak of.
+struct PipelineSettings {
+    EngineSettings settings;
+    std::vector<std::string> differences;
+};
+
+PipelineSettings settings_of(PipelineText const& pipeline) {
+    PipelineSettings found;
+    for (auto const& stage : pipeline) {
+        auto const& entry = stage_registry().at(stage.name);
+        if (entry.kind != StageKind::quantiser) continue;
+        auto const& cases = entry.info.engines;
+        auto const settings = std::ranges::find_if(cases, [&](auto const& one) { return fits(one, stage, pipeline); });
+        if (settings != cases.end()) found.settings = *settings;
+        found.differences.push_back(fmt::format("{}: {}", stage.name, found.settings.differs));
+    }
+    for (auto const& stage : pipeline) {
+        auto const& entry = stage_registry().at(stage.name);
+        if (entry.kind == StageKind::quantiser || stage.name == found.settings.behind) continue;
+        if (!entry.info.engines.empty())
+            found.differences.push_back(fmt::format("{}: {}", stage.name, entry.info.engines.back().differs));
+    }
+    return found;
+}
+
+/// The first of K's that V has, too.
+std::string common(std::vector<std::string> const& k, std::vector<std::string> const& v) {
+    auto const shared = std::ranges::find_if(k, [&](auto const& one) { return std::ranges::find(v, one) != v.end(); });
+    return shared == k.end() ? std::string() : *shared;
+}
+
+std::string given_as(std::string const& option, std::string const& value) {
+    return value.empty() ? "none" : option + value;
+}
+
+void add_once(std::vector<std::string>& all, std::string text) {
+    if (std::ranges::find(all, text) == all.end()) all.push_back(std::move(text));
+}
+
+}  // namespace
+
+std::string turboquant_serde(std::string const& preset) {
+    return fmt::format(R"(serde {{"type": "turboquant", "preset": "{}"}})", preset);
+}
+
+std::string NearestSettings::text() const {
+    return fmt::format("vLLM: {}; SGLang: {}; LMCache: {}; llama.cpp: {}", vllm, sglang, lmcache, llama_cpp);
+}
+
+NearestSettings nearest_settings(Codec const& codec) {
+    auto const& k_rule = main_rule(codec, Component::k);
+    auto const& v_rule = main_rule(codec, Component::v);
+    auto const k = settings_of(k_rule.pipeline);
+    auto const v = settings_of(v_rule.pipeline);
+    NearestSettings nearest;
+    nearest.vllm = given_as("--kv-cache-dtype ", common(k.settings.vllm, v.settings.vllm));
+    nearest.sglang = given_as("--kv-cache-dtype ", common(k.settings.sglang, v.settings.sglang));
+    nearest.lmcache = given_as("", common(k.settings.lmcache, v.settings.lmcache));
+    auto const& k_types = k.settings.llama_cpp;
+    auto const& v_types = v.settings.llama_cpp;
+    nearest.llama_cpp =
+        k_types.empty() || v_types.empty() ? "none" : fmt::format("-ctk {} -ctv {}", k_types.front(), v_types.front());
+    bool const apart = k_rule.pipeline != v_rule.pipeline;
+    if (apart && nearest.vllm == "none")
+        nearest.differences.emplace_back("K and V are coded apart: vLLM, SGLang and LMCache have one setting for both");
+    for (auto const& difference : k.differences) add_once(nearest.differences, (apart ? "K, " : "") + difference);
+    if (apart)
+        for (auto const& difference : v.differences) add_once(nearest.differences, "V, " + difference);
+    for (auto const& rule : codec.rules()) {
+        if (rule.selector.sink_tokens || rule.selector.window_tokens)
+            add_once(nearest.differences, "sinks and windows: no engine keeps them apart");
+        if (rule.selector.layers || rule.selector.last_layers)
+            add_once(
+                nearest.differences,
+                "layers apart: vLLM has --kv-cache-dtype-skip-layers, LMCache's turboquant skips its first and last 2, "
+                "the others code all alike");
+        if (rule.selector.heads) add_once(nearest.differences, "heads apart: no engine has that");
+    }
+    return nearest;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,130 @@
+// `kvstone choose`: the codec for a model, a context and a bound on what the model may lose.
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "harness/cli/choice.hpp"
+#include "harness/cli/cli.hpp"
+#include "harness/sources/builtin.hpp"
+#include "scenarios/content_hash.hpp"
+#include "scenarios/yaml_reader.hpp"
+
+namespace kvstone {
+namespace {
+
+struct ChooseOptions {
+    std::string model;
+    std::string context;
+    double max_kld = 0;
+    std::string memory;
+    std::string protocol;
+};
+
+/// A scalar of the command line, to be read as scenarios' are.
+YamlValue scalar(std::string const& option, std::string const& text) {
+    YamlValue value;
+    value.kind = YamlValue::Kind::scalar;
+    value.text = text;
+    value.path = option;
+    return value;
+}
+
+Question question_of(ChooseOptions const& options) {
+    Question question;
+    question.model = options.model;
+    if (auto const builtin = options.model == "tiny" ? builtin_path("tiny") : std::string(); !builtin.empty())
+        question.gguf = builtin;
+    else if (std::filesystem::is_regular_file(options.model))
+        question.gguf = options.model;
+    else if (options.model.ends_with(".gguf") || options.model.find('/') != std::string::npos)
+        throw ConfigError("there is no such model file", options.model);
+    auto const context = scalar("--context", options.context);
+    question.context = tokens_of(context);
+    if (question.context == 0) refuse(context, "expected a number of tokens", {"512", "32k"});
+    if (!(options.max_kld >= 0))
+        throw ConfigError("--max-kld: expected nats, 0 or more", fmt::format("{}", options.max_kld));
+    question.max_kld = options.max_kld;
+    if (!options.memory.empty()) question.memory_bytes = bytes_of(scalar("--memory", options.memory));
+    return question;
+}
+
+/// What has to be run for an answer, as a command.
+std::string command_for(Question const& question, CacheShape const* shape, std::string const& database) {
+    auto context = question.context;
+    if (shape != nullptr && shape->trained_tokens != 0) context = std::min(context, shape->trained_tokens / 2);
+    auto command = fmt::format("kvstone run model-quality --db {} --set 'grid.context=[{}]'", database, context);
+    if (question.model != "tiny")
+        command += fmt::format(" --set sources.0.model.gguf={} --set sources.0.model.text=FILE",
+                               question.gguf.empty() ? "FILE.gguf" : std::filesystem::absolute(question.gguf).string());
+    return command;
+}
+
+ExitCode lacking(CommandLine const& line, Question const& question, CacheShape const* shape, std::string const& what) {
+    auto const command = command_for(question, shape, line.database);
+    if (line.json)
+        std::cout << Json{{"model", question.model}, {"chosen", nullptr}, {"lacking", what}, {"run", command}}.dump(2)
+                  << '\n';
+    else
+        fmt::print("{}. Measure first:\n  {}\n", what, command);
+    return exit_missing_cells;
+}
+
+/// As the rows of the database have it.
+CacheShape stored_shape(std::vector<Candidate> const& all) {
+    for (auto const& one : all)
+        if (one.layers != 0) return {one.layers, one.heads, one.k_dim, one.v_dim, 0};
+    throw ConfigError("these rows do not say what the model's cache holds: give the GGUF file as --model");
+}
+
+ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
+    auto const question = question_of(options);
+    std::optional<CacheShape> shape;
+    if (!question.gguf.empty()) shape = cache_shape_of(question.gguf);
+    auto const* const known_shape = shape ? &*shape : nullptr;
+    if (!std::filesystem::exists(line.database))
+        return lacking(line, question, known_shape, fmt::format("There is no database {}", line.database));
+    auto const store = Store::open_read_only(line.database);
+    auto const all =
+        candidates(store, question.gguf.empty() ? std::string() : content_hash(question.gguf), question.model);
+    if (all.empty() && question.gguf.empty())
+        throw ConfigError("neither a GGUF file nor a model that the database has measured", question.model,
+                          measured_models(store));
+    auto const comparable_ones = comparable(all, options.protocol, question.context);
+    if (std::ranges::none_of(comparable_ones, [](auto const& one) { return one.left_out.empty(); })) {
+        std::vector<std::string> names;
+        for (auto const& one : comparable_ones) names.push_back(fmt::format("{}: {}", one.codec_name, one.left_out));
+        return lacking(line, question, known_shape,
+                       fmt::format("{} has no KLD of {}{}{}", line.database, question.model,
+                                   options.protocol.empty() ? "" : " with protocol " + options.protocol,
+                                   names.empty() ? "" : fmt::format(" to go by ({})", fmt::join(names, ", "))));
+    }
+    auto const choice = choose(question, shape ? *shape : stored_shape(all), comparable_ones);
+    std::cout << (line.json ? choice_json(choice).dump(2) + "\n" : choice_text(choice));
+    return choice.chosen() != nullptr ? exit_pass : exit_inconclusive;
+}
+
+}  // namespace
+
+void add_choose(CommandLine& line) {
+    auto options = std::make_shared<ChooseOptions>();
+    auto* command = line.verb("choose",
+                              "The codec for a model and a context whose mean KLD stays below a bound: its "
+                              "bytes, how sure that is, and the nearest settings of engines");
+    command->add_option("--model", options->model, "tiny, a GGUF file, or what the database calls the model")
+        ->required();
+    command->add_option("--context", options->context, "Tokens of a sequence: 8192, 32k")->required();
+    command
+        ->add_option("--max-kld", options->max_kld,
+                     "Mean KLD that the model may lose, nat; its interval has to be below")
+        ->required();
+    command->add_option("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
+    command->add_option("--protocol", options->protocol, "context, inline or decode; else decode where it was measured")
+        ->check(CLI::IsMember({"context", "inline", "decode"}));
+    command->callback([&line, options] { line.action = [&line, options] { return choose_codec(line, *options); }; });
+}
+
+}  // namespace kvstone

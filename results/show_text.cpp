@@ -1,0 +1,64 @@
+#include "results/show_text.hpp"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "results/text.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+
+std::string formatted(Notation notation, double value) {
+    switch (notation) {
+        case Notation::decimals:
+            return fmt::format("{:.6f}", value);
+        case Notation::error:
+            return value == 0 ? "0" : fmt::format("{:.2e}", value);
+        case Notation::ratio:
+            break;
+    }
+    return std::abs(value) < 100 ? fmt::format("{:.3f}", value) : fmt::format("{:.1f}", value);
+}
+
+std::string text(QueryValue const& value) {
+    if (auto const* string = std::get_if<std::string>(&value)) return *string;
+    if (auto const* integer = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *integer);
+    return {};
+}
+
+std::string codec_cell(std::string const& name, std::size_t width) {
+    auto const own = display_width(name);
+    // A longer name keeps its line to itself: cutting it could make two codecs look the same.
+    return name + (own > width ? "\n" + std::string(width, ' ') : std::string(width - own, ' '));
+}
+
+std::string title_sql(std::string_view options) {
+    return fmt::format(
+        "workload || coalesce(' ' || {}, '') || '  ' || source_name || iif(context > 0, '  ' || context || ' tokens', "
+        "'') || iif(batch > 1, '  batch ' || batch, '') || iif(page <> 16, '  pages of ' || page, '') || '  ' || "
+        "backend || iif(threads > 0, '  ' || threads || ' threads', '')",
+        options);
+}
+
+std::string campaign_meant(Store const& store, std::string const& given) {
+    if (given.empty()) {
+        auto const newest = query(store, "SELECT campaign FROM v_newest");
+        if (newest.rows.empty()) throw ConfigError("the database has no campaign yet");
+        return text(newest.rows[0][0]);
+    }
+    auto const found = query(store, "SELECT uid FROM campaign WHERE substr(uid, 1, length(?1)) = ?1", {given});
+    if (found.rows.empty()) throw ConfigError("no campaign has this id", given);
+    if (found.rows.size() > 1) throw ConfigError("more than one campaign has an id that starts so", given);
+    return text(found.rows[0][0]);
+}
+
+bool has_view(Store const& store, std::string const& name) {
+    return !query(store,
+                  "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ?1 UNION ALL SELECT 1 FROM "
+                  "sqlite_temp_schema WHERE type = 'view' AND name = ?1",
+                  {name})
+                .rows.empty();
+}
+
+}  // namespace kvstone

@@ -1,0 +1,157 @@
+// `kvstone choose` on databases whose answer is known, and once from the model to the answer.
+
+#include <gmock/gmock.h>
+
+#include "tests/harness/cli/program.hpp"
+#include "tests/results/pareto_fixture.hpp"
+
+namespace kvstone {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+class ChooseTest : public ProgramTest {
+  protected:
+    /// Rows of a model that the database calls "demo": 2 layers of 4 KV heads of 32 and 64 values.
+    void store(std::vector<std::pair<std::string, test::ModelFigures>> const& rows, std::uint64_t context = 1024) const {
+        auto store = Store::open(path("kvstone.db").string());
+        std::vector<Cell> cells;
+        std::vector<Measurement> measurements;
+        for (auto const& [codec, figures] : rows) {
+            cells.push_back(test::model_cell(codec, context));
+            cells.back().source_name = "demo";
+            measurements.push_back(test::model_measurement(cells.back(), figures));
+            for (auto const& [component, metric, value] :
+                 {std::tuple{"kv", "passages", 12.0}, {"k", "cache_layers", 2.0}, {"k", "cache_heads", 4.0},
+                  {"k", "cache_head_dim", 32.0}, {"v", "cache_head_dim", 64.0}})
+                measurements.back().figures.push_back({component, metric, value, 1, {}, {}});
+        }
+        store.ingest(store.begin_campaign(test::plan(cells), test::build(), "hw", false), measurements);
+    }
+    json chosen(std::string const& more, int code = 0) const {
+        auto const ended = kvstone("choose --json --model demo " + more);
+        EXPECT_EQ(ended.code, code) << ended.err << ended.out;
+        return json::parse(ended.out);
+    }
+};
+
+test::ModelFigures kld(double low, double value, double high, double read = 1) {
+    return {.kld = value, .kld_low = low, .kld_high = high, .read = read};
+}
+
+TEST_F(ChooseTest, TakesTheSmallestWhoseWholeIntervalIsBelow) {
+    store({{"fp16", kld(0, 0, 0)},
+           {"q8_0", kld(0.001, 0.002, 0.003)},
+           {"q4_0", kld(0.005, 0.008, 0.0101)},
+           {"int:bits=2,axis=token", kld(0, 0, 0, 0.2)}});
+    auto const answer = chosen("--context 1k --max-kld 0.01 --memory '1 GiB'");
+    auto const& codec = answer["chosen"];
+    EXPECT_EQ(codec["codec"], "q8_0") << "q4_0 meets it by value alone, int by not being read";
+    // 2 layers x 4 heads x 1024 tokens of 32 or 64 values, blocks of 32 in 34 bytes, and a container's header.
+    auto const vectors = 2.0 * 4 * 1024;
+    EXPECT_NEAR(codec["k_bytes"].get<double>(), vectors * 34, 200);
+    EXPECT_NEAR(codec["v_bytes"].get<double>(), vectors * 68, 200);
+    EXPECT_EQ(codec["bytes"].get<std::uint64_t>(),
+              codec["k_bytes"].get<std::uint64_t>() + codec["v_bytes"].get<std::uint64_t>());
+    EXPECT_EQ(answer["fp16_bytes"], 2 * 2 * 4 * 1024 * (32 + 64));
+    auto const gibibyte = std::uint64_t{1} << 30;
+    EXPECT_EQ(codec["sequences"], gibibyte / codec["bytes"].get<std::uint64_t>());
+    EXPECT_EQ(codec["fp16_sequences"], gibibyte / answer["fp16_bytes"].get<std::uint64_t>());
+    EXPECT_EQ(answer["extrapolated"], false);
+    EXPECT_EQ(answer["measured"]["passages"], 12);
+    EXPECT_EQ(answer["engines"]["llama_cpp"], "-ctk q8_0 -ctv q8_0");
+    EXPECT_EQ(chosen("--context 1k --max-kld 0.0101")["chosen"]["codec"], "q4_0");
+    auto const text = kvstone("choose --model demo --context 1k --max-kld 0.01").out;
+    EXPECT_THAT(text, HasSubstr("KLD        0.002 nat, 95% 0.001..0.003 <= 0.01\n"));
+    EXPECT_THAT(text, HasSubstr("measured   protocol decode, 12 passages, 2044 scored tokens, contexts of 1024 tokens\n"));
+    EXPECT_THAT(text, HasSubstr("1.88 sequences where an fp16 cache holds one"));
+    EXPECT_THAT(text, HasSubstr("not_engaged\n"));
+    EXPECT_THAT(text, Not(HasSubstr("EXTRAPOLATED")));
+}
+
+TEST_F(ChooseTest, BytesAreOfTheContextAskedForAndALongerOneIsSaidLoudly) {
+    // Most of 256 tokens is window: fewer bits per value than q8_0 from some length on alone.
+    store({{"q8_0", kld(0, 0.001, 0.002)}, {"window(128){fp16} rest{q4_0}", kld(0, 0.001, 0.002)}}, 256);
+    EXPECT_EQ(chosen("--context 256 --max-kld 0.01")["chosen"]["codec"], "q8_0");
+    auto const far = chosen("--context 32k --max-kld 0.01");
+    EXPECT_EQ(far["chosen"]["codec"], "window(128){fp16} rest{q4_0}");
+    EXPECT_LT(far["chosen"]["bits_per_value"], 4.6);
+    EXPECT_EQ(far["extrapolated"], true);
+    EXPECT_THAT(kvstone("choose --model demo --context 32k --max-kld 0.01").out,
+                HasSubstr("EXTRAPOLATED: the KLD was measured with contexts of 256 tokens, not 32768"));
+}
+
+TEST_F(ChooseTest, SaysWhenNoneMeetsTheBoundAndWhatHasToBeMeasured) {
+    auto const nothing = kvstone("choose --model tiny --context 512 --max-kld 0.01");
+    EXPECT_EQ(nothing.code, 5) << nothing.err;
+    EXPECT_THAT(nothing.out, HasSubstr("There is no database kvstone.db. Measure first:\n  kvstone run model-quality --db "
+                                       "kvstone.db --set 'grid.context=[512]'\n"));
+    EXPECT_FALSE(std::filesystem::exists(path("kvstone.db")));
+    store({{"q4_0", kld(0.005, 0.008, 0.0101)}, {"layers(7){fp16} rest{q4_0}", kld(0, 0, 0)}});
+    auto const none = kvstone("choose --model demo --context 1k --max-kld 0.01");
+    EXPECT_EQ(none.code, 3);
+    EXPECT_THAT(none.out, HasSubstr("No codec of 2 has a mean KLD of 0.01 nat or less"));
+    EXPECT_THAT(none.out, HasSubstr("the codec names layers that the tensor does not have"));
+    EXPECT_EQ(chosen("--context 1k --max-kld 0.01", 3)["chosen"], nullptr);
+    auto const other_protocol = kvstone("choose --model demo --context 1k --max-kld 0.01 --protocol inline");
+    EXPECT_EQ(other_protocol.code, 5);
+    EXPECT_THAT(other_protocol.out, HasSubstr("kvstone.db has no KLD of demo with protocol inline. Measure first"));
+    auto const tiny = kvstone("choose --model tiny --context 100k --max-kld 0.01");
+    EXPECT_EQ(tiny.code, 5) << tiny.err;
+    EXPECT_THAT(tiny.out, Not(HasSubstr("102400"))) << "no longer than the model can read";
+}
+
+TEST_F(ChooseTest, RefusesWhatItCannotAnswer) {
+    store({{"q8_0", kld(0.001, 0.002, 0.003)}});
+    auto const refused = [&](std::string const& arguments, std::string const& message) {
+        auto const ended = kvstone("choose " + arguments);
+        EXPECT_EQ(ended.code, 2) << arguments << ended.out;
+        EXPECT_THAT(ended.err, HasSubstr(message)) << arguments;
+    };
+    refused("--model dmo --context 1k --max-kld 0.01",
+            "neither a GGUF file nor a model that the database has measured: 'dmo'; accepted: demo (did you mean 'demo'?)");
+    refused("--model none.gguf --context 1k --max-kld 0.01", "there is no such model file: 'none.gguf'");
+    refused("--model demo --context all --max-kld 0.01", "--context: expected a number of tokens");
+    refused("--model demo --context many --max-kld 0.01", "--context");
+    refused("--model demo --context 1k --max-kld -1", "--max-kld: expected nats, 0 or more: '-1'");
+    refused("--model demo --context 1k --max-kld nan", "--max-kld: expected nats, 0 or more: 'nan'");
+    refused("--model demo --context 1k --max-kld 1 --memory '3 parsecs'", "--memory");
+    write("broken.gguf", "GGUF and nothing behind it");
+    refused("--model broken.gguf --context 1k --max-kld 0.01", "broken.gguf");
+    write("kvstone.db", "no database");
+    refused("--model demo --context 1k --max-kld 0.01", "kvstone.db");
+}
+
+TEST_F(ChooseTest, AnswersForTheShippedModel) {
+    write("s.yaml",
+          "kvstone: 1\nname: small\nsources: [{name: shipped, model: {gguf: tiny, text: builtin}}]\n"
+          "grid: {context: [96], codec: [raw, q8_0, 'int:bits=2,axis=token']}\n"
+          "workloads: [model: {protocol: context, passages: 3, continuation: 16}]\nmeasure: {timing: off}\n");
+    auto const ended = kvstone("run s.yaml");
+    if (ended.out.find("made without libllama") != std::string::npos) GTEST_SKIP() << "this build reads no models";
+    ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
+    auto const pareto = kvstone("show --pareto");
+    EXPECT_EQ(pareto.code, 0);
+    EXPECT_THAT(pareto.out, HasSubstr("q8_0"));
+    EXPECT_EQ(json::parse(kvstone("show --pareto --json").out).size(), 3U);
+    auto const best = json::parse(kvstone("show --best 'kld_mean < 0.001' --json").out);
+    EXPECT_EQ(best[0]["codec_name"], "q8_0") << best;
+    EXPECT_EQ(kvstone("show --best 'kld_men < 1'").code, 2);
+    auto const chosen = kvstone("choose --model tiny --context 96 --max-kld 0.001 --json");
+    ASSERT_EQ(chosen.code, 0) << chosen.err << chosen.out;
+    auto const answer = json::parse(chosen.out);
+    EXPECT_EQ(answer["chosen"]["codec"], "q8_0");
+    EXPECT_EQ(answer["measured"]["passages"], 3);
+    // The bytes of the binding are those that the run has stored, plain elements being twice as wide there: none here.
+    auto const stored = rows("select value / 3 as bytes from v_latest where codec = 'q8_0' and component = 'kv' and metric = "
+                             "'stored_bytes'");
+    EXPECT_EQ(stored[0]["bytes"].get<double>(), answer["chosen"]["bytes"].get<double>());
+    // The name alone knows the model's shape, too.
+    auto const by_name = kvstone("choose --model shipped --context 96 --max-kld 0.001 --json");
+    EXPECT_EQ(json::parse(by_name.out)["shape"], answer["shape"]);
+}
+
+}  // namespace
+}  // namespace kvstone

@@ -1,0 +1,126 @@
+// What constraints say, and which codec meets them with the fewest bits.
+
+#include "results/best.hpp"
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+
+#include "scenarios/errors.hpp"
+#include "tests/results/pareto_fixture.hpp"
+
+namespace kvstone {
+namespace {
+
+using test::expect_error;
+using test::model_cell;
+using test::model_measurement;
+using testing::HasSubstr;
+
+TEST(ConstraintTest, IsReadAsItIsWritten) {
+    auto const all =
+        parse_constraints(" kld_mean<0.01 and decode_tokens_per_s >= 1e2 token/s and ppl_delta_percent <= 5%");
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_EQ(all[0].text(), "kld_mean < 0.01 nat");
+    EXPECT_EQ(all[1].text(), "decode_tokens_per_s >= 100 token/s");
+    EXPECT_EQ(all[2].text(), "ppl_delta_percent <= 5 %");
+    EXPECT_FALSE(all[0].holds_for(0.01));
+    EXPECT_TRUE(all[0].holds_for(0.0099));
+    EXPECT_TRUE(all[1].holds_for(100));
+    EXPECT_FALSE(all[1].holds_for(99.9));
+}
+
+TEST(ConstraintTest, RefusesWhatItCannotMean) {
+    auto const refused = [](std::string const& text, std::string const& message) {
+        expect_error<ConfigError>([&] { parse_constraints(text); }, message);
+    };
+    refused("kld_men < 0.01",
+            "no metric has this name; `kvstone list metrics` has them all: 'kld_men'; accepted: kld_mean");
+    refused("", "expected a metric before ''");
+    refused("< 3", "expected a metric before '< 3'");
+    refused("kld_mean 0.01", "kld_mean has to be compared: '0.01'; accepted: <, <=, >, >=");
+    refused("kld_mean = 0.01", "'='; accepted: <, <=, >, >=");
+    refused("kld_mean < small", "kld_mean has to be compared with a number: 'small'");
+    refused("kld_mean < nan", "kld_mean has to be compared with a number: 'nan'");
+    refused("kld_mean < 1 bit", "kld_mean has another unit: 'bit'; accepted: nat");
+    refused("top1_agreement > 0.9 %", "top1_agreement has another unit: '%'; accepted: none");
+    refused("kld_mean < 1 nat or ppl < 3", "constraints are joined by 'and': 'or'");
+    refused("kld_mean < 1 and", "expected a metric before ''");
+}
+
+TEST(ConstraintTest, JudgesTheEndThatCounts) {
+    Constraint const below{"kld_mean", true, true, 0.01};
+    Constraint const above{"decode_tokens_per_s", false, true, 100};
+    EXPECT_EQ(below.judged_end({0.005, 0.001, 0.02}), 0.02);
+    EXPECT_EQ(above.judged_end({105, 90, 120}), 90);
+    EXPECT_EQ(below.judged_end({0.005, {}, {}}), std::nullopt) << "nothing says how sure it is";
+    EXPECT_EQ((Constraint{"bits_per_value", true, true, 5}.judged_end({4, {}, {}})), 4) << "deterministic";
+}
+
+struct BestTest : testing::Test {
+    test::Folder folder;
+    Store store = Store::open(folder.file());
+    std::string campaign;
+
+    void add(std::vector<std::pair<std::string, test::ModelFigures>> const& rows, bool failing = false) {
+        std::vector<Cell> cells;
+        std::vector<Measurement> measurements;
+        for (auto const& [codec, figures] : rows) {
+            cells.push_back(model_cell(codec));
+            measurements.push_back(model_measurement(cells.back(), figures));
+        }
+        if (failing) {
+            cells.push_back(model_cell("failing"));
+            measurements.push_back(test::measurement(cells.back(), Status::verify_failed));
+        }
+        campaign = store.begin_campaign(test::plan(cells), test::build(), "hw", false).id;
+        store.ingest(store.begin_campaign(test::plan(cells), test::build(), "hw", false), measurements);
+    }
+    std::string shown(std::string const& constraints) {
+        std::ostringstream out;
+        show_best(store, out, parse_constraints(constraints), {});
+        return out.str();
+    }
+};
+
+TEST_F(BestTest, TheFewestBitsWhoseWholeIntervalMeetsIt) {
+    add({{"large", {.bits = 8, .kld = 0.001, .kld_low = 0.0005, .kld_high = 0.002}},
+         {"small", {.bits = 4, .kld = 0.004, .kld_low = 0.002, .kld_high = 0.0099}},
+         {"crossing", {.bits = 3, .kld = 0.004, .kld_low = 0.002, .kld_high = 0.0101}},
+         {"bypass", {.bits = 2, .kld = 0, .kld_low = 0, .kld_high = 0, .read = 0.3}}},
+        true);
+    auto const text = shown("kld_mean < 0.01");
+    EXPECT_THAT(text, HasSubstr("\nsmall: 4.000 bits per value, kld_mean 0.004 (0.002..0.0099)\nAlso: large (8.000)\n"))
+        << "'crossing' has fewer bits and meets it by value, 'bypass' was not read through the codec";
+    EXPECT_THAT(text, HasSubstr("Left out: 1 not_engaged (bypass), 1 verify_failed (failing)\n"));
+    EXPECT_THAT(shown("kld_mean < 0.0102"), HasSubstr("\ncrossing: 3.000 bits"));
+    EXPECT_THAT(shown("kld_mean < 0.01 and bits_per_value > 5"), HasSubstr("\nlarge: 8.000 bits"));
+    auto const rows = best_rows(store, parse_constraints("kld_mean < 0.01"), "");
+    ASSERT_EQ(rows.rows.size(), 3U);
+    EXPECT_EQ(std::get<std::string>(rows.rows[0][1]), "small");
+    EXPECT_EQ(std::get<std::int64_t>(rows.rows[0][5]), 1);
+    EXPECT_EQ(std::get<std::int64_t>(rows.rows[1][5]), 0);
+    EXPECT_EQ(std::get<std::int64_t>(rows.rows[2][4]), 0);
+}
+
+TEST_F(BestTest, WhereNoneMeetsItTheNearestIsNamed) {
+    add({{"far", {.bits = 4, .kld = 0.5, .kld_low = 0.4, .kld_high = 0.6}},
+         {"near", {.bits = 8, .kld = 0.02, .kld_low = 0.01, .kld_high = 0.03}}});
+    EXPECT_THAT(shown("kld_mean < 0.01"),
+                HasSubstr("\nNone. Nearest came near: 8.000 bits per value, kld_mean 0.02 (0.01..0.03)\n"));
+    EXPECT_THAT(shown("hit_rate > 0.5"), HasSubstr("\nNo cell that is ok has such a figure.\n"));
+    EXPECT_THAT(shown("kld_mean < 1 and compressed_read_fraction > 0.5"),
+                HasSubstr("compressed_read_fraction 1 (no interval: nothing says how sure it is)"));
+}
+
+TEST_F(BestTest, OfKAndVApartBothHaveToMeetIt) {
+    auto const cell = test::cell("int8");
+    auto measured = test::measurement(cell, Status::ok, 0.99);
+    measured.figures.push_back({"kv", "bits_per_value", 8.0, 1, {}, {}});
+    store.ingest(store.begin_campaign(test::plan({cell}), test::build(), "hw", false), {measured});
+    EXPECT_THAT(shown("cosine > 0.4"), HasSubstr("\nint8: 8.000 bits"));
+    EXPECT_THAT(shown("cosine > 0.9"), HasSubstr("\nNone. Nearest came int8: 8.000 bits per value, cosine 0.5"));
+}
+
+}  // namespace
+}  // namespace kvstone

@@ -1,0 +1,198 @@
+// Which codecs no other beats, on rows whose answer is known.
+
+#include "results/pareto.hpp"
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+
+#include "results/schema.hpp"
+#include "scenarios/errors.hpp"
+#include "tests/results/pareto_fixture.hpp"
+
+namespace kvstone {
+namespace {
+
+using test::model_cell;
+using test::model_measurement;
+using test::ModelFigures;
+using testing::HasSubstr;
+using testing::Not;
+
+struct ParetoTest : testing::Test {
+    test::Folder folder;
+    Store store = Store::open(folder.file());
+    std::vector<Cell> cells;
+    std::vector<Measurement> measurements;
+
+    void add(Cell const& cell, ModelFigures const& figures) {
+        cells.push_back(cell);
+        measurements.push_back(model_measurement(cell, figures));
+    }
+    void add(std::string const& codec, ModelFigures const& figures) { add(model_cell(codec), figures); }
+    void store_all() {
+        store.ingest(store.begin_campaign(test::plan(cells), test::build(), "hw", false), measurements);
+    }
+    std::string front() {
+        return test::text(
+            store,
+            "SELECT coalesce(group_concat(codec, ' '), '') FROM (SELECT codec FROM v_pareto WHERE on_front "
+            "ORDER BY position)");
+    }
+    std::string of(std::string const& codec) {
+        return test::text(store,
+                          "SELECT concat_ws('|', left_out, 'by ' || beaten_by, 'rival ' || rival) FROM v_pareto "
+                          "WHERE codec = '" +
+                              codec + "'");
+    }
+    /// The front as a view finds it in which `part` reads otherwise.
+    std::string front_where(std::string const& part, std::string const& otherwise) {
+        std::string sql(pareto_view());
+        auto const at = sql.find(part);
+        EXPECT_NE(at, std::string::npos) << part;
+        sql.replace(at, part.size(), otherwise);
+        sql.replace(sql.find("CREATE VIEW"), std::string_view("CREATE VIEW").size(), "CREATE TEMP VIEW");
+        execute(store.connection(), sql);
+        auto const found = front();
+        execute(store.connection(), "DROP VIEW temp.v_pareto");
+        return found;
+    }
+    std::string shown() {
+        std::ostringstream out;
+        show_pareto(store, out, {});
+        return out.str();
+    }
+};
+
+TEST_F(ParetoTest, AWorseCodecIsBeatenAndTradesAreKept) {
+    add("good", {.bits = 4, .kld = 0.01, .speed = 100});
+    add("worse",
+        {.bits = 5, .kld = 0.02, .kld_low = 0.02, .kld_high = 0.02, .speed = 90, .speed_low = 90, .speed_high = 90});
+    add("small", {.bits = 3, .kld = 0.5, .kld_low = 0.5, .kld_high = 0.5, .speed = 100});
+    add("fast",
+        {.bits = 6, .kld = 0.02, .kld_low = 0.02, .kld_high = 0.02, .speed = 900, .speed_low = 900, .speed_high = 900});
+    store_all();
+    EXPECT_EQ(front(), "good small fast");
+    EXPECT_EQ(of("worse"), "by good");
+    EXPECT_EQ(front_where("max(bits, error, speed) > 0", "max(bits, error, speed) > 1"), "good worse small fast");
+    EXPECT_NE(front_where("(a.bits < b.bits) - (a.bits > b.bits)", "0"), "good small fast");
+    EXPECT_NE(front_where("CASE WHEN a.speed IS b.speed THEN 0", "CASE WHEN 1 THEN 0"), "good small fast");
+}
+
+TEST_F(ParetoTest, EqualsAreBothKept) {
+    add("one", {});
+    add("two", {});
+    store_all();
+    EXPECT_EQ(front(), "one two");
+    EXPECT_EQ(of("one") + of("two"), "");
+    EXPECT_EQ(front_where("max(bits, error, speed) > 0", "max(bits, error, speed) >= 0"), "");
+}
+
+TEST_F(ParetoTest, NothingIsBeatenWithinTheIntervals) {
+    add("sure", {.bits = 4, .kld = 0.010, .kld_low = 0.008, .kld_high = 0.012});
+    add("unsure", {.bits = 5, .kld = 0.013, .kld_low = 0.011, .kld_high = 0.015});
+    add("apart", {.bits = 5, .kld = 0.014, .kld_low = 0.0121, .kld_high = 0.016});
+    add("slow", {.bits = 5,
+                 .kld = 0.014,
+                 .kld_low = 0.013,
+                 .kld_high = 0.016,
+                 .speed = 99,
+                 .speed_low = 90,
+                 .speed_high = 101});
+    store_all();
+    EXPECT_EQ(front(), "sure unsure slow");
+    EXPECT_EQ(of("unsure"), "rival sure") << "worse in bits and by value, and yet it might be the better one";
+    EXPECT_EQ(of("apart"), "by sure");
+    EXPECT_EQ(of("slow"), "rival sure") << "speeds within the intervals decide nothing either";
+    EXPECT_EQ(front_where("coalesce(a.error_high, a.error) < coalesce(b.error_low, b.error)", "a.error < b.error"),
+              "sure slow")
+        << "a view that looks at values alone is told apart";
+    EXPECT_EQ(front_where("coalesce(a.speed_low, a.speed) > coalesce(b.speed_high, b.speed)", "a.speed > b.speed"),
+              "sure unsure");
+    EXPECT_THAT(shown(), HasSubstr("within the intervals of sure\n"));
+    EXPECT_THAT(shown(), HasSubstr("\nBeaten: apart by sure\n"));
+}
+
+TEST_F(ParetoTest, WhatWasNotReadThroughTheCodecNeitherBeatsNorStands) {
+    add("engaged", {.bits = 4, .kld = 0.01, .read = 0.5});
+    add("bypass", {.bits = 2, .kld = 0, .kld_low = 0, .kld_high = 0, .read = 0.4999});
+    add("crashed", {});
+    add("later", {});
+    measurements[2] = test::measurement(cells[2], Status::crash);
+    measurements.pop_back();
+    store_all();
+    EXPECT_EQ(front(), "engaged");
+    EXPECT_EQ(of("bypass"), "not_engaged");
+    EXPECT_EQ(of("crashed") + " " + of("later"), "crash missing");
+    EXPECT_EQ(front_where("WHEN read_fraction < 0.5 THEN 'not_engaged'", ""), "bypass");
+    EXPECT_EQ(front_where("WHERE a.left_out IS NULL AND b.left_out IS NULL", "WHERE b.left_out IS NULL"), "");
+    EXPECT_THAT(shown(), HasSubstr("\nLeft out: 1 crash (crashed), 1 missing (later), 1 not_engaged (bypass)\n"));
+}
+
+TEST_F(ParetoTest, OnlyPeersAreCompared) {
+    add(model_cell("good", 1024, "decode"), {.bits = 4});
+    add(model_cell("worse", 1024, "context"), {.bits = 5});
+    add(model_cell("worse", 2048, "decode"), {.bits = 5});
+    auto other_text = model_cell("worse");
+    other_text.id = "0000other0000000";
+    other_text.source["text_sha256"] = "cc33";
+    add(other_text, {.bits = 5});
+    store_all();
+    EXPECT_EQ(front(), "good worse worse worse");
+    EXPECT_THAT(shown(), HasSubstr("model {\"protocol\":\"context\"}  tiny  1024 tokens  openmp\n"));
+}
+
+TEST_F(ParetoTest, TensorErrorsTakeThePlaceOfKldAndTheOutputSaysSo) {
+    auto const figures = [](Cell const& cell, double bits, double k_nmse, double v_nmse, std::optional<double> speed) {
+        auto m = test::measurement(cell);
+        m.figures = {{"kv", "bits_per_value", bits, 1, {}, {}},
+                     {"k", "nmse", k_nmse, 1, {}, {}},
+                     {"v", "nmse", v_nmse, 1, {}, {}},
+                     {"kv", "nmse", 0.0, 1, {}, {}}};
+        if (speed) m.figures.push_back({"kv", "decode_gb_per_s", *speed, 9, *speed, *speed});
+        return m;
+    };
+    cells = {test::cell("a"), test::cell("b"), test::cell("c", 64), test::cell("d", 64)};
+    measurements = {figures(cells[0], 4, 0.1, 0.01, 5), figures(cells[1], 4, 0.02, 0.09, 5),
+                    figures(cells[2], 4, 0.1, 0.01, {}), figures(cells[3], 5, 0.1, 0.01, {})};
+    store_all();
+    EXPECT_EQ(front(), "b c") << "the worse of K and V counts";
+    EXPECT_THAT(shown(), HasSubstr("No KLD here: the error is nmse, the worse of K's and V's.\n"));
+    EXPECT_THAT(shown(), HasSubstr("Nothing was timed: bits and error alone are compared.\n"));
+    auto attention = test::measurement(cells[0]);
+    attention.finished_utc = "2026-01-05T00:00:00.000Z";
+    attention.figures = {{"kv", "bits_per_value", 4.0, 1, {}, {}}, {"kv", "attention_kl", 0.1, 1, {}, {}}};
+    measurements = {attention};
+    store_all();
+    EXPECT_THAT(shown(), HasSubstr("No KLD here: the error is attention_kl.\n"));
+}
+
+TEST_F(ParetoTest, OfASingleTensorItsOwnFiguresCount) {
+    cells = {test::cell("a")};
+    measurements = {test::measurement(cells[0])};
+    measurements[0].figures = {{"v", "bits_per_value", 4.0, 1, {}, {}}, {"v", "nmse", 0.1, 1, {}, {}}};
+    store_all();
+    EXPECT_EQ(front(), "a");
+}
+
+TEST_F(ParetoTest, AFileWithViewsOfAnotherBuildIsReadWithOurs) {
+    add("good", {});
+    store_all();
+    execute(store.connection(), "DROP VIEW v_pareto; CREATE VIEW v_pareto AS SELECT 1 AS one");
+    store = Store::open(folder.file("other.db"));
+    {
+        auto const reader = Store::open_read_only(folder.file());
+        EXPECT_EQ(test::text(reader, "SELECT group_concat(codec) FROM v_pareto WHERE on_front"), "good");
+        EXPECT_EQ(test::number(reader, "SELECT count(*) FROM main.v_pareto"), 1) << "the file itself is as it was";
+    }
+    store = Store::open(folder.file());
+    EXPECT_EQ(test::text(store, "SELECT group_concat(codec) FROM main.v_pareto WHERE on_front"), "good");
+    execute(store.connection(), "DROP VIEW v_pareto; PRAGMA user_version = 3");
+    auto const older = Store::open_read_only(folder.file());
+    std::ostringstream out;
+    test::expect_error<ConfigError>([&] { show_pareto(older, out, {}); }, "the database is of an older schema");
+    EXPECT_EQ(out.str(), "");
+}
+
+}  // namespace
+}  // namespace kvstone
