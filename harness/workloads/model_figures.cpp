@@ -172,17 +172,21 @@ void add_greedy_figures(std::vector<PassageScores> const& passages, Measurement&
     add("exact_match", [](GreedyPair const& pair) { return pair.baseline == pair.tokens ? 1.0 : 0.0; });
 }
 
-void add_cache_figures(std::vector<PassageScores> const& passages, Measurement& measurement) {
-    std::vector<CacheBytes> k, v, both;
-    for (auto const& passage : passages) {
-        k.push_back(passage.k);
-        v.push_back(passage.v);
-        both.push_back(passage.k);
-        both.push_back(passage.v);
-    }
+void add_cache_figures(std::vector<CacheBytes> const& k, std::vector<CacheBytes> const& v, Measurement& measurement) {
+    auto both = k;
+    both.insert(both.end(), v.begin(), v.end());
     add_component("k", k, measurement);
     add_component("v", v, measurement);
     add_component("kv", both, measurement);
+}
+
+void add_cache_figures(std::vector<PassageScores> const& passages, Measurement& measurement) {
+    std::vector<CacheBytes> k, v;
+    for (auto const& passage : passages) {
+        k.push_back(passage.k);
+        v.push_back(passage.v);
+    }
+    add_cache_figures(k, v, measurement);
 }
 
 void add_rate_figures(std::vector<PassageScores> const& passages, Measurement& measurement) {
