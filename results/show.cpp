@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t codec_width = 27;
 
-enum class Notation { decimals, error, ratio };
+enum class Notation { decimals, error, count, ratio };
 
 /// One column of the table: a figure of one component. A table leaves out the columns that none of its codecs has.
 struct Column {
@@ -57,13 +57,13 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"diverges", "kv", "first_divergence_token", Notation::ratio, 8},
                              Column{"exact", "kv", "exact_match", Notation::ratio, 6},
                              Column{"acc", "kv", "acc", Notation::ratio, 6},
-                             Column{"acc +-", "kv", "acc_delta", Notation::ratio, 6},
+                             Column{"acc diff", "kv", "acc_delta", Notation::ratio, 8},
                              Column{"acc norm", "kv", "acc_norm", Notation::ratio, 8},
                              Column{"recall", "kv", "recall_accuracy", Notation::ratio, 6},
-                             Column{"recall +-", "kv", "recall_accuracy_delta", Notation::ratio, 9},
-                             Column{"lost", "kv", "flips_to_wrong", Notation::ratio, 6},
-                             Column{"won", "kv", "flips_to_right", Notation::ratio, 6},
-                             Column{"least", "kv", "minimum_detectable_effect", Notation::ratio, 6},
+                             Column{"rec diff", "kv", "recall_accuracy_delta", Notation::ratio, 8},
+                             Column{"lost", "kv", "flips_to_wrong", Notation::count, 5},
+                             Column{"won", "kv", "flips_to_right", Notation::count, 5},
+                             Column{"least diff", "kv", "minimum_detectable_effect", Notation::ratio, 10},
                              Column{"read", "kv", "compressed_read_fraction", Notation::ratio, 6},
                              Column{"prefill/s", "kv", "prefill_tokens_per_s", Notation::ratio, 9},
                              Column{"decode/s", "kv", "decode_tokens_per_s", Notation::ratio, 8},
@@ -77,12 +77,19 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"page ns", "kv", "page_read_ns", Notation::ratio, 9},
                              Column{"page GB/s", "kv", "page_read_gb_per_s", Notation::ratio, 9}};
 
+/// What a model's answers say of a codec: nothing where it only guesses without one.
+constexpr auto of_answers =
+    "'acc', 'acc_delta', 'acc_norm', 'recall_accuracy', 'recall_accuracy_delta', 'flips_to_wrong', 'flips_to_right', "
+    "'minimum_detectable_effect'";
+
 std::string formatted(Notation notation, double value) {
     switch (notation) {
         case Notation::decimals:
             return fmt::format("{:.6f}", value);
         case Notation::error:
             return value == 0 ? "0" : fmt::format("{:.2e}", value);
+        case Notation::count:
+            return fmt::format("{:.0f}", value);
         case Notation::ratio:
             break;
     }
@@ -161,7 +168,10 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
     Statement figures(store.connection(),
                       "SELECT cell, status, component, metric, value FROM v_latest WHERE campaign = ? AND (metric IS "
                       "NULL OR metric IN (" +
-                          metrics + "))");
+                          metrics +
+                          ")) AND NOT (task IS NOT NULL AND coalesce(reason, '') LIKE '%poor_baseline%' "
+                          "AND metric IN (" +
+                          of_answers + "))");
     figures.with(campaign);
     while (figures.step()) {
         auto& cell = cells[figures.text(0)];
@@ -172,7 +182,9 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
     std::map<std::string, std::size_t> places;
     for (auto const& row :
          query(store,
-               "SELECT cell.uid, codec_name, workload || coalesce(' ' || json_extract(canonical, '$.options'), '') || "
+               "SELECT cell.uid, codec_name, workload || coalesce(' ' || json_replace(json_extract(canonical, "
+               "'$.options'), '$.file', substr(json_extract(canonical, '$.options.file'), 1, 8), '$.labels', "
+               "substr(json_extract(canonical, '$.options.labels'), 1, 8)), '') || "
                "'  ' || "
                "source_name || iif(context > 0, '  ' || context || ' "
                "tokens', '') || iif(batch > 1, '  batch ' || batch, '') || iif(page <> 16, '  pages of ' || page, '') "

@@ -5,10 +5,6 @@
 namespace kvstone {
 namespace {
 
-/// Options of workloads that matches may name.
-constexpr char protocol[] = "protocol";
-constexpr char task[] = "task";
-
 /// The axis value that a scalar of a match names, as JSON; null where the axis does not have it.
 using FindValue = Json (*)(YamlValue const& item, Axes const& axes, Vocabulary const& vocabulary);
 
@@ -69,17 +65,11 @@ std::vector<std::string> workload_names(Axes const& axes) {
     return all;
 }
 
-/// The values of one option of workloads.
-template <auto const& option>
-std::vector<std::string> option_values(Axes const& axes) {
+std::vector<std::string> protocols(Axes const& axes) {
     std::vector<std::string> all;
     for (auto const& workload : axes.workloads)
-        if (auto value = workload.option(option); !value.empty()) add_once(all, std::move(value));
+        if (auto protocol = workload.option("protocol"); !protocol.empty()) add_once(all, std::move(protocol));
     return all;
-}
-template <auto const& option>
-Json find_option(YamlValue const& item, Axes const& axes, Vocabulary const&) {
-    return if_among(option_values<option>(axes), text_of(item));
 }
 
 std::vector<Key> const& keys() {
@@ -115,8 +105,11 @@ std::vector<Key> const& keys() {
                                            return if_among(workload_names(axes), text_of(item));
                                        },
                                        workload_names},
-                                      {protocol, find_option<protocol>, option_values<protocol>},
-                                      {task, find_option<task>, option_values<task>}};
+                                      {"protocol",
+                                       [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
+                                           return if_among(protocols(axes), text_of(item));
+                                       },
+                                       protocols}};
     return all;
 }
 
@@ -175,7 +168,7 @@ bool matches(Json const& match, Cell const& cell) {
            takes_codec(match, cell.codec, cell.codec_name) && takes(match, "backend", cell.backend) &&
            takes(match, "batch", cell.batch) && takes(match, "page", cell.page) &&
            takes(match, "threads", cell.threads) && takes(match, "workload", cell.workload) &&
-           takes(match, protocol, cell.options.value(protocol, "")) && takes(match, task, cell.options.value(task, ""));
+           takes(match, "protocol", cell.options.value("protocol", ""));
 }
 
 AxisMatch::AxisMatch(Json const& match, Axes const& axes)
@@ -186,11 +179,9 @@ AxisMatch::AxisMatch(Json const& match, Axes const& axes)
       pages_(taken(match, "page", axes.pages, itself<std::uint64_t>)),
       threads_(taken(match, "threads", axes.threads, itself<int>)),
       workloads_(taken(match, "workload", axes.workloads, [](auto const& workload) { return Json(workload.name); })) {
-    for (auto const* option : {protocol, task}) {
-        auto const by_option =
-            taken(match, option, axes.workloads, [&](auto const& workload) { return Json(workload.option(option)); });
-        for (std::size_t i = 0; i < workloads_.size(); ++i) workloads_[i] = workloads_[i] && by_option[i];
-    }
+    auto const by_protocol = taken(match, "protocol", axes.workloads,
+                                   [](auto const& workload) { return Json(workload.option("protocol")); });
+    for (std::size_t i = 0; i < workloads_.size(); ++i) workloads_[i] = workloads_[i] && by_protocol[i];
     for (auto const& source : axes.sources) codecs_.push_back(taken_codecs(match, axes, source.name));
 }
 

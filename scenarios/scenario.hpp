@@ -83,8 +83,8 @@ struct Target {
 };
 
 /// True where the cell has, for each member that `match` names, its value or one of its values; members are source (by
-/// display name), context, codec (by canonical text or display name), backend, batch, page, threads, workload,
-/// protocol and task (options of workloads).
+/// display name), context, codec (by canonical text or display name), backend, batch, page, threads, workload and
+/// protocol (an option of workloads).
 bool matches(Json const& match, Cell const& cell);
 
 struct Plan {

@@ -72,6 +72,12 @@ std::vector<std::vector<std::size_t>> clusters_of(std::vector<ItemOutcome> const
     return clusters;
 }
 
+double chance_of(std::vector<ItemOutcome> const& items) {
+    double sum = 0;
+    for (auto const& item : items) sum += item.chance;
+    return sum / static_cast<double>(items.size());
+}
+
 double mean(std::span<double const> values) {
     double sum = 0;
     for (auto const value : values) sum += value;
@@ -161,9 +167,7 @@ class Writer {
         figures_.add("minimum_detectable_effect",
                      std::min(1.0, std::max(least_significant_flips / count,
                                             detectable_errors * std::sqrt(variance_of_mean(differences, clusters_)))));
-        double chance = 0;
-        for (auto const& item : *items_) chance += item.chance / count;
-        figures_.add("chance_accuracy", chance);
+        figures_.add("chance_accuracy", chance_of(*items_));
         figures_.add_count("task_items", items_->size());
     }
 
@@ -204,9 +208,7 @@ void add_task_figures(std::vector<ItemOutcome> const& items, bool same_continuat
 
 std::string poor_baseline(std::vector<ItemOutcome> const& items) {
     auto const right = answers_of(items, rightness(items)).baseline;
-    auto const count = static_cast<double>(items.size());
-    double chance = 0;
-    for (auto const& item : items) chance += item.chance / count;
+    auto const chance = chance_of(items);
     if (interval_of_share(right, clusters_of(items)).low > chance) return {};
     return fmt::format(
         "poor_baseline: without a codec the model answers {:.1f}% of {} items rightly, and guessing {:.1f}%: these "

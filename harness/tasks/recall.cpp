@@ -102,9 +102,8 @@ void add_needle(Draw& draw, Story& story) {
 void add_pairs(Draw& draw, Story& story) {
     auto const count = story.people.size();
     auto const towns = draw.several(count, [&] { return draw.name("town"); });
-    auto const objects = draw.several(count, [&] { return "the " + draw.name("object", " "); });
     auto const numbers = draw.several(count, [&] { return number(draw); });
-    for (auto const& [kind, values] : {std::pair{"number", &numbers}, {"lives", &towns}, {"carries", &objects}}) {
+    for (auto const& [kind, values] : {std::pair{"number", &numbers}, {"lives", &towns}}) {
         for (std::size_t i = 0; i < count; ++i) {
             story.facts.push_back(stated(draw, kind, story.people[i], (*values)[i]));
             story.items.push_back(question(kind, story.people[i], (*values)[i], count));
@@ -139,7 +138,7 @@ struct Kind {
     std::uint64_t questions;
 };
 std::map<std::string, Kind> const& kinds() {
-    static std::map<std::string, Kind> const all{{"key_value", {add_pairs, 3 * people_in_a_story}},
+    static std::map<std::string, Kind> const all{{"key_value", {add_pairs, 2 * people_in_a_story}},
                                                  {"needle", {add_needle, 1}},
                                                  {"variables", {add_chains, chains}}};
     return all;

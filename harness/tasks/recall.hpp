@@ -13,7 +13,7 @@
 namespace kvstone {
 
 /// needle     one person's number somewhere in a long story, asked for at its end
-/// key_value  numbers, homes and belongings of twelve people, told once each in random order within a story; all asked for
+/// key_value  numbers and homes of twelve people, told once each in random order within a story; all asked for
 /// variables  three people's numbers; the number of another is "that of" the first, of a third that of the second: what
 ///            is the number of the last?
 std::vector<std::string> const& recall_kinds();

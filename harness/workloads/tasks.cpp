@@ -19,7 +19,7 @@ namespace kvstone {
 namespace {
 
 constexpr std::uint64_t most_items = 1'000'000;
-constexpr std::uint64_t generated_items = 108;
+constexpr std::uint64_t generated_items = 96;
 constexpr std::uint64_t default_context_tokens = 512;
 
 bool is_generated(std::string const& task) { return std::ranges::find(recall_kinds(), task) != recall_kinds().end(); }

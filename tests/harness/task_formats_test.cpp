@@ -88,7 +88,7 @@ TEST_F(TaskFormats, WinograndeScoresTheRestBehindEachOption) {
 TEST_F(TaskFormats, WhatIsBrokenIsRefusedWithFileAndLine) {
     auto const at = [&](int line) { return (folder_ / "items.jsonl") + ":" + std::to_string(line) + ":"; };
     auto const good = piqa_line + "\n";
-    EXPECT_THAT(refusal("piqa", good + "{\"goal\": \"x\",\n" + good, "0\n1\n0\n"), HasSubstr(at(2) + "13: no JSON"));
+    EXPECT_THAT(refusal("piqa", good + "{\"goal\": \"x\",\n" + good, "0\n1\n0\n"), HasSubstr(at(2) + "14: no JSON"));
     EXPECT_THAT(refusal("piqa", good + "\n" + good, "0\n1\n0\n"), HasSubstr(at(2)));
     EXPECT_THAT(refusal("piqa", "[1]", "0"), HasSubstr(at(1) + " no JSON object"));
     EXPECT_THAT(refusal("piqa", "{\"goal\": \"\xff\"}", "0"), HasSubstr(at(1)));
