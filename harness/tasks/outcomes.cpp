@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "harness/stopping_rule.hpp"
+#include "harness/bootstrap.hpp"
 #include "harness/workloads/figure_writer.hpp"
 
 namespace kvstone {
@@ -19,7 +19,6 @@ constexpr double z95 = 1.959963984540054;
 constexpr double detectable_errors = z95 + 0.841621233572914;
 /// Fewer flips, all one way, are not significant at 5%: 2 x 2^-5.
 constexpr double least_significant_flips = 6;
-constexpr int resamples = 1000;
 
 /// The first of the best choices.
 template <class Value>
@@ -124,9 +123,7 @@ Interval interval_of_share(std::span<double const> values, std::vector<std::vect
 std::optional<Interval> bootstrap_mean(std::span<double const> values,
                                        std::vector<std::vector<std::size_t>> const& clusters) {
     if (values.size() < 2) return std::nullopt;
-    std::mt19937_64 random(20240229);
-    std::vector<double> means;
-    for (int i = 0; i < resamples; ++i) {
+    return bootstrap_interval([&](std::mt19937_64& random) {
         double sum = 0;
         double count = 0;
         for (std::size_t drawn = 0; drawn < clusters.size(); ++drawn) {
@@ -134,11 +131,8 @@ std::optional<Interval> bootstrap_mean(std::span<double const> values,
             for (std::size_t i = 0; i < cluster.size(); ++i) sum += values[cluster[random() % cluster.size()]];
             count += static_cast<double>(cluster.size());
         }
-        means.push_back(sum / count);
-    }
-    std::ranges::sort(means);
-    auto const at = [&](double share) { return means[static_cast<std::size_t>(share * (resamples - 1))]; };
-    return Interval{at(0.025), at(0.975)};
+        return sum / count;
+    });
 }
 
 class Writer {

@@ -6,31 +6,26 @@
 #include <map>
 #include <random>
 
+#include "harness/bootstrap.hpp"
 #include "harness/workloads/figure_writer.hpp"
 
 namespace kvstone {
 namespace {
 
-constexpr int resamples = 1000;
 constexpr std::uint64_t most_bins = 64;
 
 /// Passages as a statistic sees them, some of them perhaps more than once.
 using Chosen = std::vector<PassageScores const*>;
 using Statistic = std::function<double(Chosen const&)>;
 
-/// The 95% interval of a statistic over passages drawn anew, as many as there are (percentile bootstrap, fixed seed).
+/// The 95% interval of a statistic over passages drawn anew, as many as there are.
 std::optional<Interval> bootstrap(Chosen const& all, Statistic const& statistic) {
     if (all.size() < 2) return std::nullopt;
-    std::mt19937_64 random(20240229);
-    std::vector<double> values;
     Chosen drawn(all.size());
-    for (int i = 0; i < resamples; ++i) {
+    return bootstrap_interval([&](std::mt19937_64& random) {
         for (auto& one : drawn) one = all[random() % all.size()];
-        values.push_back(statistic(drawn));
-    }
-    std::ranges::sort(values);
-    auto const at = [&](double share) { return values[static_cast<std::size_t>(share * (resamples - 1))]; };
-    return Interval{at(0.025), at(0.975)};
+        return statistic(drawn);
+    });
 }
 
 template <class Value>

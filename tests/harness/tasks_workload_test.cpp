@@ -116,7 +116,7 @@ TEST_F(TinyModel, ThreePiqaItemsAreScoredAsByHand) {
     // Written down from a run of ByHand: sums, bytes, and the choice that both make the better one.
     struct Written {
         double sums[2];
-        std::uint64_t bytes[2];
+        double bytes[2];
         std::size_t chosen, chosen_norm;
     };
     Written const written[3] = {{{-555.5500, -466.0494}, {98, 89}, 1, 1},
@@ -140,7 +140,7 @@ TEST_F(TinyModel, ThreePiqaItemsAreScoredAsByHand) {
             EXPECT_NEAR(ours, by_hand(0), tolerance);
             EXPECT_GT(std::abs(ours - by_hand(-1)), tolerance) << "one token less is found out";
             EXPECT_GT(std::abs(ours - by_hand(1)), tolerance) << "one token more is found out";
-            EXPECT_EQ(outcome.answer_bytes[c], expected.bytes[c]);
+            EXPECT_EQ(static_cast<double>(outcome.answer_bytes[c]), expected.bytes[c]);
             EXPECT_EQ(outcome.scores[c].log_likelihood, ours) << "raw changes nothing";
         }
         EXPECT_EQ(expected.sums[1] > expected.sums[0], expected.chosen == 1);
@@ -150,8 +150,11 @@ TEST_F(TinyModel, ThreePiqaItemsAreScoredAsByHand) {
     }
     Measurement measurement;
     add_task_figures(answered.items, false, measurement);
-    for (auto const& figure : measurement.figures)
-        if (figure.metric == "acc" || figure.metric == "acc_norm") EXPECT_DOUBLE_EQ(*figure.value, right / 3);
+    for (auto const& figure : measurement.figures) {
+        if (figure.metric == "acc" || figure.metric == "acc_norm") {
+            EXPECT_DOUBLE_EQ(*figure.value, right / 3);
+        }
+    }
 }
 
 class TasksWorkload : public testing::Test {
@@ -227,6 +230,40 @@ TEST_F(TasksWorkload, TwoBitsRuinRecallAndEightDoNot) {
     EXPECT_LT(value(two, "recall_accuracy"), 0.1);
     EXPECT_LT(value(two, "mcnemar_p"), 1e-6);
     EXPECT_EQ(two.reason, "") << "a ruined codec is no poor baseline";
+}
+
+/// Items that the shipped model can tell: one choice is of its world.
+TEST_F(TasksWorkload, AFileIsAskedFromEndToEnd) {
+    ScratchFolder const folder;
+    std::string goals, gaps;
+    for (int i = 0; i < 40; ++i) {
+        bool const first = i % 3 == 0;
+        auto const label = [&](int base) { return std::to_string(first ? base : base + 1); };
+        std::string const known = i % 2 == 0 ? "The rain fell on the roofs until noon." : "Tobin carried the old map.";
+        std::string const unknown = i % 2 == 0 ? "Zq rgk uu the xkc!" : "Kpz qwx vvj the hhd qq.";
+        goals += R"({"goal": "Tell it )" + std::to_string(i) + R"(", "sol1": ")" + (first ? known : unknown) +
+                 R"(", "sol2": ")" + (first ? unknown : known) + R"(", "label": )" + label(0) + "}\n";
+        gaps += std::string(R"({"sentence": "The number of Marric was _ of Tobin, the baker.", "option1": ")") +
+                (first ? "that" : "zqj xw") + R"(", "option2": ")" + (first ? "zqj xw" : "that") + R"(", "answer": ")" +
+                label(1) + "\"}\n";
+    }
+    Json options{{"task", "piqa"}, {"min_context_tokens", 200}};
+    auto const piqa = run("int:bits=8,axis=token", options, 0, folder.write("goals.jsonl", goals));
+    ASSERT_EQ(piqa.status, Status::ok) << piqa.reason << piqa.stderr_tail;
+    EXPECT_EQ(piqa.reason, "");
+    EXPECT_EQ(piqa.task, "piqa");
+    EXPECT_EQ(value(piqa, "task_items"), 40) << "those of the prefix are asked, too";
+    EXPECT_GT(value(piqa, "acc"), 0.9);
+    EXPECT_GT(value(piqa, "acc_norm"), 0.9);
+    EXPECT_EQ(value(piqa, "chance_accuracy"), 0.5);
+    EXPECT_GE(value(piqa, "task_context_tokens"), 200);
+
+    options["task"] = "winogrande";
+    options["items"] = 10;
+    auto const gap = run("int:bits=8,axis=token", options, 0, folder.write("gaps.jsonl", gaps));
+    EXPECT_EQ(value(gap, "task_items"), 10);
+    EXPECT_TRUE(std::ranges::none_of(gap.figures, [](Figure const& one) { return one.metric == "acc_norm"; }))
+        << "one text is scored behind all options";
 }
 
 TEST_F(TasksWorkload, OtherProtocolsReadTheSameItems) {
