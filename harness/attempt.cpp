@@ -126,6 +126,7 @@ Measurement run_attempt(Spawner& spawner, AttemptRequest const& request) {
     measurement.attempt_id = request.attempt_id;
     measurement.cell_id = request.cell.id;
     measurement.protocol = request.cell.options.value("protocol", "");
+    measurement.task = request.cell.options.value("task", "");
     measurement.process = request.process;
     measurement.signal = outcome.signal;
     measurement.stderr_tail = outcome.stderr_tail;

@@ -5,6 +5,7 @@
 #include "harness/workloads/cycles.hpp"
 #include "harness/workloads/model.hpp"
 #include "harness/workloads/roundtrip.hpp"
+#include "harness/workloads/tasks.hpp"
 
 namespace kvstone {
 
@@ -16,7 +17,9 @@ std::vector<Workload> const& workloads() {
         {"attention", "what a codec does to attention: logits, KL of the softmax, output, the 8 most attended tokens",
          run_attention, attention_options()},
         {"model", "what a model says with the codec in its cache: perplexity, KLD, top-1, greedy decoding", run_model,
-         model_options()}};
+         model_options()},
+        {"tasks", "multiple choice and recall behind a compressed text: accuracy beside that of the plain cache",
+         run_tasks, tasks_options(), check_tasks}};
     return all;
 }
 

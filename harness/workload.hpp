@@ -18,6 +18,8 @@ struct Workload {
     std::string summary;
     WorkloadFunction run;
     std::vector<WorkloadOption> options;
+    /// See Vocabulary::check_workload; null: any options will do.
+    void (*check)(Json const& options, Json const& locator) = nullptr;
 };
 
 std::vector<Workload> const& workloads();

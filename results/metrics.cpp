@@ -99,8 +99,29 @@ constexpr std::array table{
     Metric{"first_divergence_token", "token", higher, false,
            "mean over passages of how many generated tokens agree before the first that does not (greedy decoding)"},
     Metric{"exact_match", "1", higher, false, "share of passages whose generated tokens all agree (greedy decoding)"},
-    Metric{"task_accuracy", "1", higher, false, "share of tasks answered rightly by summed log likelihood"},
-    Metric{"task_accuracy_norm", "1", higher, false, "the same with log likelihood per byte of the answer"},
+    // Tasks: items of several choices (acc), or of one answer that must come (recall_accuracy). baseline_: with the
+    // uncompressed cache. Intervals of shares are Wilson's, those of differences a paired bootstrap.
+    Metric{"acc", "1", higher, false, "share of items whose right choice has the largest summed log likelihood"},
+    Metric{"acc_norm", "1", higher, false, "the same with log likelihood / bytes of the choice (UTF-8)"},
+    Metric{"recall_accuracy", "1", higher, false,
+           "share of generated items whose answer is, token by token, the most likely text (greedy decoding)"},
+    Metric{"baseline_acc", "1", higher, false, "acc with the uncompressed cache"},
+    Metric{"baseline_acc_norm", "1", higher, false, "acc_norm with the uncompressed cache"},
+    Metric{"baseline_recall_accuracy", "1", higher, false, "recall_accuracy with the uncompressed cache"},
+    Metric{"acc_delta", "1", higher, false, "acc - baseline_acc, item by item"},
+    Metric{"acc_norm_delta", "1", higher, false, "acc_norm - baseline_acc_norm, item by item"},
+    Metric{"recall_accuracy_delta", "1", higher, false, "recall_accuracy - baseline_recall_accuracy, item by item"},
+    Metric{"flips_to_wrong", "item", lower, false, "items answered rightly with the uncompressed cache alone"},
+    Metric{"flips_to_right", "item", neither, false, "items answered rightly with the compressed cache alone"},
+    Metric{"mcnemar_p", "1", neither, false,
+           "two-sided exact p of flips_to_wrong of all flips where both ways are equally likely; items taken as "
+           "independent"},
+    Metric{"minimum_detectable_effect", "1", lower, false,
+           "difference that a test at 5% finds in 80% of trials: 2.80 x standard error of the paired difference, or 6 "
+           "flips one way"},
+    Metric{"chance_accuracy", "1", neither, true, "mean chance of guessing the right answer"},
+    Metric{"task_items", "item", neither, true, "items asked"},
+    Metric{"task_context_tokens", "token", neither, true, "mean tokens compressed in front of the items"},
     Metric{"compressed_read_fraction", "1", neither, false,
            "share of the K and V vectors that scored tokens attended to that came through the codec; below 0.5 not "
            "engaged"},

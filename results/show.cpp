@@ -52,6 +52,14 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"top-1", "kv", "top1_agreement", Notation::ratio, 6},
                              Column{"diverges", "kv", "first_divergence_token", Notation::ratio, 8},
                              Column{"exact", "kv", "exact_match", Notation::ratio, 6},
+                             Column{"acc", "kv", "acc", Notation::ratio, 6},
+                             Column{"acc diff", "kv", "acc_delta", Notation::ratio, 8},
+                             Column{"acc norm", "kv", "acc_norm", Notation::ratio, 8},
+                             Column{"recall", "kv", "recall_accuracy", Notation::ratio, 6},
+                             Column{"rec diff", "kv", "recall_accuracy_delta", Notation::ratio, 8},
+                             Column{"lost", "kv", "flips_to_wrong", Notation::count, 5},
+                             Column{"won", "kv", "flips_to_right", Notation::count, 5},
+                             Column{"least diff", "kv", "minimum_detectable_effect", Notation::ratio, 10},
                              Column{"read", "kv", "compressed_read_fraction", Notation::ratio, 6},
                              Column{"prefill/s", "kv", "prefill_tokens_per_s", Notation::ratio, 9},
                              Column{"decode/s", "kv", "decode_tokens_per_s", Notation::ratio, 8},
@@ -64,6 +72,11 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"app GB/s", "kv", "append_gb_per_s", Notation::ratio, 8},
                              Column{"page ns", "kv", "page_read_ns", Notation::ratio, 9},
                              Column{"page GB/s", "kv", "page_read_gb_per_s", Notation::ratio, 9}};
+
+/// What a model's answers say of a codec: nothing where it only guesses without one.
+constexpr auto of_answers =
+    "'acc', 'acc_delta', 'acc_norm', 'recall_accuracy', 'recall_accuracy_delta', 'flips_to_wrong', 'flips_to_right', "
+    "'minimum_detectable_effect'";
 
 /// A figure of a column's component; where a source gives K or V alone, "kv" is that one.
 struct ShownFigure {
@@ -112,7 +125,10 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
     Statement figures(store.connection(),
                       "SELECT cell, status, component, metric, value FROM v_latest WHERE campaign = ? AND (metric IS "
                       "NULL OR metric IN (" +
-                          metrics + "))");
+                          metrics +
+                          ")) AND NOT (task IS NOT NULL AND coalesce(reason, '') LIKE '%poor_baseline%' "
+                          "AND metric IN (" +
+                          of_answers + "))");
     figures.with(campaign);
     while (figures.step()) {
         auto& cell = cells[figures.text(0)];

@@ -33,6 +33,8 @@ inline constexpr std::uint64_t default_page_tokens = 16;
 ///    ["distribution":NAME ("llama")], ["seed":N (0)]}                  locator {}
 ///     Numbers are spelled out: a shape's name stands for its numbers and is no part of the identity. rope_base 0 means
 ///     no RoPE; only the llama distribution has one, the others leave it out.
+///
+/// Options of workloads that are files stand in `options` by their SHA-256, and in the locator as "files":{OPTION:PATH}.
 struct Cell {
     std::string canonical;  ///< one line
     std::string id;         ///< 16 hexadecimal digits: XXH3-64 of canonical

@@ -106,6 +106,7 @@ Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector
         if (!has_words(cell, only)) return;
         cell.source = axes.sources[source].source;
         cell.locator = axes.sources[source].locator;
+        cell.locator.update(axes.workloads[workload].locator);
         if (is_required) all.required.push_back(cell.id);
         all.cells.push_back(std::move(cell));
     };

@@ -90,7 +90,7 @@ Plan plan_of(YamlValue const& root, std::string const& stem, std::string const& 
     }
     Axes axes;
     read_grid(axes, map.at("grid"), threads, vocabulary);
-    axes.workloads = workloads_of(map.at("workloads"), vocabulary);
+    axes.workloads = workloads_of(map.at("workloads"), {folder}, vocabulary);
     axes.sources = sources_of(map.at("sources"), {folder}, vocabulary);
     expand_into(plan, map, axes, vocabulary, options);
     plan.hash = hash_of(plan.cells, plan.measure);

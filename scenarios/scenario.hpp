@@ -36,7 +36,8 @@ Measure measure_from_json(Json const& json);
 
 /// An option of a workload.
 struct WorkloadOption {
-    enum class Kind : std::uint8_t { choice, tokens, number, text };
+    /// A file is identified by its SHA-256; WorkloadEntry says where its path goes.
+    enum class Kind : std::uint8_t { choice, tokens, number, text, file };
     std::string name;
     Kind kind = Kind::choice;
     Json by_default;                   ///< null: it must be given
@@ -52,6 +53,9 @@ struct Vocabulary {
     std::function<std::string(std::string const&)> canonical_codec;
     std::vector<std::string> workloads;
     std::map<std::string, std::vector<WorkloadOption>> workload_options;  ///< of those that have any
+    /// Looks into the options of a workload and the files that they name, locator {"files":{OPTION:PATH}}, and throws
+    /// ConfigError where it could not run so; none: nothing is looked at.
+    std::function<void(std::string const& workload, Json const& options, Json const& locator)> check_workload;
     std::vector<std::string> backends;
     std::vector<std::string> shapes;         ///< of synthetic sources
     std::vector<std::string> distributions;  ///< of synthetic sources

@@ -7,7 +7,7 @@
 namespace kvstone {
 namespace {
 
-Json value_of(YamlValue const& value, WorkloadOption const& option) {
+Json value_of(YamlValue const& value, WorkloadOption const& option, SourceFiles const& files) {
     switch (option.kind) {
         case WorkloadOption::Kind::choice:
             return choice_of(value, option.name, option.choices);
@@ -19,6 +19,8 @@ Json value_of(YamlValue const& value, WorkloadOption const& option) {
         }
         case WorkloadOption::Kind::number:
             return whole_number_of(value, option.least, option.most);
+        case WorkloadOption::Kind::file:
+            return files.hash(value, files.absolute(value, text_of(value)));
         case WorkloadOption::Kind::text:
             break;
     }
@@ -27,7 +29,7 @@ Json value_of(YamlValue const& value, WorkloadOption const& option) {
 
 /// Every combination of the options that a map gives, each with its values.
 std::vector<WorkloadEntry> entries_of(std::string const& name, YamlValue const* given, YamlValue const& place,
-                                      std::vector<WorkloadOption> const& options) {
+                                      SourceFiles const& files, std::vector<WorkloadOption> const& options) {
     std::vector<std::string> keys;
     for (auto const& option : options) keys.push_back(option.name);
     YamlValue nothing;
@@ -47,13 +49,26 @@ std::vector<WorkloadEntry> entries_of(std::string const& name, YamlValue const* 
         for (auto const& entry : entries) {
             for (auto const* item : one_or_more(*value)) {
                 more.push_back(entry);
-                auto chosen = value_of(*item, option);
-                if (chosen != option.by_default) more.back().options[option.name] = std::move(chosen);
+                auto chosen = value_of(*item, option, files);
+                if (chosen == option.by_default) continue;
+                more.back().options[option.name] = std::move(chosen);
+                if (option.kind == WorkloadOption::Kind::file)
+                    more.back().locator["files"][option.name] = files.absolute(*item, item->text);
             }
         }
         entries = std::move(more);
     }
     return entries;
+}
+
+void check(WorkloadEntry const& entry, YamlValue const& place, Vocabulary const& vocabulary) {
+    if (!vocabulary.check_workload) return;
+    try {
+        vocabulary.check_workload(entry.name, entry.options, entry.locator);
+    } catch (ConfigError const& error) {
+        if (!error.place().file.empty()) throw;  // a place in one of its files
+        throw error.at(place.place);
+    }
 }
 
 }  // namespace
@@ -81,7 +96,7 @@ std::string WorkloadEntry::option(std::string const& key) const {
     return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
-std::vector<WorkloadEntry> workloads_of(YamlValue const& list, Vocabulary const& vocabulary) {
+std::vector<WorkloadEntry> workloads_of(YamlValue const& list, SourceFiles const& files, Vocabulary const& vocabulary) {
     std::vector<WorkloadEntry> all;
     for (auto const& item : items_of(list)) {
         YamlValue name = item;
@@ -98,9 +113,12 @@ std::vector<WorkloadEntry> workloads_of(YamlValue const& list, Vocabulary const&
         auto const workload = choice_of(name, "workload", vocabulary.workloads);
         auto const known = vocabulary.workload_options.find(workload);
         static std::vector<WorkloadOption> const none;
-        for (auto& entry :
-             entries_of(workload, options, item, known == vocabulary.workload_options.end() ? none : known->second))
-            if (std::find(all.begin(), all.end(), entry) == all.end()) all.push_back(std::move(entry));
+        for (auto& entry : entries_of(workload, options, item, files,
+                                      known == vocabulary.workload_options.end() ? none : known->second)) {
+            if (std::find(all.begin(), all.end(), entry) != all.end()) continue;
+            check(entry, item, vocabulary);
+            all.push_back(std::move(entry));
+        }
     }
     return all;
 }

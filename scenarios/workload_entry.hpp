@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "scenarios/scenario.hpp"
+#include "scenarios/source_entry.hpp"
 #include "scenarios/yaml_reader.hpp"
 
 namespace kvstone {
@@ -12,7 +13,8 @@ namespace kvstone {
 struct WorkloadEntry {
     std::string name;
     Json options = Json::object();  ///< those that differ from their defaults, or have none
-    bool operator==(WorkloadEntry const&) const = default;
+    Json locator = Json::object();  ///< {"files":{OPTION:PATH}} where options are files; no part of the identity
+    bool operator==(WorkloadEntry const& other) const { return name == other.name && options == other.options; }
 
     /// The option's value as text; empty where it is at its default.
     std::string option(std::string const& name) const;
@@ -20,7 +22,7 @@ struct WorkloadEntry {
 
 /// Each item is a workload's name, or {NAME: {option: value, ...}}; an option with a list of values stands for as many
 /// entries, the last such option varying fastest. Equal entries are taken once. Throws ConfigError.
-std::vector<WorkloadEntry> workloads_of(YamlValue const& list, Vocabulary const& vocabulary);
+std::vector<WorkloadEntry> workloads_of(YamlValue const& list, SourceFiles const& files, Vocabulary const& vocabulary);
 
 /// Options of a workload as a match names them, null where the value is the default. Throws ConfigError where the
 /// workload has no such option, or the option no such value.

@@ -19,6 +19,10 @@ Vocabulary vocabulary() {
         words.workloads.push_back(workload.name);
         if (!workload.options.empty()) words.workload_options[workload.name] = workload.options;
     }
+    words.check_workload = [](std::string const& name, Json const& options, Json const& locator) {
+        for (auto const& workload : workloads())
+            if (workload.name == name && workload.check != nullptr) workload.check(options, locator);
+    };
     words.backends = known_backends();
     for (auto const& shape : model_shapes()) words.shapes.push_back(shape.name);
     words.distributions = synthetic_distributions();

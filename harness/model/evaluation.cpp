@@ -80,7 +80,11 @@ TokenScore compare_logits(std::span<float const> baseline, std::span<float const
         if (p > 0) score.kld += p * (log_p - log_q);
     }
     score.kld = std::max(score.kld, 0.0);  // what rounding leaves of equal distributions
-    score.same_top = most_likely(baseline) == most_likely(logits);
+    auto const top = most_likely(logits);
+    auto const baseline_top = most_likely(baseline);
+    score.same_top = top == baseline_top;
+    score.top = top == token;
+    score.baseline_top = baseline_top == token;
     return score;
 }
 

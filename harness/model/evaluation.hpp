@@ -15,10 +15,12 @@ namespace kvstone {
 /// What is known of one scored token: the one at `position`, foretold by the logits of the one before it.
 struct TokenScore {
     std::uint64_t position = 0;
-    double nll = 0;            ///< -log of its probability, nat
-    double baseline_nll = 0;   ///< the same from the uncompressed cache
-    double kld = 0;            ///< KL(uncompressed || compressed) of the whole distribution, nat
-    bool same_top = false;     ///< the most likely token is the same
+    double nll = 0;           ///< -log of its probability, nat
+    double baseline_nll = 0;  ///< the same from the uncompressed cache
+    double kld = 0;           ///< KL(uncompressed || compressed) of the whole distribution, nat
+    bool same_top = false;    ///< the most likely token is the same
+    bool top = false;         ///< the scored token is the most likely one
+    bool baseline_top = false;
     double read_fraction = 0;  ///< of the K and V read, see CodecPath
 };
 

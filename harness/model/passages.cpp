@@ -22,25 +22,6 @@ std::string without_space(std::string_view text) {
     return kept;
 }
 
-void require_spelt(Engine const& engine, std::span<Token const> tokens, std::string_view text,
-                   std::string const& what) {
-    auto const refuse = [&](std::string const& offending) {
-        throw ConfigError(what + ": the model's vocabulary cannot spell this text", offending,
-                          {"a text in the model's own language and characters"});
-    };
-    auto const unknown = std::ranges::find_if(tokens, [&](Token token) { return engine.is_unknown(token); });
-    if (unknown != tokens.end())
-        refuse(fmt::format("token {} of {} is unknown", unknown - tokens.begin() + 1, tokens.size()));
-    auto const spelt = without_space(engine.text_of(tokens));
-    auto const wanted = without_space(text);
-    auto const size = std::min(spelt.size(), wanted.size());
-    auto const differing =
-        std::mismatch(spelt.begin(), spelt.begin() + static_cast<std::ptrdiff_t>(size), wanted.begin());
-    auto const at = static_cast<std::size_t>(differing.first - spelt.begin());
-    // The last token may end within a character, and a text cut short goes on.
-    if (at + 4 < size) refuse(fmt::format("...{}", wanted.substr(at, 16)));
-}
-
 std::vector<Passage> cut_text(Engine const& engine, std::string const& path, PassageSettings const& settings) {
     auto const length = settings.context + settings.continuation;
     auto const tokens = engine.read_tokens(path, length * settings.passages);
@@ -111,6 +92,25 @@ double unigram_ppl(std::vector<Passage> const& all, std::uint64_t vocabulary) {
 }
 
 }  // namespace
+
+void require_spelt(Engine const& engine, std::span<Token const> tokens, std::string_view text,
+                   std::string const& what) {
+    auto const refuse = [&](std::string const& offending) {
+        throw ConfigError(what + ": the model's vocabulary cannot spell this text", offending,
+                          {"a text in the model's own language and characters"});
+    };
+    auto const unknown = std::ranges::find_if(tokens, [&](Token token) { return engine.is_unknown(token); });
+    if (unknown != tokens.end())
+        refuse(fmt::format("token {} of {} is unknown", unknown - tokens.begin() + 1, tokens.size()));
+    auto const spelt = without_space(engine.text_of(tokens));
+    auto const wanted = without_space(text);
+    auto const size = std::min(spelt.size(), wanted.size());
+    auto const differing =
+        std::mismatch(spelt.begin(), spelt.begin() + static_cast<std::ptrdiff_t>(size), wanted.begin());
+    auto const at = static_cast<std::size_t>(differing.first - spelt.begin());
+    // The last token may end within a character, and a text cut short goes on.
+    if (at + 4 < size) refuse(fmt::format("...{}", wanted.substr(at, 16)));
+}
 
 Passages read_passages(Engine const& engine, std::string const& text_path, PassageSettings const& settings) {
     auto const length = settings.context + settings.continuation;

@@ -2,7 +2,9 @@
 // A text cut into passages: a context that is compressed and a continuation that is scored.
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/model/engine.hpp"
@@ -30,6 +32,9 @@ struct Passages {
     /// left out and 1 added to each count.
     double unigram_ppl = 0;
 };
+
+/// Throws ConfigError naming `what` where tokens do not spell the text, white space aside.
+void require_spelt(Engine const& engine, std::span<Token const> tokens, std::string_view text, std::string const& what);
 
 /// Throws ConfigError where a passage is longer than what the model was trained on, where the text has none, or where the
 /// vocabulary cannot spell it; SystemError where it cannot be read.

@@ -11,6 +11,7 @@ std::string builtin_path(std::string const& name) {
     namespace fs = std::filesystem;
     static std::map<std::string, fs::path> const sources{{"tiny", "harness/tiny_model/tiny.gguf"},
                                                          {"builtin", "harness/tiny_model/text.txt"},
+                                                         {"words", "harness/tiny_model/words.json"},
                                                          {"library", "scenarios/library"}};
     auto const found = sources.find(name);
     if (found == sources.end()) return {};

@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include <fmt/format.h>
 
-#include "harness/model/evaluation.hpp"
 #include "harness/model/passages.hpp"
 #include "harness/process_memory.hpp"
-#include "harness/tensor_source.hpp"
 #include "harness/workloads/model_figures.hpp"
+#include "harness/workloads/model_session.hpp"
 #include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
 
@@ -26,29 +24,16 @@ constexpr std::uint64_t default_passages = 8;
 std::vector<WorkloadOption> model_options() {
     using enum WorkloadOption::Kind;
     return {
-        {"protocol", choice, {}, {"context", "inline", "decode"}, 0, 0, "when the codec codes what the model writes"},
+        protocol_option(),
         {"continuation", tokens, 0, {}, 0, most_tokens, "tokens scored behind the context; 0: as many as it has"},
         {"passages", number, default_passages, {}, 1, most_passages, "of the text, at most"},
         {"document", text, "", {}, 0, 0, "what lines begin with that begin a document; else the text is cut evenly"},
-        {"prefill",
-         choice,
-         "clean",
-         {"clean", "compressed"},
-         0,
-         0,
-         "protocol decode: how the context is read before it is coded"}};
+        prefill_option()};
 }
 
 #ifdef KVSTONE_HAS_LLAMA
 
 namespace {
-
-/// Least share of what is read that must have come through the codec.
-constexpr double engaged_fraction = 0.5;
-/// Tokens of the first passage's continuation that proofs read.
-constexpr std::uint64_t proof_tokens = 32;
-/// Tokens of a capture that tells what RoPE the model has.
-constexpr std::uint64_t rope_tokens = 64;
 
 PassageSettings passage_settings(Cell const& cell, Engine const& engine) {
     PassageSettings settings;
@@ -59,15 +44,6 @@ PassageSettings passage_settings(Cell const& cell, Engine const& engine) {
     settings.document = cell.options.value("document", "");
     if (settings.continuation < 2) throw ConfigError("a continuation needs two tokens", "continuation", {"2"});
     return settings;
-}
-
-/// Nothing where the source cannot tell: a codec that has to know then says so.
-std::optional<Rope> rope_of(Cell const& cell) {
-    try {
-        return load_tensors(cell.source, cell.locator, rope_tokens, {.k = true, .v = false}).rope;
-    } catch (ConfigError const&) {
-        return std::nullopt;
-    }
 }
 
 PassageScores scores_of(Evaluation& evaluation, Passage const& passage, Protocol protocol) {
@@ -94,69 +70,36 @@ std::uint64_t tokens_without_likelihood(std::vector<PassageScores> const& passag
     return lost;
 }
 
-std::optional<double> value_of(Measurement const& measurement, std::string const& metric) {
-    for (auto const& figure : measurement.figures)
-        if (figure.component == "kv" && figure.metric == metric) return figure.value;
-    return std::nullopt;
-}
-
-/// What a reader of the figures has to know.
-void add_warnings(Measurement& measurement) {
-    auto const warn = [&](std::string const& text) {
-        if (measurement.status != Status::ok) return;
-        measurement.reason += (measurement.reason.empty() ? "" : "; ") + text;
-    };
-    if (auto const read = value_of(measurement, "compressed_read_fraction"); read.value_or(0) < engaged_fraction)
-        warn(fmt::format("not_engaged: {:.0f}% of the K and V read came through the codec", 100 * read.value_or(0)));
+void warn_of_poor_baseline(Measurement& measurement) {
     auto const baseline = value_of(measurement, "baseline_ppl").value_or(0);
     auto const unigram = value_of(measurement, "unigram_ppl").value_or(0);
-    if (!(baseline < unigram)) {
-        auto const text = fmt::format(
-            "poor_baseline: without a codec the model's perplexity is {:.4g}, that of single "
-            "token frequencies {:.4g}: model and text do not belong together",
-            baseline, unigram);
-        warn(text);
-        std::fprintf(stderr, "kvstone: %s\n", text.c_str());
-    }
+    if (baseline < unigram) return;
+    warn(measurement,
+         fmt::format("poor_baseline: without a codec the model's perplexity is {:.4g}, that of single "
+                     "token frequencies {:.4g}: model and text do not belong together",
+                     baseline, unigram),
+         true);
 }
 
 }  // namespace
 
 void run_model(AttemptRequest const& request, Measurement& measurement) {
     auto const& cell = request.cell;
-    if (cell.source.at("kind") != "model") {
-        measurement.status = Status::skipped;
-        measurement.reason = "workload model needs a source that is a model";
-        return;
-    }
-    PathSettings settings;
-    settings.protocol = protocol_named(cell.options.value("protocol", ""));
-    settings.prefill = cell.options.value("prefill", "clean") == "clean" ? Prefill::clean : Prefill::compressed;
-    settings.backend = backend_named(cell.backend);
-    settings.rope = rope_of(cell);
-    Engine const engine(cell.locator.at("path").get<std::string>(), cell.source.value("gpu_layers", 0));
-    measurement.engine = engine_version() + ", f32 cache, flash attention off, no rotation of the cache";
-    auto const wanted = passage_settings(cell, engine);
-    auto const passages = read_passages(engine, cell.locator.at("text").get<std::string>(), wanted);
-    std::unique_ptr<Evaluation> evaluation;
-    try {
-        evaluation = std::make_unique<Evaluation>(engine, Codec::parse(cell.codec), settings,
-                                                  wanted.context + wanted.continuation);
-    } catch (NotApplicable const& error) {
-        measurement.status = Status::skipped;
-        measurement.reason = error.what();
-        return;
-    }
+    if (lacks_model(cell, measurement)) return;
+    ModelSession const session(cell, measurement);
+    auto const wanted = passage_settings(cell, session.engine);
+    auto const passages = read_passages(session.engine, cell.locator.at("text").get<std::string>(), wanted);
+    auto const evaluation = session.evaluation(cell, wanted.context + wanted.continuation, measurement);
+    if (evaluation == nullptr) return;
 
     auto const& first = passages.all.front();
     auto const shown =
         std::span(first.continuation).first(std::min<std::uint64_t>(first.continuation.size(), proof_tokens));
     auto const failure = evaluation->prove(first.context, shown);
     std::vector<PassageScores> scores;
-    for (auto const& passage : passages.all) scores.push_back(scores_of(*evaluation, passage, settings.protocol));
-    if (auto const lost = tokens_without_likelihood(scores); lost > 0)
-        refuse(measurement, Status::verify_failed, "kv",
-               fmt::format("{} scored tokens have no finite likelihood", lost));
+    for (auto const& passage : passages.all)
+        scores.push_back(scores_of(*evaluation, passage, session.settings.protocol));
+    refuse_lost_tokens(measurement, tokens_without_likelihood(scores));
     if (failure) refuse(measurement, Status::verify_failed, "kv", *failure);
     add_score_figures(scores, measurement);
     measurement.figures.push_back({"kv", "context_tokens", static_cast<double>(wanted.context), 1, {}, {}});
@@ -165,7 +108,8 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     add_cache_figures(scores, measurement);
     if (request.measure.timing) add_rate_figures(scores, measurement);
     measurement.figures.push_back({"kv", "peak_rss_bytes", static_cast<double>(own_peak_rss_bytes()), 1, {}, {}});
-    add_warnings(measurement);
+    warn_unless_engaged(measurement);
+    warn_of_poor_baseline(measurement);
 }
 
 #else

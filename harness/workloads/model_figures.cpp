@@ -6,31 +6,26 @@
 #include <map>
 #include <random>
 
+#include "harness/bootstrap.hpp"
 #include "harness/workloads/figure_writer.hpp"
 
 namespace kvstone {
 namespace {
 
-constexpr int resamples = 1000;
 constexpr std::uint64_t most_bins = 64;
 
 /// Passages as a statistic sees them, some of them perhaps more than once.
 using Chosen = std::vector<PassageScores const*>;
 using Statistic = std::function<double(Chosen const&)>;
 
-/// The 95% interval of a statistic over passages drawn anew, as many as there are (percentile bootstrap, fixed seed).
+/// The 95% interval of a statistic over passages drawn anew, as many as there are.
 std::optional<Interval> bootstrap(Chosen const& all, Statistic const& statistic) {
     if (all.size() < 2) return std::nullopt;
-    std::mt19937_64 random(20240229);
-    std::vector<double> values;
     Chosen drawn(all.size());
-    for (int i = 0; i < resamples; ++i) {
+    return bootstrap_interval([&](std::mt19937_64& random) {
         for (auto& one : drawn) one = all[random() % all.size()];
-        values.push_back(statistic(drawn));
-    }
-    std::ranges::sort(values);
-    auto const at = [&](double share) { return values[static_cast<std::size_t>(share * (resamples - 1))]; };
-    return Interval{at(0.025), at(0.975)};
+        return statistic(drawn);
+    });
 }
 
 template <class Value>
@@ -178,17 +173,21 @@ void add_greedy_figures(std::vector<PassageScores> const& passages, Measurement&
     add("exact_match", [](GreedyPair const& pair) { return pair.baseline == pair.tokens ? 1.0 : 0.0; });
 }
 
-void add_cache_figures(std::vector<PassageScores> const& passages, Measurement& measurement) {
-    std::vector<CacheBytes> k, v, both;
-    for (auto const& passage : passages) {
-        k.push_back(passage.k);
-        v.push_back(passage.v);
-        both.push_back(passage.k);
-        both.push_back(passage.v);
-    }
+void add_cache_figures(std::vector<CacheBytes> const& k, std::vector<CacheBytes> const& v, Measurement& measurement) {
+    auto both = k;
+    both.insert(both.end(), v.begin(), v.end());
     add_component("k", k, measurement);
     add_component("v", v, measurement);
     add_component("kv", both, measurement);
+}
+
+void add_cache_figures(std::vector<PassageScores> const& passages, Measurement& measurement) {
+    std::vector<CacheBytes> k, v;
+    for (auto const& passage : passages) {
+        k.push_back(passage.k);
+        v.push_back(passage.v);
+    }
+    add_cache_figures(k, v, measurement);
 }
 
 void add_rate_figures(std::vector<PassageScores> const& passages, Measurement& measurement) {

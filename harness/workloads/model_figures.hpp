@@ -22,7 +22,8 @@ struct PassageScores {
 void add_score_figures(std::vector<PassageScores> const& passages, Measurement& measurement);
 /// exact_match and first_divergence_token, where passages have a greedy pair.
 void add_greedy_figures(std::vector<PassageScores> const& passages, Measurement& measurement);
-/// Bytes of K, V and both over all passages.
+/// Bytes of K, V and both over all passages, or over as many caches.
+void add_cache_figures(std::vector<CacheBytes> const& k, std::vector<CacheBytes> const& v, Measurement& measurement);
 void add_cache_figures(std::vector<PassageScores> const& passages, Measurement& measurement);
 /// Median rates over passages.
 void add_rate_figures(std::vector<PassageScores> const& passages, Measurement& measurement);

@@ -72,6 +72,27 @@ TEST(ShowTest, TellsFiguresFailuresAndPublishedOnes) {
     EXPECT_THAT(shown(store, {.colour = true}), HasSubstr("\x1b[31mcrash\x1b[0m"));
 }
 
+TEST(ShowTest, LeavesOutTheAnswersOfAModelThatGuesses) {
+    test::Folder folder;
+    auto store = Store::open(folder.file());
+    auto const knowing = test::cell("int8"), guessing = test::cell("gear");
+    auto const measured = [](Cell const& cell, std::string const& reason) {
+        auto m = test::measurement(cell);
+        m.task = "key_value";
+        m.reason = reason;
+        m.figures = {{"kv", "recall_accuracy", 0.625, 8, {}, {}},
+                     {"kv", "flips_to_wrong", 13.0, 1, {}, {}},
+                     {"kv", "bits_per_value", 8.0, 1, {}, {}}};
+        return m;
+    };
+    auto const campaign = store.begin_campaign(test::plan({knowing, guessing}), test::build(), "hw", false);
+    store.ingest(campaign, {measured(knowing, ""), measured(guessing, "poor_baseline: it guesses")});
+    EXPECT_THAT(shown(store), HasSubstr("codec  bits/val  recall   lost\n"
+                                        "int8      8.000   0.625     13\n"
+                                        "gear      8.000       -      -\n"));
+    EXPECT_THAT(shown(store), HasSubstr("poor_baseline: it guesses"));
+}
+
 TEST(ShowTest, JudgesTargetsAndCountsPublishedFiguresApart) {
     test::Folder folder;
     auto store = Store::open(folder.file());

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/scenarios/fake_vocabulary.hpp"
+#include "tests/scenarios/scratch_folder.hpp"
 
 namespace kvstone {
 namespace {
@@ -61,6 +62,46 @@ TEST(WorkloadEntries, AreInTheIdentityWhereNotAtTheirDefaults) {
     for (auto const& one : plan_of("[roundtrip, {model: {protocol: [context, inline], passages: [2, 8]}}]").cells)
         ids.insert(one.id);
     EXPECT_EQ(ids.size(), 10U);
+}
+
+TEST(WorkloadEntries, FilesAreIdentifiedByWhatIsInThem) {
+    ScratchFolder const folder;
+    auto const first = folder.write("a.jsonl", "one");
+    auto vocabulary = words();
+    vocabulary.workload_options["model"].push_back({"file", WorkloadOption::Kind::file, "", {}, 0, 0, ""});
+    std::vector<std::string> checked;
+    vocabulary.check_workload = [&](std::string const& name, Json const& options, Json const& locator) {
+        if (!options.contains("file")) return;
+        checked.push_back(name + " " + locator.at("files").at("file").get<std::string>());
+        if (options.value("passages", 0) == 66) throw ConfigError("no", "line", {}, {"a.jsonl", 7, 0});
+        if (options.value("passages", 0) == 77) throw ConfigError("not so");
+    };
+    auto const plan = [&](std::string const& options) {
+        return parse_plan(
+            "kvstone: 1\nsources: [synthetic: {shape: gpt2}]\ngrid: {context: [64], codec: [raw]}\n"
+            "workloads: [{model: {protocol: context" +
+                options + "}}]",
+            "s.yaml", folder.path(), vocabulary);
+    };
+    auto const cell = plan(", file: a.jsonl").cells[0];
+    EXPECT_EQ(cell.options.at("file").get<std::string>().size(), 64U);
+    EXPECT_EQ(cell.locator.at("files").at("file"), first);
+    EXPECT_THAT(checked, ElementsAre("model " + first));
+    folder.write("b.jsonl", "one");
+    EXPECT_EQ(plan(", file: b.jsonl").cells[0].id, cell.id) << "another path is no other file";
+    folder.write("b.jsonl", "two");
+    EXPECT_NE(plan(", file: b.jsonl").cells[0].id, cell.id);
+    auto const refusal = [&](std::string const& options) -> std::string {
+        try {
+            plan(options);
+        } catch (ConfigError const& error) {
+            return error.what();
+        }
+        return "not refused";
+    };
+    EXPECT_THAT(refusal(", file: c.jsonl"), AllOf(HasSubstr("s.yaml:4:"), HasSubstr("c.jsonl")));
+    EXPECT_EQ(refusal(", file: a.jsonl, passages: 66"), "a.jsonl:7: no: 'line'");
+    EXPECT_EQ(refusal(", file: a.jsonl, passages: 77"), "s.yaml:4:13: not so");
 }
 
 TEST(WorkloadEntries, MatchByProtocol) {

@@ -32,6 +32,29 @@ class RefusalTest : public ProgramTest {
     }
 };
 
+TEST_F(RefusalTest, BrokenTaskFilesCreateNothing) {
+    auto const with = [](std::string const& task) {
+        return "kvstone: 1\nsources: [model: {gguf: tiny, text: builtin}]\ngrid: {codec: [raw]}\n"
+               "workloads: [tasks: {protocol: context, " +
+               task + "}]\n";
+    };
+    std::string const item = R"({"goal": "Walk", "sol1": "Go.", "sol2": "Stay."})";
+    write("broken.jsonl", item + "\n{\"goal\": \"W");
+    write("labels.lst", "0\n1\n");
+    expect_refused(with("task: piqa, file: broken.jsonl, labels: labels.lst"),
+                   AllOf(HasSubstr("broken.jsonl:2:"), HasSubstr("no JSON")));
+    write("good.jsonl", item + "\n" + item + "\n");
+    expect_refused(with("task: piqa, file: good.jsonl"),
+                   AllOf(HasSubstr("good.jsonl:1:"), HasSubstr("nothing says which choice is right")));
+    write("labels.lst", "0\n");
+    expect_refused(with("task: piqa, file: good.jsonl, labels: labels.lst"),
+                   AllOf(HasSubstr("labels.lst:"), HasSubstr("labels are not as many as items")));
+    expect_refused(with("task: piqa, file: absent.jsonl"), AllOf(HasSubstr("s.yaml:4:"), HasSubstr("absent.jsonl")));
+    expect_refused(with("task: piqa"), AllOf(HasSubstr("s.yaml:4:"), HasSubstr("task piqa needs a file of items")));
+    expect_refused(with("task: needle, file: good.jsonl"), AllOf(HasSubstr("s.yaml:4:"), HasSubstr("is generated")));
+    expect_refused(with("task: squad, file: good.jsonl"), AllOf(HasSubstr("s.yaml:4:"), HasSubstr("hellaswag")));
+}
+
 TEST_F(RefusalTest, ScenariosWithMistakesCreateNothing) {
     expect_refused(small_scenario("fp61"), AllOf(HasSubstr("s.yaml:5:"), HasSubstr("fp61"), HasSubstr("fp16")));
     expect_refused(small_scenario("'int8:scheme=sideways'"), AllOf(HasSubstr("sideways"), HasSubstr("asymmetric")));

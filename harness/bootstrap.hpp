@@ -1,0 +1,14 @@
+#pragma once
+
+#include <functional>
+#include <random>
+
+#include "harness/stopping_rule.hpp"
+
+namespace kvstone {
+
+/// The 95% interval of a statistic by the percentile bootstrap: `again` computes it over a sample drawn anew. 1,000 draws
+/// from a fixed seed, so that the same samples have the same interval.
+Interval bootstrap_interval(std::function<double(std::mt19937_64& random)> const& again);
+
+}  // namespace kvstone

@@ -1,0 +1,32 @@
+#pragma once
+// What is asked of a model: items of several choices, or of one answer that it has to know, behind a common text.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace kvstone {
+
+/// `continuation` is scored behind `context`.
+struct TaskChoice {
+    std::string context;
+    std::string continuation;
+    std::uint64_t answer_bytes = 0;  ///< of the continuation, without what only parts it from the context
+};
+
+struct TaskItem {
+    std::vector<TaskChoice> choices;  ///< one: the model must find it among everything it could say
+    std::size_t gold = 0;             ///< the right choice
+    double chance = 0;                ///< of guessing it
+    std::string origin;               ///< where it stands, for errors: "FILE:LINE"
+    /// As other items' prefixes show it: question and right answer.
+    std::string solved() const { return choices[gold].context + choices[gold].continuation; }
+};
+
+/// Items that are asked behind the same text, which is what is compressed.
+struct TaskGroup {
+    std::string prefix;
+    std::vector<TaskItem> items;
+};
+
+}  // namespace kvstone
