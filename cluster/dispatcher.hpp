@@ -38,9 +38,9 @@ struct Progress {
 
 /// Called on the thread that called run. What they throw ends the run and comes out of it.
 struct Callbacks {
-    std::function<void(Measurement const&)> result;       ///< each item once, in any order
-    std::function<void(Measurement const&)> lost = {};    ///< an attempt whose worker was lost; its item is queued again
-    std::function<void(Progress const&)> progress = {};   ///< after each result
+    std::function<void(Measurement const&)> result;      ///< each item once, in any order
+    std::function<void(Measurement const&)> lost = {};   ///< an attempt whose worker was lost; its item is queued again
+    std::function<void(Progress const&)> progress = {};  ///< after each result
     std::function<void(std::string const&)> notice = {};  ///< a rank lost, an item queued again
 };
 

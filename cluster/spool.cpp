@@ -51,8 +51,8 @@ void sync_folder(std::string const& folder) {
 }  // namespace
 
 void Spool::create() {
-    auto const path = fmt::format("{}/{}-{}-{}{}", folder_, file_name_part(node_), getpid(),
-                                  new_attempt_id().substr(0, 8), suffix);
+    auto const path =
+        fmt::format("{}/{}-{}-{}{}", folder_, file_name_part(node_), getpid(), new_attempt_id().substr(0, 8), suffix);
     // Whoever collects takes only what is unlocked, so it must never see this file without its lock.
     auto const hidden = path + ".new";
     // Another worker's remove() may take the folder away before there is a file in it.
@@ -133,8 +133,8 @@ SpoolContent parse_spool(std::string const& text) {
         start = end == std::string::npos ? text.size() : end + 1;
         if (end == std::string::npos || line.size() < hash_digits + 1 || line[hash_digits] != ' ' ||
             hash_text(line.substr(hash_digits + 1)) != line.substr(0, hash_digits)) {
-            content.notices.push_back(fmt::format("line {} is {}: left out", number,
-                                                  end == std::string::npos ? "torn" : "altered"));
+            content.notices.push_back(
+                fmt::format("line {} is {}: left out", number, end == std::string::npos ? "torn" : "altered"));
             continue;
         }
         try {

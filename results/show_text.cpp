@@ -36,9 +36,12 @@ std::string codec_cell(std::string const& name, std::size_t width) {
 std::string title_sql(std::string_view options) {
     // Files are known by their hashes, of which eight digits are enough for people.
     return fmt::format(
-        "workload || coalesce(' ' || json_replace({0}, '$.file', substr(json_extract({0}, '$.file'), 1, 8), '$.labels', "
-        "substr(json_extract({0}, '$.labels'), 1, 8)), '') || '  ' || source_name || iif(context > 0, '  ' || context || "
-        "' tokens', '') || iif(batch > 1, '  batch ' || batch, '') || iif(page <> 16, '  pages of ' || page, '') || '  ' "
+        "workload || coalesce(' ' || json_replace({0}, '$.file', substr(json_extract({0}, '$.file'), 1, 8), "
+        "'$.labels', "
+        "substr(json_extract({0}, '$.labels'), 1, 8)), '') || '  ' || source_name || iif(context > 0, '  ' || context "
+        "|| "
+        "' tokens', '') || iif(batch > 1, '  batch ' || batch, '') || iif(page <> 16, '  pages of ' || page, '') || '  "
+        "' "
         "|| backend || iif(threads > 0, '  ' || threads || ' threads', '')",
         options);
 }

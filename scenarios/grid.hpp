@@ -21,6 +21,7 @@ struct Axes {
     std::vector<std::uint64_t> pages;
     std::vector<int> threads;
     std::vector<WorkloadEntry> workloads;
+    SourceFiles files = {};  ///< where the files that the axes name are looked for
 
     std::size_t cells() const;  ///< before exclusion; SIZE_MAX where it is more
 };
@@ -30,9 +31,9 @@ void read_grid(Axes& axes, YamlValue const& grid, YamlValue const* threads, Voca
 int threads_of(YamlValue const& value);
 
 /// A partial match as JSON, for matches(): each key of {source, context, codec, backend, batch, page, threads, workload,
-/// protocol} with /// the value or the list of values it takes, sources by display name, codecs by canonical text (by display name where the
-/// codec differs by source). Values that no axis has are refused, or (not strict: an override may have taken them away)
-/// left out.
+/// protocol} with the value or the list of values it takes, sources by display name, codecs by canonical text (by display
+/// name where the codec differs by source). Values that no axis has are refused, or (not strict: an override may have
+/// taken them away) left out.
 Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, bool strict);
 
 /// Which values of each axis a match takes, by index.

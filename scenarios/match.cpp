@@ -94,7 +94,8 @@ Json find_workload(YamlValue const& item, Axes const& axes, Vocabulary const& vo
     Json wanted;
     if (item.kind == YamlValue::Kind::map) {
         if (item.entries.size() != 1) refuse(item, "expected one workload", {"NAME", "NAME: {option: value}"});
-        wanted = {{item.entries[0].key, given_options(item.entries[0].key, item.entries[0].value, vocabulary)}};
+        wanted = {
+            {item.entries[0].key, given_options(item.entries[0].key, item.entries[0].value, axes.files, vocabulary)}};
     } else {
         wanted = text_of(item);
     }

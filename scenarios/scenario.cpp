@@ -89,9 +89,10 @@ Plan plan_of(YamlValue const& root, std::string const& stem, std::string const& 
             if (entry.key == "threads") threads = &entry.value;
     }
     Axes axes;
+    axes.files = {folder};
     read_grid(axes, map.at("grid"), threads, vocabulary);
-    axes.workloads = workloads_of(map.at("workloads"), {folder}, vocabulary);
-    axes.sources = sources_of(map.at("sources"), {folder}, vocabulary);
+    axes.workloads = workloads_of(map.at("workloads"), axes.files, vocabulary);
+    axes.sources = sources_of(map.at("sources"), axes.files, vocabulary);
     expand_into(plan, map, axes, vocabulary, options);
     plan.hash = hash_of(plan.cells, plan.measure);
     return plan;

@@ -73,7 +73,8 @@ void check(WorkloadEntry const& entry, YamlValue const& place, Vocabulary const&
 
 }  // namespace
 
-Json given_options(std::string const& workload, YamlValue const& options, Vocabulary const& vocabulary) {
+Json given_options(std::string const& workload, YamlValue const& options, SourceFiles const& files,
+                   Vocabulary const& vocabulary) {
     static std::vector<WorkloadOption> const none;
     auto const known = vocabulary.workload_options.find(workload);
     auto const& all = known == vocabulary.workload_options.end() ? none : known->second;
@@ -84,7 +85,7 @@ Json given_options(std::string const& workload, YamlValue const& options, Vocabu
     for (auto const& option : all) {
         auto const* const value = map.find(option.name);
         if (value == nullptr) continue;
-        auto chosen = value_of(*value, option);
+        auto chosen = value_of(*value, option, files);
         given[option.name] = chosen == option.by_default ? Json() : std::move(chosen);
     }
     return given;

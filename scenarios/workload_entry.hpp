@@ -26,6 +26,7 @@ std::vector<WorkloadEntry> workloads_of(YamlValue const& list, SourceFiles const
 
 /// Options of a workload as a match names them, null where the value is the default. Throws ConfigError where the
 /// workload has no such option, or the option no such value.
-Json given_options(std::string const& workload, YamlValue const& options, Vocabulary const& vocabulary);
+Json given_options(std::string const& workload, YamlValue const& options, SourceFiles const& files,
+                   Vocabulary const& vocabulary);
 
 }  // namespace kvstone

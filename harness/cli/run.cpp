@@ -69,8 +69,8 @@ struct RunOptions : ScenarioOptions {
 };
 
 std::string name_for_people(Cell const& cell) {
-    return fmt::format("{} {} {} context {} on {}", workload_text(cell), cell.source_name, cell.codec_name, cell.context,
-                       cell.backend);
+    return fmt::format("{} {} {} context {} on {}", workload_text(cell), cell.source_name, cell.codec_name,
+                       cell.context, cell.backend);
 }
 
 /// One scenario on rank 0: expected cells first, then what earlier runs measured and did not store, then whatever has no
@@ -123,7 +123,8 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
         serve(world, self, measure, {&spool, &stop_requested});
         return exit_pass;
     }
-    Coordinator coordinator(world, self, measure, {.stop = &stop_requested, .lease_slack_s = options.patience_s, .spool = &spool});
+    Coordinator coordinator(world, self, measure,
+                            {.stop = &stop_requested, .lease_slack_s = options.patience_s, .spool = &spool});
     auto const plans = options.load();
     auto store = Store::open(line.database);
     ExitCode code = exit_pass;
@@ -152,13 +153,15 @@ void add_run(CommandLine& line) {
     auto* command = line.verb("run", "Measure the cells of scenarios and store the figures; goes on where it stopped");
     options->add_to(*command);
     command->add_flag("--fresh", options->fresh, "Measure everything again, as a new campaign");
-    command->add_option("--spool", options->spool,
-                        "Folder where every rank keeps what it measured until it is in the database (default: FILE.spool "
-                        "beside the database)");
+    command->add_option(
+        "--spool", options->spool,
+        "Folder where every rank keeps what it measured until it is in the database (default: FILE.spool "
+        "beside the database)");
     command
-        ->add_option("--patience", options->patience_s,
-                     "Seconds that a rank may stay silent beyond its attempt's own time limit before its attempt is dealt "
-                     "again (default: 60)")
+        ->add_option(
+            "--patience", options->patience_s,
+            "Seconds that a rank may stay silent beyond its attempt's own time limit before its attempt is dealt "
+            "again (default: 60)")
         ->check(CLI::Range(0.1, 86400.0));
     command->callback([&line, options] { line.action = [&line, options] { return run(line, *options); }; });
 }

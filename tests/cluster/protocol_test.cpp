@@ -46,9 +46,10 @@ TEST(Protocol, EveryMessageComesBackAsItWas) {
 
 TEST(Protocol, AnythingElseIsCorruptData) {
     for (std::string const body :
-         {"", " ", "{", "7", "\"stop\"", "{}", "{\"type\":\"stopp\"}", "{\"type\":\"stop\"}", "{\"type\":null}", "{\"type\":\"hello\"}",
-          "{\"type\":\"hello\",\"version\":1,\"worker\":{}}", "{\"type\":\"hello\",\"version\":2,\"worker\":[]}",
-          "{\"type\":\"unreadable\"}", "{\"type\":\"result\",\"measurement\":null}", "\x80"}) {
+         {"", " ", "{", "7", "\"stop\"", "{}", "{\"type\":\"stopp\"}", "{\"type\":\"stop\"}", "{\"type\":null}",
+          "{\"type\":\"hello\"}", "{\"type\":\"hello\",\"version\":1,\"worker\":{}}",
+          "{\"type\":\"hello\",\"version\":2,\"worker\":[]}", "{\"type\":\"unreadable\"}",
+          "{\"type\":\"result\",\"measurement\":null}", "\x80"}) {
         EXPECT_THROW(decode_message(body), CorruptData) << body;
     }
 }

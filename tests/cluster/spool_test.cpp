@@ -140,8 +140,9 @@ TEST_F(SpoolTest, ALivingWorkersFileIsLeftAloneAndSoIsOneThatIsNotTaken) {
     EXPECT_THAT(collected().attempts, IsEmpty());
     spool.reset();
     collect_spools(folder, [](std::string const&, SpoolContent const&) { return false; });
-    EXPECT_THROW(collect_spools(folder, [](std::string const&, SpoolContent const&) -> bool { throw SystemError("x"); }),
-                 SystemError);
+    EXPECT_THROW(
+        collect_spools(folder, [](std::string const&, SpoolContent const&) -> bool { throw SystemError("x"); }),
+        SystemError);
     EXPECT_THAT(collected().attempts, SizeIs(1));
     EXPECT_THAT(collected().attempts, IsEmpty());
 }
