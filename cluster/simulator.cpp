@@ -50,7 +50,8 @@ class Run {
     }
 
     Simulation operator()() {
-        while (result_.measured + result_.quarantined < total_ && !events_.empty() && present_ + returning_ > 0) {
+        while (result_.measured + result_.quarantined + result_.missing < total_ && !events_.empty() &&
+               present_ + returning_ > 0) {
             auto const event = events_.top();
             events_.pop();
             if (event.life != nodes_[static_cast<std::size_t>(event.node)].life) continue;
@@ -72,7 +73,7 @@ class Run {
         }
         double const makespan_s = std::max(now_s_, free_s_);
         result_.nodes = static_cast<int>(nodes_.size());
-        result_.missing = total_ - result_.measured - result_.quarantined;
+        result_.missing += scheduler_.take_rest().size();
         result_.makespan_s = makespan_s;
         if (makespan_s > 0) {
             result_.efficiency = measured_s_ / (makespan_s * result_.nodes);
@@ -147,7 +148,9 @@ class Run {
         idle_.erase(number);
         attend();
         auto const lost = scheduler_.lose(number);
-        if (lost.item != nullptr && lost.fate == Scheduler::Fate::given_up && present_ > 0) ++result_.quarantined;
+        // Given up for want of anybody else, it is no more to blame than what is still queued.
+        if (lost.item != nullptr && lost.fate == Scheduler::Fate::given_up)
+            ++(present_ > 0 ? result_.quarantined : result_.missing);
         if (present_ > 0) scheduler_.take_unserved();
         for (auto const idle : std::set<int>(idle_)) {
             if (scheduler_.queued() == 0) break;
