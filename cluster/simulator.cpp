@@ -42,7 +42,6 @@ class Run {
           workers_(std::move(workers)),
           nodes_(workers_.size()),
           chance_(options.seed + 1),
-          total_(items.size()),
           scheduler_(items, 0) {
         for (auto const& worker : workers_) scheduler_.join(static_cast<int>(&worker - workers_.data()), worker);
         scheduler_.take_unserved();  // lets go of pins to hosts that are not here
@@ -50,7 +49,7 @@ class Run {
     }
 
     Simulation operator()() {
-        while (result_.measured + result_.quarantined < total_ && !events_.empty() && present_ + returning_ > 0) {
+        while ((scheduler_.queued() > 0 || !scheduler_.leases().empty()) && !events_.empty()) {
             auto const event = events_.top();
             events_.pop();
             if (event.life != nodes_[static_cast<std::size_t>(event.node)].life) continue;
@@ -72,7 +71,7 @@ class Run {
         }
         double const makespan_s = std::max(now_s_, free_s_);
         result_.nodes = static_cast<int>(nodes_.size());
-        result_.missing = total_ - result_.measured - result_.quarantined;
+        result_.missing += scheduler_.take_rest().size();
         result_.makespan_s = makespan_s;
         if (makespan_s > 0) {
             result_.efficiency = measured_s_ / (makespan_s * result_.nodes);
@@ -135,7 +134,6 @@ class Run {
             ++result_.lost_attempts;
             result_.lost_s += std::max(0.0, now_s_ - node.began_s);
         }
-        if (options_.back_min > 0) ++returning_;
         expect(now_s_ + options_.notice_s, Event::Kind::noticed, number);
         if (options_.back_min > 0)
             expect(now_s_ + options_.notice_s + 60 * options_.back_min, Event::Kind::back, number);
@@ -147,7 +145,9 @@ class Run {
         idle_.erase(number);
         attend();
         auto const lost = scheduler_.lose(number);
-        if (lost.item != nullptr && lost.fate == Scheduler::Fate::given_up && present_ > 0) ++result_.quarantined;
+        // Given up for want of anybody else, it is no more to blame than what is still queued.
+        if (lost.item != nullptr && lost.fate == Scheduler::Fate::given_up)
+            ++(present_ > 0 ? result_.quarantined : result_.missing);
         if (present_ > 0) scheduler_.take_unserved();
         for (auto const idle : std::set<int>(idle_)) {
             if (scheduler_.queued() == 0) break;
@@ -158,7 +158,6 @@ class Run {
     }
 
     void come_back(int number) {
-        --returning_;
         scheduler_.join(number, workers_[static_cast<std::size_t>(number)]);
         start(number, now_s_);
     }
@@ -168,14 +167,12 @@ class Run {
     std::vector<WorkerInfo> workers_;
     std::vector<Node> nodes_;
     std::mt19937_64 chance_;
-    std::size_t total_;
     Scheduler scheduler_;
     std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
     std::set<int> idle_;
     std::size_t foreseen_ = 0;
     std::size_t dealt_ = 0;
-    int present_ = 0;    ///< nodes as rank 0 knows them
-    int returning_ = 0;  ///< nodes that will be back
+    int present_ = 0;  ///< nodes as rank 0 knows them
     double now_s_ = 0;
     double free_s_ = 0;  ///< when rank 0 has attended to all that has come
     double attended_s_ = 0;

@@ -86,6 +86,7 @@ std::vector<double> three_decades(std::size_t count) {
 TEST(Simulator, AThousandNodesAreUsedWellOnAHundredThousandCells) {
     Simulator const simulator(costing(three_decades(100'000), 100), {});
     auto const result = simulator.run(1024);
+    RecordProperty("efficiency", std::to_string(result.efficiency));
     EXPECT_EQ(result.measured, 100'000u);
     EXPECT_GE(result.efficiency, 0.95);
     // The mutant: a coordinator of 20 ms an attempt cannot keep up.
@@ -124,10 +125,16 @@ TEST(Simulator, EveryItemEndsOnceHoweverManyNodesAreLost) {
             SimulationOptions const options{.mtbf_h = 0.2, .back_min = back_min, .seed = seed};
             auto const result = Simulator(items, options).run(16);
             EXPECT_EQ(result.measured + result.quarantined + result.missing, items.size()) << seed;
+            EXPECT_TRUE(result.missing == 0 || back_min == 0) << seed;
             EXPECT_GT(result.lost_attempts, 0u) << seed;
             EXPECT_GE(result.lost_attempts, 2 * result.quarantined) << seed;
         }
     }
+    // A lone node that dies with an item has nobody to hand it to; the others wait until it is back.
+    auto const lone = Simulator(items, {.mtbf_h = 1, .back_min = 1}).run(1);
+    EXPECT_EQ(lone.missing, lone.lost_attempts);
+    EXPECT_GT(lone.missing, 0u);
+    EXPECT_EQ(lone.measured + lone.missing, items.size());
     // Nodes that never come back leave the rest undone.
     auto const end = Simulator(items, {.mtbf_h = 0.01}).run(4);
     EXPECT_GT(end.missing, 1000u);
