@@ -20,7 +20,7 @@ using Values = std::map<std::string, std::string>;
 
 constexpr std::size_t people_in_a_story = 12;
 constexpr std::size_t chains = 3;
-constexpr std::size_t chain_links = 3;  ///< people of a chain: the first has the number, the last is asked for
+constexpr std::size_t chain_links = 3;  ///< people of a chain: the first has a town, the last is asked for
 
 Json const& words() {
     static Json const all = [] {
@@ -91,19 +91,17 @@ std::string stated(Draw& draw, std::string const& kind, std::string const& subje
     return sentence(draw.pick(words()["facts"][kind]["state"]), {{"a", subject}, {"b", value}});
 }
 
-std::string number(Draw& draw) { return fmt::format("{:04}", draw.below(10000)); }
-
 void add_needle(Draw& draw, Story& story) {
-    auto const value = number(draw);
-    story.facts = {stated(draw, "number", story.people[0], value)};
-    story.items = {question("number", story.people[0], value, 1)};
+    auto const town = draw.name("town");
+    story.facts = {stated(draw, "lives", story.people[0], town)};
+    story.items = {question("lives", story.people[0], town, 1)};
 }
 
 void add_pairs(Draw& draw, Story& story) {
     auto const count = story.people.size();
+    auto const objects = draw.several(count, [&] { return "the " + draw.name("object", " "); });
     auto const towns = draw.several(count, [&] { return draw.name("town"); });
-    auto const numbers = draw.several(count, [&] { return number(draw); });
-    for (auto const& [kind, values] : {std::pair{"number", &numbers}, {"lives", &towns}}) {
+    for (auto const& [kind, values] : {std::pair{"lives", &towns}, {"carries", &objects}}) {
         for (std::size_t i = 0; i < count; ++i) {
             story.facts.push_back(stated(draw, kind, story.people[i], (*values)[i]));
             story.items.push_back(question(kind, story.people[i], (*values)[i], count));
@@ -114,11 +112,11 @@ void add_pairs(Draw& draw, Story& story) {
 }
 
 void add_chains(Draw& draw, Story& story) {
-    auto const numbers = draw.several(chains, [&] { return number(draw); });
+    auto const towns = draw.several(chains, [&] { return draw.name("town"); });
     std::vector<std::size_t> told;  // whose next link is told
     for (std::size_t chain = 0; chain < chains; ++chain) {
         auto const* people = &story.people[chain * chain_links];
-        story.items.push_back(question("number", people[chain_links - 1], numbers[chain], chains));
+        story.items.push_back(question("lives", people[chain_links - 1], towns[chain], chains));
         told.insert(told.end(), chain_links, chain);
     }
     draw.shuffle(told);
@@ -126,9 +124,8 @@ void add_chains(Draw& draw, Story& story) {
     for (auto const chain : told) {
         auto const link = links[chain]++;
         auto const* people = &story.people[chain * chain_links];
-        story.facts.push_back(
-            sentence("The number of {a} was {b}.",
-                     {{"a", people[link]}, {"b", link == 0 ? numbers[chain] : "that of " + people[link - 1]}}));
+        story.facts.push_back(link == 0 ? stated(draw, "lives", people[0], towns[chain])
+                                        : people[link] + " lived where " + people[link - 1] + " lived.");
     }
     draw.shuffle(story.items);
 }

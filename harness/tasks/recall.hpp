@@ -12,10 +12,9 @@
 
 namespace kvstone {
 
-/// needle     one person's number somewhere in a long story, asked for at its end
-/// key_value  numbers and homes of twelve people, told once each in random order within a story; all asked for
-/// variables  three people's numbers; the number of another is "that of" the first, of a third that of the second: what
-///            is the number of the last?
+/// needle     where one person lives, told somewhere in a long story and asked for at its end
+/// key_value  homes and belongings of twelve people, told once each in random order within a story; all asked for
+/// variables  where three people live; another lives where the first does, a third where the second: where does the last?
 std::vector<std::string> const& recall_kinds();
 /// How many are asked behind one story.
 std::uint64_t recall_questions(std::string const& kind);

@@ -11,12 +11,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "harness/attempt.hpp"
 #include "harness/model/passages.hpp"
-#include "harness/sources/builtin.hpp"
-#include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
-#include "tests/harness/source_test_files.hpp"
+#include "tests/harness/attempt_fixture.hpp"
 #include "tests/test_data.hpp"
 
 namespace kvstone {
@@ -25,56 +22,11 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-struct Files {
-    std::string model = builtin_path("tiny");
-    std::string text = builtin_path("builtin");
-};
-
-AttemptRequest request_of(Files const& files, std::string const& codec, Json options, std::uint64_t context) {
-    AttemptRequest request;
-    auto& cell = request.cell;
-    cell.workload = "model";
-    cell.options = std::move(options);
-    cell.source = {{"kind", "model"}, {"sha256", short_hash(files.model)}, {"text_sha256", short_hash(files.text)}};
-    cell.locator = {{"path", files.model}, {"text", files.text}};
-    cell.context = context;
-    cell.codec = codec;
-    cell.backend = "openmp";
-    identify(cell);
-    request.measure.timing = false;
-    request.measure.timeout_s = 250;
-    request.attempt_id = "0123456789abcdef0123456789abcdef";
-    return request;
-}
-
-class ModelWorkload : public testing::Test {
+class ModelWorkload : public AttemptTest {
   protected:
-    void SetUp() override {
-        setenv("KVSTONE_ATTEMPT", (std::string(KVSTONE_PROGRAMS) + "/kvstone-attempt").c_str(), 1);
-        setenv("XDG_CACHE_HOME", (cache_ / "").c_str(), 1);
+    Measurement run(ModelFiles const& files, std::string const& codec, Json options, std::uint64_t context) {
+        return AttemptTest::run(model_request(files, "model", codec, std::move(options), context));
     }
-    void TearDown() override {
-        unsetenv("KVSTONE_ATTEMPT");
-        unsetenv("XDG_CACHE_HOME");
-    }
-    Measurement run(Files const& files, std::string const& codec, Json options, std::uint64_t context) {
-        return run_attempt(spawner_, request_of(files, codec, std::move(options), context));
-    }
-    static Figure figure(Measurement const& measurement, std::string const& metric) {
-        auto const found = std::ranges::find_if(
-            measurement.figures, [&](Figure const& one) { return one.component == "kv" && one.metric == metric; });
-        if (found != measurement.figures.end() && found->value) return *found;
-        ADD_FAILURE() << "no figure " << metric << ": " << measurement.reason << measurement.stderr_tail;
-        return {"kv", metric, std::nan(""), 0, {}, {}};
-    }
-    static double value(Measurement const& measurement, std::string const& metric) {
-        return *figure(measurement, metric).value;
-    }
-
-    ScratchFolder cache_;
-
-  private:
-    Spawner spawner_;
 };
 
 Json const few{{"protocol", "context"}, {"passages", 2}, {"continuation", 64}};
@@ -110,7 +62,7 @@ TEST_F(ModelWorkload, SaysWhereTheModelDoesNotKnowTheText) {
 
 TEST_F(ModelWorkload, RefusesWithTheReason) {
     ScratchFolder const folder;
-    auto const refusal = [&](Files const& files, std::string const& codec, Json options, std::uint64_t context) {
+    auto const refusal = [&](ModelFiles const& files, std::string const& codec, Json options, std::uint64_t context) {
         auto const measured = run(files, codec, std::move(options), context);
         EXPECT_TRUE(measured.figures.empty()) << measured.reason;
         return std::string(name_of(measured.status)) + ": " + measured.reason;
@@ -165,7 +117,7 @@ class StoriesWorkload : public ModelWorkload {
         if (!model || !text) GTEST_SKIP() << "stories260K.gguf or its text is not among the test data";
         files_ = {model->string(), text->string()};
     }
-    Files files_;
+    ModelFiles files_;
 };
 
 TEST_F(StoriesWorkload, CodecsComeInTheirOrder) {
@@ -220,7 +172,7 @@ class LlamaPerplexity : public ModelWorkload {
             GTEST_SKIP() << "llama-perplexity is not installed (package llama.cpp-tools-extra)";
     }
     /// Windows of 512 tokens, of each the second half scored.
-    double theirs(Files const& files, std::string const& options, bool rotation = false) const {
+    double theirs(ModelFiles const& files, std::string const& options, bool rotation = false) const {
         auto const command = std::string(rotation ? "" : "LLAMA_ATTN_ROT_DISABLE=1 ") + tool_ + " -m '" + files.model +
                              "' -f '" + files.text + "' -c 512 -b 512 --chunks 16 -t 1 " + options + " 2>&1";
         auto* const pipe = popen(command.c_str(), "r");
@@ -233,7 +185,7 @@ class LlamaPerplexity : public ModelWorkload {
         ADD_FAILURE() << command << '\n' << said;
         return std::nan("");
     }
-    Measurement ours(Files const& files, std::string const& codec, std::string const& protocol = "inline") {
+    Measurement ours(ModelFiles const& files, std::string const& codec, std::string const& protocol = "inline") {
         return run(files, codec, {{"protocol", protocol}, {"passages", 16}}, 256);
     }
     /// Two standard errors of the paired difference to the uncompressed cache, as perplexity.
@@ -246,7 +198,7 @@ class LlamaPerplexity : public ModelWorkload {
 };
 
 TEST_F(LlamaPerplexity, AgreesWithOurIdentity) {
-    std::vector<Files> all{{}};
+    std::vector<ModelFiles> all{{}};
     auto const model = test_data("models/stories260K.gguf");
     auto const text = test_data("text/tinystories_val_794k.txt");
     if (model && text) all.push_back({model->string(), text->string()});

@@ -12,14 +12,12 @@
 #include <gtest/gtest.h>
 #include <llama.h>
 
-#include "harness/attempt.hpp"
 #include "harness/tasks/batch.hpp"
 #include "harness/tasks/formats.hpp"
 #include "harness/tasks/groups.hpp"
-#include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
+#include "tests/harness/attempt_fixture.hpp"
 #include "tests/harness/model_fixture.hpp"
-#include "tests/harness/source_test_files.hpp"
 #include "tests/test_data.hpp"
 
 namespace kvstone {
@@ -51,11 +49,15 @@ class ByHand {
     ByHand(ByHand const&) = delete;
     ByHand& operator=(ByHand const&) = delete;
 
-    /// Of the tokens that the continuation adds, and `more` before them, in double.
-    double log_likelihood(std::string const& context, std::string const& continuation, int more = 0) const {
-        auto const first = static_cast<std::ptrdiff_t>(tokens_of(context).size()) - more;
+    /// In double, of the tokens that the continuation adds; of one fewer; and of one more.
+    struct LogLikelihoods {
+        double right, fewer, more;
+    };
+    LogLikelihoods log_likelihoods(std::string const& context, std::string const& continuation) const {
         auto const each = log_probabilities(tokens_of(context + continuation));
-        return std::accumulate(each.begin() + first, each.end(), 0.0);
+        auto const first = each.begin() + static_cast<std::ptrdiff_t>(tokens_of(context).size());
+        auto const from = [&](std::ptrdiff_t by) { return std::accumulate(first + by, each.end(), 0.0); };
+        return {from(0), from(1), from(-1)};
     }
 
   private:
@@ -131,15 +133,13 @@ TEST_F(TinyModel, ThreePiqaItemsAreScoredAsByHand) {
         auto const& expected = written[i];
         for (std::size_t c = 0; c < 2; ++c) {
             auto const& choice = item.choices[c];
-            auto const by_hand = [&](int more) {
-                return hand.log_likelihood(groups[0].prefix + choice.context, choice.continuation, more);
-            };
+            auto const by_hand = hand.log_likelihoods(groups[0].prefix + choice.context, choice.continuation);
             auto const ours = outcome.baseline_scores[c].log_likelihood;
-            std::printf("item %zu choice %zu: by hand %.4f, ours %.4f\n", i, c, by_hand(0), ours);
-            EXPECT_NEAR(by_hand(0), expected.sums[c], tolerance);
-            EXPECT_NEAR(ours, by_hand(0), tolerance);
-            EXPECT_GT(std::abs(ours - by_hand(-1)), tolerance) << "one token less is found out";
-            EXPECT_GT(std::abs(ours - by_hand(1)), tolerance) << "one token more is found out";
+            std::printf("item %zu choice %zu: by hand %.4f, ours %.4f\n", i, c, by_hand.right, ours);
+            EXPECT_NEAR(by_hand.right, expected.sums[c], tolerance);
+            EXPECT_NEAR(ours, by_hand.right, tolerance);
+            EXPECT_GT(std::abs(ours - by_hand.fewer), tolerance) << "one token less is found out";
+            EXPECT_GT(std::abs(ours - by_hand.more), tolerance) << "one token more is found out";
             EXPECT_EQ(static_cast<double>(outcome.answer_bytes[c]), expected.bytes[c]);
             EXPECT_EQ(outcome.scores[c].log_likelihood, ours) << "raw changes nothing";
         }
@@ -157,50 +157,15 @@ TEST_F(TinyModel, ThreePiqaItemsAreScoredAsByHand) {
     }
 }
 
-class TasksWorkload : public testing::Test {
+class TasksWorkload : public AttemptTest {
   protected:
-    void SetUp() override {
-        setenv("KVSTONE_ATTEMPT", (std::string(KVSTONE_PROGRAMS) + "/kvstone-attempt").c_str(), 1);
-        setenv("XDG_CACHE_HOME", (cache_ / "").c_str(), 1);
-    }
-    void TearDown() override {
-        unsetenv("KVSTONE_ATTEMPT");
-        unsetenv("XDG_CACHE_HOME");
-    }
     Measurement run(std::string const& codec, Json options, std::uint64_t context = 0, std::string const& file = {}) {
-        AttemptRequest request;
-        auto& cell = request.cell;
-        auto const model = builtin_path("tiny");
-        auto const text = builtin_path("builtin");
-        cell.workload = "tasks";
         if (!options.contains("protocol")) options["protocol"] = "context";
-        cell.source = {{"kind", "model"}, {"sha256", short_hash(model)}, {"text_sha256", short_hash(text)}};
-        cell.locator = {{"path", model}, {"text", text}};
-        if (!file.empty()) {
-            options["file"] = short_hash(file);
-            cell.locator["files"] = {{"file", file}};
-        }
-        cell.options = std::move(options);
-        cell.context = context;
-        cell.codec = codec;
-        cell.backend = "openmp";
-        identify(cell);
-        request.measure.timing = false;
-        request.measure.timeout_s = 250;
-        request.attempt_id = "0123456789abcdef0123456789abcdef";
-        return run_attempt(spawner_, request);
+        if (!file.empty()) options["file"] = short_hash(file);
+        auto request = model_request({}, "tasks", codec, std::move(options), context);
+        if (!file.empty()) request.cell.locator["files"] = {{"file", file}};
+        return AttemptTest::run(request);
     }
-    static double value(Measurement const& measurement, std::string const& metric) {
-        for (auto const& figure : measurement.figures)
-            if (figure.component == "kv" && figure.metric == metric && figure.value) return *figure.value;
-        ADD_FAILURE() << "no figure " << metric << ": " << measurement.reason << measurement.stderr_tail;
-        return std::nan("");
-    }
-
-    ScratchFolder cache_;
-
-  private:
-    Spawner spawner_;
 };
 
 Json const pairs{{"task", "key_value"}, {"items", 48}};
