@@ -65,8 +65,8 @@ struct RunOptions : ScenarioOptions {
 };
 
 std::string name_for_people(Cell const& cell) {
-    return fmt::format("{} {} {} context {} on {}", workload_text(cell), cell.source_name, cell.codec_name, cell.context,
-                       cell.backend);
+    return fmt::format("{} {} {} context {} on {}", workload_text(cell), cell.source_name, cell.codec_name,
+                       cell.context, cell.backend);
 }
 
 /// One scenario on rank 0: expected cells first, then whatever of them has no standing attempt.

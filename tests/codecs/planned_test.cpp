@@ -14,7 +14,8 @@ TEST(PlannedTest, AreThoseThatEncodingStoresWhereNothingIsVariable) {
     int exact = 0;
     for (auto const& [name, entry] : stage_registry()) {
         for (auto const& example : entry.info.examples) {
-            if (entry.info.name == "unrope" && example.find("base=") == std::string::npos) continue;  // the tensor's own
+            if (entry.info.name == "unrope" && example.find("base=") == std::string::npos)
+                continue;  // the tensor's own
             auto const codec = encoded(example, tensor);
             auto const planned = codec.planned();
             if (planned.exact) {
@@ -37,7 +38,8 @@ TEST(PlannedTest, NeedNoMemoryForTheTensor) {
                             ElementType::f16, BackendKind::openmp);
     auto const kept = 132.0 * 16;
     auto const coded = (static_cast<double>(shape.tokens) - 132) * 8.5;
-    auto const expected = static_cast<double>(shape.vectors()) / static_cast<double>(shape.tokens) * 128 * (kept + coded) / 8;
+    auto const expected =
+        static_cast<double>(shape.vectors()) / static_cast<double>(shape.tokens) * 128 * (kept + coded) / 8;
     EXPECT_NEAR(static_cast<double>(codec.planned().ledger.stored_bytes()), expected, 1000.0);
 }
 

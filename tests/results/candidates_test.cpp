@@ -74,7 +74,8 @@ TEST_F(CandidatesTest, OfOneNameThereIsOneModel) {
     auto other = model_cell("q4_0");
     other.source["sha256"] = "other";
     add({model_cell("q8_0"), other}, {});
-    test::expect_error<ConfigError>([&] { candidates(store, "", "tiny"); }, "several models of the database have this name");
+    test::expect_error<ConfigError>([&] { candidates(store, "", "tiny"); },
+                                    "several models of the database have this name");
     EXPECT_EQ(candidates(store, "aa11", "").size(), 1U);
 }
 
@@ -84,7 +85,8 @@ TEST_F(CandidatesTest, OneProtocolAndTheNearestContextAreCompared) {
         {});
     EXPECT_THAT(chosen("", 512), ElementsAre("a decode 512", "b decode 512"));
     EXPECT_THAT(chosen("context", 512), ElementsAre("a context 512"));
-    EXPECT_THAT(chosen("", 4096), ElementsAre("a decode 2048")) << "the longest that is shorter, not the nearest that is longer";
+    EXPECT_THAT(chosen("", 4096), ElementsAre("a decode 2048"))
+        << "the longest that is shorter, not the nearest that is longer";
     EXPECT_THAT(chosen("", 100), ElementsAre("a decode 512", "b decode 512")) << "none is shorter";
     EXPECT_THAT(chosen("inline", 512), ElementsAre());
 }

@@ -110,8 +110,9 @@ TEST_F(ViewsTest, ProcessesThatAgreeKeepTheIntervalOfOne) {
         all.back().figures.push_back({"kv", "ppl", 3.0 + process, 2044, 2.0, 9.0});
     }
     store.ingest(campaign, all);
-    EXPECT_EQ(test::text(store, "SELECT concat_ws(' ', value, n, ci_low, ci_high) FROM v_latest WHERE metric = 'kld_mean'"),
-              "0.01 2044 0.005 0.02");
+    EXPECT_EQ(
+        test::text(store, "SELECT concat_ws(' ', value, n, ci_low, ci_high) FROM v_latest WHERE metric = 'kld_mean'"),
+        "0.01 2044 0.005 0.02");
     EXPECT_EQ(test::text(store, "SELECT concat_ws(' ', value, n, ci_low, ci_high) FROM v_latest WHERE metric = 'ppl'"),
               "4.0 3");
 }

@@ -15,7 +15,8 @@ using testing::Not;
 class ChooseTest : public ProgramTest {
   protected:
     /// Rows of a model that the database calls "demo": 2 layers of 4 KV heads of 32 and 64 values.
-    void store(std::vector<std::pair<std::string, test::ModelFigures>> const& rows, std::uint64_t context = 1024) const {
+    void store(std::vector<std::pair<std::string, test::ModelFigures>> const& rows,
+               std::uint64_t context = 1024) const {
         auto store = Store::open(path("kvstone.db").string());
         std::vector<Cell> cells;
         std::vector<Measurement> measurements;
@@ -23,9 +24,11 @@ class ChooseTest : public ProgramTest {
             cells.push_back(test::model_cell(codec, context));
             cells.back().source_name = "demo";
             measurements.push_back(test::model_measurement(cells.back(), figures));
-            for (auto const& [component, metric, value] :
-                 {std::tuple{"kv", "passages", 12.0}, {"k", "cache_layers", 2.0}, {"k", "cache_heads", 4.0},
-                  {"k", "cache_head_dim", 32.0}, {"v", "cache_head_dim", 64.0}})
+            for (auto const& [component, metric, value] : {std::tuple{"kv", "passages", 12.0},
+                                                           {"k", "cache_layers", 2.0},
+                                                           {"k", "cache_heads", 4.0},
+                                                           {"k", "cache_head_dim", 32.0},
+                                                           {"v", "cache_head_dim", 64.0}})
                 measurements.back().figures.push_back({component, metric, value, 1, {}, {}});
         }
         store.ingest(store.begin_campaign(test::plan(cells), test::build(), "hw", false), measurements);
@@ -58,14 +61,15 @@ TEST_F(ChooseTest, TakesTheSmallestWhoseWholeIntervalIsBelow) {
     EXPECT_EQ(answer["fp16_bytes"], 2 * 2 * 4 * 1024 * (32 + 64));
     auto const gibibyte = std::uint64_t{1} << 30;
     EXPECT_EQ(codec["sequences"], gibibyte / codec["bytes"].get<std::uint64_t>());
-    EXPECT_EQ(codec["fp16_sequences"], gibibyte / answer["fp16_bytes"].get<std::uint64_t>());
+    EXPECT_EQ(answer["fp16_sequences"], gibibyte / answer["fp16_bytes"].get<std::uint64_t>());
     EXPECT_EQ(answer["extrapolated"], false);
     EXPECT_EQ(answer["measured"]["passages"], 12);
     EXPECT_EQ(answer["engines"]["llama_cpp"], "-ctk q8_0 -ctv q8_0");
     EXPECT_EQ(chosen("--context 1k --max-kld 0.0101")["chosen"]["codec"], "q4_0");
     auto const text = kvstone("choose --model demo --context 1k --max-kld 0.01").out;
     EXPECT_THAT(text, HasSubstr("KLD        0.002 nat, 95% 0.001..0.003 <= 0.01\n"));
-    EXPECT_THAT(text, HasSubstr("measured   protocol decode, 12 passages, 2044 scored tokens, contexts of 1024 tokens\n"));
+    EXPECT_THAT(text,
+                HasSubstr("measured   protocol decode, 12 passages, 2044 scored tokens, contexts of 1024 tokens\n"));
     EXPECT_THAT(text, HasSubstr("1.88 sequences where an fp16 cache holds one"));
     EXPECT_THAT(text, HasSubstr("not_engaged\n"));
     EXPECT_THAT(text, Not(HasSubstr("EXTRAPOLATED")));
@@ -86,8 +90,9 @@ TEST_F(ChooseTest, BytesAreOfTheContextAskedForAndALongerOneIsSaidLoudly) {
 TEST_F(ChooseTest, SaysWhenNoneMeetsTheBoundAndWhatHasToBeMeasured) {
     auto const nothing = kvstone("choose --model tiny --context 512 --max-kld 0.01");
     EXPECT_EQ(nothing.code, 5) << nothing.err;
-    EXPECT_THAT(nothing.out, HasSubstr("There is no database kvstone.db. Measure first:\n  kvstone run model-quality --db "
-                                       "kvstone.db --set 'grid.context=[512]'\n"));
+    EXPECT_THAT(nothing.out,
+                HasSubstr("There is no database kvstone.db. Measure first:\n  kvstone run model-quality --db "
+                          "kvstone.db --set 'grid.context=[512]'\n"));
     EXPECT_FALSE(std::filesystem::exists(path("kvstone.db")));
     store({{"q4_0", kld(0.005, 0.008, 0.0101)}, {"layers(7){fp16} rest{q4_0}", kld(0, 0, 0)}});
     auto const none = kvstone("choose --model demo --context 1k --max-kld 0.01");
@@ -110,8 +115,9 @@ TEST_F(ChooseTest, RefusesWhatItCannotAnswer) {
         EXPECT_EQ(ended.code, 2) << arguments << ended.out;
         EXPECT_THAT(ended.err, HasSubstr(message)) << arguments;
     };
-    refused("--model dmo --context 1k --max-kld 0.01",
-            "neither a GGUF file nor a model that the database has measured: 'dmo'; accepted: demo (did you mean 'demo'?)");
+    refused(
+        "--model dmo --context 1k --max-kld 0.01",
+        "neither a GGUF file nor a model that the database has measured: 'dmo'; accepted: demo (did you mean 'demo'?)");
     refused("--model none.gguf --context 1k --max-kld 0.01", "there is no such model file: 'none.gguf'");
     refused("--model demo --context all --max-kld 0.01", "--context: expected a number of tokens");
     refused("--model demo --context many --max-kld 0.01", "--context");
@@ -145,8 +151,9 @@ TEST_F(ChooseTest, AnswersForTheShippedModel) {
     EXPECT_EQ(answer["chosen"]["codec"], "q8_0");
     EXPECT_EQ(answer["measured"]["passages"], 3);
     // The bytes of the binding are those that the run has stored, plain elements being twice as wide there: none here.
-    auto const stored = rows("select value / 3 as bytes from v_latest where codec = 'q8_0' and component = 'kv' and metric = "
-                             "'stored_bytes'");
+    auto const stored = rows(
+        "select value / 3 as bytes from v_latest where codec = 'q8_0' and component = 'kv' and metric = "
+        "'stored_bytes'");
     EXPECT_EQ(stored[0]["bytes"].get<double>(), answer["chosen"]["bytes"].get<double>());
     // The name alone knows the model's shape, too.
     auto const by_name = kvstone("choose --model shipped --context 96 --max-kld 0.001 --json");
