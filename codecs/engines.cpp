@@ -61,7 +61,7 @@ std::string common(std::vector<std::string> const& k, std::vector<std::string> c
 }
 
 std::string given_as(std::string const& option, std::string const& value) {
-    return value.empty() ? "none" : option + value;
+    return value.empty() || value == "none" ? "none" : option + value;
 }
 
 void add_once(std::vector<std::string>& all, std::string text) {

@@ -245,8 +245,12 @@ std::vector<EngineSettings> nearest_integers() {
                         .llama_cpp = {"q4_1"},
                         .differs = scales,
                         .options = {{"bits", "4"}}};
+    // TurboQuant's presets have even steps for V alone: where K has them too, the first that both share is "none".
     EngineSettings three{
-        .vllm = {"turboquant_3bit_nc"}, .differs = "V of TurboQuant's preset", .options = {{"bits", "3"}}};
+        .vllm = {"none", "turboquant_3bit_nc"},
+        .differs = "V of a TurboQuant preset has them, with a scale and a least value a token and head",
+        .options = {{"bits", "3"}}};
+    four.lmcache = three.lmcache = {"none"};
     for (auto* settings : {&four, &three})
         for (auto const& preset : settings->vllm)
             if (preset.starts_with("turboquant")) settings->lmcache.push_back(turboquant_serde(preset));

@@ -22,6 +22,24 @@ double bits_of(Choice const& choice, CodecBytes const& bytes) {
     return 16 * static_cast<double>(bytes.bytes()) / static_cast<double>(choice.fp16_bytes);
 }
 
+/// "  LABEL      words", wrapped at 120 columns.
+std::string labelled(std::string_view label, std::string_view words) {
+    constexpr std::size_t indent = 13;
+    constexpr std::size_t width = 120;
+    auto line = fmt::format("  {:<{}}", label, indent - 2);
+    std::string text;
+    while (!words.empty()) {
+        auto const end = std::min(words.find(' '), words.size());
+        if (line.size() > indent && line.size() + 1 + end > width) {
+            text += line + "\n";
+            line = std::string(indent, ' ');
+        }
+        line += (line.size() > indent ? " " : "") + std::string(words.substr(0, end));
+        words.remove_prefix(std::min(end + 1, words.size()));
+    }
+    return text + line + "\n";
+}
+
 std::string kld_text(Candidate const& candidate) {
     return fmt::format("{:.3g} nat, 95% {}", candidate.kld.value, interval_text(candidate.kld));
 }
@@ -97,25 +115,26 @@ std::string choice_text(Choice const& choice) {
     if (auto const* const chosen = choice.chosen()) {
         auto const& bytes = *chosen->bytes;
         auto const& candidate = chosen->candidate;
-        text += fmt::format("{}\n", candidate.codec_name);
-        if (candidate.codec != candidate.codec_name) text += fmt::format("  codec      {}\n", candidate.codec);
-        text += fmt::format("  bytes      {} a sequence ({} bytes{}), {:.3f} bits per value\n",
-                            size_text(bytes.bytes()), bytes.bytes(),
-                            bytes.exact ? fmt::format(": K {}, V {}", bytes.k_bytes, bytes.v_bytes) : ", estimated",
-                            bits_of(choice, bytes));
-        text += fmt::format("  memory     {}\n", memory_text(choice, bytes));
-        text += fmt::format("  KLD        {} <= {:g}\n", kld_text(candidate), choice.question.max_kld);
-        text += fmt::format("  measured   {}\n", sureness_text(candidate));
+        text += candidate.codec_name + "\n";
+        if (candidate.codec != candidate.codec_name) text += labelled("codec", candidate.codec);
+        text += labelled("bytes", fmt::format("{} a sequence ({} bytes{}), {:.3f} bits per value",
+                                              size_text(bytes.bytes()), bytes.bytes(),
+                                              bytes.exact ? fmt::format(": K {}, V {}", bytes.k_bytes, bytes.v_bytes)
+                                                          : std::string(", estimated"),
+                                              bits_of(choice, bytes)));
+        text += labelled("memory", memory_text(choice, bytes));
+        text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.max_kld));
+        text += labelled("measured", sureness_text(candidate));
         auto const nearest = nearest_settings(Codec::parse(candidate.codec));
-        text += fmt::format("  vLLM       {}\n  SGLang     {}\n  LMCache    {}\n  llama.cpp  {}\n", nearest.vllm,
-                            nearest.sglang, nearest.lmcache, nearest.llama_cpp);
-        for (auto const& difference : nearest.differences) text += fmt::format("  differs    {}\n", difference);
+        text += labelled("vLLM", nearest.vllm) + labelled("SGLang", nearest.sglang) +
+                labelled("LMCache", nearest.lmcache) + labelled("llama.cpp", nearest.llama_cpp);
+        for (auto const& difference : nearest.differences) text += labelled("differs", difference);
     } else {
         text += fmt::format("No codec of {} has a mean KLD of {:g} nat or less, the whole 95% interval.\n",
                             choice.codecs.size(), choice.question.max_kld);
         text += fmt::format("Measured: {}\n", sureness_text(choice.codecs.front().candidate));
     }
-    for (auto const& warning : choice.warnings) text += fmt::format("  mind       {}\n", warning);
+    for (auto const& warning : choice.warnings) text += labelled("mind", warning);
     return text + "\n" + table_text(choice);
 }
 

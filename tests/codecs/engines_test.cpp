@@ -20,7 +20,8 @@ NearestSettings nearest(std::string const& codec) { return nearest_settings(Code
 
 TEST(EnginesTest, EveryStageStatesWhatEnginesHave) {
     // As the engines listed in codecs/engines.hpp accept them: a name that none takes would be a guess.
-    std::set<std::string> const vllm{"auto",
+    std::set<std::string> const vllm{"none",
+                                     "auto",
                                      "float16",
                                      "bfloat16",
                                      "fp8_e4m3",
@@ -73,6 +74,9 @@ TEST(EnginesTest, QuantisersGiveTheSetting) {
 TEST(EnginesTest, KAndVApartNeedWhatBothHave) {
     auto const kivi = nearest("balanced");
     EXPECT_EQ(kivi.llama_cpp, "-ctk q4_1 -ctv q4_1");
+    EXPECT_EQ(kivi.vllm, "--kv-cache-dtype int4_per_token_head");
+    EXPECT_EQ(kivi.lmcache, "none") << "TurboQuant's presets rotate K";
+    EXPECT_EQ(nearest("int:bits=3,axis=token").vllm, "none");
     EXPECT_THAT(kivi.differences, Contains("sinks and windows: no engine keeps them apart"));
     auto const mixed = nearest("k{q8_0} v{q4_0}");
     EXPECT_EQ(mixed.llama_cpp, "-ctk q8_0 -ctv q4_0");
