@@ -15,6 +15,8 @@ std::string formatted(Notation notation, double value) {
             return fmt::format("{:.6f}", value);
         case Notation::error:
             return value == 0 ? "0" : fmt::format("{:.2e}", value);
+        case Notation::count:
+            return fmt::format("{:.0f}", value);
         case Notation::ratio:
             break;
     }

@@ -17,7 +17,7 @@ struct Style {
     std::string red(std::string const& s) const { return colour ? "\x1b[31m" + s + "\x1b[0m" : s; }
 };
 
-enum class Notation : std::uint8_t { decimals, error, ratio };
+enum class Notation : std::uint8_t { decimals, error, count, ratio };
 std::string formatted(Notation notation, double value);
 
 /// A value's text or whole number; empty for anything else.
