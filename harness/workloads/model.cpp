@@ -45,8 +45,6 @@ namespace {
 
 /// Least share of what is read that must have come through the codec.
 constexpr double engaged_fraction = 0.5;
-/// Tokens of the first passage's continuation that proofs read.
-constexpr std::uint64_t proof_tokens = 32;
 /// Tokens of a capture that tells what RoPE the model has.
 constexpr std::uint64_t rope_tokens = 64;
 
@@ -140,8 +138,9 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     auto const passages = read_passages(engine, cell.locator.at("text").get<std::string>(), wanted);
     std::unique_ptr<Evaluation> evaluation;
     try {
-        evaluation = std::make_unique<Evaluation>(engine, Codec::parse(cell.codec), settings,
-                                                  wanted.context + wanted.continuation);
+        evaluation = std::make_unique<Evaluation>(
+            engine, Codec::parse(cell.codec), settings, wanted.context + wanted.continuation,
+            BaselineCache{capture_folder(), cell.source.at("sha256").get<std::string>()});
     } catch (NotApplicable const& error) {
         measurement.status = Status::skipped;
         measurement.reason = error.what();
@@ -149,9 +148,7 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     }
 
     auto const& first = passages.all.front();
-    auto const shown =
-        std::span(first.continuation).first(std::min<std::uint64_t>(first.continuation.size(), proof_tokens));
-    auto const failure = evaluation->prove(first.context, shown);
+    auto const failure = evaluation->prove(first.context, first.continuation);
     std::vector<PassageScores> scores;
     for (auto const& passage : passages.all) scores.push_back(scores_of(*evaluation, passage, settings.protocol));
     if (auto const lost = tokens_without_likelihood(scores); lost > 0)
