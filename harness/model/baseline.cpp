@@ -65,7 +65,8 @@ struct Baseline::State {
                 {"context", name_of(context)}};
     }
     static std::string name_of(std::span<Token const> tokens) {
-        return fmt::format("{} {}", tokens.size(), short_hash({reinterpret_cast<char const*>(tokens.data()), tokens.size_bytes()}));
+        return fmt::format("{} {}", tokens.size(),
+                           short_hash({reinterpret_cast<char const*>(tokens.data()), tokens.size_bytes()}));
     }
     bool judge(bool same) {
         distrusted = distrusted || !same;
@@ -126,11 +127,10 @@ bool Baseline::verify_state(std::span<Token const> context) {
     return state_->judge(std::ranges::equal(kept.bytes, state_->behind(context).state()));
 }
 
-bool Baseline::verify_logits(std::span<Token const> context, std::span<Token const> fed,
-                             std::uint64_t steps_compared) {
+bool Baseline::verify_logits(std::span<Token const> context, std::span<Token const> fed, std::uint64_t steps_compared) {
     auto const kept = logits(context, fed);
-    auto const compared = fed.first(
-        std::min<std::uint64_t>(fed.size(), state_->steps ? steps_compared : engine_batch_tokens));
+    auto const compared =
+        fed.first(std::min<std::uint64_t>(fed.size(), state_->steps ? steps_compared : engine_batch_tokens));
     return state_->judge(kept.rows() == fed.size() && kept.differing(live_logits(context, compared)) == 0);
 }
 

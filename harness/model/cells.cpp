@@ -86,7 +86,8 @@ EngineCells::EngineCells(Engine const& engine) : engine_(&engine) {
 void EngineCells::refuse(std::string const& why) const {
     throw ConfigError(fmt::format("{}: {}; its cache cannot be reached, and no figure of it would mean anything",
                                   engine_->path(), why),
-                      engine_->metadata("general.architecture"), {"models whose layers each keep K and V of one shape"});
+                      engine_->metadata("general.architecture"),
+                      {"models whose layers each keep K and V of one shape"});
 }
 
 void EngineCells::require_all() const {

@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "harness/model/paths.hpp"
 
 namespace kvstone {
@@ -89,6 +91,16 @@ std::unique_ptr<CodecPath> plain_path(EngineSequence& sequence, bool steps) {
 }
 
 std::unique_ptr<CodecPath> codec_path(EngineSequence& sequence, Codec const& codec, PathSettings const& settings) {
+    // Which layers have a window the engine does not say, so that what they read cannot be counted.
+    auto const& engine = sequence.engine();
+    auto const window = engine.window_tokens();
+    if (window != 0 && sequence.capacity() > window)
+        throw ConfigError(
+            fmt::format("{}: layers of this model see the last {} tokens only, and what they read of longer "
+                        "texts through a codec cannot be told",
+                        engine.path(), window),
+            fmt::format("{} tokens", sequence.capacity()),
+            {fmt::format("up to {} tokens of context and continuation together", window)});
     switch (settings.protocol) {
         case Protocol::context:
             return context_path(sequence, codec, settings);

@@ -150,7 +150,8 @@ std::optional<std::string> Evaluation::prove(std::span<Token const> context, std
     bool const kept_is_true = (!state.path->reads_by_itself() || state.baseline.verify_state(context)) &&
                               state.baseline.verify_logits(context, fed, proof_tokens);
     if (!kept_is_true)
-        std::fprintf(stderr, "kvstone: what was kept of the model without a codec is not what it says now: made anew\n");
+        std::fprintf(stderr,
+                     "kvstone: what was kept of the model without a codec is not what it says now: made anew\n");
     auto const alone = state.baseline.live_logits(context, shown);
     auto const kept_context = state.state_for(*state.path, context);
     {

@@ -143,8 +143,8 @@ void EngineSequence::cut(std::uint64_t tokens) {
 }
 std::vector<std::byte> EngineSequence::state() const {
     std::vector<std::byte> bytes(llama_state_seq_get_size(state_->context.get(), 0));
-    auto const size = llama_state_seq_get_data(state_->context.get(), reinterpret_cast<std::uint8_t*>(bytes.data()),
-                                               bytes.size(), 0);
+    auto const size =
+        llama_state_seq_get_data(state_->context.get(), reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size(), 0);
     if (size != bytes.size()) throw SystemError(engine().path() + ": the engine does not give its state away");
     return bytes;
 }

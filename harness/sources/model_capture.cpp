@@ -108,11 +108,12 @@ KvTensors capture_model(std::string const& model_path, std::string const& text_p
     }
 
     KvTensors tensors;
-    tensors.metadata = {{"architecture", model.metadata("general.architecture")},
-                        {"model", model.metadata("general.name")},
-                        {"tokens", std::to_string(wanted)},
-                        {"engine", engine_version()},
-                        {"settings", "f32 cache, no flash attention, batches of " + std::to_string(engine_batch_tokens)}};
+    tensors.metadata = {
+        {"architecture", model.metadata("general.architecture")},
+        {"model", model.metadata("general.name")},
+        {"tokens", std::to_string(wanted)},
+        {"engine", engine_version()},
+        {"settings", "f32 cache, no flash attention, batches of " + std::to_string(engine_batch_tokens)}};
     if (has_rope) state_rope(tensors, tap, model);
     if (needs.k) tensors.k = tap.tensor(Tap::k);
     if (needs.v) tensors.v = tap.tensor(Tap::v);

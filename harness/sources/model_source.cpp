@@ -13,12 +13,8 @@ KvTensors load_model(Json const& source, Json const& locator, std::uint64_t cont
     // alike, so that whatever needs less takes the second where it is. `queries` in the locator: somebody will need it.
     bool const everything = needs.k_prerope || needs.q || locator.value("queries", false);
     auto const key = [&](char const* tensors) {
-        return Json{{"format", 1},
-                    {"model", source.at("sha256")},
-                    {"text", source.at("text_sha256")},
-                    {"context", context},
-                    {"tensors", tensors},
-                    {"engine", engine_version()}};
+        return Json{{"format", 1},        {"model", source.at("sha256")}, {"text", source.at("text_sha256")},
+                    {"context", context}, {"tensors", tensors},           {"engine", engine_version()}};
     };
     auto const folder = capture_folder();
     char const* const all = "k v k_prerope q";

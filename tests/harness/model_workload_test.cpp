@@ -193,22 +193,6 @@ TEST_F(StoriesWorkload, CodecsComeInTheirOrder) {
     EXPECT_GT(*ruined.value, 50);
 }
 
-TEST_F(StoriesWorkload, AVocabularyThatCannotSpellIsRefused) {
-    ScratchFolder const folder;
-    Engine const engine(files_.model);
-    auto const unknown = std::ranges::any_of(engine.tokenize("\u4e16\u754c", false, ""),
-                                             [&](Token token) { return engine.is_unknown(token); });
-    std::string text;
-    for (int i = 0; i < 300; ++i) text += "Lily saw the \u4e16\u754c and smiled. ";
-    PassageSettings const settings{.context = 64, .continuation = 64, .passages = 2, .document = {}};
-    auto const path = folder.write("foreign.txt", text);
-    if (unknown) {
-        EXPECT_THROW(read_passages(engine, path, settings), ConfigError);
-    } else {
-        EXPECT_EQ(read_passages(engine, path, settings).all.size(), 2U) << "bytes spell everything";
-    }
-}
-
 /// The engine's own perplexity tool: $KVSTONE_LLAMA_PERPLEXITY, else llama-perplexity where it is installed.
 class LlamaPerplexity : public ModelWorkload {
   protected:
