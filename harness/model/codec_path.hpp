@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backends/backend.hpp"
+#include "backends/one_thread.hpp"
 #include "codecs/codec.hpp"
 #include "codecs/ledger.hpp"
 #include "codecs/rope.hpp"
@@ -97,7 +98,13 @@ class CodecPath {
 
     EngineSequence* sequence_;
 
+    /// One thread, where the codec gets so few values that more would wait for one another; else null. Passages of a few
+    /// thousand vectors take microseconds, and waking a thread takes as long where the machine is busy.
+    OneThread const* few(KvShape const& shape) const { return shape.values() < few_values ? &one_thread_ : nullptr; }
+
   private:
+    static constexpr std::uint64_t few_values = std::uint64_t{1} << 15;
+    OneThread one_thread_;
     std::uint64_t context_tokens_ = 0;
     bool spoilt_ = false;
 };

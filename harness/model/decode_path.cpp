@@ -99,6 +99,7 @@ class DecodePath : public CodecPath {
     /// Hands cells to the stream and rewrites those that it has coded since.
     void grow(Component component, std::uint64_t first, std::uint64_t count) {
         auto& stream = *streams_[index(component)];
+        OneThread::Scope const scope(few(sequence_->shape(component, count)));
         values_.resize(sequence_->shape(component, count));
         sequence_->read(component, 0, first, values_.host());
         values_.to_backend();
@@ -107,7 +108,9 @@ class DecodePath : public CodecPath {
         stream.append(values_.backend());
         fence(settings_.backend);
         if (stream.settled_tokens() == settled && stream.coded_vectors() == coded) return;
-        values_.resize(sequence_->shape(component, stream.tokens() - settled));
+        // What is held as it came lies in the cache as it came.
+        if (stream.held_from() <= settled) return;
+        values_.resize(sequence_->shape(component, stream.held_from() - settled));
         stream.decode_pages(settled, values_.backend());
         values_.to_host();
         write(component, 0, settled, values_.host());

@@ -105,6 +105,9 @@ class InlinePath : public CodecPath {
         return stream;
     }
     void pass(Component component, std::uint64_t layer, std::uint64_t first, std::uint64_t count) {
+        auto shape = sequence_->shape(component, count);
+        shape.layers = 1;
+        OneThread::Scope const scope(few(shape));
         append(component, layer, first, count).decode_pages(first, values_.backend());
         values_.to_host();
         write(component, layer, first, values_.host());

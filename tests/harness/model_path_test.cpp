@@ -177,6 +177,14 @@ TEST_F(ByHand, DecodeCodesATokenOnceItHasBeenRead) {
     EXPECT_NE(logits, within(text));
 }
 
+TEST_F(ByHand, DecodeCodesATokenOnceItHasLeftTheWindow) {
+    auto const text = std::span(text_).first(40);
+    auto const late = decode(text, 8);
+    EXPECT_NE(late, decode(text, 9));
+    codec_ = Codec::parse("window(8){raw} rest{int:bits=4,axis=token}");
+    EXPECT_EQ(by_path(text, Protocol::decode), late);
+}
+
 TEST_F(ByHand, InlineCodesATokenBeforeAnythingReadsIt) {
     auto const text = std::span(text_).first(40);
     EXPECT_EQ(by_path(text, Protocol::within), within(text));
