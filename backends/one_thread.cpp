@@ -1,6 +1,5 @@
 #include "backends/one_thread.hpp"
 
-
 #include "backends/spaces.hpp"
 
 namespace kvstone {

@@ -19,8 +19,7 @@ inline constexpr std::uint64_t default_page_tokens = 16;
 /// they differ from the default in brackets.
 ///
 /// Member `source`, as identified (a member in brackets is absent at its default), and the `locator` beside it:
-///   {"kind":"model", "sha256":H, "text_sha256":H, ["gpu_layers":N (0)]}   locator {"path":GGUF, "text":FILE,
-///                                                                                ["queries":true: Q will be needed]}
+///   {"kind":"model", "sha256":H, "text_sha256":H, ["gpu_layers":N (0)]}   locator {"path":GGUF, "text":FILE}
 ///   {"kind":"dump", "sha256":H, ["k":NAME, "v":NAME, "q":NAME, "k_prerope":NAME, "layout":"token head dim",
 ///    "dtype":"i8", "scale":NAME]}                                        locator {"path":FILE}
 ///     Where no tensor is named, those called k, v, q and k_prerope are meant, as far as the file has them; else the

@@ -26,8 +26,7 @@ Json to_json(std::vector<CaptureFile> const& files) {
 
 ExitCode prune(CommandLine const& line, PruneOptions const& options) {
     auto const folder = capture_folder();
-    if (folder.empty())
-        throw ConfigError("there is no folder of captures: neither XDG_CACHE_HOME nor HOME is set");
+    if (folder.empty()) throw ConfigError("there is no folder of captures: neither XDG_CACHE_HOME nor HOME is set");
     auto const limit = options.max_bytes.value_or(capture_limit_bytes());
     auto const report = prune_captures(folder, limit, options.dry_run);
     if (line.json) {

@@ -66,9 +66,9 @@ struct Contender {
 std::optional<std::array<double, 2>> llama_bench(Engine const& engine, std::uint64_t tokens) {
     char const* named = std::getenv("KVSTONE_LLAMA_BENCH");
     std::string const tool = named != nullptr ? named : "llama-bench";
-    auto const command = fmt::format(
-        "'{}' -m '{}' -p {} -n {} -t {} -b 512 -ub 512 -fa 0 -ctk f32 -ctv f32 -r 1 -o jsonl 2>/dev/null", tool,
-        engine.path(), tokens, step_tokens, engine.threads());
+    auto const command =
+        fmt::format("'{}' -m '{}' -p {} -n {} -t {} -b 512 -ub 512 -fa 0 -ctk f32 -ctv f32 -r 1 -o jsonl 2>/dev/null",
+                    tool, engine.path(), tokens, step_tokens, engine.threads());
     auto* const pipe = popen(command.c_str(), "r");
     if (pipe == nullptr) return std::nullopt;
     std::string said;
