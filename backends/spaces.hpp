@@ -9,6 +9,9 @@
 
 namespace kvstone {
 
+/// What this thread runs on backend openmp instead of all threads, where set (one_thread.hpp).
+inline thread_local Kokkos::OpenMP const* chosen_host_space = nullptr;
+
 /// Calls `action(space)` with an instance of the execution space of `kind`. Kernels stand in named public functions
 /// that `action` calls: nvcc takes no extended lambda inside a generic one.
 template <class Action>
@@ -17,7 +20,7 @@ decltype(auto) with_space(BackendKind kind, Action&& action) {
     if (kind == BackendKind::cuda) return action(Kokkos::Cuda{});
 #endif
     if (kind != BackendKind::openmp) throw std::logic_error("backend not compiled in");
-    return action(Kokkos::OpenMP{});
+    return action(chosen_host_space != nullptr ? *chosen_host_space : Kokkos::OpenMP{});
 }
 
 /// The kind that an execution space belongs to.

@@ -277,6 +277,14 @@ std::uint64_t TokenStream::settled_tokens() const {
     return settled;
 }
 
+std::uint64_t TokenStream::held_from() const {
+    std::uint64_t end = 0;
+    for (auto const& part : state_->parts)
+        for (auto const& run : part.runs)
+            if (run.coded_tokens() > 0) end = std::max(end, run.run().first + run.coded_tokens());
+    return end;
+}
+
 std::uint64_t TokenStream::coded_vectors() const {
     std::uint64_t vectors = 0;
     for (auto const& part : state_->parts) {

@@ -35,6 +35,8 @@ class TokenStream {
     std::uint64_t tokens() const;
     /// How many tokens from the first on are coded in all layers and heads: what is read of them never changes again.
     std::uint64_t settled_tokens() const;
+    /// From this token on all are held as they came, in all layers and heads.
+    std::uint64_t held_from() const;
     /// Vectors (of a token in one layer and head) that are coded, those left out that a rule for sinks or a window keeps as
     /// plain numbers.
     std::uint64_t coded_vectors() const;

@@ -1,6 +1,7 @@
 #include "harness/cli/scenario_options.hpp"
 
 #include "harness/cli/vocabulary.hpp"
+#include "harness/sources/shared_captures.hpp"
 
 namespace kvstone {
 
@@ -20,7 +21,10 @@ std::vector<Plan> ScenarioOptions::load() const {
         options.set.emplace_back(text.substr(0, equals), text.substr(equals + 1));
     }
     std::vector<Plan> plans;
-    for (auto const& scenario : scenarios) plans.push_back(load_plan(scenario_path(scenario), vocabulary(), options));
+    for (auto const& scenario : scenarios) {
+        plans.push_back(load_plan(scenario_path(scenario), vocabulary(), options));
+        share_captures(plans.back());
+    }
     return plans;
 }
 

@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "harness/model/paths.hpp"
 
 namespace kvstone {
@@ -12,16 +14,10 @@ namespace {
 class PlainPath : public CodecPath {
   public:
     PlainPath(EngineSequence& sequence, bool steps) : CodecPath(sequence), steps_(steps) {}
-    void begin(std::span<Token const> context) override {
-        sequence_->cut(0);
-        sequence_->feed(context, 0, {});
-        context_tokens_ = context.size();
-    }
     void feed(std::span<Token const> tokens, EngineSequence::LogitSink const& sink) override {
         auto const piece = steps_ ? 1 : tokens.size();
         for (; !tokens.empty(); tokens = tokens.subspan(piece)) sequence_->feed(tokens.first(piece), 0, sink);
     }
-    void rewind() override { sequence_->cut(context_tokens_); }
     double read_fraction(std::uint64_t) const override { return 0; }
     CacheBytes bytes(Component component) override {
         return {sequence_->shape(component, sequence_->tokens()), {}, 32, {}};
@@ -29,7 +25,6 @@ class PlainPath : public CodecPath {
 
   private:
     bool steps_;
-    std::uint64_t context_tokens_ = 0;
 };
 
 }  // namespace
@@ -50,6 +45,24 @@ Protocol protocol_named(std::string_view name) {
     for (auto const protocol : {Protocol::context, Protocol::within, Protocol::decode})
         if (name_of(protocol) == name) return protocol;
     throw ConfigError("unknown protocol", std::string(name), {"context", "inline", "decode"});
+}
+
+bool CodecPath::begin(std::span<Token const> context, std::span<std::byte const> state) {
+    bool const reads = state.empty() || !reads_by_itself();
+    sequence_->cut(0);
+    start();
+    if (reads)
+        read_context(context);
+    else
+        sequence_->restore(state, context.size());
+    context_tokens_ = context.size();
+    code_context();
+    return reads;
+}
+
+void CodecPath::rewind() {
+    sequence_->cut(context_tokens_);
+    code_again();
 }
 
 std::uint64_t CodecPath::columns() const {
@@ -78,6 +91,16 @@ std::unique_ptr<CodecPath> plain_path(EngineSequence& sequence, bool steps) {
 }
 
 std::unique_ptr<CodecPath> codec_path(EngineSequence& sequence, Codec const& codec, PathSettings const& settings) {
+    // Which layers have a window the engine does not say, so that what they read cannot be counted.
+    auto const& engine = sequence.engine();
+    auto const window = engine.window_tokens();
+    if (window != 0 && sequence.capacity() > window)
+        throw ConfigError(
+            fmt::format("{}: layers of this model see the last {} tokens only, and what they read of longer "
+                        "texts through a codec cannot be told",
+                        engine.path(), window),
+            fmt::format("{} tokens", sequence.capacity()),
+            {fmt::format("up to {} tokens of context and continuation together", window)});
     switch (settings.protocol) {
         case Protocol::context:
             return context_path(sequence, codec, settings);

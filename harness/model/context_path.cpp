@@ -23,21 +23,19 @@ class ContextPath : public CodecPath {
         for (auto const component : {Component::k, Component::v}) bind(component, sequence.shape(component, 1));
     }
 
-    void begin(std::span<Token const> context) override {
-        sequence_->cut(0);
-        sequence_->feed(context, 0, {});
-        context_tokens_ = context.size();
-        coded_vectors_ = 0;
-        for (auto const component : {Component::k, Component::v}) pass(component);
-    }
     void feed(std::span<Token const> tokens, EngineSequence::LogitSink const& sink) override {
         sequence_->feed(tokens, 0, sink);
     }
-    void rewind() override { sequence_->cut(context_tokens_); }
     double read_fraction(std::uint64_t position) const override {
         return static_cast<double>(coded_vectors_) / static_cast<double>(2 * columns() * (position + 1));
     }
     CacheBytes bytes(Component component) override { return bytes_[static_cast<std::size_t>(component)]; }
+
+  protected:
+    void code_context() override {
+        coded_vectors_ = 0;
+        for (auto const component : {Component::k, Component::v}) pass(component);
+    }
 
   private:
     TensorCodec bind(Component component, KvShape const& shape) const {
@@ -45,7 +43,7 @@ class ContextPath : public CodecPath {
                 ElementType::f32, settings_.backend, settings_.rope ? &*settings_.rope : nullptr};
     }
     void pass(Component component) {
-        auto const shape = sequence_->shape(component, context_tokens_);
+        auto const shape = sequence_->shape(component, context_tokens());
         values_.resize(shape);
         sequence_->read(component, 0, 0, values_.host());
         values_.to_backend();
@@ -72,7 +70,6 @@ class ContextPath : public CodecPath {
     PathSettings settings_;
     std::vector<Pipeline> pipelines_;
     StagedTensor values_;
-    std::uint64_t context_tokens_ = 0;
     std::uint64_t coded_vectors_ = 0;
     CacheBytes bytes_[2];
 };

@@ -24,26 +24,6 @@ class DecodePath : public CodecPath {
         for (auto const component : {Component::k, Component::v}) start(component);
     }
 
-    void begin(std::span<Token const> context) override {
-        sequence_->cut(0);
-        for (auto const component : {Component::k, Component::v}) {
-            start(component);
-            clean_[index(component)].resize(sequence_->shape(component, context.size()));
-        }
-        auto const piece = settings_.prefill == Prefill::clean ? context.size() : prefill_piece_tokens;
-        while (!context.empty()) {
-            auto const count = std::min<std::uint64_t>(piece, context.size());
-            auto const first = sequence_->tokens();
-            sequence_->feed(context.first(count), 0, {});
-            for (auto const component : {Component::k, Component::v}) {
-                auto const part = sequence_->shape(component, count);
-                sequence_->read(component, 0, first, clean_[index(component)].host().box(0, 0, first, part));
-                grow(component, first, count);
-            }
-            context = context.subspan(count);
-        }
-        context_tokens_ = sequence_->tokens();
-    }
     void feed(std::span<Token const> tokens, EngineSequence::LogitSink const& sink) override {
         for (; !tokens.empty(); tokens = tokens.subspan(1)) {
             auto const position = sequence_->tokens();
@@ -51,23 +31,47 @@ class DecodePath : public CodecPath {
             for (auto const component : {Component::k, Component::v}) grow(component, position, 1);
         }
     }
-    void rewind() override {
-        sequence_->cut(context_tokens_);
-        for (auto const component : {Component::k, Component::v}) {
-            start(component);
-            sequence_->write(component, 0, 0, clean_[index(component)].host());
-            grow(component, 0, context_tokens_);
-        }
-    }
     double read_fraction(std::uint64_t position) const override {
         return static_cast<double>(streams_[0]->coded_vectors() + streams_[1]->coded_vectors()) /
                static_cast<double>(2 * columns() * (position + 1));
     }
+    bool reads_by_itself() const override { return settings_.prefill == Prefill::clean; }
     CacheBytes bytes(Component component) override {
         auto const shape = sequence_->shape(component, sequence_->tokens());
         auto const& stream = *streams_[index(component)];
         TensorCodec const bulk(codec_, component, shape, ElementType::f32, settings_.backend, rope());
         return {shape, stream.ledger(), bulk.nominal_bits_per_value(), stream.held_bytes()};
+    }
+
+  protected:
+    void start() override {
+        for (auto const component : {Component::k, Component::v}) start(component);
+    }
+    void read_context(std::span<Token const> context) override {
+        if (reads_by_itself()) {
+            sequence_->feed(context, 0, {});
+            return;
+        }
+        make_room(context.size());
+        while (!context.empty()) {
+            auto const count = std::min<std::uint64_t>(prefill_piece_tokens, context.size());
+            auto const first = sequence_->tokens();
+            sequence_->feed(context.first(count), 0, {});
+            take(first, count);
+            context = context.subspan(count);
+        }
+    }
+    void code_context() override {
+        if (!reads_by_itself()) return;
+        make_room(context_tokens());
+        take(0, context_tokens());
+    }
+    void code_again() override {
+        start();
+        for (auto const component : {Component::k, Component::v}) {
+            sequence_->write(component, 0, 0, clean_[index(component)].host());
+            grow(component, 0, context_tokens());
+        }
     }
 
   private:
@@ -79,9 +83,23 @@ class DecodePath : public CodecPath {
                                            settings_.backend, default_page_tokens, rope());
     }
 
+    void make_room(std::uint64_t tokens) {
+        for (auto const component : {Component::k, Component::v})
+            clean_[index(component)].resize(sequence_->shape(component, tokens));
+    }
+    /// Keeps cells of the context as the engine wrote them, and has them coded.
+    void take(std::uint64_t first, std::uint64_t count) {
+        for (auto const component : {Component::k, Component::v}) {
+            auto const part = sequence_->shape(component, count);
+            sequence_->read(component, 0, first, clean_[index(component)].host().box(0, 0, first, part));
+            grow(component, first, count);
+        }
+    }
+
     /// Hands cells to the stream and rewrites those that it has coded since.
     void grow(Component component, std::uint64_t first, std::uint64_t count) {
         auto& stream = *streams_[index(component)];
+        OneThread::Scope const scope(few(sequence_->shape(component, count)));
         values_.resize(sequence_->shape(component, count));
         sequence_->read(component, 0, first, values_.host());
         values_.to_backend();
@@ -90,7 +108,9 @@ class DecodePath : public CodecPath {
         stream.append(values_.backend());
         fence(settings_.backend);
         if (stream.settled_tokens() == settled && stream.coded_vectors() == coded) return;
-        values_.resize(sequence_->shape(component, stream.tokens() - settled));
+        // What is held as it came lies in the cache as it came.
+        if (stream.held_from() <= settled) return;
+        values_.resize(sequence_->shape(component, stream.held_from() - settled));
         stream.decode_pages(settled, values_.backend());
         values_.to_host();
         write(component, 0, settled, values_.host());
@@ -101,7 +121,6 @@ class DecodePath : public CodecPath {
     StagedTensor values_;
     StagedTensor clean_[2];  ///< the context's K and V as the engine wrote them
     std::optional<TokenStream> streams_[2];
-    std::uint64_t context_tokens_ = 0;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <stdexcept>
 
 #include <fmt/format.h>
 #include <ggml-backend.h>
@@ -67,6 +68,9 @@ Engine::Engine(std::string path, int gpu_layers) : state_(std::make_unique<State
     if (file.size < 4 || std::memcmp(file.bytes.get(), "GGUF", 4) != 0) {
         throw CorruptData(state_->path + ": not a GGUF file: it does not begin with GGUF");
     }
+    if (gpu_layers != 0 && !engine_has_device())
+        throw ConfigError(state_->path + ": gpu_layers, but the engine finds no device here",
+                          std::to_string(gpu_layers), {"0"});
     auto parameters = llama_model_default_params();
     parameters.n_gpu_layers = gpu_layers;
     state_->model.reset(llama_model_load_from_file(state_->path.c_str(), parameters));
@@ -85,6 +89,9 @@ std::uint64_t Engine::kv_heads() const { return static_cast<std::uint64_t>(llama
 std::uint64_t Engine::trained_tokens() const { return static_cast<std::uint64_t>(llama_model_n_ctx_train(model())); }
 std::uint64_t Engine::vocabulary() const {
     return static_cast<std::uint64_t>(llama_vocab_n_tokens(state_->vocabulary));
+}
+std::uint64_t Engine::window_tokens() const {
+    return static_cast<std::uint64_t>(std::max(llama_model_n_swa(model()), 0));
 }
 bool Engine::has_rope() const { return llama_model_rope_type(model()) != LLAMA_ROPE_TYPE_NONE; }
 std::string Engine::complaint() const { return state_->complaint(); }
@@ -114,8 +121,14 @@ bool Engine::is_unknown(Token token) const {
 std::vector<Token> Engine::tokenize(std::string_view text, bool begin, std::string const& what) const {
     // No token is shorter than a byte, but a few are added.
     std::vector<Token> tokens(text.size() + 16);
-    auto const count = llama_tokenize(state_->vocabulary, text.data(), static_cast<std::int32_t>(text.size()),
-                                      tokens.data(), static_cast<std::int32_t>(tokens.size()), begin, false);
+    std::int32_t count = 0;
+    try {
+        count = llama_tokenize(state_->vocabulary, text.data(), static_cast<std::int32_t>(text.size()), tokens.data(),
+                               static_cast<std::int32_t>(tokens.size()), begin, false);
+    } catch (std::out_of_range const&) {  // a vocabulary without single bytes, and a character that it lacks
+        throw ConfigError(what + ": the model's vocabulary cannot spell this text", state_->path,
+                          {"a text in the model's own language and characters"});
+    }
     if (count < 0) throw CorruptData(what + ": the model's tokenizer takes more tokens than the text has bytes");
     tokens.resize(static_cast<std::size_t>(count));
     return tokens;
@@ -143,6 +156,11 @@ std::vector<Token> Engine::read_tokens(std::string const& text_path, std::uint64
         auto tokens = tokenize(start, true, text_path);
         if (start.size() == text.size() || tokens.size() >= needed + spare_tokens) return tokens;
     }
+}
+
+bool engine_has_device() {
+    start_engine();
+    return llama_supports_gpu_offload();
 }
 
 std::string engine_version() { return fmt::format("ggml {}", ggml_version()); }

@@ -21,8 +21,8 @@ using Token = std::int32_t;
 /// One at a time in a process: the engine has one log.
 class Engine {
   public:
-    /// `gpu_layers` of the model's layers lie on a device, where the engine has one. Throws SystemError where the file
-    /// cannot be read, CorruptData where it is no GGUF model.
+    /// `gpu_layers` of the model's layers lie on a device. Throws SystemError where the file cannot be read, CorruptData
+    /// where it is no GGUF model, ConfigError where layers should lie on a device and the engine has none.
     explicit Engine(std::string path, int gpu_layers = 0);
     ~Engine();
     Engine(Engine&&) noexcept;
@@ -35,6 +35,8 @@ class Engine {
     std::uint64_t kv_heads() const;  ///< of K and V
     std::uint64_t trained_tokens() const;
     std::uint64_t vocabulary() const;  ///< tokens there are
+    /// Tokens that layers with a sliding window see, the newest included; 0: every layer sees all.
+    std::uint64_t window_tokens() const;
     bool has_rope() const;
     /// What the file says under a key; empty where it does not.
     std::string metadata(std::string const& key) const;
@@ -49,7 +51,8 @@ class Engine {
     bool ends_text(Token token) const;
     /// Whether a token stands for whatever the vocabulary cannot spell.
     bool is_unknown(Token token) const;
-    /// Tokens of a text, behind begin_token() where `begin`. Throws CorruptData where the tokenizer fails on `what`.
+    /// Tokens of a text, behind begin_token() where `begin`. Throws ConfigError where the vocabulary lacks a
+    /// character of `what`, CorruptData where the tokenizer fails on it.
     std::vector<Token> tokenize(std::string_view text, bool begin, std::string const& what) const;
     /// The text of tokens, special ones left out.
     std::string text_of(std::span<Token const> tokens) const;
@@ -63,6 +66,8 @@ class Engine {
     std::unique_ptr<State> state_;
 };
 
+/// Whether the engine finds a device to put layers on.
+bool engine_has_device();
 /// Whatever in this library can change values: its version.
 std::string engine_version();
 

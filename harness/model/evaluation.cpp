@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
+#include <cstdio>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -28,41 +28,13 @@ double log_sum_exp(std::span<float const> logits) {
     return largest + std::log(sum);
 }
 
-/// The logits behind each token of a continuation, one row after the other.
-class LogitRows {
-  public:
-    explicit LogitRows(std::size_t vocabulary) : vocabulary_(vocabulary) {}
-    void clear() { values_.clear(); }
-    EngineSequence::LogitSink taker() {
-        return [this](std::uint64_t, std::span<float const> logits) {
-            values_.insert(values_.end(), logits.begin(), logits.end());
-        };
-    }
-    std::span<float const> row(std::size_t index) const {
-        return std::span(values_).subspan(index * vocabulary_, vocabulary_);
-    }
-    /// How many logits differ, bit by bit.
-    std::size_t differing(LogitRows const& other) const {
-        if (values_.size() != other.values_.size()) return std::max(values_.size(), other.values_.size());
-        std::size_t count = 0;
-        for (std::size_t i = 0; i < values_.size(); ++i)
-            count += std::memcmp(&values_[i], &other.values_[i], sizeof(float)) != 0 ? 1 : 0;
-        return count;
-    }
-
-  private:
-    std::size_t vocabulary_;
-    std::vector<float> values_;
-};
+/// Tokens of a continuation that proofs read with a codec.
+constexpr std::uint64_t proof_tokens = 32;
 
 }  // namespace
 
 double log_probability(std::span<float const> logits, Token token) {
     return static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_sum_exp(logits);
-}
-
-Token most_likely(std::span<float const> logits) {
-    return static_cast<Token>(std::ranges::max_element(logits) - logits.begin());
 }
 
 TokenScore compare_logits(std::span<float const> baseline, std::span<float const> logits, Token token) {
@@ -89,49 +61,53 @@ TokenScore compare_logits(std::span<float const> baseline, std::span<float const
 }
 
 struct Evaluation::State {
-    State(Engine const& its_engine, Codec const& codec, PathSettings const& its_settings, std::uint64_t its_capacity)
+    State(Engine const& its_engine, Codec const& codec, PathSettings const& its_settings, std::uint64_t its_capacity,
+          BaselineCache cache)
         : engine(&its_engine),
           settings(its_settings),
           capacity(its_capacity),
-          baseline_sequence(its_engine, its_capacity),
+          baseline(its_engine, its_capacity, its_settings.protocol == Protocol::decode, std::move(cache)),
           sequence(its_engine, its_capacity),
-          baseline(plain_path(baseline_sequence, steps())),
           path(codec_path(sequence, codec, its_settings)) {}
 
-    bool steps() const { return settings.protocol == Protocol::decode; }
-
-    void begin(std::span<Token const> context) {
-        baseline->begin(context);
-        times.context_ns = timed_ns([&] { path->begin(context); });
+    KeptBytes state_for(CodecPath const& of, std::span<Token const> behind) {
+        return of.reads_by_itself() ? baseline.state(behind) : KeptBytes{};
+    }
+    void begin(std::span<Token const> its_context) {
+        if (fresh && std::ranges::equal(context, its_context)) return;
+        // Before the proof nobody knows that a context put there is one that was read.
+        auto const state = proven ? state_for(*path, its_context) : KeptBytes{};
+        bool read = false;
+        times.context_ns = timed_ns([&] { read = path->begin(its_context, state.bytes); });
+        if (!read) times.context_ns = 0;
+        context.assign(its_context.begin(), its_context.end());
         fresh = true;
     }
     void back_to_context() {
-        if (!fresh) {
-            baseline->rewind();
-            path->rewind();
-        }
+        if (!fresh) path->rewind();
         fresh = false;
     }
 
-    LogitRows logits_of(CodecPath& of, std::span<Token const> continuation) const {
-        LogitRows rows(engine->vocabulary());
-        of.feed(continuation, rows.taker());
-        return rows;
+    LogitRows read_on(CodecPath& of, std::span<Token const> continuation) const {
+        return {keep_bytes(logits_of([&](EngineSequence::LogitSink const& sink) { of.feed(continuation, sink); })),
+                engine->vocabulary()};
     }
 
     Engine const* engine;
     PathSettings settings;
     std::uint64_t capacity;
-    EngineSequence baseline_sequence;
+    Baseline baseline;
     EngineSequence sequence;
-    std::unique_ptr<CodecPath> baseline;
     std::unique_ptr<CodecPath> path;
     PathTimes times;
+    std::vector<Token> context;
     bool fresh = false;  ///< nothing was read behind the context yet
+    bool proven = false;
 };
 
-Evaluation::Evaluation(Engine const& engine, Codec const& codec, PathSettings const& settings, std::uint64_t capacity)
-    : state_(std::make_unique<State>(engine, codec, settings, capacity)) {}
+Evaluation::Evaluation(Engine const& engine, Codec const& codec, PathSettings const& settings, std::uint64_t capacity,
+                       BaselineCache cache)
+    : state_(std::make_unique<State>(engine, codec, settings, capacity, std::move(cache))) {}
 Evaluation::~Evaluation() = default;
 
 void Evaluation::begin(std::span<Token const> context) { state_->begin(context); }
@@ -142,7 +118,7 @@ std::vector<TokenScore> Evaluation::score(std::span<Token const> continuation) {
     // The last token foretells nothing that is known.
     auto const fed = continuation.first(continuation.size() - 1);
     auto const first = state.sequence.tokens();
-    auto const rows = state.logits_of(*state.baseline, fed);
+    auto const rows = state.baseline.logits(state.context, fed);
     std::vector<TokenScore> scores;
     state.times.continuation_ns = timed_ns([&] {
         state.path->feed(fed, [&](std::uint64_t position, std::span<float const> logits) {
@@ -159,45 +135,51 @@ GreedyPair Evaluation::generate(Token first, std::uint64_t tokens) {
     auto& state = *state_;
     state.back_to_context();
     GreedyPair pair;
-    auto const generate_on = [&](CodecPath& path, std::vector<Token>& text) {
-        auto token = first;
-        while (text.size() < tokens) {
-            path.feed({&token, 1}, [&](std::uint64_t, std::span<float const> logits) { token = most_likely(logits); });
-            text.push_back(token);
+    pair.baseline = state.baseline.greedy(state.context, first, tokens);
+    auto token = first;
+    pair.ns = timed_ns([&] {
+        while (pair.tokens.size() < tokens) {
+            state.path->feed({&token, 1},
+                             [&](std::uint64_t, std::span<float const> logits) { token = most_likely(logits); });
+            pair.tokens.push_back(token);
         }
-    };
-    generate_on(*state.baseline, pair.baseline);
-    pair.ns = timed_ns([&] { generate_on(*state.path, pair.tokens); });
+    });
     return pair;
 }
 
 std::optional<std::string> Evaluation::prove(std::span<Token const> context, std::span<Token const> continuation) {
     auto& state = *state_;
-    auto const begun_and_read = [&](CodecPath& path) {
-        path.begin(context);
-        return state.logits_of(path, continuation);
-    };
-    auto const clean = begun_and_read(*state.baseline);
-    {
-        EngineSequence alone(*state.engine, state.capacity, true);
-        auto const plain = plain_path(alone, state.steps());
-        if (auto const count = begun_and_read(*plain).differing(clean); count > 0)
-            return fmt::format("{} logits differ from those of the engine alone", count);
-    }
+    auto const fed = continuation.first(continuation.size() > 1 ? continuation.size() - 1 : 1);
+    auto const shown = fed.first(std::min<std::uint64_t>(fed.size(), proof_tokens));
+    bool const kept_is_true = (!state.path->reads_by_itself() || state.baseline.verify_state(context)) &&
+                              state.baseline.verify_logits(context, fed, proof_tokens);
+    if (!kept_is_true)
+        std::fprintf(stderr,
+                     "kvstone: what was kept of the model without a codec is not what it says now: made anew\n");
+    auto const alone = state.baseline.live_logits(context, shown);
+    auto const kept_context = state.state_for(*state.path, context);
     {
         EngineSequence raw_sequence(*state.engine, state.capacity);
         auto const raw = codec_path(raw_sequence, Codec::parse("raw"), state.settings);
-        if (auto const count = begun_and_read(*raw).differing(clean); count > 0)
+        raw->begin(context, kept_context.bytes);
+        if (auto const count = state.read_on(*raw, shown).differing(alone); count > 0)
             return fmt::format("{} logits differ from those of the engine alone although codec raw changes nothing",
                                count);
     }
-    auto const coded = begun_and_read(*state.path);
-    auto const read = state.path->read_fraction(state.sequence.tokens() - 1);
     state.path->spoil(true);
-    auto const spoilt = begun_and_read(*state.path);
+    state.path->begin(context, kept_context.bytes);
+    auto const spoilt = state.read_on(*state.path, shown);
     state.path->spoil(false);
-    if (read > 0 && spoilt.differing(coded) == 0) return "a spoilt cache does not change the logits";
+    // This time the context is read: figures of speed are measured.
+    state.fresh = false;
     state.begin(context);
+    state.fresh = false;
+    auto const coded = state.read_on(*state.path, shown);
+    auto const read = state.path->read_fraction(state.sequence.tokens() - 1);
+    if (read > 0 && spoilt.differing(coded) == 0) return "a spoilt cache does not change the logits";
+    state.back_to_context();
+    state.fresh = true;
+    state.proven = true;
     return std::nullopt;
 }
 

@@ -32,30 +32,15 @@ class InlinePath : public CodecPath {
     }
     ~InlinePath() override { sequence_->on_written({}); }
 
-    void begin(std::span<Token const> context) override {
-        sequence_->cut(0);
-        for (auto const component : {Component::k, Component::v}) start(component);
-        sequence_->feed(context, 0, {});
-        context_tokens_ = context.size();
-    }
     void feed(std::span<Token const> tokens, EngineSequence::LogitSink const& sink) override {
         sequence_->feed(tokens, 0, sink);
-    }
-    void rewind() override {
-        // Streams do not shrink: new ones are given what the cache holds. Coding by single tokens, they do to the tokens
-        // that follow what the old ones would have done.
-        sequence_->cut(context_tokens_);
-        for (auto const component : {Component::k, Component::v}) {
-            start(component);
-            for (std::uint64_t layer = 0; layer < streams_[index(component)].size(); ++layer)
-                append(component, layer, 0, context_tokens_);
-        }
     }
     double read_fraction(std::uint64_t position) const override {
         return static_cast<double>(coded_vectors(sections_[0], position + 1) +
                                    coded_vectors(sections_[1], position + 1)) /
                static_cast<double>(2 * columns() * (position + 1));
     }
+    bool reads_by_itself() const override { return false; }
     CacheBytes bytes(Component component) override {
         auto const shape = sequence_->shape(component, sequence_->tokens());
         StagedTensor values(settings_.backend);
@@ -65,6 +50,20 @@ class InlinePath : public CodecPath {
         TensorCodec codec(codec_, component, shape, ElementType::f32, settings_.backend, rope());
         codec.encode(values.backend());
         return {shape, codec.ledger(), codec.nominal_bits_per_value(), {}};
+    }
+
+  protected:
+    void start() override {
+        for (auto const component : {Component::k, Component::v}) start(component);
+    }
+    void code_again() override {
+        // Streams do not shrink: new ones are given what the cache holds. Coding by single tokens, they do to the tokens
+        // that follow what the old ones would have done.
+        start();
+        for (auto const component : {Component::k, Component::v}) {
+            for (std::uint64_t layer = 0; layer < streams_[index(component)].size(); ++layer)
+                append(component, layer, 0, context_tokens());
+        }
     }
 
   private:
@@ -106,6 +105,9 @@ class InlinePath : public CodecPath {
         return stream;
     }
     void pass(Component component, std::uint64_t layer, std::uint64_t first, std::uint64_t count) {
+        auto shape = sequence_->shape(component, count);
+        shape.layers = 1;
+        OneThread::Scope const scope(few(shape));
         append(component, layer, first, count).decode_pages(first, values_.backend());
         values_.to_host();
         write(component, layer, first, values_.host());
@@ -117,7 +119,6 @@ class InlinePath : public CodecPath {
     StagedTensor values_;
     std::vector<RuledSection> sections_[2];
     std::vector<std::unique_ptr<TokenStream>> streams_[2];  ///< of each layer
-    std::uint64_t context_tokens_ = 0;
 };
 
 }  // namespace

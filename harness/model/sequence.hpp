@@ -1,6 +1,7 @@
 #pragma once
 // One sequence in the engine's cache, whose cells can be read and written between steps and while they run.
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -9,12 +10,9 @@
 
 #include "backends/kv_view.hpp"
 #include "codecs/codec.hpp"
-#include "harness/model/engine.hpp"
+#include "harness/model/engine_context.hpp"
 
 namespace kvstone {
-
-/// Tokens that run at once, at most: bounds the engine's memory beside cache and weights.
-inline constexpr std::uint64_t engine_batch_tokens = 512;
 
 /// A cache of f32 without flash attention. The cell of a token is the engine's own memory, which its attention reads: what
 /// write() puts there is what every later token sees. K lies there after RoPE.
@@ -41,6 +39,12 @@ class EngineSequence {
     void feed(std::span<Token const> tokens, std::uint64_t scored_from, LogitSink const& sink);
     /// Forgets the tokens from `tokens` on.
     void cut(std::uint64_t tokens);
+
+    /// All there is of the first tokens() tokens, in the engine's own form, which another sequence of the same engine and
+    /// capacity takes with restore().
+    std::vector<std::byte> state() const;
+    /// Forgets everything and takes what state() of `tokens` tokens gave. Throws CorruptData where the engine does not.
+    void restore(std::span<std::byte const> state, std::uint64_t tokens);
 
     /// Copies cells of tokens [first, first + view.shape.tokens) and of layers [layer, layer + view.shape.layers) from
     /// or to a packed or strided f32 view in host memory, of all heads.

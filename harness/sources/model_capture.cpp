@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 
 #include <fmt/format.h>
 #include <llama.h>
 
-#include "harness/model/engine.hpp"
+#include "harness/model/engine_context.hpp"
 #include "harness/sources/finite.hpp"
 #include "harness/sources/graph_tap.hpp"
 #include "harness/sources/rope.hpp"
@@ -18,36 +17,6 @@
 
 namespace kvstone {
 namespace {
-
-/// Tokens that run at once: bounds the engine's memory beside cache and weights.
-constexpr std::uint64_t batch_tokens = 512;
-
-struct ContextDeleter {
-    void operator()(llama_context* context) const { llama_free(context); }
-};
-using Context = std::unique_ptr<llama_context, ContextDeleter>;
-
-Context open_context(Engine const& model, std::uint64_t tokens, GraphTap& tap) {
-    auto parameters = llama_context_default_params();
-    parameters.n_ctx = static_cast<std::uint32_t>(tokens);
-    parameters.n_batch = static_cast<std::uint32_t>(std::min(tokens, batch_tokens));
-    parameters.n_ubatch = parameters.n_batch;
-    parameters.n_seq_max = 1;
-    parameters.n_threads = model.threads();
-    parameters.n_threads_batch = parameters.n_threads;
-    parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-    parameters.type_k = GGML_TYPE_F32;
-    parameters.type_v = GGML_TYPE_F32;
-    parameters.offload_kqv = false;
-    parameters.op_offload = false;
-    parameters.swa_full = true;
-    parameters.no_perf = true;
-    parameters.cb_eval = &GraphTap::evaluate;
-    parameters.cb_eval_user_data = &tap;
-    Context context(llama_init_from_model(model.model(), parameters));
-    if (context == nullptr) throw SystemError("the engine cannot make a context: " + model.complaint());
-    return context;
-}
 
 /// As the model's metadata has it; what is not said there has the GGUF format's defaults.
 Rope model_rope(Engine const& model, std::uint64_t head_dim, std::vector<double> frequency_factors) {
@@ -126,9 +95,9 @@ KvTensors capture_model(std::string const& model_path, std::string const& text_p
                   .has_rope = has_rope},
                  needs);
     {
-        auto const engine = open_context(model, wanted, tap);
-        for (std::uint64_t done = 0; done < wanted; done += batch_tokens) {
-            auto const count = static_cast<std::int32_t>(std::min(batch_tokens, wanted - done));
+        auto const engine = open_context(model, wanted, &GraphTap::evaluate, &tap);
+        for (std::uint64_t done = 0; done < wanted; done += engine_batch_tokens) {
+            auto const count = static_cast<std::int32_t>(std::min(engine_batch_tokens, wanted - done));
             tap.start_batch(done, static_cast<std::uint64_t>(count));
             auto const result = llama_decode(engine.get(), llama_batch_get_one(tokens.data() + done, count));
             if (result != 0) {
@@ -139,11 +108,12 @@ KvTensors capture_model(std::string const& model_path, std::string const& text_p
     }
 
     KvTensors tensors;
-    tensors.metadata = {{"architecture", model.metadata("general.architecture")},
-                        {"model", model.metadata("general.name")},
-                        {"tokens", std::to_string(wanted)},
-                        {"engine", engine_version()},
-                        {"settings", "f32 cache, no flash attention, batches of " + std::to_string(batch_tokens)}};
+    tensors.metadata = {
+        {"architecture", model.metadata("general.architecture")},
+        {"model", model.metadata("general.name")},
+        {"tokens", std::to_string(wanted)},
+        {"engine", engine_version()},
+        {"settings", "f32 cache, no flash attention, batches of " + std::to_string(engine_batch_tokens)}};
     if (has_rope) state_rope(tensors, tap, model);
     if (needs.k) tensors.k = tap.tensor(Tap::k);
     if (needs.v) tensors.v = tap.tensor(Tap::v);

@@ -7,6 +7,7 @@
 
 #include "harness/model/passages.hpp"
 #include "harness/process_memory.hpp"
+#include "harness/sources/capture_cache.hpp"
 #include "harness/workloads/model_figures.hpp"
 #include "harness/workloads/model_session.hpp"
 #include "harness/workloads/verify.hpp"
@@ -89,13 +90,12 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     ModelSession const session(cell, measurement);
     auto const wanted = passage_settings(cell, session.engine);
     auto const passages = read_passages(session.engine, cell.locator.at("text").get<std::string>(), wanted);
-    auto const evaluation = session.evaluation(cell, wanted.context + wanted.continuation, measurement);
+    auto const evaluation =
+        session.evaluation(cell, wanted.context + wanted.continuation, measurement, capture_folder());
     if (evaluation == nullptr) return;
 
     auto const& first = passages.all.front();
-    auto const shown =
-        std::span(first.continuation).first(std::min<std::uint64_t>(first.continuation.size(), proof_tokens));
-    auto const failure = evaluation->prove(first.context, shown);
+    auto const failure = evaluation->prove(first.context, first.continuation);
     std::vector<PassageScores> scores;
     for (auto const& passage : passages.all)
         scores.push_back(scores_of(*evaluation, passage, session.settings.protocol));

@@ -94,10 +94,12 @@ ModelSession::ModelSession(Cell const& cell, Measurement& measurement)
     measurement.engine = engine_version() + ", f32 cache, flash attention off, no rotation of the cache";
 }
 
-std::unique_ptr<Evaluation> ModelSession::evaluation(Cell const& cell, std::uint64_t capacity,
-                                                     Measurement& measurement) const {
+std::unique_ptr<Evaluation> ModelSession::evaluation(Cell const& cell, std::uint64_t capacity, Measurement& measurement,
+                                                     std::string const& baseline_folder) const {
     try {
-        return std::make_unique<Evaluation>(engine, Codec::parse(cell.codec), settings, capacity);
+        return std::make_unique<Evaluation>(
+            engine, Codec::parse(cell.codec), settings, capacity,
+            BaselineCache{baseline_folder, cell.source.at("sha256").get<std::string>()});
     } catch (NotApplicable const& error) {
         measurement.status = Status::skipped;
         measurement.reason = error.what();

@@ -27,8 +27,10 @@ bool lacks_model(Cell const& cell, Measurement& measurement);
 struct ModelSession {
     /// Notes how the engine runs.
     ModelSession(Cell const& cell, Measurement& measurement);
-    /// With the cell's codec; null where the protocol cannot run it, which the measurement says.
-    std::unique_ptr<Evaluation> evaluation(Cell const& cell, std::uint64_t capacity, Measurement& measurement) const;
+    /// With the cell's codec; null where the protocol cannot run it, which the measurement says. What the model says
+    /// without the codec is kept in the folder, where one is given (see BaselineCache).
+    std::unique_ptr<Evaluation> evaluation(Cell const& cell, std::uint64_t capacity, Measurement& measurement,
+                                           std::string const& baseline_folder = {}) const;
 
     PathSettings settings;  ///< first: finding out about RoPE takes an engine of its own
     Engine engine;

@@ -77,6 +77,41 @@ TEST(ModelFigures, HaveTheClosedForms) {
     EXPECT_NEAR(at_two->value, 0.1, 1e-12);
 }
 
+/// Tokens of one passage err alike: the interval is that of so many passages, by the normal law, and not the one seven
+/// times narrower of so many tokens.
+TEST(ModelFigures, IntervalsResamplePassages) {
+    constexpr int passages = 40;
+    constexpr int tokens_each = 50;
+    std::vector<PassageScores> by_passage, by_token;
+    double mean = 0;
+    double square = 0;
+    for (int i = 0; i < passages; ++i) {
+        double const kld = 1 + std::sin(2.4 * i);
+        mean += kld / passages;
+        square += kld * kld / passages;
+        std::vector<TokenScore> tokens(tokens_each, {.position = 1, .nll = kld, .kld = kld});
+        for (auto const& token : tokens) by_token.push_back(passage({token}));
+        by_passage.push_back(passage(std::move(tokens)));
+    }
+    double const half_width = 1.96 * std::sqrt((square - mean * mean) / passages);
+    auto const widths = [&](std::vector<PassageScores> const& scores) {
+        Measurement measurement;
+        add_score_figures(scores, measurement);
+        std::vector<double> all;
+        for (auto const* metric : {"kld_mean", "ppl_delta_percent"}) {
+            auto const figure = figure_of(measurement, metric);
+            // The second is 100 (e^x - 1) of the same x.
+            auto const straight = [&](std::optional<double> const& end) {
+                return all.empty() ? end.value_or(0) : std::log1p(end.value_or(0) / 100);
+            };
+            all.push_back((straight(figure.ci_high) - straight(figure.ci_low)) / 2 / half_width);
+        }
+        return all;
+    };
+    for (auto const width : widths(by_passage)) EXPECT_NEAR(width, 1, 0.2);
+    for (auto const width : widths(by_token)) EXPECT_LT(width, 0.25) << "single tokens resampled are told apart";
+}
+
 TEST(ModelFigures, OnePassageBearsNoInterval) {
     Measurement measurement;
     add_score_figures({passage({{.position = 5, .nll = 1, .baseline_nll = 1, .kld = 0.5}})}, measurement);

@@ -2,6 +2,8 @@
 
 #ifdef KVSTONE_HAS_LLAMA
 
+#include <optional>
+
 #include <gmock/gmock.h>
 
 #include "codecs/tensor_codec.hpp"
@@ -110,23 +112,82 @@ TEST_F(ModelPath, CountsWhatCameThroughTheCodec) {
     }
 }
 
-/// What the decode protocol says of a cache of single tokens without a window is what inline says, but for the context,
-/// which inline computes from coded values: with a context of one token there is no difference.
-TEST_F(ModelPath, DecodeAndInlineAgreeWhereTheyAreTheSame) {
-    auto first = std::span(text_).first(1);
-    auto rest = std::span(text_).subspan(1, 40);
-    double of_inline = 0;
-    for (auto const protocol : {Protocol::within, Protocol::decode}) {
-        auto of = evaluation("int:bits=4,axis=token", protocol);
-        of.begin(first);
-        // Inline sees a token's own K and V coded, decode does not: so they agree only in the order of magnitude.
-        auto const kld = mean_kld(of.score(rest));
-        if (protocol == Protocol::within)
-            of_inline = kld;
-        else
-            EXPECT_NEAR(std::log(kld / of_inline), 0, std::log(4.0));
+/// One token's K and V coded and decoded, by hand, where they lie. `layer` alone, or all.
+void code_in_place(EngineSequence& sequence, Component component, std::uint64_t token, Codec const& codec,
+                   std::optional<std::uint64_t> layer = {}) {
+    auto shape = sequence.shape(component, 1);
+    if (layer) shape.layers = 1;
+    std::vector<float> values(shape.values());
+    KvView const view{values.data(), ElementType::f32, shape, KvStrides::packed(shape)};
+    sequence.read(component, layer.value_or(0), token, view);
+    TensorCodec one(codec, component, shape, ElementType::f32, BackendKind::openmp);
+    one.encode(view);
+    one.decode(view);
+    sequence.write(component, layer.value_or(0), token, view);
+}
+
+/// Both protocols against loops that say what they mean: decode codes a token once it has been read, inline before
+/// anything attends to it. `late`: a broken decode, a token later.
+class ByHand : public ModelPath {
+  protected:
+    std::vector<float> decode(std::span<Token const> text, std::uint64_t late = 0) const {
+        EngineSequence sequence(engine_, all_tokens);
+        std::vector<float> logits;
+        for (std::uint64_t t = 0; t < text.size(); ++t) {
+            auto const row = logits_of(sequence, text.subspan(t, 1));
+            logits.insert(logits.end(), row.begin(), row.end());
+            for (auto const component : {Component::k, Component::v})
+                if (t >= late) code_in_place(sequence, component, t - late, codec_);
+        }
+        return logits;
     }
-    EXPECT_GT(of_inline, 1e-4);
+    std::vector<float> within(std::span<Token const> text) const {
+        EngineSequence sequence(engine_, all_tokens);
+        sequence.on_written([&](Component component, std::uint64_t layer, std::uint64_t first, std::uint64_t) {
+            code_in_place(sequence, component, first, codec_, layer);
+        });
+        std::vector<float> logits;
+        for (auto const& token : text) {
+            auto const row = logits_of(sequence, {&token, 1});
+            logits.insert(logits.end(), row.begin(), row.end());
+        }
+        return logits;
+    }
+    std::vector<float> by_path(std::span<Token const> text, Protocol protocol) const {
+        EngineSequence sequence(engine_, all_tokens);
+        PathSettings settings;
+        settings.protocol = protocol;
+        auto const path = codec_path(sequence, codec_, settings);
+        path->begin({});
+        std::vector<float> logits;
+        for (auto const& token : text)
+            path->feed({&token, 1}, [&](std::uint64_t, std::span<float const> row) {
+                logits.insert(logits.end(), row.begin(), row.end());
+            });
+        return logits;
+    }
+    Codec codec_ = Codec::parse("int:bits=4,axis=token");
+};
+
+TEST_F(ByHand, DecodeCodesATokenOnceItHasBeenRead) {
+    auto const text = std::span(text_).first(40);
+    auto const logits = by_path(text, Protocol::decode);
+    EXPECT_EQ(logits, decode(text));
+    EXPECT_NE(logits, decode(text, 1)) << "a token later is told apart";
+    EXPECT_NE(logits, within(text));
+}
+
+TEST_F(ByHand, DecodeCodesATokenOnceItHasLeftTheWindow) {
+    auto const text = std::span(text_).first(40);
+    auto const late = decode(text, 8);
+    EXPECT_NE(late, decode(text, 9));
+    codec_ = Codec::parse("window(8){raw} rest{int:bits=4,axis=token}");
+    EXPECT_EQ(by_path(text, Protocol::decode), late);
+}
+
+TEST_F(ByHand, InlineCodesATokenBeforeAnythingReadsIt) {
+    auto const text = std::span(text_).first(40);
+    EXPECT_EQ(by_path(text, Protocol::within), within(text));
 }
 
 TEST_F(ModelPath, GreedyTextOfTheIdentityIsTheEnginesOwn) {

@@ -8,6 +8,7 @@
 #include "harness/sources/capture_cache.hpp"
 #include "harness/sources/model_capture.hpp"
 #include "harness/sources/rope.hpp"
+#include "harness/sources/shared_captures.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/source_test_files.hpp"
 #include "tests/test_data.hpp"
@@ -156,6 +157,42 @@ TEST_F(Stories, LoadsThroughTheCache) {
     ASSERT_TRUE(second.rope);
     EXPECT_EQ(second.rope->base, first.rope->base);
     EXPECT_THROW(load_tensors(source, {{"path", "gone"}, {"text", "gone"}}, 65), SystemError);
+    before == nullptr ? ::unsetenv("XDG_CACHE_HOME") : ::setenv("XDG_CACHE_HOME", old.c_str(), 1);
+}
+
+/// Whichever workload comes first, the model reads the text once.
+TEST_F(Stories, OneCaptureServesWorkloadsThatNeedMoreAndLess) {
+    auto const* const before = std::getenv("XDG_CACHE_HOME");
+    std::string const old = before == nullptr ? "" : before;
+    Plan plan;
+    for (auto const* workload : {"roundtrip", "attention", "model"}) {
+        Cell cell;
+        cell.workload = workload;
+        cell.source = {{"kind", "model"}, {"sha256", "m"}, {"text_sha256", "t"}};
+        cell.locator = {{"path", model_}, {"text", text_}};
+        cell.context = 64;
+        plan.cells.push_back(cell);
+    }
+    auto const captures_of = [](std::vector<Cell> const& cells) {
+        ScratchFolder const cache;
+        ::setenv("XDG_CACHE_HOME", (cache / "").c_str(), 1);
+        for (auto const& cell : cells) {
+            auto const tensors =
+                load_tensors(cell.source, cell.locator, cell.context, {.q = cell.workload == "attention"});
+            EXPECT_EQ(tensors.q.has_value(), cell.workload == "attention");
+            EXPECT_TRUE(tensors.k && tensors.v && !tensors.k_prerope);
+        }
+        return list_captures(capture_folder()).size();
+    };
+    EXPECT_EQ(captures_of({plan.cells[0], plan.cells[1]}), 2U) << "nobody has said that queries will be needed";
+    share_captures(plan);
+    EXPECT_EQ(captures_of({plan.cells[0], plan.cells[1]}), 1U);
+    EXPECT_EQ(captures_of({plan.cells[1], plan.cells[0]}), 1U);
+    EXPECT_FALSE(plan.cells[2].locator.contains("queries"));
+    plan.cells[1].workload = "append";
+    for (auto& cell : plan.cells) cell.locator.erase("queries");
+    share_captures(plan);
+    EXPECT_FALSE(plan.cells[0].locator.contains("queries"));
     before == nullptr ? ::unsetenv("XDG_CACHE_HOME") : ::setenv("XDG_CACHE_HOME", old.c_str(), 1);
 }
 

@@ -145,22 +145,6 @@ TEST_F(StoriesWorkload, CodecsComeInTheirOrder) {
     EXPECT_GT(*ruined.value, 50);
 }
 
-TEST_F(StoriesWorkload, AVocabularyThatCannotSpellIsRefused) {
-    ScratchFolder const folder;
-    Engine const engine(files_.model);
-    auto const unknown = std::ranges::any_of(engine.tokenize("\u4e16\u754c", false, ""),
-                                             [&](Token token) { return engine.is_unknown(token); });
-    std::string text;
-    for (int i = 0; i < 300; ++i) text += "Lily saw the \u4e16\u754c and smiled. ";
-    PassageSettings const settings{.context = 64, .continuation = 64, .passages = 2, .document = {}};
-    auto const path = folder.write("foreign.txt", text);
-    if (unknown) {
-        EXPECT_THROW(read_passages(engine, path, settings), ConfigError);
-    } else {
-        EXPECT_EQ(read_passages(engine, path, settings).all.size(), 2U) << "bytes spell everything";
-    }
-}
-
 /// The engine's own perplexity tool: $KVSTONE_LLAMA_PERPLEXITY, else llama-perplexity where it is installed.
 class LlamaPerplexity : public ModelWorkload {
   protected:
@@ -175,13 +159,18 @@ class LlamaPerplexity : public ModelWorkload {
     double theirs(ModelFiles const& files, std::string const& options, bool rotation = false) const {
         auto const command = std::string(rotation ? "" : "LLAMA_ATTN_ROT_DISABLE=1 ") + tool_ + " -m '" + files.model +
                              "' -f '" + files.text + "' -c 512 -b 512 --chunks 16 -t 1 " + options + " 2>&1";
-        auto* const pipe = popen(command.c_str(), "r");
         std::string said;
-        std::array<char, 4096> part{};
-        while (auto const size = fread(part.data(), 1, part.size(), pipe)) said.append(part.data(), size);
-        pclose(pipe);
-        auto const at = said.find("Final estimate: PPL = ");
-        if (at != std::string::npos) return std::stod(said.substr(at + 22));
+        // On a busy machine it may end before its own log has been written to the end, with exit code 0: asked again.
+        for (int attempt = 0; attempt < 5; ++attempt) {
+            said.clear();
+            auto* const pipe = popen(command.c_str(), "r");
+            std::array<char, 4096> part{};
+            while (auto const size = fread(part.data(), 1, part.size(), pipe)) said.append(part.data(), size);
+            bool const ended_well = pclose(pipe) == 0;
+            auto const at = said.find("Final estimate: PPL = ");
+            if (at != std::string::npos) return std::stod(said.substr(at + 22));
+            if (!ended_well) break;
+        }
         ADD_FAILURE() << command << '\n' << said;
         return std::nan("");
     }

@@ -155,5 +155,23 @@ TEST_F(VerbsTest, RealModelAndRealDumpsRun) {
     EXPECT_THAT(ended.out, HasSubstr("6/6 cells ok"));
 }
 
+TEST_F(VerbsTest, PrunesCaptures) {
+    auto const folder = path("cache") / "kvstone" / "captures";
+    std::filesystem::create_directories(folder);
+    for (auto const* name : {"a.safetensors", "b.baseline", "notes.txt"}) write(folder / name, std::string(1000, 'x'));
+    auto const dry = json_of("prune captures --max-bytes 1500 --dry-run");
+    EXPECT_EQ(dry["removed"].size(), 1U);
+    EXPECT_EQ(dry["kept_bytes"], 1000);
+    EXPECT_TRUE(std::filesystem::exists(folder / "a.safetensors"));
+    auto const kept = shell("KVSTONE_CAPTURES_BYTES=2000 kvstone prune captures");
+    EXPECT_EQ(kept.code, 0) << kept.err;
+    EXPECT_EQ(kept.out, folder.string() + ": 2000 bytes of at most 2000\n");
+    EXPECT_EQ(json_of("prune captures --max-bytes 0")["removed"].size(), 2U);
+    EXPECT_FALSE(std::filesystem::exists(folder / "a.safetensors"));
+    EXPECT_TRUE(std::filesystem::exists(folder / "notes.txt")) << "not ours";
+    EXPECT_EQ(kvstone("prune").code, 2);
+    EXPECT_EQ(shell("KVSTONE_CAPTURES_BYTES=much kvstone prune captures").code, 2);
+}
+
 }  // namespace
 }  // namespace kvstone

@@ -1,0 +1,151 @@
+// What is kept of a model without a codec: it is what the engine says, bit by bit, or it is made anew.
+
+#ifdef KVSTONE_HAS_LLAMA
+
+#include <cstring>
+#include <filesystem>
+
+#include "tests/harness/model_fixture.hpp"
+#include "tests/harness/source_test_files.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr std::uint64_t context_tokens = 140;
+constexpr std::uint64_t all_tokens = 200;
+
+class ModelBaseline : public TinyModel {
+  protected:
+    Evaluation evaluation(Protocol protocol, std::string const& folder, std::string const& model = "tiny") const {
+        PathSettings settings;
+        settings.protocol = protocol;
+        return {engine_, Codec::parse(codec_), settings, all_tokens, {folder, model}};
+    }
+    std::span<Token const> context() const { return std::span(text_).first(context_tokens); }
+    std::span<Token const> continuation() const { return std::span(text_).subspan(context_tokens); }
+    /// Everything that an evaluation says, after its proof.
+    std::vector<double> said(Evaluation& of, Protocol protocol) const {
+        EXPECT_EQ(of.prove(context(), continuation()), std::nullopt);
+        std::vector<double> values;
+        for (int i = 0; i < 2; ++i) {
+            auto const part = continuation().subspan(static_cast<std::size_t>(10 * i));
+            of.begin(context().subspan(static_cast<std::size_t>(10 * i)));
+            for (auto const& token : of.score(part))
+                for (auto const value : {token.nll, token.baseline_nll, token.kld, token.read_fraction})
+                    values.push_back(value);
+        }
+        if (protocol == Protocol::decode) {
+            auto const pair = of.generate(continuation().front(), 20);
+            values.insert(values.end(), pair.baseline.begin(), pair.baseline.end());
+            values.insert(values.end(), pair.tokens.begin(), pair.tokens.end());
+        }
+        return values;
+    }
+
+    std::string codec_ = "int:bits=4,axis=token";
+    ScratchFolder folder_;
+    std::vector<Token> text_ = tokens(all_tokens);
+};
+
+TEST_F(ModelBaseline, ChangesNothingThatIsSaid) {
+    for (auto const protocol : {Protocol::context, Protocol::within, Protocol::decode}) {
+        auto without = evaluation(protocol, "");
+        auto const wanted = said(without, protocol);
+        for (int i = 0; i < 2; ++i) {  // made, then found
+            auto with = evaluation(protocol, folder_ / "c");
+            EXPECT_EQ(said(with, protocol), wanted) << name_of(protocol) << i;
+        }
+    }
+    std::size_t files = list_captures(folder_ / "c").size();
+    // Two states for context and decode, two rows of logits for context and inline, two for decode, and one text.
+    EXPECT_EQ(files, 7U);
+}
+
+TEST_F(ModelBaseline, IsKnownByTheModelAndTheTokens) {
+    Baseline baseline(engine_, all_tokens, false, {folder_ / "c", "tiny"});
+    Baseline other(engine_, all_tokens, false, {folder_ / "c", "another"});
+    baseline.state(context());
+    baseline.state(context());
+    EXPECT_EQ(list_captures(folder_ / "c").size(), 1U);
+    baseline.state(context().first(139));
+    other.state(context());
+    EXPECT_EQ(list_captures(folder_ / "c").size(), 3U);
+}
+
+/// A context that is put there is one that was read; that of other tokens is not.
+TEST_F(ModelBaseline, StatesAreTheContext) {
+    auto text = tokens(700);
+    constexpr std::uint64_t read_tokens = 600;  // more than a batch
+    auto const context = std::span(text).first(read_tokens);
+    auto const rest = std::span(text).subspan(read_tokens);
+    Baseline baseline(engine_, 700, false, {});
+    EngineSequence read(engine_, 700);
+    read.feed(context, 0, {});
+    auto const wanted = TinyModel::logits_of(read, rest);
+    EngineSequence put(engine_, 700);
+    put.feed(rest, 0, {});  // whatever was there before
+    put.restore(baseline.state(context).bytes, read_tokens);
+    EXPECT_EQ(put.tokens(), read_tokens);
+    EXPECT_EQ(TinyModel::logits_of(put, rest), wanted);
+    text[17] = text[17] == 70 ? 71 : 70;
+    put.restore(baseline.state(context).bytes, read_tokens);
+    EXPECT_NE(TinyModel::logits_of(put, rest), wanted);
+    std::vector<std::byte> const none(10);
+    EXPECT_THROW(put.restore(none, 3), CorruptData);
+}
+
+/// Whole files whose content is not what the engine says: other figures, a changed processor, a wrong hand.
+TEST_F(ModelBaseline, WhatIsNotTrueIsFoundOutAndMadeAnew) {
+    for (auto const protocol : {Protocol::context, Protocol::decode}) {
+        for (auto const* what : {"state", "logits"}) {
+            auto const folder = folder_ / (std::string(name_of(protocol)) + what);
+            auto first = evaluation(protocol, folder);
+            auto const wanted = said(first, protocol);
+            int wrong = 0;
+            for (auto const& file : list_captures(folder)) {
+                auto bytes = read_file(file.path);
+                auto const key = Json::parse(bytes.substr(0, bytes.find('\n')));
+                if (key.at("baseline") != what) continue;
+                std::filesystem::remove(file.path);
+                cached_bytes(folder, key, true, [&] {
+                    auto const start = (key.dump().size() + 18 + 63) / 64 * 64;
+                    std::vector<std::byte> content(bytes.size() - start);
+                    std::memcpy(content.data(), bytes.data() + start, content.size());
+                    content[content.size() - 300] ^= std::byte(1);  // of a last value, in its lowest bits
+                    if (std::string(what) == "logits") content[400] ^= std::byte(1);
+                    ++wrong;
+                    return content;
+                });
+            }
+            EXPECT_EQ(wrong, 2);
+            testing::internal::CaptureStderr();
+            auto second = evaluation(protocol, folder);
+            EXPECT_EQ(said(second, protocol), wanted) << name_of(protocol) << ' ' << what;
+            EXPECT_NE(testing::internal::GetCapturedStderr().find("made anew"), std::string::npos);
+            testing::internal::CaptureStderr();
+            auto third = evaluation(protocol, folder);
+            EXPECT_EQ(said(third, protocol), wanted) << "the replacement is kept";
+            EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+        }
+    }
+}
+
+TEST_F(ModelBaseline, ContextsAreReadUntilTheProofAndForIt) {
+    auto of = evaluation(Protocol::context, folder_ / "c");
+    of.begin(context());
+    EXPECT_GT(of.times().context_ns, 0);
+    ASSERT_EQ(of.prove(context(), continuation()), std::nullopt);
+    of.begin(context());
+    EXPECT_GT(of.times().context_ns, 0) << "the proof's own reading";
+    of.begin(context().first(100));
+    EXPECT_EQ(of.times().context_ns, 0);
+    auto inline_always = evaluation(Protocol::within, folder_ / "c");
+    ASSERT_EQ(inline_always.prove(context(), continuation()), std::nullopt);
+    inline_always.begin(context().first(100));
+    EXPECT_GT(inline_always.times().context_ns, 0);
+}
+
+}  // namespace
+}  // namespace kvstone
+
+#endif
