@@ -10,8 +10,9 @@
 namespace kvstone {
 
 /// What rank 0 spends on an attempt: reading the result, storing it in the database, dealing the next one. Measured on
-/// two cores of an AMD EPYC with a local disk (`./dev bench dispatch` tells it for yours).
-inline constexpr double coordinator_attempt_s = 1e-3;
+/// two busy cores of a virtual machine: 1 ms of computing, the rest waiting for the disk (`./dev bench dispatch` tells it
+/// for yours).
+inline constexpr double coordinator_attempt_s = 4e-3;
 /// How far costs lie from their estimates where the database does not tell.
 inline constexpr double assumed_spread = 0.3;
 
