@@ -59,9 +59,8 @@ int report_rate(Coordinator& coordinator, int count) {
     return 0;
 }
 
-int run(std::string const& mode, int count) {
-    auto const world = open_world();
-    int const rank = world->rank();
+int take_part(Transport& world, std::string const& mode, int count) {
+    int const rank = world.rank();
     int measured = 0;
     MeasureFunction const measure = [&](WorkItem const& item) {
         if (mode == "lost" && rank == 2 && ++measured == 3) std::raise(SIGKILL);
@@ -70,16 +69,23 @@ int run(std::string const& mode, int count) {
     };
     WorkerInfo const self = fake_worker(node_name());
     if (rank != 0) {
-        serve(*world, self, measure);
+        serve(world, self, measure);
         return 0;
     }
-    Coordinator coordinator(*world, self, measure);
+    Coordinator coordinator(world, self, measure);
     if (mode == "rate" || mode == "slow") return report_rate(coordinator, count);
     if (mode == "failing") {
         coordinator.run(fake_items(count), {.result = [](Measurement const&) { throw SystemError("disk full"); }});
         return fail("the exception was lost");
     }
     return check_complete(coordinator, count);
+}
+
+int run(std::string const& mode, int count) {
+    auto const world = open_world();
+    int const code = take_part(*world, mode, count);
+    world->leave(code);
+    return code;
 }
 
 }  // namespace
