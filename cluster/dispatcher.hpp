@@ -73,8 +73,9 @@ class Coordinator {
   public:
     /// `self` and `measure` are for a world of one rank, and `self.host` for the rows of cells that no rank can run.
     Coordinator(Transport& world, WorkerInfo self, MeasureFunction measure, DispatchOptions options = {});
-    /// Tells every rank to stop and waits until it says goodbye; they may drop their spools unless a run threw. A rank that stays silent beyond its lease (after an
-    /// interruption: beyond the grace) takes the whole job down through Transport::abort, with exit code 4 (130).
+    /// Tells every rank to stop and waits until it says goodbye; they may drop their spools unless a run threw. A rank
+    /// that stays silent beyond its lease (after an interruption: beyond the grace) takes the whole job down through
+    /// Transport::abort, with exit code 4 (130).
     ~Coordinator();
     Coordinator(Coordinator const&) = delete;
     Coordinator& operator=(Coordinator const&) = delete;

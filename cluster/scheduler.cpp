@@ -10,12 +10,12 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 
+#include "results/store.hpp"
+
 namespace kvstone {
 namespace {
 
 constexpr double never = std::numeric_limits<double>::infinity();
-/// An item whose worker was lost this often is given up: it may be what kills them.
-constexpr int losses_allowed = 1;
 
 }  // namespace
 
@@ -116,7 +116,7 @@ Scheduler::Lost Scheduler::lose(int worker) {
 
     auto const index = lease->second.item;
     end_lease(lease, gone);
-    if (++items_[index].losses > losses_allowed || !served(items_[index].cell.backend)) {
+    if (++items_[index].losses >= Store::losses_allowed || !served(items_[index].cell.backend)) {
         return {&items_[index], Fate::given_up};
     }
     enqueue(index);

@@ -6,7 +6,6 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <set>
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -13,9 +13,6 @@
 
 namespace kvstone {
 
-/// Tokens of a first continuation that proofs read.
-inline constexpr std::uint64_t proof_tokens = 32;
-
 /// Options `protocol` (must be given) and `prefill`, see codec_path.hpp.
 WorkloadOption protocol_option();
 WorkloadOption prefill_option();

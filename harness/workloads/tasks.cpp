@@ -149,8 +149,7 @@ void run_tasks(AttemptRequest const& request, Measurement& measurement) {
 
     auto const& first = batches.front();
     auto const& text = first.texts.front().front().tokens;
-    auto const failure =
-        evaluation->prove(first.context, std::span(text).first(std::min<std::uint64_t>(text.size(), proof_tokens)));
+    auto const failure = evaluation->prove(first.context, text);
     Answered answered;
     for (auto const& batch : batches) answer(*evaluation, batch, answered);
     refuse_lost_tokens(measurement, answered.lost_tokens);
