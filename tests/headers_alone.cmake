@@ -13,5 +13,3 @@ endforeach()
 add_library(headers_alone OBJECT EXCLUDE_FROM_ALL ${sources})
 target_link_libraries(headers_alone PRIVATE kvstone_codecs kvstone_cli kvstone_flags GTest::gmock)
 target_compile_options(headers_alone PRIVATE -O0)
-target_compile_definitions(headers_alone PRIVATE KVSTONE_SOURCE_FOLDER="${CMAKE_SOURCE_DIR}"
-                                                 KVSTONE_PROGRAMS="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")

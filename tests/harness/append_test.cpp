@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/attempt.hpp"
+#include "tests/places.hpp"
 
 namespace kvstone {
 namespace {
@@ -32,9 +33,7 @@ AttemptRequest request_of(std::string const& codec, std::uint64_t batch = 3, std
 
 class AppendTest : public testing::Test {
   protected:
-    void SetUp() override {
-        setenv("KVSTONE_ATTEMPT", (std::string(KVSTONE_PROGRAMS) + "/kvstone-attempt-faults").c_str(), 1);
-    }
+    void SetUp() override { setenv("KVSTONE_ATTEMPT", (programs_folder() + "/kvstone-attempt-faults").c_str(), 1); }
     void TearDown() override { unsetenv("KVSTONE_ATTEMPT"); }
     Measurement run(AttemptRequest const& request) { return run_attempt(spawner_, request); }
 

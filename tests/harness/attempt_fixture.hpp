@@ -13,6 +13,7 @@
 #include "harness/sources/builtin.hpp"
 #include "scenarios/content_hash.hpp"
 #include "tests/harness/source_test_files.hpp"
+#include "tests/places.hpp"
 
 namespace kvstone {
 
@@ -42,7 +43,7 @@ inline AttemptRequest model_request(ModelFiles const& files, std::string const& 
 class AttemptTest : public testing::Test {
   protected:
     void SetUp() override {
-        setenv("KVSTONE_ATTEMPT", (std::string(KVSTONE_PROGRAMS) + "/kvstone-attempt").c_str(), 1);
+        setenv("KVSTONE_ATTEMPT", (programs_folder() + "/kvstone-attempt").c_str(), 1);
         setenv("XDG_CACHE_HOME", (cache_ / "").c_str(), 1);
     }
     void TearDown() override {

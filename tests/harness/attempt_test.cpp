@@ -13,6 +13,7 @@
 #include "harness/roofline_probe.hpp"
 #include "results/metrics.hpp"
 #include "scenarios/errors.hpp"
+#include "tests/places.hpp"
 
 namespace kvstone {
 namespace {
@@ -51,7 +52,7 @@ class AttemptTest : public testing::Test {
     void TearDown() override { unsetenv("KVSTONE_ATTEMPT"); }
 
     static void use(std::string const& program) {
-        setenv("KVSTONE_ATTEMPT", (std::string(KVSTONE_PROGRAMS) + '/' + program).c_str(), 1);
+        setenv("KVSTONE_ATTEMPT", (programs_folder() + '/' + program).c_str(), 1);
     }
     Measurement run(AttemptRequest const& request) { return run_attempt(spawner_, request); }
     Measurement run_fault(std::string const& how) { return run(request_of("fault:how=" + how)); }

@@ -13,6 +13,7 @@
 #include "scenarios/errors.hpp"
 #include "tests/attention_reference.hpp"
 #include "tests/harness/source_test_files.hpp"
+#include "tests/places.hpp"
 
 namespace kvstone {
 namespace {
@@ -28,9 +29,7 @@ Json small_source(std::uint64_t heads = 8) {
 /// Runs the program with the misbehaving stage.
 class AttentionWorkload : public testing::Test {
   protected:
-    void SetUp() override {
-        setenv("KVSTONE_ATTEMPT", (std::string(KVSTONE_PROGRAMS) + "/kvstone-attempt-faults").c_str(), 1);
-    }
+    void SetUp() override { setenv("KVSTONE_ATTEMPT", (programs_folder() + "/kvstone-attempt-faults").c_str(), 1); }
     void TearDown() override { unsetenv("KVSTONE_ATTEMPT"); }
 
     Measurement run(std::string const& codec, std::uint64_t context = 100, int threads = 1,

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/places.hpp"
+
 namespace kvstone {
 namespace {
 
@@ -14,9 +16,7 @@ constexpr double values_per_component = 2 * 2 * 50 * 64;
 /// Runs the program with the misbehaving stage.
 class CyclesTest : public testing::Test {
   protected:
-    void SetUp() override {
-        setenv("KVSTONE_ATTEMPT", (std::string(KVSTONE_PROGRAMS) + "/kvstone-attempt-faults").c_str(), 1);
-    }
+    void SetUp() override { setenv("KVSTONE_ATTEMPT", (programs_folder() + "/kvstone-attempt-faults").c_str(), 1); }
     void TearDown() override { unsetenv("KVSTONE_ATTEMPT"); }
 
     Measurement run(std::string const& codec) {

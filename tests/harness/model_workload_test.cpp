@@ -14,6 +14,7 @@
 #include "harness/model/passages.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/attempt_fixture.hpp"
+#include "tests/places.hpp"
 #include "tests/test_data.hpp"
 
 namespace kvstone {
@@ -84,7 +85,7 @@ TEST_F(ModelWorkload, RefusesWithTheReason) {
 }
 
 TEST_F(ModelWorkload, FindsCodecsOutThatDoNotReadWhatIsStored) {
-    setenv("KVSTONE_ATTEMPT", (std::string(KVSTONE_PROGRAMS) + "/kvstone-attempt-faults").c_str(), 1);
+    setenv("KVSTONE_ATTEMPT", (programs_folder() + "/kvstone-attempt-faults").c_str(), 1);
     auto const wrong = run({}, "fault:how=wrong", few, 128);
     EXPECT_EQ(wrong.status, Status::ok) << "one value less exact is an error like any other: " << wrong.reason;
     auto const forgetful = run({}, "fault:how=forget", few, 128);

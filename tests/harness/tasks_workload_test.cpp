@@ -18,6 +18,7 @@
 #include "scenarios/errors.hpp"
 #include "tests/harness/attempt_fixture.hpp"
 #include "tests/harness/model_fixture.hpp"
+#include "tests/places.hpp"
 #include "tests/test_data.hpp"
 
 namespace kvstone {
@@ -256,7 +257,7 @@ TEST_F(TasksWorkload, MarksWhatWasNotEngaged) {
 }
 
 TEST_F(TasksWorkload, FindsCodecsOutThatDoNotReadWhatIsStored) {
-    setenv("KVSTONE_ATTEMPT", (std::string(KVSTONE_PROGRAMS) + "/kvstone-attempt-faults").c_str(), 1);
+    setenv("KVSTONE_ATTEMPT", (programs_folder() + "/kvstone-attempt-faults").c_str(), 1);
     Json const few{{"task", "key_value"}, {"items", 2}};
     auto const forgetful = run("fault:how=forget", few, 512);
     EXPECT_EQ(forgetful.status, Status::verify_failed);

@@ -13,6 +13,7 @@
 #include "harness/workloads/roundtrip.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/source_test_files.hpp"
+#include "tests/places.hpp"
 
 namespace kvstone {
 namespace {
@@ -65,7 +66,7 @@ TEST(Unrope, AgreesWithDoublePrecisionOnSyntheticKeys) {
 #ifdef KVSTONE_HAS_LLAMA
 
 TEST(Unrope, BringsAModelsKeysBack) {
-    std::string const folder = KVSTONE_SOURCE_FOLDER "/harness/tiny_model";
+    std::string const folder = source_folder() + "/harness/tiny_model";
     auto const tensors = capture_model(folder + "/tiny.gguf", folder + "/text.txt", 512, keys);
     ASSERT_TRUE(tensors.rope && tensors.k_prerope);
     EXPECT_LT(relative_error(unroped(*tensors.k, *tensors.rope), floats(*tensors.k_prerope)), 1e-5);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "scenarios/scenario.hpp"
+#include "tests/places.hpp"
 #include "tests/scenarios/fake_vocabulary.hpp"
 #include "tests/scenarios/scratch_folder.hpp"
 
@@ -140,7 +141,7 @@ TEST_F(Identity, RefusesTextsThatAreNotCanonical) {
 
 /// tests/golden/cell_ids.txt holds "ID CANONICAL" lines; those two belong together for ever.
 TEST(GoldenIds, NeverMove) {
-    std::ifstream file(std::string(KVSTONE_SOURCE_FOLDER) + "/tests/golden/cell_ids.txt");
+    std::ifstream file(source_folder() + "/tests/golden/cell_ids.txt");
     ASSERT_TRUE(file);
     int lines = 0;
     for (std::string line; std::getline(file, line);) {
@@ -182,7 +183,7 @@ workloads: [roundtrip, attention, {model: {protocol: context, passages: 4}}]
 exclude: [{source: [llama-3.1-8b, plain], context: all}]
 )",
                                  "golden.yaml", folder.path(), words);
-    std::ifstream file(std::string(KVSTONE_SOURCE_FOLDER) + "/tests/golden/cell_ids.txt");
+    std::ifstream file(source_folder() + "/tests/golden/cell_ids.txt");
     for (std::string line; std::getline(file, line);) {
         if (line.empty() || line[0] == '#') continue;
         bool const found = std::any_of(plan.cells.begin(), plan.cells.end(),

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "scenarios/scenario.hpp"
+#include "tests/places.hpp"
 #include "tests/scenarios/fake_vocabulary.hpp"
 
 namespace kvstone {
@@ -308,7 +309,7 @@ workloads: [roundtrip]
 }
 
 TEST(Plan, ShippedScenariosAreValid) {
-    auto const yaml = std::filesystem::path(KVSTONE_SOURCE_FOLDER) / "scenarios" / "library" / "quickstart.yaml";
+    auto const yaml = std::filesystem::path(source_folder()) / "scenarios" / "library" / "quickstart.yaml";
     auto vocabulary = fake_vocabulary();
     // Any file will do for the built-in ones: this asks about the scenario, not about the model.
     vocabulary.builtin_path = [&](std::string const&) { return yaml.string(); };

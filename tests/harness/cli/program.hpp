@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/places.hpp"
+
 namespace kvstone {
 
 struct Ended {
@@ -40,9 +42,8 @@ class ProgramTest : public testing::Test {
 
     /// A shell command in the test's folder; `kvstone` and the others are on its path.
     Ended shell(std::string const& command) const {
-        auto const line = "cd '" + folder_.string() +
-                          "' && unset KVSTONE_DB && export PATH=" KVSTONE_PROGRAMS ":$PATH XDG_CACHE_HOME='" +
-                          path("cache").string() + "' && { " + command + "; } >out 2>err";
+        auto const line = "cd '" + folder_.string() + "' && unset KVSTONE_DB && export PATH=" + programs_folder() +
+                          ":$PATH XDG_CACHE_HOME='" + path("cache").string() + "' && { " + command + "; } >out 2>err";
         int const status = std::system(line.c_str());
         return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read(path("out")), read(path("err"))};
     }

@@ -9,6 +9,7 @@
 #include "results/sqlite.hpp"
 #include "results/store.hpp"
 #include "tests/harness/cli/program.hpp"
+#include "tests/places.hpp"
 
 namespace kvstone {
 namespace {
@@ -51,7 +52,8 @@ TEST_F(RunTest, BadCellsLeaveTheirOwnRowsAndNoOthers) {
     write("s.yaml", small_scenario("raw, 'fault:how=crash', 'fault:how=hang', 'fault:how=heap', 'fault:how=wrong', "
                                    "'fault:how=throw', fp16",
                                    "timing: off, timeout: 3 s, memory: 1 GiB"));
-    auto const ended = shell("KVSTONE_ATTEMPT=" KVSTONE_PROGRAMS "/kvstone-attempt-faults kvstone-faults run s.yaml");
+    auto const ended =
+        shell("KVSTONE_ATTEMPT=" + programs_folder() + "/kvstone-attempt-faults kvstone-faults run s.yaml");
     EXPECT_EQ(ended.code, 4) << ended.err;
     auto const found = statuses();
     using Only = std::set<std::string>;
