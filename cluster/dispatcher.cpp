@@ -19,6 +19,7 @@ namespace {
 
 constexpr double never = std::numeric_limits<double>::infinity();
 constexpr double look_at_stop_s = 0.2;  // how soon an interruption is noticed
+constexpr int most_at_once = 256;       // events before idle workers are dealt to
 constexpr double goodbye_s = 10;        // an idle rank answers at once; a slow network may not
 
 /// A world of two for a run in one process: this thread coordinates, the other measures.
@@ -88,9 +89,11 @@ class Coordinator::Run {
             }
             if (crew_.awaited().empty()) settle_unserved();
             deal();
+            hand_over();  // while the workers measure
             if (scheduler_.leases().empty() && crew_.awaited().empty()) continue;
             step(next_look_s());
         }
+        hand_over();
         for (auto& item : scheduler_.take_rest()) outcome_.missing.push_back(std::move(item));
         return std::move(outcome_);
     }
@@ -113,9 +116,13 @@ class Coordinator::Run {
         return std::clamp(next_s - crew_.now_s(), 0.0, 60.0);
     }
 
-    /// One event, or the end of somebody's time.
+    /// What happens next and what has happened meanwhile, or the end of somebody's time.
     void step(double timeout_s) {
-        if (auto event = crew_.wait(timeout_s)) on(*event);
+        for (int taken = 0; taken < most_at_once; ++taken) {
+            auto event = crew_.wait(taken == 0 ? timeout_s : 0);
+            if (!event) break;
+            on(*event);
+        }
         double const now_s = crew_.now_s();
         for (int const rank : scheduler_.expired(now_s)) silent(rank, "did not report before its lease ended");
         if (now_s >= state_.options.hello_timeout_s) {
@@ -134,6 +141,7 @@ class Coordinator::Run {
             if (item != nullptr) return report(*item, std::move(measurement));
             notice(fmt::format("rank {} reported attempt {} too late: not counted", rank, measurement.attempt_id));
         } else if (auto const* trouble = std::get_if<Trouble>(&event.what)) {
+            hand_over();
             throw SystemError(fmt::format("rank {}: {}", rank, trouble->reason));
         } else if (auto const* unreadable = std::get_if<Unreadable>(&event.what)) {
             notice(fmt::format("rank {}: {}", rank, unreadable->reason));
@@ -203,7 +211,6 @@ class Coordinator::Run {
             outcome_.missing.push_back(item);
             return;
         }
-        callbacks_.result(measurement);
         left_estimated_s_ -= weight_of(item);
         if (measurement.status != Status::skipped) done_estimated_s_ += weight_of(item);
         if (measurement.status == Status::ok) {
@@ -213,6 +220,12 @@ class Coordinator::Run {
         } else {
             ++outcome_.failed;
         }
+        reported_.push_back(std::move(measurement));
+    }
+
+    void hand_over() {
+        if (reported_.empty()) return;
+        callbacks_.results(std::exchange(reported_, {}));
         if (callbacks_.progress) callbacks_.progress(progress());
     }
 
@@ -251,6 +264,7 @@ class Coordinator::Run {
     double started_s_;
     Scheduler scheduler_;
     Outcome outcome_;
+    std::vector<Measurement> reported_;  ///< not handed over yet
     bool draining_ = false;
 };
 

@@ -9,8 +9,8 @@
 //   Coordinator coordinator(*world, self, measure);   // whatever is thrown from here on, it dismisses the others
 //   std::vector<WorkItem> items;                      // load the plan, open the store (after the coordinator), then
 //   for (auto const& [id, process] : store.pending(campaign)) items.push_back({cell(id), plan.measure, process});
-//   auto const outcome = coordinator.run(items, {.result = [&](Measurement const& m) { store.ingest(campaign, {m});
-//   }}); exit code: outcome.interrupted ? 130 : outcome.failed > 0 ? 4 : !outcome.missing.empty() ? 5 : 0
+//   auto const outcome = coordinator.run(items, {.results = [&](auto const& some) { store.ingest(campaign, some); }});
+//   exit code: outcome.interrupted ? 130 : outcome.failed > 0 ? 4 : !outcome.missing.empty() ? 5 : 0
 
 #include <atomic>
 #include <cstddef>
@@ -38,9 +38,10 @@ struct Progress {
 
 /// Called on the thread that called run. What they throw ends the run and comes out of it.
 struct Callbacks {
-    std::function<void(Measurement const&)> result;      ///< each item once, in any order
+    /// Each item once, in any order: all that came in since the last call, whose workers measure on meanwhile.
+    std::function<void(std::vector<Measurement> const&)> results;
     std::function<void(Measurement const&)> lost = {};   ///< an attempt whose worker was lost; its item is queued again
-    std::function<void(Progress const&)> progress = {};  ///< after each result
+    std::function<void(Progress const&)> progress = {};  ///< after each call of results
     std::function<void(std::string const&)> notice = {};  ///< a rank lost, an item queued again
 };
 

@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -24,7 +25,7 @@ struct Node {
 };
 
 struct Event {
-    enum class Kind { report, loss, noticed, back };  // a report is a hello or a result
+    enum class Kind { report, free, loss, noticed, back };  // a report is a hello or a result; free is rank 0
     double at_s;
     std::size_t number;  ///< of those at one instant, the first that was foreseen
     Kind kind;
@@ -52,11 +53,17 @@ class Run {
         while ((scheduler_.queued() > 0 || !scheduler_.leases().empty()) && !events_.empty()) {
             auto const event = events_.top();
             events_.pop();
-            if (event.life != nodes_[static_cast<std::size_t>(event.node)].life) continue;
+            bool const of_node = event.kind != Event::Kind::free;
+            if (of_node && event.life != nodes_[static_cast<std::size_t>(event.node)].life) continue;
             now_s_ = event.at_s;
             switch (event.kind) {
                 case Event::Kind::report:
-                    report(event.node);
+                    waiting_.push_back(event.node);
+                    if (!attending_) attend_to_all();
+                    break;
+                case Event::Kind::free:
+                    attending_ = false;
+                    if (!waiting_.empty()) attend_to_all();
                     break;
                 case Event::Kind::loss:
                     lose(event.node);
@@ -95,23 +102,30 @@ class Run {
                    node);
     }
 
-    /// Rank 0 attends to one message after another, in the order in which they come.
-    void attend() {
-        free_s_ = std::max(free_s_, now_s_) + options_.attempt_s;
-        attended_s_ += options_.attempt_s;
+    void spend(double time_s) {
+        free_s_ = std::max(free_s_, now_s_) + time_s;
+        attended_s_ += time_s;
     }
 
-    void report(int number) {
-        auto& node = nodes_[static_cast<std::size_t>(number)];
-        attend();
-        if (!node.attempt_id.empty()) {
-            scheduler_.finish(number, node.attempt_id);
-            node.attempt_id.clear();
-            measured_s_ += node.cost_s;
-            ++result_.measured;
+    void attend_to_all() {
+        bool results = false;
+        for (int const number : std::exchange(waiting_, {})) {
+            auto& node = nodes_[static_cast<std::size_t>(number)];
+            spend(options_.attempt_s);
+            if (!node.attempt_id.empty()) {
+                scheduler_.finish(number, node.attempt_id);
+                node.attempt_id.clear();
+                measured_s_ += node.cost_s;
+                ++result_.measured;
+                results = true;
+            }
+            if (!node.up) continue;
+            idle_.insert(number);
+            deal(number);
         }
-        idle_.insert(number);
-        deal(number);
+        if (results) spend(options_.transaction_s);
+        attending_ = true;
+        expect(free_s_, Event::Kind::free, 0);
     }
 
     void deal(int number) {
@@ -143,7 +157,8 @@ class Run {
         --present_;
         nodes_[static_cast<std::size_t>(number)].attempt_id.clear();
         idle_.erase(number);
-        attend();
+        std::erase(waiting_, number);
+        spend(options_.attempt_s);
         auto const lost = scheduler_.lose(number);
         // Given up for want of anybody else, it is no more to blame than what is still queued.
         if (lost.item != nullptr && lost.fate == Scheduler::Fate::given_up)
@@ -152,7 +167,7 @@ class Run {
         for (auto const idle : std::set<int>(idle_)) {
             if (scheduler_.queued() == 0) break;
             if (!nodes_[static_cast<std::size_t>(idle)].up) continue;
-            attend();
+            spend(options_.attempt_s);
             deal(idle);
         }
     }
@@ -170,6 +185,8 @@ class Run {
     Scheduler scheduler_;
     std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
     std::set<int> idle_;
+    std::vector<int> waiting_;  ///< nodes whose report rank 0 has not read
+    bool attending_ = false;
     std::size_t foreseen_ = 0;
     std::size_t dealt_ = 0;
     int present_ = 0;  ///< nodes as rank 0 knows them

@@ -9,10 +9,11 @@
 
 namespace kvstone {
 
-/// What rank 0 spends on an attempt: reading the result, storing it in the database, dealing the next one. Measured on
-/// two busy cores of a virtual machine: 1 ms of computing, the rest waiting for the disk (`./dev bench dispatch` tells it
-/// for yours).
-inline constexpr double coordinator_attempt_s = 4e-3;
+/// What rank 0 computes for an attempt (reading the result, its rows, dealing the next one), and what a transaction of
+/// all that came in together takes beside it. Measured on two busy cores of a virtual machine; `./dev bench dispatch`
+/// tells both for yours.
+inline constexpr double coordinator_attempt_s = 1e-3;
+inline constexpr double coordinator_transaction_s = 3e-3;
 /// How far costs lie from their estimates where the database does not tell.
 inline constexpr double assumed_spread = 0.3;
 
@@ -22,6 +23,7 @@ struct SimulationOptions {
     double back_min = 0;             ///< a lost node is there again after so long; 0: never
     double notice_s = 1;             ///< from a node's loss until rank 0 knows of it
     double attempt_s = coordinator_attempt_s;
+    double transaction_s = coordinator_transaction_s;
     std::uint64_t seed = 1;
 };
 
@@ -39,8 +41,8 @@ struct Simulation {
     double lost_s = 0;              ///< measuring time of those
 };
 
-/// One worker a node measures, as with timing cells. Rank 0 answers one message after another: a worker waits while it
-/// attends to others. Time limits are not simulated. Hosts that items are pinned to are among the nodes as far as those
+/// One worker a node measures, as with timing cells. Rank 0 answers all messages that are there, one after
+/// another, then stores what they brought in one transaction: a worker waits while it attends to others. Time limits are not simulated. Hosts that items are pinned to are among the nodes as far as those
 /// go. The same items, options and seed give the same result.
 class Simulator {
   public:

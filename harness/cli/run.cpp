@@ -1,5 +1,6 @@
 // `kvstone run`: scenarios to stored figures. Every rank comes through here; rank 0 plans, deals and stores.
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <iostream>
@@ -91,13 +92,14 @@ ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host
                                items.size(), campaign.id));
     bool required_skipped = false;
     auto const outcome = coordinator.run(
-        std::move(items), {.result =
-                               [&](Measurement const& measurement) {
-                                   store.ingest(campaign, {measurement});
-                                   display.attempt(measurement, name_for_people(*cells.at(measurement.cell_id)));
-                                   if (measurement.status == Status::skipped)
-                                       for (auto const& id : plan.require)
-                                           required_skipped |= id == measurement.cell_id;
+        std::move(items), {.results =
+                               [&](std::vector<Measurement> const& measurements) {
+                                   store.ingest(campaign, measurements);
+                                   for (auto const& measurement : measurements) {
+                                       display.attempt(measurement, name_for_people(*cells.at(measurement.cell_id)));
+                                       required_skipped |= measurement.status == Status::skipped &&
+                                                           std::ranges::count(plan.require, measurement.cell_id) > 0;
+                                   }
                                },
                            .lost = [&](Measurement const& measurement) { store.ingest(campaign, {measurement}); },
                            .progress = [&](Progress const& progress) { display.progress(progress); },

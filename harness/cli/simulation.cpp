@@ -35,6 +35,7 @@ constexpr Setting settings[] = {
          request.spread_given = true;
      }},
     {"attempt", 0, 1e6, [](auto& request, double value) { request.options.attempt_s = value / 1e3; }},
+    {"transaction", 0, 1e6, [](auto& request, double value) { request.options.transaction_s = value / 1e3; }},
     {"seed", 0, 1e15, [](auto& request, double value) { request.options.seed = static_cast<std::uint64_t>(value); }},
 };
 std::vector<std::string> const accepted = {
@@ -43,7 +44,8 @@ std::vector<std::string> const accepted = {
     "back=MINUTES until a lost node is there again (left out or 0: never)",
     "notice=SECONDS until a loss is known (1)",
     "spread=DEVIATION of ln(cost / estimate) (0 to 3)",
-    "attempt=MILLISECONDS of the coordinator per attempt",
+    "attempt=MILLISECONDS of the coordinator per attempt (1)",
+    "transaction=MILLISECONDS of the coordinator per transaction of all that came in together (3)",
     "seed=N (1)"};
 
 void apply(SimulationRequest& request, std::string const& key, std::string const& text, std::string const& all) {
@@ -93,9 +95,10 @@ std::string assumptions(SimulationRequest const& request, bool spread_recorded) 
                   options.back_min == 0 ? "stays away" : fmt::format("is back after {:g} min", options.back_min),
                   options.notice_s);
     return fmt::format(
-        "simulated: one worker a node, {:g} ms of the coordinator per attempt, costs spread by {:.2g} around their "
+        "simulated: one worker a node, {:g} ms of the coordinator per attempt and {:g} per transaction, costs spread "
+        "by {:.2g} around their "
         "estimates ({}), {}, seed {}",
-        1e3 * options.attempt_s, options.spread,
+        1e3 * options.attempt_s, 1e3 * options.transaction_s, options.spread,
         request.spread_given ? "given"
         : spread_recorded    ? "as recorded"
                              : "assumed",
@@ -117,8 +120,8 @@ Json to_json(SimulationRequest const& request, std::vector<Simulation> const& re
                         {"lost_attempts", result.lost_attempts},
                         {"lost_s", result.lost_s}});
     return {{"spread", options.spread},     {"mtbf_h", options.mtbf_h},       {"back_min", options.back_min},
-            {"notice_s", options.notice_s}, {"attempt_s", options.attempt_s}, {"seed", options.seed},
-            {"results", std::move(rows)}};
+            {"notice_s", options.notice_s}, {"attempt_s", options.attempt_s}, {"transaction_s", options.transaction_s},
+            {"seed", options.seed},         {"results", std::move(rows)}};
 }
 
 void print_simulations(std::vector<Simulation> const& results) {

@@ -25,7 +25,7 @@ void dispatch_in_process(benchmark::State& state) {
     constexpr int count = 2000;
     for (auto _ : state) {
         Farm farm(1 + static_cast<int>(state.range(0)));
-        farm.callbacks.result = [](Measurement const&) {};
+        farm.callbacks.results = [](std::vector<Measurement> const&) {};
         if (farm.run(fake_items(count)).ok != count) state.SkipWithError("items were lost");
     }
     state.SetItemsProcessed(state.iterations() * count);
@@ -49,9 +49,11 @@ Measurement roundtrip(WorkItem const& item) {
     return m;
 }
 
-/// Rank 0's part of an attempt: what the simulator takes for coordinator_attempt_s.
-void coordinator_attempt(benchmark::State& state) {
-    constexpr int count = 5000;
+/// Rank 0's part of attempts that come in together: coordinator_attempt_s of the simulator each, and
+/// coordinator_transaction_s once.
+void coordinator_attempts(benchmark::State& state) {
+    constexpr int count = 8000;
+    int const together = static_cast<int>(state.range(0));
     auto const path =
         (std::filesystem::temp_directory_path() / fmt::format("kvstone_bench_{}_dispatch.db", getpid())).string();
     {
@@ -62,25 +64,31 @@ void coordinator_attempt(benchmark::State& state) {
         auto store = Store::open(path);
         auto const campaign = store.begin_campaign(plan, {}, "hw", false);
         Scheduler scheduler(std::move(items), 60);
-        scheduler.join(1, fake_worker());
+        for (int rank = 1; rank <= together; ++rank) scheduler.join(rank, fake_worker(fmt::format("node {}", rank)));
         for (auto _ : state) {
-            auto const* item = scheduler.deal(1, 0);
-            if (item == nullptr) {
-                state.SkipWithError("too few items");
-                break;
+            std::vector<Measurement> measurements;
+            for (int rank = 1; rank <= together; ++rank) {
+                auto const* item = scheduler.deal(rank, 0);
+                if (item == nullptr) return state.SkipWithError("too few items");
+                benchmark::DoNotOptimize(encode_message(Deal{*item}));
+                state.PauseTiming();
+                auto const body = encode_message(Result{roundtrip(*item)});
+                state.ResumeTiming();
+                measurements.push_back(std::get<Result>(decode_message(body)).measurement);
+                scheduler.finish(rank, measurements.back().attempt_id);
             }
-            benchmark::DoNotOptimize(encode_message(Deal{*item}));
-            state.PauseTiming();
-            auto const body = encode_message(Result{roundtrip(*item)});
-            state.ResumeTiming();
-            auto const result = std::get<Result>(decode_message(body));
-            scheduler.finish(1, result.measurement.attempt_id);
-            store.ingest(campaign, {result.measurement});
+            store.ingest(campaign, measurements);
         }
     }
     std::filesystem::remove(path);
 }
-BENCHMARK(coordinator_attempt)->Iterations(1000)->UseRealTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(coordinator_attempts)
+    ->ArgName("together")
+    ->Arg(1)
+    ->Arg(16)
+    ->Iterations(200)
+    ->UseRealTime()
+    ->Unit(benchmark::kMicrosecond);
 
 std::vector<WorkItem> three_decades(int count) {
     std::vector<WorkItem> items;
@@ -119,7 +127,8 @@ void simulated_beside_real(benchmark::State& state) {
         farm.run(items);
         real_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     }
-    double const simulated_s = Simulator(items, {.spread = 0, .attempt_s = 0}).run(workers).makespan_s;
+    double const simulated_s =
+        Simulator(items, {.spread = 0, .attempt_s = 0, .transaction_s = 0}).run(workers).makespan_s;
     state.counters["real_s"] = real_s;
     state.counters["simulated_s"] = simulated_s;
     state.counters["off_percent"] = 100 * (simulated_s / real_s - 1);

@@ -53,9 +53,11 @@ struct Farm {
         return *outcome;
     }
 
-    void collect(Measurement const& measurement) {
-        int const number = numbers.at(measurement.cell_id);
-        if (!results.emplace(number, measurement).second) twice.push_back(number);
+    void collect(std::vector<Measurement> const& measurements) {
+        for (auto const& measurement : measurements) {
+            int const number = numbers.at(measurement.cell_id);
+            if (!results.emplace(number, measurement).second) twice.push_back(number);
+        }
     }
 
     int size;
@@ -66,7 +68,7 @@ struct Farm {
     std::vector<int> twice;              ///< numbers of items reported again
     std::vector<std::string> notices;
     std::atomic<int> aborted = 0;
-    Callbacks callbacks{.result = [this](Measurement const& measurement) { collect(measurement); },
+    Callbacks callbacks{.results = [this](std::vector<Measurement> const& measurements) { collect(measurements); },
                         .progress = {},
                         .notice = [this](std::string const& text) { notices.push_back(text); }};
     InProcessWorld world;

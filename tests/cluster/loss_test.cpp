@@ -91,7 +91,7 @@ TEST(Loss, ARankThatNeverOffersItselfIsNotWaitedForForEver) {
         Coordinator coordinator(*transport, fake_worker(), fake_measurement, {.hello_timeout_s = 0.2});
         auto items = fake_items(5);
         items.push_back(fake_item(5, "cuda"));
-        outcome = coordinator.run(items, {.result = [](Measurement const&) {},
+        outcome = coordinator.run(items, {.results = [](std::vector<Measurement> const&) {},
                                           .progress = {},
                                           .notice = [&](std::string const& text) { notices.push_back(text); }});
         world.lose(2, "was never there");  // or the goodbye would be waited for
@@ -189,8 +189,9 @@ TEST(Loss, NonsenseFromAWorkerIsAnErrorRowOfItsItem) {
     std::vector<Measurement> results;
     {
         Coordinator coordinator(*transport, fake_worker(), fake_measurement);
-        auto const outcome = coordinator.run(
-            fake_items(4), {.result = [&](Measurement const& measurement) { results.push_back(measurement); }});
+        auto const outcome = coordinator.run(fake_items(4), {.results = [&](std::vector<Measurement> const& some) {
+                                                 results.insert(results.end(), some.begin(), some.end());
+                                             }});
         EXPECT_EQ(outcome.ok, 3u);
         EXPECT_EQ(outcome.failed, 1u);
     }
@@ -209,7 +210,7 @@ TEST(Loss, AnOfferOfAnotherVersionIsNotDealtTo) {
     auto const transport = world.transport(0);
     std::vector<std::string> notices;
     Coordinator coordinator(*transport, fake_worker(), fake_measurement);
-    auto const outcome = coordinator.run(fake_items(2), {.result = [](Measurement const&) {},
+    auto const outcome = coordinator.run(fake_items(2), {.results = [](std::vector<Measurement> const&) {},
                                                          .progress = {},
                                                          .notice = [&](auto const& text) { notices.push_back(text); }});
     EXPECT_EQ(outcome.missing.size(), 2u);

@@ -26,7 +26,7 @@ std::vector<WorkItem> costing(std::vector<double> const& costs_s, int places = 1
 }
 
 /// Costs as estimated, and a coordinator that takes no time.
-SimulationOptions const exact{.spread = 0, .attempt_s = 0};
+SimulationOptions const exact{.spread = 0, .attempt_s = 0, .transaction_s = 0};
 
 double makespan_s(std::vector<double> const& costs_s, int nodes, SimulationOptions const& options = exact) {
     return Simulator(costing(costs_s), options).run(nodes).makespan_s;
@@ -84,19 +84,29 @@ std::vector<double> three_decades(std::size_t count) {
 }
 
 TEST(Simulator, AThousandNodesAreUsedWellOnAHundredThousandCells) {
-    // A coordinator that does not wait for the disk at every attempt.
-    Simulator const simulator(costing(three_decades(100'000), 100), {.attempt_s = 1e-3});
-    auto const result = simulator.run(1024);
+    auto const items = costing(three_decades(100'000), 100);
+    auto const result = Simulator(items, {}).run(1024);
     RecordProperty("efficiency", std::to_string(result.efficiency));
     EXPECT_EQ(result.measured, 100'000u);
     EXPECT_GE(result.efficiency, 0.95);
-    // One that does cannot keep up with the short cells, which all come at the end.
-    Simulator const slow(costing(three_decades(100'000), 100), {.attempt_s = coordinator_attempt_s});
-    EXPECT_LT(slow.run(1024).efficiency, 0.95);
+    // A coordinator that waits for the disk at every attempt cannot keep up with the short cells, which come at the end.
+    SimulationOptions const slow{.attempt_s = coordinator_attempt_s + coordinator_transaction_s, .transaction_s = 0};
+    EXPECT_LT(Simulator(items, slow).run(1024).efficiency, 0.95);
+}
+
+TEST(Simulator, ATransactionTakesAllThatCameWhileTheLastOneRan) {
+    // The first node's report finds rank 0 free and is stored alone; the other 99 then share a transaction. So in each of
+    // ten rounds of a second they report half a second apart: the last of the 99 at 10.5 s, stored at 11.
+    SimulationOptions const options{.spread = 0, .attempt_s = 0, .transaction_s = 0.5};
+    auto const result = Simulator(costing(std::vector<double>(1000, 1.0)), options).run(100);
+    EXPECT_DOUBLE_EQ(result.makespan_s, 11);
+    EXPECT_DOUBLE_EQ(result.coordinator_load, 20 * 0.5 / 11);
 }
 
 TEST(Simulator, ABusyCoordinatorSetsThePace) {
-    auto const result = Simulator(costing(std::vector<double>(1000, 1.0)), {.spread = 0, .attempt_s = 0.1}).run(100);
+    auto const result =
+        Simulator(costing(std::vector<double>(1000, 1.0)), {.spread = 0, .attempt_s = 0.1, .transaction_s = 0})
+            .run(100);
     EXPECT_NEAR(result.makespan_s, 1100 * 0.1, 1.1);  // 100 hellos and 1,000 results
     EXPECT_NEAR(result.coordinator_load, 1, 0.02);
     EXPECT_NEAR(result.attempts_per_s, 1000 / result.makespan_s, 1e-9);
@@ -107,7 +117,7 @@ TEST(Simulator, LostNodesCostWhatTheirFailureRateSays) {
     constexpr std::size_t count = 20'000;
     double const lost = 1 - std::exp(-0.1);
     auto const items = costing(std::vector<double>(count, 360.0));
-    SimulationOptions const options{.spread = 0, .mtbf_h = 1, .back_min = 1, .attempt_s = 0};
+    SimulationOptions const options{.spread = 0, .mtbf_h = 1, .back_min = 1, .attempt_s = 0, .transaction_s = 0};
     auto const result = Simulator(items, options).run(50);
     EXPECT_EQ(result.measured + result.quarantined, count);
     EXPECT_EQ(result.missing, 0u);

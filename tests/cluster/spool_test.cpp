@@ -189,7 +189,7 @@ TEST_F(SpoolTest, ADatabaseThatFailsLosesNothingThatWasMeasured) {
             measured.insert(item.attempt_id);
             return fake_measurement(item);
         };
-        farm.callbacks.result = [&](Measurement const&) {
+        farm.callbacks.results = [&](std::vector<Measurement> const&) {
             if (measured.size() >= 3) throw SystemError("database or disk is full");
         };
         EXPECT_THROW(farm.run(fake_items(9), {.spool = &spool}), SystemError);

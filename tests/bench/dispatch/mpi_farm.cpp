@@ -41,10 +41,11 @@ double dispatched_per_s(Transport& world) {
         return 0;
     }
     Coordinator coordinator(world, self, fake_measurement);
-    coordinator.run(fake_items(world.size() - 1), {.result = [](Measurement const&) {}});  // everybody has come
+    coordinator.run(fake_items(world.size() - 1),
+                    {.results = [](std::vector<Measurement> const&) {}});  // everybody has come
     auto list = fake_items(items);
     double const started_s = now_s();
-    auto const outcome = coordinator.run(std::move(list), {.result = [](Measurement const&) {}});
+    auto const outcome = coordinator.run(std::move(list), {.results = [](std::vector<Measurement> const&) {}});
     return static_cast<double>(outcome.ok) / (now_s() - started_s);
 }
 

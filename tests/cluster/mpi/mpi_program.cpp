@@ -34,10 +34,13 @@ int check_complete(Coordinator& coordinator, int count) {
     for (auto const& item : items) expected.insert(item.cell.id);
     std::set<std::string> seen;
     std::set<double> figures;
-    Callbacks const callbacks{.result =
-                                  [&](Measurement const& measurement) {
-                                      if (!seen.insert(measurement.cell_id).second) throw SystemError("reported twice");
-                                      figures.insert(measurement.figures.at(0).value.value());
+    Callbacks const callbacks{.results =
+                                  [&](std::vector<Measurement> const& some) {
+                                      for (auto const& measurement : some) {
+                                          if (!seen.insert(measurement.cell_id).second)
+                                              throw SystemError("reported twice");
+                                          figures.insert(measurement.figures.at(0).value.value());
+                                      }
                                   },
                               .progress = {},
                               .notice = [](std::string const& text) { std::fprintf(stderr, "%s\n", text.c_str()); }};
@@ -51,7 +54,7 @@ int check_complete(Coordinator& coordinator, int count) {
 int report_rate(Coordinator& coordinator, int count) {
     auto const started = std::chrono::steady_clock::now();
     auto const processor_before = std::clock();
-    auto const outcome = coordinator.run(fake_items(count), {.result = [](Measurement const&) {}});
+    auto const outcome = coordinator.run(fake_items(count), {.results = [](std::vector<Measurement> const&) {}});
     double const elapsed_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     double const processor_s = static_cast<double>(std::clock() - processor_before) / CLOCKS_PER_SEC;
     std::printf("%.0f items per second, processor time of rank 0: %.0f%%\n",
@@ -75,7 +78,8 @@ int take_part(Transport& world, std::string const& mode, int count) {
     Coordinator coordinator(world, self, measure);
     if (mode == "rate" || mode == "slow") return report_rate(coordinator, count);
     if (mode == "failing") {
-        coordinator.run(fake_items(count), {.result = [](Measurement const&) { throw SystemError("disk full"); }});
+        coordinator.run(fake_items(count),
+                        {.results = [](std::vector<Measurement> const&) { throw SystemError("disk full"); }});
         return fail("the exception was lost");
     }
     return check_complete(coordinator, count);
