@@ -48,7 +48,8 @@ TEST_F(VerbsTest, PlanEstimatesByTheDatabaseAndSimulates) {
     EXPECT_NEAR(recorded["estimated_s"].get<double>(), walls[0]["s"].get<double>(), 1e-9);
     EXPECT_THAT(kvstone("plan s.yaml").out, HasSubstr("4 from attempts at the same cell"));
 
-    auto const simulated = json_of("plan s.yaml --simulate nodes=1,2,spread=0,attempt=0")[0]["simulation"]["results"];
+    auto const simulated =
+        json_of("plan s.yaml --simulate nodes=1,2,spread=0,attempt=0,transaction=0")[0]["simulation"]["results"];
     ASSERT_EQ(simulated.size(), 2U);
     EXPECT_NEAR(simulated[0]["makespan_s"].get<double>(), recorded["estimated_s"].get<double>(), 1e-9);
     EXPECT_LT(simulated[1]["makespan_s"], simulated[0]["makespan_s"]);
