@@ -44,7 +44,7 @@ def query(database, sql):
 class Campaign:
     """One `kvstone run` over the hosts, started again by the supervisor as long as something is open."""
 
-    def __init__(self, hosts, database, scenario, fault_tolerant, log):
+    def __init__(self, hosts, database, scenario, fault_tolerant, log, arguments=()):
         self.database = database
         self.log = open(log, "a")
         supervise = os.path.join(os.path.dirname(__file__), "../../../cluster/slurm/supervise")
@@ -54,7 +54,7 @@ class Campaign:
             ["mpirun", "--allow-run-as-root", *(["--with-ft", "ulfm"] if fault_tolerant else []),
              "--prtemca", "plm_ssh_agent", hosts.agent, "--prtemca", "prte_if_include", f"{NETWORK}.0/24,lo",
              "--mca", "btl_tcp_if_include", f"{NETWORK}.0/24", "-H", "{nodes}",
-             "kvstone", "run", scenario, "--db", database, "--patience", str(PATIENCE_S)])
+             "kvstone", "run", scenario, "--db", database, "--patience", str(PATIENCE_S), *arguments])
         alive = f'node={{node}}; kill -0 "$(cat {hosts.folder}/${{node%:*}})"'
         self.process = subprocess.Popen([supervise, "--nodes", slots, "--alive", alive, "--database", database, "--",
                                          *command], stdout=self.log, stderr=self.log)
