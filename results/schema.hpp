@@ -37,6 +37,10 @@ std::span<Note const> notes();
 std::string_view views();
 /// Its part that makes v_pareto.
 std::string_view pareto_view();
+/// Its part that makes v_environment and v_env_diff.
+std::string_view environment_views();
+/// Its part that makes v_history.
+std::string_view history_view();
 
 /// Makes the views that the file has not, or has as another build made them: in the file, or for this connection alone
 /// where it only reads. Requires the file to be of schema_version().

@@ -168,6 +168,8 @@ std::string build_views() {
     part(latest_nothing, "WHERE o.status <> 'ok';\n");
     sql += public_views;
     sql += pareto_view();
+    sql += environment_views();
+    sql += history_view();
     auto const quoted = [](std::string_view text) {
         std::string result = "'";
         for (char const c : text) result.append(c == '\'' ? 2 : 1, c);

@@ -35,6 +35,7 @@ void add_inspect(CommandLine& line);
 void add_attempt(CommandLine& line);
 void add_doctor(CommandLine& line);
 void add_prune(CommandLine& line);
+void add_report(CommandLine& line);
 
 /// Standard output is a terminal and NO_COLOR is not set.
 bool colour_wanted();

@@ -1,0 +1,61 @@
+#include "results/report/report.hpp"
+
+#include <filesystem>
+#include <iostream>
+#include <span>
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "harness/cli/cli.hpp"
+#include "harness/sources/replace_file.hpp"
+#include "results/show_text.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+struct Arguments {
+    std::string output;
+    std::string format;
+    std::string campaign;
+};
+
+/// What was asked for, else what the file's name says.
+std::string format_of(Arguments const& arguments) {
+    if (!arguments.format.empty()) return arguments.format;
+    return std::filesystem::path(arguments.output).extension() == ".html" ? "html" : "md";
+}
+
+ExitCode report(CommandLine const& line, Arguments const& arguments) {
+    auto const format = format_of(arguments);
+    auto const store = Store::open_read_only(line.database);
+    ReportOptions options{.name = std::filesystem::path(line.database).filename().string()};
+    auto const meant = campaign_meant(store, arguments.campaign);
+    if (!arguments.campaign.empty()) options.campaign = meant;
+    std::ostringstream text;
+    (format == "html" ? write_html_report : write_markdown_report)(store, text, options);
+    if (arguments.output.empty()) {
+        std::cout << text.str();
+    } else {
+        auto const page = text.str();
+        replace_file(arguments.output, {std::as_bytes(std::span(page))});
+        fmt::print(stderr, "{}: {} bytes\n", arguments.output, page.size());
+    }
+    return exit_pass;
+}
+
+}  // namespace
+
+void add_report(CommandLine& line) {
+    auto arguments = std::make_shared<Arguments>();
+    auto* command = line.verb("report", "Write a page about the database: HTML that works offline, or Markdown");
+    command->add_option("-o,--output", arguments->output, "The file to write; else standard output");
+    command->add_option("--format", arguments->format, "html or md; else what the file's name says (.html), or md")
+        ->check(CLI::IsMember({"html", "md"}));
+    command->add_option("--campaign", arguments->campaign,
+                        "Only this campaign: its id, or how it starts (md: else the last one)");
+    command->callback([&line, arguments] { line.action = [&line, arguments] { return report(line, *arguments); }; });
+}
+
+}  // namespace kvstone

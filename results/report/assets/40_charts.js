@@ -1,0 +1,101 @@
+// What all charts share: colours, keys, tables behind them.
+
+const charts = [];
+const palette = ["#3b7dd8", "#d9822b", "#2e9e6b", "#c2416b", "#7a5cc9", "#8a7a1f", "#1d93a8", "#a3532f", "#5f7285", "#b04fb5",
+  "#4f9a1f", "#d1495b"];
+const markers = ["circle", "rect", "triangle", "rectRot", "star", "crossRot"];
+
+function themeColour(name) { return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim(); }
+
+/** A colour between slow and fast, by share of 1: readable on light and dark ground, and without red against green. */
+function speedColour(share) {
+  const stops = [[68, 58, 131], [33, 145, 140], [234, 179, 8]], place = Math.min(Math.max(share, 0), 1) * 2;
+  const low = stops[Math.floor(Math.min(place, 1.999))], high = stops[Math.floor(Math.min(place, 1.999)) + 1];
+  const part = place - Math.floor(Math.min(place, 1.999));
+  return `rgb(${low.map((value, i) => Math.round(value + (high[i] - value) * part)).join(",")})`;
+}
+
+/** An axis for values: logarithmic where all are positive and far apart. */
+function axis(title, values, allowLogarithmic = true) {
+  const known = values.filter(value => value !== null);
+  const low = Math.min(...known), high = Math.max(...known);
+  return { type: allowLogarithmic && low > 0 && high / low >= 8 ? "logarithmic" : "linear",
+    title: { display: true, text: title }, ticks: { callback: value => told(value), maxTicksLimit: 9 } };
+}
+
+/**
+ * A plot in a section, with a table behind it. `plan()` returns {label, config, columns, rows, open}: config is Chart.js's;
+ * open(datasetIndex, index) opens what a point stands for. Left and right walk through the points, Enter opens one.
+ */
+function addPlot(parent, name, plan) {
+  const canvas = element("canvas", { role: "img", tabindex: "0", id: `plot-${name}` });
+  const hint = element("p", { class: "hint" });
+  const holder = element("div", { class: "plot" }, canvas);
+  const behind = element("details", {}, element("summary", {}, "The same as a table"));
+  parent.append(hint, holder, behind);
+  const entry = { chart: null, points: [], at: -1, open: null, plan: null };
+  const fillTable = () => {
+    if (!behind.open || !entry.plan) return;
+    while (behind.children.length > 1) behind.lastChild.remove();
+    behind.append(table(entry.plan.label, entry.plan.columns, entry.plan.rows));
+  };
+  behind.addEventListener("toggle", fillTable);
+  entry.draw = () => {
+    const made = entry.plan = plan();
+    canvas.setAttribute("aria-label", `${made.label} Arrow keys walk through the points, Enter opens one; a table follows.`);
+    hint.textContent = made.hint ?? "";
+    made.config.options = { maintainAspectRatio: false, animation: false, onHover: (event, found) => {
+      canvas.style.cursor = found.length ? "pointer" : "default";
+    }, onClick: (event, found) => found.length && made.open(found[0].datasetIndex, found[0].index), ...made.config.options };
+    if (entry.chart) entry.chart.destroy();
+    entry.chart = new Chart(canvas, made.config);
+    entry.points = made.config.data.datasets.flatMap((dataset, datasetIndex) => dataset.silent ? [] :
+      dataset.data.map((value, index) => ({ datasetIndex, index, value })).filter(point => point.value !== null));
+    entry.at = -1;
+    entry.open = made.open;
+    fillTable();
+  };
+  canvas.addEventListener("keydown", event => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (step && entry.points.length) {
+      event.preventDefault();
+      entry.at = (entry.at + step + entry.points.length) % entry.points.length;
+      const { datasetIndex, index } = entry.points[entry.at];
+      entry.chart.setActiveElements([{ datasetIndex, index }]);
+      entry.chart.tooltip.setActiveElements([{ datasetIndex, index }], { x: 0, y: 0 });
+      entry.chart.update();
+      announce((entry.chart.tooltip.title ?? []).concat(...(entry.chart.tooltip.body ?? []).map(part => part.lines)).join(", "));
+    } else if (event.key === "Enter" && entry.at >= 0) {
+      const { datasetIndex, index } = entry.points[entry.at];
+      entry.open(datasetIndex, index);
+    }
+  });
+  charts.push(entry);
+  return entry;
+}
+
+/** Lines told in a tooltip of a row. */
+function rowLines(row, metrics) {
+  return [groupOf(row), ...metrics.filter(metric => metric && figure(metric, row) !== null).map(metric => {
+    const range = interval(metric, row);
+    return `${metric.name}: ${told(figure(metric, row))}${range ? ` (${told(range[0])} to ${told(range[1])})` : ""}`;
+  })];
+}
+
+/** Columns of a table of rows: what they are, then figures. */
+function rowColumns(metrics) {
+  return [{ title: "Codec", of: row => element("button", { class: "plain", type: "button", click: () => openCell(row) },
+    cellOf("codec", row)) },
+    { title: "Cell", of: groupOf }, ...metrics.filter(metric => metric).map(metric =>
+      ({ title: titled(metric), number: true, of: row => figure(metric, row) }))];
+}
+
+function applyTheme() {
+  Chart.defaults.color = themeColour("faint");
+  Chart.defaults.borderColor = themeColour("grid");
+  Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+}
+function drawAll() {
+  applyTheme();
+  for (const entry of charts) entry.draw();
+}

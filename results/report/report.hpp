@@ -1,0 +1,28 @@
+#pragma once
+// Reports: one page about a database, for people. HTML is a single file that works without a network.
+
+#include <cstddef>
+#include <iosfwd>
+#include <string>
+
+#include "results/store.hpp"
+
+namespace kvstone {
+
+struct ReportOptions {
+    std::string name = {};                ///< of the database, as the page tells it
+    std::string campaign = {};            ///< its id or the first digits of it; empty: all campaigns
+    std::size_t limit_bytes = 4'400'000;  ///< of the data in the page; what is beyond is left out, and said to be
+};
+
+/// Whether this build has the chart library that the HTML page needs (see results/report/embed.cmake).
+bool has_charts();
+
+/// Throws ConfigError where this build has no chart library, or the database no campaign.
+void write_html_report(Store const& store, std::ostream& out, ReportOptions const& options);
+
+/// Campaigns, each group of cells with its codecs, what failed and what differs between the campaigns' environments, as
+/// Markdown. Of the one campaign meant, or of the newest.
+void write_markdown_report(Store const& store, std::ostream& out, ReportOptions const& options);
+
+}  // namespace kvstone

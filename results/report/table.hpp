@@ -1,0 +1,50 @@
+#pragma once
+// What a report shows of a database: a row per campaign and cell, a column per metric.
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "results/metrics.hpp"
+#include "results/store.hpp"
+
+namespace kvstone {
+
+/// A campaign, by its number in the file.
+struct ReportCampaign {
+    std::int64_t number = 0;
+    std::string hardware_class;
+};
+
+struct ReportRow {
+    std::int64_t campaign = 0;  ///< its place among the campaigns
+    std::int64_t cell = 0;      ///< its number in the file
+    std::int64_t attempt = 0;
+    std::int64_t processes = 1;
+    bool ok = false;
+};
+
+/// A metric's figures, one a row; NaN: none.
+struct ReportColumn {
+    Metric const* metric = nullptr;
+    std::string component;  ///< empty: of both together, or the worse of K's and V's
+    std::vector<double> values;
+    std::vector<double> low;  ///< empty where no row has an interval
+    std::vector<double> high;
+};
+
+struct ReportTable {
+    std::vector<ReportCampaign> campaigns;  ///< oldest first
+    std::vector<ReportRow> rows;            ///< by campaign, newest first; within one in plan order
+    std::vector<ReportColumn> columns;      ///< the ones that people ask for first come first
+    std::int64_t rows_left_out = 0;         ///< beyond the most rows that are read
+};
+
+inline constexpr double no_figure = std::numeric_limits<double>::quiet_NaN();
+
+/// Reads all campaigns, or the one of this id.
+ReportTable read_report_table(Store const& store, std::string const& campaign);
+
+}  // namespace kvstone

@@ -1,0 +1,15 @@
+// kvstone-nights FILE [rows | large]: a database of 100,000 figures, or of 10,000 cells with a million samples, for reports.
+
+#include <cstdio>
+#include <string_view>
+
+#include "tests/report/nights.hpp"
+
+int main(int argc, char** argv) {
+    if (argc < 2) return 2;
+    kvstone::test::Nights nights;
+    if (argc > 2 && std::string_view(argv[2]) == "large")
+        nights = {.campaigns = 1, .codecs = 100, .sources = 20, .metrics_per_component = 30, .samples = 100};
+    kvstone::test::write_nights(argv[1], nights);
+    return 0;
+}

@@ -1,0 +1,60 @@
+// Marks of moved levels: what they find, and how often they find what is not there.
+
+#include "results/level.hpp"
+
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace kvstone {
+namespace {
+
+/// Nights of a timing: 1.2% noise, one night in a hundred 10% off; from `step_at` on at another level.
+std::vector<double> nights(std::mt19937_64& random, std::size_t count, std::size_t step_at = 0, double step = 1) {
+    std::normal_distribution noise(0.0, 0.012);
+    std::bernoulli_distribution spike(0.01);
+    std::vector<double> series(count);
+    for (std::size_t i = 0; i < count; ++i)
+        series[i] = std::exp(noise(random)) * (spike(random) ? 1.1 : 1.0) * (step_at > 0 && i >= step_at ? step : 1.0);
+    return series;
+}
+
+TEST(Level, FalseAlarmsAreAsOftenAsSaid) {
+    constexpr int trials = 20'000;
+    std::mt19937_64 random(20260302);
+    int alarmed = 0;
+    for (int i = 0; i < trials; ++i) alarmed += level_moves(nights(random, 100), false).empty() ? 0 : 1;
+    double const share = static_cast<double>(alarmed) / trials;
+    RecordProperty("share", std::to_string(share));
+    // Three standard errors of the share.
+    EXPECT_NEAR(share, level_false_alarms_per_100_nights, 0.0035) << "say so in results/level.hpp";
+}
+
+TEST(Level, FindsAStepWhereItIs) {
+    std::mt19937_64 random(7);
+    int found = 0;
+    for (int i = 0; i < 1000; ++i) {
+        auto const moves = level_moves(nights(random, 60, 30, 0.9), false);
+        found += !moves.empty() && moves.front() >= 29 && moves.front() <= 31 ? 1 : 0;
+    }
+    EXPECT_GE(found, 900);
+}
+
+TEST(Level, OneOddNightIsNoMove) {
+    std::vector<double> series(20, 100.0);
+    series[12] = 130;
+    EXPECT_TRUE(level_moves(series, false).empty());
+    EXPECT_EQ(level_moves(series, true), (std::vector<std::size_t>{12, 13}));
+}
+
+TEST(Level, CountsAnewAfterAMark) {
+    std::vector<double> series(10, 1.0);
+    series.insert(series.end(), 10, 2.0);
+    series.insert(series.end(), 10, 3.0);
+    EXPECT_EQ(level_moves(series, false), (std::vector<std::size_t>{10, 20}));
+    EXPECT_TRUE(level_moves({}, false).empty());
+}
+
+}  // namespace
+}  // namespace kvstone

@@ -1,0 +1,137 @@
+// The page: its data, its size, and names that want to be more than names.
+
+#include "results/report/report.hpp"
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+
+#include "results/report/assets.hpp"
+#include "results/report/quantiles.hpp"
+#include "results/report/table.hpp"
+#include "scenarios/errors.hpp"
+#include "tests/report/nights.hpp"
+
+namespace kvstone {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class Report : public testing::Test {
+  protected:
+    static void SetUpTestSuite() {
+        folder_ = new test::Folder;
+        test::write_nights(folder_->file(), nights_);
+    }
+    static void TearDownTestSuite() { delete folder_; }
+
+    static Store open() { return Store::open_read_only(folder_->file()); }
+    static std::string page(ReportOptions options) {
+        options.name = test::hostile_name;
+        std::ostringstream out;
+        write_html_report(open(), out, options);
+        return out.str();
+    }
+    static Json data_of(std::string const& page) {
+        constexpr std::string_view begin = "<script id=\"data\" type=\"application/json\">";
+        auto const from = page.find(begin) + begin.size();
+        return Json::parse(page.substr(from, page.find("</script>", from) - from));
+    }
+    void SetUp() override {
+        if (!has_charts()) GTEST_SKIP() << "this build has no chart library";
+    }
+
+    static constexpr test::Nights nights_{
+        .campaigns = 4, .codecs = 6, .sources = 2, .contexts = 3, .metrics_per_component = 5, .samples = 11};
+    static inline test::Folder* folder_ = nullptr;
+};
+
+TEST_F(Report, HoldsEveryResultByColumns) {
+    auto const data = data_of(page({}));
+    auto const rows = data["rows"]["cell"].size();
+    EXPECT_EQ(rows, 4 * (6 * 2 * 3 - 1));
+    for (auto const& [name, column] : data["rows"].items()) EXPECT_EQ(column.size(), rows) << name;
+    for (auto const& [name, column] : data.items())
+        if (name.size() > 1 && name.size() < 4 && std::string("vlhq").find(name[0]) != std::string::npos) {
+            EXPECT_EQ(column.size(), rows) << name;
+        }
+    EXPECT_EQ(data["campaigns"].size(), 4);
+    EXPECT_EQ(data["missing_count"], 4);
+    EXPECT_EQ(data["environment"].size(), 1);  // the commit
+    EXPECT_TRUE(data["notes"].empty());
+    // The newest campaign comes first, and holds the figures of its cells.
+    EXPECT_EQ(data["rows"]["campaign"][0], 3);
+    EXPECT_EQ(data["metrics"][0]["name"], "bits_per_value");
+    EXPECT_EQ(data["v0"][1], 3.0);
+}
+
+TEST_F(Report, NamesStayNames) {
+    auto const text = page({});
+    auto const begin = text.find("<script id=\"data\"");
+    // What the program itself brings closes each of its scripts once.
+    std::size_t closed = 0;
+    for (auto at = text.find("</script", begin); at != std::string::npos; at = text.find("</script", at + 1)) ++closed;
+    EXPECT_EQ(closed, 3);
+    EXPECT_THAT(text, Not(HasSubstr("<img")));
+    EXPECT_EQ(data_of(text)["name"], test::hostile_name);
+    EXPECT_EQ(data_of(text)["texts"]["codec"][0], test::hostile_name);
+    EXPECT_EQ(text.find("{{"), text.find("{{", text.find(chart_library()))) << "a part of the page is not filled in";
+    // Nothing but the page itself is asked for.
+    EXPECT_THAT(text.substr(0, begin), HasSubstr("default-src 'none'"));
+}
+
+TEST_F(Report, LeavesOutWhatHasNoRoomAndSaysSo) {
+    auto const whole = page({});
+    auto const small = page({.limit_bytes = 25'000});
+    EXPECT_LT(small.size(), whole.size());
+    auto const data = data_of(small);
+    EXPECT_LE(data.dump().size(), 26'000);
+    EXPECT_TRUE(data.contains("v0")) << "what people ask for first stays";
+    EXPECT_THAT(data["notes"].dump(), HasSubstr("columns of figures are not in this page"));
+}
+
+TEST_F(Report, ShowsOneCampaignWhereAsked) {
+    auto const campaign = test::text(open(), "SELECT uid FROM campaign ORDER BY started_utc LIMIT 1");
+    auto const data = data_of(page({.campaign = campaign}));
+    EXPECT_EQ(data["campaigns"].size(), 1);
+    EXPECT_EQ(data["rows"]["cell"].size(), 6 * 2 * 3 - 1);
+}
+
+TEST_F(Report, MarksWhereALevelMoved) {
+    // Bits never change, and four nights are too few for timings.
+    EXPECT_TRUE(data_of(page({}))["moves"].empty());
+}
+
+TEST_F(Report, MarkdownTellsTheSame) {
+    std::ostringstream out;
+    write_markdown_report(open(), out, {.name = "nights.db"});
+    EXPECT_THAT(out.str(), HasSubstr("# KVstone: nights.db\n"));
+    EXPECT_THAT(out.str(), HasSubstr("## roundtrip  model1  512 tokens  openmp\n"));
+    EXPECT_THAT(out.str(), HasSubstr("beaten by "));
+    EXPECT_THAT(out.str(), HasSubstr("</script><img src=x onerror=\"throw 1\">\\|&'"));
+    EXPECT_THAT(out.str(), HasSubstr("| build | git_sha |"));
+}
+
+TEST(ReportTable, TakesTheWorseOfKAndVAndEveryProcess) {
+    test::Folder const folder;
+    auto store = Store::open(folder.file());
+    auto const plan = test::plan({test::cell("int4")}, 2);
+    auto const campaign = store.begin_campaign(plan, test::build(), "hw", false);
+    store.ingest(campaign, {test::measurement(plan.cells[0], Status::ok, 0.75, 0),
+                            test::measurement(plan.cells[0], Status::ok, 0.75, 1)});
+    auto const table = read_report_table(store, "");
+    ASSERT_EQ(table.rows.size(), 1);
+    std::map<std::string, double> figures;
+    for (auto const& column : table.columns)
+        figures[std::string(column.metric->name) + column.component] = column.values[0];
+    EXPECT_EQ(figures["cosine"], 0.5);  // v's: higher is better
+    EXPECT_EQ(figures["cosinek"], 0.75);
+    EXPECT_EQ(figures["encode_ns"], 1500);
+    auto const quantiles = read_quantiles(store, table);
+    ASSERT_EQ(quantiles.size(), 1);
+    EXPECT_EQ(quantiles[0].rows[0], (std::vector<double>{6, 900, 900, 925, 1000, 1075, 1100, 1100}));
+}
+
+}  // namespace
+}  // namespace kvstone
