@@ -12,6 +12,20 @@ constexpr std::array table{
                 "SELECT source, context, component, codec_name, value, unit, better FROM v_latest WHERE campaign = "
                 "(SELECT campaign FROM v_newest)"
                 " AND metric = ?1 ORDER BY source, context, component, iif(better = 'higher', -value, value)"},
+    CannedQuery{
+        "best", "", "Codecs of the newest campaign that no other of their kind beats in bits, error and speed",
+        "SELECT workload, source, context, codec_name, bits_per_value, error_metric, error, speed_metric, speed "
+        "FROM v_pareto WHERE campaign = (SELECT campaign FROM v_newest) AND on_front ORDER BY peers, "
+        "bits_per_value"},
+    CannedQuery{
+        "history", "METRIC", "One metric by commit and night, each figure beside the one before it",
+        "SELECT source, context, codec_name, component, night, substr(git_sha, 1, 12) AS git_sha, value, "
+        "change_percent, same_binary, same_toolchain FROM v_history WHERE metric = ?1 ORDER BY source, context, "
+        "codec_name, cell, component, hardware_class, started_utc"},
+    CannedQuery{
+        "environment", "", "What differs between the newest campaign's environment and those of the others",
+        "SELECT other, kind, name, value AS here, other_value AS there FROM v_env_diff WHERE campaign = (SELECT "
+        "campaign FROM v_newest)"},
     CannedQuery{"codec", "NAME", "Figures of one codec, by name or text, in the newest campaign",
                 "SELECT source, context, component, metric, value, unit FROM v_latest WHERE campaign = (SELECT "
                 "campaign FROM v_newest)"

@@ -36,6 +36,9 @@ void add_attempt(CommandLine& line);
 void add_doctor(CommandLine& line);
 void add_prune(CommandLine& line);
 void add_report(CommandLine& line);
+void add_export(CommandLine& line);
+void add_bundle(CommandLine& line);
+void add_db(CommandLine& line);
 
 /// Standard output is a terminal and NO_COLOR is not set.
 bool colour_wanted();

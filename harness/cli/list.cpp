@@ -19,6 +19,7 @@
 #include "harness/workload.hpp"
 #include "results/metrics.hpp"
 #include "results/query.hpp"
+#include "results/schema.hpp"
 
 namespace kvstone {
 namespace {
@@ -99,6 +100,15 @@ QueryResult list_metrics() {
     return table;
 }
 
+QueryResult list_schema() {
+    QueryResult table{{"table or view", "column", "what it holds"}, {}};
+    for (auto const& note : notes())
+        table.rows.push_back({std::string(note.table),
+                              note.column.empty() ? QueryValue(nullptr) : QueryValue(std::string(note.column)),
+                              std::string(note.text)});
+    return table;
+}
+
 QueryResult list_scenarios() {
     QueryResult table{{"scenario", "file"}, {}};
     auto const folder = scenario_library();
@@ -114,11 +124,12 @@ QueryResult list_scenarios() {
 
 void add_list(CommandLine& line) {
     static std::map<std::string, QueryResult (*)()> const subjects{
-        {"backends", list_backends},   {"codecs", list_codecs},   {"metrics", list_metrics},
-        {"scenarios", list_scenarios}, {"sources", list_sources}, {"stages", list_stages},
-        {"workloads", list_workloads}};
+        {"backends", list_backends},   {"codecs", list_codecs},      {"metrics", list_metrics},
+        {"scenarios", list_scenarios}, {"schema", list_schema},      {"sources", list_sources},
+        {"stages", list_stages},       {"workloads", list_workloads}};
     auto subject = std::make_shared<std::string>();
-    auto* command = line.verb("list", "List codecs, stages, backends, sources, workloads, metrics or scenarios");
+    auto* command =
+        line.verb("list", "List codecs, stages, backends, sources, workloads, metrics, scenarios or the schema");
     std::vector<std::string> names;
     for (auto const& [name, function] : subjects) names.push_back(name);
     command->add_option("subject", *subject, "What to list")->required()->check(CLI::IsMember(names));

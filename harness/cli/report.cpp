@@ -1,14 +1,10 @@
 #include "results/report/report.hpp"
 
 #include <filesystem>
-#include <iostream>
-#include <span>
 #include <sstream>
 
-#include <fmt/format.h>
-
 #include "harness/cli/cli.hpp"
-#include "harness/sources/replace_file.hpp"
+#include "harness/cli/output_file.hpp"
 #include "results/show_text.hpp"
 #include "scenarios/errors.hpp"
 
@@ -35,13 +31,7 @@ ExitCode report(CommandLine const& line, Arguments const& arguments) {
     if (!arguments.campaign.empty()) options.campaign = meant;
     std::ostringstream text;
     (format == "html" ? write_html_report : write_markdown_report)(store, text, options);
-    if (arguments.output.empty()) {
-        std::cout << text.str();
-    } else {
-        auto const page = text.str();
-        replace_file(arguments.output, {std::as_bytes(std::span(page))});
-        fmt::print(stderr, "{}: {} bytes\n", arguments.output, page.size());
-    }
+    write_output(arguments.output, text.str());
     return exit_pass;
 }
 

@@ -76,6 +76,13 @@ class Browser:
             raise RuntimeError(result["exceptionDetails"]["exception"].get("description", expression))
         return result["result"].get("value")
 
+    def wait_for(self, expression, limit_s=5):
+        """Whether the expression becomes true: charts handle a click with the next frame."""
+        end = time.monotonic() + limit_s
+        while not (holds := self.evaluate(expression)) and time.monotonic() < end:
+            time.sleep(0.02)
+        return holds
+
     def press(self, key):
         for kind in ("rawKeyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key,

@@ -36,7 +36,7 @@ function buildFilters(changed) {
       const options = valuesOf(column).map(value => [String(value), column === "context" && value === 0 ? "whole" : String(value)]);
       form.append(choice(column[0].toUpperCase() + column.slice(1), [["", "all"], ...options], filters[column], set(column)));
     }
-    const codec = element("input", { type: "search", list: "codecs", placeholder: "parts of names, by comma", value: filters.codec,
+    const codec = element("input", { type: "search", list: "codecs", placeholder: "int4, kivi", value: filters.codec,
       input: () => set("codec")(codec.value) });
     const clear = element("button", { type: "button", click: () => {
       for (const name in filters) filters[name] = "";

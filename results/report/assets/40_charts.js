@@ -15,12 +15,20 @@ function speedColour(share) {
   return `rgb(${low.map((value, i) => Math.round(value + (high[i] - value) * part)).join(",")})`;
 }
 
-/** An axis for values: logarithmic where all are positive and far apart. */
+/**
+ * An axis for values, logarithmic where they are far apart and none is negative; a value's `place` on it. Zeros, which have
+ * no logarithm, stand a decade below the others.
+ */
 function axis(title, values, allowLogarithmic = true) {
-  const known = values.filter(value => value !== null);
-  const low = Math.min(...known), high = Math.max(...known);
-  return { type: allowLogarithmic && low > 0 && high / low >= 8 ? "logarithmic" : "linear",
-    title: { display: true, text: title }, ticks: { callback: value => told(value), maxTicksLimit: 9 } };
+  const known = values.filter(value => value !== null), positive = known.filter(value => value > 0);
+  const low = positive.reduce((a, b) => Math.min(a, b), Infinity), high = positive.reduce((a, b) => Math.max(a, b), 0);
+  const logarithmic = allowLogarithmic && known.every(value => value >= 0) && high / low >= 8;
+  const floor = logarithmic && positive.length < known.length ? low / 10 : null;
+  return { place: value => value === 0 && floor !== null ? floor : value,
+    // Room at the ends: what lies on an edge cannot be pointed at.
+    scale: { ...logarithmic ? { type: "logarithmic", min: (floor ?? low) / 1.5, max: high * 1.5 } : { type: "linear", grace: "5%" },
+      title: { display: true, text: title }, ticks: { callback: value => told(value), maxTicksLimit: 9 } },
+    hint: floor !== null ? `Zeros stand at ${told(floor)}, where this axis has no place for them.` : "" };
 }
 
 /**

@@ -32,7 +32,8 @@ function addPareto() {
     const share = value => high === low ? .5 : logarithmic ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
     const groups = [...grouped(rows, row => `${data.rows.campaign[row]} ${groupOf(row)}`).values()];
     const groupPlace = new Map(groups.flatMap((group, place) => group.map(row => [row, place])));
-    const point = row => ({ x: figure(across, row), y: figure(up, row) });
+    const xAxis = axis(titled(across), rows.map(row => figure(across, row))), yAxis = axis(titled(up), rows.map(row => figure(up, row)));
+    const point = row => ({ x: xAxis.place(figure(across, row)), y: yAxis.place(figure(up, row)) });
     const datasets = groups.slice(0, 12).map((group, place) => {
       const front = frontOf(group, across, up);
       return { type: "line", silent: true, label: "front", data: front.map(point), borderColor: themeColour("faint"), borderWidth: 1,
@@ -46,9 +47,8 @@ function addPareto() {
       `background: linear-gradient(90deg, ${speedColour(0)}, ${speedColour(.5)}, ${speedColour(1)})` }), told(speeds.length ? high : null),
     " (grey: not measured)");
     return { label: `${titled(up)} against ${titled(across)} of ${rows.length} cells, coloured by ${titled(colour)}.`,
-      rows, columns: rowColumns([across, up, colour]), open: (dataset, index) => dataset === 0 && openCell(rows[index]),
-      config: { type: "scatter", data: { datasets }, options: { scales: {
-        x: axis(titled(across), rows.map(row => figure(across, row))), y: axis(titled(up), rows.map(row => figure(up, row))) },
+      hint: yAxis.hint, rows, columns: rowColumns([across, up, colour]), open: (dataset, index) => dataset === 0 && openCell(rows[index]),
+      config: { type: "scatter", data: { datasets }, options: { scales: { x: xAxis.scale, y: yAxis.scale },
       plugins: { legend: { display: false }, tooltip: { filter: item => item.datasetIndex === 0, callbacks: {
         title: items => items.map(item => cellOf("codec", rows[item.dataIndex])),
         label: item => rowLines(rows[item.dataIndex], [across, up, colour]) } } } } } };

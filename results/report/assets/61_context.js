@@ -13,9 +13,9 @@ function countHint({ shown, count }) {
     "Nothing here has a second point to draw a line to." : "";
 }
 
-/** Datasets of lines; `x` is a row's place across. */
-function lineDatasets(lines, metric, x) {
-  return lines.map((line, place) => ({ label: line.name, data: line.rows.map(row => ({ x: x(row), y: figure(metric, row) })),
+/** Datasets of lines; `x` is a row's place across, `y` the axis of the metric. */
+function lineDatasets(lines, metric, x, y) {
+  return lines.map((line, place) => ({ label: line.name, data: line.rows.map(row => ({ x: x(row), y: y.place(figure(metric, row)) })),
     borderColor: palette[place % palette.length], backgroundColor: palette[place % palette.length], borderWidth: 2, pointRadius: 4,
     pointStyle: markers[place % markers.length], borderDash: place >= palette.length / 2 ? [5, 3] : [] }));
 }
@@ -31,11 +31,12 @@ function addContext() {
       cellOf("backend", row), filters.campaign === "" ? campaignLabel[data.rows.campaign[row]] : ""].filter(text => text).join(" · ");
     const lines = linesOf(rows, name, 2), drawn = lines.shown;
     const lengths = [...new Set(drawn.flatMap(line => line.rows.map(row => cellOf("context", row))))].sort((a, b) => a - b);
-    return { label: `${titled(metric)} over context length, ${drawn.length} lines.`, hint: countHint(lines), rows: drawn.flatMap(line => line.rows),
+    const yAxis = axis(titled(metric), drawn.flatMap(line => line.rows.map(row => figure(metric, row))));
+    return { label: `${titled(metric)} over context length, ${drawn.length} lines.`, hint: `${countHint(lines)} ${yAxis.hint}`, rows: drawn.flatMap(line => line.rows),
       columns: rowColumns([metric]), open: (dataset, index) => openCell(drawn[dataset].rows[index]),
-      config: { type: "line", data: { datasets: lineDatasets(drawn, metric, row => cellOf("context", row)) }, options: {
-        parsing: false, scales: { x: { ...axis("tokens", lengths), afterBuildTicks: scale => { scale.ticks = lengths.map(value => ({ value })); } },
-          y: axis(titled(metric), rows.map(row => figure(metric, row))) },
+      config: { type: "line", data: { datasets: lineDatasets(drawn, metric, row => cellOf("context", row), yAxis) }, options: {
+        parsing: false, scales: { x: { ...axis("tokens", lengths).scale, afterBuildTicks: scale => { scale.ticks = lengths.map(value => ({ value })); } },
+          y: yAxis.scale },
         plugins: { legend: { position: "bottom", labels: { usePointStyle: true, boxWidth: 8 } }, tooltip: { callbacks: {
           title: items => items.map(item => drawn[item.datasetIndex].name),
           label: item => rowLines(drawn[item.datasetIndex].rows[item.dataIndex], [metric]) } } } } } };

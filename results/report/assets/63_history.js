@@ -29,7 +29,8 @@ function addHistory() {
     const lines = linesOf(rows, row => `${cellOf("codec", row)} · ${groupOf(row)} · ${data.campaigns[place(row)].hardware_class}`, 2);
     const drawn = lines.shown;
     for (const line of drawn) line.name = line.name.slice(0, line.name.lastIndexOf(" · "));
-    const datasets = lineDatasets(drawn, metric, place);
+    const yAxis = axis(titled(metric), drawn.flatMap(line => line.rows.map(row => figure(metric, row))), false);
+    const datasets = lineDatasets(drawn, metric, place, yAxis);
     datasets.forEach((dataset, i) => {
       dataset.pointRadius = drawn[i].rows.map(row => moved.has(row) ? 9 : 4);
       dataset.pointBackgroundColor = drawn[i].rows.map(row => moved.has(row) ? "transparent" : dataset.borderColor);
@@ -43,7 +44,7 @@ function addHistory() {
       open: (dataset, index) => openCell(drawn[dataset].rows[index]),
       config: { type: "line", data: { datasets }, options: { parsing: false, scales: {
         x: { type: "linear", ticks: { stepSize: 1, maxRotation: 60, callback: value => campaignLabel[value]?.slice(0, 26).replace(/ +/g, " ") ?? "" } },
-        y: axis(titled(metric), rows.map(row => figure(metric, row)), false) },
+        y: yAxis.scale },
       plugins: { legend: { position: "bottom", labels: { usePointStyle: true, boxWidth: 8 } }, tooltip: { callbacks: {
         title: items => items.map(item => campaignLabel[item.parsed.x]),
         label: item => {

@@ -1,0 +1,35 @@
+#include "results/export.hpp"
+
+#include <iostream>
+#include <sstream>
+
+#include "harness/cli/cli.hpp"
+#include "harness/cli/output_file.hpp"
+
+namespace kvstone {
+
+void add_export(CommandLine& line) {
+    struct Options {
+        std::string format = "csv";
+        std::string output;
+        std::string campaign;
+    };
+    auto options = std::make_shared<Options>();
+    auto* command = line.verb("export", "Write a campaign's results for other tools");
+    command->add_option("--format", options->format, "csv, jsonl, google-benchmark (for its compare.py) or junit")
+        ->capture_default_str();
+    command->add_option("-o,--output", options->output, "The file to write; else standard output");
+    command->add_option("--campaign", options->campaign, "The campaign: its id, or how it starts; else the last one");
+    command->callback([&line, options] {
+        line.action = [&line, options] {
+            auto const format = line.json ? ExportFormat::jsonl : export_format_named(options->format);
+            auto const store = Store::open_read_only(line.database);
+            std::ostringstream text;
+            export_campaign(store, text, format, options->campaign);
+            write_output(options->output, text.str());
+            return exit_pass;
+        };
+    });
+}
+
+}  // namespace kvstone

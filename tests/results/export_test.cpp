@@ -1,0 +1,95 @@
+// Results as other tools read them.
+
+#include "results/export.hpp"
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+
+#include "scenarios/errors.hpp"
+#include "tests/report/nights.hpp"
+
+namespace kvstone {
+namespace {
+
+using testing::HasSubstr;
+
+class Export : public testing::Test {
+  protected:
+    void SetUp() override {
+        auto plan = test::plan({test::cell("int8"), test::cell("fp16"), test::cell("raw"), test::cell("zstd")}, 2);
+        plan.cells[0].codec_name = test::hostile_name;
+        plan.targets.push_back({{{"codec", "fp16"}}, "k", "cosine", 0.9, std::nullopt, "us"});
+        auto store = Store::open(folder_.file());
+        auto const campaign = store.begin_campaign(plan, test::build(), "hw", false);
+        for (int process = 0; process < 2; ++process) {
+            auto odd = test::measurement(plan.cells[0], Status::ok, std::nan(""), process);
+            auto crashed = test::measurement(plan.cells[2], Status::crash, 0, process);
+            crashed.reason = "signal 11 <&>";
+            crashed.stderr_tail =
+                "a\x01"
+                "b]]>";
+            store.ingest(campaign, {odd, test::measurement(plan.cells[1], Status::ok, 0.75, process), crashed});
+        }
+    }
+    std::string exported(std::string const& format) const {
+        std::ostringstream out;
+        export_campaign(Store::open_read_only(folder_.file()), out, export_format_named(format), "");
+        return out.str();
+    }
+    test::Folder folder_;
+};
+
+TEST_F(Export, RowsHaveNullForWhatIsNotFinite) {
+    auto const lines = exported("jsonl");
+    std::istringstream in(lines);
+    int rows = 0, nulls = 0;
+    for (std::string line; std::getline(in, line); ++rows) {
+        auto const row = Json::parse(line);
+        nulls += row["metric"] == "cosine" && row["value"].is_null() ? 1 : 0;
+    }
+    EXPECT_EQ(rows, 3 + 3 + 1);
+    EXPECT_EQ(nulls, 1);
+    EXPECT_THAT(exported("csv"), HasSubstr(",cosine,1,higher,,"));
+    for (auto const* format : {"csv", "jsonl", "google-benchmark", "junit"})
+        EXPECT_THAT(exported(format), testing::Not(testing::ContainsRegex("[ :,\"][nN]a[nN][ ,\"]"))) << format;
+}
+
+TEST_F(Export, GoogleBenchmarkHasEverySampleAsARepetition) {
+    auto const json = Json::parse(exported("google-benchmark"));
+    EXPECT_EQ(json["context"]["library_build_type"], "release");
+    EXPECT_EQ(json["context"]["num_cpus"], 0);
+    std::map<std::string, std::vector<double>> times;
+    int errors = 0;
+    for (auto const& entry : json["benchmarks"]) {
+        if (entry.contains("error_occurred")) {
+            ++errors;
+            EXPECT_THAT(entry["error_message"], HasSubstr("crash: signal 11"));
+            continue;
+        }
+        EXPECT_EQ(entry["time_unit"], "ns");
+        EXPECT_EQ(entry["repetitions"], 6);
+        EXPECT_EQ(entry["repetition_index"], times[entry["name"]].size());
+        times[entry["name"]].push_back(entry["real_time"]);
+    }
+    EXPECT_EQ(errors, 2);
+    EXPECT_EQ(times.size(), 2);
+    EXPECT_EQ(times["roundtrip/tiny/context:512/fp16/openmp/kv/encode_ns"],
+              (std::vector<double>{900, 1000, 1100, 900, 1000, 1100}));
+}
+
+TEST_F(Export, JUnitTellsErrorsFailuresAndWhatWasNeverTried) {
+    auto const xml = exported("junit");
+    EXPECT_THAT(xml, HasSubstr("tests=\"4\" failures=\"1\" errors=\"2\" skipped=\"0\""));
+    EXPECT_THAT(xml, HasSubstr("name=\"&lt;/script&gt;&lt;img src=x onerror=&quot;throw 1&quot;&gt;|&amp;'\\\""));
+    EXPECT_THAT(xml, HasSubstr("<error type=\"crash\" message=\"signal 11 &lt;&amp;&gt;\">a?b]]&gt;</error>"));
+    EXPECT_THAT(xml, HasSubstr("<failure type=\"ok\" message=\"cosine of k is 0.75, wanted at least 0.9\">"));
+    EXPECT_THAT(xml, HasSubstr("<error type=\"missing\""));
+}
+
+TEST_F(Export, AnUnknownFormatIsRefused) {
+    test::expect_error<ConfigError>([&] { exported("xml"); }, "google-benchmark");
+}
+
+}  // namespace
+}  // namespace kvstone

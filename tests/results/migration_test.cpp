@@ -1,0 +1,105 @@
+// Files of every schema that ever was, made by the SQL of their time.
+
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "results/maintenance.hpp"
+#include "results/schema.hpp"
+#include "results/text.hpp"
+#include "scenarios/errors.hpp"
+#include "tests/results/store_fixture.hpp"
+
+namespace kvstone {
+namespace {
+
+using test::number;
+using test::text;
+
+/// One campaign of one cell with a figure, samples, a profile and a published figure, in columns that all versions have.
+constexpr auto rows = R"sql(
+INSERT INTO metric VALUES (1, 'cosine', '1', 'higher', 1, 'f'), (2, 'encode_ns', 'ns', 'lower', 0, 'f');
+INSERT INTO toolchain VALUES (1, 'feed', 'g++ 16');
+INSERT INTO build VALUES (1, 1, 'abc', '0.1.0', 'Release', 'GNU', '-O3', 1, 1, 0);
+INSERT INTO host(id, uid, name, hardware_class, facts) VALUES (1, 'h', 'node1', 'hw', '{}');
+INSERT INTO plan VALUES (1, 'p', 1, '{}');
+INSERT INTO campaign VALUES (1, 'c', 'c', 0, 'old', 1, 1, 'hw', '2025-01-01T00:00:00Z', '2025-01-01T00:00:00Z');
+INSERT INTO cell(id, uid, canonical, workload, source, source_name, context, batch, codec, codec_name, backend, threads)
+  VALUES (1, 'x', '{}', 'roundtrip', '{}', 'tiny', 512, 1, 'int8', 'int8', 'openmp', 0);
+INSERT INTO expected VALUES (1, 1, 0, 0, 0);
+INSERT INTO attempt(id, uid, campaign, cell, process, status, finished_utc, host)
+  VALUES (1, 'a', 1, 1, 0, 'ok', '2025-01-01T00:00:01Z', 1);
+INSERT INTO figure VALUES (1, 1, 'k', 0.75, 1, NULL, NULL);
+INSERT INTO sample VALUES (1, 2, 'kv', 0, 1000.5);
+INSERT INTO profile VALUES (1, 1, 'k', 0, 0, -1, 0.5);
+INSERT INTO published(id, campaign, match, component, metric, value) VALUES (1, 1, '{}', 'k', 1, 0.7);
+INSERT INTO published_cell VALUES (1, 1);
+)sql";
+
+void make_file_of(int version, std::string const& path) {
+    sqlite3* handle = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &handle), SQLITE_OK);
+    Connection const connection(handle);
+    for (auto const& migration : migrations())
+        if (migration.version <= version) execute(handle, std::string(migration.sql));
+    execute(handle, rows);
+    execute(handle, fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, version));
+}
+
+class EveryVersion : public testing::TestWithParam<int> {};
+
+TEST_P(EveryVersion, IsReadAndMigratedWithItsRows) {
+    test::Folder const folder;
+    make_file_of(GetParam(), folder.file());
+    {
+        // Read only, it stays as it was.
+        auto const store = Store::open_read_only(folder.file());
+        EXPECT_EQ(number(store, "SELECT value * 100 FROM figure"), 75);
+        EXPECT_EQ(number(store, "PRAGMA user_version"), GetParam());
+    }
+    auto store = Store::open(folder.file());
+    EXPECT_EQ(number(store, "PRAGMA user_version"), schema_version());
+    EXPECT_TRUE(check(store).empty());
+    EXPECT_EQ(text(store, "SELECT campaign || cell || codec || page || value FROM v_latest"), "cxint8160.75");
+    EXPECT_EQ(text(store, "SELECT relation || ' within ' || round(tolerance, 6) FROM published"),
+              "equals within " + std::string(GetParam() == 1 ? "0.007" : "0.0"));
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_profile"), 1);
+    EXPECT_EQ(number(store, "SELECT sum(value * 2) FROM sample"), 2001);
+    // It merges like any other.
+    auto other = Store::open(folder.file("other.db"));
+    EXPECT_EQ(merge(other, folder.file()).attempts, 1);
+    EXPECT_EQ(text(other, "SELECT campaign || cell || codec || page || value FROM v_latest"), "cxint8160.75");
+}
+
+INSTANTIATE_TEST_SUITE_P(Schema, EveryVersion, testing::Range(1, schema_version() + 1));
+
+// A migration that files have been through never changes: its text is frozen here when it is released.
+TEST(Migrations, StayAsTheyWere) {
+    std::vector<std::string> hashes;
+    for (auto const& migration : migrations()) hashes.push_back(hash_text(migration.sql));
+    std::vector<std::string> const frozen{"9734e60fc3b3e253", "d0748c2a74d508a6", "0b894476a306f296",
+                                          "0a9779f8ba0e8b4f"};
+    ASSERT_GE(hashes.size(), frozen.size());
+    for (std::size_t i = 0; i < frozen.size(); ++i) EXPECT_EQ(hashes[i], frozen[i]) << "version " << i + 1;
+}
+
+TEST(Migrations, ANewerFileIsReadNotWritten) {
+    test::Folder const folder;
+    {
+        Store::open(folder.file());
+    }
+    {
+        sqlite3* handle = nullptr;
+        sqlite3_open(folder.file().c_str(), &handle);
+        Connection const connection(handle);
+        execute(handle, fmt::format("ALTER TABLE cell ADD COLUMN later INTEGER; PRAGMA user_version = {}",
+                                    schema_version() + 1));
+    }
+    EXPECT_EQ(number(Store::open_read_only(folder.file()), "SELECT count(*) FROM v_latest"), 0);
+    test::expect_error<ConfigError>([&] { Store::open(folder.file()); }, "it can be read, not written");
+    auto other = Store::open(folder.file("other.db"));
+    test::expect_error<ConfigError>([&] { merge(other, folder.file()); }, "this build knows");
+}
+
+}  // namespace
+}  // namespace kvstone
