@@ -4,7 +4,7 @@
 #include <iosfwd>
 #include <string>
 
-#include "results/store.hpp"
+#include "results/query.hpp"
 
 namespace kvstone {
 
@@ -17,5 +17,11 @@ struct ShowOptions {
 /// order, what failed with its reason, which targets each codec misses, and our figures beside published ones. At most 120 columns wide, names of codecs
 /// aside. Throws ConfigError where no campaign, or more than one, is meant.
 void show_summary(Store const& store, std::ostream& out, ShowOptions const& options = {});
+
+/// One metric by commit and night, each figure beside the one before it of the same cell and class of hardware, with a mark
+/// where the level moved (see level.hpp). Throws ConfigError where no metric has this name.
+QueryResult history_rows(Store const& store, std::string const& metric);
+/// The same as a table, with how often a mark comes without a move.
+void show_history(Store const& store, std::ostream& out, std::string const& metric, ShowOptions const& options = {});
 
 }  // namespace kvstone

@@ -16,6 +16,7 @@ void add_show(CommandLine& line) {
         std::string campaign;
         bool pareto = false;
         std::string best;
+        std::string history;
     };
     auto options = std::make_shared<Options>();
     auto* command = line.verb("show", "Show what the last run, or an earlier campaign, has measured");
@@ -31,8 +32,12 @@ void add_show(CommandLine& line) {
         ->add_flag("--pareto", options->pareto,
                    "Codecs that no other beats in bits per value, KLD (or tensor error) and speed together")
         ->excludes(best);
-    command->callback([&line, options, best] {
-        line.action = [&line, options, best] {
+    auto* history = command
+                        ->add_option("--history", options->history,
+                                     "One metric by commit and night, marked where its level moved (advisory)")
+                        ->excludes(best);
+    command->callback([&line, options, best, history] {
+        line.action = [&line, options, best, history] {
             auto const store = Store::open_read_only(line.database);
             ShowOptions const wanted{.colour = colour_wanted(), .campaign = options->campaign};
             if (best->count() > 0) {
@@ -41,6 +46,13 @@ void add_show(CommandLine& line) {
                     print(std::cout, best_rows(store, constraints, options->campaign), TableFormat::json);
                 else
                     show_best(store, std::cout, constraints, wanted);
+                return exit_pass;
+            }
+            if (history->count() > 0) {
+                if (line.json)
+                    print(std::cout, history_rows(store, options->history), TableFormat::json);
+                else
+                    show_history(store, std::cout, options->history, wanted);
                 return exit_pass;
             }
             if (options->pareto) {

@@ -4,6 +4,7 @@
 
 #include "results/query.hpp"
 #include "results/report/report.hpp"
+#include "results/report/verdicts.hpp"
 #include "results/show_text.hpp"
 
 namespace kvstone {
@@ -17,25 +18,26 @@ void section(Store const& store, std::ostream& out, std::string const& title, st
     print(out, result, TableFormat::md);
 }
 
-constexpr auto figures_sql = R"sql(
-SELECT codec_name AS codec, bits_per_value AS bits, ifnull(error_metric, '') AS "error metric", error,
-  ifnull(speed_metric, '') AS "speed metric", speed,
-  CASE WHEN status <> 'ok' THEN status WHEN left_out IS NOT NULL THEN left_out WHEN on_front THEN 'best of its kind'
-    ELSE 'beaten by ' || beaten_by END AS verdict
-FROM v_pareto WHERE campaign = ?1 AND peers = ?2 ORDER BY position
-)sql";
-
+/// The view is asked once: it compares every codec with its peers.
 void groups(Store const& store, std::ostream& out, std::string const& campaign) {
-    auto const all =
+    auto all =
         query(store,
-              "SELECT peers, " + title_sql("nullif(options, '{}')") +
-                  " FROM (SELECT peers, workload, options, source AS source_name, coalesce(context, 0) AS "
-                  "context, batch, page, backend, threads, min(position) FROM v_pareto WHERE campaign = ?1 "
-                  "GROUP BY peers ORDER BY min(position))",
+              "WITH p AS (SELECT *, source AS source_name FROM v_pareto WHERE campaign = ?1) SELECT " +
+                  title_sql("nullif(options, '{}')") +
+                  " AS title, codec_name AS codec, bits_per_value AS bits, ifnull(error_metric, '') AS \"error "
+                  "metric\", error, ifnull(speed_metric, '') AS \"speed metric\", speed, CASE WHEN status <> 'ok' "
+                  "THEN status WHEN left_out IS NOT NULL THEN left_out WHEN on_front THEN 'best of its kind' ELSE "
+                  "'beaten by ' || beaten_by END AS verdict FROM p ORDER BY min(position) OVER (PARTITION BY peers), "
+                  "position",
               {campaign});
-    for (auto const& row : all.rows) {
-        fmt::print(out, "\n## {}\n\n", text(row[1]));
-        print(out, query(store, figures_sql, {campaign, row[0]}), TableFormat::md);
+    all.columns.erase(all.columns.begin());
+    for (std::size_t first = 0; first < all.rows.size();) {
+        auto const title = text(all.rows[first][0]);
+        QueryResult group{all.columns, {}};
+        for (; first < all.rows.size() && text(all.rows[first][0]) == title; ++first)
+            group.rows.emplace_back(all.rows[first].begin() + 1, all.rows[first].end());
+        fmt::print(out, "\n## {}\n\n", title);
+        print(out, group, TableFormat::md);
     }
 }
 
@@ -53,6 +55,10 @@ void write_markdown_report(Store const& store, std::ostream& out, ReportOptions 
     section(store, out, "Not ok",
             "SELECT source, context, codec_name AS codec, process, status, reason FROM v_failures WHERE campaign = ?1",
             campaign);
+    if (auto const verdicts = gate_verdicts(store); !verdicts.rows.empty()) {
+        fmt::print(out, "\n## Verdicts of gates\n\n");
+        print(out, verdicts, TableFormat::md);
+    }
     section(
         store, out, "Environments that differ from this campaign's",
         "SELECT other AS campaign, kind, name, value AS here, other_value AS there FROM v_env_diff WHERE campaign = "

@@ -12,6 +12,7 @@
 #include "results/report/json_text.hpp"
 #include "results/report/quantiles.hpp"
 #include "results/report/table.hpp"
+#include "results/report/verdicts.hpp"
 #include "results/schema.hpp"
 #include "results/sqlite.hpp"
 #include "results/utc.hpp"
@@ -224,6 +225,7 @@ std::string page_data(Store const& store, ReportOptions const& options) {
     add_view(store, data, "missing", "campaign, cell, workload, source, context, codec_name, required",
              "v_missing WHERE status IS NULL", options.campaign);
     data.add("environment", environment(store, options.campaign));
+    data.add("verdicts", json_rows(gate_verdicts(store)));
     data.add("moves", moves(table));
     data.add("false_alarms", json_number(level_false_alarms_per_100_nights));
     // Samples take the last sixth, so that K's and V's own figures do not push them out.

@@ -3,9 +3,14 @@
 #include "results/level.hpp"
 
 #include <random>
+#include <sstream>
 #include <vector>
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+
+#include "results/show.hpp"
+#include "scenarios/errors.hpp"
+#include "tests/report/nights.hpp"
 
 namespace kvstone {
 namespace {
@@ -54,6 +59,37 @@ TEST(Level, CountsAnewAfterAMark) {
     series.insert(series.end(), 10, 3.0);
     EXPECT_EQ(level_moves(series, false), (std::vector<std::size_t>{10, 20}));
     EXPECT_TRUE(level_moves({}, false).empty());
+}
+
+TEST(History, TellsWhatChangedAndWhereTheLevelMoved) {
+    test::Folder const folder;
+    test::write_nights(folder.file(), {.campaigns = 16,
+                                       .codecs = 3,
+                                       .sources = 1,
+                                       .contexts = 1,
+                                       .metrics_per_component = 2,
+                                       .samples = 1,
+                                       .slow_from_night = 11});
+    auto const store = Store::open_read_only(folder.file());
+    auto const history = history_rows(store, "decode_gb_per_s");
+    ASSERT_EQ(history.rows.size(), 2 * 16);  // the third cell is owed
+    std::string moves;
+    for (auto const& row : history.rows) {
+        EXPECT_EQ(row.size(), history.columns.size());
+        moves += std::holds_alternative<std::string>(row.back()) ? '!' : '.';
+    }
+    // Names sort the hostile one first.
+    EXPECT_EQ(moves,
+              "................"
+              "...........!....");
+    EXPECT_EQ(test::number(store,
+                           "SELECT count(*) FROM v_history WHERE metric = 'decode_gb_per_s' AND same_toolchain AND NOT "
+                           "same_binary AND abs(change_percent) < 10"),
+              2 * 15 - 1);
+    std::ostringstream out;
+    show_history(store, out, "decode_gb_per_s");
+    EXPECT_THAT(out.str(), testing::HasSubstr("2.2% of series of 100 quiet nights"));
+    test::expect_error<ConfigError>([&] { history_rows(store, "speed"); }, "kvstone list metrics");
 }
 
 }  // namespace

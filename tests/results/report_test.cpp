@@ -9,6 +9,7 @@
 #include "results/report/assets.hpp"
 #include "results/report/quantiles.hpp"
 #include "results/report/table.hpp"
+#include "results/report/verdicts.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/report/nights.hpp"
 
@@ -111,6 +112,33 @@ TEST_F(Report, MarkdownTellsTheSame) {
     EXPECT_THAT(out.str(), HasSubstr("beaten by "));
     EXPECT_THAT(out.str(), HasSubstr("</script><img src=x onerror=\"throw 1\">\\|&'"));
     EXPECT_THAT(out.str(), HasSubstr("| build | git_sha |"));
+}
+
+TEST(ReportVerdicts, AreShownWhereThereAreGates) {
+    test::Folder const folder;
+    auto store = Store::open(folder.file());
+    // In the columns that reports read; a database without gates has no such tables.
+    if (gate_verdicts(store).columns.empty())
+        execute(store.connection(),
+                "CREATE TABLE gate_run(id INTEGER PRIMARY KEY, uid, kind, started_utc, finished_utc, policy_name, "
+                "policy_path, policy, head, settings, hardware_class, judgement, exit_code); CREATE TABLE "
+                "decision(gate_run, number, rule, codec_name, component, metric, base, head, change, low, high, "
+                "detectable, "
+                "judgement, why, waiver)");
+    execute(
+        store.connection(),
+        "INSERT INTO gate_run(id, uid, kind, started_utc, finished_utc, policy_name, policy_path, policy, head, "
+        "settings, hardware_class, judgement, exit_code) VALUES (1, 'g', 'run', '', '2026-03-02', 'ci', '', '', '', "
+        "'', 'hw', 'regression', 1); INSERT INTO decision(gate_run, number, rule, judgement, why) VALUES (1, 1, 'a', "
+        "'pass', 'x'), (1, 2, 'b', 'regression', 'y')");
+    auto const verdicts = gate_verdicts(store);
+    ASSERT_EQ(verdicts.rows.size(), 2);
+    EXPECT_EQ(std::get<std::string>(verdicts.rows[0][2]), "regression");
+    auto const plan = test::plan({test::cell("int4")});
+    store.begin_campaign(plan, test::build(), "hw", false);
+    std::ostringstream out;
+    write_markdown_report(store, out, {.name = "x"});
+    EXPECT_THAT(out.str(), HasSubstr("## Verdicts of gates"));
 }
 
 TEST(ReportTable, TakesTheWorseOfKAndVAndEveryProcess) {

@@ -21,7 +21,7 @@ function addCoverage() {
 }
 
 function addVerdicts() {
-  if (!data.verdicts?.length) return;
+  if (!data.verdicts.length) return;
   const part = section("verdicts", "Verdicts of gates", "Newest first.");
   const names = [...new Set(data.verdicts.flatMap(Object.keys))];
   part.append(table("Verdicts", names.map(name => ({ title: name, number: data.verdicts.every(row => typeof (row[name] ?? 0) === "number"),

@@ -1,0 +1,184 @@
+// `kvstone bundle`: a campaign as one file, from which another site can measure it again and compare.
+
+#include <filesystem>
+#include <iostream>
+#include <map>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "harness/cli/cli.hpp"
+#include "harness/cli/scenario_options.hpp"
+#include "harness/cli/vocabulary.hpp"
+#include "harness/zip_writer.hpp"
+#include "results/maintenance.hpp"
+#include "results/query.hpp"
+#include "results/show_text.hpp"
+#include "scenarios/content_hash.hpp"
+#include "scenarios/errors.hpp"
+
+namespace fs = std::filesystem;
+
+namespace kvstone {
+namespace {
+
+/// Larger files are named by their hash, and not packed.
+constexpr std::uintmax_t largest_packed_bytes = 100'000'000;
+
+struct BundleOptions : ScenarioOptions {
+    std::string output;
+    std::string campaign;
+};
+
+std::string campaign_of(Store const& store, Plan const& plan, std::string const& given) {
+    auto const found = query(store,
+                             "SELECT campaign FROM v_campaign WHERE plan = ?1 AND ?2 IN ('', campaign) ORDER BY "
+                             "started_utc DESC LIMIT 1",
+                             {plan.hash, given.empty() ? "" : campaign_meant(store, given)});
+    if (found.rows.empty())
+        throw ConfigError(
+            fmt::format("the database has no such campaign of this scenario (plan {}); what it was run with "
+                        "as --set or --only must be given here, too",
+                        plan.hash),
+            plan.scenario);
+    return text(found.rows[0][0]);
+}
+
+/// A database of this campaign alone, beside the archive; removed at the end.
+class OneCampaign {
+  public:
+    OneCampaign(Store const& store, std::string const& campaign, std::string const& beside)
+        : path_(fmt::format("{}.{}.db", beside, getpid())) {
+        backup(store, path_);
+        auto own = Store::open(path_);
+        PruneChoice others;
+        for (auto const& row : query(own, "SELECT uid FROM campaign WHERE uid <> ?1", {campaign}).rows)
+            others.campaigns.push_back(text(row[0]));
+        prune(own, others);
+    }
+    ~OneCampaign() {
+        std::error_code ignored;
+        for (auto const* suffix : {"", "-journal", "-wal", "-shm", ".lock"}) fs::remove(path_ + suffix, ignored);
+    }
+    OneCampaign(OneCampaign const&) = delete;
+    OneCampaign& operator=(OneCampaign const&) = delete;
+    std::string const& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+/// Names in the archive and the files they come from, with their hashes as sha256sum writes and reads them.
+class Contents {
+  public:
+    explicit Contents(ZipWriter& archive) : archive_(archive) {}
+    void add(std::string const& name, std::string const& path) {
+        if (!sums_.emplace(name, content_hash(path)).second) return;
+        archive_.add_file(name, path);
+    }
+    std::string sums() const {
+        std::string text;
+        for (auto const& [name, sum] : sums_) text += fmt::format("{}  {}\n", sum, name);
+        return text;
+    }
+
+  private:
+    ZipWriter& archive_;
+    std::map<std::string, std::string> sums_;
+};
+
+/// Where a file that the scenario names goes: beside the scenario as it lies there; empty: it is not packed.
+std::string packed_name(fs::path const& file, fs::path const& folder) {
+    auto const relative = fs::weakly_canonical(file).lexically_relative(fs::weakly_canonical(folder));
+    if (relative.empty() || *relative.begin() == "..") return "";
+    return fs::file_size(file) <= largest_packed_bytes ? relative.string() : "";
+}
+
+/// Every file of the plan's cells, packed or told by its hash.
+Json pack_sources(Plan const& plan, fs::path const& folder, Contents& contents) {
+    std::map<std::string, std::string> paths;  // and what they are for
+    for (auto const& cell : plan.cells) {
+        auto const locator = cell.locator.flatten();
+        for (auto const& value : locator)
+            if (value.is_string() && fs::is_regular_file(value.get<std::string>()))
+                paths[value.get<std::string>()] = cell.source_name;
+    }
+    Json list = Json::array();
+    for (auto const& [path, source] : paths) {
+        auto const name = packed_name(path, folder);
+        if (!name.empty()) contents.add(name, path);
+        list.push_back({{"source", source},
+                        {"file", fs::path(path).filename().string()},
+                        {"bytes", fs::file_size(path)},
+                        {"sha256", content_hash(path)},
+                        {"packed", !name.empty()}});
+    }
+    return list;
+}
+
+std::string quoted(std::string const& word) {
+    std::string result = "'";
+    for (char const c : word) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return result + "'";
+}
+
+std::string read_me(Plan const& plan, BundleOptions const& options, std::string const& scenario) {
+    std::string arguments;
+    for (auto const& set : options.set) arguments += " --set " + quoted(set);
+    for (auto const& only : options.only) arguments += " --only " + quoted(only);
+    return fmt::format(
+        "# A campaign of {0}, to be measured again\n\n"
+        "`measured.db` holds its figures, raw samples, builds, packages and hosts; `environment.json` tells the "
+        "latter\n"
+        "again. `sources.json` names every file that was read, by its SHA-256; those that are not packed have to lie "
+        "where\n"
+        "the scenario says (the model and text that come with KVstone are found by themselves). A file of another "
+        "content\n"
+        "makes other cells, which then do not compare.\n\n"
+        "    sha256sum --check SHA256SUMS\n"
+        "    kvstone run {1}{2} --db ours.db\n"
+        "    kvstone db merge --db ours.db measured.db\n"
+        "    kvstone report --db ours.db -o both.html\n\n"
+        "The plan is {3}: `kvstone plan {1}{2}` ends with it where the files are the same.\n",
+        plan.scenario, scenario, arguments, plan.hash);
+}
+
+ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
+    if (options.scenarios.size() != 1) throw ConfigError("one scenario makes a bundle");
+    auto const plan = options.load().front();
+    auto const scenario = fs::path(scenario_path(options.scenarios.front()));
+    auto const store = Store::open_read_only(line.database);
+    auto const campaign = campaign_of(store, plan, options.campaign);
+    ZipWriter archive(options.output);
+    OneCampaign const measured(store, campaign, options.output);
+    Contents contents(archive);
+    contents.add(scenario.filename().string(), scenario.string());
+    contents.add("measured.db", measured.path());
+    auto const sources = pack_sources(plan, scenario.parent_path(), contents);
+    Json environment = Json::array();
+    for (auto const& row :
+         query(store, "SELECT kind, name, value FROM v_environment WHERE campaign = ?1", {campaign}).rows)
+        environment.push_back({{"kind", text(row[0])}, {"name", text(row[1])}, {"value", text(row[2])}});
+    archive.add_text("sources.json", sources.dump(2) + "\n");
+    archive.add_text("environment.json", environment.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    archive.add_text("SHA256SUMS", contents.sums());
+    archive.add_text("README.md", read_me(plan, options, scenario.filename().string()));
+    archive.close();
+    fmt::print(stderr, "{}: campaign {}, {} bytes\n", options.output, campaign, fs::file_size(options.output));
+    return exit_pass;
+}
+
+}  // namespace
+
+void add_bundle(CommandLine& line) {
+    auto options = std::make_shared<BundleOptions>();
+    auto* command =
+        line.verb("bundle", "Pack a campaign, its scenario and its samples for another site to measure again");
+    options->add_to(*command);
+    command->add_option("-o,--output", options->output, "The archive to write (.zip); it must not exist")->required();
+    command->add_option("--campaign", options->campaign,
+                        "The campaign: its id, or how it starts; else the last one of this scenario");
+    command->callback([&line, options] { line.action = [&line, options] { return bundle(line, *options); }; });
+}
+
+}  // namespace kvstone
