@@ -63,9 +63,9 @@ class Browser:
 
     def open(self, path):
         """Opens a file; returns the seconds until the page's load event, its scripts run."""
-        start = time.monotonic()
+        start, seen = time.monotonic(), len(self.events)
         self.call("Page.navigate", url=f"file://{path}")
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+        while not any(event.get("method") == "Page.loadEventFired" for event in self.events[seen:]):
             self.events.append(self._receive())
         self.evaluate("document.readyState")
         return time.monotonic() - start
