@@ -50,8 +50,8 @@ class Campaign:
         supervise = os.path.join(os.path.dirname(__file__), "../../../cluster/slurm/supervise")
         # The first host coordinates and measures: two ranks there.
         slots = ",".join(f"{host.address}:{2 if host.number == 1 else 1}" for host in hosts.all.values())
-        command = hosts.on_first(
-            ["mpirun", "--allow-run-as-root", *(["--with-ft", "ulfm"] if fault_tolerant else []),
+        command = hosts.on(
+            1, ["mpirun", "--allow-run-as-root", *(["--with-ft", "ulfm"] if fault_tolerant else []),
              "--prtemca", "plm_ssh_agent", hosts.agent, "--prtemca", "prte_if_include", f"{NETWORK}.0/24,lo",
              "--mca", "btl_tcp_if_include", f"{NETWORK}.0/24", "-H", "{nodes}",
              "kvstone", "run", scenario, "--db", database, "--patience", str(PATIENCE_S), *arguments])

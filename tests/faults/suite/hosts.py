@@ -94,5 +94,7 @@ class Hosts:
         for number in self.all:
             self.revive(number)
 
-    def on_first(self, command):
-        return ["nsenter", "--target", str(self.all[1].pid), "--net", "--uts", *command]
+    def on(self, number, command):
+        """The command as it runs there."""
+        namespaces = ["--net", "--uts"] + ([] if number == 1 else ["--pid", "--mount"])
+        return ["nsenter", "--target", str(self.all[number].pid), *namespaces, *command]
