@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <iostream>
 #include <iterator>
 #include <new>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "backends/backend.hpp"
+#include "backends/timer.hpp"
 #include "harness/roofline_probe.hpp"
 #include "harness/workload.hpp"
 #include "scenarios/errors.hpp"
@@ -83,6 +85,8 @@ int attempt_main(int argc, char** argv) {
         if (argc != 1) throw ConfigError("usage: kvstone-attempt [--probe BACKEND]");
         std::string const text{std::istreambuf_iterator<char>(std::cin), {}};
         auto const request = attempt_request_from_json(Json::parse(text));
+        if (char const* const factor = std::getenv(slow_down_variable); factor != nullptr)
+            slow_down_factor = std::strtod(factor, nullptr);
         BackendRuntime const runtime(request.cell.threads);
         answer(to_json(attempt(request)));
         return 0;

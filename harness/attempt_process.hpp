@@ -3,6 +3,9 @@
 
 namespace kvstone {
 
+/// In an attempt's environment: the factor by which every timed pass is made to take longer (see backends/timer.hpp).
+inline constexpr char const* slow_down_variable = "KVSTONE_SLOW_DOWN";
+
 /// The whole of `kvstone-attempt` but for its `main`, so that test programs can link it with stages of their own:
 ///   kvstone-attempt                  reads an AttemptRequest as JSON from standard input
 ///   kvstone-attempt --probe BACKEND  measures that backend's roofline

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "results/gate_schema.hpp"
 #include "results/sqlite.hpp"
 
 namespace kvstone {
@@ -222,7 +223,7 @@ ALTER TABLE attempt ADD COLUMN engine TEXT;
 )sql";
 
 constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}, Migration{3, version_3},
-                           Migration{4, version_4}};
+                           Migration{4, version_4}, Migration{5, gate_tables}};
 
 }  // namespace
 

@@ -4,11 +4,13 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "harness/attempt_process.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "results/query.hpp"
@@ -19,6 +21,7 @@ namespace {
 struct AttemptOptions : ScenarioOptions {
     std::string cell;
     std::vector<std::string> debugger;
+    double slow_down = 1;
 };
 
 AttemptRequest request_for(AttemptOptions const& options) {
@@ -77,8 +80,14 @@ void add_attempt(CommandLine& line) {
         ->add_option("--debugger", options->debugger,
                      "Become this command with the attempt's program behind it, as in --debugger gdb --args")
         ->expected(0, -1);
+    command
+        ->add_option(
+            "--slow-down", options->slow_down,
+            "Make every timed pass take this many times as long, by waiting: what a gate's power is proved with")
+        ->check(CLI::Range(1.0, 100.0));
     command->callback([&line, options, command] {
         line.action = [&line, options, command] {
+            if (options->slow_down > 1) setenv(slow_down_variable, std::to_string(options->slow_down).c_str(), 1);
             auto const request = request_for(*options);
             if (command->count("--debugger") > 0) replace_process(request, options->debugger);
             Spawner spawner;

@@ -3,6 +3,8 @@
 
 #include <initializer_list>
 
+#include "results/verdict/judgement.hpp"
+
 namespace kvstone {
 
 enum ExitCode : int {
@@ -22,6 +24,23 @@ constexpr ExitCode worst(std::initializer_list<ExitCode> held) {
         for (auto const one : held)
             if (one == code) return code;
     return exit_pass;
+}
+
+constexpr ExitCode exit_code_of(Judgement judgement) {
+    switch (judgement) {
+        case Judgement::pass:
+        case Judgement::advisory:
+            return exit_pass;
+        case Judgement::inconclusive:
+            return exit_inconclusive;
+        case Judgement::missing:
+            return exit_missing_cells;
+        case Judgement::failed:
+            return exit_failed_cells;
+        case Judgement::regression:
+            break;
+    }
+    return exit_regression;
 }
 
 }  // namespace kvstone

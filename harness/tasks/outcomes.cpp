@@ -138,7 +138,7 @@ std::optional<Interval> bootstrap_mean(std::span<double const> values,
 class Writer {
   public:
     Writer(std::vector<ItemOutcome> const& items, Measurement& measurement)
-        : items_(&items), figures_(measurement, "kv"), clusters_(clusters_of(items)) {}
+        : items_(&items), measurement_(&measurement), figures_(measurement, "kv"), clusters_(clusters_of(items)) {}
 
     void add(std::string const& metric, Rightness right) {
         auto const answers = answers_of(*items_, right);
@@ -146,6 +146,7 @@ class Writer {
             figures_.add(name, mean(values), values.size(), interval_of_share(values, clusters_));
         };
         share(metric, answers.right);
+        measurement_->samples.push_back({"kv", metric, answers.right});  // builds are compared item by item
         share("baseline_" + metric, answers.baseline);
         auto const differences = paired(answers);
         figures_.add(metric + "_delta", mean(differences), differences.size(), bootstrap_mean(differences, clusters_));
@@ -174,6 +175,7 @@ class Writer {
     }
 
     std::vector<ItemOutcome> const* items_;
+    Measurement* measurement_;
     FigureWriter figures_;
     std::vector<std::vector<std::size_t>> clusters_;
 };

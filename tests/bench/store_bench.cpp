@@ -12,6 +12,8 @@
 #include "results/show.hpp"
 #include "results/sqlite.hpp"
 #include "results/store.hpp"
+#include "results/verdict/compare.hpp"
+#include "results/verdict/gate.hpp"
 
 namespace kvstone {
 namespace {
@@ -151,6 +153,7 @@ class LargeDatabase {
     }
     ~LargeDatabase() { std::filesystem::remove(path_); }
     Store open() const { return Store::open_read_only(path_); }
+    std::string const& path() const { return path_; }
     double bytes() const { return static_cast<double>(std::filesystem::file_size(path_)); }
 
   private:
@@ -192,6 +195,31 @@ void summary(benchmark::State& state) {
     }
 }
 BENCHMARK(summary)->Unit(benchmark::kMillisecond);
+
+/// Every figure of 10,000 cells read and compared twice over: a campaign with itself.
+void compare(benchmark::State& state) {
+    auto const path = large().path();
+    for (auto _ : state) {
+        auto const comparison = compare_sides(read_side(path, "latest"), read_side(path, "latest"), {}, false);
+        state.counters["equal"] = static_cast<double>(comparison->equal);
+    }
+}
+BENCHMARK(compare)->Unit(benchmark::kMillisecond);
+
+/// Bounds and comparisons with a base, kv alone, decided for every cell; storing the decisions is not in it.
+void gate(benchmark::State& state) {
+    auto const path = large().path();
+    auto const policy = parse_policy(
+        "gate: 1\nrules: [ratio_vs_fp32 >= 0.00001, bits_per_value <= 5, relative_error_l1 no worse than 1%]\n",
+        "bench");
+    auto const rules = rules_of(policy);
+    auto const wanted = metrics_of(policy, rules);
+    for (auto _ : state) {
+        Evidence evidence{.base = read_side(path, "latest", {}, wanted), .head = read_side(path, "latest", {}, wanted)};
+        state.counters["decisions"] = static_cast<double>(judge_gate(policy, rules, evidence).decisions.size());
+    }
+}
+BENCHMARK(gate)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace kvstone

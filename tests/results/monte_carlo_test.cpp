@@ -15,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include "results/statistics/share.hpp"
 #include "results/statistics/two_stage.hpp"
 
 namespace kvstone {
@@ -117,52 +118,32 @@ bool mean_rule(Machine& machine, TwoStage const&) {
     return machine.another_day() > 1.05 * before;
 }
 
-/// Upper end of the exact one-sided 95% interval of a share, failures of trials (Clopper and Pearson).
-double upper_bound(int failures, int trials) {
-    double low = 0, high = 1;
-    for (int step = 0; step < 60; ++step) {
-        double const share = (low + high) / 2;
-        double at_most = 0;
-        for (int k = 0; k <= failures; ++k)
-            at_most += std::exp(std::lgamma(trials + 1) - std::lgamma(k + 1) - std::lgamma(trials - k + 1) +
-                                k * std::log(share) + (trials - k) * std::log1p(-share));
-        (at_most > 0.05 ? low : high) = share;
-    }
-    return high;
-}
-
 int longer() {
     char const* const given = std::getenv("KVSTONE_MONTE_CARLO");
     return given == nullptr ? 1 : std::max(1, std::atoi(given));
 }
 
-struct Rate {
-    int found = 0;
-    int trials = 0;
-    double share() const { return static_cast<double>(found) / trials; }
-};
-
 /// Campaigns of identical builds of which any cell is called a regression.
-Rate false_fails(Noise const& noise, Rule const& rule, int campaigns) {
+Share false_fails(Noise const& noise, Rule const& rule, int campaigns) {
     auto const stages = two_stage_for(cells);
-    Rate rate{0, campaigns};
+    Share rate{0, static_cast<std::uint64_t>(campaigns)};
     for (int campaign = 0; campaign < campaigns; ++campaign) {
         bool failed = false;
         for (int cell = 0; cell < cells && !failed; ++cell) {
             Machine machine(noise, 0, static_cast<std::uint64_t>(campaign) * cells + static_cast<std::uint64_t>(cell));
             failed = rule(machine, stages);
         }
-        rate.found += failed ? 1 : 0;
+        rate.found += failed ? 1U : 0U;
     }
     return rate;
 }
 
-Rate found(Noise const& noise, double slowdown, int trials) {
+Share found(Noise const& noise, double slowdown, int trials) {
     auto const stages = two_stage_for(cells);
-    Rate rate{0, trials};
+    Share rate{0, static_cast<std::uint64_t>(trials)};
     for (int trial = 0; trial < trials; ++trial) {
         Machine machine(noise, slowdown, 1'000'000'000ULL + static_cast<std::uint64_t>(trial));
-        rate.found += two_stages(machine, stages) ? 1 : 0;
+        rate.found += two_stages(machine, stages) ? 1U : 0U;
     }
     return rate;
 }
@@ -173,8 +154,8 @@ TEST(MonteCarloTest, IdenticalBuildsFailAtMostOneCampaignInAHundred) {
                 "+10%");
     for (auto const& noise : noises) {
         auto const rate = false_fails(noise, two_stages, campaigns);
-        double const bound = upper_bound(rate.found, rate.trials);
-        std::printf("%-16s  %12d of %5d  %9.3f%%", noise.name, rate.found, rate.trials, 100 * bound);
+        double const bound = rate.upper_bound();
+        std::printf("%-16s  %12d of %5d  %9.3f%%", noise.name, static_cast<int>(rate.found), campaigns, 100 * bound);
         for (double const slowdown : {0.05, 0.08, 0.10})
             std::printf("  %5.1f%%", 100 * found(noise, slowdown, trials).share());
         std::printf("\n");
@@ -192,14 +173,14 @@ TEST(MonteCarloTest, ThePrintedDetectableEffectKeepsItsPromise) {
     // Slowed down by exactly what was printed after looking at a quiet campaign, nine of ten have to be found.
     auto const stages = two_stage_for(cells);
     for (auto const& noise : {noises[0], noises[3]}) {
-        Rate rate{0, 300};
-        for (int trial = 0; trial < rate.trials; ++trial) {
-            auto const seed = 2'000'000'000ULL + static_cast<std::uint64_t>(trial);
+        Share rate{0, 300};
+        for (std::uint64_t trial = 0; trial < rate.trials; ++trial) {
+            auto const seed = 2'000'000'000ULL + trial;
             Machine quiet(noise, 0, seed);
             std::vector<double> blocks;
             for (int i = 0; i < stages.screen_blocks; ++i) blocks.push_back(quiet.block(0));
             Machine slowed(noise, detectable_slowdown(stages, blocks), seed + 1'000'000);
-            rate.found += two_stages(slowed, stages) ? 1 : 0;
+            rate.found += two_stages(slowed, stages) ? 1U : 0U;
         }
         std::printf("slowed by what %s is said to show: found %.1f%%\n", noise.name, 100 * rate.share());
         EXPECT_GE(rate.share(), 0.87) << noise.name;
@@ -208,8 +189,8 @@ TEST(MonteCarloTest, ThePrintedDetectableEffectKeepsItsPromise) {
 
 TEST(MonteCarloTest, RulesWithoutTheBudgetAreRefused) {
     // Both must miss the bound that the real rule keeps, under noise that they meet every night.
-    EXPECT_GT(upper_bound(false_fails(noises[0], mean_rule, 100).found, 100), 0.5);
-    EXPECT_GT(upper_bound(false_fails(noises[6], one_launch, 100).found, 100), 0.5);
+    EXPECT_GT(false_fails(noises[0], mean_rule, 100).lower_bound(), 0.5);
+    EXPECT_GT(false_fails(noises[6], one_launch, 100).lower_bound(), 0.5);
 }
 
 }  // namespace

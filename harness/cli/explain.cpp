@@ -1,0 +1,99 @@
+// `kvstone explain`: a stored verdict, decided again from what it was decided from.
+
+#include <charconv>
+#include <cmath>
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include "harness/cli/cli.hpp"
+#include "results/query.hpp"
+#include "results/show_text.hpp"
+#include "results/verdict/gate_text.hpp"
+
+namespace kvstone {
+namespace {
+
+struct Meant {
+    std::string gate;
+    std::size_t number = 0;  ///< from 1; 0: all of the cell
+    std::string cell;
+};
+
+/// "GATE.N", or how the id of a cell starts: then the newest gate that judged it.
+Meant meant_by(Store const& store, std::string const& what) {
+    if (auto const dot = what.find('.'); dot != std::string::npos) {
+        Meant meant{what.substr(0, dot), 0, {}};
+        auto const* const end = what.data() + what.size();
+        auto const [stop, error] = std::from_chars(what.data() + dot + 1, end, meant.number);
+        if (error == std::errc{} && stop == end && meant.number > 0) return meant;
+        throw ConfigError("no decision is called so", what, {"GATE.NUMBER", "CELL"});
+    }
+    auto const found =
+        query(store, "SELECT DISTINCT d.cell FROM decision d WHERE substr(d.cell, 1, length(?1)) = ?1", {what}).rows;
+    if (found.empty()) throw ConfigError("no decision and no judged cell is called so", what, {"GATE.NUMBER", "CELL"});
+    if (found.size() > 1) throw ConfigError("several judged cells have ids that start so", what);
+    auto const cell = text(found[0][0]);
+    auto const gate =
+        query(store,
+              "SELECT g.uid FROM decision d JOIN gate_run g ON g.id = d.gate_run WHERE d.cell = ?1 ORDER BY "
+              "g.id DESC LIMIT 1",
+              {cell});
+    return {text(gate.rows.at(0)[0]), 0, cell};
+}
+
+bool same(std::optional<double> const& a, std::optional<double> const& b) {
+    // Infinity does not survive the database.
+    auto const finite = [](std::optional<double> const& value) {
+        return value && std::isfinite(*value) ? value : std::nullopt;
+    };
+    return finite(a) == finite(b);
+}
+
+bool same(Decision const& a, Decision const& b) {
+    return a.rule == b.rule && a.cell == b.cell && a.component == b.component && a.judgement == b.judgement &&
+           same(a.screen_p, b.screen_p) && same(a.confirm_p, b.confirm_p) && same(a.base, b.base) &&
+           same(a.head, b.head) && same(a.detectable, b.detectable);
+}
+
+}  // namespace
+
+void add_explain(CommandLine& line) {
+    auto what = std::make_shared<std::string>();
+    auto* command =
+        line.verb("explain", "Decide a stored verdict again, from raw samples, and say why it is what it is");
+    command->add_option("what", *what, "A decision (GATE.NUMBER, as `gate` prints it), or how a cell's id starts")
+        ->required();
+    command->callback([&line, what] {
+        line.action = [&line, what] {
+            auto const store = Store::open_read_only(line.database);
+            auto const meant = meant_by(store, *what);
+            auto const stored = load_gate(store, line.database, meant.gate);
+            auto replayed = stored;
+            replayed.verdicts = judge_gate(stored.policy, rules_of(stored.policy), stored.evidence);
+            auto const& before = stored.verdicts.decisions;
+            auto const& now = replayed.verdicts.decisions;
+            if (meant.number > before.size())
+                throw ConfigError(fmt::format("the gate has {} decisions", before.size()), *what);
+            bool all_same = before.size() == now.size();
+            Json answers = Json::array();
+            for (std::size_t i = 0; i < before.size(); ++i) {
+                if (meant.number > 0 ? i + 1 != meant.number : before[i].cell != meant.cell) continue;
+                bool const equal = i < now.size() && same(before[i], now[i]);
+                all_same = all_same && equal;
+                auto const words = explained(replayed, i < now.size() ? now[i] : before[i]);
+                auto const replay = equal ? "replayed from the stored samples: the same verdict, to the same p-values"
+                                          : "replayed from the stored samples: NOT the stored verdict";
+                answers.push_back({{"decision", fmt::format("{}.{}", stored.uid, i + 1)},
+                                   {"judgement", name_of(before[i].judgement)},
+                                   {"same", equal},
+                                   {"words", words}});
+                if (!line.json) fmt::print("{}.{}  {}  {}\n\n", stored.uid.substr(0, 8), i + 1, words, replay);
+            }
+            if (line.json) std::cout << answers.dump(2) << '\n';
+            return all_same ? exit_pass : exit_failed_cells;
+        };
+    });
+}
+
+}  // namespace kvstone

@@ -1,0 +1,264 @@
+// `kvstone gate`: a policy's verdict over a campaign, over two, or over two builds measured in turns.
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <random>
+
+#include <fmt/format.h>
+
+#include "harness/cli/base_build.hpp"
+#include "harness/cli/cli.hpp"
+#include "harness/cli/scenario_options.hpp"
+#include "harness/cli/vocabulary.hpp"
+#include "harness/gate_run.hpp"
+#include "results/utc.hpp"
+#include "results/verdict/calibration.hpp"
+#include "results/verdict/gate_text.hpp"
+#include "scenarios/yaml_reader.hpp"
+
+namespace kvstone {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+void request_stop(int) { stop_requested = true; }
+
+struct GateOptions {
+    std::string policy;
+    std::string base, head, base_ref, scenario, budget, inconclusive, slow_down, baseline;
+    std::string markdown, junit;
+    std::vector<std::string> set, only;
+    bool run = false, calibrate = false, github = false, across_toolchains = false, keep_nothing = false;
+    int blocks = 24;
+    std::uint64_t seed = 0;
+};
+
+std::string random_id() {
+    std::random_device device;
+    return fmt::format("{:08x}{:08x}", device(), device());
+}
+
+/// A file, or a policy that ships: "ci".
+std::string policy_path(std::string const& name) {
+    if (std::filesystem::exists(name) || name.find('/') != std::string::npos) return name;
+    auto const shipped = std::filesystem::path(scenario_library()) / "gates" / (name + ".yaml");
+    return std::filesystem::exists(shipped) ? shipped.string() : name;
+}
+
+/// "15m", "90 s", "2 h".
+double seconds_of(std::string const& text) {
+    YamlValue value;
+    value.kind = YamlValue::Kind::scalar;
+    value.text = text.ends_with('m') && !text.empty() ? text + "in" : text;
+    if (auto const unit = value.text.find_first_not_of("0123456789.");
+        unit != std::string::npos && value.text[unit] != ' ')
+        value.text.insert(unit, " ");
+    value.path = value.place.file = "--budget";
+    return duration_s_of(value);
+}
+
+std::string program_path(std::string const& given, char const* option) {
+    if (given.empty()) return std::filesystem::read_symlink("/proc/self/exe").string();
+    auto const path = std::filesystem::absolute(given).string();
+    if (access(path.c_str(), X_OK) != 0) throw ConfigError(fmt::format("{} names no program", option), given);
+    return path;
+}
+
+GateRun run_of(GateOptions const& options, GatePolicy const& policy) {
+    GateRun run;
+    run.scenario = options.scenario.empty() ? policy.scenario : options.scenario;
+    if (run.scenario.empty())
+        throw ConfigError("what to measure is not said", "scenario", {"scenario: NAME in the policy", "--scenario"},
+                          {policy.path, 0, 0});
+    auto const beside = std::filesystem::path(policy.path).parent_path() / run.scenario;
+    run.scenario =
+        std::filesystem::absolute(std::filesystem::exists(beside) ? beside.string() : scenario_path(run.scenario))
+            .string();
+    ScenarioOptions scenario;
+    scenario.scenarios = {run.scenario};
+    scenario.set = run.set = options.set;
+    scenario.only = options.only.empty() ? policy.only : options.only;
+    run.plan = scenario.load().at(0);
+    run.base = options.base_ref.empty() ? program_path(options.base, "--base")
+                                        : build_of_merge_base(options.base_ref, policy.build, policy.program);
+    run.head = program_path(options.head, "--head");
+    if (!options.budget.empty()) run.budget_s = seconds_of(options.budget);
+    if (auto const equals = options.slow_down.rfind('='); equals != std::string::npos) {
+        run.slow_codec = options.slow_down.substr(0, equals);
+        run.slow_factor = std::strtod(options.slow_down.c_str() + equals + 1, nullptr);
+    }
+    bool const known = std::ranges::any_of(run.plan.cells, [&](Cell const& cell) {
+        return cell.codec_name == run.slow_codec || cell.codec == run.slow_codec;
+    });
+    if (!options.slow_down.empty() && (run.slow_factor <= 1 || !known))
+        throw ConfigError("no codec of the scenario can be slowed down so", options.slow_down, {"CODEC=1.05"});
+    run.seed = options.seed != 0 ? options.seed : std::random_device()();
+    run.blocks = options.calibrate ? options.blocks : 0;
+    run.stop = &stop_requested;
+    run.notice = [](std::string const& text) { fmt::print(stderr, "{}\n", text); };
+    return run;
+}
+
+void measure(GateRecord& record, GateOptions const& options, std::vector<PolicyRule> const& rules) {
+    std::signal(SIGINT, request_stop);
+    std::signal(SIGTERM, request_stop);
+    auto const run = run_of(options, record.policy);
+    record.evidence = run_gate(run, record.policy, rules);
+    record.settings["seed"] = run.seed;
+    record.settings["set"] = run.set;
+    record.settings["budget_s"] = run.budget_s;
+    if (!run.slow_codec.empty()) record.settings["slow_down"] = {run.slow_codec, run.slow_factor};
+}
+
+void look_up(GateRecord& record, GateOptions const& options, std::string const& database,
+             std::vector<PolicyRule> const& rules) {
+    auto const wanted = metrics_of(record.policy, rules);
+    auto& evidence = record.evidence;
+    evidence.head = read_side(database, options.head, {}, wanted);
+    auto const base = options.base.empty() ? record.policy.base : options.base;
+    if (!base.empty()) evidence.base = read_side(database, base, evidence.head.scenario, wanted);
+}
+
+/// Says where a rule asks for less than this kind of machine was seen to show.
+void warn_by_calibration(GateRecord& record, std::string const& database, std::vector<PolicyRule> const& rules) {
+    if (!std::filesystem::exists(database)) return;
+    auto const calibration = newest_calibration(Store::open_read_only(database), record.evidence.head.hardware_class);
+    if (calibration.is_null() || !calibration.contains("detectable_median")) return;
+    for (auto const& rule : rules)
+        if (rule.timed() &&
+            (calibration["detectable_median"].is_null() || calibration["detectable_median"] > rule.worse_by))
+            record.verdicts.notices.push_back(fmt::format(
+                "'{}' asks for less than the calibration of {} could see here: {}", rule.source.name,
+                calibration["started_utc"].get<std::string>().substr(0, 10),
+                calibration["detectable_median"].is_null()
+                    ? std::string("nothing at the median cell")
+                    : fmt::format("{:.1f}% at the median cell", 100 * calibration["detectable_median"].get<double>())));
+}
+
+ExitCode calibrate(GateRecord& record, CommandLine const& line, GateOptions const& options,
+                   std::vector<PolicyRule> const& rules) {
+    auto const result = calibrated(record.policy, rules, record.evidence, 300, 1);
+    record.settings.update(result);
+    record.kind = "calibration";
+    record.finished_utc = utc_now();
+    if (!options.keep_nothing) {
+        auto store = Store::open(line.database);
+        store_gate(store, record);
+    }
+    if (line.json) {
+        std::cout << result.dump(2) << '\n';
+    } else if (!result.contains("failed")) {
+        fmt::print("no timing was measured\n");
+    } else {
+        auto const percent = [](Json const& value) {
+            return value.is_null() ? std::string("-") : fmt::format("{:.1f}%", 100 * value.get<double>());
+        };
+        fmt::print(
+            "{} tests, {} blocks each; {} of {} resampled campaigns of one build against itself fail (at most "
+            "{:.2f}%)\n",
+            result["tests"].get<int>(), result["blocks"].get<int>(), result["failed"].get<int>(),
+            result["campaigns"].get<int>(), 100 * result["failed_upper"].get<double>());
+        fmt::print("slow-downs found in 90% of repetitions: {} at the median test, {} at the noisiest\n",
+                   percent(result["detectable_median"]), percent(result["detectable_most"]));
+        for (auto const& slowed : result["slowed"])
+            fmt::print(
+                "slowed {:.2f} times: found in {} of {} (at least {}); where the detectable effect promises it {} of "
+                "{} (at least {})\n",
+                slowed["factor"].get<double>(), slowed["found"].get<int>(), slowed["trials"].get<int>(),
+                percent(slowed["lower"]), slowed["promised_found"].get<int>(), slowed["promised_trials"].get<int>(),
+                percent(slowed["promised_lower"]));
+    }
+    return stop_requested ? exit_interrupted : exit_pass;
+}
+
+template <class Print>
+void write_file(std::string const& path, Print const& print) {
+    if (path.empty()) return;
+    std::ofstream file(path);
+    print(file);
+    if (!file.flush()) throw SystemError("cannot write " + path, errno);
+}
+
+ExitCode gate(CommandLine const& line, GateOptions const& options) {
+    GateRecord record;
+    record.uid = random_id();
+    record.started_utc = utc_now();
+    record.policy = load_policy(policy_path(options.policy));
+    auto const rules = rules_of(record.policy);
+    bool const measures = options.run || options.calibrate;
+    record.kind = measures ? "run" : "stored";
+    if (measures)
+        measure(record, options, rules);
+    else
+        look_up(record, options, line.database, rules);
+    record.evidence.today = record.started_utc.substr(0, 10);
+    record.evidence.across_toolchains = options.across_toolchains;
+    if (options.calibrate) return calibrate(record, line, options, rules);
+
+    record.verdicts = judge_gate(record.policy, rules, record.evidence);
+    warn_by_calibration(record, line.database, rules);
+    auto judgement = record.verdicts.judgement;
+    bool const inconclusive_fails =
+        options.inconclusive.empty() ? record.policy.inconclusive_fails : options.inconclusive == "fail";
+    if (judgement == Judgement::inconclusive && !inconclusive_fails) judgement = Judgement::advisory;
+    auto const code = stop_requested ? exit_interrupted : exit_code_of(judgement);
+    record.exit_code = code;
+    record.finished_utc = utc_now();
+    if (!options.keep_nothing) {
+        auto store = Store::open(line.database);
+        store_gate(store, record);
+        if (!options.baseline.empty() && code == exit_pass && !record.evidence.head.campaign.empty())
+            set_baseline(store, options.baseline, record.evidence.head.campaign, record.uid);
+    }
+    if (line.json)
+        std::cout << gate_json(record).dump(2) << '\n';
+    else
+        print_gate(std::cout, record, colour_wanted());
+    if (options.github) print_gate_github(std::cout, record);
+    write_file(options.markdown, [&](std::ostream& out) { print_gate_markdown(out, record); });
+    write_file(options.junit, [&](std::ostream& out) { print_gate_junit(out, record); });
+    return code;
+}
+
+}  // namespace
+
+void add_gate(CommandLine& line) {
+    auto options = std::make_shared<GateOptions>();
+    auto* command =
+        line.verb("gate", "Judge a campaign, or two builds measured in turns, by a policy; exit code 0, 1, 3, 4 or 5");
+    command->add_option("policy", options->policy, "YAML file, or the name of a shipped policy: ci")->required();
+    command->add_option("--base", options->base, "What to compare with, as `compare` takes it; with --run a program");
+    command->add_option("--head", options->head,
+                        "What to judge (default: the latest campaign); with --run a program (default: this one)");
+    command->add_flag("--run", options->run, "Measure base and head in turns on this node");
+    command->add_flag("--calibrate", options->calibrate,
+                      "Measure one build against itself: what this machine can see; stored");
+    command->add_option("--base-ref", options->base_ref,
+                        "With --run: build the merge base of this commit and HEAD by the policy's build command");
+    command->add_option("--scenario", options->scenario, "With --run: what to measure, in place of the policy's");
+    command->add_option("--set", options->set, "With --run: KEY=VALUE into the scenario");
+    command->add_option("--only", options->only, "With --run: cells whose text, codec name or id has this word");
+    command->add_option("--budget", options->budget,
+                        "With --run: time it may take, as in 15m; what does not fit is left untimed");
+    command->add_option("--seed", options->seed, "With --run: of the order of blocks; default: by chance");
+    command->add_option("--blocks", options->blocks, "With --calibrate: blocks a cell")
+        ->capture_default_str()
+        ->check(CLI::Range(8, 1000));
+    command->add_option("--inject-slowdown", options->slow_down,
+                        "With --run: CODEC=1.05, a codec that takes longer in the head");
+    command->add_option("--inconclusive", options->inconclusive, "fail (exit code 3) or warn; default: the policy's")
+        ->check(CLI::IsMember({"fail", "warn"}));
+    command->add_flag("--across-toolchains", options->across_toolchains,
+                      "Take what another toolchain brings for the code's own doing");
+    command->add_option("--markdown", options->markdown, "Write the answer to this file as Markdown");
+    command->add_option("--junit", options->junit, "Write it as JUnit XML");
+    command->add_flag("--github", options->github, "Print annotations for GitHub's workflows");
+    command->add_option("--set-baseline", options->baseline,
+                        "Where the gate passes: call the judged campaign by this name");
+    command->add_flag("--no-store", options->keep_nothing, "Store no decisions: nothing to explain later");
+    command->callback([&line, options] { line.action = [&line, options] { return gate(line, *options); }; });
+}
+
+}  // namespace kvstone

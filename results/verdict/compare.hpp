@@ -1,0 +1,41 @@
+#pragma once
+// `compare`: everything that two campaigns measured, and what of it differs.
+
+#include <iosfwd>
+#include <memory>
+
+#include "results/query.hpp"
+#include "results/verdict/comparison.hpp"
+
+namespace kvstone {
+
+struct ComparedCell {
+    SideCell const* cell = nullptr;  ///< of the head, or of the base where the head lacks it
+    std::optional<Compared> figure;  ///< nothing: the cell itself is what differs
+    Judgement judgement = Judgement::pass;
+    std::string why;
+};
+
+struct Comparison {
+    Side base, head;
+    Circumstances circumstances;
+    std::vector<ComparedCell> rows;         ///< what differs, by cell and metric; everything where that was asked for
+    std::size_t equal = 0;                  ///< deterministic figures that are equal to the last digit
+    std::size_t timings = 0;                ///< timings that were looked at
+    std::size_t cells = 0;                  ///< cells that both sides have, ok
+    Judgement judgement = Judgement::pass;  ///< the worst of all rows
+};
+
+/// Compares all cells of both sides; `everything` keeps rows that say nothing. Rows point into the result.
+std::unique_ptr<Comparison> compare_sides(Side base, Side head, CompareOptions const& options, bool everything);
+
+/// A row per difference: cell, codec_name, component, metric, unit, base, head, change, low, high, p, detectable, judgement,
+/// why; `title` in place of the cell's id for people.
+QueryResult rows_of(Comparison const& comparison, bool for_people);
+
+/// Both sides, what they do not share, the rows as a table, and the sum of it.
+void print_comparison(std::ostream& out, Comparison const& comparison, TableFormat format, bool colour);
+/// {"base":{...}, "head":{...}, "differences":[...], "rows":[...], "judgement":...}
+Json to_json(Comparison const& comparison);
+
+}  // namespace kvstone

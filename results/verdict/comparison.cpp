@@ -1,0 +1,179 @@
+#include "results/verdict/comparison.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "results/combine.hpp"
+#include "results/statistics/paired_accuracy.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr double level = 0.05;
+
+std::vector<double> values_of(std::span<SideFigure const> figures) {
+    std::vector<double> values;
+    for (auto const& figure : figures)
+        if (!std::isnan(figure.value)) values.push_back(figure.value);
+    std::ranges::sort(values);
+    return values;
+}
+
+std::optional<double> median_of(std::vector<double> const& sorted) {
+    return sorted.empty() ? std::nullopt : std::optional(median_over_processes(sorted).median);
+}
+
+std::string better_or_worse(double worse) { return worse > 0 ? "worse" : worse < 0 ? "better" : "other"; }
+
+void judge_exactly(Compared& result, Metric const& metric, std::string const& excuse) {
+    double const worse = worse_by(metric, *result.base, *result.head);
+    result.why = better_or_worse(worse);
+    if (!excuse.empty()) {
+        result.judgement = Judgement::inconclusive;
+        result.why += "; " + excuse;
+    } else {
+        result.judgement = worse > 0                          ? Judgement::regression
+                           : metric.better == Better::neither ? Judgement::inconclusive
+                                                              : Judgement::pass;
+        if (metric.better == Better::neither) result.why = "differs: what was measured is not the same";
+    }
+}
+
+/// Campaigns at two times: what the machine did in between is part of any difference.
+void judge_time(Compared& result, Metric const& metric, std::vector<double> const& base,
+                std::vector<double> const& head, std::string const& excuse, double margin) {
+    std::vector<double> before, after;
+    for (double const value : base) before.push_back(std::log(value));
+    for (double const value : head) after.push_back(std::log(value));
+    if (before.front() == -INFINITY || after.front() == -INFINITY) return;
+    auto const shift = shift_between(before, after);
+    result.change = Effect{std::expm1(shift.value)};
+    if (shift.low) result.change->low = std::expm1(*shift.low);
+    if (shift.high) result.change->high = std::expm1(*shift.high);
+    result.judgement = Judgement::advisory;
+    result.why =
+        shift.low ? "not interleaved: advisory" : "not interleaved, too few processes for an interval: advisory";
+    if (shift.low && *shift.high >= -std::log1p(margin) && *shift.low <= std::log1p(margin)) return;
+    if (!shift.low) return;
+    double const worse = metric.better == Better::lower ? shift.value : -shift.value;
+    result.why = fmt::format("{}, not interleaved: `gate --run` can tell", worse > 0 ? "slower" : "faster");
+    if (!excuse.empty()) result.why += "; " + excuse;
+    if (worse > 0 && excuse.empty()) result.judgement = Judgement::inconclusive;
+}
+
+void judge_items(Compared& result, std::vector<double> const& base, std::vector<double> const& head,
+                 std::string const& excuse, double margin) {
+    PairedItems items{base.size(), 0, 0};
+    for (std::size_t i = 0; i < base.size(); ++i) {
+        items.lost += base[i] > head[i] ? 1U : 0U;
+        items.won += base[i] < head[i] ? 1U : 0U;
+    }
+    result.change = accuracy_change(items);
+    result.p = non_inferiority_p(items, margin);
+    result.detectable = detectable_loss(items);
+    result.why = fmt::format("{} items lost, {} won of {}", items.lost, items.won, items.items);
+    if (*result.p <= level) return;
+    bool const lost = *result.change->high < 0;
+    result.judgement = lost && excuse.empty() ? Judgement::regression : Judgement::inconclusive;
+    if (!lost) result.why += fmt::format("; a loss of {:g} could go unseen among so few", *result.detectable);
+    if (!excuse.empty()) result.why += "; " + excuse;
+}
+
+void judge_interval(Compared& result, Metric const& metric, std::span<SideFigure const> base,
+                    std::span<SideFigure const> head, std::string const& excuse) {
+    double const worse = worse_by(metric, *result.base, *result.head);
+    result.why = better_or_worse(worse);
+    auto const& before = base.front();
+    auto const& after = head.front();
+    bool const bounded = base.size() == 1 && head.size() == 1 && !std::isnan(before.low) && !std::isnan(after.low);
+    bool const apart = bounded && (after.low > before.high || after.high < before.low);
+    result.judgement =
+        apart && worse > 0 ? (excuse.empty() ? Judgement::regression : Judgement::inconclusive) : Judgement::advisory;
+    if (apart && worse < 0) result.judgement = Judgement::pass;
+    result.why += apart     ? ", beyond both intervals"
+                  : bounded ? ", within intervals: advisory"
+                            : ", no interval: advisory";
+    if (apart && worse > 0 && !excuse.empty()) result.why += "; " + excuse;
+}
+
+}  // namespace
+
+Comparing comparing(Metric const& metric) {
+    if (metric.deterministic) return Comparing::exactly;
+    if (metric.name == "acc" || metric.name == "acc_norm" || metric.name == "recall_accuracy")
+        return Comparing::by_items;
+    bool const timed = metric.unit == "ns" || metric.unit == "GB/s" || metric.unit == "Gbit/s" ||
+                       metric.unit == "token/s" || metric.name.ends_with("_roofline") ||
+                       metric.name == "time_saved_percent";
+    return timed ? Comparing::by_time : Comparing::by_interval;
+}
+
+std::string Circumstances::excuse(bool across_toolchains) const {
+    if (!same_hardware) return "another hardware class";
+    return same_toolchain || across_toolchains ? "" : "another toolchain";
+}
+
+Circumstances circumstances(Side const& base, Side const& head) {
+    Circumstances result;
+    result.same_hardware = base.hardware_class == head.hardware_class;
+    result.same_toolchain = base.toolchain == head.toolchain && base.build == head.build;
+    if (!result.same_hardware)
+        result.differences.push_back(fmt::format("hardware differs: {} ({}) and {} ({})",
+                                                 base.hardware.empty() ? "?" : base.hardware, base.hardware_class,
+                                                 head.hardware.empty() ? "?" : head.hardware, head.hardware_class));
+    if (base.toolchain != head.toolchain)
+        result.differences.push_back(fmt::format("toolchains differ: {} and {}", base.toolchain, head.toolchain));
+    if (base.build != head.build)
+        result.differences.push_back(fmt::format("builds are made differently: '{}' and '{}'", base.build, head.build));
+    return result;
+}
+
+double worse_by(Metric const& metric, double base, double head) {
+    if (metric.better == Better::neither || base == head) return 0;
+    double const change = base == 0 ? std::copysign(INFINITY, head) : (head - base) / std::abs(base);
+    return metric.better == Better::lower ? change : -change;
+}
+
+Compared compare_figure(Side const& base, SideCell const& base_cell, Side const& head, SideCell const& head_cell,
+                        std::size_t metric, std::size_t component, std::string const& excuse,
+                        CompareOptions const& options) {
+    auto const before = find_figures(base_cell, metric, component), after = find_figures(head_cell, metric, component);
+    auto const& known = metrics()[metric];
+    auto const base_values = values_of(before), head_values = values_of(after);
+    Compared result{
+        .metric = metric, .component = component, .base = median_of(base_values), .head = median_of(head_values)};
+    if (!result.base && !result.head) return result;
+    if (!result.base || !result.head) {
+        result.judgement = before.empty() ? Judgement::advisory : Judgement::missing;
+        result.why = before.empty() ? "new" : after.empty() ? "no longer measured" : "null on one side";
+        return result;
+    }
+    auto const how = comparing(known);
+    if (*result.base != 0) result.change = Effect{*result.head / *result.base - 1};
+    auto const items = [&](Side const& side) -> std::vector<double> const* {
+        auto const found =
+            side.items.find({head_cell.cell.id, std::string(known.name), std::string(side_components[component])});
+        return found == side.items.end() ? nullptr : &found->second;
+    };
+    if (how == Comparing::by_items) {
+        auto const *const before_items = items(base), *const after_items = items(head);
+        if (before_items != nullptr && after_items != nullptr && !before_items->empty() &&
+            before_items->size() == after_items->size()) {
+            judge_items(result, *before_items, *after_items, excuse, options.accuracy_margin);
+            return result;
+        }
+    }
+    if (how == Comparing::by_time) {
+        judge_time(result, known, base_values, head_values, excuse, options.margin);
+    } else if (*result.base != *result.head) {
+        if (how == Comparing::exactly)
+            judge_exactly(result, known, excuse);
+        else
+            judge_interval(result, known, before, after, excuse);
+    }
+    return result;
+}
+
+}  // namespace kvstone

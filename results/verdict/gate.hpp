@@ -1,0 +1,83 @@
+#pragma once
+// A gate: a policy's rules over what was measured, and the decisions that come of it. Pure: the same evidence gives the
+// same decisions, which is how `explain` replays them.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "results/statistics/two_stage.hpp"
+#include "results/verdict/rule.hpp"
+
+namespace kvstone {
+
+/// An attempt that a gate made itself.
+struct GateAttempt {
+    std::string cell;
+    std::string stage;  ///< "probe" (once each, for figures that need no repetition), "screen" or "confirm"
+    int block = 0;
+    int position = 0;
+    char side = 'A';  ///< A: the base's build, B: the head's
+    int launch = 0;
+    Measurement measurement;
+};
+
+struct Decision {
+    std::string rule;
+    std::string cell;  ///< empty: about no single one; so are the next three
+    std::string title;
+    std::string codec_name;
+    std::string component;
+    std::string metric;
+    std::optional<double> base = {}, head = {};
+    std::optional<Effect> change = {};
+    std::optional<double> screen_p = {}, confirm_p = {};
+    std::optional<double> detectable = {};
+    std::optional<double> target = {};
+    Judgement judgement = Judgement::pass;
+    std::string why;
+    std::string waiver = {};  ///< reason of the one that holds: the decision counts as advisory
+    bool warns = false;       ///< so it does
+};
+
+/// What a gate looks at.
+struct Evidence {
+    std::optional<Side> base = {};
+    Side head = {};
+    std::vector<GateAttempt> attempts = {};  ///< of a gate that measured; else none
+    std::vector<std::string> untimed = {};   ///< ids of cells that the budget had no time for
+    std::size_t tests = 0;                   ///< timings that share the error budget, see timing_tests()
+    bool measured = false;                   ///< attempts were made: timings are judged by them
+    std::string today = {};                  ///< "2026-12-31", for waivers
+    bool across_toolchains = false;
+};
+
+struct Verdicts {
+    std::vector<Decision> decisions = {};
+    Judgement judgement = Judgement::pass;  ///< the worst decision that counts
+    std::vector<std::string> notices = {};  ///< what else a reader has to know
+    std::vector<int> waived = {};           ///< decisions that each waiver of the policy softened
+};
+
+/// A timing that a relative rule is about.
+struct TimingTest {
+    std::size_t rule = 0;  ///< index
+    SideCell const* cell = nullptr;
+    std::size_t component = 0;
+};
+std::vector<TimingTest> timing_tests(std::vector<PolicyRule> const& rules, Side const& head);
+
+/// The stages that a rule's timings go through.
+TwoStage stages_of(GatePolicy const& policy, PolicyRule const& rule, std::size_t tests);
+
+/// d of every whole block of a cell's stage, positive where B is slower, whatever the metric's direction. Blocks with an
+/// attempt that is not ok, or has no such figure, are left out.
+std::vector<double> block_effects(std::vector<GateAttempt> const& attempts, std::string const& cell,
+                                  std::string_view stage, std::size_t metric, std::size_t component);
+
+/// The figure of one process, from its raw samples where they are there.
+std::optional<double> process_value(Measurement const& measurement, std::size_t metric, std::size_t component);
+
+Verdicts judge_gate(GatePolicy const& policy, std::vector<PolicyRule> const& rules, Evidence const& evidence);
+
+}  // namespace kvstone

@@ -1,0 +1,257 @@
+#include "results/verdict/record.hpp"
+
+#include <fmt/format.h>
+
+#include "results/query.hpp"
+#include "results/show_text.hpp"
+#include "results/sqlite.hpp"
+#include "results/utc.hpp"
+
+namespace kvstone {
+namespace {
+
+/// What is known of a side, without its figures; cells only where no campaign has them.
+Json side_json(Side const& side) {
+    Json json{{"name", side.name},
+              {"database", side.database},
+              {"campaign", side.campaign},
+              {"scenario", side.scenario},
+              {"started_utc", side.started_utc},
+              {"git_sha", side.git_sha},
+              {"toolchain", side.toolchain},
+              {"build", side.build},
+              {"hardware_class", side.hardware_class},
+              {"hardware", side.hardware}};
+    if (!side.campaign.empty()) return json;
+    json["cells"] = Json::array();
+    for (auto const& cell : side.cells) json["cells"].push_back(to_json(cell.cell));
+    return json;
+}
+
+void circumstances_from(Side& side, Json const& json) {
+    for (auto const& [key, member] : {std::pair{"name", &side.name},
+                                      {"database", &side.database},
+                                      {"campaign", &side.campaign},
+                                      {"scenario", &side.scenario},
+                                      {"started_utc", &side.started_utc},
+                                      {"git_sha", &side.git_sha},
+                                      {"toolchain", &side.toolchain},
+                                      {"build", &side.build},
+                                      {"hardware_class", &side.hardware_class},
+                                      {"hardware", &side.hardware}})
+        json.at(key).get_to(*member);
+}
+
+Side read_back(Json const& json, std::string const& database, std::vector<std::string> const& metrics_wanted,
+               std::vector<GateAttempt> const& attempts, char which) {
+    if (auto const campaign = json.at("campaign").get<std::string>(); !campaign.empty()) {
+        auto const other = json.at("database").get<std::string>();
+        auto side = read_side(other.empty() ? database : other, campaign, {}, metrics_wanted);
+        side.name = json.at("name");
+        return side;
+    }
+    std::vector<Cell> cells;
+    for (auto const& cell : json.at("cells")) cells.push_back(cell_from_json(cell));
+    auto side = side_of_cells(cells);
+    circumstances_from(side, json);
+    add_attempts(side, attempts, which);
+    return side;
+}
+
+std::optional<std::string> or_null(std::string const& text) {
+    return text.empty() ? std::nullopt : std::optional(text);
+}
+
+void write_decisions(sqlite3* connection, std::int64_t run, std::vector<Decision> const& decisions) {
+    Statement write(connection, "INSERT INTO decision VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+    std::int64_t number = 0;
+    for (auto const& d : decisions) {
+        auto const cell = or_null(d.cell), codec = or_null(d.codec_name), component = or_null(d.component);
+        auto const metric = or_null(d.metric), waiver = or_null(d.waiver);
+        write.run(run, ++number, d.rule, cell, codec, component, metric, d.base, d.head,
+                  d.change ? std::optional(d.change->value) : std::nullopt, d.change ? d.change->low : std::nullopt,
+                  d.change ? d.change->high : std::nullopt, d.screen_p, d.confirm_p, d.detectable, d.target,
+                  name_of(d.judgement), d.why, waiver);
+    }
+}
+
+void write_attempts(sqlite3* connection, std::int64_t run, std::vector<GateAttempt> const& attempts) {
+    Statement write(connection, "INSERT INTO gate_attempt VALUES (?,?,?,?,?,?,?,?,?,?)");
+    std::int64_t number = 0;
+    for (auto const& attempt : attempts) {
+        std::string const side(1, attempt.side);
+        auto const measurement = to_json(attempt.measurement).dump(-1, ' ', false, Json::error_handler_t::replace);
+        write.run(run, ++number, attempt.cell, attempt.stage, attempt.block, attempt.position, side, attempt.launch,
+                  name_of(attempt.measurement.status), measurement);
+    }
+}
+
+void write_waivers(sqlite3* connection, std::int64_t run, GateRecord const& record) {
+    Statement write(connection, "INSERT INTO waiver VALUES (?,?,?,?,?,?,?,?)");
+    for (std::size_t i = 0; i < record.policy.waivers.size(); ++i) {
+        auto const& waiver = record.policy.waivers[i];
+        auto const rule = or_null(waiver.rule);
+        auto const cells = Json{{"match", waiver.cells.match}, {"except", waiver.cells.except}}.dump();
+        bool const used = i < record.verdicts.waived.size();
+        write.run(run, i + 1, rule, cells, waiver.until, waiver.reason, waiver.until < record.evidence.today,
+                  used ? record.verdicts.waived[i] : 0);
+    }
+}
+
+std::optional<double> nullable(QueryValue const& value) {
+    if (auto const* real = std::get_if<double>(&value)) return *real;
+    return std::nullopt;
+}
+
+std::vector<Decision> read_decisions(Store const& store, std::int64_t run) {
+    std::vector<Decision> decisions;
+    for (auto const& row :
+         query(store,
+               "SELECT rule, cell, codec_name, component, metric, base, head, change, low, high, screen_p, "
+               "confirm_p, detectable, target, judgement, why, waiver FROM decision WHERE gate_run = ?1 "
+               "ORDER BY number",
+               {run})
+             .rows) {
+        Decision d{.rule = text(row[0]),
+                   .cell = text(row[1]),
+                   .title = {},
+                   .codec_name = text(row[2]),
+                   .component = text(row[3]),
+                   .metric = text(row[4]),
+                   .base = nullable(row[5]),
+                   .head = nullable(row[6]),
+                   .screen_p = nullable(row[10]),
+                   .confirm_p = nullable(row[11]),
+                   .detectable = nullable(row[12]),
+                   .target = nullable(row[13]),
+                   .judgement = judgement_named(text(row[14])),
+                   .why = text(row[15]),
+                   .waiver = text(row[16])};
+        if (auto const change = nullable(row[7])) d.change = Effect{*change, nullable(row[8]), nullable(row[9])};
+        decisions.push_back(std::move(d));
+    }
+    return decisions;
+}
+
+std::vector<GateAttempt> read_attempts(Store const& store, std::int64_t run) {
+    std::vector<GateAttempt> attempts;
+    Statement read(store.connection(),
+                   "SELECT cell, stage, block, position, side, launch, measurement FROM gate_attempt "
+                   "WHERE gate_run = ?1 ORDER BY number");
+    for (read.with(run); read.step();)
+        attempts.push_back({read.text(0), read.text(1), static_cast<int>(read.integer(2)),
+                            static_cast<int>(read.integer(3)), read.text(4).at(0), static_cast<int>(read.integer(5)),
+                            measurement_from_json(Json::parse(read.text(6)))});
+    return attempts;
+}
+
+}  // namespace
+
+void store_gate(Store& store, GateRecord const& record) {
+    auto* const connection = store.connection();
+    Transaction transaction(connection);
+    auto const& evidence = record.evidence;
+    auto settings = record.settings;
+    settings["tests"] = evidence.tests;
+    settings["untimed"] = evidence.untimed;
+    settings["measured"] = evidence.measured;
+    settings["today"] = evidence.today;
+    settings["across_toolchains"] = evidence.across_toolchains;
+    auto const base = evidence.base ? std::optional(side_json(*evidence.base).dump()) : std::nullopt;
+    auto const head = side_json(evidence.head).dump(), text = settings.dump();
+    Statement(
+        connection,
+        "INSERT INTO gate_run(uid, kind, started_utc, finished_utc, policy_name, policy_path, policy, base, head, "
+        "settings, hardware_class, judgement, exit_code) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)")
+        .run(record.uid, record.kind, record.started_utc, record.finished_utc, record.policy.name, record.policy.path,
+             record.policy.text, base, head, text, evidence.head.hardware_class, name_of(record.verdicts.judgement),
+             record.exit_code);
+    auto const run = sqlite3_last_insert_rowid(connection);
+    write_decisions(connection, run, record.verdicts.decisions);
+    write_attempts(connection, run, evidence.attempts);
+    write_waivers(connection, run, record);
+    transaction.commit();
+}
+
+GateRecord load_gate(Store const& store, std::string const& database, std::string const& uid) {
+    auto const found =
+        query(store,
+              uid.empty() ? "SELECT id, uid, kind, started_utc, finished_utc, policy_path, policy, base, head, "
+                            "settings, judgement, exit_code FROM gate_run WHERE kind <> 'calibration' AND ?1 = "
+                            "'' ORDER BY id DESC LIMIT 1"
+                          : "SELECT id, uid, kind, started_utc, finished_utc, policy_path, policy, base, head, "
+                            "settings, judgement, exit_code FROM gate_run WHERE substr(uid, 1, length(?1)) = ?1",
+              {uid})
+            .rows;
+    if (found.empty()) throw ConfigError("no gate has this id (`kvstone query 'select * from gate_run'`)", uid);
+    if (found.size() > 1) throw ConfigError("more than one gate has an id that starts so", uid);
+    auto const& row = found[0];
+    GateRecord record;
+    auto const id = std::get<std::int64_t>(row[0]);
+    record.uid = text(row[1]);
+    record.kind = text(row[2]);
+    record.started_utc = text(row[3]);
+    record.finished_utc = text(row[4]);
+    if (!text(row[6]).empty()) record.policy = parse_policy(text(row[6]), text(row[5]));
+    record.settings = Json::parse(text(row[9]));
+    record.verdicts.decisions = read_decisions(store, id);
+    record.verdicts.judgement = judgement_named(text(row[10]));
+    record.exit_code = static_cast<int>(std::get<std::int64_t>(row[11]));
+    auto& evidence = record.evidence;
+    evidence.attempts = read_attempts(store, id);
+    record.settings.at("tests").get_to(evidence.tests);
+    record.settings.at("untimed").get_to(evidence.untimed);
+    record.settings.at("measured").get_to(evidence.measured);
+    record.settings.at("today").get_to(evidence.today);
+    record.settings.at("across_toolchains").get_to(evidence.across_toolchains);
+    auto const wanted = metrics_of(record.policy, rules_of(record.policy));
+    if (auto const base = text(row[7]); !base.empty())
+        evidence.base = read_back(Json::parse(base), database, wanted, evidence.attempts, 'A');
+    evidence.head = read_back(Json::parse(text(row[8])), database, wanted, evidence.attempts, 'B');
+    return record;
+}
+
+Json newest_calibration(Store const& store, std::string const& hardware_class) {
+    auto const found =
+        query(store,
+              "SELECT settings, uid, started_utc FROM gate_run WHERE kind = 'calibration' AND hardware_class "
+              "= ?1 ORDER BY id DESC LIMIT 1",
+              {hardware_class})
+            .rows;
+    if (found.empty()) return nullptr;
+    auto settings = Json::parse(text(found[0][0]));
+    settings["uid"] = text(found[0][1]);
+    settings["started_utc"] = text(found[0][2]);
+    return settings;
+}
+
+void set_baseline(Store& store, std::string const& name, std::string const& campaign, std::string const& gate_run) {
+    auto const gate = or_null(gate_run);
+    Statement(store.connection(), "INSERT OR REPLACE INTO baseline VALUES (?, ?, ?, ?)")
+        .run(name, campaign, utc_now(), gate);
+}
+
+Side side_of_cells(std::vector<Cell> const& cells) {
+    Side side;
+    for (auto const& cell : cells) {
+        SideCell row;
+        row.cell = cell;
+        row.title =
+            fmt::format("{}  {}  {} tokens  {}", workload_text(cell), cell.source_name, cell.context, cell.backend);
+        row.status = "missing";
+        side.cells.push_back(std::move(row));
+    }
+    return side;
+}
+
+void add_attempts(Side& side, std::vector<GateAttempt> const& attempts, char which) {
+    for (auto const& attempt : attempts) {
+        if (attempt.side != which) continue;
+        bool const failed = attempt.measurement.status != Status::ok;
+        for (auto& cell : side.cells)
+            if (cell.cell.id == attempt.cell && (failed || (attempt.stage == "probe" && cell.figures.empty())))
+                add_measurement(side, cell, attempt.measurement);
+    }
+}
+
+}  // namespace kvstone

@@ -1,0 +1,44 @@
+#pragma once
+// Gates in the database: written once, read to be told or decided again.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "results/verdict/gate.hpp"
+
+namespace kvstone {
+
+/// A gate with everything that its decisions hang on.
+struct GateRecord {
+    std::string uid;
+    std::string kind;  ///< "stored", "run" or "calibration"
+    std::string started_utc;
+    std::string finished_utc;
+    GatePolicy policy;
+    Evidence evidence;
+    Verdicts verdicts;
+    Json settings = Json::object();  ///< what else was set, or came of a calibration
+    int exit_code = 0;
+};
+
+/// Writes a gate, whole. Throws as the store does.
+void store_gate(Store& store, GateRecord const& record);
+
+/// Reads it back: `uid` is how its id starts, or empty for the newest that is no calibration. What it decided is as it was
+/// stored; its evidence is read anew, campaigns included, whose figures never change once they stand. Throws ConfigError
+/// where there is none, or a campaign or its file is gone.
+GateRecord load_gate(Store const& store, std::string const& database, std::string const& uid);
+
+/// Settings of the newest calibration on that hardware, with "uid" and "started_utc"; null where there is none.
+Json newest_calibration(Store const& store, std::string const& hardware_class);
+
+/// Points a name at a campaign.
+void set_baseline(Store& store, std::string const& name, std::string const& campaign, std::string const& gate_run);
+
+/// A side of which nothing is known but its cells: each "missing" until an attempt is added.
+Side side_of_cells(std::vector<Cell> const& cells);
+/// Fills it from a gate's attempts of that side: figures from the probe, status from all of them.
+void add_attempts(Side& side, std::vector<GateAttempt> const& attempts, char which);
+
+}  // namespace kvstone

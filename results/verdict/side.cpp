@@ -1,0 +1,241 @@
+#include "results/verdict/side.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <unordered_map>
+
+#include "results/query.hpp"
+#include "results/show_text.hpp"
+#include "results/sqlite.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
+
+auto key_of(SideFigure const& figure) { return std::tuple(figure.metric, figure.component, figure.process); }
+
+std::uint8_t component_index(std::string_view name) {
+    return static_cast<std::uint8_t>(std::ranges::find(side_components, name) - std::begin(side_components));
+}
+
+bool is_accuracy_of_items(std::string_view metric) {
+    return metric == "acc" || metric == "acc_norm" || metric == "recall_accuracy";
+}
+
+struct Meant {
+    std::string database;
+    std::string campaign;  ///< as written; empty: the newest
+};
+
+/// "FILE", "FILE:CAMPAIGN" or something in the default database.
+Meant database_meant(std::string const& database, std::string const& meant) {
+    auto const is_file = [](std::string const& path) { return std::filesystem::is_regular_file(path); };
+    if (is_file(meant)) return {meant, {}};
+    auto const colon = meant.rfind(':');
+    if (colon != std::string::npos && is_file(meant.substr(0, colon)))
+        return {meant.substr(0, colon), meant.substr(colon + 1)};
+    return {database, meant};
+}
+
+std::vector<std::string> campaigns(Store const& store, std::string const& condition, std::string const& value) {
+    std::vector<std::string> ids;
+    for (auto const& row : query(store,
+                                 "SELECT c.uid FROM campaign c JOIN build b ON b.id = c.build WHERE " + condition +
+                                     " ORDER BY c.resumed_utc DESC, c.id DESC",
+                                 {value})
+                               .rows)
+        ids.push_back(text(row[0]));
+    return ids;
+}
+
+std::string campaign_of(Store const& store, std::string const& meant, std::string const& scenario) {
+    if (meant.empty() || meant == "latest") return campaign_meant(store, {});
+    bool const has_baselines =
+        !query(store, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'baseline'").rows.empty();
+    if (has_baselines)
+        if (auto const found = query(store, "SELECT campaign FROM baseline WHERE name = ?1", {meant}).rows;
+            !found.empty())
+            return text(found[0][0]);
+    if (auto const found = campaigns(store, "c.scenario = ?1", meant); !found.empty()) return found[0];
+    auto const by_id = campaigns(store, "substr(c.uid, 1, length(?1)) = ?1", meant);
+    auto const commits = query(store,
+                               "SELECT DISTINCT git_sha FROM build WHERE substr(git_sha, 1, length(?1)) = ?1 "
+                               "AND id IN (SELECT build FROM campaign)",
+                               {meant})
+                             .rows;
+    if (by_id.empty() && commits.empty())
+        throw ConfigError("no campaign, commit, scenario, baseline or database file is meant", meant,
+                          {"latest", "a scenario's name", "digits of a campaign's id (`kvstone show campaigns`)",
+                           "digits of a commit", "FILE", "FILE:CAMPAIGN"});
+    if (by_id.size() + commits.size() > 1) throw ConfigError("more than one campaign or commit starts so", meant);
+    if (!by_id.empty()) return by_id[0];
+    auto const of_commit = campaigns(store, "substr(b.git_sha, 1, length(?1)) = ?1", meant);
+    for (auto const& id : of_commit)
+        if (!query(store, "SELECT 1 FROM campaign WHERE uid = ?1 AND scenario = ?2", {id, scenario}).rows.empty())
+            return id;
+    return of_commit[0];
+}
+
+void read_circumstances(Store const& store, Side& side) {
+    auto const row =
+        query(store,
+              "SELECT c.scenario, c.started_utc, b.git_sha, t.uid, b.build_type || ' ' || b.compiler || ' ' "
+              "|| b.flags, c.hardware_class, (SELECT hardware_name FROM host WHERE hardware_class = "
+              "c.hardware_class LIMIT 1) FROM campaign c JOIN build b ON b.id = c.build JOIN toolchain t ON "
+              "t.id = b.toolchain WHERE c.uid = ?1",
+              {side.campaign})
+            .rows.at(0);
+    std::string* const members[] = {&side.scenario, &side.started_utc,    &side.git_sha, &side.toolchain,
+                                    &side.build,    &side.hardware_class, &side.hardware};
+    for (std::size_t i = 0; i < std::size(members); ++i) *members[i] = text(row[i]);
+}
+
+/// Cells in plan order, each with the ids of the attempts that count.
+std::vector<std::vector<std::int64_t>> read_cells(Store const& store, Side& side) {
+    std::vector<std::vector<std::int64_t>> attempts;
+    Statement read(
+        store.connection(),
+        "SELECT cell.uid, cell.workload, cell.options, cell.source_name, cell.context, cell.batch, cell.page, "
+        "cell.codec, cell.codec_name, cell.backend, cell.threads, " +
+            title_sql("nullif(cell.options, '{}')") +
+            ", v.attempt, (SELECT status FROM attempt WHERE id = v.attempt), (SELECT reason FROM attempt WHERE id = "
+            "v.attempt) FROM campaign JOIN v_current v ON v.campaign = campaign.id JOIN cell ON cell.id = v.cell WHERE "
+            "campaign.uid = ?1 ORDER BY v.position, v.process");
+    for (read.with(side.campaign); read.step();) {
+        auto id = read.text(0);
+        if (side.cells.empty() || side.cells.back().cell.id != id) {
+            SideCell cell;
+            cell.cell.id = std::move(id);
+            cell.cell.workload = read.text(1);
+            if (auto const options = read.text(2); options != "{}") cell.cell.options = Json::parse(options);
+            cell.cell.source_name = read.text(3);
+            cell.cell.context = static_cast<std::uint64_t>(read.integer(4));
+            cell.cell.batch = static_cast<std::uint64_t>(read.integer(5));
+            cell.cell.page = static_cast<std::uint64_t>(read.integer(6));
+            cell.cell.codec = read.text(7);
+            cell.cell.codec_name = read.text(8);
+            cell.cell.backend = read.text(9);
+            cell.cell.threads = static_cast<int>(read.integer(10));
+            cell.title = read.text(11);
+            cell.status = "ok";
+            side.cells.push_back(std::move(cell));
+            attempts.emplace_back();
+        }
+        auto& cell = side.cells.back();
+        if (read.is_null(12)) {
+            if (cell.status == "ok") cell.status = "missing";
+        } else {
+            attempts.back().push_back(read.integer(12));
+            auto const status = read.text(13);
+            if (status != "ok" && (cell.status == "ok" || cell.status == "missing")) {
+                cell.status = status;
+                cell.reason = read.text(14);
+            }
+        }
+    }
+    return attempts;
+}
+
+void read_figures(Store const& store, Side& side, std::vector<std::vector<std::int64_t>> const& attempts,
+                  std::span<std::string const> metrics_wanted) {
+    std::unordered_map<std::int64_t, std::size_t> known;
+    std::string condition;
+    for (Statement metric(store.connection(), "SELECT id, name FROM metric"); metric.step();) {
+        auto const index = metric_index(metric.text(1));
+        bool const wanted =
+            metrics_wanted.empty() || std::ranges::find(metrics_wanted, metric.text(1)) != metrics_wanted.end();
+        if (index == metrics().size() || !wanted) continue;
+        known[metric.integer(0)] = index;
+        if (!metrics_wanted.empty()) condition += (condition.empty() ? "" : ", ") + std::to_string(metric.integer(0));
+    }
+    if (!condition.empty()) condition = " AND metric IN (" + condition + ")";
+    Statement read(store.connection(),
+                   "SELECT metric, component, value, ci_low, ci_high FROM figure WHERE attempt = ?1" + condition);
+    Statement items(
+        store.connection(),
+        "SELECT value FROM sample WHERE attempt = ?1 AND component = ?2 AND metric = (SELECT id FROM metric "
+        "WHERE name = ?3) ORDER BY position");
+    auto const number = [&](int column) { return read.is_null(column) ? nothing : read.real(column); };
+    for (std::size_t i = 0; i < side.cells.size(); ++i) {
+        auto& cell = side.cells[i];
+        if (cell.status != "ok") continue;
+        int process = 0;
+        for (auto const attempt : attempts[i]) {
+            for (read.with(attempt); read.step();) {
+                auto const found = known.find(read.integer(0));
+                if (found == known.end()) continue;
+                auto const* const name = reinterpret_cast<char const*>(sqlite3_column_text(read.handle(), 1));
+                auto const component = component_index(name);
+                cell.figures.push_back(
+                    {static_cast<std::uint16_t>(found->second), component, process, number(2), number(3), number(4)});
+                if (auto const metric = metrics()[found->second].name; process == 0 && is_accuracy_of_items(metric)) {
+                    auto& answers = side.items[{cell.cell.id, std::string(metric), name}];
+                    for (items.with(attempt, side_components[component], metric); items.step();)
+                        answers.push_back(items.real(0));
+                }
+            }
+            ++process;
+        }
+        if (!std::ranges::is_sorted(cell.figures, {}, key_of)) std::ranges::sort(cell.figures, {}, key_of);
+    }
+}
+
+}  // namespace
+
+Side read_side(std::string const& database, std::string const& meant, std::string const& scenario,
+               std::span<std::string const> metrics_wanted) {
+    auto const where = database_meant(database, meant);
+    auto const store = Store::open_read_only(where.database);
+    Side side;
+    if (where.database != database) side.database = std::filesystem::absolute(where.database).string();
+    side.name = meant.empty() ? "latest" : meant;
+    side.campaign = campaign_of(store, where.campaign, scenario);
+    read_circumstances(store, side);
+    read_figures(store, side, read_cells(store, side), metrics_wanted);
+    return side;
+}
+
+std::span<SideFigure const> find_figures(SideCell const& cell, std::size_t metric, std::size_t component) {
+    auto const key = [](SideFigure const& figure) {
+        return std::pair<std::size_t, std::size_t>(figure.metric, figure.component);
+    };
+    auto const found = std::ranges::equal_range(cell.figures, std::pair(metric, component), {}, key);
+    return {found.begin(), found.end()};
+}
+
+void add_measurement(Side& side, SideCell& cell, Measurement const& measurement) {
+    if (measurement.status != Status::ok) {
+        cell.status = name_of(measurement.status);
+        cell.reason = measurement.reason;
+        return;
+    }
+    if (cell.status == "missing") cell.status = "ok";
+    int process = 0;
+    for (auto const& figure : cell.figures) process = std::max(process, figure.process + 1);
+    for (auto const& figure : measurement.figures) {
+        auto const metric = metric_index(figure.metric);
+        if (metric == metrics().size()) continue;
+        cell.figures.push_back({static_cast<std::uint16_t>(metric), component_index(figure.component), process,
+                                figure.value.value_or(nothing), figure.ci_low.value_or(nothing),
+                                figure.ci_high.value_or(nothing)});
+    }
+    for (auto const& samples : measurement.samples)
+        if (process == 0 && is_accuracy_of_items(samples.metric))
+            side.items[{cell.cell.id, samples.metric, samples.component}] = samples.values;
+    std::ranges::sort(cell.figures, {}, key_of);
+}
+
+std::size_t metric_index(std::string_view name) {
+    static auto const known = [] {
+        std::unordered_map<std::string_view, std::size_t> indices;
+        for (std::size_t i = 0; i < metrics().size(); ++i) indices[metrics()[i].name] = i;
+        return indices;
+    }();
+    auto const found = known.find(name);
+    return found == known.end() ? metrics().size() : found->second;
+}
+
+}  // namespace kvstone

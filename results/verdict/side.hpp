@@ -1,0 +1,67 @@
+#pragma once
+// One side of a comparison: what a build measured, whether it stands in a database or has just been measured.
+
+#include <map>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "results/measurement.hpp"
+#include "results/metrics.hpp"
+#include "results/store.hpp"
+
+namespace kvstone {
+
+/// A figure of one process at one cell.
+struct SideFigure {
+    std::uint16_t metric = 0;    ///< index into metrics()
+    std::uint8_t component = 0;  ///< index into side_components
+    int process = 0;
+    double value = 0;  ///< NaN where it is null; so are the ends of the interval
+    double low = 0;
+    double high = 0;
+};
+inline constexpr std::string_view side_components[] = {"k", "v", "kv"};
+
+struct SideCell {
+    Cell cell;           ///< as far as matches() looks into it
+    std::string title;   ///< all but the codec, for people
+    std::string status;  ///< "ok", another status, or "missing"
+    std::string reason;
+    std::vector<SideFigure> figures;  ///< by metric, component and process; empty where status is not ok
+};
+
+struct Side {
+    std::string name;      ///< as it was asked for
+    std::string database;  ///< file that has the campaign; empty: the one at hand
+    std::string campaign;  ///< its id; empty: measured for the occasion
+    std::string scenario;
+    std::string started_utc;
+    std::string git_sha;
+    std::string toolchain;
+    std::string build;  ///< type, compiler and flags
+    std::string hardware_class;
+    std::string hardware;         ///< for people
+    std::vector<SideCell> cells;  ///< in plan order
+    /// Answers item by item (1 right, 0 wrong) of cells that asked any: by cell id, metric and component.
+    std::map<std::tuple<std::string, std::string, std::string>, std::vector<double>> items;
+};
+
+/// What is meant by a side: `latest`, a baseline's or a scenario's name (its newest campaign), the first digits of a
+/// campaign's id or of a commit (of several campaigns of it that of `scenario`, else the newest), a database file (its
+/// newest campaign) or FILE:ANY_OF_THESE. Reads the figures of these metrics, or all where none is named. Throws
+/// ConfigError where nothing, or more than one thing, is meant.
+Side read_side(std::string const& database, std::string const& meant, std::string const& scenario = {},
+               std::span<std::string const> metrics = {});
+
+/// The values of one figure over the processes; empty where there is none.
+std::span<SideFigure const> find_figures(SideCell const& cell, std::size_t metric, std::size_t component);
+
+/// Puts what an attempt brought into a cell of a side.
+void add_measurement(Side& side, SideCell& cell, Measurement const& measurement);
+
+/// Index into metrics(); its size where there is none of that name.
+std::size_t metric_index(std::string_view name);
+
+}  // namespace kvstone

@@ -1,0 +1,97 @@
+#pragma once
+// A gate's policy: what a campaign, or a commit beside its base, has to keep.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scenarios/cell.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+
+/// Cells that a rule speaks of: those that `match` takes and `except` does not, see matches(); empty maps take all and none.
+struct Selection {
+    Json match = Json::object();
+    Json except = Json::object();
+    bool takes(Cell const& cell) const;
+};
+
+/// One rule as it is written; results/verdict/rule.hpp says what texts there are.
+struct GateRule {
+    std::string name;  ///< its text where it has none of its own
+    std::string text;
+    Selection cells;
+    std::string component;         ///< "k", "v" or "kv"; empty: kv where the cell has it, else each it has
+    bool warns = false;            ///< what breaks it is told and fails nothing
+    std::optional<double> margin;  ///< of a timing; nothing: the policy's
+    TextPlace place;
+};
+
+/// A gain that may not be paid for: where `gain` got better by the share `by` or more, none of `not_with` may get worse by
+/// more than the share `tolerance`.
+struct JointRule {
+    std::string name;
+    std::string gain;
+    double by = 0.05;
+    std::vector<std::string> not_with;
+    double tolerance = 0;
+    Selection cells;
+    TextPlace place;
+};
+
+/// A known exception, until it expires.
+struct Waiver {
+    std::string rule;  ///< name of a rule; empty: all
+    Selection cells;
+    std::string until;  ///< the last day it holds, "2026-12-31" (UTC)
+    std::string reason;
+};
+
+/// Cells that have to be there and ok.
+struct Coverage {
+    bool all = true;                  ///< every cell that the campaign expects
+    std::vector<Selection> at_least;  ///< each takes one ok cell or more
+};
+
+struct GatePolicy {
+    std::string name;
+    std::string path;
+    std::string text;      ///< the file as it was read
+    std::string base;      ///< what the head is compared with, as `compare` takes it; empty: nothing
+    std::string scenario;  ///< what `--run` measures: a file beside the policy, or a shipped name
+    std::vector<std::string> only;
+    std::string build;               ///< shell command that builds a checkout for `--base-ref`; empty: none
+    std::string program;             ///< where it leaves kvstone, from the checkout
+    double error_budget = 0.01;      ///< chance that any timing of identical builds fails
+    double margin = 0.02;            ///< a slow-down of so much is no regression
+    bool inconclusive_fails = true;  ///< exit code 3 where the only trouble is that nothing can be said
+    Coverage require;
+    std::vector<GateRule> rules;
+    std::vector<JointRule> joint;
+    std::vector<Waiver> waivers;
+};
+
+/// Reads and validates a policy; throws ConfigError with file, line, key and what is accepted. Its keys:
+///
+///   gate: 1                        # version of the format; required, like rules
+///   name: TEXT                     # default: the file's name without .yaml
+///   base: latest                   # what `compare` takes; --base wins
+///   scenario: quickstart           # what --run measures
+///   only: [WORD, ...]              # of its cells, as `run --only`
+///   build: {command: "./dev build release kvstone", program: PATH}   # for --base-ref
+///   error_budget: 1%               # of all timings of a run together
+///   margin: 2%
+///   inconclusive: fail | warn
+///   require: all | none | [MATCH, ...]
+///   rules:
+///     - relative_error_l1 <= 0.05  # a text, or a map:
+///     - {rule: TEXT, name: TEXT, match: MATCH, except: MATCH, component: kv, level: fail | warn, margin: 2%}
+///   joint: [{name: TEXT, gain: decode_ns, by: 5%, not_with: [METRIC, ...], tolerance: 0.1%, match: MATCH, except: MATCH}]
+///   waivers: [{rule: NAME, match: MATCH, except: MATCH, until: 2026-12-31, reason: TEXT}]
+///
+/// MATCH is a map of source, context, codec, backend, batch, page, threads, workload and protocol to a value or a list.
+GatePolicy load_policy(std::string const& path);
+GatePolicy parse_policy(std::string const& yaml, std::string const& path);
+
+}  // namespace kvstone

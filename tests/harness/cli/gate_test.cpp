@@ -1,0 +1,176 @@
+// The gate as a pull request meets it: the shipped policy, programs in place of two builds, and its exit codes.
+
+#include <gmock/gmock.h>
+
+#include "tests/harness/cli/program.hpp"
+
+namespace kvstone {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+/// What a program in place of a build measures; its noise is the same in every run of the test.
+struct Fake {
+    double decode_ns = 1e6;
+    double noise = 0.01;  ///< of a process: half the width of its distribution
+    double ratio = 4;
+    double error = 0.01;
+    bool crashes = false;
+};
+
+class GateTest : public ProgramTest {
+  protected:
+    void program(std::string const& name, Fake const& fake) const {
+        auto const number = [](double value) { return std::to_string(value); };
+        write(name, "#!/bin/sh\n[ \"$1\" = doctor ] && exec echo '{\"findings\":[]}'\n" +
+                        std::string(fake.crashes ? "kill -SEGV $$\n" : "") +
+                        "cd \"${0%/*}\"; n=$(cat count 2>/dev/null || echo 0); echo $((n + 1)) >count\n"
+                        "exec awk -v n=$n -v cell=\"$2\" -v decode=" +
+                        number(fake.decode_ns) + " -v noise=" + number(fake.noise) + " -v ratio=" + number(fake.ratio) +
+                        " -v error=" + number(fake.error) +
+                        R"awk( '
+function figure(name, value) {
+    return sprintf("{\"component\":\"kv\",\"metric\":\"%s\",\"value\":%.6f,\"n\":5,\"ci_low\":null,\"ci_high\":null},", name, value)
+}
+function noisy(value, list, i, level) {
+    level = value * (1 + noise * (2 * rand() - 1))
+    for (i = 0; i < 5; ++i) list = list (i ? "," : "") sprintf("%.3f", level * (1 + noise / 4 * (2 * rand() - 1)))
+    return list
+}
+BEGIN {
+    srand(n + 1); rand()
+    printf "{\"attempt_id\":\"0\",\"cell_id\":\"%s\",\"process\":0,\"status\":\"ok\",\"reason\":\"\",\"signal\":0,", cell
+    printf "\"stderr_tail\":\"\",\"started_utc\":\"\",\"finished_utc\":\"\",\"wall_ns\":1,\"harness_ns\":0,"
+    printf "\"roofline_gb_per_s\":null,\"device\":\"\",\"threads\":1,\"protocol\":\"\",\"engine\":\"\",\"task\":\"\","
+    printf "\"host\":{},\"profiles\":[],\"samples\":["
+    printf "{\"component\":\"kv\",\"metric\":\"encode_ns\",\"values\":[%s]},", noisy(1e6)
+    printf "{\"component\":\"kv\",\"metric\":\"decode_ns\",\"values\":[%s]}],\"figures\":[", noisy(decode)
+    printf "%s%s%s%s", figure("ratio_vs_fp32", ratio), figure("relative_error_l1", error), figure("encode_gb_per_s", 2), figure("stored_bytes", 1000)
+    printf "%s%s%s", figure("nominal_bits_per_value", 8), figure("encode_ns", 1e6), figure("decode_ns", decode)
+    last = figure("bits_per_value", 8); sub(",$", "", last)
+    print last "]}"
+}'
+)awk");
+        std::filesystem::permissions(path(name), std::filesystem::perms::owner_all);
+    }
+
+    /// The shipped policy over two cells of its scenario.
+    Ended gate(Fake const& base, Fake const& head, std::string const& more = "") const {
+        program("base", base);
+        program("head", head);
+        write("count", "0");
+        return kvstone("gate ci --run --base ./base --head ./head --only asymmetric --seed 7 " + more);
+    }
+};
+
+TEST_F(GateTest, TheShippedPolicyPassesFailsAndSaysWhenItCannotTell) {
+    auto const pass = gate({}, {}, "--json --markdown summary.md --junit junit.xml");
+    ASSERT_EQ(pass.code, 0) << pass.out << pass.err;
+    auto const answer = json::parse(pass.out);
+    EXPECT_EQ(answer["tests"], 4);
+    for (auto const& decision : answer["decisions"]) EXPECT_EQ(decision["judgement"], "pass") << decision;
+    EXPECT_THAT(pass.err, HasSubstr("would be found in 90% of repetitions"));
+    EXPECT_THAT(read(path("summary.md")), HasSubstr("## ci: pass"));
+    EXPECT_THAT(read(path("junit.xml")), HasSubstr("failures=\"0\" errors=\"0\""));
+
+    auto const regression = gate({}, {.decode_ns = 1.1e6}, "--github --junit junit.xml");
+    EXPECT_EQ(regression.code, 1) << regression.out << regression.err;
+    EXPECT_THAT(regression.out, HasSubstr("in 16 fresh blocks of as many launches"));
+    EXPECT_THAT(regression.out, HasSubstr("::error file="));
+    EXPECT_THAT(read(path("junit.xml")), HasSubstr("<failure type=\"regression\""));
+
+    auto const inconclusive = gate({.noise = 0.3}, {.noise = 0.3});
+    EXPECT_EQ(inconclusive.code, 3) << inconclusive.out << inconclusive.err;
+    EXPECT_THAT(inconclusive.out, HasSubstr("5.0% is asked for"));
+    EXPECT_EQ(gate({.noise = 0.3}, {.noise = 0.3}, "--inconclusive warn").code, 0);
+}
+
+TEST_F(GateTest, StoredVerdictsAreReplayedToTheSameP) {
+    ASSERT_EQ(gate({}, {.decode_ns = 1.1e6}).code, 1);
+    auto const decision = rows(
+        "select g.uid || '.' || d.number as name, d.cell from decision d join gate_run g on g.id = "
+        "d.gate_run where d.judgement = 'regression' limit 1")[0];
+    auto const told = kvstone("explain " + decision["name"].get<std::string>());
+    EXPECT_EQ(told.code, 0) << told.out << told.err;
+    EXPECT_THAT(told.out, HasSubstr("the same verdict, to the same p-values"));
+    EXPECT_THAT(told.out, HasSubstr("exact signed-rank test against 2%: p 0.00390625, suspected at level 0.05"));
+    EXPECT_THAT(told.out, HasSubstr("confirmed at level 0.05"));
+    EXPECT_EQ(kvstone("explain " + decision["cell"].get<std::string>().substr(0, 12)).code, 0);
+    EXPECT_EQ(kvstone("explain zz").code, 2);
+    // Raw samples that someone has touched decide otherwise, and it says so.
+    std::string const touch =
+        "update gate_attempt set measurement = json_remove(measurement, '$.samples') where side = 'B' and stage = "
+        "'confirm'";
+    if (shell("command -v sqlite3").code == 0) {
+        ASSERT_EQ(shell("sqlite3 kvstone.db \"" + touch + "\"").code, 0);
+        auto const altered = kvstone("explain " + decision["name"].get<std::string>());
+        EXPECT_EQ(altered.code, 4) << altered.out;
+        EXPECT_THAT(altered.out, HasSubstr("NOT the stored verdict"));
+    }
+}
+
+TEST_F(GateTest, CrashesBrokenBoundsAndBoughtSpeedEachEndInTheirWay) {
+    auto const crash = gate({}, {.crashes = true}, "--junit junit.xml");
+    EXPECT_EQ(crash.code, 4) << crash.out << crash.err;
+    EXPECT_THAT(read(path("junit.xml")), HasSubstr("<error type=\"failed\""));
+    EXPECT_EQ(gate({.ratio = 1.2}, {.ratio = 1.2}).code, 1);
+    auto const bought = gate({}, {.decode_ns = 0.8e6, .error = 0.012});
+    EXPECT_EQ(bought.code, 1);
+    EXPECT_THAT(bought.out, HasSubstr("bought with relative_error_l1 20% worse"));
+}
+
+TEST_F(GateTest, TheBudgetLeavesWhatDoesNotFitUntimed) {
+    auto const none = gate({}, {}, "--budget '1 s'");
+    EXPECT_THAT(none.out, HasSubstr("the budget had no room for this cell"));
+    EXPECT_THAT(none.err, HasSubstr("2 of 2 cells are left untimed"));
+    EXPECT_EQ(gate({}, {}, "--budget 3q").code, 2);
+}
+
+TEST_F(GateTest, CalibrationIsStoredAndWarns) {
+    program("base", {.noise = 0.3});
+    auto const calibrated =
+        kvstone("gate ci --calibrate --base ./base --head ./base --only asymmetric --blocks 12 --json");
+    ASSERT_EQ(calibrated.code, 0) << calibrated.err;
+    auto const seen = json::parse(calibrated.out);
+    EXPECT_EQ(seen["campaigns"], 300);
+    EXPECT_GT(seen["detectable_median"], 0.05);
+    EXPECT_THAT(gate({}, {}).out, HasSubstr("asks for less than the calibration of"));
+}
+
+TEST_F(GateTest, StoredCampaignsAreJudgedByTheirOwnFigures) {
+    write("s.yaml", small_scenario("int8, q4_0"));
+    ASSERT_EQ(kvstone("run s.yaml").code, 0);
+    write("p.yaml",
+          "gate: 1\nrules: [ratio_vs_fp32 >= 1.5, relative_error_l1 <= 0.05]\n"
+          "waivers: [{rule: relative_error_l1 <= 0.05, match: {codec: q4_0}, until: 2999-01-01, reason: known}]\n");
+    auto const waived = kvstone("gate p.yaml --set-baseline main");
+    EXPECT_EQ(waived.code, 0) << waived.out;
+    EXPECT_THAT(waived.out, HasSubstr("waived: known"));
+    EXPECT_EQ(kvstone("compare main").code, 0);
+    EXPECT_EQ(rows("select decisions from waiver")[0]["decisions"], 2);
+    EXPECT_THAT(shell("sed -i s/2999/1999/ p.yaml; kvstone gate p.yaml; echo code $?").out,
+                testing::AllOf(HasSubstr("waiver expired"), HasSubstr("code 1")));
+    write("q.yaml", "gate: 1\nrules: [kld_mean <= 0.1]\n");
+    EXPECT_EQ(kvstone("gate q.yaml").code, 5) << "a rule that judges nothing is no pass";
+    write("r.yaml", "gate: 1\nrules:\n  - relativ_error_l1 <= 0.05\n");
+    auto const wrong = kvstone("gate r.yaml");
+    EXPECT_EQ(wrong.code, 2);
+    EXPECT_THAT(wrong.err, testing::AllOf(HasSubstr("r.yaml:3:"), HasSubstr("relative_error_l1")));
+}
+
+TEST_F(GateTest, AnInjectedSlowdownIsARealOne) {
+    write("s.yaml", small_scenario("int8", "min_time: 5 ms, repetitions: 5"));
+    auto const plan = json::parse(kvstone("plan s.yaml --json").out);
+    auto const id = plan[0]["cells"][0]["id"].get<std::string>();
+    auto const median = [&](std::string const& more) {
+        auto const ended = kvstone("attempt " + id + " s.yaml --json " + more);
+        for (auto const& figure : json::parse(ended.out)["figures"])
+            if (figure["metric"] == "decode_ns" && figure["component"] == "kv") return figure["value"].get<double>();
+        return 0.0;
+    };
+    EXPECT_GT(median("--slow-down 50"), 5 * median(""));
+}
+
+}  // namespace
+}  // namespace kvstone
