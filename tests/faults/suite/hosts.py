@@ -49,6 +49,8 @@ class Host:
         while not children(self.outer.pid):
             time.sleep(0.01)
         self.pid = children(self.outer.pid)[0]
+        # The kernel takes a dead host's link away when it comes to it.
+        subprocess.run(["ip", "link", "delete", f"v{number}"], stderr=subprocess.DEVNULL, check=False)
         run("ip", "link", "add", f"v{number}", "type", "veth", "peer", "name", "eth0", "netns", str(self.pid))
         run("ip", "link", "set", f"v{number}", "master", "bridge0", "up")
         inside = ["nsenter", "--target", str(self.pid), "--net", "ip"]
