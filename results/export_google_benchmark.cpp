@@ -16,8 +16,8 @@ using Object = nlohmann::ordered_json;
 
 constexpr auto name_sql = R"sql(
 workload || coalesce('/' || nullif(options, '{}'), '') || '/' || source_name || '/context:' || context ||
-  iif(batch > 1, '/batch:' || batch, '') || iif(page <> 16, '/page:' || page, '') || '/' || codec_name || '/' || backend ||
-  iif(x.threads > 0, '/threads:' || x.threads, '')
+  iif(batch > 1, '/batch:' || batch, '') || iif(page <> 16, '/page:' || page, '') || '/' || codec_name || '/' ||
+  backend || iif(x.threads > 0, '/threads:' || x.threads, '')
 )sql";
 
 Object context_of(Store const& store, std::string const& campaign) {

@@ -5,8 +5,8 @@
 namespace kvstone {
 namespace {
 
-// Cells keep their ids from build to build: that, on one class of hardware, is what a history follows. Partitions are named
-// by the view's own columns, so that a query for one metric or cell reads no others.
+// Cells keep their ids from build to build: that, on one class of hardware, is what a history follows. Partitions are
+// named by the view's own columns, so that a query for one metric or cell reads no others.
 constexpr std::string_view sql = R"sql(
 CREATE VIEW v_history(cell, workload, source, context, codec, codec_name, backend, component, metric, unit, better,
   night, git_sha, toolchain, hardware_class, campaign, started_utc, value, ci_low, ci_high, previous, change_percent,
