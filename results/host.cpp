@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -69,6 +70,8 @@ void read_processor(fs::path const& root, Host& host) {
     int processors = 0;
     for_each_entry(root / "proc/cpuinfo", [&](std::string const& key, std::string const& value) {
         if (key == "processor") ++processors;
+        if (key == "cpu MHz")
+            host.clock_mhz = std::max(host.clock_mhz.value_or(0), std::strtod(value.c_str(), nullptr));
         if (host.cpu_model.empty() && key == "model name") host.cpu_model = value;
         if (flags.empty() && (key == "flags" || key == "Features")) flags = value;
     });
@@ -87,6 +90,10 @@ void read_processor(fs::path const& root, Host& host) {
     host.sockets = static_cast<int>(sockets.size());
     host.smt = host.threads > host.cores;
     host.numa_nodes = static_cast<int>(entries(root / "sys/devices/system/node", "node").size());
+    for (auto const& cpu : entries(root / "sys/devices/system/cpu", "cpu")) {
+        auto const khz = std::strtod(first_line(cpu / "cpufreq/scaling_cur_freq").c_str(), nullptr);
+        if (khz > 0) host.clock_mhz = std::max(host.clock_mhz.value_or(0), khz / 1000);
+    }
     host.governor = first_line(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     std::istringstream words(flags);
     for (std::string word; words >> word;)
@@ -166,6 +173,10 @@ Host describe_host(std::string const& root_folder) {
     host.kernel = first_line(root / "proc/sys/kernel/osrelease");
     std::istringstream(first_line(root / "proc/loadavg")) >> host.load_average;
     host.temperature_c = warmest(root);
+    for_each_entry(root / "proc/self/status", [&](std::string const& key, std::string const& value) {
+        if (key == "Cpus_allowed_list") host.affinity = value;
+    });
+    if (char const* const job = std::getenv("SLURM_JOB_ID")) host.slurm_job = valid_utf8(job);
     classify(host);
     return host;
 }
@@ -186,9 +197,13 @@ nlohmann::json to_json(Host const& host) {
                         {"isa", host.isa},
                         {"gpus", host.gpus},
                         {"gpu_driver", host.gpu_driver},
+                        {"affinity", host.affinity},
                         {"load_average", host.load_average},
-                        {"temperature_c", nullptr}};
+                        {"temperature_c", nullptr},
+                        {"clock_mhz", nullptr},
+                        {"slurm_job", host.slurm_job}};
     if (host.temperature_c) json["temperature_c"] = *host.temperature_c;
+    if (host.clock_mhz) json["clock_mhz"] = *host.clock_mhz;
     return json;
 }
 
@@ -210,9 +225,12 @@ Host host_from_json(nlohmann::json const& json) {
         json.at("isa").get_to(host.isa);
         json.at("gpus").get_to(host.gpus);
         json.at("gpu_driver").get_to(host.gpu_driver);
+        json.at("affinity").get_to(host.affinity);
         json.at("load_average").get_to(host.load_average);
         if (auto const& temperature = json.at("temperature_c"); !temperature.is_null())
             host.temperature_c = temperature.get<double>();
+        if (auto const& clock = json.at("clock_mhz"); !clock.is_null()) host.clock_mhz = clock.get<double>();
+        json.at("slurm_job").get_to(host.slurm_job);
     } catch (nlohmann::json::exception const& error) {
         throw CorruptData(std::string("a host's JSON: ") + error.what());
     }

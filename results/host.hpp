@@ -26,10 +26,13 @@ struct Host {
     std::vector<std::string> isa;  ///< vector extensions codecs care about, as /proc/cpuinfo names them
     std::vector<std::string> gpus;
     std::string gpu_driver;
+    std::string affinity;  ///< processors this process may run on, as "0-3,8"
 
     // Of the moment.
     double load_average = 0;  ///< over the last minute
     std::optional<double> temperature_c;
+    std::optional<double> clock_mhz;  ///< of the fastest core: the one that worked last
+    std::string slurm_job;            ///< $SLURM_JOB_ID; empty: none
 
     bool operator==(Host const&) const = default;
 };

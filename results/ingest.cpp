@@ -52,11 +52,12 @@ Ingester::Ingester(sqlite3* connection)
           connection,
           "INSERT INTO attempt(uid, campaign, cell, process, status, reason, signal, stderr_tail, "
           "started_utc, finished_utc, wall_ns, harness_ns, roofline_gb_per_s, device, threads, protocol, "
-          "task, host, load_average, temperature_c, engine) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-          "?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING"),
+          "task, host, load_average, temperature_c, engine, clock_mhz, slurm_job) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
+          "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING"),
       add_figure_(connection, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?)"),
       add_sample_(connection, "INSERT INTO sample VALUES (?, ?, ?, ?, ?)"),
-      add_profile_(connection, "INSERT INTO profile VALUES (?, ?, ?, ?, ?, ?, ?)") {
+      add_profile_(connection, "INSERT INTO profile VALUES (?, ?, ?, ?, ?, ?, ?)"),
+      drift_(connection) {
     Statement known(connection, "SELECT name, id FROM metric");
     while (known.step()) metrics_.emplace(known.text(0), known.integer(1));
 }
@@ -72,8 +73,8 @@ std::optional<std::int64_t> Ingester::host(Json const& facts) {
     if (!facts.is_object() || facts.empty()) return std::nullopt;
     // What changes by the minute belongs to the attempt; the rest is told once.
     Json lasting = facts;
-    lasting.erase("load_average");
-    lasting.erase("temperature_c");
+    for (auto const* const passing : {"load_average", "temperature_c", "clock_mhz", "slurm_job"})
+        lasting.erase(passing);
     auto const text = lasting.dump(-1, ' ', false, Json::error_handler_t::replace);
     auto const uid = hash_text(text);
     std::optional<std::int64_t> known;
@@ -110,15 +111,18 @@ bool Ingester::store(std::int64_t campaign, Measurement const& measurement) {
     auto const processes = find_expected_.integer(1);
     find_expected_.reset();
     auto const& m = measurement;
-    add_attempt_.run(m.attempt_id, campaign, cell, m.process, name_of(m.status), unless_empty(m.reason),
-                     unless_zero(m.signal), unless_empty(m.stderr_tail), unless_empty(m.started_utc), m.finished_utc,
-                     unless_zero(m.wall_ns), unless_zero(m.harness_ns), unless_zero(m.roofline_gb_per_s),
-                     unless_empty(m.device), unless_zero(m.threads), unless_empty(m.protocol), unless_empty(m.task),
-                     host(m.host), m.host.is_object() ? number_member<double>(m.host, "load_average") : std::nullopt,
-                     m.host.is_object() ? number_member<double>(m.host, "temperature_c") : std::nullopt,
-                     unless_empty(m.engine));
+    auto const passing = m.host.is_object() ? m.host : Json::object();
+    add_attempt_.run(
+        m.attempt_id, campaign, cell, m.process, name_of(m.status), unless_empty(m.reason), unless_zero(m.signal),
+        unless_empty(m.stderr_tail), unless_empty(m.started_utc), m.finished_utc, unless_zero(m.wall_ns),
+        unless_zero(m.harness_ns), unless_zero(m.roofline_gb_per_s), unless_empty(m.device), unless_zero(m.threads),
+        unless_empty(m.protocol), unless_empty(m.task), host(m.host), number_member<double>(passing, "load_average"),
+        number_member<double>(passing, "temperature_c"), unless_empty(m.engine),
+        number_member<double>(passing, "clock_mhz"), unless_empty(text_member(passing, "slurm_job").value_or("")));
     if (sqlite3_changes(connection_) == 0) return false;
-    store_figures(sqlite3_last_insert_rowid(connection_), m);
+    auto const attempt = sqlite3_last_insert_rowid(connection_);
+    store_figures(attempt, m);
+    if (m.roofline_gb_per_s > 0) drift_.mark(attempt);
     if (processes > 1) combine_processes(connection_, campaign, cell);
     return true;
 }

@@ -7,6 +7,7 @@
 
 #include <sqlite3.h>
 
+#include "results/drift.hpp"
 #include "results/measurement.hpp"
 #include "results/sqlite.hpp"
 
@@ -29,6 +30,7 @@ class Ingester {
     sqlite3* connection_;
     std::map<std::string, std::int64_t, std::less<>> metrics_;
     Statement find_expected_, find_host_, add_host_, add_attempt_, add_figure_, add_sample_, add_profile_;
+    DriftMarker drift_;
 };
 
 }  // namespace kvstone

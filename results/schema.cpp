@@ -222,8 +222,17 @@ ALTER TABLE cell ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE attempt ADD COLUMN engine TEXT;
 )sql";
 
+// What tells that a node is not what it was, and the job it measured in.
+constexpr std::string_view version_5 = R"sql(
+ALTER TABLE attempt ADD COLUMN clock_mhz REAL;
+ALTER TABLE attempt ADD COLUMN slurm_job TEXT;
+ALTER TABLE attempt ADD COLUMN drift TEXT;
+CREATE INDEX attempt_surroundings ON attempt(host, device, threads) WHERE roofline_gb_per_s IS NOT NULL AND drift IS NULL;
+CREATE INDEX host_named ON host(name, hardware_class);
+)sql";
+
 constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}, Migration{3, version_3},
-                           Migration{4, version_4}, Migration{5, gate_tables}};
+                           Migration{4, version_4}, Migration{5, version_5}, Migration{6, gate_tables}};
 
 }  // namespace
 

@@ -239,6 +239,11 @@ void show_summary(Store const& store, std::ostream& out, ShowOptions const& opti
         "SELECT DISTINCT source, context, codec_name AS codec, protocol, reason FROM v_latest WHERE campaign = ?1 "
         "AND status = 'ok' AND reason IS NOT NULL",
         campaign);
+    if (has_view(store, "v_drift"))
+        show_section(
+            store, out, style, "Measured while the node was not what it had been",
+            "SELECT source, context, codec_name AS codec, process, host, drift FROM v_drift WHERE campaign = ?1",
+            campaign);
     if (!has_view(store, "v_targets")) return;  // a file that no build since has opened for writing
     show_section(store, out, style, "Targets", targets_sql, campaign);
     show_section(store, out, style, "Beside published figures", published_sql, campaign);

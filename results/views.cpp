@@ -86,6 +86,18 @@ LEFT JOIN host ON host.id = a.host
 WHERE a.status <> 'ok' AND (a.status <> 'skipped' OR c.required)
 ORDER BY c.campaign, c.position, c.process;
 
+CREATE VIEW v_drift(campaign, cell, process, workload, source, context, codec, codec_name, backend, host, drift,
+  finished_utc, attempt) AS
+SELECT campaign.uid, cell.uid, c.process, cell.workload, cell.source_name, nullif(cell.context, 0), cell.codec,
+  cell.codec_name, cell.backend, host.name, a.drift, a.finished_utc, a.uid
+FROM v_current c
+JOIN campaign ON campaign.id = c.campaign
+JOIN cell ON cell.id = c.cell
+JOIN attempt a ON a.id = c.attempt
+JOIN host ON host.id = a.host
+WHERE a.drift IS NOT NULL
+ORDER BY c.campaign, c.position, c.process;
+
 CREATE VIEW v_campaign(campaign, scenario, started_utc, finished_utc, cells, ok, failed, skipped, missing, git_sha,
   build_type, toolchain, hardware_class, hardware, plan) AS
 SELECT campaign.uid, campaign.scenario, campaign.started_utc, t.finished_utc, t.cells, t.ok, t.failed, t.skipped,

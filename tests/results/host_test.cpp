@@ -25,7 +25,9 @@ Tree two_sockets_with_smt() {
     std::string cpuinfo;
     for (int cpu = 0; cpu < 8; ++cpu) {
         cpuinfo += fmt::format(
-            "processor\t: {}\nmodel name\t: Fast(R) CPU 9000\nflags\t\t: fpu avx2 avx512f amx_tile\n\n", cpu);
+            "processor\t: {}\nmodel name\t: Fast(R) CPU 9000\nflags\t\t: fpu avx2 avx512f amx_tile\n"
+            "cpu MHz\t: {}.5\n\n",
+            cpu, 3000 + cpu);
         auto const topology = fmt::format("sys/devices/system/cpu/cpu{}/topology/", cpu);
         tree.write(topology + "physical_package_id", fmt::format("{}\n", cpu / 4));
         tree.write(topology + "core_id", fmt::format("{}\n", cpu % 2));
@@ -36,6 +38,7 @@ Tree two_sockets_with_smt() {
     tree.write("sys/devices/system/node/node0/x", "");
     tree.write("sys/devices/system/node/node1/x", "");
     tree.write("proc/meminfo", "MemTotal:       66000000 kB\nMemFree: 1 kB\n");
+    tree.write("proc/self/status", "Name:\tkvstone\nCpus_allowed:\tf\nCpus_allowed_list:\t0-3,8\n");
     tree.write("proc/loadavg", "1.25 0.50 0.10 1/100 1234\n");
     tree.write("proc/sys/kernel/hostname", "node7\n");
     tree.write("proc/sys/kernel/osrelease", "6.1.0\n");
@@ -59,6 +62,8 @@ TEST(HostTest, ReadsWhatTheKernelTells) {
     EXPECT_EQ(host.isa, (std::vector<std::string>{"amx_tile", "avx2", "avx512f"}));
     EXPECT_EQ(host.load_average, 1.25);
     EXPECT_EQ(host.temperature_c, 63.25);
+    EXPECT_EQ(host.clock_mhz, 3007.5);
+    EXPECT_EQ(host.affinity, "0-3,8");
     EXPECT_EQ(host.hardware_name, "Fast 9000 x4 63GiB");  // 66,000,000 KiB = 62.94 GiB
     EXPECT_TRUE(host.gpus.empty());
 }
@@ -130,10 +135,14 @@ TEST(HostTest, AStoreTellsLastingFactsOnce) {
     auto first = test::measurement(raw), second = test::measurement(fp16);
     first.host = to_json(tree.host());
     tree.write("proc/loadavg", "7.5 0 0 1/1 1\n");
+    tree.write("sys/devices/system/cpu/cpu3/cpufreq/scaling_cur_freq", "4100000\n");
     second.host = to_json(tree.host());
+    second.host["slurm_job"] = "4711";
     store.ingest(campaign, {first, second});
     EXPECT_EQ(test::number(store, "SELECT count(*) FROM host"), 1);
     EXPECT_EQ(test::text(store, "SELECT group_concat(load_average, ' ') FROM attempt"), "1.25 7.5");
+    EXPECT_EQ(test::text(store, "SELECT group_concat(clock_mhz || coalesce(slurm_job, '-'), ' ') FROM attempt"),
+              "3007.5- 4100.04711");
     EXPECT_EQ(test::text(store, "SELECT name || cores || hardware_name FROM host"), "node74Fast 9000 x4 63GiB");
 }
 
