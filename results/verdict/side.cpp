@@ -17,9 +17,7 @@ constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
 
 auto key_of(SideFigure const& figure) { return std::tuple(figure.metric, figure.component, figure.process); }
 
-std::uint8_t component_index(std::string_view name) {
-    return static_cast<std::uint8_t>(std::ranges::find(side_components, name) - std::begin(side_components));
-}
+std::uint8_t component_index(std::string_view name) { return name == "kv" ? 2 : name == "v" ? 1 : 0; }
 
 bool is_accuracy_of_items(std::string_view metric) {
     return metric == "acc" || metric == "acc_norm" || metric == "recall_accuracy";
@@ -144,6 +142,7 @@ void read_figures(Store const& store, Side& side, std::vector<std::vector<std::i
     struct Known {
         std::size_t metric = SIZE_MAX;  ///< not wanted
         bool by_items = false;
+        bool exact = false;  ///< has no interval
     };
     std::vector<Known> known;  // by the metric's number in this file
     std::string condition;
@@ -154,7 +153,7 @@ void read_figures(Store const& store, Side& side, std::vector<std::vector<std::i
         if (index == metrics().size() || !wanted) continue;
         auto const id = static_cast<std::size_t>(metric.integer(0));
         known.resize(std::max(known.size(), id + 1));
-        known[id] = {index, is_accuracy_of_items(name)};
+        known[id] = {index, is_accuracy_of_items(name), metrics()[index].deterministic};
         if (!metrics_wanted.empty()) condition += (condition.empty() ? "" : ", ") + std::to_string(id);
     }
     if (!condition.empty()) condition = " AND metric IN (" + condition + ")";
@@ -176,8 +175,9 @@ void read_figures(Store const& store, Side& side, std::vector<std::vector<std::i
                 if (id >= known.size() || known[id].metric == SIZE_MAX) continue;
                 auto const* const name = reinterpret_cast<char const*>(sqlite3_column_text(read.handle(), 1));
                 auto const component = component_index(name);
+                bool const exact = known[id].exact;
                 cell.figures.push_back({static_cast<std::uint16_t>(known[id].metric), component, process, number(2),
-                                        number(3), number(4)});
+                                        exact ? nothing : number(3), exact ? nothing : number(4)});
                 if (known[id].by_items && process == 0) {
                     auto const metric = metrics()[known[id].metric].name;
                     auto& answers = side.items[{cell.cell.id, std::string(metric), name}];

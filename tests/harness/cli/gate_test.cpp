@@ -165,6 +165,25 @@ TEST_F(GateTest, StoredCampaignsAreJudgedByTheirOwnFigures) {
     EXPECT_THAT(wrong.err, testing::AllOf(HasSubstr("r.yaml:3:"), HasSubstr("relative_error_l1")));
 }
 
+TEST_F(GateTest, TheMergeBaseIsBuiltInAWorkTreeOfItsOwn) {
+    if (shell("command -v git").code != 0) GTEST_SKIP() << "no git";
+    program("built", {});
+    write("count", "0");
+    write("s.yaml", small_scenario("int8"));
+    write("p.yaml",
+          "gate: 1\nscenario: s.yaml\nrules: [decode_ns no worse than 5%]\n"
+          "build: {command: cp built base && test ! -e ahead, program: echo base}\n");
+    auto const made = shell(
+        "git init -q -b main . && git config user.email a@b && git config user.name n && git add built count && git "
+        "commit -qm "
+        "1 && git checkout -qb topic && touch ahead && git add ahead && git commit -qm 2");
+    ASSERT_EQ(made.code, 0) << made.err;
+    auto const judged = kvstone("gate p.yaml --run --base-ref main --head ./built");
+    EXPECT_EQ(judged.code, 0) << judged.out << judged.err;
+    EXPECT_THAT(judged.out, HasSubstr("kvstone/bases/"));
+    EXPECT_EQ(kvstone("gate p.yaml --run --base-ref nowhere --head ./built").code, 2);
+}
+
 TEST_F(GateTest, AnInjectedSlowdownIsARealOne) {
     write("s.yaml", small_scenario("int8", "min_time: 1 ms, repetitions: 5, threads: 1"));
     auto const plan = json::parse(kvstone("plan s.yaml --json").out);
