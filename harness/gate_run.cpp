@@ -265,7 +265,8 @@ GateProgram describe_program(std::string const& path) {
     auto command = command_of(spawner, {path, "doctor", "--json"});
     command.timeout_s = program_slack_s;
     try {
-        for (auto const& finding : Json::parse(spawner.run(command).output).at("findings")) {
+        auto const told = Json::parse(spawner.run(command).output);
+        for (auto const& finding : told.at("findings")) {
             auto const text = finding.at("text").get<std::string>();
             if (finding.at("subject") == "toolchain") program.toolchain = text;
             if (finding.at("subject") != "build") continue;

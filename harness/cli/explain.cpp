@@ -82,8 +82,8 @@ void add_explain(CommandLine& line) {
                 bool const equal = i < now.size() && same(before[i], now[i]);
                 all_same = all_same && equal;
                 auto const words = explained(replayed, i < now.size() ? now[i] : before[i]);
-                auto const replay = equal ? "replayed from the stored samples: the same verdict, to the same p-values"
-                                          : "replayed from the stored samples: NOT the stored verdict";
+                auto const replay = equal ? "decided again from what is stored: the same verdict, to the same p-values"
+                                          : "decided again from what is stored: NOT the stored verdict";
                 answers.push_back({{"decision", fmt::format("{}.{}", stored.uid, i + 1)},
                                    {"judgement", name_of(before[i].judgement)},
                                    {"same", equal},

@@ -17,9 +17,7 @@ constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
 
 auto key_of(SideFigure const& figure) { return std::tuple(figure.metric, figure.component, figure.process); }
 
-std::uint8_t component_index(std::string_view name) {
-    return static_cast<std::uint8_t>(std::ranges::find(side_components, name) - std::begin(side_components));
-}
+std::uint8_t component_index(std::string_view name) { return name == "kv" ? 2 : name == "v" ? 1 : 0; }
 
 bool is_accuracy_of_items(std::string_view metric) {
     return metric == "acc" || metric == "acc_norm" || metric == "recall_accuracy";
@@ -141,15 +139,22 @@ std::vector<std::vector<std::int64_t>> read_cells(Store const& store, Side& side
 
 void read_figures(Store const& store, Side& side, std::vector<std::vector<std::int64_t>> const& attempts,
                   std::span<std::string const> metrics_wanted) {
-    std::unordered_map<std::int64_t, std::size_t> known;
+    struct Known {
+        std::size_t metric = SIZE_MAX;  ///< not wanted
+        bool by_items = false;
+        bool exact = false;  ///< has no interval
+    };
+    std::vector<Known> known;  // by the metric's number in this file
     std::string condition;
     for (Statement metric(store.connection(), "SELECT id, name FROM metric"); metric.step();) {
-        auto const index = metric_index(metric.text(1));
-        bool const wanted =
-            metrics_wanted.empty() || std::ranges::find(metrics_wanted, metric.text(1)) != metrics_wanted.end();
+        auto const name = metric.text(1);
+        auto const index = metric_index(name);
+        bool const wanted = metrics_wanted.empty() || std::ranges::find(metrics_wanted, name) != metrics_wanted.end();
         if (index == metrics().size() || !wanted) continue;
-        known[metric.integer(0)] = index;
-        if (!metrics_wanted.empty()) condition += (condition.empty() ? "" : ", ") + std::to_string(metric.integer(0));
+        auto const id = static_cast<std::size_t>(metric.integer(0));
+        known.resize(std::max(known.size(), id + 1));
+        known[id] = {index, is_accuracy_of_items(name), metrics()[index].deterministic};
+        if (!metrics_wanted.empty()) condition += (condition.empty() ? "" : ", ") + std::to_string(id);
     }
     if (!condition.empty()) condition = " AND metric IN (" + condition + ")";
     Statement read(store.connection(),
@@ -163,15 +168,18 @@ void read_figures(Store const& store, Side& side, std::vector<std::vector<std::i
         auto& cell = side.cells[i];
         if (cell.status != "ok") continue;
         int process = 0;
+        if (i > 0) cell.figures.reserve(side.cells[i - 1].figures.size());
         for (auto const attempt : attempts[i]) {
             for (read.with(attempt); read.step();) {
-                auto const found = known.find(read.integer(0));
-                if (found == known.end()) continue;
+                auto const id = static_cast<std::size_t>(read.integer(0));
+                if (id >= known.size() || known[id].metric == SIZE_MAX) continue;
                 auto const* const name = reinterpret_cast<char const*>(sqlite3_column_text(read.handle(), 1));
                 auto const component = component_index(name);
-                cell.figures.push_back(
-                    {static_cast<std::uint16_t>(found->second), component, process, number(2), number(3), number(4)});
-                if (auto const metric = metrics()[found->second].name; process == 0 && is_accuracy_of_items(metric)) {
+                bool const exact = known[id].exact;
+                cell.figures.push_back({static_cast<std::uint16_t>(known[id].metric), component, process, number(2),
+                                        exact ? nothing : number(3), exact ? nothing : number(4)});
+                if (known[id].by_items && process == 0) {
+                    auto const metric = metrics()[known[id].metric].name;
                     auto& answers = side.items[{cell.cell.id, std::string(metric), name}];
                     for (items.with(attempt, side_components[component], metric); items.step();)
                         answers.push_back(items.real(0));

@@ -1,5 +1,7 @@
 // The gate as a pull request meets it: the shipped policy, programs in place of two builds, and its exit codes.
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 
 #include "tests/harness/cli/program.hpp"
@@ -23,13 +25,15 @@ class GateTest : public ProgramTest {
   protected:
     void program(std::string const& name, Fake const& fake) const {
         auto const number = [](double value) { return std::to_string(value); };
-        write(name, "#!/bin/sh\n[ \"$1\" = doctor ] && exec echo '{\"findings\":[]}'\n" +
-                        std::string(fake.crashes ? "kill -SEGV $$\n" : "") +
-                        "cd \"${0%/*}\"; n=$(cat count 2>/dev/null || echo 0); echo $((n + 1)) >count\n"
-                        "exec awk -v n=$n -v cell=\"$2\" -v decode=" +
-                        number(fake.decode_ns) + " -v noise=" + number(fake.noise) + " -v ratio=" + number(fake.ratio) +
-                        " -v error=" + number(fake.error) +
-                        R"awk( '
+        write(name,
+              "#!/bin/sh\n[ \"$1\" = doctor ] && exec echo '{\"findings\":[{\"subject\":\"build\",'"
+              "'\"text\":\"0.1.0 f00d (Release, GNU 16)\"}]}'\n" +
+                  std::string(fake.crashes ? "kill -SEGV $$\n" : "") +
+                  "cd \"${0%/*}\"; n=$(cat count 2>/dev/null || echo 0); echo $((n + 1)) >count\n"
+                  "exec awk -v n=$n -v cell=\"$2\" -v decode=" +
+                  number(fake.decode_ns) + " -v noise=" + number(fake.noise) + " -v ratio=" + number(fake.ratio) +
+                  " -v error=" + number(fake.error) +
+                  R"awk( '
 function figure(name, value) {
     return sprintf("{\"component\":\"kv\",\"metric\":\"%s\",\"value\":%.6f,\"n\":5,\"ci_low\":null,\"ci_high\":null},", name, value)
 }
@@ -60,7 +64,7 @@ BEGIN {
         program("base", base);
         program("head", head);
         write("count", "0");
-        return kvstone("gate ci --run --base ./base --head ./head --only asymmetric --seed 7 " + more);
+        return kvstone("gate ci --run --base ./base --head ./head --only asymmetric --only synthetic --seed 7 " + more);
     }
 };
 
@@ -70,6 +74,7 @@ TEST_F(GateTest, TheShippedPolicyPassesFailsAndSaysWhenItCannotTell) {
     auto const answer = json::parse(pass.out);
     EXPECT_EQ(answer["tests"], 4);
     for (auto const& decision : answer["decisions"]) EXPECT_EQ(decision["judgement"], "pass") << decision;
+    EXPECT_EQ(rows("select head ->> 'git_sha' as commit_sha from gate_run")[0]["commit_sha"], "f00d");
     EXPECT_THAT(pass.err, HasSubstr("would be found in 90% of repetitions"));
     EXPECT_THAT(read(path("summary.md")), HasSubstr("## ci: pass"));
     EXPECT_THAT(read(path("junit.xml")), HasSubstr("failures=\"0\" errors=\"0\""));
@@ -100,7 +105,8 @@ TEST_F(GateTest, StoredVerdictsAreReplayedToTheSameP) {
     EXPECT_EQ(kvstone("explain zz").code, 2);
     // Raw samples that someone has touched decide otherwise, and it says so.
     std::string const touch =
-        "update gate_attempt set measurement = json_remove(measurement, '$.samples') where side = 'B' and stage = "
+        "update gate_attempt set measurement = json_set(measurement, '$.samples', json('[]')) where side = 'B' and "
+        "stage = "
         "'confirm'";
     if (shell("command -v sqlite3").code == 0) {
         ASSERT_EQ(shell("sqlite3 kvstone.db \"" + touch + "\"").code, 0);
@@ -121,7 +127,7 @@ TEST_F(GateTest, CrashesBrokenBoundsAndBoughtSpeedEachEndInTheirWay) {
 }
 
 TEST_F(GateTest, TheBudgetLeavesWhatDoesNotFitUntimed) {
-    auto const none = gate({}, {}, "--budget '1 s'");
+    auto const none = gate({}, {}, "--budget '100 ms'");
     EXPECT_THAT(none.out, HasSubstr("the budget had no room for this cell"));
     EXPECT_THAT(none.err, HasSubstr("2 of 2 cells are left untimed"));
     EXPECT_EQ(gate({}, {}, "--budget 3q").code, 2);
@@ -129,8 +135,8 @@ TEST_F(GateTest, TheBudgetLeavesWhatDoesNotFitUntimed) {
 
 TEST_F(GateTest, CalibrationIsStoredAndWarns) {
     program("base", {.noise = 0.3});
-    auto const calibrated =
-        kvstone("gate ci --calibrate --base ./base --head ./base --only asymmetric --blocks 12 --json");
+    auto const calibrated = kvstone(
+        "gate ci --calibrate --base ./base --head ./base --only asymmetric --only synthetic --blocks 12 --json");
     ASSERT_EQ(calibrated.code, 0) << calibrated.err;
     auto const seen = json::parse(calibrated.out);
     EXPECT_EQ(seen["campaigns"], 300);
@@ -159,17 +165,38 @@ TEST_F(GateTest, StoredCampaignsAreJudgedByTheirOwnFigures) {
     EXPECT_THAT(wrong.err, testing::AllOf(HasSubstr("r.yaml:3:"), HasSubstr("relative_error_l1")));
 }
 
+TEST_F(GateTest, TheMergeBaseIsBuiltInAWorkTreeOfItsOwn) {
+    if (shell("command -v git").code != 0) GTEST_SKIP() << "no git";
+    program("built", {});
+    write("count", "0");
+    write("s.yaml", small_scenario("int8"));
+    write("p.yaml",
+          "gate: 1\nscenario: s.yaml\nrules: [decode_ns no worse than 5%]\n"
+          "build: {command: cp built base && test ! -e ahead, program: echo base}\n");
+    auto const made = shell(
+        "git init -q -b main . && git config user.email a@b && git config user.name n && git add built count && git "
+        "commit -qm "
+        "1 && git checkout -qb topic && touch ahead && git add ahead && git commit -qm 2");
+    ASSERT_EQ(made.code, 0) << made.err;
+    auto const judged = kvstone("gate p.yaml --run --base-ref main --head ./built");
+    EXPECT_EQ(judged.code, 0) << judged.out << judged.err;
+    EXPECT_THAT(judged.out, HasSubstr("kvstone/bases/"));
+    EXPECT_EQ(kvstone("gate p.yaml --run --base-ref nowhere --head ./built").code, 2);
+}
+
 TEST_F(GateTest, AnInjectedSlowdownIsARealOne) {
-    write("s.yaml", small_scenario("int8", "min_time: 5 ms, repetitions: 5"));
+    write("s.yaml", small_scenario("int8", "min_time: 1 ms, repetitions: 5, threads: 1"));
     auto const plan = json::parse(kvstone("plan s.yaml --json").out);
     auto const id = plan[0]["cells"][0]["id"].get<std::string>();
-    auto const median = [&](std::string const& more) {
-        auto const ended = kvstone("attempt " + id + " s.yaml --json " + more);
-        for (auto const& figure : json::parse(ended.out)["figures"])
-            if (figure["metric"] == "decode_ns" && figure["component"] == "kv") return figure["value"].get<double>();
-        return 0.0;
+    // The quickest pass: others may have waited for the machine.
+    auto const quickest = [&](std::string const& more) {
+        auto const answer = json::parse(kvstone("attempt " + id + " s.yaml --json " + more).out);
+        std::vector<double> passes;
+        for (auto const& samples : answer["samples"])
+            if (samples["metric"] == "decode_ns" && samples["component"] == "k") samples["values"].get_to(passes);
+        return *std::ranges::min_element(passes);
     };
-    EXPECT_GT(median("--slow-down 50"), 5 * median(""));
+    EXPECT_GT(quickest("--slow-down 20"), 10 * quickest(""));
 }
 
 }  // namespace
