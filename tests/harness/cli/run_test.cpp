@@ -51,7 +51,7 @@ TEST_F(RunTest, StoresEveryFigureAndThenRunsNothingAgain) {
 TEST_F(RunTest, BadCellsLeaveTheirOwnRowsAndNoOthers) {
     write("s.yaml", small_scenario("raw, 'fault:how=crash', 'fault:how=hang', 'fault:how=heap', 'fault:how=wrong', "
                                    "'fault:how=throw', fp16",
-                                   "timing: off, timeout: 3 s, memory: 1 GiB"));
+                                   "timing: off, timeout: 6 s, memory: 1 GiB"));
     auto const ended =
         shell("KVSTONE_ATTEMPT=" + programs_folder() + "/kvstone-attempt-faults kvstone-faults run s.yaml");
     EXPECT_EQ(ended.code, 4) << ended.err;
