@@ -8,6 +8,7 @@
 
 #include "backends/floats.hpp"
 #include "harness/stopping_rule.hpp"
+#include "results/statistics/median.hpp"
 
 namespace kvstone {
 namespace {

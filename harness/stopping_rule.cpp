@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "results/statistics/median.hpp"
+
 namespace kvstone {
 namespace {
 
@@ -23,12 +25,6 @@ std::size_t interval_rank(std::size_t n) {
 }
 
 }  // namespace
-
-double median(std::vector<double> samples) {
-    std::ranges::sort(samples);
-    auto const middle = samples.size() / 2;
-    return samples.size() % 2 == 1 ? samples[middle] : (samples[middle - 1] + samples[middle]) / 2;
-}
 
 std::optional<Interval> median_interval(std::vector<double> samples) {
     auto const rank = interval_rank(samples.size());

@@ -11,9 +11,6 @@ struct Interval {
     double high = 0;
 };
 
-/// Mean of the two middle samples where their number is even. Requires at least one.
-double median(std::vector<double> samples);
-
 /// The 95% confidence interval of the median from order statistics, without assuming any distribution: the narrowest
 /// symmetric pair X(k), X(n+1-k) with P(Binomial(n, 1/2) < k) <= 0.025. Nothing below 6 samples, which bear none.
 std::optional<Interval> median_interval(std::vector<double> samples);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "results/sqlite.hpp"
+#include "results/statistics/median.hpp"
 
 namespace kvstone {
 namespace {
@@ -35,7 +36,7 @@ MedianInterval median_over_processes(std::span<double const> sorted) {
     if (sorted.empty()) return {};
     std::size_t const n = sorted.size();
     MedianInterval result;
-    result.median = n % 2 == 1 ? sorted[n / 2] : std::midpoint(sorted[n / 2 - 1], sorted[n / 2]);
+    result.median = median_of_sorted(sorted);
     // [x(r), x(n+1-r)] misses the median with probability 2 P(Binomial(n, 1/2) < r): the largest r that keeps it at 5%.
     double below = 0, probability = std::pow(0.5, static_cast<double>(n));
     std::size_t rank = 0;

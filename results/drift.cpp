@@ -6,17 +6,9 @@
 
 #include <fmt/ranges.h>
 
+#include "results/statistics/median.hpp"
+
 namespace kvstone {
-namespace {
-
-double median(std::vector<double>& values) {
-    auto const middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::ranges::nth_element(values, middle);
-    if (values.size() % 2 == 1) return *middle;
-    return (*middle + *std::max_element(values.begin(), middle)) / 2;
-}
-
-}  // namespace
 
 std::optional<double> drift_below(std::vector<double> history, double now, std::optional<double> unit) {
     if (history.size() < drift_history_least) return std::nullopt;

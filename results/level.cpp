@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "results/statistics/median.hpp"
+
 namespace kvstone {
 namespace {
 
@@ -12,20 +14,14 @@ constexpr std::size_t nights_beyond = 3;
 constexpr double deviations = 4;
 constexpr double least_spread = 0.002;  // of the level: figures are told with three digits
 
-double median_of(std::vector<double> values) {
-    std::ranges::sort(values);
-    auto const middle = values.size() / 2;
-    return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
 /// Whether the nights that begin at `first` all lie beyond those of [start, first), on one side.
 bool moved(std::span<double const> series, std::size_t start, std::size_t first) {
     start = std::max(start, first > most_before ? first - most_before : 0);
     std::vector<double> values(series.begin() + static_cast<std::ptrdiff_t>(start),
                                series.begin() + static_cast<std::ptrdiff_t>(first));
-    double const level = median_of(values);
+    double const level = median(values);
     for (auto& value : values) value = std::abs(value - level);
-    double const bound = deviations * std::max(1.4826 * median_of(values), least_spread * std::abs(level));
+    double const bound = deviations * std::max(1.4826 * median(values), least_spread * std::abs(level));
     auto const next = series.subspan(first, nights_beyond);
     return std::ranges::all_of(next, [&](double value) { return value > level + bound; }) ||
            std::ranges::all_of(next, [&](double value) { return value < level - bound; });

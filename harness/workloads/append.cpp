@@ -12,6 +12,7 @@
 #include "harness/stopping_rule.hpp"
 #include "harness/tensor_source.hpp"
 #include "harness/workloads/verify.hpp"
+#include "results/statistics/median.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

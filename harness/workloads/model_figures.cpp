@@ -8,6 +8,7 @@
 
 #include "harness/bootstrap.hpp"
 #include "harness/workloads/figure_writer.hpp"
+#include "results/statistics/median.hpp"
 
 namespace kvstone {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "harness/stopping_rule.hpp"
 #include "harness/workloads/figure_writer.hpp"
+#include "results/statistics/median.hpp"
 
 namespace kvstone {
 namespace {

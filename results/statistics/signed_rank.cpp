@@ -6,6 +6,8 @@
 #include <functional>
 #include <vector>
 
+#include "results/statistics/median.hpp"
+
 namespace kvstone {
 namespace {
 
@@ -43,11 +45,6 @@ std::vector<double> walsh_averages(std::span<double const> values) {
     for (std::size_t i = 0; i < values.size(); ++i)
         for (std::size_t j = i; j < values.size(); ++j) averages.push_back((values[i] + values[j]) / 2);
     return averages;
-}
-
-double median_of_sorted(std::vector<double> const& sorted) {
-    auto const middle = sorted.size() / 2;
-    return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 /// Median of sorted pairwise values with the interval that leaves (1 - confidence) / 2 of `tail` on either side.

@@ -5,7 +5,7 @@
 #include <limits>
 #include <random>
 
-#include "results/combine.hpp"
+#include "results/statistics/median.hpp"
 
 namespace kvstone {
 namespace {
@@ -15,11 +15,6 @@ constexpr double power = 0.9;
 constexpr std::size_t least_blocks = 4;
 
 double margin_of(TwoStage const& rule) { return std::log1p(rule.margin); }
-
-double median(std::vector<double> values) {
-    std::ranges::sort(values);
-    return median_over_processes(values).median;
-}
 
 /// Upper 90% confidence end of a standard deviation over the root mean square of n residuals of a normal sample: the root
 /// of n over the 10th percentile of chi-square with n - 1 degrees, by Wilson and Hilferty.

@@ -23,19 +23,16 @@ void compare_cells(Comparison& all, SideCell const& base, SideCell const& head, 
                    CompareOptions const& options, bool everything) {
     ++all.cells;
     std::size_t i = 0, j = 0;
-    auto const key = [](SideFigure const& figure) {
-        return std::pair<std::size_t, std::size_t>(figure.metric, figure.component);
-    };
     auto const skip = [&](std::vector<SideFigure> const& figures, std::size_t& at, auto const& wanted) {
-        while (at < figures.size() && key(figures[at]) == wanted) ++at;
+        while (at < figures.size() && place_of(figures[at]) == wanted) ++at;
     };
     while (i < base.figures.size() || j < head.figures.size()) {
         // The common case first: one process each, a deterministic figure, and it is the same.
         bool const both = i < base.figures.size() && j < head.figures.size();
-        auto const next = j == head.figures.size()   ? key(base.figures[i])
-                          : i == base.figures.size() ? key(head.figures[j])
-                                                     : std::min(key(base.figures[i]), key(head.figures[j]));
-        bool const equal = both && key(base.figures[i]) == key(head.figures[j]) &&
+        auto const next = j == head.figures.size()   ? place_of(base.figures[i])
+                          : i == base.figures.size() ? place_of(head.figures[j])
+                                                     : std::min(place_of(base.figures[i]), place_of(head.figures[j]));
+        bool const equal = both && place_of(base.figures[i]) == place_of(head.figures[j]) &&
                            metrics()[next.first].deterministic && base.figures[i].value == head.figures[j].value;
         if (!equal || everything) {
             auto figure = compare_figure(all.base, base, all.head, head, next.first, next.second, excuse, options);

@@ -5,25 +5,12 @@
 
 #include <fmt/format.h>
 
-#include "results/combine.hpp"
 #include "results/statistics/paired_accuracy.hpp"
 
 namespace kvstone {
 namespace {
 
 constexpr double level = 0.05;
-
-std::vector<double> values_of(std::span<SideFigure const> figures) {
-    std::vector<double> values;
-    for (auto const& figure : figures)
-        if (!std::isnan(figure.value)) values.push_back(figure.value);
-    std::ranges::sort(values);
-    return values;
-}
-
-std::optional<double> median_of(std::vector<double> const& sorted) {
-    return sorted.empty() ? std::nullopt : std::optional(median_over_processes(sorted).median);
-}
 
 std::string better_or_worse(double worse) { return worse > 0 ? "worse" : worse < 0 ? "better" : "other"; }
 
@@ -102,8 +89,7 @@ void judge_interval(Compared& result, Metric const& metric, std::span<SideFigure
 
 Comparing comparing(Metric const& metric) {
     if (metric.deterministic) return Comparing::exactly;
-    if (metric.name == "acc" || metric.name == "acc_norm" || metric.name == "recall_accuracy")
-        return Comparing::by_items;
+    if (is_accuracy_of_items(metric.name)) return Comparing::by_items;
     bool const timed = metric.unit == "ns" || metric.unit == "GB/s" || metric.unit == "Gbit/s" ||
                        metric.unit == "token/s" || metric.name.ends_with("_roofline") ||
                        metric.name == "time_saved_percent";
@@ -141,9 +127,8 @@ Compared compare_figure(Side const& base, SideCell const& base_cell, Side const&
                         CompareOptions const& options) {
     auto const before = find_figures(base_cell, metric, component), after = find_figures(head_cell, metric, component);
     auto const& known = metrics()[metric];
-    auto const base_values = values_of(before), head_values = values_of(after);
     Compared result{
-        .metric = metric, .component = component, .base = median_of(base_values), .head = median_of(head_values)};
+        .metric = metric, .component = component, .base = median_value(before), .head = median_value(after)};
     if (!result.base && !result.head) return result;
     if (!result.base || !result.head) {
         result.judgement = before.empty() ? Judgement::advisory : Judgement::missing;
@@ -166,7 +151,7 @@ Compared compare_figure(Side const& base, SideCell const& base_cell, Side const&
         }
     }
     if (how == Comparing::by_time) {
-        judge_time(result, known, base_values, head_values, excuse, options.margin);
+        judge_time(result, known, sorted_values(before), sorted_values(after), excuse, options.margin);
     } else if (*result.base != *result.head) {
         if (how == Comparing::exactly)
             judge_exactly(result, known, excuse);

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "results/combine.hpp"
+#include "results/statistics/median.hpp"
 
 namespace kvstone {
 namespace {
@@ -162,10 +163,10 @@ class Judge {
     void judge_bound(PolicyRule const& rule, SideCell const& cell, std::size_t component, Decision& decision) const {
         auto constraint = rule.bound;
         auto const figures = find_figures(cell, rule.metric, component);
-        auto const value = median(figures);
+        auto const value = median_value(figures);
         decision.head = value;
         if (rule.bound_metric) {
-            auto const other = median(find_figures(cell, *rule.bound_metric, component));
+            auto const other = median_value(find_figures(cell, *rule.bound_metric, component));
             if (!other) {
                 decision.judgement = Judgement::missing;
                 decision.why = fmt::format("there is no {} to bound it", metrics()[*rule.bound_metric].name);
@@ -295,16 +296,16 @@ class Judge {
         auto decision = about(rule.name, cell, rule.gain, side_components[component]);
         decision.target = rule.by;
         decision.base = evidence_.measured ? over_attempts(cell, 'A', gain, component)
-                                           : median(find_figures(base, gain, component));
+                                           : median_value(find_figures(base, gain, component));
         decision.head = evidence_.measured ? over_attempts(cell, 'B', gain, component)
-                                           : median(find_figures(cell, gain, component));
+                                           : median_value(find_figures(cell, gain, component));
         if (!decision.base || !decision.head) return;
         double const gained = -worse_by(metrics()[gain], *decision.base, *decision.head);
         std::string cost;
         for (auto const& name : rule.not_with) {
             auto const metric = metric_index(name);
-            auto const before = median(find_figures(base, metric, component)),
-                       after = median(find_figures(cell, metric, component));
+            auto const before = median_value(find_figures(base, metric, component)),
+                       after = median_value(find_figures(cell, metric, component));
             if (!before || !after) continue;
             double const worse = worse_by(metrics()[metric], *before, *after);
             if (worse > rule.tolerance)
@@ -319,21 +320,8 @@ class Judge {
         decide(std::move(decision), &cell);
     }
 
-    static std::optional<double> median(std::span<SideFigure const> figures) {
-        std::vector<double> values;
-        for (auto const& figure : figures)
-            if (!std::isnan(figure.value)) values.push_back(figure.value);
-        if (values.empty()) return std::nullopt;
-        std::ranges::sort(values);
-        return median_over_processes(values).median;
-    }
-
     static std::pair<double, double> over_processes(std::span<SideFigure const> figures, double value) {
-        std::vector<double> values;
-        for (auto const& figure : figures)
-            if (!std::isnan(figure.value)) values.push_back(figure.value);
-        std::ranges::sort(values);
-        auto const interval = median_over_processes(values);
+        auto const interval = median_over_processes(sorted_values(figures));
         return {interval.low.value_or(value), interval.high.value_or(value)};
     }
 
@@ -343,9 +331,7 @@ class Judge {
         for (auto const& attempt : evidence_.attempts)
             if (attempt.cell == cell.cell.id && attempt.side == side)
                 if (auto const value = process_value(attempt.measurement, metric, component)) values.push_back(*value);
-        if (values.empty()) return std::nullopt;
-        std::ranges::sort(values);
-        return median_over_processes(values).median;
+        return values.empty() ? std::nullopt : std::optional(median(std::move(values)));
     }
 
     GatePolicy const& policy_;
@@ -355,11 +341,6 @@ class Judge {
     std::unordered_map<std::string, SideCell const*> base_cells_;
     std::string excuse_;
 };
-
-double median_of(std::vector<double> values) {
-    std::ranges::sort(values);
-    return median_over_processes(values).median;
-}
 
 }  // namespace
 
@@ -388,8 +369,8 @@ std::optional<double> process_value(Measurement const& measurement, std::size_t 
     int parts = 0;
     for (auto const& samples : measurement.samples) {
         if (samples.metric != name || samples.values.empty()) continue;
-        if (samples.component == wanted) return median_of(samples.values);
-        sum += median_of(samples.values);
+        if (samples.component == wanted) return median(samples.values);
+        sum += median(samples.values);
         ++parts;
     }
     // A pass over K and V is one over each.

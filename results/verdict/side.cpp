@@ -9,6 +9,7 @@
 #include "results/query.hpp"
 #include "results/show_text.hpp"
 #include "results/sqlite.hpp"
+#include "results/statistics/median.hpp"
 
 namespace kvstone {
 namespace {
@@ -18,10 +19,6 @@ constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
 auto key_of(SideFigure const& figure) { return std::tuple(figure.metric, figure.component, figure.process); }
 
 std::uint8_t component_index(std::string_view name) { return name == "kv" ? 2 : name == "v" ? 1 : 0; }
-
-bool is_accuracy_of_items(std::string_view metric) {
-    return metric == "acc" || metric == "acc_norm" || metric == "recall_accuracy";
-}
 
 struct Meant {
     std::string database;
@@ -207,11 +204,25 @@ Side read_side(std::string const& database, std::string const& meant, std::strin
 }
 
 std::span<SideFigure const> find_figures(SideCell const& cell, std::size_t metric, std::size_t component) {
-    auto const key = [](SideFigure const& figure) {
-        return std::pair<std::size_t, std::size_t>(figure.metric, figure.component);
-    };
-    auto const found = std::ranges::equal_range(cell.figures, std::pair(metric, component), {}, key);
+    auto const found = std::ranges::equal_range(cell.figures, std::pair(metric, component), {}, place_of);
     return {found.begin(), found.end()};
+}
+
+std::vector<double> sorted_values(std::span<SideFigure const> figures) {
+    std::vector<double> values;
+    for (auto const& figure : figures)
+        if (!std::isnan(figure.value)) values.push_back(figure.value);
+    std::ranges::sort(values);
+    return values;
+}
+
+std::optional<double> median_value(std::span<SideFigure const> figures) {
+    auto const values = sorted_values(figures);
+    return values.empty() ? std::nullopt : std::optional(median_of_sorted(values));
+}
+
+bool is_accuracy_of_items(std::string_view metric) {
+    return metric == "acc" || metric == "acc_norm" || metric == "recall_accuracy";
 }
 
 void add_measurement(Side& side, SideCell& cell, Measurement const& measurement) {

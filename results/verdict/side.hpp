@@ -2,9 +2,11 @@
 // One side of a comparison: what a build measured, whether it stands in a database or has just been measured.
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "results/measurement.hpp"
@@ -57,6 +59,18 @@ Side read_side(std::string const& database, std::string const& meant, std::strin
 
 /// The values of one figure over the processes; empty where there is none.
 std::span<SideFigure const> find_figures(SideCell const& cell, std::size_t metric, std::size_t component);
+
+/// Those that are not null, in ascending order, and their median.
+std::vector<double> sorted_values(std::span<SideFigure const> figures);
+std::optional<double> median_value(std::span<SideFigure const> figures);
+
+/// Where a figure belongs within its cell, whatever process it is of: its metric and its component.
+inline std::pair<std::size_t, std::size_t> place_of(SideFigure const& figure) {
+    return {figure.metric, figure.component};
+}
+
+/// Whether the metric is a share of right answers, which are stored item by item, too.
+bool is_accuracy_of_items(std::string_view metric);
 
 /// Puts what an attempt brought into a cell of a side.
 void add_measurement(Side& side, SideCell& cell, Measurement const& measurement);

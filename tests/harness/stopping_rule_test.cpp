@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "results/statistics/median.hpp"
+
 namespace kvstone {
 namespace {
 
