@@ -1,14 +1,13 @@
 #include "results/utc.hpp"
 
-#include <chrono>
-
 #include <fmt/chrono.h>
 
 namespace kvstone {
 
-std::string utc_now() {
-    auto const now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    return fmt::format("{:%FT%T}Z", now);
+std::string utc_text(std::chrono::system_clock::time_point instant) {
+    return fmt::format("{:%FT%T}Z", std::chrono::floor<std::chrono::milliseconds>(instant));
 }
+
+std::string utc_now() { return utc_text(std::chrono::system_clock::now()); }
 
 }  // namespace kvstone

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <iostream>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "harness/cli/cli.hpp"
@@ -11,6 +10,7 @@
 #include "results/query.hpp"
 #include "results/schema.hpp"
 #include "results/show_text.hpp"
+#include "results/utc.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -68,7 +68,7 @@ PruneChoice choice_of(Store const& store, PruneArguments const& arguments) {
     for (auto const& campaign : arguments.campaigns) choice.campaigns.push_back(campaign_meant(store, campaign));
     if (arguments.older_than_days >= 0) {
         auto const day = std::chrono::system_clock::now() - std::chrono::hours(24) * arguments.older_than_days;
-        choice.before_utc = fmt::format("{:%Y-%m-%dT%H:%M:%S}", std::chrono::floor<std::chrono::seconds>(day));
+        choice.before_utc = utc_text(day);
     }
     if (choice.campaigns.empty() && choice.before_utc.empty())
         throw ConfigError("say what to remove: --campaign ID or --older-than DAYS");
