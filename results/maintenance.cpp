@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "results/sqlite.hpp"
 #include "scenarios/errors.hpp"
@@ -27,6 +28,18 @@ std::vector<std::string> check(Store const& store) {
 void backup(Store const& store, std::string const& file) {
     if (std::filesystem::exists(file)) throw ConfigError("a file of this name exists", file);
     Statement(store.connection(), "VACUUM INTO ?").run(file);
+}
+
+TemporaryCopy::TemporaryCopy(Store const& store, std::string const& beside)
+    : path_(fmt::format("{}.{}.copy", beside, getpid())) {
+    remove_database(path_);  // of an earlier process of this number
+    backup(store, path_);
+}
+
+TemporaryCopy::~TemporaryCopy() {
+    remove_database(path_);
+    std::error_code ignored;
+    std::filesystem::remove(path_ + ".lock", ignored);
 }
 
 }  // namespace kvstone

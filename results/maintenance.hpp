@@ -26,6 +26,19 @@ std::vector<std::string> check(Store const& store);
 /// Writes a compact copy of the state at this moment, beside a writer too. Throws ConfigError where `file` exists.
 void backup(Store const& store, std::string const& file);
 
+/// A compact copy of the state at this moment, in a file beside another one; removed at the end.
+class TemporaryCopy {
+  public:
+    TemporaryCopy(Store const& store, std::string const& beside);
+    ~TemporaryCopy();
+    TemporaryCopy(TemporaryCopy const&) = delete;
+    TemporaryCopy& operator=(TemporaryCopy const&) = delete;
+    std::string const& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
 /// Campaigns to be removed: those named (by their ids), and those that began before a date.
 struct PruneChoice {
     std::vector<std::string> campaigns;

@@ -1,8 +1,5 @@
-#include <filesystem>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include "results/combine.hpp"
 #include "results/maintenance.hpp"
@@ -20,32 +17,24 @@ std::int64_t version_of(Store const& store) {
     return version.integer(0);
 }
 
-/// A copy of a database of this build's schema, beside the one it is merged into; removed at the end.
+/// A copy of a database, not newer than this build, in this build's schema.
 class MigratedCopy {
   public:
-    MigratedCopy(std::string const& file, std::string const& beside)
-        : path_(fmt::format("{}.merge.{}", beside, getpid())) {
-        auto const source = Store::open_read_only(file);
-        auto const version = version_of(source);
+    MigratedCopy(std::string const& file, std::string const& beside) : copy_(known(file), beside) {
+        Store::open(copy_.path());
+    }
+    std::string const& path() const { return copy_.path(); }
+
+  private:
+    static Store known(std::string const& file) {
+        auto store = Store::open_read_only(file);
+        auto const version = version_of(store);
         if (version > schema_version())
             throw ConfigError(fmt::format("the database has schema {}, this build knows {}", version, schema_version()),
                               file);
-        remove();
-        backup(source, path_);
-        Store::open(path_);
+        return store;
     }
-    ~MigratedCopy() { remove(); }
-    MigratedCopy(MigratedCopy const&) = delete;
-    MigratedCopy& operator=(MigratedCopy const&) = delete;
-    std::string const& path() const { return path_; }
-
-  private:
-    void remove() {
-        std::error_code ignored;
-        for (auto const* suffix : {"", "-journal", "-wal", "-shm", ".lock"})
-            std::filesystem::remove(path_ + suffix, ignored);
-    }
-    std::string path_;
+    TemporaryCopy copy_;
 };
 
 /// A column of the other file's row `o` as this file would have it: numbers of rows through their map.

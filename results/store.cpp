@@ -90,12 +90,12 @@ std::string immutable_uri(std::string const& path) {
     return uri + "?immutable=1";
 }
 
+}  // namespace
+
 void remove_database(std::string const& path) {
     std::error_code ignored;
     for (auto const* suffix : {"", "-journal", "-wal", "-shm"}) fs::remove(path + suffix, ignored);
 }
-
-}  // namespace
 
 Store::Store(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Store::~Store() = default;

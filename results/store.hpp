@@ -67,4 +67,7 @@ class Store {
     std::unique_ptr<State> state_;
 };
 
+/// Removes a database that nobody has open, with the files that SQLite keeps beside it.
+void remove_database(std::string const& path);
+
 }  // namespace kvstone

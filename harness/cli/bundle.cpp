@@ -5,7 +5,6 @@
 #include <map>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "harness/cli/cli.hpp"
 #include "harness/cli/scenario_options.hpp"
@@ -44,29 +43,13 @@ std::string campaign_of(Store const& store, Plan const& plan, std::string const&
     return text(found.rows[0][0]);
 }
 
-/// A database of this campaign alone, beside the archive; removed at the end.
-class OneCampaign {
-  public:
-    OneCampaign(Store const& store, std::string const& campaign, std::string const& beside)
-        : path_(fmt::format("{}.{}.db", beside, getpid())) {
-        backup(store, path_);
-        auto own = Store::open(path_);
-        PruneChoice others;
-        for (auto const& row : query(own, "SELECT uid FROM campaign WHERE uid <> ?1", {campaign}).rows)
-            others.campaigns.push_back(text(row[0]));
-        prune(own, others);
-    }
-    ~OneCampaign() {
-        std::error_code ignored;
-        for (auto const* suffix : {"", "-journal", "-wal", "-shm", ".lock"}) fs::remove(path_ + suffix, ignored);
-    }
-    OneCampaign(OneCampaign const&) = delete;
-    OneCampaign& operator=(OneCampaign const&) = delete;
-    std::string const& path() const { return path_; }
-
-  private:
-    std::string path_;
-};
+/// Removes all but one campaign.
+void keep_only(Store& store, std::string const& campaign) {
+    PruneChoice others;
+    for (auto const& row : query(store, "SELECT uid FROM campaign WHERE uid <> ?1", {campaign}).rows)
+        others.campaigns.push_back(text(row[0]));
+    prune(store, others);
+}
 
 /// Names in the archive and the files they come from, with their hashes as sha256sum writes and reads them.
 class Contents {
@@ -150,7 +133,11 @@ ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
     auto const store = Store::open_read_only(line.database);
     auto const campaign = campaign_of(store, plan, options.campaign);
     ZipWriter archive(options.output);
-    OneCampaign const measured(store, campaign, options.output);
+    TemporaryCopy const measured(store, options.output);
+    {
+        auto copy = Store::open(measured.path());
+        keep_only(copy, campaign);
+    }
     Contents contents(archive);
     contents.add(scenario.filename().string(), scenario.string());
     contents.add("measured.db", measured.path());
