@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "cluster/scheduler.hpp"
-#include "results/text.hpp"
 #include "results/utc.hpp"
+#include "scenarios/content_hash.hpp"
 
 namespace fs = std::filesystem;
 
@@ -80,7 +80,7 @@ Spool::~Spool() {
 void Spool::append(Json const& record, bool to_disk) {
     if (path_.empty()) create();
     auto const text = record.dump(-1, ' ', false, Json::error_handler_t::replace);
-    auto const line = fmt::format("{} {}\n", hash_text(text), text);
+    auto const line = fmt::format("{} {}\n", short_hash(text), text);
     for (std::size_t written = 0; written < line.size();) {
         auto const count = ::write(descriptor_, line.data() + written, line.size() - written);
         if (count < 0 && errno == EINTR) continue;
@@ -131,7 +131,7 @@ SpoolContent parse_spool(std::string const& text) {
         auto const line = text.substr(start, end == std::string::npos ? end : end - start);
         start = end == std::string::npos ? text.size() : end + 1;
         if (end == std::string::npos || line.size() < hash_digits + 1 || line[hash_digits] != ' ' ||
-            hash_text(line.substr(hash_digits + 1)) != line.substr(0, hash_digits)) {
+            short_hash(line.substr(hash_digits + 1)) != line.substr(0, hash_digits)) {
             content.notices.push_back(
                 fmt::format("line {} is {}: left out", number, end == std::string::npos ? "torn" : "altered"));
             continue;

@@ -9,8 +9,8 @@
 #include "results/claims.hpp"
 #include "results/store.hpp"
 #include "results/store_state.hpp"
-#include "results/text.hpp"
 #include "results/utc.hpp"
+#include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -93,8 +93,8 @@ std::vector<PendingAttempt> open_attempts(sqlite3* connection, std::string const
 
 Campaign Store::begin_campaign(Plan const& plan, Build const& build, std::string const& hardware_class, bool fresh) {
     auto* const db = connection();
-    auto const identity = hash_text(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", plan.hash, build.git_sha, build.build_type,
-                                                build.flags, build.toolchain, hardware_class));
+    auto const identity = short_hash(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", plan.hash, build.git_sha, build.build_type,
+                                                 build.flags, build.toolchain, hardware_class));
     Transaction transaction(db);
     // The newest of the same identity goes on, unless a fresh one is asked for.
     Statement newest(db, "SELECT coalesce(max(serial), -1) FROM campaign WHERE identity = ?");
@@ -102,7 +102,7 @@ Campaign Store::begin_campaign(Plan const& plan, Build const& build, std::string
     auto const last = newest.integer(0);
     newest.reset();
     auto const serial = fresh ? last + 1 : std::max<std::int64_t>(last, 0);
-    auto const uid = serial == 0 ? identity : hash_text(fmt::format("{}\n{}", identity, serial));
+    auto const uid = serial == 0 ? identity : short_hash(fmt::format("{}\n{}", identity, serial));
     auto const id = insert_or_find(db,
                                    "INSERT INTO campaign(uid, identity, serial, scenario, plan, build, hardware_class, "
                                    "started_utc, resumed_utc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT "

@@ -12,36 +12,6 @@
 namespace kvstone {
 namespace {
 
-/// XML 1.0 has no control characters but tabs and line ends.
-std::string escaped(std::string const& text) {
-    std::string result;
-    for (char const c : valid_utf8(text)) {
-        switch (c) {
-            case '<':
-                result += "&lt;";
-                break;
-            case '>':
-                result += "&gt;";
-                break;
-            case '&':
-                result += "&amp;";
-                break;
-            case '"':
-                result += "&quot;";
-                break;
-            case '\n':
-                result += "&#10;";
-                break;
-            case '\t':
-                result += "&#9;";
-                break;
-            default:
-                result += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
-        }
-    }
-    return result;
-}
-
 constexpr auto cases_sql = R"sql(
 SELECT title, codec_name, coalesce(o.status, 'missing'), a.reason, a.stderr_tail, coalesce(a.wall_ns, 0) / 1e9,
   (SELECT group_concat(printf('%s of %s is %.6g, wanted %s', t.metric, t.component, t.value,
@@ -66,11 +36,11 @@ void export_junit(Store const& store, std::ostream& out, std::string const& camp
     int all = 0, failures = 0, errors = 0, skipped = 0;
     while (select.step()) {
         auto const status = select.text(2);
-        cases += fmt::format("  <testcase classname=\"{}\" name=\"{}\" time=\"{:.3f}\">", escaped(select.text(0)),
-                             escaped(select.text(1)), select.real(5));
+        cases += fmt::format("  <testcase classname=\"{}\" name=\"{}\" time=\"{:.3f}\">", xml_text(select.text(0)),
+                             xml_text(select.text(1)), select.real(5));
         auto const say = [&](char const* element, std::string const& message) {
-            cases += fmt::format("\n    <{0} type=\"{1}\" message=\"{2}\">{3}</{0}>", element, status, escaped(message),
-                                 escaped(select.text(4)));
+            cases += fmt::format("\n    <{0} type=\"{1}\" message=\"{2}\">{3}</{0}>", element, status,
+                                 xml_text(message), xml_text(select.text(4)));
         };
         ++all;
         if (status == "ok" && !select.is_null(6)) {
@@ -81,7 +51,7 @@ void export_junit(Store const& store, std::ostream& out, std::string const& camp
             say("failure", select.text(3));
         } else if (status == "skipped" && select.integer(7) == 0) {
             ++skipped;
-            cases += fmt::format("\n    <skipped message=\"{}\"/>", escaped(select.text(3)));
+            cases += fmt::format("\n    <skipped message=\"{}\"/>", xml_text(select.text(3)));
         } else if (status != "ok") {
             ++errors;
             say("error", status == "missing" ? "not every process of this cell was tried" : select.text(3));
@@ -92,8 +62,8 @@ void export_junit(Store const& store, std::ostream& out, std::string const& camp
                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" "
                "errors=\"{}\" skipped=\"{}\" timestamp=\"{}\">\n  <properties>\n    <property name=\"campaign\" "
                "value=\"{}\"/>\n    <property name=\"git_sha\" value=\"{}\"/>\n  </properties>\n{}</testsuite>\n",
-               escaped(totals.text(0)), all, failures, errors, skipped, escaped(totals.text(1)), campaign,
-               escaped(totals.text(2)), cases);
+               xml_text(totals.text(0)), all, failures, errors, skipped, xml_text(totals.text(1)), campaign,
+               xml_text(totals.text(2)), cases);
 }
 
 }  // namespace kvstone

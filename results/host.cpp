@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "results/text.hpp"
+#include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
 
 namespace fs = std::filesystem;
@@ -155,7 +156,7 @@ void classify(Host& host) {
             host.hardware_name +=
                 fmt::format(" + {} x{}", host.gpus[i], std::count(host.gpus.begin(), host.gpus.end(), host.gpus[i]));
     host.hardware_class =
-        hash_text(fmt::format("{}\n{}\n{}\n{}", host.cpu_model, host.cores, gib, fmt::join(host.gpus, "\n")));
+        short_hash(fmt::format("{}\n{}\n{}\n{}", host.cpu_model, host.cores, gib, fmt::join(host.gpus, "\n")));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "results/combine.hpp"
 #include "results/metrics.hpp"
 #include "results/text.hpp"
+#include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -76,7 +77,7 @@ std::optional<std::int64_t> Ingester::host(Json const& facts) {
     for (auto const* const passing : {"load_average", "temperature_c", "clock_mhz", "slurm_job"})
         lasting.erase(passing);
     auto const text = lasting.dump(-1, ' ', false, Json::error_handler_t::replace);
-    auto const uid = hash_text(text);
+    auto const uid = short_hash(text);
     std::optional<std::int64_t> known;
     if (find_host_.with(uid).step()) known = find_host_.integer(0);
     find_host_.reset();

@@ -4,9 +4,6 @@
 #include <array>
 #include <cstdint>
 
-#include <fmt/format.h>
-#include <xxhash.h>
-
 namespace kvstone {
 namespace {
 
@@ -67,6 +64,35 @@ std::string valid_utf8(std::string_view text) {
     return valid;
 }
 
+std::string xml_text(std::string_view text) {
+    std::string result;
+    for (char const c : valid_utf8(text)) {
+        switch (c) {
+            case '<':
+                result += "&lt;";
+                break;
+            case '>':
+                result += "&gt;";
+                break;
+            case '&':
+                result += "&amp;";
+                break;
+            case '"':
+                result += "&quot;";
+                break;
+            case '\n':
+                result += "&#10;";
+                break;
+            case '\t':
+                result += "&#9;";
+                break;
+            default:
+                result += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+        }
+    }
+    return result;
+}
+
 std::size_t display_width(std::string_view text) {
     std::size_t width = 0;
     while (!text.empty()) {
@@ -76,7 +102,5 @@ std::size_t display_width(std::string_view text) {
     }
     return width;
 }
-
-std::string hash_text(std::string_view text) { return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size())); }
 
 }  // namespace kvstone

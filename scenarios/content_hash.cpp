@@ -78,8 +78,6 @@ std::string content_hash(std::string const& path) {
     return digest;
 }
 
-std::string short_hash(std::string const& text) {
-    return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size()));
-}
+std::string short_hash(std::string_view text) { return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size())); }
 
 }  // namespace kvstone

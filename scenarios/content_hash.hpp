@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace kvstone {
 
@@ -10,6 +11,6 @@ namespace kvstone {
 std::string content_hash(std::string const& path);
 
 /// XXH3-64 of a text, 16 hexadecimal digits.
-std::string short_hash(std::string const& text);
+std::string short_hash(std::string_view text);
 
 }  // namespace kvstone

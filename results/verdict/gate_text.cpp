@@ -9,6 +9,7 @@
 
 #include "results/query.hpp"
 #include "results/show_text.hpp"
+#include "results/text.hpp"
 
 namespace kvstone {
 namespace {
@@ -85,23 +86,6 @@ void print_parts(std::ostream& out, GateRecord const& record, TableFormat format
     if (auto const line = detectable(record); !line.empty()) out << line << end;
 }
 
-std::string escaped(std::string const& text) {
-    std::string result;
-    for (char const c : text) {
-        if (c == '&')
-            result += "&amp;";
-        else if (c == '<')
-            result += "&lt;";
-        else if (c == '>')
-            result += "&gt;";
-        else if (c == '"')
-            result += "&quot;";
-        else
-            result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-    return result;
-}
-
 bool counts_as_trouble(Decision const& decision) {
     return decision.judgement > Judgement::advisory && decision.waiver.empty() && !decision.warns;
 }
@@ -162,10 +146,10 @@ void print_gate_junit(std::ostream& out, GateRecord const& record) {
     std::size_t failures = 0, errors = 0, skipped = 0;
     std::string cases;
     for (auto const& decision : record.verdicts.decisions) {
-        cases += fmt::format("  <testcase classname=\"{}\" name=\"{}\">", escaped(decision.rule),
-                             escaped(fmt::format("{} {} {} {}", decision.title, decision.codec_name, decision.component,
-                                                 decision.metric)));
-        auto const why = escaped(decision.why + (decision.waiver.empty() ? "" : "; waived: " + decision.waiver));
+        cases += fmt::format("  <testcase classname=\"{}\" name=\"{}\">", xml_text(decision.rule),
+                             xml_text(fmt::format("{} {} {} {}", decision.title, decision.codec_name,
+                                                  decision.component, decision.metric)));
+        auto const why = xml_text(decision.why + (decision.waiver.empty() ? "" : "; waived: " + decision.waiver));
         if (!counts_as_trouble(decision)) {
             if (decision.judgement != Judgement::pass)
                 cases += fmt::format("<skipped message=\"{}\"/>", why), ++skipped;
@@ -184,7 +168,7 @@ void print_gate_junit(std::ostream& out, GateRecord const& record) {
     out << fmt::format(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" "
         "errors=\"{}\" skipped=\"{}\" timestamp=\"{}\">\n{}</testsuite>\n",
-        escaped(record.policy.name), record.verdicts.decisions.size(), failures, errors, skipped, record.started_utc,
+        xml_text(record.policy.name), record.verdicts.decisions.size(), failures, errors, skipped, record.started_utc,
         cases);
 }
 

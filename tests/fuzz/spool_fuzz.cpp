@@ -3,7 +3,7 @@
 #include <string>
 
 #include "cluster/spool.hpp"
-#include "results/text.hpp"
+#include "scenarios/content_hash.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, std::size_t size) {
     std::string const text(reinterpret_cast<char const*>(data), size);
@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, std::size_t siz
     for (std::size_t start = 0; start < text.size();) {
         auto const end = std::min(text.find('\n', start), text.size());
         auto const line = text.substr(start, end - start);
-        sealed += kvstone::hash_text(line) + ' ' + line + '\n';
+        sealed += kvstone::short_hash(line) + ' ' + line + '\n';
         start = end + 1;
     }
     kvstone::parse_spool(sealed);

@@ -30,7 +30,5 @@ TEST(TextTest, WidthIsOfTheTerminal) {
     EXPECT_EQ(display_width("\xF0\x9F\x98\x80"), 2U);
 }
 
-TEST(TextTest, HashIsXxh3) { EXPECT_EQ(hash_text(""), "2d06800538d394c2"); }  // XXH3-64 of nothing, seed 0
-
 }  // namespace
 }  // namespace kvstone
