@@ -32,6 +32,14 @@ ChildCommand command_of(Spawner const& spawner, std::vector<std::string> words) 
     return command;
 }
 
+/// The last line that is not empty.
+std::string last_line(std::string const& text) {
+    auto const end = text.find_last_not_of('\n') + 1;  // 0: there is none
+    auto const before = end == 0 ? std::string::npos : text.rfind('\n', end - 1);
+    auto const begin = before == std::string::npos ? 0 : before + 1;
+    return text.substr(begin, end - begin);
+}
+
 /// A spawner and an environment of its own size: what a launch does to a program by chance.
 class Launch {
   public:
@@ -56,13 +64,7 @@ class Launch {
             measurement.reason =
                 fmt::format("{} gave no answer (exit code {})", side == 'A' ? run.base : run.head, outcome.exit_code);
             measurement.stderr_tail = outcome.stderr_tail;
-            auto const last = outcome.stderr_tail.find_last_not_of('\n');
-            if (last != std::string::npos) {
-                auto const begin = outcome.stderr_tail.rfind('\n', last);
-                measurement.reason +=
-                    ": " + outcome.stderr_tail.substr(begin == std::string::npos ? 0 : begin + 1,
-                                                      last - (begin == std::string::npos ? 0 : begin + 1) + 1);
-            }
+            if (auto const last = last_line(outcome.stderr_tail); !last.empty()) measurement.reason += ": " + last;
         }
         measurement.cell_id = cell.id;
         measurement.profiles.clear();  // no rule is about them

@@ -1,17 +1,17 @@
 // `kvstone gate`: a policy's verdict over a campaign, over two, or over two builds measured in turns.
 
-#include <atomic>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <random>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "harness/cli/base_build.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/scenario_options.hpp"
+#include "harness/cli/stop_signals.hpp"
 #include "harness/cli/vocabulary.hpp"
 #include "harness/gate_run.hpp"
 #include "results/utc.hpp"
@@ -21,9 +21,6 @@
 
 namespace kvstone {
 namespace {
-
-std::atomic<bool> stop_requested{false};
-void request_stop(int) { stop_requested = true; }
 
 struct GateOptions {
     std::string policy;
@@ -102,8 +99,7 @@ GateRun run_of(GateOptions const& options, GatePolicy const& policy) {
 }
 
 void measure(GateRecord& record, GateOptions const& options, std::vector<PolicyRule> const& rules) {
-    std::signal(SIGINT, request_stop);
-    std::signal(SIGTERM, request_stop);
+    stop_on_signals();
     auto const run = run_of(options, record.policy);
     record.evidence = run_gate(run, record.policy, rules);
     record.settings["seed"] = run.seed;

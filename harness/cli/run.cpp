@@ -1,8 +1,6 @@
 // `kvstone run`: scenarios to stored figures. Every rank comes through here; rank 0 plans, deals and stores.
 
 #include <algorithm>
-#include <atomic>
-#include <csignal>
 #include <iostream>
 #include <map>
 
@@ -18,6 +16,7 @@
 #include "harness/cli/progress.hpp"
 #include "harness/cli/recovery.hpp"
 #include "harness/cli/scenario_options.hpp"
+#include "harness/cli/stop_signals.hpp"
 #include "harness/roofline_probe.hpp"
 #include "results/host.hpp"
 #include "results/show.hpp"
@@ -25,17 +24,6 @@
 
 namespace kvstone {
 namespace {
-
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-void request_stop(int) { stop_requested = true; }
-
-void stop_on_signals() {
-    struct sigaction action{};
-    action.sa_handler = request_stop;
-    for (int const signal : {SIGINT, SIGTERM, SIGUSR1}) sigaction(signal, &action, nullptr);
-}
 
 /// Attempts with a roofline probe before and after each that is timed; neighbours on a backend share one.
 class Measurer {

@@ -52,8 +52,7 @@ class Judge {
                 .title = cell.title,
                 .codec_name = cell.cell.codec_name,
                 .component = std::string(component),
-                .metric = std::string(metric),
-                .why = {}};
+                .metric = std::string(metric)};
     }
 
     void decide(Decision decision, SideCell const* cell = nullptr) {
@@ -108,11 +107,6 @@ class Judge {
                 }
             if (!any)
                 decide({.rule = "coverage",
-                        .cell = {},
-                        .title = {},
-                        .codec_name = {},
-                        .component = {},
-                        .metric = {},
                         .judgement = Judgement::missing,
                         .why = "no cell is ok like " + selection.match.dump()});
         }
@@ -147,16 +141,11 @@ class Judge {
             verdicts_.notices.push_back(
                 fmt::format("'{}': {} figures have nothing to be compared with", rule.source.name, without_base));
         if (judged + without_base == 0) {
-            Decision decision{.rule = rule.source.name,
-                              .cell = {},
-                              .title = {},
-                              .codec_name = {},
-                              .component = {},
-                              .metric = std::string(metrics()[rule.metric].name),
-                              .judgement = Judgement::missing,
-                              .why = "no cell that is ok has this figure"};
-            decision.warns = rule.source.warns;
-            decide(std::move(decision));
+            decide({.rule = rule.source.name,
+                    .metric = std::string(metrics()[rule.metric].name),
+                    .judgement = Judgement::missing,
+                    .why = "no cell that is ok has this figure",
+                    .warns = rule.source.warns});
         }
     }
 

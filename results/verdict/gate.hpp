@@ -24,18 +24,18 @@ struct GateAttempt {
 
 struct Decision {
     std::string rule;
-    std::string cell;  ///< empty: about no single one; so are the next three
-    std::string title;
-    std::string codec_name;
-    std::string component;
-    std::string metric;
+    std::string cell = {};  ///< empty: about no single one; so are the next three
+    std::string title = {};
+    std::string codec_name = {};
+    std::string component = {};
+    std::string metric = {};
     std::optional<double> base = {}, head = {};
     std::optional<Effect> change = {};
     std::optional<double> screen_p = {}, confirm_p = {};
     std::optional<double> detectable = {};
     std::optional<double> target = {};
     Judgement judgement = Judgement::pass;
-    std::string why;
+    std::string why = {};
     std::string waiver = {};  ///< reason of the one that holds: the decision counts as advisory
     bool warns = false;       ///< so it does
 };
