@@ -13,16 +13,19 @@ struct Overloaded : Functions... {
 };
 
 Json to_json(WorkItem const& item) {
-    return {{"cell", to_json(item.cell)},
-            {"measure", to_json(item.measure)},
-            {"process", item.process},
-            {"attempt_id", item.attempt_id},
-            {"campaign", item.campaign}};
+    Json json{{"cell", to_json(item.cell)},
+              {"measure", to_json(item.measure)},
+              {"process", item.process},
+              {"attempt_id", item.attempt_id},
+              {"campaign", item.campaign}};
+    if (!item.call.is_null()) json["call"] = item.call;
+    return json;
 }
 
 WorkItem item_from_json(Json const& json) {
     WorkItem item{cell_from_json(json.at("cell")), measure_from_json(json.at("measure")), json.at("process").get<int>(),
                   json.at("attempt_id").get<std::string>(), json.at("campaign").get<std::string>()};
+    if (json.contains("call")) item.call = json.at("call");
     if (item.process < 0) throw CorruptData(fmt::format("process {} is below zero", item.process));
     return item;
 }

@@ -6,7 +6,7 @@
 //                            {"type":"unreadable","reason":"..."}   a message that the worker could not read
 //                            {"type":"trouble","reason":"..."}      its spool fails: nothing more is safe there
 //                            {"type":"goodbye"}                     the answer to stop; the last word of a worker
-//   coordinator to worker    {"type":"deal","item":{"attempt_id","campaign","cell","measure","process"}}
+//   coordinator to worker    {"type":"deal","item":{"attempt_id","campaign","cell","measure","process"[,"call"]}}
 //                            {"type":"stop","stored":true}          stored: all that it reported is in the database
 //
 // A worker has at most one item; it says one result (or unreadable) for each deal.
@@ -27,6 +27,7 @@ struct WorkItem {
     int process = 0;              ///< index among measure.processes
     std::string attempt_id = {};  ///< 32 hexadecimal digits, made when it is dealt; empty before
     std::string campaign = {};    ///< Campaign::id
+    Json call = nullptr;          ///< how else it is made than by this program; the measuring function knows
 
     // For the dealing alone: none of these is sent.
     int losses = 0;                ///< how often a worker was lost while it held this, in earlier runs of the campaign

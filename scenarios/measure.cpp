@@ -6,6 +6,7 @@ namespace {
 constexpr std::uint64_t most_repetitions = 1'000'000;
 constexpr std::uint64_t most_processes = 10'000;
 constexpr char const* pinned = "pinned";
+constexpr char const* only_timing = "only";
 
 }  // namespace
 
@@ -23,7 +24,11 @@ Measure measure_of(YamlValue const& value) {
         if (measure.timeout_s == 0) refuse(*time, "expected a time above 0");
     }
     if (auto const* bytes = map.find("memory")) measure.memory_bytes = bytes_of(*bytes);
-    if (auto const* timing = map.find("timing")) measure.timing = switch_of(*timing);
+    if (auto const* timing = map.find("timing")) {
+        auto const text = choice_of(*timing, "switch", {"on", "off", "true", "false", only_timing});
+        measure.timing = text != "off" && text != "false";
+        measure.quality = text != only_timing;
+    }
     if (auto const* placement = map.find("placement"))
         if (choice_of(*placement, "placement", {"any", pinned}) == pinned) measure.placement = Placement::pinned;
     return measure;
@@ -35,6 +40,7 @@ Json to_json(Measure const& measure) {
                  {"memory_bytes", measure.memory_bytes}, {"timing", measure.timing}};
     // Left out at its default, so that hashes of plans from before there was a choice stay.
     if (measure.placement == Placement::pinned) json["placement"] = pinned;
+    if (!measure.quality) json["quality"] = false;
     return json;
 }
 
@@ -48,6 +54,7 @@ Measure measure_from_json(Json const& json) {
         json.at("memory_bytes").get_to(measure.memory_bytes);
         json.at("timing").get_to(measure.timing);
         if (json.value("placement", "any") == pinned) measure.placement = Placement::pinned;
+        measure.quality = json.value("quality", true);
         return measure;
     } catch (Json::exception const& error) {
         throw ConfigError(std::string("not a measure: ") + error.what());

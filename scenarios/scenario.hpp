@@ -28,6 +28,7 @@ struct Measure {
     double timeout_s = 600;          ///< per attempt
     std::uint64_t memory_bytes = 0;  ///< per attempt; 0: no limit
     bool timing = true;              ///< off: cells may share a node, and speed metrics are left out
+    bool quality = true;             ///< off: nothing but timings, whose values are neither judged nor verified
     Placement placement = Placement::any;
     bool operator==(Measure const&) const = default;
 };

@@ -6,31 +6,18 @@
 #include <random>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include "harness/cli/base_build.hpp"
+#include "cluster/world.hpp"
 #include "harness/cli/cli.hpp"
-#include "harness/cli/scenario_options.hpp"
+#include "harness/cli/gate_measure.hpp"
 #include "harness/cli/stop_signals.hpp"
 #include "harness/cli/vocabulary.hpp"
-#include "harness/gate_run.hpp"
 #include "results/utc.hpp"
 #include "results/verdict/calibration.hpp"
 #include "results/verdict/gate_text.hpp"
-#include "scenarios/yaml_reader.hpp"
 
 namespace kvstone {
 namespace {
-
-struct GateOptions {
-    std::string policy;
-    std::string base, head, base_ref, scenario, budget, inconclusive, slow_down, baseline;
-    std::string markdown, junit;
-    std::vector<std::string> set, only;
-    bool run = false, calibrate = false, github = false, across_toolchains = false, keep_nothing = false;
-    int blocks = 24;
-    std::uint64_t seed = 0;
-};
 
 std::string random_id() {
     std::random_device device;
@@ -42,70 +29,6 @@ std::string policy_path(std::string const& name) {
     if (std::filesystem::exists(name) || name.find('/') != std::string::npos) return name;
     auto const shipped = std::filesystem::path(scenario_library()) / "gates" / (name + ".yaml");
     return std::filesystem::exists(shipped) ? shipped.string() : name;
-}
-
-/// "15m", "90 s", "2 h".
-double seconds_of(std::string const& text) {
-    YamlValue value;
-    value.kind = YamlValue::Kind::scalar;
-    value.text = text.ends_with('m') && !text.empty() ? text + "in" : text;
-    if (auto const unit = value.text.find_first_not_of("0123456789.");
-        unit != std::string::npos && value.text[unit] != ' ')
-        value.text.insert(unit, " ");
-    value.path = value.place.file = "--budget";
-    return duration_s_of(value);
-}
-
-std::string program_path(std::string const& given, char const* option) {
-    if (given.empty()) return std::filesystem::read_symlink("/proc/self/exe").string();
-    auto const path = std::filesystem::absolute(given).string();
-    if (access(path.c_str(), X_OK) != 0) throw ConfigError(fmt::format("{} names no program", option), given);
-    return path;
-}
-
-GateRun run_of(GateOptions const& options, GatePolicy const& policy) {
-    GateRun run;
-    run.scenario = options.scenario.empty() ? policy.scenario : options.scenario;
-    if (run.scenario.empty())
-        throw ConfigError("what to measure is not said", "scenario", {"scenario: NAME in the policy", "--scenario"},
-                          {policy.path, 0, 0});
-    auto const beside = std::filesystem::path(policy.path).parent_path() / run.scenario;
-    run.scenario =
-        std::filesystem::absolute(std::filesystem::exists(beside) ? beside.string() : scenario_path(run.scenario))
-            .string();
-    ScenarioOptions scenario;
-    scenario.scenarios = {run.scenario};
-    scenario.set = run.set = options.set;
-    scenario.only = options.only.empty() ? policy.only : options.only;
-    run.plan = scenario.load().at(0);
-    run.base = options.base_ref.empty() ? program_path(options.base, "--base")
-                                        : build_of_merge_base(options.base_ref, policy.build, policy.program);
-    run.head = program_path(options.head, "--head");
-    if (!options.budget.empty()) run.budget_s = seconds_of(options.budget);
-    if (auto const equals = options.slow_down.rfind('='); equals != std::string::npos) {
-        run.slow_codec = options.slow_down.substr(0, equals);
-        run.slow_factor = std::strtod(options.slow_down.c_str() + equals + 1, nullptr);
-    }
-    bool const known = std::ranges::any_of(run.plan.cells, [&](Cell const& cell) {
-        return cell.codec_name == run.slow_codec || cell.codec == run.slow_codec;
-    });
-    if (!options.slow_down.empty() && (run.slow_factor <= 1 || !known))
-        throw ConfigError("no codec of the scenario can be slowed down so", options.slow_down, {"CODEC=1.05"});
-    run.seed = options.seed != 0 ? options.seed : std::random_device()();
-    run.blocks = options.calibrate ? options.blocks : 0;
-    run.stop = &stop_requested;
-    run.notice = [](std::string const& text) { fmt::print(stderr, "{}\n", text); };
-    return run;
-}
-
-void measure(GateRecord& record, GateOptions const& options, std::vector<PolicyRule> const& rules) {
-    stop_on_signals();
-    auto const run = run_of(options, record.policy);
-    record.evidence = run_gate(run, record.policy, rules);
-    record.settings["seed"] = run.seed;
-    record.settings["set"] = run.set;
-    record.settings["budget_s"] = run.budget_s;
-    if (!run.slow_codec.empty()) record.settings["slow_down"] = {run.slow_codec, run.slow_factor};
 }
 
 void look_up(GateRecord& record, GateOptions const& options, std::string const& database,
@@ -135,7 +58,8 @@ void warn_by_calibration(GateRecord& record, std::string const& database, std::v
 
 ExitCode calibrate(GateRecord& record, CommandLine const& line, GateOptions const& options,
                    std::vector<PolicyRule> const& rules) {
-    auto const result = calibrated(record.policy, rules, record.evidence, 300, 1);
+    auto const injected = record.settings.value("slow_down", std::map<std::string, double>());
+    auto const result = calibrated(record.policy, rules, record.evidence, injected, 300, 1);
     record.settings.update(result);
     record.kind = "calibration";
     record.finished_utc = utc_now();
@@ -143,29 +67,7 @@ ExitCode calibrate(GateRecord& record, CommandLine const& line, GateOptions cons
         auto store = Store::open(line.database);
         store_gate(store, record);
     }
-    if (line.json) {
-        std::cout << result.dump(2) << '\n';
-    } else if (!result.contains("failed")) {
-        fmt::print("no timing was measured\n");
-    } else {
-        auto const percent = [](Json const& value) {
-            return value.is_null() ? std::string("-") : fmt::format("{:.1f}%", 100 * value.get<double>());
-        };
-        fmt::print(
-            "{} tests, {} blocks each; {} of {} resampled campaigns of one build against itself fail (at most "
-            "{:.2f}%)\n",
-            result["tests"].get<int>(), result["blocks"].get<int>(), result["failed"].get<int>(),
-            result["campaigns"].get<int>(), 100 * result["failed_upper"].get<double>());
-        fmt::print("slow-downs found in 90% of repetitions: {} at the median test, {} at the noisiest\n",
-                   percent(result["detectable_median"]), percent(result["detectable_most"]));
-        for (auto const& slowed : result["slowed"])
-            fmt::print(
-                "slowed {:.2f} times: found in {} of {} (at least {}); where the detectable effect promises it {} of "
-                "{} (at least {})\n",
-                slowed["factor"].get<double>(), slowed["found"].get<int>(), slowed["trials"].get<int>(),
-                percent(slowed["lower"]), slowed["promised_found"].get<int>(), slowed["promised_trials"].get<int>(),
-                percent(slowed["promised_lower"]));
-    }
+    fmt::print("{}", line.json ? result.dump(2) + "\n" : calibration_text(result));
     return stop_requested ? exit_interrupted : exit_pass;
 }
 
@@ -177,7 +79,7 @@ void write_file(std::string const& path, Print const& print) {
     if (!file.flush()) throw SystemError("cannot write " + path, errno);
 }
 
-ExitCode gate(CommandLine const& line, GateOptions const& options) {
+ExitCode judge(CommandLine const& line, GateOptions const& options, Transport* world, Spawner* spawner) {
     GateRecord record;
     record.uid = random_id();
     record.started_utc = utc_now();
@@ -186,7 +88,7 @@ ExitCode gate(CommandLine const& line, GateOptions const& options) {
     bool const measures = options.run || options.calibrate;
     record.kind = measures ? "run" : "stored";
     if (measures)
-        measure(record, options, rules);
+        measure_gate(record, options, rules, *world, *spawner);
     else
         look_up(record, options, line.database, rules);
     record.evidence.today = record.started_utc.substr(0, 10);
@@ -218,6 +120,20 @@ ExitCode gate(CommandLine const& line, GateOptions const& options) {
     return code;
 }
 
+ExitCode gate(CommandLine const& line, GateOptions const& options) {
+    if (!options.run && !options.calibrate) return judge(line, options, nullptr, nullptr);
+    Spawner spawner;  // forks: before MPI and its threads
+    auto const world = open_world();
+    stop_on_signals();
+    auto code = exit_pass;
+    if (world->rank() == 0)
+        code = judge(line, options, world.get(), &spawner);
+    else
+        serve_gate(*world, spawner);
+    world->leave(code);
+    return code;
+}
+
 }  // namespace
 
 void add_gate(CommandLine& line) {
@@ -228,7 +144,7 @@ void add_gate(CommandLine& line) {
     command->add_option("--base", options->base, "What to compare with, as `compare` takes it; with --run a program");
     command->add_option("--head", options->head,
                         "What to judge (default: the latest campaign); with --run a program (default: this one)");
-    command->add_flag("--run", options->run, "Measure base and head in turns on this node");
+    command->add_flag("--run", options->run, "Measure base and head in turns, on this node or over those of mpirun");
     command->add_flag("--calibrate", options->calibrate,
                       "Measure one build against itself: what this machine can see; stored");
     command->add_option("--base-ref", options->base_ref,
@@ -239,11 +155,13 @@ void add_gate(CommandLine& line) {
     command->add_option("--budget", options->budget,
                         "With --run: time it may take, as in 15m; what does not fit is left untimed");
     command->add_option("--seed", options->seed, "With --run: of the order of blocks; default: by chance");
-    command->add_option("--blocks", options->blocks, "With --calibrate: blocks a cell")
-        ->capture_default_str()
+    command
+        ->add_option("--blocks", options->blocks,
+                     "Blocks a cell: of the first stage (default: 8, and up to 32 while --budget lasts and something "
+                     "cannot be seen yet), or with --calibrate (default: 24)")
         ->check(CLI::Range(8, 1000));
     command->add_option("--inject-slowdown", options->slow_down,
-                        "With --run: CODEC=1.05, a codec that takes longer in the head");
+                        "With --run: CODEC=1.05 or all=1.05, codecs that take longer in the head");
     command->add_option("--inconclusive", options->inconclusive, "fail (exit code 3) or warn; default: the policy's")
         ->check(CLI::IsMember({"fail", "warn"}));
     command->add_flag("--across-toolchains", options->across_toolchains,

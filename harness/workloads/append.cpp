@@ -298,6 +298,7 @@ void run_append(AttemptRequest const& request, Measurement& measurement) {
         if (cache.context() < 2) throw ConfigError("a cache that grows needs a prompt and a token", "context", {"2"});
 
     time_appends(caches, kind, request, measurement);
+    if (!request.measure.quality) return;
     double held = 0, stored = 0, values = 0;
     for (auto const& cache : caches) {
         std::uint64_t stored_bytes = 0;

@@ -75,8 +75,8 @@ void add_samples(RoundtripResult const& result, Measurement& measurement) {
 
 void add_profiles(RoundtripResult const& result, Measurement& measurement) {
     auto const heads = static_cast<int>(result.shape.heads);
-    for (int index = 0; index < static_cast<int>(result.distortion.heads.size()); ++index) {
-        auto const& sums = result.distortion.heads[static_cast<std::size_t>(index)];
+    for (int index = 0; index < static_cast<int>(result.distortion->heads.size()); ++index) {
+        auto const& sums = result.distortion->heads[static_cast<std::size_t>(index)];
         auto const add = [&](char const* metric, std::optional<double> value) {
             if (value)
                 measurement.profiles.push_back({result.component, metric, index / heads, index % heads, -1, *value});
@@ -87,7 +87,7 @@ void add_profiles(RoundtripResult const& result, Measurement& measurement) {
 }
 
 void add_component(std::string const& component, std::vector<RoundtripResult> const& results,
-                   PooledDistortion const& errors, Measurement& measurement) {
+                   std::optional<PooledDistortion> const& errors, Measurement& measurement) {
     FigureWriter figures(measurement, component);
     ByteLedger ledger;
     PassTime encode, decode;
@@ -109,7 +109,7 @@ void add_component(std::string const& component, std::vector<RoundtripResult> co
     }
     add_bytes(figures, ledger, original_bytes, values, nominal_bits / static_cast<double>(values));
     figures.add_count("allocated_bytes", allocated_bytes);
-    add_errors(figures, errors.total, errors.relative_error_mean, errors.quantiles);
+    if (errors) add_errors(figures, errors->total, errors->relative_error_mean, errors->quantiles);
     if (timed)
         add_speed(figures, encode, decode, static_cast<double>(original_bytes),
                   static_cast<double>(ledger.stored_bytes()), static_cast<double>(encode_traffic),
@@ -121,16 +121,21 @@ void add_component(std::string const& component, std::vector<RoundtripResult> co
 void add_roundtrip_figures(std::vector<RoundtripResult> const& results, Measurement& measurement) {
     std::vector<Distortion const*> distortions;
     for (auto const& result : results) {
+        add_samples(result, measurement);
         auto const& own = result.distortion;
-        add_component(result.component, {result}, {own.total, own.relative_error_mean(), own.quantiles}, measurement);
+        if (!own) {
+            add_component(result.component, {result}, {}, measurement);
+            continue;
+        }
+        add_component(result.component, {result},
+                      PooledDistortion{own->total, own->relative_error_mean(), own->quantiles}, measurement);
         FigureWriter(measurement, result.component)
             .add("channel_rms_max_over_median", result.channel_rms_max_over_median);
-        add_samples(result, measurement);
         add_profiles(result, measurement);
-        distortions.push_back(&result.distortion);
+        distortions.push_back(&*own);
     }
     if (results.size() < 2) return;
-    add_component("kv", results, pooled(distortions), measurement);
+    add_component("kv", results, distortions.empty() ? std::nullopt : std::optional(pooled(distortions)), measurement);
 }
 
 }  // namespace kvstone

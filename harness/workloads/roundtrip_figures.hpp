@@ -21,7 +21,7 @@ struct RoundtripResult {
     std::uint64_t decode_traffic_bytes = 0;
     std::vector<double> encode_ns;  ///< one a timed pass; empty: not timed
     std::vector<double> decode_ns;
-    Distortion distortion;
+    std::optional<Distortion> distortion;  ///< nothing: only timed
     std::optional<double> channel_rms_max_over_median;
 };
 

@@ -188,7 +188,7 @@ class Judge {
             decision.why = "not timed: the budget had no room for this cell";
             return;
         }
-        auto const stages = stages_of(policy_, rule, evidence_.tests);
+        auto const stages = stages_of(policy_, rule, evidence_);
         auto const effects = [&](char const* stage) {
             return block_effects(evidence_.attempts, cell.cell.id, stage, rule.metric, component);
         };
@@ -345,9 +345,11 @@ std::vector<TimingTest> timing_tests(std::vector<PolicyRule> const& rules, Side 
     return tests;
 }
 
-TwoStage stages_of(GatePolicy const& policy, PolicyRule const& rule, std::size_t tests) {
-    return two_stage_for(std::max<std::size_t>(tests, 1), policy.error_budget,
-                         rule.source.margin.value_or(policy.margin));
+TwoStage stages_of(GatePolicy const& policy, PolicyRule const& rule, Evidence const& evidence) {
+    auto stages = two_stage_for(std::max<std::size_t>(evidence.tests, 1), policy.error_budget,
+                                rule.source.margin.value_or(policy.margin));
+    stages.screen_blocks = evidence.screen_blocks;
+    return stages;
 }
 
 std::optional<double> process_value(Measurement const& measurement, std::size_t metric, std::size_t component) {

@@ -44,11 +44,12 @@ struct Decision {
 struct Evidence {
     std::optional<Side> base = {};
     Side head = {};
-    std::vector<GateAttempt> attempts = {};  ///< of a gate that measured; else none
-    std::vector<std::string> untimed = {};   ///< ids of cells that the budget had no time for
-    std::size_t tests = 0;                   ///< timings that share the error budget, see timing_tests()
-    bool measured = false;                   ///< attempts were made: timings are judged by them
-    std::string today = {};                  ///< "2026-12-31", for waivers
+    std::vector<GateAttempt> attempts = {};        ///< of a gate that measured; else none
+    std::vector<std::string> untimed = {};         ///< ids of cells that the budget had no time for
+    std::size_t tests = 0;                         ///< timings that share the error budget, see timing_tests()
+    int screen_blocks = TwoStage{}.screen_blocks;  ///< of the first stage, as many as the budget had time for
+    bool measured = false;                         ///< attempts were made: timings are judged by them
+    std::string today = {};                        ///< "2026-12-31", for waivers
     bool across_toolchains = false;
 };
 
@@ -68,7 +69,7 @@ struct TimingTest {
 std::vector<TimingTest> timing_tests(std::vector<PolicyRule> const& rules, Side const& head);
 
 /// The stages that a rule's timings go through.
-TwoStage stages_of(GatePolicy const& policy, PolicyRule const& rule, std::size_t tests);
+TwoStage stages_of(GatePolicy const& policy, PolicyRule const& rule, Evidence const& evidence);
 
 /// d of every whole block of a cell's stage, positive where B is slower, whatever the metric's direction. Blocks with an
 /// attempt that is not ok, or has no such figure, are left out.

@@ -227,7 +227,7 @@ std::string explained(GateRecord const& record, Decision const& decision) {
     for (auto const& rule : rules_of(record.policy)) {
         if (rule.source.name != decision.rule || !rule.timed() || !record.evidence.measured || !decision.screen_p)
             continue;
-        auto const stages = stages_of(record.policy, rule, record.evidence.tests);
+        auto const stages = stages_of(record.policy, rule, record.evidence);
         auto const metric = metric_index(decision.metric);
         auto const component = static_cast<std::size_t>(std::ranges::find(side_components, decision.component) -
                                                         std::begin(side_components));

@@ -153,6 +153,7 @@ void store_gate(Store& store, GateRecord const& record) {
     auto const& evidence = record.evidence;
     auto settings = record.settings;
     settings["tests"] = evidence.tests;
+    settings["screen_blocks"] = evidence.screen_blocks;
     settings["untimed"] = evidence.untimed;
     settings["measured"] = evidence.measured;
     settings["today"] = evidence.today;
@@ -200,6 +201,7 @@ GateRecord load_gate(Store const& store, std::string const& database, std::strin
     auto& evidence = record.evidence;
     evidence.attempts = read_attempts(store, id);
     record.settings.at("tests").get_to(evidence.tests);
+    evidence.screen_blocks = record.settings.value("screen_blocks", evidence.screen_blocks);
     record.settings.at("untimed").get_to(evidence.untimed);
     record.settings.at("measured").get_to(evidence.measured);
     record.settings.at("today").get_to(evidence.today);
@@ -215,7 +217,7 @@ Json newest_calibration(Store const& store, std::string const& hardware_class) {
     auto const found =
         query(store,
               "SELECT settings, uid, started_utc FROM gate_run WHERE kind = 'calibration' AND hardware_class "
-              "= ?1 ORDER BY id DESC LIMIT 1",
+              "= ?1 AND settings ->> 'failed' IS NOT NULL ORDER BY id DESC LIMIT 1",
               {hardware_class})
             .rows;
     if (found.empty()) return nullptr;

@@ -30,7 +30,7 @@ void store_gate(Store& store, GateRecord const& record);
 /// where there is none, or a campaign or its file is gone.
 GateRecord load_gate(Store const& store, std::string const& database, std::string const& uid);
 
-/// Settings of the newest calibration on that hardware, with "uid" and "started_utc"; null where there is none.
+/// Settings of the newest calibration that compared a build with itself on that hardware, with "uid" and "started_utc"; null where there is none.
 Json newest_calibration(Store const& store, std::string const& hardware_class);
 
 /// Points a name at a campaign.

@@ -141,6 +141,21 @@ TEST_F(AttemptTest, WithoutTimingThereAreNoSpeedFigures) {
     }
 }
 
+TEST_F(AttemptTest, TimesAloneComeWithBytesAndWithoutErrors) {
+    auto request = request_of("int8");
+    auto const whole = run(request);
+    request.measure.quality = false;
+    auto const m = run(request);
+    ASSERT_EQ(m.status, Status::ok) << m.reason;
+    EXPECT_EQ(m.samples.size(), 4U);
+    EXPECT_TRUE(m.profiles.empty());
+    EXPECT_GT(*value(m, "kv", "decode_ns"), 0);
+    EXPECT_EQ(value(m, "kv", "stored_bytes"), value(whole, "kv", "stored_bytes"));
+    for (auto const& figure : m.figures)
+        for (char const* judged : {"error", "nmse", "mae", "cosine", "rms"})
+            EXPECT_THAT(figure.metric, testing::Not(HasSubstr(judged)));
+}
+
 TEST_F(AttemptTest, DeterministicFiguresDoNotDependOnThreads) {
     auto request = request_of("int8 | zstd");
     auto const one = run(request);

@@ -52,7 +52,8 @@ INSTANTIATE_TEST_SUITE_P(
              "memory, timing, placement (did you mean 'repetitions'?)"},
         Case{"measure", "{placement: @every-node}",
              "measure.placement: unknown placement: 'every-node'; accepted: any, pinned"},
-        Case{"measure", "{timing: @never}", "measure.timing: unknown switch: 'never'; accepted: on, off, true, false"},
+        Case{"measure", "{timing: @never}",
+             "measure.timing: unknown switch: 'never'; accepted: on, off, true, false, only"},
         Case{"measure", "{timeout: @0 s}", "measure.timeout: expected a time above 0: '0 s'"}));
 
 INSTANTIATE_TEST_SUITE_P(

@@ -19,6 +19,7 @@ struct Fake {
     double ratio = 4;
     double error = 0.01;
     bool crashes = false;
+    bool old = false;  ///< does not know how to take times alone
 };
 
 class GateTest : public ProgramTest {
@@ -29,6 +30,7 @@ class GateTest : public ProgramTest {
               "#!/bin/sh\n[ \"$1\" = doctor ] && exec echo '{\"findings\":[{\"subject\":\"build\",'"
               "'\"text\":\"0.1.0 f00d (Release, GNU 16)\"}]}'\n" +
                   std::string(fake.crashes ? "kill -SEGV $$\n" : "") +
+                  std::string(fake.old ? "case \"$*\" in *timing=only*) exit 2; esac\n" : "") +
                   "cd \"${0%/*}\"; n=$(cat count 2>/dev/null || echo 0); echo $((n + 1)) >count\n"
                   "exec awk -v n=$n -v cell=\"$2\" -v decode=" +
                   number(fake.decode_ns) + " -v noise=" + number(fake.noise) + " -v ratio=" + number(fake.ratio) +
@@ -129,8 +131,53 @@ TEST_F(GateTest, CrashesBrokenBoundsAndBoughtSpeedEachEndInTheirWay) {
 TEST_F(GateTest, TheBudgetLeavesWhatDoesNotFitUntimed) {
     auto const none = gate({}, {}, "--budget '100 ms'");
     EXPECT_THAT(none.out, HasSubstr("the budget had no room for this cell"));
-    EXPECT_THAT(none.err, HasSubstr("2 of 2 cells are left untimed"));
+    EXPECT_THAT(none.err, HasSubstr("2 are left untimed"));
     EXPECT_EQ(gate({}, {}, "--budget 3q").code, 2);
+}
+
+TEST_F(GateTest, TheBudgetBuysBlocksWhereSomethingCannotBeSeenYet) {
+    auto const blocks = [&] {
+        return rows("select count(distinct block) as n from gate_attempt where stage = 'screen' group by gate_run")
+            .back()["n"]
+            .get<int>();
+    };
+    EXPECT_EQ(gate({}, {}, "--budget 60s").code, 0);
+    EXPECT_EQ(blocks(), 8) << "8 blocks of quiet programs show enough";
+    EXPECT_EQ(gate({.noise = 0.3}, {.noise = 0.3}, "--budget 60s").code, 3);
+    EXPECT_EQ(blocks(), 32);
+    EXPECT_EQ(kvstone("explain " + rows("select uid from gate_run")[1]["uid"].get<std::string>() + ".1").code, 0)
+        << "replayed with as many blocks";
+    EXPECT_EQ(gate({.noise = 0.3}, {.noise = 0.3}, "--blocks 10").code, 3);
+    EXPECT_EQ(blocks(), 10);
+    // ABBA and BAAB in turns.
+    auto const first = rows(
+        "select count(*) as n, sum(side = 'A') as a from gate_attempt where stage = 'screen' and position = 0 and "
+        "gate_run "
+        "= (select max(id) from gate_run)")[0];
+    EXPECT_EQ(first["n"], 2 * first["a"].get<int>());
+}
+
+TEST_F(GateTest, BlocksOfOlderBuildsAreWholeAttempts) {
+    auto const judged = gate({.old = true}, {});
+    EXPECT_EQ(judged.code, 0) << judged.out << judged.err;
+    EXPECT_THAT(judged.err, HasSubstr("a build cannot take times alone"));
+}
+
+TEST_F(GateTest, RanksMeasureForRankZero) {
+    if (shell("command -v mpirun").code != 0) GTEST_SKIP() << "no mpirun";
+    program("base", {});
+    program("head", {.decode_ns = 1.1e6});
+    write("count", "0");
+    auto const judged = shell(
+        "timeout 100 env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe -n 3 kvstone "
+        "gate ci --run --base ./base --head ./head --only asymmetric --only synthetic --seed 7 --json");
+    EXPECT_EQ(judged.code, 1) << judged.out << judged.err;
+    // Two ranks of one node: never both at once, so that the programs' count of their runs is whole.
+    EXPECT_EQ(rows("select settings ->> 'nodes' as nodes from gate_run")[0]["nodes"], 1);
+    auto const attempts = rows("select count(*) as n, sum(status = 'ok') as ok from gate_attempt")[0];
+    EXPECT_EQ(attempts["n"], 2 * (2 + 4 * 8 + 4 * 16));
+    EXPECT_EQ(attempts["n"], attempts["ok"]);
+    EXPECT_EQ(std::stoi(read(path("count"))), attempts["n"].get<int>() + 3) << "and a pilot of each cell";
 }
 
 TEST_F(GateTest, CalibrationIsStoredAndWarns) {
@@ -142,6 +189,22 @@ TEST_F(GateTest, CalibrationIsStoredAndWarns) {
     EXPECT_EQ(seen["campaigns"], 300);
     EXPECT_GT(seen["detectable_median"], 0.05);
     EXPECT_THAT(gate({}, {}).out, HasSubstr("asks for less than the calibration of"));
+}
+
+TEST_F(GateTest, CellsThatAreSlowedForRealAreCountedApart) {
+    program("base", {});
+    program("head", {.decode_ns = 1.1e6});  // in place of waiting, as the option makes real programs do
+    auto const told = kvstone(
+        "gate ci --calibrate --base ./base --head ./head --only asymmetric --only synthetic --blocks 12 --json "
+        "--inject-slowdown all=1.1");
+    ASSERT_EQ(told.code, 0) << told.err;
+    auto const slowed = json::parse(told.out)["slowed"];
+    ASSERT_EQ(slowed.size(), 1U) << "nothing is left to be calculated with";
+    EXPECT_TRUE(slowed[0]["injected"]);
+    EXPECT_EQ(slowed[0]["trials"], 4 * 300);
+    EXPECT_GE(slowed[0]["found"], 2 * 297) << "decoding is slower in either cell";
+    EXPECT_LE(slowed[0]["found"], 2 * 303) << "encoding is not";
+    EXPECT_FALSE(json::parse(told.out).contains("failed"));
 }
 
 TEST_F(GateTest, StoredCampaignsAreJudgedByTheirOwnFigures) {
