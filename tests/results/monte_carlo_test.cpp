@@ -95,8 +95,7 @@ using Rule = std::function<bool(Machine&, TwoStage const&)>;
 
 bool two_stages(Machine& machine, TwoStage const& rule) {
     std::vector<double> screen, confirm;
-    for (double const bias = machine.launch_bias(); std::ssize(screen) < rule.screen_blocks;)
-        screen.push_back(machine.block(bias));
+    while (std::ssize(screen) < rule.screen_blocks) screen.push_back(machine.block(machine.launch_bias()));
     if (!suspected(rule, screen)) return false;
     while (std::ssize(confirm) < rule.confirm_blocks) confirm.push_back(machine.block(machine.launch_bias()));
     return confirmed(rule, confirm);
@@ -185,6 +184,37 @@ TEST(MonteCarloTest, ThePrintedDetectableEffectKeepsItsPromise) {
         std::printf("slowed by what %s is said to show: found %.1f%%\n", noise.name, 100 * rate.share());
         EXPECT_GE(rate.share(), 0.87) << noise.name;
     }
+}
+
+/// Of cells at the margin itself, the share that is suspected where two blocks more are made until `enough`.
+Share suspected_growing(int trials, std::function<bool(TwoStage const&, std::vector<double> const&)> const& enough) {
+    auto stages = two_stage_for(cells);
+    Share rate{0, static_cast<std::uint64_t>(trials)};
+    int blocks = 0;
+    for (int trial = 0; trial < trials; ++trial) {
+        Machine machine(noises[0], stages.margin, 3'000'000'000ULL + static_cast<std::uint64_t>(trial));
+        std::vector<double> screen;
+        do {
+            for (int more = screen.empty() ? 8 : 2; more > 0; --more)
+                screen.push_back(machine.block(machine.launch_bias()));
+            stages.screen_blocks = static_cast<int>(std::ssize(screen));
+        } while (stages.screen_blocks < 32 && !enough(stages, screen));
+        blocks += stages.screen_blocks;
+        rate.found += suspected(stages, screen) ? 1U : 0U;
+    }
+    std::printf("%.1f blocks, %.1f%% of cells at the margin are suspected\n", blocks / static_cast<double>(trials),
+                100 * rate.share());
+    return rate;
+}
+
+TEST(MonteCarloTest, ScreeningUntilAllCanBeSeenSuspectsNoMoreThanItMay) {
+    // As `gate --run --budget` does it: until 5% could not go unseen.
+    auto const by_scatter = [](TwoStage const& stages, std::vector<double> const& screen) {
+        return detectable_slowdown(stages, screen) <= 0.05;
+    };
+    EXPECT_LE(suspected_growing(400 * longer(), by_scatter).lower_bound(), 0.05);
+    // Mutant: until something is suspected.
+    EXPECT_GT(suspected_growing(400, suspected).lower_bound(), 0.05);
 }
 
 TEST(MonteCarloTest, RulesWithoutTheBudgetAreRefused) {
