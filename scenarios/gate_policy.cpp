@@ -122,7 +122,7 @@ bool Selection::takes(Cell const& cell) const {
 GatePolicy parse_policy(std::string const& yaml, std::string const& path) {
     auto const root = read_yaml(yaml, path);
     check_version(root);
-    YamlMap const map(root, {"gate", "name", "base", "scenario", "only", "build", "error_budget", "margin",
+    YamlMap const map(root, {"gate", "name", "base", "scenario", "only", "set", "build", "error_budget", "margin",
                              "inconclusive", "require", "rules", "joint", "waivers"});
     GatePolicy policy;
     policy.path = path;
@@ -131,6 +131,11 @@ GatePolicy parse_policy(std::string const& yaml, std::string const& path) {
     if (auto const* base = map.find("base")) policy.base = text_of(*base);
     if (auto const* scenario = map.find("scenario")) policy.scenario = text_of(*scenario);
     if (auto const* only = map.find("only")) policy.only = texts_of(*only);
+    if (auto const* set = map.find("set")) {
+        policy.set = texts_of(*set);
+        for (auto const& text : policy.set)
+            if (text.find('=') == std::string::npos) refuse(*set, "expected a list of settings", {"KEY=VALUE"});
+    }
     if (auto const* build = map.find("build")) {
         YamlMap const keys(*build, {"command", "program"});
         policy.build = text_of(keys.at("command"));

@@ -61,6 +61,7 @@ struct GatePolicy {
     std::string base;      ///< what the head is compared with, as `compare` takes it; empty: nothing
     std::string scenario;  ///< what `--run` measures: a file beside the policy, or a shipped name
     std::vector<std::string> only;
+    std::vector<std::string> set;    ///< "KEY=VALUE" into the scenario that `--run` measures
     std::string build;               ///< shell command that builds a checkout for `--base-ref`; empty: none
     std::string program;             ///< where it leaves kvstone, from the checkout
     double error_budget = 0.01;      ///< chance that any timing of identical builds fails
@@ -79,6 +80,7 @@ struct GatePolicy {
 ///   base: latest                   # what `compare` takes; --base wins
 ///   scenario: quickstart           # what --run measures
 ///   only: [WORD, ...]              # of its cells, as `run --only`
+///   set: ["measure.min_time=50 ms"]   # into it, as `run --set`
 ///   build: {command: "./dev build release kvstone", program: PATH}   # for --base-ref
 ///   error_budget: 1%               # of all timings of a run together
 ///   margin: 2%

@@ -150,7 +150,7 @@ void add_gate(CommandLine& line) {
     command->add_option("--base-ref", options->base_ref,
                         "With --run: build the merge base of this commit and HEAD by the policy's build command");
     command->add_option("--scenario", options->scenario, "With --run: what to measure, in place of the policy's");
-    command->add_option("--set", options->set, "With --run: KEY=VALUE into the scenario");
+    command->add_option("--set", options->set, "With --run: KEY=VALUE into the scenario, after the policy's");
     command->add_option("--only", options->only, "With --run: cells whose text, codec name or id has this word");
     command->add_option("--budget", options->budget,
                         "With --run: time it may take, as in 15m; what does not fit is left untimed");

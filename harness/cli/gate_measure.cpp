@@ -70,7 +70,9 @@ GateRun run_of(GateOptions const& options, GatePolicy const& policy, Spawner& sp
             .string();
     ScenarioOptions scenario;
     scenario.scenarios = {run.scenario};
-    scenario.set = run.set = options.set;
+    run.set = policy.set;
+    run.set.insert(run.set.end(), options.set.begin(), options.set.end());
+    scenario.set = run.set;
     scenario.only = options.only.empty() ? policy.only : options.only;
     run.plan = scenario.load().at(0);
     run.base = describe_program(spawner, options.base_ref.empty()

@@ -9,7 +9,7 @@ namespace {
 
 TEST(GatePolicyTest, ReadsRulesWithTheirCellsAndWaivers) {
     auto const policy = parse_policy(
-        "gate: 1\nerror_budget: 2%\nbase: main\nrequire: [{codec: int8}]\n"
+        "gate: 1\nerror_budget: 2%\nbase: main\nrequire: [{codec: int8}]\nset: [\"measure.min_time=50 ms\"]\n"
         "rules:\n  - relative_error_l1 <= 0.05\n"
         "  - {name: fast, rule: decode_ns no worse than 5%, match: {context: [512, 32k]}, except: {codec: raw}, "
         "margin: 1%}\n"
@@ -21,7 +21,8 @@ TEST(GatePolicyTest, ReadsRulesWithTheirCellsAndWaivers) {
     EXPECT_FALSE(policy.require.all);
     ASSERT_EQ(policy.rules.size(), 2U);
     EXPECT_EQ(policy.rules[0].name, "relative_error_l1 <= 0.05");
-    EXPECT_EQ(policy.rules[1].place.line, 7);
+    EXPECT_EQ(policy.rules[1].place.line, 8);
+    EXPECT_EQ(policy.set, std::vector<std::string>{"measure.min_time=50 ms"});
     Cell cell;
     cell.context = 32768;
     cell.codec = "int8";
@@ -43,6 +44,7 @@ TEST(GatePolicyTest, RefusesWithPlaceAndWhatIsAccepted) {
              {"gate: 2\nrules: [a < 1]", "gate.yaml:1:7: gate: unknown version of policies: '2'; accepted: 1"},
              {"gate: 1\nrulez: [a]", "gate.yaml:2:1: unknown key: 'rulez'; accepted: gate, "},
              {"gate: 1\nrules: []", "gate.yaml:2"},
+             {"gate: 1\nrules: [a < 1]\nset: [measure]", "expected a list of settings"},
              {"gate: 1\nrules: [{rule: a < 1, level: panic}]", "'panic'; accepted: fail, warn"},
              {"gate: 1\nrules: [{rule: a < 1, match: {codek: raw}}]", "unknown key: 'codek'"},
              {"gate: 1\nrules: [a < 1, a < 1]", "two rules have one name: 'a < 1'"},
