@@ -1,7 +1,6 @@
 #include "scenarios/hash_cache.hpp"
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -9,6 +8,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "scenarios/cache_folder.hpp"
 #include "scenarios/content_hash.hpp"
 
 namespace kvstone {
@@ -28,12 +28,7 @@ constexpr std::size_t digest_digits = 64;
 
 }  // namespace
 
-HashCache::HashCache() {
-    if (char const* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && cache[0] == '/')
-        folder_ = std::string(cache) + "/kvstone/hashes";
-    else if (char const* home = std::getenv("HOME"); home != nullptr && home[0] == '/')
-        folder_ = std::string(home) + "/.cache/kvstone/hashes";
-}
+HashCache::HashCache() : folder_(cache_folder("hashes")) {}
 
 std::string HashCache::entry_path(FileStamp const& stamp) const { return folder_ + "/" + short_hash(text_of(stamp)); }
 

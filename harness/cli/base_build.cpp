@@ -7,16 +7,12 @@
 #include <fmt/format.h>
 #include <sys/wait.h>
 
+#include "harness/cli/shell_word.hpp"
+#include "scenarios/cache_folder.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
 namespace {
-
-std::string quoted(std::string const& text) {
-    std::string result = "'";
-    for (char const c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return result + "'";
-}
 
 /// Standard output of a shell command, without its last line end. Standard error is the caller's.
 std::string output_of(std::string const& command, int& status) {
@@ -29,15 +25,6 @@ std::string output_of(std::string const& command, int& status) {
     return output;
 }
 
-std::string cache_folder() {
-    char const* const cache = std::getenv("XDG_CACHE_HOME");
-    char const* const home = std::getenv("HOME");
-    auto const root = cache != nullptr && *cache != '\0'
-                          ? std::filesystem::path(cache)
-                          : std::filesystem::path(home != nullptr ? home : "/tmp") / ".cache";
-    return (root / "kvstone" / "bases").string();
-}
-
 }  // namespace
 
 std::string build_of_merge_base(std::string const& reference, std::string const& command, std::string const& program) {
@@ -45,17 +32,20 @@ std::string build_of_merge_base(std::string const& reference, std::string const&
         throw ConfigError("the policy does not say how to build a base", "build",
                           {"build: {command: TEXT, program: TEXT}"});
     int status = 0;
-    auto const commit = output_of("git merge-base HEAD " + quoted(reference), status);
+    auto const commit = output_of("git merge-base HEAD " + shell_word(reference), status);
     if (status != 0 || commit.empty()) throw ConfigError("--base-ref has no commit in common with HEAD", reference);
-    auto const tree = (std::filesystem::path(cache_folder()) / commit).string();
+    auto const bases = cache_folder("bases");
+    if (bases.empty()) throw ConfigError("a base is built in the cache folder: set XDG_CACHE_HOME or HOME", reference);
+    auto const tree = (std::filesystem::path(bases) / commit).string();
     if (!std::filesystem::exists(tree)) {
-        std::filesystem::create_directories(cache_folder());
-        output_of("git worktree prune && git worktree add --detach " + quoted(tree) + ' ' + commit + " >&2", status);
+        std::filesystem::create_directories(bases);
+        output_of("git worktree prune && git worktree add --detach " + shell_word(tree) + ' ' + commit + " >&2",
+                  status);
         if (status != 0) throw SystemError("git worktree failed for " + commit);
     }
-    output_of("cd " + quoted(tree) + " && { " + command + "; } >&2", status);
+    output_of("cd " + shell_word(tree) + " && { " + command + "; } >&2", status);
     if (status != 0) throw SystemError(fmt::format("'{}' failed in {}", command, tree));
-    auto const path = output_of("cd " + quoted(tree) + " && { " + program + "; }", status);
+    auto const path = output_of("cd " + shell_word(tree) + " && { " + program + "; }", status);
     if (status != 0 || path.empty()) throw SystemError(fmt::format("'{}' told no program in {}", program, tree));
     return (std::filesystem::path(tree) / path).string();
 }

@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "harness/cli/bundle_contents.hpp"
 #include "harness/cli/cli.hpp"
-#include "harness/cli/scenario_options.hpp"
-#include "harness/cli/vocabulary.hpp"
+#include "harness/cli/shell_word.hpp"
 #include "harness/zip_writer.hpp"
 #include "results/maintenance.hpp"
 #include "results/query.hpp"
@@ -99,37 +99,38 @@ Json pack_sources(Plan const& plan, fs::path const& folder, Contents& contents) 
     return list;
 }
 
-std::string quoted(std::string const& word) {
-    std::string result = "'";
-    for (char const c : word) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return result + "'";
-}
-
-std::string read_me(Plan const& plan, BundleOptions const& options, std::string const& scenario) {
+std::string read_me(Plan const& plan, ScenarioFile const& file, std::string const& scenario,
+                    std::string const& archive) {
     std::string arguments;
-    for (auto const& set : options.set) arguments += " --set " + quoted(set);
-    for (auto const& only : options.only) arguments += " --only " + quoted(only);
+    for (auto const& set : file.set) arguments += " --set " + shell_word(set);
+    for (auto const& only : file.only) arguments += " --only " + shell_word(only);
     return fmt::format(
         "# A campaign of {0}, to be measured again\n\n"
-        "`measured.db` holds its figures, raw samples, builds, packages and hosts; `environment.json` tells the "
-        "latter\n"
-        "again. `sources.json` names every file that was read, by its SHA-256; those that are not packed have to lie "
-        "where\n"
-        "the scenario says (the model and text that come with KVstone are found by themselves). A file of another "
-        "content\n"
-        "makes other cells, which then do not compare.\n\n"
+        "    kvstone run {3} --db ours.db\n\n"
+        "checks the hashes of what is in here, measures the same cells, and ends with the command that lays both side "
+        "by "
+        "side.\n"
+        "Unpacked, it is\n\n"
         "    sha256sum --check SHA256SUMS\n"
         "    kvstone run {1}{2} --db ours.db\n"
-        "    kvstone db merge --db ours.db measured.db\n"
-        "    kvstone report --db ours.db -o both.html\n\n"
-        "The plan is {3}: `kvstone plan {1}{2}` ends with it where the files are the same.\n",
-        plan.scenario, scenario, arguments, plan.hash);
+        "    kvstone compare measured.db --db ours.db\n\n"
+        "`measured.db` holds the campaign's figures, raw samples, builds, packages and hosts (`kvstone db merge --db "
+        "ours.db\n"
+        "measured.db` takes them over, for reports of both); `environment.json` tells the latter again. `sources.json` "
+        "names\n"
+        "every file that was read, by its SHA-256; those that are not packed have to lie where the scenario says (the "
+        "model and\n"
+        "text that come with KVstone are found by themselves). A file of another content makes other cells, which then "
+        "do not\n"
+        "compare. The plan is {4}: `kvstone plan {3}` ends with it where the files are the same.\n",
+        plan.scenario, scenario, arguments, shell_word(archive), plan.hash);
 }
 
 ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
     if (options.scenarios.size() != 1) throw ConfigError("one scenario makes a bundle");
-    auto const plan = options.load().front();
-    auto const scenario = fs::path(scenario_path(options.scenarios.front()));
+    auto const file = options.files().front();
+    auto const plan = file.load();
+    auto const scenario = fs::absolute(file.path);
     auto const store = Store::open_read_only(line.database);
     auto const campaign = campaign_of(store, plan, options.campaign);
     ZipWriter archive(options.output);
@@ -140,7 +141,7 @@ ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
     }
     Contents contents(archive);
     contents.add(scenario.filename().string(), scenario.string());
-    contents.add("measured.db", measured.path());
+    contents.add(measured_member, measured.path());
     auto const sources = pack_sources(plan, scenario.parent_path(), contents);
     Json environment = Json::array();
     for (auto const& row :
@@ -148,8 +149,10 @@ ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
         environment.push_back({{"kind", text(row[0])}, {"name", text(row[1])}, {"value", text(row[2])}});
     archive.add_text("sources.json", sources.dump(2) + "\n");
     archive.add_text("environment.json", environment.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-    archive.add_text("SHA256SUMS", contents.sums());
-    archive.add_text("README.md", read_me(plan, options, scenario.filename().string()));
+    archive.add_text(sums_member, contents.sums());
+    archive.add_text(bundle_member, bundle_text(scenario.filename().string(), file, plan.hash));
+    archive.add_text("README.md",
+                     read_me(plan, file, scenario.filename().string(), fs::path(options.output).filename().string()));
     archive.close();
     fmt::print(stderr, "{}: campaign {}, {} bytes\n", options.output, campaign, fs::file_size(options.output));
     return exit_pass;

@@ -16,6 +16,7 @@
 #include "harness/cli/progress.hpp"
 #include "harness/cli/recovery.hpp"
 #include "harness/cli/scenario_options.hpp"
+#include "harness/cli/shell_word.hpp"
 #include "harness/cli/stop_signals.hpp"
 #include "harness/roofline_probe.hpp"
 #include "results/host.hpp"
@@ -115,7 +116,9 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
     }
     Coordinator coordinator(world, self, measure,
                             {.stop = &stop_requested, .lease_slack_s = options.patience_s, .spool = &spool});
-    auto const plans = options.load();
+    auto const files = options.files();
+    std::vector<Plan> plans;
+    for (auto const& file : files) plans.push_back(file.load());
     auto store = Store::open(line.database);
     ExitCode code = exit_pass;
     for (auto const& plan : plans) {
@@ -124,6 +127,10 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
     }
     // A launcher may give its ranks a terminal whose other end is a file.
     show_summary(store, std::cout, {.colour = colour_wanted() && world.size() == 1});
+    for (auto const& file : files)
+        if (!file.measured.empty())
+            std::cout << "beside the bundle's own figures: kvstone compare " << shell_word(file.measured) << " --db "
+                      << shell_word(line.database) << '\n';
     return code;
 }
 

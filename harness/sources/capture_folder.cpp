@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "scenarios/cache_folder.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -41,13 +42,7 @@ bool remove_entry(std::string const& path) {
 
 }  // namespace
 
-std::string capture_folder() {
-    auto const* const cache = std::getenv("XDG_CACHE_HOME");
-    if (cache != nullptr && *cache != '\0') return (std::filesystem::path(cache) / "kvstone" / "captures").string();
-    auto const* const home = std::getenv("HOME");
-    if (home == nullptr || *home == '\0') return {};
-    return (std::filesystem::path(home) / ".cache" / "kvstone" / "captures").string();
-}
+std::string capture_folder() { return cache_folder("captures"); }
 
 std::uint64_t capture_limit_bytes() {
     auto const* const text = std::getenv("KVSTONE_CAPTURES_BYTES");

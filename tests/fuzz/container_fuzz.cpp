@@ -44,10 +44,6 @@ bool is_small(KvShape const& shape) {
 }  // namespace
 }  // namespace kvstone
 
-/// Kokkos starts OpenMP's runtime, which never gives back what it finds out about the processors. No kernel allocates in
-/// a parallel region, so that no leak of ours has the runtime above it.
-extern "C" char const* __lsan_default_suppressions() { return "leak:libomp.so\n"; }
-
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
     using namespace kvstone;
     static BackendRuntime const runtime(1);

@@ -1,4 +1,4 @@
-// Reports, exports, bundles and looking after files, as a user does it.
+// Reports, exports and looking after files, as a user does it.
 
 #include <gmock/gmock.h>
 
@@ -50,26 +50,6 @@ TEST_F(DatabaseTest, LooksAfterFiles) {
     EXPECT_EQ(rows("SELECT count(*) AS n FROM attempt")[0]["n"], 4);
     EXPECT_THAT(kvstone("db prune --older-than 0 --yes").out, HasSubstr("\n1 campaigns\n"));
     EXPECT_EQ(rows("SELECT count(*) AS n FROM attempt")[0]["n"], 0);
-}
-
-TEST_F(DatabaseTest, ABundleIsMeasuredAgainElsewhere) {
-    write("other.yaml", small_scenario("fp16"));
-    ASSERT_EQ(kvstone("run other.yaml").code, 0);
-    EXPECT_THAT(kvstone("bundle small.yaml --set grid.context=[64] -o small.zip").err, HasSubstr("no such campaign"));
-    ASSERT_EQ(kvstone("bundle small.yaml -o small.zip").code, 0);
-    EXPECT_EQ(kvstone("bundle small.yaml -o small.zip").code, 2);
-    auto const there = shell(
-        "mkdir there && cd there && python3 -m zipfile -e ../small.zip . && sha256sum --check --quiet SHA256SUMS && "
-        "kvstone "
-        "run small.yaml --db ours.db >log && kvstone db merge --db ours.db measured.db && kvstone query --db ours.db "
-        "\"select count(*), count(distinct campaign) from v_latest where codec = 'int8' and metric = 'bits_per_value' "
-        "and "
-        "component = 'kv'\" --format csv");
-    EXPECT_EQ(there.code, 0) << there.err;
-    // One build and one machine: the same campaign, whose cells are here by now.
-    EXPECT_THAT(there.out, HasSubstr("measured.db: "));
-    EXPECT_THAT(there.out, testing::EndsWith("2,1\n"));
-    EXPECT_EQ(shell("ls *.zip.* 2>/dev/null | wc -l").out, "0\n");
 }
 
 }  // namespace
