@@ -132,6 +132,7 @@ void Store::ingest(Campaign const& campaign, std::vector<Measurement> const& mea
     if (!state_->ingester) throw std::logic_error("the database was opened for reading");
     Transaction transaction(connection());
     auto const id = campaign_id(connection(), campaign.id);
+    state_->ingester->begin();
     for (auto const& measurement : measurements) state_->ingester->store(id, measurement);
     transaction.commit();
 }
@@ -147,6 +148,7 @@ std::optional<std::size_t> Store::recover(std::string const& campaign, std::vect
                    "SELECT NOT EXISTS (SELECT 1 FROM attempt a WHERE a.campaign = e.campaign AND a.cell = e.cell AND "
                    "a.process = e.process AND a.stands) FROM expected e JOIN cell ON cell.id = e.cell WHERE e.campaign "
                    "= ? AND cell.uid = ? AND e.process = ?");
+    state_->ingester->begin();
     std::size_t stored = 0;
     for (auto const& measurement : measurements) {
         bool const wanted = open.with(id, measurement.cell_id, measurement.process).step() && open.integer(0) != 0;

@@ -1,11 +1,24 @@
 #include "results/canned.hpp"
 
 #include <array>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "results/store.hpp"
 
 namespace kvstone {
 namespace {
 
-constexpr std::array table{
+std::string const still_open = fmt::format(
+    "SELECT campaign.uid AS campaign, campaign.scenario, campaign.resumed_utc, cell.uid AS cell, c.process "
+    "FROM v_current c JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell LEFT JOIN "
+    "attempt a ON a.id = c.attempt WHERE a.id IS NULL OR (a.status = 'node_lost' AND (SELECT count(*) FROM "
+    "attempt l WHERE l.campaign = c.campaign AND l.cell = c.cell AND l.process = c.process AND l.status = "
+    "'node_lost') < {}) ORDER BY c.campaign, c.position, c.process",
+    Store::losses_allowed);
+
+std::array const table{
     CannedQuery{"latest", "", "Every figure of the newest campaign",
                 "SELECT * FROM v_latest WHERE campaign = (SELECT campaign FROM v_newest)"},
     CannedQuery{"best-by", "METRIC", "Codecs of the newest campaign by one metric, best first",
@@ -36,11 +49,14 @@ constexpr std::array table{
     CannedQuery{"missing", "", "What is still owed", "SELECT * FROM v_missing"},
     CannedQuery{"open", "",
                 "What a further run of each campaign would make: attempts never made, or lost with their worker once",
-                "SELECT campaign.uid AS campaign, campaign.scenario, campaign.resumed_utc, cell.uid AS cell, c.process "
-                "FROM v_current c JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell LEFT JOIN "
-                "attempt a ON a.id = c.attempt WHERE a.id IS NULL OR (a.status = 'node_lost' AND (SELECT count(*) FROM "
-                "attempt l WHERE l.campaign = c.campaign AND l.cell = c.cell AND l.process = c.process AND l.status = "
-                "'node_lost') < 2) ORDER BY c.campaign, c.position, c.process"},
+                still_open},
+    CannedQuery{
+        "regressions", "", "What the newest gate found to have become worse, and why",
+        "SELECT g.uid || '.' || d.number AS decision, d.rule, d.cell, cell.source_name AS source, "
+        "nullif(cell.context, 0) AS context, d.codec_name, d.component, d.metric, d.base, d.head, d.change, d.why, "
+        "d.waiver FROM decision d JOIN gate_run g ON g.id = d.gate_run LEFT JOIN cell ON cell.uid = d.cell WHERE "
+        "d.judgement = 'regression' AND g.id = (SELECT id FROM gate_run WHERE kind <> 'calibration' ORDER BY "
+        "finished_utc DESC, id DESC LIMIT 1) ORDER BY d.number"},
     CannedQuery{"campaigns", "", "Campaigns and their coverage", "SELECT * FROM v_campaign"},
     CannedQuery{
         "cells", "", "Cells of the newest campaign with their state",

@@ -22,10 +22,11 @@ std::optional<double> drift_below(std::vector<double> history, double now, std::
 }
 
 DriftMarker::DriftMarker(sqlite3* connection)
-    : find_hosts_(connection,
-                  "SELECT other.id, a.roofline_gb_per_s, a.clock_mhz, a.load_average, mine.threads FROM attempt a JOIN "
-                  "host mine ON mine.id = a.host JOIN host other ON other.name = mine.name AND other.hardware_class = "
-                  "mine.hardware_class WHERE a.id = ? ORDER BY other.id DESC"),
+    : find_hosts_(
+          connection,
+          "SELECT other.id, mine.id, a.roofline_gb_per_s, a.clock_mhz, a.load_average, mine.threads, a.device, "
+          "a.threads FROM attempt a JOIN host mine ON mine.id = a.host JOIN host other ON other.name = mine.name "
+          "AND other.hardware_class = mine.hardware_class WHERE a.id = ? ORDER BY other.id DESC"),
       find_earlier_(
           connection,
           "SELECT e.roofline_gb_per_s, e.clock_mhz, e.load_average FROM attempt e, attempt a WHERE e.host = ?1 "
@@ -33,25 +34,37 @@ DriftMarker::DriftMarker(sqlite3* connection)
           "IS a.device AND e.threads IS a.threads ORDER BY e.id DESC LIMIT ?3"),
       mark_(connection, "UPDATE attempt SET drift = ? WHERE id = ?") {}
 
+std::vector<DriftMarker::Surroundings>& DriftMarker::recent(Place const& place, std::int64_t attempt) {
+    auto const [found, absent] = recent_.try_emplace(place);
+    if (absent)
+        for (find_earlier_.with(std::get<0>(place), attempt, drift_history_most); find_earlier_.step();)
+            found->second.push_back({find_earlier_.real(0), find_earlier_.real(1), find_earlier_.real(2)});
+    find_earlier_.reset();
+    return found->second;
+}
+
 void DriftMarker::mark(std::int64_t attempt) {
     struct {
         double now = 0;
         std::vector<double> earlier = {};
     } roofline, clock, load;
     double threads = 1;
+    std::vector<Surroundings>* own = nullptr;
     find_hosts_.with(attempt);
-    while (find_hosts_.step() && roofline.earlier.size() < drift_history_most) {
-        roofline.now = find_hosts_.real(1);
-        clock.now = find_hosts_.real(2);
-        load.now = find_hosts_.real(3);
-        threads = std::max(1.0, find_hosts_.real(4));
-        find_earlier_.with(find_hosts_.integer(0), attempt, drift_history_most - roofline.earlier.size());
-        while (find_earlier_.step()) {
-            roofline.earlier.push_back(find_earlier_.real(0));
-            if (find_earlier_.real(1) > 0) clock.earlier.push_back(find_earlier_.real(1));
-            load.earlier.push_back(-find_earlier_.real(2));  // more of it is worse
+    while (find_hosts_.step() && (own == nullptr || roofline.earlier.size() < drift_history_most)) {
+        auto const host = find_hosts_.integer(0);
+        roofline.now = find_hosts_.real(2);
+        clock.now = find_hosts_.real(3);
+        load.now = find_hosts_.real(4);
+        threads = std::max(1.0, find_hosts_.real(5));
+        auto& there = recent({host, find_hosts_.text(6), find_hosts_.integer(7)}, attempt);
+        if (host == find_hosts_.integer(1)) own = &there;
+        for (auto const& earlier : there) {
+            if (roofline.earlier.size() == drift_history_most) break;
+            roofline.earlier.push_back(earlier.roofline_gb_per_s);
+            if (earlier.clock_mhz > 0) clock.earlier.push_back(earlier.clock_mhz);
+            load.earlier.push_back(-earlier.load_average);  // more of it is worse
         }
-        find_earlier_.reset();
     }
     find_hosts_.reset();
     std::vector<std::string> words;
@@ -61,7 +74,12 @@ void DriftMarker::mark(std::int64_t attempt) {
         words.push_back(fmt::format("clock {:.0f} MHz is {:.0f}% below this host's", clock.now, 100 * *below));
     if (auto const above = drift_below(load.earlier, -load.now, threads))
         words.push_back(fmt::format("load {:.2f} is {:.0f}% of its threads above this host's", load.now, 100 * *above));
-    if (!words.empty()) mark_.run(fmt::format("{}", fmt::join(words, "; ")), attempt);
+    if (!words.empty()) {
+        mark_.run(fmt::format("{}", fmt::join(words, "; ")), attempt);
+    } else if (own != nullptr) {
+        own->insert(own->begin(), {roofline.now, clock.now, load.now});
+        own->resize(std::min(own->size(), drift_history_most));
+    }
 }
 
 }  // namespace kvstone

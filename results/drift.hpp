@@ -2,7 +2,10 @@
 // Nodes that are not what they were: an attempt's surroundings beside those of earlier attempts on the same host.
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
+#include <tuple>
 #include <vector>
 
 #include <sqlite3.h>
@@ -23,15 +26,26 @@ inline constexpr double drift_deviations = 4;
 /// positive.
 std::optional<double> drift_below(std::vector<double> history, double now, std::optional<double> unit = std::nullopt);
 
-/// Marks attempts (attempt.drift) as they are stored. The caller holds the transaction.
+/// Marks attempts (attempt.drift) as they are stored. The caller holds the transaction, and calls forget() where it
+/// begins: within one, what was looked up is kept.
 class DriftMarker {
   public:
     explicit DriftMarker(sqlite3* connection);
     /// Compares the roofline and clock of a timed attempt, and the load, with its host's newest attempts of the same
     /// device and threads that are not marked themselves. Writes what drifted, and how far, in words.
     void mark(std::int64_t attempt);
+    void forget() { recent_.clear(); }
 
   private:
+    struct Surroundings {
+        double roofline_gb_per_s, clock_mhz, load_average;
+    };
+    /// A host by its number, device and threads.
+    using Place = std::tuple<std::int64_t, std::string, std::int64_t>;
+    /// Of earlier attempts that are not marked, newest first, drift_history_most at most.
+    std::vector<Surroundings>& recent(Place const& place, std::int64_t attempt);
+
+    std::map<Place, std::vector<Surroundings>> recent_;
     Statement find_hosts_, find_earlier_, mark_;
 };
 

@@ -6,18 +6,13 @@
 #include <vector>
 
 #include "results/sqlite.hpp"
+#include "results/statistics/median.hpp"
 
 namespace kvstone {
 namespace {
 
 /// Longer than any probe, shorter than a night between two runs of one campaign.
 constexpr double longest_gap_s = 60;
-
-double median_of(std::vector<double> values) {
-    auto const middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-}
 
 double median_gap_s(Store const& store) {
     Statement gaps(store.connection(),
@@ -28,7 +23,7 @@ double median_gap_s(Store const& store) {
     gaps.with(longest_gap_s);
     std::vector<double> all;
     while (gaps.step()) all.push_back(gaps.real(0));
-    return all.empty() ? 0 : median_of(std::move(all));
+    return all.empty() ? 0 : median(std::move(all));
 }
 
 /// The attempts at one cell that are most like what is to be made, and how often each host timed it.
@@ -105,7 +100,7 @@ History recorded_history(Store const& store, Measure const& measure, std::string
     history.between_s = median_gap_s(store);
     history.spread = spread_of(cells);
     for (auto const& [id, attempts] : cells)
-        history.cells[id] = {median_of(attempts.walls_s) + (measure.timing ? history.between_s : 0), attempts.home()};
+        history.cells[id] = {median(attempts.walls_s) + (measure.timing ? history.between_s : 0), attempts.home()};
     return history;
 }
 

@@ -17,6 +17,8 @@ namespace kvstone {
 class Ingester {
   public:
     explicit Ingester(sqlite3* connection);
+    /// To be called where a transaction begins: what the one before left behind may have been rolled back.
+    void begin() { drift_.forget(); }
     /// Stores one attempt with all that hangs on it. One that is there already changes nothing: returns false. Throws
     /// std::logic_error for a metric nobody declared, CorruptData for a cell or process that the campaign does not
     /// expect.

@@ -19,10 +19,11 @@ CREATE VIEW v_pareto(campaign, cell, workload, options, source, context, batch, 
   speed_low, speed_high, read_fraction, left_out, beaten_by, rival, on_front, peers) AS
 WITH shown AS (
   -- Errors are of the worse of K and V; all else is of both together, or of the one there is.
+  -- Metrics by their numbers: a seek each in an attempt's figures, in place of a walk past all of them.
   SELECT v.campaign, v.cell, m.name, v.value, v.ci_low, v.ci_high
   FROM v_value v JOIN metric m ON m.id = v.metric
-  WHERE m.name IN ('bits_per_value', 'compressed_read_fraction', 'kld_mean', 'attention_kl', 'nmse',
-      'decode_tokens_per_s', 'prefill_tokens_per_s', 'decode_gb_per_s')
+  WHERE v.metric IN (SELECT id FROM metric WHERE name IN ('bits_per_value', 'compressed_read_fraction', 'kld_mean',
+      'attention_kl', 'nmse', 'decode_tokens_per_s', 'prefill_tokens_per_s', 'decode_gb_per_s'))
     AND (v.component = 'kv' OR m.name = 'nmse' OR NOT EXISTS (SELECT 1 FROM v_value w WHERE w.campaign = v.campaign
       AND w.cell = v.cell AND w.metric = v.metric AND w.component = 'kv'))
 ),
@@ -56,7 +57,7 @@ figures AS (
   WHERE e.process = 0
   GROUP BY e.campaign, e.cell
 ),
-judged AS MATERIALIZED (
+judged AS (
   SELECT *,
     CASE WHEN kld IS NOT NULL THEN 'kld_mean' WHEN attention_kl IS NOT NULL THEN 'attention_kl'
       WHEN nmse IS NOT NULL THEN 'nmse' END AS error_metric,
@@ -74,39 +75,32 @@ judged AS MATERIALIZED (
       WHEN bits IS NULL THEN 'no bytes' WHEN coalesce(kld, attention_kl, nmse) IS NULL THEN 'no error' END AS left_out
   FROM figures
 ),
--- 1: `other` is better, 0: equal, -1: worse, null: undecided. An absent speed equals an absent one.
-pair AS MATERIALIZED (
-  SELECT b.campaign, b.cell, a.codec_name AS other, a.position AS other_position,
-    (a.bits < b.bits) - (a.bits > b.bits) AS bits,
-    CASE WHEN a.error = b.error THEN 0
-      WHEN coalesce(a.error_high, a.error) < coalesce(b.error_low, b.error) THEN 1
-      WHEN coalesce(a.error_low, a.error) > coalesce(b.error_high, b.error) THEN -1 END AS error,
-    CASE WHEN a.speed IS b.speed THEN 0
-      WHEN coalesce(a.speed_low, a.speed) > coalesce(b.speed_high, b.speed) THEN 1
-      WHEN coalesce(a.speed_high, a.speed) < coalesce(b.speed_low, b.speed) THEN -1 END AS speed,
-    (a.error < b.error) - (a.error > b.error) AS error_value,
-    iif(a.speed IS b.speed, 0, (a.speed > b.speed) - (a.speed < b.speed)) AS speed_value
-  FROM judged a JOIN judged b ON a.peers = b.peers AND a.cell <> b.cell AND a.error_metric = b.error_metric
-    AND a.speed_metric IS b.speed_metric
-  WHERE a.left_out IS NULL AND b.left_out IS NULL
+-- Who meets whom, by number: codecs in one contest differ in the codec alone and have the same figures to compare. Those
+-- that are left out are in none. Without an interval a figure is its own.
+rivals AS MATERIALIZED (
+  SELECT *, iif(left_out IS NULL, dense_rank() OVER (ORDER BY peers, error_metric, speed_metric), NULL) AS contest,
+    coalesce(error_low, error) AS error_least, coalesce(error_high, error) AS error_most,
+    coalesce(speed_low, speed) AS speed_least, coalesce(speed_high, speed) AS speed_most
+  FROM judged
 ),
--- Of several that beat it the first in plan order; max() and min() of several values are null where one is.
+-- `a` is better than `b` or equal in all three, and not equal in all; of several that are the first in plan order. An
+-- absent speed equals an absent one.
 beaten AS MATERIALIZED (
-  SELECT campaign, cell, other, min(other_position) FROM pair
-  WHERE min(bits, error, speed) >= 0 AND max(bits, error, speed) > 0 GROUP BY campaign, cell
-),
-doubted AS MATERIALIZED (
-  SELECT campaign, cell, other, min(other_position) FROM pair
-  WHERE min(bits, error_value, speed_value) >= 0 AND max(bits, error_value, speed_value) > 0 GROUP BY campaign, cell
+  SELECT *,
+    (SELECT a.codec_name FROM rivals a WHERE a.contest = b.contest AND a.bits <= b.bits
+      AND (a.error = b.error OR a.error_most < b.error_least) AND (a.speed IS b.speed OR a.speed_least > b.speed_most)
+      AND (a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed) ORDER BY a.position LIMIT 1) AS beaten_by
+  FROM rivals b
 )
-SELECT j.campaign, j.cell, workload, options, source, context, batch, page, backend, threads, position, codec,
+SELECT campaign, cell, workload, options, source, context, batch, page, backend, threads, position, codec,
   codec_name, status, reason, bits, error_metric, error, error_low, error_high, speed_metric, speed, speed_low,
-  speed_high, read_fraction, left_out, b.other, iif(b.other IS NULL, d.other, NULL),
-  left_out IS NULL AND b.other IS NULL, peers
-FROM judged j
-LEFT JOIN beaten b ON b.campaign = j.campaign AND b.cell = j.cell
-LEFT JOIN doubted d ON d.campaign = j.campaign AND d.cell = j.cell
-ORDER BY j.campaign, position;
+  speed_high, read_fraction, left_out, beaten_by,
+  iif(beaten_by IS NULL, (SELECT a.codec_name FROM rivals a WHERE a.contest = b.contest AND a.bits <= b.bits
+    AND a.error <= b.error AND (a.speed IS b.speed OR a.speed > b.speed)
+    AND (a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed) ORDER BY a.position LIMIT 1), NULL),
+  left_out IS NULL AND beaten_by IS NULL, peers
+FROM beaten b
+ORDER BY campaign, position;
 )sql";
 
 }  // namespace

@@ -46,7 +46,8 @@ std::string resolve(std::string const& path) {
 
 Connection connect(std::string const& name, int flags) {
     sqlite3* handle = nullptr;
-    int const code = sqlite3_open_v2(name.c_str(), &handle, flags, nullptr);
+    // A Store is of one thread at a time: SQLite's lock around every step and column would guard nothing.
+    int const code = sqlite3_open_v2(name.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
     Connection connection(handle);
     if (code != SQLITE_OK) throw ConfigError(fmt::format("cannot open the database: {}", sqlite3_errmsg(handle)), name);
     sqlite3_busy_timeout(handle, busy_timeout_ms);

@@ -37,8 +37,7 @@ void add_compare(CommandLine& line) {
             for (auto const& metric : options->metrics)
                 if (find_metric(metric) == nullptr)
                     throw ConfigError("no metric has this name; `kvstone list metrics` has them all", metric);
-            auto head = read_side(line.database, options->head, {}, options->metrics);
-            auto base = read_side(line.database, options->base, head.scenario, options->metrics);
+            auto [base, head] = read_sides(line.database, options->base, options->head, options->metrics);
             auto const comparison =
                 compare_sides(std::move(base), std::move(head), options->compare, options->everything);
             if (format == TableFormat::json)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <future>
 #include <limits>
 #include <unordered_map>
 
@@ -173,8 +174,12 @@ void read_figures(Store const& store, Side& side, std::vector<std::vector<std::i
                 auto const* const name = reinterpret_cast<char const*>(sqlite3_column_text(read.handle(), 1));
                 auto const component = component_index(name);
                 bool const exact = known[id].exact;
-                cell.figures.push_back({static_cast<std::uint16_t>(known[id].metric), component, process, number(2),
-                                        exact ? nothing : number(3), exact ? nothing : number(4)});
+                auto& figures = cell.figures;
+                figures.push_back({static_cast<std::uint16_t>(known[id].metric), component, process, number(2),
+                                   exact ? nothing : number(3), exact ? nothing : number(4)});
+                // The file has "kv" before "v": all else is in order where there is one process.
+                if (figures.size() > 1 && key_of(figures.back()) < key_of(*(figures.end() - 2)))
+                    std::swap(figures.back(), *(figures.end() - 2));
                 if (known[id].by_items && process == 0) {
                     auto const metric = metrics()[known[id].metric].name;
                     auto& answers = side.items[{cell.cell.id, std::string(metric), name}];
@@ -188,19 +193,43 @@ void read_figures(Store const& store, Side& side, std::vector<std::vector<std::i
     }
 }
 
-}  // namespace
-
-Side read_side(std::string const& database, std::string const& meant, std::string const& scenario,
-               std::span<std::string const> metrics_wanted) {
-    auto const where = database_meant(database, meant);
-    auto const store = Store::open_read_only(where.database);
+/// A side that is known by its circumstances, and where its cells are still to be read from.
+struct FoundSide {
+    Store store;
     Side side;
+
+    Side read(std::span<std::string const> metrics_wanted) && {
+        read_figures(store, side, read_cells(store, side), metrics_wanted);
+        return std::move(side);
+    }
+};
+
+FoundSide find_side(std::string const& database, std::string const& meant, std::string const& scenario) {
+    auto const where = database_meant(database, meant);
+    FoundSide found{Store::open_read_only(where.database), {}};
+    auto& [store, side] = found;
     if (where.database != database) side.database = std::filesystem::absolute(where.database).string();
     side.name = meant.empty() ? "latest" : meant;
     side.campaign = campaign_of(store, where.campaign, scenario);
     read_circumstances(store, side);
-    read_figures(store, side, read_cells(store, side), metrics_wanted);
-    return side;
+    return found;
+}
+
+}  // namespace
+
+Side read_side(std::string const& database, std::string const& meant, std::string const& scenario,
+               std::span<std::string const> metrics_wanted) {
+    return find_side(database, meant, scenario).read(metrics_wanted);
+}
+
+std::pair<Side, Side> read_sides(std::string const& database, std::string const& base, std::string const& head,
+                                 std::span<std::string const> metrics_wanted) {
+    auto found = find_side(database, head, {});
+    auto reading = std::async(std::launch::async, [&database, &base, scenario = found.side.scenario, metrics_wanted] {
+        return read_side(database, base, scenario, metrics_wanted);
+    });
+    auto head_side = std::move(found).read(metrics_wanted);
+    return {reading.get(), std::move(head_side)};
 }
 
 std::span<SideFigure const> find_figures(SideCell const& cell, std::size_t metric, std::size_t component) {

@@ -56,6 +56,9 @@ struct Side {
 /// ConfigError where nothing, or more than one thing, is meant.
 Side read_side(std::string const& database, std::string const& meant, std::string const& scenario = {},
                std::span<std::string const> metrics = {});
+/// Base and head, read at the same time; a commit as the base means its campaign of the head's scenario.
+std::pair<Side, Side> read_sides(std::string const& database, std::string const& base, std::string const& head,
+                                 std::span<std::string const> metrics = {});
 
 /// The values of one figure over the processes; empty where there is none.
 std::span<SideFigure const> find_figures(SideCell const& cell, std::size_t metric, std::size_t component);

@@ -34,8 +34,8 @@ Plan plan_of(int cells) {
         cell.canonical = fmt::format("cell {}", i);
         cell.id = fmt::format("{:016x}", i);
         cell.workload = "roundtrip";
-        cell.source = {{"kind", "synthetic"}};
         cell.source_name = fmt::format("source{}", i % 10);
+        cell.source = {{"kind", "synthetic"}, {"name", cell.source_name}};
         cell.context = 512U << (i / 10 % 5);
         cell.codec = cell.codec_name = fmt::format("codec:bits={}", i / 50);
         cell.backend = "openmp";
@@ -53,9 +53,10 @@ Measurement measurement_of(Cell const& cell, int serial) {
     m.started_utc = "2026-01-02T03:04:05.000Z";
     m.finished_utc = "2026-01-02T03:04:06.250Z";
     m.wall_ns = 1'000'000;
+    m.roofline_gb_per_s = 20 + serial % 7 * 0.1;  // looked at beside the host's earlier ones
     m.device = "CPU";
     m.threads = 2;
-    m.host = {{"name", "node1"}};
+    m.host = {{"name", "node1"}, {"hardware_class", "hw"}, {"load_average", 0.5}, {"clock_mhz", 3000 + serial % 5}};
     auto const all = metrics();
     for (auto const* component : {"k", "v", "kv"})
         for (auto const& metric : all.first(40))
@@ -200,7 +201,8 @@ BENCHMARK(summary)->Unit(benchmark::kMillisecond);
 void compare(benchmark::State& state) {
     auto const path = large().path();
     for (auto _ : state) {
-        auto const comparison = compare_sides(read_side(path, "latest"), read_side(path, "latest"), {}, false);
+        auto [base, head] = read_sides(path, "latest", "latest");
+        auto const comparison = compare_sides(std::move(base), std::move(head), {}, false);
         state.counters["equal"] = static_cast<double>(comparison->equal);
     }
 }

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "results/show.hpp"
+#include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"
 
 namespace kvstone {
@@ -49,9 +50,8 @@ TEST(Drift, SlowerNodesAreFlaggedWhereNoiseLetsThemBeSeen) {
 
 class DriftInAStore : public testing::Test {
   protected:
-    /// Stores an attempt; what it was marked with, or nothing.
-    std::string attempt(double roofline, double clock = 3000, double load = 0.5, std::string const& node = "node1",
-                        int threads = 2) {
+    Measurement made(double roofline, double clock = 3000, double load = 0.5, std::string const& node = "node1",
+                     int threads = 2) {
         auto m = test::measurement(raw_, Status::ok, 0.75, process_++);
         m.roofline_gb_per_s = roofline;
         m.threads = threads;
@@ -60,7 +60,12 @@ class DriftInAStore : public testing::Test {
         m.host["load_average"] = load;
         m.host["threads"] = 4;
         m.host["kernel"] = process_ / 10;  // it is upgraded now and then, and stays the same node
-        store_.ingest(campaign_, {m});
+        return m;
+    }
+    /// Stores an attempt; what it was marked with, or nothing.
+    template <class... Facts>
+    std::string attempt(Facts const&... facts) {
+        store_.ingest(campaign_, {made(facts...)});
         return test::text(store_, "SELECT coalesce(drift, '') FROM attempt ORDER BY id DESC LIMIT 1");
     }
     void usual(std::size_t times) {
@@ -89,6 +94,39 @@ TEST_F(DriftInAStore, IsToldInWordsAgainstTheSameNodesHistoryAlone) {
 TEST_F(DriftInAStore, NeverBecomesTheUsual) {
     usual(drift_history_least);
     for (std::size_t i = 0; i < 2 * drift_history_least; ++i) EXPECT_NE(attempt(15), "") << i;
+}
+
+TEST_F(DriftInAStore, ABatchIsMarkedAsItsAttemptsOneByOne) {
+    std::vector<Measurement> batch;
+    for (int i = 0; i < 170; ++i) {
+        // Levels that fall slowly enough to be usual by and by, so that how far one looks back counts; kernels take turns.
+        batch.push_back(made(20 - 0.005 * i - (i % 9 == 8 ? 1.5 : 0), 3000, 0.5, i % 5 == 4 ? "node2" : "node1",
+                             i % 17 == 16 ? 1 : 2));
+        batch.back().host["kernel"] = i / 3 % 2;
+    }
+    auto const marks = [&](std::string const& file, std::size_t at_once) {
+        auto store = Store::open(folder_.file(file));
+        auto const campaign = store.begin_campaign(test::plan({raw_}, 200), test::build(), "hw", false);
+        for (auto first = batch.begin(); first != batch.end(); first += static_cast<std::ptrdiff_t>(at_once))
+            store.ingest(campaign, {first, first + static_cast<std::ptrdiff_t>(at_once)});
+        return test::text(store, "SELECT group_concat(id || ' ' || drift, char(10)) FROM attempt");
+    };
+    auto const singly = marks("singly", 1);
+    EXPECT_NE(singly, "");
+    EXPECT_EQ(marks("at_once", batch.size()), singly);
+    EXPECT_EQ(marks("tens", 10), singly);
+}
+
+TEST_F(DriftInAStore, WhatWasRolledBackIsNoHistory) {
+    usual(drift_history_least);
+    std::vector<Measurement> batch;
+    for (std::size_t i = 0; i < 2 * drift_history_least; ++i) {
+        batch.push_back(made(19.2));
+        batch.back().host["kernel"] = 1;  // known already
+    }
+    batch.back().cell_id = "of another plan";
+    EXPECT_THROW(store_.ingest(campaign_, batch), CorruptData);
+    EXPECT_EQ(attempt(18), "roofline 18 GB/s is 10% below this host's");
 }
 
 TEST_F(DriftInAStore, IsShownAndLeavesNothingOut) {

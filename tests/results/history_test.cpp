@@ -50,7 +50,9 @@ TEST_F(HistoryTest, TheCostIsTheMedianOfTheLikestAttempts) {
     attempt(raw, 30, "hw", "node1", 1);
     EXPECT_DOUBLE_EQ(recorded_history(store, {}, "hw").cells.at(raw.id).cost_s, 50) << "as long goes before as fast";
     attempt(raw, 1);
+    EXPECT_DOUBLE_EQ(recorded_history(store, {}, "hw").cells.at(raw.id).cost_s, 1);
     attempt(raw, 9, "hw", "node1", 5, Status::crash);
+    EXPECT_DOUBLE_EQ(recorded_history(store, {}, "hw").cells.at(raw.id).cost_s, 5) << "between the middle two";
     attempt(raw, 4);
     attempt(fp16, 7);
     auto const history = recorded_history(store, {}, "hw");
@@ -99,8 +101,8 @@ TEST_F(HistoryTest, WhatPassesBetweenAttemptsIsPartOfTheCost) {
     }
     auto measure = plan({}, 2).measure;
     auto const history = recorded_history(store, measure, "hw");
-    EXPECT_NEAR(history.between_s, 3, 1e-3);
-    EXPECT_NEAR(history.cells.at(raw.id).cost_s, 13, 1e-3);
+    EXPECT_NEAR(history.between_s, 2.5, 1e-3);
+    EXPECT_NEAR(history.cells.at(raw.id).cost_s, 12.5, 1e-3);
     measure.timing = false;
     EXPECT_NEAR(recorded_history(store, measure, "hw").cells.at(raw.id).cost_s, 10, 1e-3);
 }

@@ -166,6 +166,20 @@ TEST_F(QueryTest, StatisticsAreOfAllProcessesAndOfTheNewestCampaign) {
               "tiny,512,int8,kv,10,2,800,,,,,,,,,,,\n");
 }
 
+TEST_F(QueryTest, RegressionsAreThoseOfTheNewestGate) {
+    // The gate that ended last was merged in first, and calibrations judge nothing.
+    execute(store.connection(),
+            "INSERT INTO gate_run SELECT id, 'gate' || id, kind, '', ended, 'ci', '', '', NULL, '', '', 'hw', "
+            "'regression', 1 FROM (SELECT 1 AS id, 'run' AS kind, '2026-01-03' AS ended UNION ALL VALUES (2, 'stored', "
+            "'2026-01-02'), (3, 'calibration', '2026-01-04')); INSERT INTO decision(gate_run, number, rule, judgement, "
+            "why, cell) SELECT g.id, d.column1, 'decode', d.column2, 'slower', (SELECT uid FROM cell WHERE codec = "
+            "'raw') FROM gate_run g, (VALUES (1, 'pass'), (2, 'regression')) d");
+    auto const found = query(store, "@regressions").rows;
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0][0], QueryValue("gate1.2"));
+    EXPECT_EQ(found[0][3], QueryValue("tiny"));
+}
+
 constexpr char const* sample_rows =
     "SELECT 1 AS n, 2.0 / 3 AS x, 'a,\"b\"' AS t, NULL AS missing UNION ALL SELECT 10, 12345678.9, 'π|' || char(10), "
     "NULL";
