@@ -48,7 +48,8 @@ double planned_cost_s(Cell const& cell, Measure const& measure) {
     double const pass_s = bytes / pass_bytes_per_s;
     double const around_s = start_s + around_s_per_byte * bytes;
     if (!measure.timing) return around_s + 2 * pass_s;
-    return around_s + probe_s + std::max(4 * measure.min_time_s, 2 * measure.repetitions * pass_s);
+    return around_s + probe_s + 2 * measure.warm_up() +
+           std::max(4 * measure.min_time_s, 2 * measure.repetitions * pass_s);
 }
 
 EstimateSources estimate_costs(std::vector<WorkItem>& items, History const& history) {

@@ -1,6 +1,7 @@
 #include "harness/stopping_rule.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "results/statistics/median.hpp"
@@ -31,6 +32,12 @@ std::optional<Interval> median_interval(std::vector<double> samples) {
     if (rank == 0) return std::nullopt;
     std::ranges::sort(samples);
     return Interval{samples[rank - 1], samples[samples.size() - rank]};
+}
+
+void warm_up(Measure const& measure, std::function<void()> const& pass) {
+    auto const until = std::chrono::steady_clock::now() + std::chrono::duration<double>(measure.warm_up());
+    do pass();
+    while (measure.timing && std::chrono::steady_clock::now() < until);
 }
 
 void MedianIntervalRule::add(double pass_ns) {

@@ -1,8 +1,11 @@
 #pragma once
 // When enough passes have been timed, and how sure their median is.
 
+#include <functional>
 #include <optional>
 #include <vector>
+
+#include "scenarios/scenario.hpp"
 
 namespace kvstone {
 
@@ -41,5 +44,9 @@ class MedianIntervalRule final : public StoppingRule {
     double sum_s_ = 0;
     std::vector<double> samples_;
 };
+
+/// Calls `pass` once, and where times are taken again and again until measure.warm_up() is over. Over a cache of some tens
+/// of megabytes the first 20 to 30 passes may take twice as long as those that follow.
+void warm_up(Measure const& measure, std::function<void()> const& pass);
 
 }  // namespace kvstone

@@ -78,15 +78,13 @@ std::array const table{
                 "SELECT * FROM v_targets WHERE campaign = (SELECT campaign FROM v_newest)"},
     CannedQuery{
         "statistics", "", "What was encoded and decoded in the newest campaign: passes, bytes, times and errors",
-        "WITH pass AS (SELECT cell.uid AS cell, s.component, m.name AS metric, count(*) AS n FROM v_current c"
+        "WITH pass AS (SELECT cell.uid AS cell, s.component"
+        ", count(*) FILTER (WHERE m.name = 'encode_ns') AS encodings"
+        ", count(*) FILTER (WHERE m.name = 'decode_ns') AS decodings FROM v_current c"
         " JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell"
         " JOIN sample s ON s.attempt = c.attempt JOIN metric m ON m.id = s.metric"
-        " WHERE campaign.uid = (SELECT campaign FROM v_newest) GROUP BY cell.uid, s.component, m.name) SELECT source, "
-        "context, codec_name, component"
-        ", (SELECT sum(n) FROM pass WHERE pass.cell = l.cell AND pass.metric = 'encode_ns' AND instr(l.component,"
-        " pass.component)) AS encodings"
-        ", (SELECT sum(n) FROM pass WHERE pass.cell = l.cell AND pass.metric = 'decode_ns' AND instr(l.component,"
-        " pass.component)) AS decodings"
+        " WHERE campaign.uid = (SELECT campaign FROM v_newest) GROUP BY cell.uid, s.component), figures AS ("
+        "SELECT cell, source, context, codec_name, component"
         ", max(value) FILTER (WHERE metric = 'original_bytes') AS original_bytes"
         ", max(value) FILTER (WHERE metric = 'stored_bytes') AS stored_bytes"
         ", max(value) FILTER (WHERE metric = 'bytes_saved') AS bytes_saved"
@@ -99,8 +97,13 @@ std::array const table{
         ", max(value) FILTER (WHERE metric = 'relative_error_p95') AS relative_error_p95"
         ", max(value) FILTER (WHERE metric = 'relative_error_p99') AS relative_error_p99"
         ", max(value) FILTER (WHERE metric = 'relative_error_max') AS relative_error_max"
-        " FROM v_latest l WHERE campaign = (SELECT campaign FROM v_newest) AND workload = 'roundtrip' AND status = 'ok'"
-        " GROUP BY cell, component ORDER BY source, context, codec_name, component"},
+        " FROM v_latest WHERE campaign = (SELECT campaign FROM v_newest) AND workload = 'roundtrip' AND status = 'ok'"
+        " GROUP BY cell, component) SELECT source, context, codec_name, f.component, sum(encodings) AS encodings"
+        ", sum(decodings) AS decodings, original_bytes, stored_bytes, bytes_saved, encode_mean_ns, decode_mean_ns"
+        ", encode_gb_per_s, decode_gb_per_s, relative_error_mean, relative_error_p50, relative_error_p95"
+        ", relative_error_p99, relative_error_max"
+        " FROM figures f LEFT JOIN pass ON pass.cell = f.cell AND instr(f.component, pass.component)"
+        " GROUP BY f.cell, f.component ORDER BY source, context, codec_name, f.component"},
     CannedQuery{"samples", "CELL METRIC", "Raw samples of a cell (its id) and metric, newest attempt first",
                 "SELECT a.finished_utc, a.process, s.component, s.position, s.value FROM attempt a JOIN sample s ON "
                 "s.attempt = a.id WHERE a.cell = (SELECT id FROM cell WHERE uid = ?1) AND s.metric = (SELECT id FROM "

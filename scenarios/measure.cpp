@@ -11,10 +11,11 @@ constexpr char const* only_timing = "only";
 }  // namespace
 
 Measure measure_of(YamlValue const& value) {
-    YamlMap const map(value,
-                      {"min_time", "repetitions", "processes", "threads", "timeout", "memory", "timing", "placement"});
+    YamlMap const map(value, {"min_time", "warm_up", "repetitions", "processes", "threads", "timeout", "memory",
+                              "timing", "placement"});
     Measure measure;
     if (auto const* time = map.find("min_time")) measure.min_time_s = duration_s_of(*time);
+    if (auto const* time = map.find("warm_up")) measure.warm_up_s = duration_s_of(*time);
     if (auto const* count = map.find("repetitions"))
         measure.repetitions = static_cast<int>(whole_number_of(*count, 1, most_repetitions));
     if (auto const* count = map.find("processes"))
@@ -41,6 +42,7 @@ Json to_json(Measure const& measure) {
     // Left out at its default, so that hashes of plans from before there was a choice stay.
     if (measure.placement == Placement::pinned) json["placement"] = pinned;
     if (!measure.quality) json["quality"] = false;
+    if (measure.warm_up_s) json["warm_up_s"] = *measure.warm_up_s;
     return json;
 }
 
@@ -55,6 +57,7 @@ Measure measure_from_json(Json const& json) {
         json.at("timing").get_to(measure.timing);
         if (json.value("placement", "any") == pinned) measure.placement = Placement::pinned;
         measure.quality = json.value("quality", true);
+        if (json.contains("warm_up_s")) measure.warm_up_s = json.at("warm_up_s").get<double>();
         return measure;
     } catch (Json::exception const& error) {
         throw ConfigError(std::string("not a measure: ") + error.what());

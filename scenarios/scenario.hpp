@@ -1,6 +1,7 @@
 #pragma once
 // A YAML file, validated (Scenario) and expanded (Plan).
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -22,14 +23,17 @@ enum class Placement : std::uint8_t {
 
 /// How cells are measured; no part of a cell's identity.
 struct Measure {
-    double min_time_s = 0.3;         ///< measured time per pass kind, at least
-    int repetitions = 5;             ///< passes at least; 1 is legal
-    int processes = 1;               ///< fresh processes per cell: the sampling unit of a timing verdict
-    double timeout_s = 600;          ///< per attempt
-    std::uint64_t memory_bytes = 0;  ///< per attempt; 0: no limit
-    bool timing = true;              ///< off: cells may share a node, and speed metrics are left out
-    bool quality = true;             ///< off: nothing but timings, whose values are neither judged nor verified
+    double min_time_s = 0.3;               ///< measured time per pass kind, at least
+    std::optional<double> warm_up_s = {};  ///< passes that are not measured, before them; nothing: see warm_up()
+    int repetitions = 5;                   ///< passes at least; 1 is legal
+    int processes = 1;                     ///< fresh processes per cell: the sampling unit of a timing verdict
+    double timeout_s = 600;                ///< per attempt
+    std::uint64_t memory_bytes = 0;        ///< per attempt; 0: no limit
+    bool timing = true;                    ///< off: cells may share a node, and speed metrics are left out
+    bool quality = true;                   ///< off: nothing but timings, whose values are neither judged nor verified
     Placement placement = Placement::any;
+    /// Seconds; by default 0.2, but no more than min_time_s: caches take that long to settle.
+    double warm_up() const { return warm_up_s.value_or(std::min(min_time_s, 0.2)); }
     bool operator==(Measure const&) const = default;
 };
 Json to_json(Measure const& measure);

@@ -1,15 +1,16 @@
 // `kvstone gate`: a policy's verdict over a campaign, over two, or over two builds measured in turns.
 
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <random>
+#include <sstream>
 
 #include <fmt/format.h>
 
 #include "cluster/world.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/gate_measure.hpp"
+#include "harness/cli/output_file.hpp"
 #include "harness/cli/stop_signals.hpp"
 #include "harness/cli/vocabulary.hpp"
 #include "results/utc.hpp"
@@ -35,9 +36,11 @@ void look_up(GateRecord& record, GateOptions const& options, std::string const& 
              std::vector<PolicyRule> const& rules) {
     auto const wanted = metrics_of(record.policy, rules);
     auto& evidence = record.evidence;
-    evidence.head = read_side(database, options.head, {}, wanted);
     auto const base = options.base.empty() ? record.policy.base : options.base;
-    if (!base.empty()) evidence.base = read_side(database, base, evidence.head.scenario, wanted);
+    if (base.empty())
+        evidence.head = read_side(database, options.head, {}, wanted);
+    else
+        std::tie(evidence.base, evidence.head) = read_sides(database, base, options.head, wanted);
 }
 
 /// Says where a rule asks for less than this kind of machine was seen to show.
@@ -71,12 +74,11 @@ ExitCode calibrate(GateRecord& record, CommandLine const& line, GateOptions cons
     return stop_requested ? exit_interrupted : exit_pass;
 }
 
-template <class Print>
-void write_file(std::string const& path, Print const& print) {
-    if (path.empty()) return;
-    std::ofstream file(path);
-    print(file);
-    if (!file.flush()) throw SystemError("cannot write " + path, errno);
+void write(std::string const& file, GateRecord const& record, void (*print)(std::ostream&, GateRecord const&)) {
+    if (file.empty()) return;
+    std::ostringstream text;
+    print(text, record);
+    write_output(file, text.str());
 }
 
 ExitCode judge(CommandLine const& line, GateOptions const& options, Transport* world, Spawner* spawner) {
@@ -115,8 +117,8 @@ ExitCode judge(CommandLine const& line, GateOptions const& options, Transport* w
     else
         print_gate(std::cout, record, colour_wanted());
     if (options.github) print_gate_github(std::cout, record);
-    write_file(options.markdown, [&](std::ostream& out) { print_gate_markdown(out, record); });
-    write_file(options.junit, [&](std::ostream& out) { print_gate_junit(out, record); });
+    write(options.markdown, record, print_gate_markdown);
+    write(options.junit, record, print_gate_junit);
     return code;
 }
 

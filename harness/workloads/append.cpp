@@ -247,9 +247,11 @@ void time_appends(std::vector<Cache>& caches, BackendKind kind, AttemptRequest c
     times.of_component.resize(caches.size());
     MedianIntervalRule rule(request.measure.repetitions, request.measure.min_time_s);
     {
-        Times warm_up = times;
-        MedianIntervalRule once(1, 0);
-        grow(caches, kind, request.cell.batch, once, warm_up);
+        Times thrown_away = times;
+        warm_up(request.measure, [&] {
+            MedianIntervalRule once(1, 0);
+            grow(caches, kind, request.cell.batch, once, thrown_away);
+        });
     }
     if (!request.measure.timing) return;
     while (!rule.done()) grow(caches, kind, request.cell.batch, rule, times);

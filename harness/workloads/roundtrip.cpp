@@ -19,8 +19,10 @@ void time_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind, M
                  RoundtripResult& result) {
     auto const encode = [&] { codec.encode(bench.original()); };
     auto const decode = [&] { codec.decode(bench.decoded()); };
-    encode();
-    decode();
+    warm_up(measure, [&] {
+        encode();
+        decode();
+    });
     if (!measure.timing) return;
     MedianIntervalRule encode_rule(measure.repetitions, measure.min_time_s);
     MedianIntervalRule decode_rule(measure.repetitions, measure.min_time_s);

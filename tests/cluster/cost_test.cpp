@@ -24,10 +24,11 @@ TEST(Cost, FollowsItsFormula) {
     // 32 x 8 x 128 x 2048 values, K and V, 4 bytes each.
     constexpr double bytes = 536'870'912;
     Measure measure;
-    EXPECT_DOUBLE_EQ(planned_cost_s(synthetic(2048), measure), 0.3 + 8e-9 * bytes + 10 * bytes / 1e9 + 1.5);
-    EXPECT_DOUBLE_EQ(planned_cost_s(synthetic(2048, 4), measure), 0.3 + 4 * (8e-9 * bytes + 10 * bytes / 1e9) + 1.5);
+    EXPECT_DOUBLE_EQ(planned_cost_s(synthetic(2048), measure), 0.3 + 8e-9 * bytes + 10 * bytes / 1e9 + 0.4 + 1.5);
+    EXPECT_DOUBLE_EQ(planned_cost_s(synthetic(2048, 4), measure),
+                     0.3 + 4 * (8e-9 * bytes + 10 * bytes / 1e9) + 0.4 + 1.5);
     measure.min_time_s = 10;
-    EXPECT_DOUBLE_EQ(planned_cost_s(synthetic(2048), measure), 0.3 + 8e-9 * bytes + 40 + 1.5);
+    EXPECT_DOUBLE_EQ(planned_cost_s(synthetic(2048), measure), 0.3 + 8e-9 * bytes + 40 + 0.4 + 1.5);
     measure.timing = false;
     EXPECT_DOUBLE_EQ(planned_cost_s(synthetic(2048), measure), 0.3 + 8e-9 * bytes + 2 * bytes / 1e9);
 }

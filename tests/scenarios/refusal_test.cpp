@@ -45,10 +45,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"workloads", "[roundtrip, @[attention]]",
              "workloads.1: expected a workload: 'a list'; accepted: roundtrip, attention"},
         Case{"measure", "@5",
-             "measure: expected a map: '5'; accepted: min_time, repetitions, processes, threads, "
+             "measure: expected a map: '5'; accepted: min_time, warm_up, repetitions, processes, threads, "
              "timeout, memory, timing, placement"},
         Case{"measure", "{@repetition: 5}",
-             "measure: unknown key: 'repetition'; accepted: min_time, repetitions, processes, threads, timeout, "
+             "measure: unknown key: 'repetition'; accepted: min_time, warm_up, repetitions, processes, threads, "
+             "timeout, "
              "memory, timing, placement (did you mean 'repetitions'?)"},
         Case{"measure", "{placement: @every-node}",
              "measure.placement: unknown placement: 'every-node'; accepted: any, pinned"},
