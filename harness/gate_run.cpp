@@ -206,13 +206,11 @@ class Turns {
     void screen(CellIds const& cells) {
         int const least = run_.blocks > 0 ? run_.blocks : evidence_.screen_blocks;
         int const most = run_.blocks > 0 || run_.budget_s <= 0 ? least : most_screen_blocks;
-        auto const stages = two_stage_for(std::max<std::size_t>(evidence_.tests, 1), policy_.error_budget);
-        double const two_rounds_s = 2 * round_s(cells);
-        double const confirming_s = expected_suspects * stages.confirm_blocks * round_s(cells);
         for (int number = 0; number < most && !cells.empty(); ++number) {
             if (number >= least && number % 2 == 0) {
                 evidence_.screen_blocks = number;
-                if (elapsed_s() + two_rounds_s + confirming_s > run_.budget_s || all_to_be_seen()) break;
+                double const blocks_more = 2 + expected_suspects * std::max(confirm_blocks(), number + 2);
+                if (elapsed_s() + blocks_more * round_s(cells) > run_.budget_s || all_to_be_seen()) break;
             }
             if (!round("screen", number, cells)) break;
             evidence_.screen_blocks = std::max(least, number + 1);
@@ -234,6 +232,11 @@ class Turns {
                              test.component);
     }
 
+    /// Of every rule: only the margin is its own.
+    int confirm_blocks() const {
+        return tests_.empty() ? 0 : stages_of(policy_, rules_[tests_[0].rule], evidence_).confirm_blocks;
+    }
+
     bool all_to_be_seen() const {
         return std::ranges::all_of(tests_, [&](TimingTest const& test) {
             auto const& rule = rules_[test.rule];
@@ -251,9 +254,9 @@ class Turns {
 
     void confirm(CellIds const& cells) {
         if (cells.empty()) return;
-        auto const stages = two_stage_for(std::max<std::size_t>(evidence_.tests, 1), policy_.error_budget);
-        tell(fmt::format("{} cells are suspected: {} confirming blocks", cells.size(), stages.confirm_blocks));
-        for (int number = 0; number < stages.confirm_blocks && round("confirm", number, cells); ++number) {
+        int const blocks = confirm_blocks();
+        tell(fmt::format("{} cells are suspected: {} confirming blocks", cells.size(), blocks));
+        for (int number = 0; number < blocks && round("confirm", number, cells); ++number) {
         }
     }
 

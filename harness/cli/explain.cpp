@@ -1,5 +1,6 @@
 // `kvstone explain`: a stored verdict, decided again from what it was decided from.
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <iostream>
@@ -9,6 +10,7 @@
 #include "harness/cli/cli.hpp"
 #include "results/query.hpp"
 #include "results/show_text.hpp"
+#include "results/verdict/calibration.hpp"
 #include "results/verdict/gate_text.hpp"
 
 namespace kvstone {
@@ -37,7 +39,7 @@ Meant meant_by(Store const& store, std::string const& what) {
     auto const gate =
         query(store,
               "SELECT g.uid FROM decision d JOIN gate_run g ON g.id = d.gate_run WHERE d.cell = ?1 ORDER BY "
-              "g.id DESC LIMIT 1",
+              "g.finished_utc DESC, g.id DESC LIMIT 1",
               {cell});
     return {text(gate.rows.at(0)[0]), 0, cell};
 }
@@ -56,17 +58,54 @@ bool same(Decision const& a, Decision const& b) {
            same(a.head, b.head) && same(a.detectable, b.detectable);
 }
 
+/// Calibrations whose id starts so.
+bool names_calibration(Store const& store, std::string const& what) {
+    return what.find('.') == std::string::npos &&
+           !query(store, "SELECT 1 FROM gate_run WHERE kind = 'calibration' AND substr(uid, 1, length(?1)) = ?1", {what})
+                .rows.empty();
+}
+
+/// A calibration's campaigns, drawn again from its stored blocks.
+ExitCode recalibrate(CommandLine const& line, Store const& store, std::string const& uid, int campaigns, int blocks) {
+    auto stored = load_gate(store, line.database, uid);
+    if (blocks > 0) stored.evidence.screen_blocks = blocks;
+    auto const injected = stored.settings.value("slow_down", std::map<std::string, double>());
+    bool const as_before = campaigns == 0 && blocks == 0;
+    if (campaigns == 0) campaigns = stored.settings.at("campaigns");
+    auto const result = calibrated(stored.policy, rules_of(stored.policy), stored.evidence, injected, campaigns,
+                                   stored.settings.at("seed").get<std::uint64_t>());
+    bool const same = !as_before || std::ranges::all_of(result.items(), [&](auto const& member) {
+        return stored.settings.value(member.key(), Json()) == member.value();
+    });
+    if (line.json) {
+        std::cout << result.dump(2) << '\n';
+    } else {
+        fmt::print("{}", calibration_text(result));
+        if (as_before)
+            fmt::print("drawn again from what is stored: {}\n", same ? "the same" : "NOT what was stored");
+    }
+    return same ? exit_pass : exit_failed_cells;
+}
+
 }  // namespace
 
 void add_explain(CommandLine& line) {
     auto what = std::make_shared<std::string>();
+    auto campaigns = std::make_shared<int>(0), blocks = std::make_shared<int>(0);
     auto* command =
         line.verb("explain", "Decide a stored verdict again, from raw samples, and say why it is what it is");
-    command->add_option("what", *what, "A decision (GATE.NUMBER, as `gate` prints it), or how a cell's id starts")
+    command
+        ->add_option("what", *what,
+                     "A decision (GATE.NUMBER, as `gate` prints it), or how the id of a cell or a calibration starts")
         ->required();
-    command->callback([&line, what] {
-        line.action = [&line, what] {
+    command->add_option("--campaigns", *campaigns, "Of a calibration: so many campaigns in place of what it had")
+        ->check(CLI::Range(1, 1'000'000));
+    command->add_option("--blocks", *blocks, "Of a calibration: as if the first stage had so many blocks, not 8")
+        ->check(CLI::Range(8, 1000));
+    command->callback([&line, what, campaigns, blocks] {
+        line.action = [&line, what, campaigns, blocks] {
             auto const store = Store::open_read_only(line.database);
+            if (names_calibration(store, *what)) return recalibrate(line, store, *what, *campaigns, *blocks);
             auto const meant = meant_by(store, *what);
             auto const stored = load_gate(store, line.database, meant.gate);
             auto replayed = stored;

@@ -71,6 +71,8 @@ ExitCode calibrate(GateRecord& record, CommandLine const& line, GateOptions cons
         store_gate(store, record);
     }
     fmt::print("{}", line.json ? result.dump(2) + "\n" : calibration_text(result));
+    if (!line.json && !options.keep_nothing)
+        fmt::print("`kvstone explain {}` draws its campaigns again\n", record.uid.substr(0, 8));
     return stop_requested ? exit_interrupted : exit_pass;
 }
 

@@ -349,6 +349,8 @@ TwoStage stages_of(GatePolicy const& policy, PolicyRule const& rule, Evidence co
     auto stages = two_stage_for(std::max<std::size_t>(evidence.tests, 1), policy.error_budget,
                                 rule.source.margin.value_or(policy.margin));
     stages.screen_blocks = evidence.screen_blocks;
+    // What so many blocks were needed for cannot be confirmed, at a stricter level, with fewer.
+    stages.confirm_blocks = std::max(stages.confirm_blocks, stages.screen_blocks);
     return stages;
 }
 

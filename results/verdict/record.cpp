@@ -179,7 +179,7 @@ GateRecord load_gate(Store const& store, std::string const& database, std::strin
         query(store,
               uid.empty() ? "SELECT id, uid, kind, started_utc, finished_utc, policy_path, policy, base, head, "
                             "settings, judgement, exit_code FROM gate_run WHERE kind <> 'calibration' AND ?1 = "
-                            "'' ORDER BY id DESC LIMIT 1"
+                            "'' ORDER BY finished_utc DESC, id DESC LIMIT 1"
                           : "SELECT id, uid, kind, started_utc, finished_utc, policy_path, policy, base, head, "
                             "settings, judgement, exit_code FROM gate_run WHERE substr(uid, 1, length(?1)) = ?1",
               {uid})
@@ -217,7 +217,7 @@ Json newest_calibration(Store const& store, std::string const& hardware_class) {
     auto const found =
         query(store,
               "SELECT settings, uid, started_utc FROM gate_run WHERE kind = 'calibration' AND hardware_class "
-              "= ?1 AND settings ->> 'failed' IS NOT NULL ORDER BY id DESC LIMIT 1",
+              "= ?1 AND settings ->> 'failed' IS NOT NULL ORDER BY finished_utc DESC, id DESC LIMIT 1",
               {hardware_class})
             .rows;
     if (found.empty()) return nullptr;

@@ -189,6 +189,13 @@ TEST_F(GateTest, CalibrationIsStoredAndWarns) {
     EXPECT_EQ(seen["campaigns"], 300);
     EXPECT_GT(seen["detectable_median"], 0.05);
     EXPECT_THAT(gate({}, {}).out, HasSubstr("asks for less than the calibration of"));
+    auto const uid = rows("select uid from gate_run where kind = 'calibration'")[0]["uid"].get<std::string>();
+    auto const again = kvstone("explain " + uid.substr(0, 8));
+    EXPECT_EQ(again.code, 0) << again.out;
+    EXPECT_THAT(again.out, HasSubstr("drawn again from what is stored: the same"));
+    auto const more = json::parse(kvstone("explain " + uid + " --campaigns 1000 --blocks 32 --json").out);
+    EXPECT_EQ(more["campaigns"], 1000);
+    EXPECT_LT(more["detectable_median"], seen["detectable_median"]);
 }
 
 TEST_F(GateTest, CellsThatAreSlowedForRealAreCountedApart) {
