@@ -61,7 +61,8 @@ bool same(Decision const& a, Decision const& b) {
 /// Calibrations whose id starts so.
 bool names_calibration(Store const& store, std::string const& what) {
     return what.find('.') == std::string::npos &&
-           !query(store, "SELECT 1 FROM gate_run WHERE kind = 'calibration' AND substr(uid, 1, length(?1)) = ?1", {what})
+           !query(store, "SELECT 1 FROM gate_run WHERE kind = 'calibration' AND substr(uid, 1, length(?1)) = ?1",
+                  {what})
                 .rows.empty();
 }
 
@@ -81,8 +82,7 @@ ExitCode recalibrate(CommandLine const& line, Store const& store, std::string co
         std::cout << result.dump(2) << '\n';
     } else {
         fmt::print("{}", calibration_text(result));
-        if (as_before)
-            fmt::print("drawn again from what is stored: {}\n", same ? "the same" : "NOT what was stored");
+        if (as_before) fmt::print("drawn again from what is stored: {}\n", same ? "the same" : "NOT what was stored");
     }
     return same ? exit_pass : exit_failed_cells;
 }
