@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "results/build.hpp"
 #include "tests/harness/cli/program.hpp"
 
 namespace kvstone {
@@ -164,6 +165,7 @@ TEST_F(GateTest, BlocksOfOlderBuildsAreWholeAttempts) {
 }
 
 TEST_F(GateTest, RanksMeasureForRankZero) {
+    if (!this_build().has_mpi) GTEST_SKIP() << "built without MPI";
     if (shell("command -v mpirun").code != 0) GTEST_SKIP() << "no mpirun";
     program("base", {});
     program("head", {.decode_ns = 1.1e6});
