@@ -41,6 +41,7 @@ struct GateBlock {
     int number = 0;
     std::string order;  ///< "ABBA": which build when
     int launch = 0;
+    std::uint64_t padding_bytes = 0;  ///< see BuildCall
 };
 
 /// Where blocks are measured.

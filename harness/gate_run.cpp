@@ -20,7 +20,6 @@ constexpr double program_slack_s = 60;     ///< beyond the attempt's own time li
 constexpr double expected_suspects = 0.1;  ///< of all cells, for planning: twice what chance brings
 constexpr std::uint64_t largest_padding = 4096;
 constexpr int most_screen_blocks = 32;
-constexpr char const* pilot = "pilot";
 
 class Turns {
   public:
@@ -77,14 +76,13 @@ class Turns {
     bool stopped() const { return run_.stop != nullptr && *run_.stop; }
 
     GateBlock block(std::string const& cell, std::string stage, int number, std::string order) {
-        padding_[launches_] = random_() % largest_padding;
-        return {cells_.at(cell), std::move(stage), number, std::move(order), launches_++};
+        return {cells_.at(cell), std::move(stage), number, std::move(order), launches_++, random_() % largest_padding};
     }
 
     BuildCall call(GateBlock const& block, std::size_t position) const {
         bool const head = block.order[position] == 'B';
         BuildCall call{{(head ? run_.head : run_.base).path, "attempt", block.cell->id, run_.scenario, "--json"},
-                       padding_.at(block.launch),
+                       block.padding_bytes,
                        run_.plan.measure.timeout_s + program_slack_s};
         for (auto const& set : run_.set) call.words.insert(call.words.end(), {"--set", set});
         if (block.stage != "probe" && timing_only_)
@@ -94,7 +92,7 @@ class Turns {
         return call;
     }
 
-    /// Begins no block that takes longer than what is left of `until_s`.
+    /// Begins no block after `until_s`, see elapsed_s().
     void measure(std::vector<GateBlock> const& blocks, GateNodes::Done const& done,
                  double until_s = std::numeric_limits<double>::infinity()) {
         nodes_.measure(
@@ -124,7 +122,8 @@ class Turns {
     void try_timing_only(std::map<std::string, std::size_t> const& tests_of) {
         for (auto const& attempt : evidence_.attempts) cost_s_[attempt.cell] += attempt_s(attempt.measurement) / 2;
         std::vector<GateBlock> blocks;
-        for (auto const& [cell, tests] : tests_of) blocks.push_back(block(cell, pilot, 0, blocks.empty() ? "AB" : "B"));
+        for (auto const& [cell, tests] : tests_of)
+            blocks.push_back(block(cell, "pilot", 0, blocks.empty() ? "AB" : "B"));
         timing_only_ = true;
         std::map<std::string, double> costs;
         bool understood = true;
@@ -190,12 +189,10 @@ class Turns {
             keep(block, measurements);
             ++measured;
         };
+        double const until_s = run_.budget_s > 0 ? run_.budget_s : std::numeric_limits<double>::infinity();
         double longest_s = 0;
         for (auto const& cell : cells) longest_s = std::max(longest_s, 4 * cost_s_.at(cell));
-        if (run_.budget_s > 0)
-            measure(blocks, done, run_.budget_s - longest_s);
-        else
-            measure(blocks, done);
+        measure(blocks, done, until_s - longest_s);
         if (measured < blocks.size() && !stopped())
             tell(fmt::format("the budget was used up in block {} of stage '{}'", number + 1, stage));
         return measured == blocks.size();
@@ -274,7 +271,6 @@ class Turns {
     std::map<std::string, Cell const*> cells_;
     std::map<std::string, double> cost_s_;  ///< of an attempt
     std::map<std::string, bool> head_outside_;
-    std::map<int, std::uint64_t> padding_;  ///< by launch
     std::size_t probes_ = 0;
     int launches_ = 0;
     bool timing_only_ = false;

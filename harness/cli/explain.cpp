@@ -70,11 +70,9 @@ bool names_calibration(Store const& store, std::string const& what) {
 ExitCode recalibrate(CommandLine const& line, Store const& store, std::string const& uid, int campaigns, int blocks) {
     auto stored = load_gate(store, line.database, uid);
     if (blocks > 0) stored.evidence.screen_blocks = blocks;
-    auto const injected = stored.settings.value("slow_down", std::map<std::string, double>());
     bool const as_before = campaigns == 0 && blocks == 0;
     if (campaigns == 0) campaigns = stored.settings.at("campaigns");
-    auto const result = calibrated(stored.policy, rules_of(stored.policy), stored.evidence, injected, campaigns,
-                                   stored.settings.at("seed").get<std::uint64_t>());
+    auto const result = calibrated(stored, campaigns, stored.settings.at("seed").get<std::uint64_t>());
     bool const same = !as_before || std::ranges::all_of(result.items(), [&](auto const& member) {
         return stored.settings.value(member.key(), Json()) == member.value();
     });

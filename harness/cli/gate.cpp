@@ -59,10 +59,8 @@ void warn_by_calibration(GateRecord& record, std::string const& database, std::v
                     : fmt::format("{:.1f}% at the median cell", 100 * calibration["detectable_median"].get<double>())));
 }
 
-ExitCode calibrate(GateRecord& record, CommandLine const& line, GateOptions const& options,
-                   std::vector<PolicyRule> const& rules) {
-    auto const injected = record.settings.value("slow_down", std::map<std::string, double>());
-    auto const result = calibrated(record.policy, rules, record.evidence, injected, 300, 1);
+ExitCode calibrate(GateRecord& record, CommandLine const& line, GateOptions const& options) {
+    auto const result = calibrated(record, 300, 1);
     record.settings.update(result);
     record.kind = "calibration";
     record.finished_utc = utc_now();
@@ -97,7 +95,7 @@ ExitCode judge(CommandLine const& line, GateOptions const& options, Transport* w
         look_up(record, options, line.database, rules);
     record.evidence.today = record.started_utc.substr(0, 10);
     record.evidence.across_toolchains = options.across_toolchains;
-    if (options.calibrate) return calibrate(record, line, options, rules);
+    if (options.calibrate) return calibrate(record, line, options);
 
     record.verdicts = judge_gate(record.policy, rules, record.evidence);
     warn_by_calibration(record, line.database, rules);

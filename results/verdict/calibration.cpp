@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <random>
 
 #include <fmt/format.h>
@@ -53,13 +54,15 @@ Json slowed(std::vector<Test> const& tests, double injected, double slowdown, in
 
 }  // namespace
 
-Json calibrated(GatePolicy const& policy, std::vector<PolicyRule> const& rules, Evidence const& evidence,
-                std::map<std::string, double> const& injected, int campaigns, std::uint64_t seed) {
+Json calibrated(GateRecord const& record, int campaigns, std::uint64_t seed) {
+    auto const& evidence = record.evidence;
+    auto const rules = rules_of(record.policy);
+    auto const injected = record.settings.value("slow_down", std::map<std::string, double>());
     std::map<double, std::vector<Test>> tests_by_factor;
     std::size_t fewest = SIZE_MAX;
     for (auto const& timing : timing_tests(rules, evidence.head)) {
         auto const& rule = rules[timing.rule];
-        Test test{stages_of(policy, rule, evidence),
+        Test test{stages_of(record.policy, rule, evidence),
                   block_effects(evidence.attempts, timing.cell->cell.id, "confirm", rule.metric, timing.component), 0};
         if (test.blocks.empty()) continue;
         test.detectable = detectable_slowdown(test.stages, test.blocks);

@@ -37,7 +37,8 @@ class GateFarmTest : public testing::Test {
             GateFarm farm(*rank_zero, [this](std::string const& text) { notices += text + "\n"; });
             nodes = farm.count();
             std::vector<GateBlock> list;
-            for (int number = 0; number < blocks; ++number) list.push_back({&cell, "screen", number, "ABBA", number});
+            for (int number = 0; number < blocks; ++number)
+                list.push_back({&cell, "screen", number, "ABBA", number, 0});
             auto const call_of = [](GateBlock const& block, std::size_t position) {
                 return BuildCall{{std::string(1, block.order[position])}, 0, 60};
             };
