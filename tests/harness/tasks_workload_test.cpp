@@ -116,44 +116,43 @@ TEST_F(TinyModel, ThreePiqaItemsAreScoredAsByHand) {
     answer(evaluation, batch, answered);
     ASSERT_EQ(answered.items.size(), 3U);
 
-    // Written down from a run of ByHand: sums, bytes, and the choice that both make the better one.
-    struct Written {
-        double sums[2];
-        double bytes[2];
-        std::size_t chosen, chosen_norm;
-    };
-    Written const written[3] = {{{-555.5500, -466.0494}, {98, 89}, 1, 1},
-                                {{-741.0337, -734.7096}, {141, 142}, 1, 1},
-                                {{-286.8602, -269.9546}, {41, 40}, 1, 1}};
-    constexpr double tolerance = 0.01;
+    // The engine takes other kernels on other processors and for batches of other lengths. The model's matrices are F16:
+    // each kernel rounds what it multiplies to 11 significant bits, so a sum is known to that share of itself.
+    constexpr double relative_rounding = 1.0 / 2048;
+    double const answer_bytes[3][2] = {{98, 89}, {141, 142}, {41, 40}};  // counted in the file's lines
     ByHand const hand(model_path());
-    double right = 0;
+    double right = 0, right_norm = 0;
     for (std::size_t i = 0; i < 3; ++i) {
         auto const& item = groups[0].items[i];
         auto const& outcome = answered.items[i];
-        auto const& expected = written[i];
+        double sums[2], per_byte[2], tolerance = 0;
         for (std::size_t c = 0; c < 2; ++c) {
             auto const& choice = item.choices[c];
             auto const by_hand = hand.log_likelihoods(groups[0].prefix + choice.context, choice.continuation);
             auto const ours = outcome.baseline_scores[c].log_likelihood;
-            std::printf("item %zu choice %zu: by hand %.4f, ours %.4f\n", i, c, by_hand.right, ours);
-            EXPECT_NEAR(by_hand.right, expected.sums[c], tolerance);
+            std::printf("item %zu choice %zu: by hand %.4f, ours %.4f; one token fewer %.4f, one more %.4f\n", i, c,
+                        by_hand.right, ours, by_hand.fewer, by_hand.more);
+            tolerance = relative_rounding * std::abs(by_hand.right);
             EXPECT_NEAR(ours, by_hand.right, tolerance);
             EXPECT_GT(std::abs(ours - by_hand.fewer), tolerance) << "one token less is found out";
             EXPECT_GT(std::abs(ours - by_hand.more), tolerance) << "one token more is found out";
-            EXPECT_EQ(static_cast<double>(outcome.answer_bytes[c]), expected.bytes[c]);
+            EXPECT_EQ(static_cast<double>(outcome.answer_bytes[c]), answer_bytes[i][c]);
             EXPECT_EQ(outcome.scores[c].log_likelihood, ours) << "raw changes nothing";
+            sums[c] = by_hand.right;
+            per_byte[c] = by_hand.right / answer_bytes[i][c];
         }
-        EXPECT_EQ(expected.sums[1] > expected.sums[0], expected.chosen == 1);
-        EXPECT_EQ(expected.sums[1] / expected.bytes[1] > expected.sums[0] / expected.bytes[0],
-                  expected.chosen_norm == 1);
-        right += expected.chosen == outcome.gold ? 1 : 0;
+        ASSERT_GT(std::abs(sums[0] - sums[1]), 2 * tolerance) << "rounding may not choose";
+        right += (sums[1] > sums[0] ? 1U : 0U) == outcome.gold ? 1 : 0;
+        right_norm += (per_byte[1] > per_byte[0] ? 1U : 0U) == outcome.gold ? 1 : 0;
     }
     Measurement measurement;
     add_task_figures(answered.items, false, measurement);
     for (auto const& figure : measurement.figures) {
-        if (figure.metric == "acc" || figure.metric == "acc_norm") {
+        if (figure.metric == "acc") {
             EXPECT_DOUBLE_EQ(*figure.value, right / 3);
+        }
+        if (figure.metric == "acc_norm") {
+            EXPECT_DOUBLE_EQ(*figure.value, right_norm / 3);
         }
     }
 }
