@@ -125,7 +125,9 @@ TEST_F(StoriesWorkload, CodecsComeInTheirOrder) {
     Json const inline_documents{
         {"protocol", "inline"}, {"passages", 100}, {"continuation", 300}, {"document", "Once upon a time"}};
     auto const identity = run(files_, "raw", inline_documents, 1);
-    EXPECT_NEAR(value(identity, "ppl"), 3.56, 0.05);
+    // LlamaPerplexity compares the figure itself with the engine's own tool, on the processor at hand.
+    EXPECT_EQ(value(identity, "ppl"), value(identity, "baseline_ppl"));
+    EXPECT_LT(value(identity, "ppl"), value(identity, "unigram_ppl") / 2) << "the model knows its text";
     auto const int8 = run(files_, "int:bits=8,axis=token", inline_documents, 1);
     EXPECT_LT(std::abs(value(int8, "ppl_delta_percent")), 0.2);
 

