@@ -32,9 +32,11 @@ fact(campaign, kind, name, value) AS (
   UNION ALL
   SELECT u.campaign, 'host', j.key, j.value FROM used u JOIN host h ON h.id = u.host JOIN json_each(h.facts) j
 )
--- Several hosts, or packages of one name: all their values, in order.
-SELECT c.uid, kind, name, group_concat(DISTINCT value ORDER BY value)
-FROM fact f JOIN campaign c ON c.id = f.campaign GROUP BY f.campaign, kind, name;
+-- Several hosts, or packages of one name: all their values, in order. A window states the order in a way that SQLite
+-- before 3.44 knows, too.
+SELECT DISTINCT campaign, kind, name, group_concat(value) OVER (PARTITION BY campaign, kind, name ORDER BY value
+  ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+FROM (SELECT DISTINCT c.uid AS campaign, kind, name, value FROM fact f JOIN campaign c ON c.id = f.campaign);
 
 CREATE VIEW v_env_diff(campaign, other, kind, name, value, other_value) AS
 WITH environment AS MATERIALIZED (SELECT * FROM v_environment),

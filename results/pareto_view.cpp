@@ -31,7 +31,8 @@ figures AS (
   SELECT c.uid AS campaign, x.uid AS cell, x.workload, x.options, x.source_name AS source,
     nullif(x.context, 0) AS context, x.batch, x.page, x.backend, x.threads, e.position, x.codec, x.codec_name,
     coalesce(o.status, 'missing') AS status, a.reason,
-    concat_ws(' ', c.id, x.workload, x.options, x.source, x.context, x.batch, x.page, x.threads, x.backend) AS peers,
+    c.id || ' ' || x.workload || ' ' || x.options || ' ' || x.source || ' ' || x.context || ' ' || x.batch || ' ' ||
+      x.page || ' ' || x.threads || ' ' || x.backend AS peers,
     max(value) FILTER (WHERE name = 'bits_per_value') AS bits,
     max(value) FILTER (WHERE name = 'compressed_read_fraction') AS read_fraction,
     max(value) FILTER (WHERE name = 'kld_mean') AS kld,

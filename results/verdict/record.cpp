@@ -217,7 +217,7 @@ Json newest_calibration(Store const& store, std::string const& hardware_class) {
     auto const found =
         query(store,
               "SELECT settings, uid, started_utc FROM gate_run WHERE kind = 'calibration' AND hardware_class "
-              "= ?1 AND settings ->> 'failed' IS NOT NULL ORDER BY finished_utc DESC, id DESC LIMIT 1",
+              "= ?1 AND json_extract(settings, '$.failed') IS NOT NULL ORDER BY finished_utc DESC, id DESC LIMIT 1",
               {hardware_class})
             .rows;
     if (found.empty()) return nullptr;
