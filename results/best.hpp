@@ -11,15 +11,21 @@
 
 namespace kvstone {
 
+/// The figure of the component that a constraint is judged by.
+struct JudgedFigure {
+    Bounded figure;
+    std::string component;  ///< k, v or kv
+};
+
 /// A codec beside what is asked of it.
 struct Judged {
     ParetoRow row;
-    /// Of each constraint in turn; of several components that have the metric the one that is furthest off. Empty: the
-    /// cell does not have the metric.
-    std::vector<std::optional<Bounded>> figures;
+    /// Of each constraint in turn: of an error the worst component's, of all else that of K and V together where there is
+    /// one, as v_pareto has it. Empty: the cell does not have the metric.
+    std::vector<std::optional<JudgedFigure>> figures;
     bool meets = false;
-    /// How far the ends that count are off, over the bounds (over 1 where a bound is 0): the largest. A figure that nothing
-    /// says how sure it is of counts by value; one that is absent is infinitely far.
+    /// How far the ends that count are off, over the bounds (over 1 where a bound is 0): the largest. A figure that is
+    /// absent is infinitely far.
     double distance = 0;
 };
 
@@ -31,7 +37,8 @@ struct Answer {
 };
 
 /// Rows that failed, or read less than half through the codec, are not judged. A row meets a constraint where the end of
-/// its 95% interval does, see Constraint::judged_end(). Throws as read_peers().
+/// its 95% interval does, see Constraint::judged_end(), and without an interval where its value does. Throws as
+/// read_peers().
 std::vector<Answer> answers(Store const& store, std::string const& campaign,
                             std::vector<Constraint> const& constraints);
 
@@ -39,7 +46,7 @@ std::vector<Answer> answers(Store const& store, std::string const& campaign,
 /// behind it; where none does, the nearest and by how much it misses. Throws as read_peers().
 void show_best(Store const& store, std::ostream& out, std::vector<Constraint> const& constraints,
                ShowOptions const& options);
-/// The same as rows: group, codec_name, cell, bits_per_value, meets, best, and value, low and high of each metric.
+/// The same as rows: group, codec_name, cell, bits_per_value, meets, best, and value, low, high and component of each metric.
 QueryResult best_rows(Store const& store, std::vector<Constraint> const& constraints, std::string const& campaign);
 
 }  // namespace kvstone

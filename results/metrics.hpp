@@ -1,6 +1,7 @@
 #pragma once
 // Every metric KVstone may store: the one home of its unit, direction and formula.
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -9,12 +10,24 @@ namespace kvstone {
 enum class Better { lower, higher, neither };
 std::string_view name_of(Better better);
 
+/// How the figure of component "kv" is made, where there are K and V.
+enum class Both : std::uint8_t {
+    sum,        ///< K's and V's, added
+    from_sums,  ///< the formula over the sums of K's and V's bytes, values and times
+    pooled,     ///< the formula over all values of K and V as one tensor: it hides which of the two is worse
+    together,   ///< K and V are measured together
+    none,       ///< there are figures of K and of V alone
+};
+/// The same in words.
+std::string_view how_made(Both both);
+
 struct Metric {
     std::string_view name;
     std::string_view unit;
     Better better;
     bool deterministic;  ///< equal to the last digit across threads, ranks and backends of one type
     std::string_view formula;
+    Both both;
 };
 
 std::span<Metric const> metrics();

@@ -89,13 +89,14 @@ QueryResult list_workloads() {
 }
 
 QueryResult list_metrics() {
-    QueryResult table{{"metric", "unit", "better", "deterministic", "formula"}, {}};
+    QueryResult table{{"metric", "unit", "better", "deterministic", "formula", "kv"}, {}};
     for (auto const& metric : metrics()) {
         char const* better = metric.better == Better::lower    ? "lower"
                              : metric.better == Better::higher ? "higher"
                                                                : "-";
         table.rows.push_back({std::string(metric.name), std::string(metric.unit), std::string(better),
-                              std::string(metric.deterministic ? "yes" : "no"), std::string(metric.formula)});
+                              std::string(metric.deterministic ? "yes" : "no"), std::string(metric.formula),
+                              std::string(how_made(metric.both))});
     }
     return table;
 }

@@ -2,6 +2,7 @@
 
 #include "results/best.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -109,8 +110,34 @@ TEST_F(BestTest, WhereNoneMeetsItTheNearestIsNamed) {
     EXPECT_THAT(shown("kld_mean < 0.01"),
                 HasSubstr("\nNone. Nearest came near: 8.000 bits per value, kld_mean 0.02 (0.01..0.03)\n"));
     EXPECT_THAT(shown("hit_rate > 0.5"), HasSubstr("\nNo cell that is ok has such a figure.\n"));
-    EXPECT_THAT(shown("kld_mean < 1 and compressed_read_fraction > 0.5"),
-                HasSubstr("compressed_read_fraction 1 (no interval: nothing says how sure it is)"));
+}
+
+TEST_F(BestTest, WithoutAnIntervalAFigureIsTakenAtItsWord) {
+    auto const cell = test::cell("int8");
+    auto const asked = parse_constraints("decode_gb_per_s > 1");
+    for (int const processes : {3, 6}) {
+        std::vector<Measurement> all;
+        for (int process = 0; process < processes; ++process) {
+            all.push_back(test::measurement(cell, Status::ok, 0.75, process));
+            all.back().figures = {{"kv", "bits_per_value", 8.0, 1, {}, {}},
+                                  {"kv", "decode_gb_per_s", 26.0 + process, 9, {}, {}}};
+        }
+        store.ingest(store.begin_campaign(test::plan({cell}, processes), test::build(), "hw", false), all);
+    }
+    auto const campaigns =
+        query(store, "SELECT campaign.uid FROM campaign JOIN plan ON plan.id = plan ORDER BY processes");
+    auto const of = [&](std::size_t which) {
+        std::ostringstream out;
+        show_best(store, out, asked, {.campaign = std::get<std::string>(campaigns.rows[which][0])});
+        return out.str();
+    };
+    EXPECT_THAT(of(0),
+                HasSubstr("\nint8: 8.000 bits per value, decode_gb_per_s 27 (too few processes for an interval: 3, "
+                          "of 6 needed; taken at its word)\n"));
+    EXPECT_THAT(of(1), HasSubstr("\nint8: 8.000 bits per value, decode_gb_per_s 28.5 (26..31)\n"));
+    auto const rows = best_rows(store, asked, std::get<std::string>(campaigns.rows[0][0]));
+    EXPECT_EQ(rows.rows.at(0).at(4), QueryValue(std::int64_t{1})) << "meets";
+    EXPECT_THAT(shown("decode_gb_per_s > 27.5"), testing::AnyOf(HasSubstr("\nNone. Nearest came int8")));
 }
 
 TEST_F(BestTest, OfKAndVApartBothHaveToMeetIt) {
@@ -119,7 +146,29 @@ TEST_F(BestTest, OfKAndVApartBothHaveToMeetIt) {
     measured.figures.push_back({"kv", "bits_per_value", 8.0, 1, {}, {}});
     store.ingest(store.begin_campaign(test::plan({cell}), test::build(), "hw", false), {measured});
     EXPECT_THAT(shown("cosine > 0.4"), HasSubstr("\nint8: 8.000 bits"));
-    EXPECT_THAT(shown("cosine > 0.9"), HasSubstr("\nNone. Nearest came int8: 8.000 bits per value, cosine 0.5"));
+    EXPECT_THAT(shown("cosine > 0.9"), HasSubstr("\nNone. Nearest came int8: 8.000 bits per value, cosine 0.5 of v\n"));
+}
+
+TEST_F(BestTest, OfAnErrorTheWorseOfKAndVCountsAsInParetoAndBest) {
+    auto const cell = test::cell("int4");
+    auto measured = test::measurement(cell);
+    measured.figures = {{"kv", "bits_per_value", 4.0, 1, {}, {}}, {"k", "bits_per_value", 5.0, 1, {}, {}},
+                        {"v", "bits_per_value", 3.0, 1, {}, {}},  {"k", "nmse", 1.2e-4, 1, {}, {}},
+                        {"v", "nmse", 7.8e-4, 1, {}, {}},         {"kv", "nmse", 3.1e-4, 1, {}, {}}};
+    store.ingest(store.begin_campaign(test::plan({cell}), test::build(), "hw", false), {measured});
+    EXPECT_THAT(shown("nmse < 5e-4"),
+                HasSubstr("\nNone. Nearest came int4: 4.000 bits per value, nmse 0.00078 of v\n"));
+    EXPECT_THAT(shown("nmse < 8e-4"), HasSubstr("\nint4: 4.000 bits per value, nmse 0.00078 of v\n"));
+    auto const rows = best_rows(store, parse_constraints("nmse < 5e-4"), "");
+    auto const at = [&](std::string const& column) {
+        return rows.rows.at(0).at(
+            static_cast<std::size_t>(std::ranges::find(rows.columns, column) - rows.columns.begin()));
+    };
+    EXPECT_EQ(at("nmse"), query(store, "SELECT error FROM v_pareto").rows.at(0).at(0)) << "one rule";
+    EXPECT_EQ(at("nmse"), query(store, "@best").rows.at(0).at(6));
+    EXPECT_EQ(at("nmse_component"), QueryValue("v"));
+    EXPECT_EQ(at("meets"), QueryValue(std::int64_t{0}));
+    EXPECT_THAT(shown("bits_per_value < 4.5"), HasSubstr("\nint4: 4.000 bits")) << "bytes are those of both";
 }
 
 }  // namespace

@@ -83,6 +83,24 @@ TEST(MetricsTest, EachSaysWhatItIsOnce) {
     }
 }
 
+TEST(MetricsTest, EachSaysHowKAndVBecomeOne) {
+    auto const how = [](char const* name) { return find_metric(name)->both; };
+    EXPECT_EQ(how("stored_bytes"), Both::sum);
+    EXPECT_EQ(how("decode_ns"), Both::sum);
+    EXPECT_EQ(how("bits_per_value"), Both::from_sums);
+    EXPECT_EQ(how("decode_gb_per_s"), Both::from_sums);
+    EXPECT_EQ(how("nmse"), Both::pooled);
+    EXPECT_EQ(how("cosine"), Both::pooled);
+    EXPECT_EQ(how("kld_mean"), Both::together);
+    EXPECT_EQ(how("cache_layers"), Both::none);
+    for (auto const& metric : metrics()) {
+        EXPECT_FALSE(how_made(metric.both).empty()) << metric.name;
+        // Bytes and times add up; a mean does not, whatever its unit.
+        bool const adds_up = metric.unit == "byte" || metric.unit == "ns";
+        EXPECT_TRUE(metric.both != Both::sum || adds_up) << metric.name;
+    }
+}
+
 TEST(MetricsTest, UnitsAgreeWithNames) {
     for (auto const& metric : metrics()) {
         for (auto const& [ending, unit] :
