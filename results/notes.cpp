@@ -1,6 +1,7 @@
-// What every table and column means: v_notes and the reference pages are made from here.
+// What every table and its columns mean: v_notes and the reference pages are made from here and from view_notes.cpp.
 
 #include <array>
+#include <vector>
 
 #include "results/schema.hpp"
 
@@ -111,7 +112,10 @@ constexpr std::array table{
     Note{"figure", "", "What an attempt found"},
     Note{"figure", "attempt", "The attempt"},
     Note{"figure", "metric", "The metric"},
-    Note{"figure", "component", "k, v or kv"},
+    Note{"figure", "component",
+         "k, v or kv: K and V together; by metric that is the sum of theirs (bytes, times), the formula over both sums "
+         "(ratios, rates), the formula over all values of both as one (errors, so that K or V alone may be worse), or "
+         "measured together; `kvstone list metrics` says which"},
     Note{"figure", "value", "The figure; null: not finite or does not apply"},
     Note{"figure", "n", "Samples behind it"},
     Note{"figure", "ci_low", "Confidence interval within the process"},
@@ -167,7 +171,6 @@ constexpr std::array table{
     Note{"target_cell", "", "Cells that a target judges"},
     Note{"target_cell", "target", "The target"},
     Note{"target_cell", "cell", "The cell"},
-    Note{"v_value", "", "Figures of cells whose processes are all ok, by internal numbers: over all processes"},
     Note{"gate_run", "", "A gate that was asked, with all it takes to ask it again"},
     Note{"gate_run", "id", "Number within this file"},
     Note{"gate_run", "uid", "16 random hexadecimal digits"},
@@ -230,63 +233,20 @@ constexpr std::array table{
     Note{"baseline", "campaign", "Id of the campaign"},
     Note{"baseline", "set_utc", "Since when"},
     Note{"baseline", "gate_run", "Gate that it passed; null: it was named by hand"},
-    Note{"v_current", "", "Per expected process the attempt that counts: the newest that stands, else the newest"},
-    Note{
-        "v_outcome", "",
-        "Per campaign and cell with an attempt that counts for each process, or with a failed one: the newest of them, "
-        "a failed one first"},
-    Note{"v_latest", "", "One row per campaign, cell and metric over the newest complete set of processes"},
-    Note{"v_latest", "source", "Display name of the source"},
-    Note{"v_latest", "model", "The same where the source is a model"},
-    Note{"v_latest", "context", "Tokens; null: as many as the source has"},
-    Note{"v_latest", "threads", "Host threads as run"},
-    Note{"v_latest", "metric", "The metric; null in the one row of a cell that failed or was skipped"},
-    Note{"v_latest", "toolchain", "Hash of compilers and libraries"},
-    Note{"v_profile", "", "Figures along an axis, of each cell's first process"},
-    Note{"v_missing", "", "Expected processes without an attempt that stands; status null: never tried"},
-    Note{"v_drift", "", "Attempts that count and were measured while their node was not what it had been"},
-    Note{"v_failures", "", "Attempts that count and are not ok; skipped ones only where the cell is required"},
-    Note{"v_campaign", "", "Campaigns with their coverage in cells"},
-    Note{"v_newest", "", "The campaign that a run last began or went on with"},
-    Note{"v_published", "", "Our figures beside those of studies; cell null: no cell is spoken of"},
-    Note{"v_published", "agrees", "1: within the tolerance, or the bound; 0: not; null: no figure of ours"},
-    Note{"v_published", "difference_percent", "100 x (ours - theirs) / |theirs|"},
-    Note{"v_published_figure", "", "Published figures, each over all cells it speaks of"},
-    Note{"v_published_figure", "difference", "Of the cell that is furthest off"},
-    Note{"v_published_figure", "outcome",
-         "reproduced (in all cells), in part, differing, not comparable, or not measured"},
-    Note{"v_targets", "", "What each target says of each cell it judges"},
-    Note{"v_targets", "verdict", "pass or fail; null: no figure of ours"},
-    Note{"v_pareto", "",
-         "Per campaign and cell: bits per value, error and speed, and which codec of its peers beats it in all three"},
-    Note{"v_pareto", "error_metric", "kld_mean; without a model attention_kl, or nmse, the worse of K's and V's"},
-    Note{"v_pareto", "speed_metric", "decode_tokens_per_s, prefill_tokens_per_s or decode_gb_per_s; null: not timed"},
-    Note{"v_pareto", "left_out", "Why it is not compared: its status, not_engaged, no bytes or no error; null: it is"},
-    Note{"v_pareto", "beaten_by",
-         "The first codec in plan order that is better in one of the three, beyond the intervals, and nowhere worse or "
-         "undecided"},
-    Note{"v_pareto", "rival", "Of a codec that none beats: one that would by values alone, but for the intervals"},
-    Note{"v_pareto", "on_front", "1: compared, and beaten by none"},
-    Note{"v_pareto", "peers", "Equal for the cells of a campaign that differ in their codec alone"},
-    Note{"v_environment", "", "What each campaign was measured with and on, a row per fact"},
-    Note{"v_environment", "kind", "build, toolchain (a package and its version) or host"},
-    Note{"v_environment", "value", "The fact; of several hosts all their values"},
-    Note{"v_env_diff", "", "Facts that differ between two campaigns"},
-    Note{"v_env_diff", "other", "The campaign it is laid beside"},
-    Note{"v_env_diff", "value", "In `campaign`; null: unknown there"},
-    Note{"v_env_diff", "other_value", "In `other`; null: unknown there"},
-    Note{"v_history", "",
-         "Every figure by commit and night, each beside the one before it of the same cell and hardware"},
-    Note{"v_history", "night", "Day on which the campaign began, UTC"},
-    Note{"v_history", "previous", "The value of the campaign before"},
-    Note{"v_history", "change_percent", "100 x (value - previous) / |previous|"},
-    Note{"v_history", "same_binary", "1: the campaign before was measured by the same build, toolchain included"},
-    Note{"v_history", "same_toolchain", "1: with the same compilers and libraries"},
-    Note{"v_notes", "", "These notes"},
 };
 
 }  // namespace
 
-std::span<Note const> notes() { return table; }
+std::span<Note const> table_notes() { return table; }
+
+std::span<Note const> notes() {
+    static std::vector<Note> const all = [] {
+        std::vector<Note> both(table.begin(), table.end());
+        auto const views = view_notes();
+        both.insert(both.end(), views.begin(), views.end());
+        return both;
+    }();
+    return all;
+}
 
 }  // namespace kvstone

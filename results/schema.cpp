@@ -3,6 +3,8 @@
 #include <array>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -240,6 +242,35 @@ std::span<Migration const> migrations() { return steps; }
 
 int schema_version() { return steps.back().version; }
 
+namespace {
+
+/// Views that exist for this connection alone and name what the file has not; a view over one of those is another.
+void drop_unusable_views(sqlite3* connection) {
+    std::vector<std::string> names;
+    for (Statement view(connection, "SELECT name FROM sqlite_temp_schema WHERE type = 'view'"); view.step();)
+        names.push_back(view.text(0));
+    auto const unusable = [&](std::string const& name) {
+        sqlite3_stmt* handle = nullptr;
+        auto const sql = fmt::format("SELECT * FROM temp.\"{}\"", name);
+        bool const fails = sqlite3_prepare_v2(connection, sql.c_str(), -1, &handle, nullptr) != SQLITE_OK;
+        Statement const statement(handle);
+        return fails;
+    };
+    for (bool again = true; again;) {
+        again = false;
+        for (auto const& name : std::exchange(names, {})) {
+            if (!unusable(name)) {
+                names.push_back(name);
+                continue;
+            }
+            execute(connection, fmt::format("DROP VIEW temp.\"{}\"", name));
+            again = true;
+        }
+    }
+}
+
+}  // namespace
+
 void renew_views(sqlite3* connection, bool read_only) {
     // The views as they are made here stand in a database of their own, so that texts can be compared.
     sqlite3* handle = nullptr;
@@ -264,6 +295,7 @@ void renew_views(sqlite3* connection, bool read_only) {
         changes += sql + ";";
     }
     if (!changes.empty()) execute(connection, changes);
+    if (read_only) drop_unusable_views(connection);
 }
 
 void migrate(sqlite3* connection, int from, std::span<Migration const> all) {

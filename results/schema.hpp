@@ -25,13 +25,17 @@ int schema_version();
 /// holds the transaction.
 void migrate(sqlite3* connection, int from, std::span<Migration const> steps);
 
-/// What a table (column empty) or a column holds. Views repeat the columns of tables; only what they add is told.
+/// What a table or view (column empty) or one of its columns holds.
 struct Note {
     std::string_view table;
     std::string_view column;
     std::string_view text;
 };
+/// Of every table, view and column, in their order.
 std::span<Note const> notes();
+/// Its parts.
+std::span<Note const> table_notes();
+std::span<Note const> view_notes();
 
 /// SQL that makes every view, v_notes included.
 std::string_view views();
@@ -43,7 +47,7 @@ std::string_view environment_views();
 std::string_view history_view();
 
 /// Makes the views that the file has not, or has as another build made them: in the file, or for this connection alone
-/// where it only reads. Requires the file to be of schema_version().
+/// where it only reads. A file of an older schema is for reading only, and keeps its own where it lacks a column for ours.
 void renew_views(sqlite3* connection, bool read_only);
 
 }  // namespace kvstone

@@ -231,8 +231,13 @@ void show_summary(Store const& store, std::ostream& out, ShowOptions const& opti
         "bytes.\n");
     show_section(store, out, style, "Not ok",
                  "SELECT source, context, codec_name AS codec, process, status, substr(reason, 1, 60) AS reason "
-                 "FROM v_failures WHERE campaign = ?1 UNION ALL SELECT source, context, codec_name, process, status, "
+                 "FROM v_failures WHERE campaign = ?1 AND NOT repeated UNION ALL SELECT source, context, codec_name, "
+                 "process, status, "
                  "substr(reason, 1, 60) FROM v_missing WHERE campaign = ?1 AND status = 'skipped' AND NOT required",
+                 campaign);
+    show_section(store, out, style, "Lost with their worker, and made again",
+                 "SELECT source, context, codec_name AS codec, process, host, count(*) AS times, max(finished_utc) AS "
+                 "\"last lost\" FROM v_failures WHERE campaign = ?1 AND repeated GROUP BY cell, process, host",
                  campaign);
     show_section(
         store, out, style, "Mind",

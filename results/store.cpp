@@ -171,7 +171,7 @@ Store Store::open_read_only(std::string const& path) {
     }
     if (version == 0) throw ConfigError("an empty file, no KVstone database", path);
     execute(state->connection.get(), large_cache);
-    if (version == schema_version()) renew_views(state->connection.get(), true);
+    if (version <= schema_version()) renew_views(state->connection.get(), true);
     return Store(std::move(state));
 }
 

@@ -16,9 +16,10 @@ SELECT campaign, cell, process, position, required,
     ORDER BY a.stands DESC, a.finished_utc DESC, a.id DESC LIMIT 1)
 FROM expected e;
 
--- max() picks the row that the bare columns beside it come from: the newest attempt that failed, else the newest.
+-- max() picks the row that the bare columns beside it come from: the newest attempt that failed, else the newest. Of
+-- two that ended at once the name decides, which is the same in every file.
 CREATE VIEW v_outcome(campaign, cell, position, processes, attempt, status, newest) AS
-SELECT c.campaign, c.cell, c.position, count(*), a.id, a.status, max((a.status <> 'ok') || a.finished_utc)
+SELECT c.campaign, c.cell, c.position, count(*), a.id, a.status, max((a.status <> 'ok') || a.finished_utc || a.uid)
 FROM v_current c LEFT JOIN attempt a ON a.id = c.attempt
 GROUP BY c.campaign, c.cell
 HAVING count(a.id) = count(*) OR sum(a.status <> 'ok') > 0;
@@ -38,7 +39,8 @@ SELECT campaign.uid, cell.uid, cell.workload, cell.source_name, iif(cell.source_
   coalesce(a.threads, nullif(cell.threads, 0)), a.protocol, a.task)sql";
 constexpr std::string_view latest_columns_2 = R"sql(,
   o.status, a.reason, build.git_sha, toolchain.uid, host.name, a.finished_utc,
-  cell.source_kind, campaign.scenario, campaign.hardware_class, cell.page, nullif(cell.options, '{}'), a.engine
+  cell.source_kind, campaign.scenario, campaign.hardware_class, cell.page, nullif(cell.options, '{}'), a.engine,
+  a.uid
 FROM v_outcome o
 JOIN attempt a ON a.id = o.attempt
 JOIN cell ON cell.id = o.cell
@@ -52,9 +54,10 @@ constexpr std::string_view latest_figures =
 constexpr std::string_view latest_nothing = ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
 
 constexpr std::string_view public_views = R"sql(
-CREATE VIEW v_profile(cell, component, metric, layer, head, position, value, campaign) AS
+CREATE VIEW v_profile(cell, component, metric, layer, head, position, value, campaign, codec, codec_name, source,
+  context, workload) AS
 SELECT cell.uid, p.component, m.name, nullif(p.layer, -1), nullif(p.head, -1), nullif(p.position, -1), p.value,
-  campaign.uid
+  campaign.uid, cell.codec, cell.codec_name, cell.source_name, nullif(cell.context, 0), cell.workload
 FROM v_outcome o
 JOIN v_current c ON c.campaign = o.campaign AND c.cell = o.cell AND c.process = 0
 JOIN profile p ON p.attempt = c.attempt
@@ -75,16 +78,17 @@ WHERE a.id IS NULL OR NOT a.stands
 ORDER BY c.campaign, c.position, c.process;
 
 CREATE VIEW v_failures(campaign, cell, process, workload, source, context, codec, codec_name, backend, status, reason,
-  signal, stderr_tail, host, finished_utc, attempt) AS
+  signal, stderr_tail, host, finished_utc, attempt, repeated) AS
 SELECT campaign.uid, cell.uid, c.process, cell.workload, cell.source_name, nullif(cell.context, 0), cell.codec,
-  cell.codec_name, cell.backend, a.status, a.reason, a.signal, a.stderr_tail, host.name, a.finished_utc, a.uid
+  cell.codec_name, cell.backend, a.status, a.reason, a.signal, a.stderr_tail, host.name, a.finished_utc, a.uid,
+  a.id <> c.attempt
 FROM v_current c
 JOIN campaign ON campaign.id = c.campaign
 JOIN cell ON cell.id = c.cell
-JOIN attempt a ON a.id = c.attempt
+JOIN attempt a ON a.campaign = c.campaign AND a.cell = c.cell AND a.process = c.process
 LEFT JOIN host ON host.id = a.host
-WHERE a.status <> 'ok' AND (a.status <> 'skipped' OR c.required)
-ORDER BY c.campaign, c.position, c.process;
+WHERE a.status <> 'ok' AND iif(a.id = c.attempt, a.status <> 'skipped' OR c.required, a.status = 'node_lost')
+ORDER BY c.campaign, c.position, c.process, a.finished_utc, a.id;
 
 CREATE VIEW v_drift(campaign, cell, process, workload, source, context, codec, codec_name, backend, host, drift,
   finished_utc, attempt) AS
@@ -167,7 +171,9 @@ std::string build_views() {
     sql +=
         "CREATE VIEW v_latest(campaign, cell, workload, source, model, context, batch, codec, codec_name, backend, "
         "device, threads, protocol, task, component, metric, unit, better, value, n, ci_low, ci_high, status, reason, "
-        "git_sha, toolchain, host, finished_utc, source_kind, scenario, hardware_class, page, options, engine) AS";
+        "git_sha, toolchain, host, finished_utc, source_kind, scenario, hardware_class, page, options, engine, "
+        "attempt) "
+        "AS";
     auto const part = [&](std::string_view figures, std::string_view rest) {
         sql.append(latest_columns_1).append(figures).append(latest_columns_2).append(rest);
     };

@@ -52,9 +52,11 @@ void write_markdown_report(Store const& store, std::ostream& out, ReportOptions 
         "failed, skipped, missing, substr(git_sha, 1, 12) AS \"commit\", toolchain, hardware FROM v_campaign",
         campaign);
     groups(store, out, campaign);
-    section(store, out, "Not ok",
-            "SELECT source, context, codec_name AS codec, process, status, reason FROM v_failures WHERE campaign = ?1",
-            campaign);
+    section(
+        store, out, "Not ok",
+        "SELECT source, context, codec_name AS codec, process, status, reason FROM v_failures WHERE campaign = ?1 AND "
+        "NOT repeated",
+        campaign);
     if (auto const verdicts = gate_verdicts(store); !verdicts.rows.empty()) {
         fmt::print(out, "\n## Verdicts of gates\n\n");
         print(out, verdicts, TableFormat::md);

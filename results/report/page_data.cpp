@@ -221,7 +221,7 @@ std::string page_data(Store const& store, ReportOptions const& options) {
         store, data, "failures",
         "campaign, cell, workload, source, context, codec_name, status, reason, signal, substr(stderr_tail, -400) AS "
         "stderr_tail, host",
-        "v_failures WHERE 1", options.campaign);
+        "v_failures WHERE NOT repeated", options.campaign);
     add_view(store, data, "missing", "campaign, cell, workload, source, context, codec_name, required",
              "v_missing WHERE status IS NULL", options.campaign);
     data.add("environment", environment(store, options.campaign));

@@ -24,15 +24,18 @@ TEST_F(ViewsTest, OneRowPerMetricWithEverythingAroundIt) {
     auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
     store.ingest(campaign, {measurement(raw)});
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_latest"), 3);
-    EXPECT_EQ(test::text(store,
-                         "SELECT concat_ws('|', campaign, cell, workload, source, model, context, batch, codec, "
-                         "codec_name, backend, device, threads, component, metric, unit, better, value, n, ci_low, "
-                         "ci_high, status, git_sha, toolchain, host, finished_utc, source_kind, scenario, "
-                         "hardware_class) FROM v_latest WHERE metric = 'encode_ns'"),
-              campaign.id + "|" + raw.id +
-                  "|roundtrip|tiny|tiny|512|1|raw|raw|openmp|AMD EPYC|2|kv|encode_ns|ns|lower|1000.0|3|900.0|1100.0|ok|"
-                  "0123456789abcdef0123456789abcdef01234567|feedfacefeedface|node1|2026-01-02T03:04:06.250Z|model|"
-                  "quickstart|hw");
+    EXPECT_EQ(
+        test::text(store,
+                   "SELECT campaign || '|' || cell || '|' || workload || '|' || source || '|' || model || '|' || "
+                   "context || '|' || batch || '|' || codec || '|' || codec_name || '|' || backend || '|' || "
+                   "device || '|' || threads || '|' || component || '|' || metric || '|' || unit || '|' || "
+                   "better || '|' || value || '|' || n || '|' || ci_low || '|' || ci_high || '|' || status || "
+                   "'|' || git_sha || '|' || toolchain || '|' || host || '|' || finished_utc || '|' || "
+                   "source_kind || '|' || scenario || '|' || hardware_class FROM v_latest WHERE metric = 'encode_ns'"),
+        campaign.id + "|" + raw.id +
+            "|roundtrip|tiny|tiny|512|1|raw|raw|openmp|AMD EPYC|2|kv|encode_ns|ns|lower|1000.0|3|900.0|1100.0|ok|"
+            "0123456789abcdef0123456789abcdef01234567|feedfacefeedface|node1|2026-01-02T03:04:06.250Z|model|"
+            "quickstart|hw");
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_latest WHERE protocol IS NULL AND task IS NULL AND reason IS NULL"),
               3);
 }
@@ -89,10 +92,12 @@ TEST_F(ViewsTest, SeveralProcessesGiveTheirMedian) {
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_latest"), 0) << "not complete yet";
     EXPECT_EQ(number(store, "SELECT missing FROM v_campaign"), 1);
     store.ingest(campaign, {measurement(raw, Status::ok, 0.75, 1)});
-    EXPECT_EQ(test::text(store,
-                         "SELECT group_concat(concat_ws(' ', component, metric, value, n, ci_low)) FROM (SELECT * "
-                         "FROM v_latest ORDER BY component)"),
-              "k cosine 0.75 1,kv encode_ns 2000.0 3,v cosine 0.5 1");
+    EXPECT_EQ(
+        test::text(store,
+                   "SELECT group_concat(component || ' ' || metric || ' ' || value || ' ' || n || coalesce(' ' || "
+                   "ci_low, '')) FROM (SELECT * "
+                   "FROM v_latest ORDER BY component)"),
+        "k cosine 0.75 1,kv encode_ns 2000.0 3,v cosine 0.5 1");
     // A fourth attempt, newer and slower, takes the place of process 0.
     auto slower = measurement(raw, Status::ok, 0.75, 0);
     slower.figures[2].value = 9000;
@@ -111,10 +116,16 @@ TEST_F(ViewsTest, ProcessesThatAgreeKeepTheIntervalOfOne) {
     }
     store.ingest(campaign, all);
     EXPECT_EQ(
-        test::text(store, "SELECT concat_ws(' ', value, n, ci_low, ci_high) FROM v_latest WHERE metric = 'kld_mean'"),
+        test::text(
+            store,
+            "SELECT value || ' ' || n || ' ' || ci_low || ' ' || ci_high FROM v_latest WHERE metric = 'kld_mean'"),
         "0.01 2044 0.005 0.02");
-    EXPECT_EQ(test::text(store, "SELECT concat_ws(' ', value, n, ci_low, ci_high) FROM v_latest WHERE metric = 'ppl'"),
-              "4.0 3");
+    EXPECT_EQ(
+        test::text(
+            store,
+            "SELECT value || ' ' || n || coalesce(ci_low, '') || coalesce(ci_high, '') FROM v_latest WHERE metric "
+            "= 'ppl'"),
+        "4.0 3");
 }
 
 TEST_F(ViewsTest, OneFailedProcessFailsTheCell) {
@@ -134,10 +145,71 @@ TEST_F(ViewsTest, ProfilesAreOfTheAttemptThatCounts) {
     newer.finished_utc = "2026-01-05T00:00:00.000Z";
     newer.profiles = {{"k", "mae", 3, -1, 17, 0.5}};
     store.ingest(campaign, {measurement(raw), newer});
+    EXPECT_EQ(
+        test::text(store,
+                   "SELECT group_concat(cell || ' ' || component || ' ' || metric || ' ' || layer || ' ' || "
+                   "coalesce(head, 'null') || ' ' || position || ' ' || value || ' ' || campaign) FROM v_profile"),
+        raw.id + " k mae 3 null 17 0.5 " + campaign.id);
     EXPECT_EQ(test::text(store,
-                         "SELECT group_concat(concat_ws(' ', cell, component, metric, layer, coalesce(head, 'null'),"
-                         " position, value, campaign)) FROM v_profile"),
-              raw.id + " k mae 3 null 17 0.5 " + campaign.id);
+                         "SELECT codec || ' ' || codec_name || ' ' || source || ' ' || context || ' ' || workload FROM "
+                         "v_profile"),
+              "raw raw tiny 512 roundtrip");
+}
+
+TEST_F(ViewsTest, AFigureLeadsToItsAttempt) {
+    auto const campaign = store.begin_campaign(plan({raw}, 2), build(), "hw", false);
+    auto first = measurement(raw, Status::ok, 0.75, 0), second = measurement(raw, Status::ok, 0.75, 1);
+    second.finished_utc = "2026-01-05T00:00:00.000Z";
+    second.host["slurm_job"] = "77";
+    store.ingest(campaign, {first, second});
+    EXPECT_EQ(
+        test::text(store,
+                   "SELECT group_concat(DISTINCT l.metric || ' of ' || a.slurm_job) FROM v_latest l JOIN attempt a "
+                   "ON a.uid = l.attempt WHERE l.metric = 'encode_ns'"),
+        "encode_ns of 77")
+        << "of several processes the newest";
+    auto failed = measurement(raw, Status::crash, 0, 0);
+    failed.finished_utc = "2026-01-06T00:00:00.000Z";
+    store.ingest(store.begin_campaign(plan({raw}, 2), build("other"), "hw", false), {second, failed});
+    EXPECT_EQ(test::text(store, "SELECT group_concat(attempt) FROM v_latest WHERE status = 'crash'"),
+              failed.attempt_id);
+}
+
+TEST_F(ViewsTest, ALostAttemptStaysAmongTheFailuresOnceItWasMadeAgain) {
+    auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
+    auto lost = measurement(raw, Status::node_lost), crashed = measurement(raw, Status::crash);
+    crashed.finished_utc = "2026-01-03T00:00:00.000Z";
+    auto const failures = [&] {
+        return test::text(store,
+                          "SELECT coalesce(group_concat(status || repeated, ' '), '') FROM (SELECT * FROM v_failures "
+                          "ORDER BY finished_utc)");
+    };
+    store.ingest(campaign, {lost});
+    EXPECT_EQ(failures(), "node_lost0");
+    store.ingest(campaign, {crashed});
+    EXPECT_EQ(failures(), "node_lost1 crash0");
+    auto done = measurement(raw);
+    done.finished_utc = "2026-01-04T00:00:00.000Z";
+    store.ingest(campaign, {done});
+    EXPECT_EQ(failures(), "node_lost1") << "a failure that a success replaces is gone, a lost worker is not";
+    EXPECT_EQ(test::text(store, "SELECT host || attempt FROM v_failures"), "node1" + lost.attempt_id);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_missing"), 0);
+}
+
+TEST_F(ViewsTest, TheEnvironmentOfSeveralHostsIsInOrder) {
+    auto const campaign = store.begin_campaign(plan({raw}, 3), build(), "hw", false);
+    std::vector<Measurement> all;
+    for (auto const* kernel : {"6.9", "6.1", "6.5"}) {
+        all.push_back(measurement(raw, Status::ok, 0.75, static_cast<int>(all.size())));
+        all.back().host["kernel"] = kernel;
+    }
+    store.ingest(campaign, all);
+    EXPECT_EQ(test::text(store,
+                         "SELECT group_concat(value, ' / ') FROM v_environment WHERE kind = 'host' AND name = "
+                         "'kernel'"),
+              "6.1,6.5,6.9");
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_environment WHERE kind = 'host' AND name = 'name'"), 1);
+    EXPECT_EQ(number(store, "SELECT count(*) - count(DISTINCT campaign || kind || name) FROM v_environment"), 0);
 }
 
 /// Chance that an interval of order statistics misses the median: 2 P(Binomial(n, 1/2) < rank), term by term.
