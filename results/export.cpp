@@ -17,7 +17,7 @@ ExportFormat export_format_named(std::string const& name) {
 void export_campaign(Store const& store, std::ostream& out, ExportFormat format, std::string const& campaign) {
     auto const meant = campaign_meant(store, campaign);
     auto const latest = [&](TableFormat as) {
-        print(out, query(store, "SELECT * FROM v_latest WHERE campaign = ?1", {meant}), as);
+        print_rows(out, store, "SELECT * FROM v_latest WHERE campaign = ?1", {meant}, as);
     };
     switch (format) {
         case ExportFormat::csv:

@@ -13,7 +13,8 @@ enum class ExportFormat { csv, jsonl, google_benchmark, junit };
 ExportFormat export_format_named(std::string const& name);
 
 /// The campaign whose id is given, or starts so; empty: the one last run. A value that is not finite is null, or nothing
-/// in CSV. Throws ConfigError where no campaign, or more than one, is meant.
+/// in CSV. Rows are written while they are read (of junit and google-benchmark a part is held). Throws ConfigError where no
+/// campaign, or more than one, is meant.
 ///   csv, jsonl        the rows of v_latest
 ///   google-benchmark  every sample of every time (metrics in ns) as a repetition, as its compare.py reads them; a cell that
 ///                     failed as an entry with error_occurred

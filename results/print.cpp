@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <ostream>
+#include <stdexcept>
 
 #include <fmt/format.h>
 
 #include "results/query.hpp"
+#include "results/reading.hpp"
 #include "results/text.hpp"
 #include "scenarios/errors.hpp"
 
@@ -60,26 +62,27 @@ nlohmann::ordered_json for_json(QueryValue const& value) {
     return nullptr;
 }
 
-std::string json_row(QueryResult const& result, std::vector<QueryValue> const& row) {
+std::string json_row(std::vector<std::string> const& columns, std::vector<QueryValue> const& row) {
     auto object = nlohmann::ordered_json::object();
-    for (std::size_t i = 0; i < row.size(); ++i) object[result.columns[i]] = for_json(row[i]);
+    for (std::size_t i = 0; i < row.size(); ++i) object[columns[i]] = for_json(row[i]);
     return object.dump();
 }
 
 void print_json(std::ostream& out, QueryResult const& result) {
     out << "[";
     for (std::size_t i = 0; i < result.rows.size(); ++i)
-        out << (i == 0 ? "\n" : ",\n") << json_row(result, result.rows[i]);
+        out << (i == 0 ? "\n" : ",\n") << json_row(result.columns, result.rows[i]);
     out << (result.rows.empty() ? "]\n" : "\n]\n");
 }
 
-void print_csv(std::ostream& out, QueryResult const& result) {
-    for (std::size_t i = 0; i < result.columns.size(); ++i) out << (i == 0 ? "" : ",") << for_csv(result.columns[i]);
+void print_csv_line(std::ostream& out, auto const& cells) {
+    for (std::size_t i = 0; i < cells.size(); ++i) out << (i == 0 ? "" : ",") << for_csv(cells[i]);
     out << "\n";
-    for (auto const& row : result.rows) {
-        for (std::size_t i = 0; i < row.size(); ++i) out << (i == 0 ? "" : ",") << for_csv(row[i]);
-        out << "\n";
-    }
+}
+
+void print_csv(std::ostream& out, QueryResult const& result) {
+    print_csv_line(out, result.columns);
+    for (auto const& row : result.rows) print_csv_line(out, row);
 }
 
 /// Cells as text, their widths, and which columns hold numbers.
@@ -165,7 +168,22 @@ void print(std::ostream& out, QueryResult const& result, TableFormat format, boo
         case TableFormat::md:
             return print_markdown(out, result);
         case TableFormat::jsonl:
-            for (auto const& row : result.rows) out << json_row(result, row) << "\n";
+            for (auto const& row : result.rows) out << json_row(result.columns, row) << "\n";
+    }
+}
+
+void print_rows(std::ostream& out, Store const& store, std::string const& sql,
+                std::vector<QueryValue> const& parameters, TableFormat format) {
+    if (format != TableFormat::csv && format != TableFormat::jsonl)
+        throw std::logic_error("only CSV and JSON lines are written row by row");
+    Reading reading(store, sql, unlimited_s);
+    reading.bind(parameters);
+    if (format == TableFormat::csv) print_csv_line(out, reading.columns());
+    for (std::vector<QueryValue> row; reading.next(row);) {
+        if (format == TableFormat::csv)
+            print_csv_line(out, row);
+        else
+            out << json_row(reading.columns(), row) << "\n";
     }
 }
 

@@ -54,10 +54,22 @@ std::string campaign_meant(Store const& store, std::string const& given) {
         if (newest.rows.empty()) throw ConfigError("the database has no campaign yet");
         return text(newest.rows[0][0]);
     }
-    auto const found = query(store, "SELECT uid FROM campaign WHERE substr(uid, 1, length(?1)) = ?1", {given});
-    if (found.rows.empty()) throw ConfigError("no campaign has this id", given);
-    if (found.rows.size() > 1) throw ConfigError("more than one campaign has an id that starts so", given);
-    return text(found.rows[0][0]);
+    constexpr std::size_t most_named = 12;
+    std::vector<std::string> all, matching;
+    for (auto const& row : query(store, "SELECT uid FROM campaign ORDER BY resumed_utc DESC, id DESC").rows) {
+        all.push_back(text(row[0]));
+        if (all.back().starts_with(given)) matching.push_back(all.back());
+    }
+    if (matching.size() == 1) return matching[0];
+    if (all.empty()) throw ConfigError("the database has no campaign yet");
+    auto named = matching.empty() ? all : matching;
+    std::string message =
+        matching.empty() ? "no campaign has this id" : "more than one campaign has an id that starts so";
+    if (named.size() > most_named) {
+        message += fmt::format(" (there are {}; the {} last run are named)", named.size(), most_named);
+        named.resize(most_named);
+    }
+    throw ConfigError(message, given, named);
 }
 
 bool has_view(Store const& store, std::string const& name) {

@@ -33,7 +33,7 @@ std::string codec_cell(std::string const& name, std::size_t width);
 std::string title_sql(std::string_view options);
 
 /// The id of the campaign whose id starts so; empty: of the one last run. Throws ConfigError where none, or more than one,
-/// is meant.
+/// is meant, which names those that there are.
 std::string campaign_meant(Store const& store, std::string const& given);
 
 /// Whether the database, or this connection, has the view. Files that no build since has opened for writing lack some.

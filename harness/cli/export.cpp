@@ -1,7 +1,6 @@
 #include "results/export.hpp"
 
-#include <iostream>
-#include <sstream>
+#include <ostream>
 
 #include "harness/cli/cli.hpp"
 #include "harness/cli/output_file.hpp"
@@ -24,9 +23,8 @@ void add_export(CommandLine& line) {
         line.action = [&line, options] {
             auto const format = line.json ? ExportFormat::jsonl : export_format_named(options->format);
             auto const store = Store::open_read_only(line.database);
-            std::ostringstream text;
-            export_campaign(store, text, format, options->campaign);
-            write_output(options->output, text.str());
+            write_output(options->output,
+                         [&](std::ostream& out) { export_campaign(store, out, format, options->campaign); });
             return exit_pass;
         };
     });

@@ -1,11 +1,17 @@
 #pragma once
 
+#include <functional>
+#include <iosfwd>
 #include <string>
 
 namespace kvstone {
 
-/// Writes the text to the file, whole or not at all (but to what is no file, as /dev/stdout, as it comes); to standard output
-/// where none is named. Throws SystemError.
+/// Writes what `write` puts out to the file, whole or not at all (but to what is no file, as /dev/stdout, as it comes); to
+/// standard output where none is named. Standard output gets it from a temporary file, all at the end: a reader that is
+/// slow, as a pager is, must not hold up the database that `write` reads. Throws ConfigError where the output cannot be
+/// written, and what `write` throws.
+void write_output(std::string const& file, std::function<void(std::ostream&)> const& write);
+/// The same for a text.
 void write_output(std::string const& file, std::string const& text);
 
 }  // namespace kvstone

@@ -59,8 +59,14 @@ class TemporaryFile {
 }  // namespace
 
 void replace_file(std::string const& path, std::vector<std::span<std::byte const>> const& parts) {
+    replace_file(path, [&](FileSink const& sink) {
+        for (auto const& part : parts) sink(part);
+    });
+}
+
+void replace_file(std::string const& path, std::function<void(FileSink const&)> const& write) {
     TemporaryFile file(path);
-    for (auto const& part : parts) file.write(part);
+    write([&](std::span<std::byte const> bytes) { file.write(bytes); });
     file.keep();
 }
 

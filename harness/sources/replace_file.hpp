@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,5 +11,10 @@ namespace kvstone {
 /// Writes `parts`, one after the other, into a temporary file beside `path`, syncs it and renames it to `path`: readers
 /// see the old file or the whole new one. Throws SystemError, and then leaves nothing behind.
 void replace_file(std::string const& path, std::vector<std::span<std::byte const>> const& parts);
+
+/// Takes the next bytes of a file that is being written.
+using FileSink = std::function<void(std::span<std::byte const>)>;
+/// The same for bytes that `write` hands over one after the other. What `write` throws leaves the old file as it was.
+void replace_file(std::string const& path, std::function<void(FileSink const&)> const& write);
 
 }  // namespace kvstone

@@ -2,10 +2,13 @@
 
 #include "results/export.hpp"
 
+#include <algorithm>
 #include <sstream>
+#include <streambuf>
 
 #include <gmock/gmock.h>
 
+#include "results/query.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/report/nights.hpp"
 
@@ -85,6 +88,48 @@ TEST_F(Export, JUnitTellsErrorsFailuresAndWhatWasNeverTried) {
     EXPECT_THAT(xml, HasSubstr("<error type=\"crash\" message=\"signal 11 &lt;&amp;&gt;\">a?b]]&gt;</error>"));
     EXPECT_THAT(xml, HasSubstr("<failure type=\"ok\" message=\"cosine of k is 0.75, wanted at least 0.9\">"));
     EXPECT_THAT(xml, HasSubstr("<error type=\"missing\""));
+}
+
+/// Counts what it is given.
+class Counter : public std::streambuf {
+  public:
+    std::size_t bytes = 0, lines = 0;
+
+  protected:
+    int_type overflow(int_type c) override {
+        ++bytes;
+        lines += c == '\n' ? 1 : 0;
+        return c;
+    }
+    std::streamsize xsputn(char const* text, std::streamsize size) override {
+        bytes += static_cast<std::size_t>(size);
+        lines += static_cast<std::size_t>(std::count(text, text + size, '\n'));
+        return size;
+    }
+};
+
+TEST_F(Export, MoreThanFitsIntoMemoryIsWrittenRowByRow) {
+    // What queries hold ends at 512 MiB; a name of 24 MB in each of 24 rows is more.
+    auto wide = test::cell("wide");
+    wide.codec_name = std::string(24'000'000, 'x');
+    auto plan = test::plan({wide});
+    auto many = test::measurement(wide);
+    many.figures.clear();
+    for (auto const* metric : {"mae", "rmse", "nmse", "cosine", "ppl", "acc", "hit_rate", "encode_ns"})
+        for (auto const* component : {"k", "v", "kv"}) many.figures.push_back({component, metric, 1.0, 1, {}, {}});
+    {
+        auto store = Store::open(folder_.file());
+        store.ingest(store.begin_campaign(plan, test::build(), "hw", false), {many});
+    }
+    auto const store = Store::open_read_only(folder_.file());
+    for (auto const format : {ExportFormat::csv, ExportFormat::jsonl}) {
+        Counter counter;
+        std::ostream out(&counter);
+        export_campaign(store, out, format, "");
+        EXPECT_EQ(counter.lines, format == ExportFormat::csv ? 25 : 24);
+        EXPECT_GT(counter.bytes, std::size_t{512} << 20);
+    }
+    test::expect_error<ConfigError>([&] { query(store, "@latest"); }, "larger than 512 MiB");
 }
 
 TEST_F(Export, AnUnknownFormatIsRefused) {

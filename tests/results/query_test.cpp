@@ -2,6 +2,7 @@
 
 #include "results/query.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 #include "results/canned.hpp"
@@ -164,6 +165,48 @@ TEST_F(QueryTest, StatisticsAreOfAllProcessesAndOfTheNewestCampaign) {
               "relative_error_p95,relative_error_p99,relative_error_max\n"
               "tiny,512,int8,k,6,2,400,104,296,20,,,,0.2,0.1,0.5,0.6,0.7\n"
               "tiny,512,int8,kv,10,2,800,,,,,,,,,,,\n");
+}
+
+TEST_F(QueryTest, ACampaignThatIsNamedIsTheOneToldOf) {
+    auto const first = std::get<std::string>(query(store, "SELECT campaign FROM v_newest").rows[0][0]);
+    auto const other = store.begin_campaign(plan({cell("zstd"), cell("gear")}), build("other"), "hw", false).id;
+    auto const codecs = [&](std::string const& canned, std::string const& campaign) {
+        auto const found = campaign.empty() ? query(store, canned) : query_of_campaign(store, canned, campaign);
+        auto const column = std::ranges::find(found.columns, "codec_name") - found.columns.begin();
+        std::string names;
+        for (auto const& row : found.rows)
+            names += std::get<std::string>(row.at(static_cast<std::size_t>(column))) + " ";
+        return names;
+    };
+    EXPECT_EQ(codecs("@cells", ""), "zstd gear ");
+    EXPECT_EQ(codecs("@cells", other), "zstd gear ");
+    EXPECT_EQ(codecs("@cells", first.substr(0, 8)), "raw fp16 int8 ");
+    EXPECT_EQ(codecs("@missing", ""), "int8 zstd gear ");
+    EXPECT_EQ(codecs("@missing", first), "int8 ");
+    EXPECT_EQ(codecs("@failures", first), "int8 ");
+    EXPECT_EQ(codecs("@failures", other), "");
+    EXPECT_EQ(query_of_campaign(store, "@campaigns", first).rows.size(), 1U);
+    EXPECT_EQ(query_of_campaign(store, "@best-by cosine", first).rows.at(0).at(3), QueryValue("fp16"));
+    expect_error<ConfigError>([&] { query_of_campaign(store, "@cells", "nosuch"); },
+                              "no campaign has this id: 'nosuch'");
+    expect_error<ConfigError>([&] { query_of_campaign(store, "@cells", "nosuch"); },
+                              "accepted: " + other + ", " + first);
+    expect_error<ConfigError>([&] { query_of_campaign(store, "@hosts", first); }, "not about one campaign");
+}
+
+TEST_F(QueryTest, AMetricLayerByLayerIsOverTheHeads) {
+    auto one = measurement(cell("raw"));
+    one.finished_utc = "2026-02-01T00:00:00.000Z";
+    one.profiles = {{"k", "mae", 0, 0, -1, 0.5},  {"k", "mae", 0, 1, -1, 1.5}, {"k", "mae", 1, 0, -1, 0.25},
+                    {"k", "mae", -1, -1, 7, 9.0}, {"v", "mae", 0, 0, -1, 3.0}, {"k", "nmse", 0, 0, -1, 4.0}};
+    auto const campaign = store.begin_campaign(plan({cell("raw"), cell("fp16"), cell("int8")}), build(), "hw", false);
+    store.ingest(campaign, {one});
+    execute(store.connection(), "DELETE FROM profile WHERE attempt <> (SELECT max(id) FROM attempt)");
+    EXPECT_EQ(printed("@per-layer mae", TableFormat::csv),
+              "workload,source,context,codec_name,component,layer,heads,mean,least,most\n"
+              "roundtrip,tiny,512,raw,k,0,2,1,0.5,1.5\n"
+              "roundtrip,tiny,512,raw,k,1,1,0.25,0.25,0.25\n"
+              "roundtrip,tiny,512,raw,v,0,1,3,3,3\n");
 }
 
 TEST_F(QueryTest, RegressionsAreThoseOfTheNewestGate) {
