@@ -19,8 +19,9 @@ struct ShowOptions {
 void show_summary(Store const& store, std::ostream& out, ShowOptions const& options = {});
 
 /// One metric by commit and night, each figure beside the one before it of the same cell and class of hardware, with a mark
-/// where the level moved (see level.hpp). Throws ConfigError where no metric has this name.
-QueryResult history_rows(Store const& store, std::string const& metric);
+/// where the level moved (see level.hpp). Of a campaign (its id, or how it starts): the histories of its cells on its class
+/// of hardware, up to it; empty: of all. Throws ConfigError where no metric has this name, and as campaign_meant().
+QueryResult history_rows(Store const& store, std::string const& metric, std::string const& campaign = {});
 /// The same as a table, with how often a mark comes without a move.
 void show_history(Store const& store, std::ostream& out, std::string const& metric, ShowOptions const& options = {});
 

@@ -17,7 +17,11 @@ namespace {
 constexpr auto sql = R"sql(
 SELECT cell, component, hardware_class, codec_name AS codec, workload, source, context, night, substr(git_sha, 1, 12) AS
   git_sha, value, change_percent, CASE WHEN same_binary THEN 'binary' WHEN same_toolchain THEN 'toolchain' END AS same
-FROM v_history WHERE metric = ?1 AND value IS NOT NULL
+FROM v_history WHERE metric = ?1 AND value IS NOT NULL AND (?2 = '' OR (
+  hardware_class = (SELECT hardware_class FROM campaign WHERE uid = ?2)
+  AND (campaign = ?2 OR started_utc < (SELECT started_utc FROM campaign WHERE uid = ?2))
+  AND cell IN (SELECT x.uid FROM expected e JOIN cell x ON x.id = e.cell
+    WHERE e.campaign = (SELECT id FROM campaign WHERE uid = ?2))))
 ORDER BY workload, source, context, codec_name, cell, component, hardware_class, started_utc, campaign
 )sql";
 constexpr std::size_t value_column = 9;
@@ -28,10 +32,10 @@ bool same_history(std::vector<QueryValue> const& a, std::vector<QueryValue> cons
 
 }  // namespace
 
-QueryResult history_rows(Store const& store, std::string const& metric) {
+QueryResult history_rows(Store const& store, std::string const& metric, std::string const& campaign) {
     auto const* known = find_metric(metric);
     if (known == nullptr) throw ConfigError("no metric has this name (`kvstone list metrics`)", metric);
-    auto result = query(store, sql, {metric});
+    auto result = query(store, sql, {metric, campaign.empty() ? campaign : campaign_meant(store, campaign)});
     result.columns.emplace_back("moved");
     for (auto& row : result.rows) row.emplace_back(nullptr);
     for (std::size_t first = 0; first < result.rows.size();) {
@@ -46,7 +50,7 @@ QueryResult history_rows(Store const& store, std::string const& metric) {
 }
 
 void show_history(Store const& store, std::ostream& out, std::string const& metric, ShowOptions const& options) {
-    auto result = history_rows(store, metric);
+    auto result = history_rows(store, metric, options.campaign);
     // People know cells by what they are.
     for (auto& row : result.rows) row.erase(row.begin(), row.begin() + 1);
     result.columns.erase(result.columns.begin());

@@ -24,7 +24,9 @@ void add_show(CommandLine& line) {
         ->add_option("subject", options->subject, "summary, campaigns, cells, failures, missing, published or targets")
         ->capture_default_str()
         ->check(CLI::IsMember({"summary", "campaigns", "cells", "failures", "missing", "published", "targets"}));
-    command->add_option("--campaign", options->campaign, "The campaign: its id, or how it starts; else the last one");
+    command->add_option("--campaign", options->campaign,
+                        "The campaign: its id, or how it starts; else the last one (campaigns, failures, missing and "
+                        "--history: else all)");
     auto* best = command->add_option("--best", options->best,
                                      "The codec of the fewest bits per value with, for example, 'kld_mean < 0.01 and "
                                      "decode_tokens_per_s > 100', the whole confidence interval");
@@ -34,7 +36,8 @@ void add_show(CommandLine& line) {
         ->excludes(best);
     auto* history = command
                         ->add_option("--history", options->history,
-                                     "One metric by commit and night, marked where its level moved (advisory)")
+                                     "One metric by commit and night, marked where its level moved (advisory); with "
+                                     "--campaign of its cells and hardware, up to it")
                         ->excludes(best);
     command->callback([&line, options, best, history] {
         line.action = [&line, options, best, history] {
@@ -50,7 +53,7 @@ void add_show(CommandLine& line) {
             }
             if (history->count() > 0) {
                 if (line.json)
-                    print(std::cout, history_rows(store, options->history), TableFormat::json);
+                    print(std::cout, history_rows(store, options->history, options->campaign), TableFormat::json);
                 else
                     show_history(store, std::cout, options->history, wanted);
                 return exit_pass;
@@ -67,7 +70,10 @@ void add_show(CommandLine& line) {
                 return exit_pass;
             }
             auto const canned = options->subject == "summary" ? "@latest" : "@" + options->subject;
-            print(std::cout, query(store, canned), line.json ? TableFormat::json : TableFormat::table, colour_wanted());
+            print(
+                std::cout,
+                options->campaign.empty() ? query(store, canned) : query_of_campaign(store, canned, options->campaign),
+                line.json ? TableFormat::json : TableFormat::table, colour_wanted());
             return exit_pass;
         };
     });

@@ -90,6 +90,17 @@ TEST(History, TellsWhatChangedAndWhereTheLevelMoved) {
     show_history(store, out, "decode_gb_per_s");
     EXPECT_THAT(out.str(), testing::HasSubstr("2.2% of series of 100 quiet nights"));
     test::expect_error<ConfigError>([&] { history_rows(store, "speed"); }, "kvstone list metrics");
+
+    // Of one campaign: its cells, up to it.
+    auto const third = test::text(store, "SELECT uid FROM campaign ORDER BY started_utc LIMIT 1 OFFSET 2");
+    auto const until = history_rows(store, "decode_gb_per_s", third);
+    ASSERT_EQ(until.rows.size(), 2 * 3);
+    for (std::size_t i = 0; i < until.rows.size(); ++i) EXPECT_EQ(until.rows[i][9], history.rows[i + i / 3 * 13][9]);
+    std::ostringstream some;
+    show_history(store, some, "decode_gb_per_s", {.campaign = third.substr(0, 10)});
+    EXPECT_LT(some.str().size(), out.str().size());
+    test::expect_error<ConfigError>([&] { history_rows(store, "decode_gb_per_s", "nosuch"); },
+                                    "no campaign has this id");
 }
 
 }  // namespace

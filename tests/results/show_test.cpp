@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 
+#include "results/schema.hpp"
 #include "results/text.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"
@@ -145,12 +146,28 @@ TEST(ShowTest, ATableHasTheColumnsThatItsCodecsHave) {
                                         "int8   2.50e-05         0\n"));
 }
 
+TEST(ShowTest, ALostAttemptThatWasMadeAgainIsNoFailure) {
+    test::Folder folder;
+    auto store = Store::open(folder.file());
+    auto const cell = test::cell("int8");
+    auto const campaign = store.begin_campaign(test::plan({cell}), test::build(), "hw", false);
+    auto done = full_measurement(cell);
+    done.finished_utc = "2026-01-04T00:00:00.000Z";
+    store.ingest(campaign, {test::measurement(cell, Status::node_lost), done});
+    EXPECT_THAT(shown(store), Not(HasSubstr("\nNot ok\n")));
+    EXPECT_THAT(shown(store), testing::ContainsRegex("\nLost with their worker, and made again\n.*\ntiny +512 +int8 +0 "
+                                                     "+node1 +1 +2026-01-02T03:04:06.250Z\n"));
+}
+
 TEST(ShowTest, ReadsAFileThatAnOlderBuildWrote) {
     test::Folder folder;
     {
         auto store = Store::open(folder.file());
         store.begin_campaign(test::plan({test::cell("raw")}), test::build(), "hw", false);
-        execute(store.connection(), "DROP VIEW v_targets; DROP VIEW v_published_figure");
+        execute(store.connection(),
+                fmt::format("DROP VIEW v_targets; DROP VIEW v_published_figure; DROP VIEW v_failures; CREATE VIEW "
+                            "v_failures AS SELECT 1 AS one; PRAGMA user_version = {}",
+                            schema_version() - 1));
     }
     EXPECT_THAT(shown(Store::open_read_only(folder.file())), HasSubstr("1 missing"));
 }
@@ -164,6 +181,8 @@ TEST(ShowTest, TakesTheCampaignLastRunOrTheOneNamed) {
     EXPECT_THAT(shown(store), HasSubstr(second.id));
     EXPECT_THAT(shown(store, {.campaign = first.id.substr(0, 6)}), HasSubstr(first.id));
     test::expect_error<ConfigError>([&] { shown(store, {.campaign = "nosuch"}); }, "no campaign has this id");
+    test::expect_error<ConfigError>([&] { shown(store, {.campaign = "nosuch"}); },
+                                    "accepted: " + second.id + ", " + first.id);
     execute(store.connection(), "UPDATE campaign SET resumed_utc = '2000-01-01T00:00:00.000Z'");
     store.begin_campaign(test::plan({test::cell("raw")}), test::build(), "hw", false);
     EXPECT_THAT(shown(store), HasSubstr(first.id));
