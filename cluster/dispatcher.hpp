@@ -6,8 +6,8 @@
 //   MeasureFunction const measure = [&](WorkItem const& item) { return run_attempt(spawner, {item.cell, ...}); };
 //   WorkerInfo const self{node_name(), hardware_class, {"openmp"}, host};
 //   if (world->rank() != 0) { serve(*world, self, measure); return 0; }
+//   std::vector<WorkItem> items;                      // load the plan, open the store, then
 //   Coordinator coordinator(*world, self, measure);   // whatever is thrown from here on, it dismisses the others
-//   std::vector<WorkItem> items;                      // load the plan, open the store (after the coordinator), then
 //   for (auto const& [id, process] : store.pending(campaign)) items.push_back({cell(id), plan.measure, process});
 //   auto const outcome = coordinator.run(items, {.results = [&](auto const& some) { store.ingest(campaign, some); }});
 //   exit code: outcome.interrupted ? 130 : outcome.failed > 0 ? 4 : !outcome.missing.empty() ? 5 : 0

@@ -38,7 +38,8 @@ class Transport {
     /// Ends every rank of the world at once with this exit code: the last resort, where a rank no longer answers.
     virtual void abort(int exit_code) = 0;
     /// The last call: nothing is sent or received any more. Where others died, leaving them properly may never end: then
-    /// the process ends here, with this exit code.
+    /// the process ends here, with this exit code, so whatever is to be said has been said. A rank that ends without this
+    /// call takes the others down.
     virtual void leave([[maybe_unused]] int exit_code) {}
 };
 

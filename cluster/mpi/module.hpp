@@ -8,7 +8,7 @@ namespace kvstone {
 constexpr char const* mpi_module_file = "kvstone_mpi.so";
 constexpr char const* mpi_module_symbol = "kvstone_open_mpi_transport_2";
 
-/// Starts MPI; the transport's destructor ends it. Throws SystemError.
+/// Starts MPI; the transport's leave() ends it. Throws SystemError.
 using OpenMpiTransport = Transport*();
 
 }  // namespace kvstone

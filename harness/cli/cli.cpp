@@ -15,6 +15,7 @@ namespace {
 
 ExitCode complain(ExitCode code, std::string const& text) {
     fmt::print(stderr, "kvstone: {}\n", text);
+    std::fflush(stderr);
     return code;
 }
 
@@ -23,6 +24,18 @@ ExitCode complain(ExitCode code, std::string const& text) {
 bool colour_wanted() {
     char const* refused = std::getenv("NO_COLOR");
     return (refused == nullptr || *refused == '\0') && isatty(STDOUT_FILENO) == 1;
+}
+
+ExitCode told(std::function<ExitCode()> const& action) {
+    try {
+        return action();
+    } catch (ConfigError const& error) {
+        return complain(exit_bad_input, error.what());
+    } catch (CorruptData const& error) {
+        return complain(exit_bad_input, error.what());
+    } catch (std::exception const& error) {
+        return complain(exit_failed_cells, error.what());
+    }
 }
 
 CLI::App* CommandLine::verb(std::string const& name, std::string const& description) {
@@ -48,15 +61,7 @@ int kvstone_main(int argc, char** argv) {
     } catch (CLI::ParseError const& error) {
         return line.app.exit(error) == 0 ? exit_pass : exit_bad_input;
     }
-    try {
-        return line.action();
-    } catch (ConfigError const& error) {
-        return complain(exit_bad_input, error.what());
-    } catch (CorruptData const& error) {
-        return complain(exit_bad_input, error.what());
-    } catch (std::exception const& error) {
-        return complain(exit_failed_cells, error.what());
-    }
+    return told(line.action);
 }
 
 }  // namespace kvstone

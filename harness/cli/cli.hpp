@@ -43,6 +43,9 @@ void add_export(CommandLine& line);
 void add_bundle(CommandLine& line);
 void add_db(CommandLine& line);
 
+/// What an action returns; what it throws is told on standard error, and the exit code that it means is returned.
+ExitCode told(std::function<ExitCode()> const& action);
+
 /// Standard output is a terminal and NO_COLOR is not set.
 bool colour_wanted();
 

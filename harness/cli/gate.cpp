@@ -11,6 +11,7 @@
 #include "harness/cli/cli.hpp"
 #include "harness/cli/gate_measure.hpp"
 #include "harness/cli/output_file.hpp"
+#include "harness/cli/ranks.hpp"
 #include "harness/cli/stop_signals.hpp"
 #include "harness/cli/vocabulary.hpp"
 #include "results/utc.hpp"
@@ -81,16 +82,18 @@ void write(std::string const& file, GateRecord const& record, void (*print)(std:
     write_output(file, text.str());
 }
 
-ExitCode judge(CommandLine const& line, GateOptions const& options, Transport* world, Spawner* spawner) {
+using Measure = std::function<void(GateRecord&, std::vector<PolicyRule> const&)>;
+
+/// `measure` is for a gate that measures.
+ExitCode judge(CommandLine const& line, GateOptions const& options, Measure const& measure) {
     GateRecord record;
     record.uid = random_id();
     record.started_utc = utc_now();
     record.policy = load_policy(policy_path(options.policy));
     auto const rules = rules_of(record.policy);
-    bool const measures = options.run || options.calibrate;
-    record.kind = measures ? "run" : "stored";
-    if (measures)
-        measure_gate(record, options, rules, *world, *spawner);
+    record.kind = measure ? "run" : "stored";
+    if (measure)
+        measure(record, rules);
     else
         look_up(record, options, line.database, rules);
     record.evidence.today = record.started_utc.substr(0, 10);
@@ -123,17 +126,19 @@ ExitCode judge(CommandLine const& line, GateOptions const& options, Transport* w
 }
 
 ExitCode gate(CommandLine const& line, GateOptions const& options) {
-    if (!options.run && !options.calibrate) return judge(line, options, nullptr, nullptr);
+    if (!options.run && !options.calibrate) return judge(line, options, {});
     Spawner spawner;  // forks: before MPI and its threads
     auto const world = open_world();
     stop_on_signals();
-    auto code = exit_pass;
-    if (world->rank() == 0)
-        code = judge(line, options, world.get(), &spawner);
-    else
+    return among_ranks(*world, [&](bool& met) {
+        if (world->rank() == 0)
+            return judge(line, options, [&](GateRecord& record, std::vector<PolicyRule> const& rules) {
+                measure_gate(record, options, rules, *world, spawner, met);
+            });
+        met = true;
         serve_gate(*world, spawner);
-    world->leave(code);
-    return code;
+        return exit_pass;
+    });
 }
 
 }  // namespace
@@ -144,8 +149,10 @@ void add_gate(CommandLine& line) {
         line.verb("gate", "Judge a campaign, or two builds measured in turns, by a policy; exit code 0, 1, 3, 4 or 5");
     command->add_option("policy", options->policy, "YAML file, or the name of a shipped policy: ci")->required();
     command->add_option("--base", options->base, "What to compare with, as `compare` takes it; with --run a program");
-    command->add_option("--head", options->head,
-                        "What to judge (default: the latest campaign); with --run a program (default: this one)");
+    command->add_option(
+        "--head", options->head,
+        "What to judge (default: the latest campaign, of the base's scenario where there is a base); with --run a "
+        "program (default: this one)");
     command->add_flag("--run", options->run, "Measure base and head in turns, on this node or over those of mpirun");
     command->add_flag("--calibrate", options->calibrate,
                       "Measure one build against itself: what this machine can see; stored");
@@ -155,7 +162,7 @@ void add_gate(CommandLine& line) {
     command->add_option("--set", options->set, "With --run: KEY=VALUE into the scenario, after the policy's");
     command->add_option("--only", options->only, "With --run: cells whose text, codec name or id has this word");
     command->add_option("--budget", options->budget,
-                        "With --run: time it may take, as in 15m; what does not fit is left untimed");
+                        "With --run: time it may take, as in 15m; what does not fit is left untimed, and so missing");
     command->add_option("--seed", options->seed, "With --run: of the order of blocks; default: by chance");
     command
         ->add_option("--blocks", options->blocks,

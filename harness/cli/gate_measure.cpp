@@ -101,13 +101,14 @@ std::map<std::string, double> injected_by(GateRun const& run) {
 }  // namespace
 
 void measure_gate(GateRecord& record, GateOptions const& options, std::vector<PolicyRule> const& rules,
-                  Transport& world, Spawner& spawner) {
+                  Transport& world, Spawner& spawner, bool& met) {
+    auto const run = run_of(options, record.policy, spawner);
+    met = true;
     std::unique_ptr<GateNodes> nodes;
     if (world.size() > 1)
         nodes = std::make_unique<GateFarm>(world, tell);
     else
         nodes = std::make_unique<GateNode>(spawner);
-    auto const run = run_of(options, record.policy, spawner);
     record.evidence = run_gate(run, *nodes, record.policy, rules);
     record.settings["nodes"] = nodes->count();
     record.settings["seed"] = run.seed;

@@ -22,9 +22,10 @@ struct GateOptions {
 };
 
 /// Rank 0: measures base and head in turns on this node, or on the nodes of the other ranks, and fills the evidence and the
-/// settings of the record. Throws ConfigError and SystemError.
+/// settings of the record. Sets `met` before it waits for the other ranks, see among_ranks(). Throws ConfigError and
+/// SystemError.
 void measure_gate(GateRecord& record, GateOptions const& options, std::vector<PolicyRule> const& rules,
-                  Transport& world, Spawner& spawner);
+                  Transport& world, Spawner& spawner, bool& met);
 
 /// Every other rank: makes the attempts that it is told to make, until it is told to stop.
 void serve_gate(Transport& world, Spawner& spawner);

@@ -14,6 +14,7 @@
 #include "harness/attempt.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/progress.hpp"
+#include "harness/cli/ranks.hpp"
 #include "harness/cli/recovery.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/shell_word.hpp"
@@ -102,8 +103,8 @@ ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host
                   !outcome.missing.empty() || required_skipped ? exit_missing_cells : exit_pass});
 }
 
-/// What this rank does among the others.
-ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, RunOptions const& options) {
+/// What this rank does among the others, see among_ranks().
+ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, RunOptions const& options, bool& met) {
     auto const host = describe_host();
     Measurer measurer(spawner);
     MeasureFunction const measure = [&](WorkItem const& item) { return measurer(item); };
@@ -111,36 +112,39 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
     auto const spool_folder = options.spool.empty() ? line.database + ".spool" : options.spool;
     Spool spool(spool_folder, self.node);
     if (world.rank() != 0) {
+        met = true;
         serve(world, self, measure, {&spool, &stop_requested});
         return exit_pass;
     }
-    Coordinator coordinator(world, self, measure,
-                            {.stop = &stop_requested, .lease_slack_s = options.patience_s, .spool = &spool});
     auto const files = options.files();
     std::vector<Plan> plans;
     for (auto const& file : files) plans.push_back(file.load());
     auto store = Store::open(line.database);
-    ExitCode code = exit_pass;
-    for (auto const& plan : plans) {
-        code = worst({code, run_plan(plan, store, coordinator, host, options.fresh, spool_folder)});
-        if (code == exit_interrupted) break;
-    }
-    // A launcher may give its ranks a terminal whose other end is a file.
-    show_summary(store, std::cout, {.colour = colour_wanted() && world.size() == 1});
-    for (auto const& file : files)
-        if (!file.measured.empty())
-            std::cout << "beside the bundle's own figures: kvstone compare " << shell_word(file.measured) << " --db "
-                      << shell_word(line.database) << '\n';
-    return code;
+    met = true;
+    Coordinator coordinator(world, self, measure,
+                            {.stop = &stop_requested, .lease_slack_s = options.patience_s, .spool = &spool});
+    // What goes wrong is told before the coordinator waits for the others.
+    return told([&] {
+        ExitCode code = exit_pass;
+        for (auto const& plan : plans) {
+            code = worst({code, run_plan(plan, store, coordinator, host, options.fresh, spool_folder)});
+            if (code == exit_interrupted) break;
+        }
+        // A launcher may give its ranks a terminal whose other end is a file.
+        show_summary(store, std::cout, {.colour = colour_wanted() && world.size() == 1});
+        for (auto const& file : files)
+            if (!file.measured.empty())
+                std::cout << "beside the bundle's own figures: kvstone compare " << shell_word(file.measured)
+                          << " --db " << shell_word(line.database) << '\n';
+        return code;
+    });
 }
 
 ExitCode run(CommandLine const& line, RunOptions const& options) {
     Spawner spawner;  // forks: before MPI and its threads
     auto const world = open_world();
     stop_on_signals();
-    auto const code = take_part(*world, spawner, line, options);
-    world->leave(code);
-    return code;
+    return among_ranks(*world, [&](bool& met) { return take_part(*world, spawner, line, options, met); });
 }
 
 }  // namespace

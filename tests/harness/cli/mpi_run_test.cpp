@@ -40,11 +40,35 @@ TEST_F(MpiRunTest, ThreeRanksGiveTheRowsOfOneProcess) {
     EXPECT_EQ(one, figures("three.db"));
 }
 
-TEST_F(MpiRunTest, BadInputOnRankZeroEndsEveryRank) {
+/// What goes wrong on a rank before all have met ends the job as it ends one process: with its exit code and its words.
+/// `timeout` is only there to end a test that hangs; no destructor may wait for half of it.
+TEST_F(MpiRunTest, BadInputEndsEveryRankWithTheWordsOfOneProcess) {
     write("s.yaml", small_scenario("no_such_codec"));
-    auto const ended = shell("timeout 60 " + mpirun(3) + "kvstone run s.yaml");
-    EXPECT_EQ(ended.code, 2) << ended.err;
+    write("good.yaml", small_scenario("int8"));
+    write("typo.yaml", "gate: 1\nrules:\n  - relativ_error_l1 <= 0.05\n");
+    write("p.yaml", "gate: 1\nscenario: s.yaml\nrules: [relative_error_l1 <= 0.05]\n");
+    write("text.db", "no database");
+    for (auto const* command :
+         {"run s.yaml", "run absent.yaml", "run good.yaml --db text.db", "gate typo.yaml --run",
+          "gate p.yaml --run --base kvstone", "gate typo.yaml --run --no-such-option", "plan s.yaml"}) {
+        auto const alone = kvstone(command);
+        ASSERT_NE(alone.code, 0) << command;
+        auto const words = alone.err.substr(0, alone.err.find('\n'));
+        auto const ended = shell("timeout 25 " + mpirun(3) + "kvstone " + command);
+        EXPECT_EQ(ended.code, alone.code) << command << "\n" << ended.err;
+        EXPECT_NE(ended.err.find(words), std::string::npos) << command << ": " << words << "\n" << ended.err;
+        EXPECT_EQ(ended.err.find("MPI did not end"), std::string::npos) << ended.err;
+    }
     EXPECT_FALSE(std::filesystem::exists(path("kvstone.db")));
+}
+
+TEST_F(MpiRunTest, AnErrorOfAnotherRankEndsEveryRankToo) {
+    write("s.yaml", small_scenario("int8"));
+    auto const ended = shell("timeout 25 " + mpirun(3) +
+                             "sh -c 'test $OMPI_COMM_WORLD_RANK = 1 && export KVSTONE_MPI_MODULE=/nowhere.so; "
+                             "exec kvstone run s.yaml'");
+    EXPECT_EQ(ended.code, 4) << ended.err;
+    EXPECT_NE(ended.err.find("/nowhere.so"), std::string::npos) << ended.err;
 }
 
 }  // namespace
