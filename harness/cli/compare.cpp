@@ -10,7 +10,7 @@ namespace kvstone {
 
 void add_compare(CommandLine& line) {
     struct Options {
-        std::string base, head = "latest", format = "table";
+        std::string base, head, format = "table";
         std::vector<std::string> metrics;
         CompareOptions compare;
         bool everything = false;
@@ -22,7 +22,10 @@ void add_compare(CommandLine& line) {
                      "latest, a scenario's or baseline's name, the first digits of a campaign's id or of a commit, a "
                      "database FILE, or FILE:ANY_OF_THESE")
         ->required();
-    command->add_option("head", options->head, "The same")->capture_default_str();
+    command->add_option(
+        "head", options->head,
+        "The same (default: the latest campaign of the base's scenario; of a scenario's name as the base "
+        "the last two are compared)");
     command->add_option("--metric", options->metrics, "Only this metric; repeated: only these")->delimiter(',');
     command->add_option("--accuracy-margin", options->compare.accuracy_margin, "Loss of accuracy that counts as none")
         ->capture_default_str()
@@ -38,6 +41,7 @@ void add_compare(CommandLine& line) {
                 if (find_metric(metric) == nullptr)
                     throw ConfigError("no metric has this name; `kvstone list metrics` has them all", metric);
             auto [base, head] = read_sides(line.database, options->base, options->head, options->metrics);
+            expect_two_campaigns(base, head);
             auto const comparison =
                 compare_sides(std::move(base), std::move(head), options->compare, options->everything);
             if (format == TableFormat::json)

@@ -38,10 +38,12 @@ void look_up(GateRecord& record, GateOptions const& options, std::string const& 
     auto const wanted = metrics_of(record.policy, rules);
     auto& evidence = record.evidence;
     auto const base = options.base.empty() ? record.policy.base : options.base;
-    if (base.empty())
+    if (base.empty()) {
         evidence.head = read_side(database, options.head, {}, wanted);
-    else
+    } else {
         std::tie(evidence.base, evidence.head) = read_sides(database, base, options.head, wanted);
+        expect_two_campaigns(*evidence.base, evidence.head);
+    }
 }
 
 /// Says where a rule asks for less than this kind of machine was seen to show.

@@ -60,6 +60,9 @@ std::map<std::string, double> slow_down_of(std::vector<std::string> const& optio
 
 GateRun run_of(GateOptions const& options, GatePolicy const& policy, Spawner& spawner) {
     GateRun run;
+    if (options.run && !options.calibrate && options.base.empty() && options.base_ref.empty())
+        throw ConfigError("a build measured beside itself always passes: what to compare with is not said", "--run",
+                          {"--base PROGRAM", "--base-ref COMMIT", "--calibrate"});
     run.scenario = options.scenario.empty() ? policy.scenario : options.scenario;
     if (run.scenario.empty())
         throw ConfigError("what to measure is not said", "scenario", {"scenario: NAME in the policy", "--scenario"},

@@ -12,10 +12,10 @@
 namespace kvstone {
 namespace {
 
-/// Says nothing: equal, or a timing that may as well be.
+/// Says nothing: equal, within its margin, or a timing of too few processes to say.
 bool silent(Compared const& figure) {
     auto const how = comparing(metrics()[figure.metric]);
-    return figure.why.empty() ||
+    return figure.why.empty() || figure.within_margin ||
            (how == Comparing::by_time && figure.judgement == Judgement::advisory && figure.why.ends_with("advisory"));
 }
 
@@ -36,6 +36,7 @@ void compare_cells(Comparison& all, SideCell const& base, SideCell const& head, 
                            metrics()[next.first].deterministic && base.figures[i].value == head.figures[j].value;
         if (!equal || everything) {
             auto figure = compare_figure(all.base, base, all.head, head, next.first, next.second, excuse, options);
+            all.within_margin += figure.within_margin ? 1U : 0U;
             all.timings += comparing(metrics()[next.first]) == Comparing::by_time ? 1U : 0U;
             if (everything || !silent(figure)) {
                 auto const judgement = figure.judgement;
@@ -69,12 +70,40 @@ QueryValue value_or_null(std::optional<double> const& value) {
     return value && std::isfinite(*value) ? QueryValue(*value) : QueryValue(nullptr);
 }
 
+/// "+4.9%"; of accuracies, whose changes are absolute, hundredths.
+QueryValue percent_or_null(std::optional<double> const& value) {
+    return value && std::isfinite(*value) ? QueryValue(fmt::format("{:+.3g}%", 100 * *value)) : QueryValue(nullptr);
+}
+
+/// Cells of one codec that are not there to be compared, in one way.
+struct CellGroup {
+    ComparedCell const* first = nullptr;
+    std::size_t cells = 0;
+    bool one_reason = true;
+};
+
+std::vector<CellGroup> groups_of(Comparison const& comparison) {
+    std::vector<CellGroup> groups;
+    for (auto const& row : comparison.rows) {
+        if (row.figure) continue;
+        auto found = std::ranges::find_if(groups, [&](CellGroup const& group) {
+            return group.first->judgement == row.judgement &&
+                   group.first->cell->cell.codec_name == row.cell->cell.codec_name;
+        });
+        if (found == groups.end()) found = groups.insert(groups.end(), {&row, 0, true});
+        ++found->cells;
+        found->one_reason = found->one_reason && found->first->why == row.why;
+    }
+    return groups;
+}
+
 }  // namespace
 
 std::unique_ptr<Comparison> compare_sides(Side base, Side head, CompareOptions const& options, bool everything) {
     auto result = std::make_unique<Comparison>();
     result->base = std::move(base);
     result->head = std::move(head);
+    result->everything = everything;
     result->circumstances = circumstances(result->base, result->head);
     auto const excuse = result->circumstances.excuse(options.across_toolchains);
     std::unordered_map<std::string, SideCell const*> before;
@@ -82,6 +111,7 @@ std::unique_ptr<Comparison> compare_sides(Side base, Side head, CompareOptions c
     for (auto const& cell : result->head.cells) {
         auto const found = before.find(cell.cell.id);
         if (found == before.end()) {
+            ++result->new_cells;
             if (everything) result->rows.push_back({&cell, {}, Judgement::advisory, "new"});
             continue;
         }
@@ -89,18 +119,23 @@ std::unique_ptr<Comparison> compare_sides(Side base, Side head, CompareOptions c
         before.erase(found);
         if (cell.status == "ok" && old.status == "ok") {
             compare_cells(*result, old, cell, excuse, options, everything);
-        } else if (cell.status != "ok" && (old.status == "ok" || cell.status != old.status)) {
+        } else if (cell.status == "skipped" && old.status == "skipped") {
+            ++result->skipped;
+        } else {
             bool const absent = cell.status == "missing" || cell.status == "skipped";
-            result->rows.push_back(
-                {&cell,
-                 {},
-                 absent ? Judgement::missing : Judgement::failed,
-                 fmt::format("{}{}{}; was {}", cell.status, cell.reason.empty() ? "" : ": ", cell.reason, old.status)});
+            auto const judgement = cell.status == "ok" ? Judgement::inconclusive
+                                   : absent            ? Judgement::missing
+                                                       : Judgement::failed;
+            auto const told = [](SideCell const& one) {
+                return one.status + (one.reason.empty() ? "" : ": ") + one.reason;
+            };
+            result->rows.push_back({&cell, {}, judgement, fmt::format("{}; was {}", told(cell), told(old))});
         }
     }
     for (auto const& cell : result->base.cells)
         if (before.contains(cell.cell.id) && cell.status == "ok")
             result->rows.push_back({&cell, {}, Judgement::missing, "the head does not have this cell"});
+    if (result->cells == 0) result->judgement = Judgement::missing;
     for (auto const& row : result->rows) result->judgement = worse(result->judgement, row.judgement);
     return result;
 }
@@ -109,8 +144,17 @@ QueryResult rows_of(Comparison const& comparison, bool for_people) {
     QueryResult table{{for_people ? "where" : "cell", "codec", "component", "metric", "base", "head", "change", "low",
                        "high", "p", "detectable", "verdict", "why"},
                       {}};
+    auto const last = [&](std::vector<QueryValue> line, Judgement judgement, std::string const& why) {
+        line.resize(table.columns.size() - 2, nullptr);
+        line.emplace_back(std::string(name_of(judgement)));
+        line.emplace_back(why);
+        table.rows.push_back(std::move(line));
+    };
+    bool const count_cells = for_people && !comparison.everything;
     for (auto const& row : comparison.rows) {
-        std::vector<QueryValue> line{for_people ? row.cell->title : row.cell->cell.id, row.cell->cell.codec_name};
+        auto const& cell = row.cell->cell;
+        if (!row.figure && count_cells) continue;
+        std::vector<QueryValue> line{for_people ? row.cell->title : cell.id, cell.codec_name};
         if (row.figure) {
             auto const& figure = *row.figure;
             line.insert(line.end(),
@@ -118,15 +162,18 @@ QueryResult rows_of(Comparison const& comparison, bool for_people) {
                          value_or_null(figure.base), value_or_null(figure.head)});
             for (auto const& value : {figure.change ? std::optional(figure.change->value) : std::nullopt,
                                       figure.change ? figure.change->low : std::nullopt,
-                                      figure.change ? figure.change->high : std::nullopt, figure.p, figure.detectable})
-                line.push_back(value_or_null(value));
-        } else {
-            line.resize(table.columns.size() - 2, nullptr);
+                                      figure.change ? figure.change->high : std::nullopt})
+                line.push_back(for_people ? percent_or_null(value) : value_or_null(value));
+            line.push_back(value_or_null(figure.p));
+            line.push_back(value_or_null(figure.detectable));
         }
-        line.emplace_back(std::string(name_of(row.judgement)));
-        line.emplace_back(row.why);
-        table.rows.push_back(std::move(line));
+        last(std::move(line), row.judgement, row.why);
     }
+    if (!count_cells) return table;
+    for (auto const& group : groups_of(comparison))
+        last({group.cells == 1 ? group.first->cell->title : fmt::format("{} cells", group.cells),
+              group.first->cell->cell.codec_name},
+             group.first->judgement, group.first->why + (group.one_reason ? "" : "; others for other reasons"));
     return table;
 }
 
@@ -139,10 +186,13 @@ void print_comparison(std::ostream& out, Comparison const& comparison, TableForm
         print(out, rows_of(comparison, true), format, colour);
         out << '\n';
     }
+    out << fmt::format("{}: {} cells on both sides", name_of(comparison.judgement), comparison.cells);
+    if (comparison.new_cells > 0) out << fmt::format(", {} are new", comparison.new_cells);
+    if (comparison.skipped > 0) out << fmt::format(", {} skipped by both", comparison.skipped);
     out << fmt::format(
-        "{}: {} cells on both sides, {} deterministic figures equal, {} timings looked at (not interleaved: "
+        "; {} deterministic figures equal, {} others within their margin, {} timings looked at (not interleaved: "
         "`gate --run` judges them)\n",
-        name_of(comparison.judgement), comparison.cells, comparison.equal, comparison.timings);
+        comparison.equal, comparison.within_margin, comparison.timings);
 }
 
 Json to_json(Comparison const& comparison) {
@@ -158,7 +208,10 @@ Json to_json(Comparison const& comparison) {
             {"head", to_json(comparison.head)},
             {"differences", comparison.circumstances.differences},
             {"cells", comparison.cells},
+            {"new_cells", comparison.new_cells},
+            {"skipped", comparison.skipped},
             {"equal", comparison.equal},
+            {"within_margin", comparison.within_margin},
             {"timings", comparison.timings},
             {"rows", std::move(rows)},
             {"judgement", name_of(comparison.judgement)}};

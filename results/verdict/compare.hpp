@@ -21,21 +21,27 @@ struct Comparison {
     Circumstances circumstances;
     std::vector<ComparedCell> rows;         ///< what differs, by cell and metric; everything where that was asked for
     std::size_t equal = 0;                  ///< deterministic figures that are equal to the last digit
+    std::size_t within_margin = 0;          ///< figures that differ by no more than what counts as none
     std::size_t timings = 0;                ///< timings that were looked at
     std::size_t cells = 0;                  ///< cells that both sides have, ok
+    std::size_t new_cells = 0;              ///< cells that the base does not have
+    std::size_t skipped = 0;                ///< cells that both sides skipped
+    bool everything = false;                ///< rows that say nothing are kept
     Judgement judgement = Judgement::pass;  ///< the worst of all rows
 };
 
-/// Compares all cells of both sides; `everything` keeps rows that say nothing. Rows point into the result.
+/// Compares all cells of both sides; `everything` keeps rows that say nothing. Cells that failed in the base alone cannot be
+/// compared and are inconclusive; where no cell is ok on both sides, the whole is missing. Rows point into the result.
 std::unique_ptr<Comparison> compare_sides(Side base, Side head, CompareOptions const& options, bool everything);
 
-/// A row per difference: cell, codec_name, component, metric, unit, base, head, change, low, high, p, detectable, judgement,
-/// why; `title` in place of the cell's id for people.
+/// A row per difference: cell, codec, component, metric, base, head, change, low, high, p, detectable, verdict, why. For
+/// people `where` stands in place of the cell's id, changes are in per cent, and cells that cannot be compared are counted by
+/// codec.
 QueryResult rows_of(Comparison const& comparison, bool for_people);
 
 /// Both sides, what they do not share, the rows as a table, and the sum of it.
 void print_comparison(std::ostream& out, Comparison const& comparison, TableFormat format, bool colour);
-/// {"base":{...}, "head":{...}, "differences":[...], "rows":[...], "judgement":...}
+/// {"base":{...}, "head":{...}, "differences":[...], "rows":[...], "judgement":..., counts of the comparison}
 Json to_json(Comparison const& comparison);
 
 }  // namespace kvstone

@@ -42,8 +42,9 @@ void judge_time(Compared& result, Metric const& metric, std::vector<double> cons
     result.judgement = Judgement::advisory;
     result.why =
         shift.low ? "not interleaved: advisory" : "not interleaved, too few processes for an interval: advisory";
-    if (shift.low && *shift.high >= -std::log1p(margin) && *shift.low <= std::log1p(margin)) return;
-    if (!shift.low) return;
+    result.within_margin = shift.low ? *shift.high >= -std::log1p(margin) && *shift.low <= std::log1p(margin)
+                                     : std::abs(shift.value) <= std::log1p(margin);
+    if (!shift.low || result.within_margin) return;
     double const worse = metric.better == Better::lower ? shift.value : -shift.value;
     result.why = fmt::format("{}, not interleaved: `gate --run` can tell", worse > 0 ? "slower" : "faster");
     if (!excuse.empty()) result.why += "; " + excuse;
@@ -61,7 +62,10 @@ void judge_items(Compared& result, std::vector<double> const& base, std::vector<
     result.p = non_inferiority_p(items, margin);
     result.detectable = detectable_loss(items);
     result.why = fmt::format("{} items lost, {} won of {}", items.lost, items.won, items.items);
-    if (*result.p <= level) return;
+    if (*result.p <= level) {
+        result.within_margin = std::abs(result.change->value) <= margin;
+        return;
+    }
     bool const lost = *result.change->high < 0;
     result.judgement = lost && excuse.empty() ? Judgement::regression : Judgement::inconclusive;
     if (!lost) result.why += fmt::format("; a loss of {:g} could go unseen among so few", *result.detectable);
@@ -69,13 +73,14 @@ void judge_items(Compared& result, std::vector<double> const& base, std::vector<
 }
 
 void judge_interval(Compared& result, Metric const& metric, std::span<SideFigure const> base,
-                    std::span<SideFigure const> head, std::string const& excuse) {
+                    std::span<SideFigure const> head, std::string const& excuse, double margin) {
     double const worse = worse_by(metric, *result.base, *result.head);
     result.why = better_or_worse(worse);
     auto const& before = base.front();
     auto const& after = head.front();
     bool const bounded = base.size() == 1 && head.size() == 1 && !std::isnan(before.low) && !std::isnan(after.low);
     bool const apart = bounded && (after.low > before.high || after.high < before.low);
+    result.within_margin = bounded ? !apart : result.change && std::abs(result.change->value) <= margin;
     result.judgement =
         apart && worse > 0 ? (excuse.empty() ? Judgement::regression : Judgement::inconclusive) : Judgement::advisory;
     if (apart && worse < 0) result.judgement = Judgement::pass;
@@ -156,7 +161,7 @@ Compared compare_figure(Side const& base, SideCell const& base_cell, Side const&
         if (how == Comparing::exactly)
             judge_exactly(result, known, excuse);
         else
-            judge_interval(result, known, before, after, excuse);
+            judge_interval(result, known, before, after, excuse, options.margin);
     }
     return result;
 }

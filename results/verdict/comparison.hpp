@@ -33,7 +33,7 @@ Circumstances circumstances(Side const& base, Side const& head);
 
 struct CompareOptions {
     double accuracy_margin = 0.01;  ///< loss of accuracy that is none, absolute
-    double margin = 0.02;           ///< share of a timing that is no difference
+    double margin = 0.02;           ///< share of a timing, or of a figure without an interval, that is no difference
     bool across_toolchains = false;
 };
 
@@ -47,7 +47,8 @@ struct Compared {
     std::optional<double> p = {};           ///< of accuracy: that it is worse by the margin or more
     std::optional<double> detectable = {};  ///< of accuracy: the loss that would have been seen
     Judgement judgement = Judgement::pass;
-    std::string why = {};  ///< empty: nothing to say, the figures are equal
+    std::string why = {};        ///< empty: nothing to say, the figures are equal
+    bool within_margin = false;  ///< they differ by no more than what counts as none
 };
 
 /// One figure of one cell on both sides. Requires that either side has it.

@@ -7,6 +7,8 @@
 #include <limits>
 #include <unordered_map>
 
+#include <fmt/format.h>
+
 #include "results/query.hpp"
 #include "results/show_text.hpp"
 #include "results/sqlite.hpp"
@@ -212,7 +214,37 @@ FoundSide find_side(std::string const& database, std::string const& meant, std::
     side.name = meant.empty() ? "latest" : meant;
     side.campaign = campaign_of(store, where.campaign, scenario);
     read_circumstances(store, side);
+    auto const attempts = query(store,
+                                "SELECT count(*) || ' ' || min(uid) || ' ' || max(uid) FROM attempt WHERE campaign = "
+                                "(SELECT id FROM campaign WHERE uid = ?1)",
+                                {side.campaign});
+    side.attempts = text(attempts.rows.at(0)[0]);
     return found;
+}
+
+bool has_baseline(Store const& store, std::string const& name) {
+    return !query(store, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'baseline'").rows.empty() &&
+           !query(store, "SELECT 1 FROM baseline WHERE name = ?1", {name}).rows.empty();
+}
+
+/// Base and head as read_side() takes them, where the head is not named.
+std::pair<std::string, std::string> sides_meant(std::string const& database, std::string const& base) {
+    auto const where = database_meant(database, base);
+    auto const store = Store::open_read_only(where.database);
+    auto const& meant = where.campaign;
+    bool const newest = meant.empty() || meant == "latest", named = newest || has_baseline(store, meant);
+    auto const of_scenario = named ? std::vector<std::string>{} : campaigns(store, "c.scenario = ?1", meant);
+    if (!of_scenario.empty() && where.database == database) {
+        if (of_scenario.size() == 1)
+            throw ConfigError("the scenario has one campaign only: there is nothing to compare it with", meant);
+        return {of_scenario[1], of_scenario[0]};
+    }
+    bool const by_commit =
+        !named && of_scenario.empty() && campaigns(store, "substr(c.uid, 1, length(?1)) = ?1", meant).empty();
+    if (by_commit) return {base, "latest"};
+    auto const heads =
+        campaigns(Store::open_read_only(database), "c.scenario = ?1", find_side(database, base, {}).side.scenario);
+    return {base, heads.empty() ? "latest" : heads[0]};
 }
 
 }  // namespace
@@ -224,12 +256,23 @@ Side read_side(std::string const& database, std::string const& meant, std::strin
 
 std::pair<Side, Side> read_sides(std::string const& database, std::string const& base, std::string const& head,
                                  std::span<std::string const> metrics_wanted) {
-    auto found = find_side(database, head, {});
-    auto reading = std::async(std::launch::async, [&database, &base, scenario = found.side.scenario, metrics_wanted] {
-        return read_side(database, base, scenario, metrics_wanted);
+    auto const meant = head.empty() ? sides_meant(database, base) : std::pair(base, head);
+    auto found = find_side(database, meant.second, {});
+    auto reading = std::async(std::launch::async, [&, scenario = found.side.scenario] {
+        return read_side(database, meant.first, scenario, metrics_wanted);
     });
     auto head_side = std::move(found).read(metrics_wanted);
-    return {reading.get(), std::move(head_side)};
+    auto base_side = reading.get();
+    base_side.name = base;
+    head_side.name = head.empty() ? "latest" : head;
+    return {std::move(base_side), std::move(head_side)};
+}
+
+void expect_two_campaigns(Side const& base, Side const& head) {
+    if (base.campaign == head.campaign && base.attempts == head.attempts)
+        throw ConfigError(fmt::format("'{}' and '{}' are the same campaign: compared with itself, everything passes",
+                                      base.name, head.name),
+                          base.campaign, {"two of those that `kvstone show campaigns` lists"});
 }
 
 std::span<SideFigure const> find_figures(SideCell const& cell, std::size_t metric, std::size_t component) {

@@ -45,6 +45,7 @@ struct Side {
     std::string build;  ///< type, compiler and flags
     std::string hardware_class;
     std::string hardware;         ///< for people
+    std::string attempts = {};    ///< which ones the campaign has: the same where they are
     std::vector<SideCell> cells;  ///< in plan order
     /// Answers item by item (1 right, 0 wrong) of cells that asked any: by cell id, metric and component.
     std::map<std::tuple<std::string, std::string, std::string>, std::vector<double>> items;
@@ -56,9 +57,14 @@ struct Side {
 /// ConfigError where nothing, or more than one thing, is meant.
 Side read_side(std::string const& database, std::string const& meant, std::string const& scenario = {},
                std::span<std::string const> metrics = {});
-/// Base and head, read at the same time; a commit as the base means its campaign of the head's scenario.
+/// Base and head, read at the same time; a commit as the base means its campaign of the head's scenario. An empty head means
+/// the newest campaign of the base's scenario (of any where the base is a commit); a scenario's name as the base then means
+/// the campaign before that one. Throws ConfigError where a scenario has only one.
 std::pair<Side, Side> read_sides(std::string const& database, std::string const& base, std::string const& head,
                                  std::span<std::string const> metrics = {});
+
+/// Throws ConfigError where both are one campaign: compared with itself everything passes.
+void expect_two_campaigns(Side const& base, Side const& head);
 
 /// The values of one figure over the processes; empty where there is none.
 std::span<SideFigure const> find_figures(SideCell const& cell, std::size_t metric, std::size_t component);

@@ -21,6 +21,7 @@ struct Made {
     std::string git_sha = "aaaa0000000000000000000000000000000000aa";
     std::string hardware = "hw";
     std::vector<double> answers = {};
+    double rss_bytes = 0;  ///< 0: not told
 };
 
 std::string make(Store& store, Made const& made) {
@@ -33,6 +34,7 @@ std::string make(Store& store, Made const& made) {
             m.figures = {{"kv", "relative_error_l1", cell.codec == "int8" ? made.int8_error : 0.05, 1, {}, {}},
                          {"kv", "decode_ns", made.time_ns + process, 3, {}, {}}};
             m.samples.clear();
+            if (made.rss_bytes > 0) m.figures.push_back({"kv", "peak_rss_bytes", made.rss_bytes, 1, {}, {}});
             if (!made.answers.empty() && process == 0) {
                 m.figures.push_back({"kv", "acc", 0.5, made.answers.size(), {}, {}});
                 m.samples.push_back({"kv", "acc", made.answers});
@@ -108,6 +110,129 @@ TEST_F(CompareTest, AnswersAreComparedItemByItem) {
     auto const unsure = compare({.answers = {1, 1, 0, 1}}, {.answers = {1, 1, 0, 1}}, margin);
     EXPECT_EQ(unsure->judgement, Judgement::inconclusive) << "four items show nothing";
     EXPECT_GT(*unsure->rows.at(0).figure->detectable, 0.02);
+}
+
+TEST_F(CompareTest, WhatDidNotChangeBeyondItsMarginIsLeftOutAndCounted) {
+    auto const shown = [&](Made const& before, Made const& after, CompareOptions const& options = {}) {
+        return compare(before, after, options)->rows.size();
+    };
+    std::vector<double> const answers(400, 1);
+    auto few = answers;
+    few[0] = 0;
+    EXPECT_EQ(shown({.answers = answers}, {.answers = few}, {.accuracy_margin = 0.02}), 0U)
+        << "a quarter of a hundredth";
+    auto many = answers;
+    for (std::size_t i = 0; i < 60; ++i) many[i] = 0;
+    EXPECT_EQ(shown({.answers = many}, {.answers = answers}, {.accuracy_margin = 0.02}), 2U)
+        << "better beyond the margin";
+    EXPECT_EQ(shown({.rss_bytes = 1e6}, {.rss_bytes = 1.01e6}), 0U);
+    EXPECT_EQ(shown({.rss_bytes = 1e6}, {.rss_bytes = 1.5e6}), 2U);
+    EXPECT_EQ(compare({.rss_bytes = 1e6}, {.rss_bytes = 1.01e6})->within_margin, 2U + 2U) << "and the equal timings";
+    EXPECT_EQ(shown({.processes = 5}, {.time_ns = 1001, .processes = 5}), 0U);
+}
+
+TEST_F(CompareTest, PeopleReadPerCentAndCountsOfCells) {
+    auto const cell = [](std::string const& codec, std::string const& title, std::string const& status, double error) {
+        SideCell one;
+        one.cell.id = codec + title;
+        one.cell.codec_name = codec;
+        one.title = title;
+        one.status = status;
+        if (status == "ok")
+            one.figures = {{static_cast<std::uint16_t>(metric_index("relative_error_l1")), 2, 0, error, NAN, NAN}};
+        return one;
+    };
+    Side base, head;
+    base.campaign = "a";
+    for (auto const* title : {"one", "two", "three"})
+        for (auto const* codec : {"int8", "q4_0"}) base.cells.push_back(cell(codec, title, "ok", 0.1));
+    head.cells = {cell("int8", "one", "ok", 0.105), cell("q4_0", "one", "crash", 0), cell("q4_0", "two", "crash", 0)};
+    auto const table = [&](bool everything) { return rows_of(*compare_sides(base, head, {}, everything), true).rows; };
+    auto const rows = table(false);
+    ASSERT_EQ(rows.size(), 4U);
+    EXPECT_EQ(std::get<std::string>(rows[0][6]), "+5%");
+    auto const line = [&](std::size_t i) {
+        return std::get<std::string>(rows[i][0]) + "/" + std::get<std::string>(rows[i][1]) + "/" +
+               std::get<std::string>(rows[i][11]);
+    };
+    EXPECT_THAT((std::vector{line(1), line(2), line(3)}),
+                testing::UnorderedElementsAre("2 cells/q4_0/failed", "2 cells/int8/missing", "three/q4_0/missing"));
+    EXPECT_EQ(table(true).size(), 6U) << "one by one where everything was asked for";
+    auto const numbers = rows_of(*compare_sides(base, head, {}, false), false).rows;
+    ASSERT_EQ(numbers.size(), 6U) << "programs get every row";
+    EXPECT_NEAR(std::get<double>(numbers[0][6]), 0.05, 1e-12);
+}
+
+TEST_F(CompareTest, WhatFailedInTheBaseIsNotPassed) {
+    auto const all = [](std::string const& status) {
+        Side side;
+        SideCell cell;
+        cell.cell.id = "c";
+        cell.status = status;
+        if (status == "ok") cell.figures = {{static_cast<std::uint16_t>(metric_index("mae")), 2, 0, 1.0, NAN, NAN}};
+        side.cells = {cell};
+        return side;
+    };
+    auto const judged = [&](std::string const& base, std::string const& head) {
+        return compare_sides(all(base), all(head), {}, false)->judgement;
+    };
+    EXPECT_EQ(judged("ok", "ok"), Judgement::pass);
+    EXPECT_EQ(judged("crash", "ok"), Judgement::missing) << "nothing was compared";
+    EXPECT_EQ(judged("crash", "crash"), Judgement::failed);
+    EXPECT_EQ(judged("skipped", "skipped"), Judgement::missing);
+    EXPECT_EQ(compare_sides({}, {}, {}, false)->judgement, Judgement::missing);
+    auto base = all("crash"), head = all("ok");
+    base.cells.push_back(all("ok").cells[0]);
+    base.cells[1].cell.id = "d";
+    head.cells.push_back(base.cells[1]);
+    auto const partly = compare_sides(base, head, {}, false);
+    EXPECT_EQ(partly->judgement, Judgement::inconclusive);
+    EXPECT_EQ(partly->rows.at(0).why, "ok; was crash");
+}
+
+TEST_F(CompareTest, AScenariosNameMeansItsLastTwoCampaigns) {
+    std::string first, second, other;
+    {
+        auto store = Store::open(folder_.file());
+        first = make(store, {});
+        expect_error<ConfigError>([&] { read_sides(folder_.file(), "quickstart", ""); }, "one campaign only");
+        second = make(store, {.git_sha = "bbbb0000000000000000000000000000000000bb"});
+        auto plan = test::plan({test::cell("fp16")});
+        plan.scenario = "other";
+        other = store.begin_campaign(plan, test::build(), "hw", true).id;
+    }
+    auto const meant = [&](std::string const& base, std::string const& head) {
+        auto const [b, h] = read_sides(folder_.file(), base, head);
+        return std::pair(b.campaign, h.campaign);
+    };
+    EXPECT_EQ(meant("quickstart", ""), std::pair(first, second)) << "and not the latest of any";
+    EXPECT_EQ(meant(first, ""), std::pair(first, second));
+    EXPECT_EQ(meant(first, "latest"), std::pair(first, other)) << "what was named is taken";
+    EXPECT_EQ(meant("latest", ""), std::pair(other, other));
+}
+
+TEST_F(CompareTest, ACampaignIsNotComparedWithItself) {
+    std::string one;
+    {
+        auto store = Store::open(folder_.file());
+        one = make(store, {});
+    }
+    auto const refused = [&](std::string const& base, std::string const& head) {
+        auto const [b, h] = read_sides(folder_.file(), base, head);
+        expect_error<ConfigError>([&] { expect_two_campaigns(b, h); }, "are the same campaign");
+    };
+    refused(one, "latest");
+    refused("latest", "latest");
+    auto const copy = folder_.file("copy.db");
+    std::filesystem::copy_file(folder_.file(), copy);
+    refused(copy, "latest");
+    // The same plan and build, measured again elsewhere, has the same id and is another campaign.
+    {
+        auto store = Store::open(folder_.file("elsewhere.db"));
+        ASSERT_EQ(make(store, {}), one);
+    }
+    auto const [here, there] = read_sides(folder_.file(), folder_.file("elsewhere.db"), "latest");
+    EXPECT_NO_THROW(expect_two_campaigns(here, there));
 }
 
 TEST_F(CompareTest, SidesAreFoundByWhatPeopleCallThem) {

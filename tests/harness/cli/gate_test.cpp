@@ -129,6 +129,30 @@ TEST_F(GateTest, CrashesBrokenBoundsAndBoughtSpeedEachEndInTheirWay) {
     EXPECT_THAT(bought.out, HasSubstr("bought with relative_error_l1 20% worse"));
 }
 
+TEST_F(GateTest, NothingIsComparedWithItself) {
+    write("p.yaml", "gate: 1\nscenario: s.yaml\nrules: [relative_error_l1 no worse than 0.1%]\n");
+    write("s.yaml", small_scenario("int8"));
+    auto const alone = kvstone("gate p.yaml --run");
+    EXPECT_EQ(alone.code, 2);
+    EXPECT_THAT(alone.err, HasSubstr("--base PROGRAM"));
+    ASSERT_EQ(kvstone("run s.yaml").code, 0);
+    for (auto const* command : {"gate p.yaml --base latest", "compare latest", "compare small latest"}) {
+        auto const same = kvstone(command);
+        EXPECT_EQ(same.code, 2) << command << same.out;
+        EXPECT_THAT(same.err, HasSubstr("same campaign")) << command;
+    }
+    EXPECT_THAT(kvstone("compare small").err, HasSubstr("one campaign only"));
+    ASSERT_EQ(kvstone("run s.yaml --fresh").code, 0);
+    auto other = small_scenario("fp16");
+    write("t.yaml", other.replace(other.find("small"), 5, "other"));
+    ASSERT_EQ(kvstone("run t.yaml").code, 0);
+    auto const two = kvstone("compare small --json");
+    ASSERT_EQ(two.code, 0) << two.out << two.err;
+    EXPECT_EQ(json::parse(two.out)["head"]["scenario"], "small");
+    EXPECT_NE(json::parse(two.out)["head"]["campaign"], json::parse(two.out)["base"]["campaign"]);
+    EXPECT_EQ(kvstone("gate p.yaml --base small").code, 0);
+}
+
 TEST_F(GateTest, TheBudgetLeavesWhatDoesNotFitUntimed) {
     auto const none = gate({}, {}, "--budget '100 ms'");
     EXPECT_THAT(none.out, HasSubstr("the budget had no room for this cell"));
@@ -225,6 +249,8 @@ TEST_F(GateTest, StoredCampaignsAreJudgedByTheirOwnFigures) {
     auto const waived = kvstone("gate p.yaml --set-baseline main");
     EXPECT_EQ(waived.code, 0) << waived.out;
     EXPECT_THAT(waived.out, HasSubstr("waived: known"));
+    EXPECT_EQ(kvstone("compare main").code, 2) << "it is the latest itself";
+    ASSERT_EQ(kvstone("run s.yaml --fresh").code, 0);
     EXPECT_EQ(kvstone("compare main").code, 0);
     EXPECT_EQ(rows("select decisions from waiver")[0]["decisions"], 2);
     EXPECT_THAT(shell("sed -i s/2999/1999/ p.yaml; kvstone gate p.yaml; echo code $?").out,
