@@ -2,21 +2,12 @@
 // When enough passes have been timed, and how sure their median is.
 
 #include <functional>
-#include <optional>
 #include <vector>
 
+#include "results/statistics/median.hpp"
 #include "scenarios/scenario.hpp"
 
 namespace kvstone {
-
-struct Interval {
-    double low = 0;
-    double high = 0;
-};
-
-/// The 95% confidence interval of the median from order statistics, without assuming any distribution: the narrowest
-/// symmetric pair X(k), X(n+1-k) with P(Binomial(n, 1/2) < k) <= 0.025. Nothing below 6 samples, which bear none.
-std::optional<Interval> median_interval(std::vector<double> samples);
 
 /// Decides after each pass.
 class StoppingRule {

@@ -1,7 +1,6 @@
 #include "results/combine.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
@@ -33,20 +32,11 @@ std::optional<double> nullable(Statement const& statement, int column) {
 
 MedianInterval median_over_processes(std::span<double const> sorted) {
     if (sorted.empty()) return {};
-    std::size_t const n = sorted.size();
     MedianInterval result;
     result.median = median_of_sorted(sorted);
-    // [x(r), x(n+1-r)] misses the median with probability 2 P(Binomial(n, 1/2) < r): the largest r that keeps it at 5%.
-    double below = 0, probability = std::pow(0.5, static_cast<double>(n));
-    std::size_t rank = 0;
-    while (rank < n / 2 && 2 * (below + probability) <= 0.05) {
-        below += probability;
-        probability *= static_cast<double>(n - rank) / static_cast<double>(rank + 1);
-        ++rank;
-    }
-    if (rank > 0) {
-        result.low = sorted[rank - 1];
-        result.high = sorted[n - rank];
+    if (auto const interval = median_interval_of_sorted(sorted)) {
+        result.low = interval->low;
+        result.high = interval->high;
     }
     return result;
 }

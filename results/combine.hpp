@@ -9,8 +9,7 @@
 
 namespace kvstone {
 
-/// Median with its 95% interval by order statistics (binomial ranks, no assumption about the distribution), which does
-/// not exist below 6 values. The values must be sorted; throws nothing.
+/// Median with its interval (see median_interval_of_sorted()). The values must be sorted; throws nothing.
 struct MedianInterval {
     double median = 0;
     std::optional<double> low;

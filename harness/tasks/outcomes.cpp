@@ -8,15 +8,16 @@
 
 #include <fmt/format.h>
 
-#include "harness/bootstrap.hpp"
 #include "harness/workloads/figure_writer.hpp"
+#include "results/statistics/bootstrap.hpp"
+#include "results/statistics/distributions.hpp"
+#include "results/statistics/share.hpp"
 
 namespace kvstone {
 namespace {
 
-constexpr double z95 = 1.959963984540054;
 /// Of an effect that a test at 5% finds in 80% of trials, in standard errors.
-constexpr double detectable_errors = z95 + 0.841621233572914;
+double detectable_errors() { return normal_quantile_above(0.025) + normal_quantile_above(0.2); }
 /// Fewer flips, all one way, are not significant at 5%: 2 x 2^-5.
 constexpr double least_significant_flips = 6;
 
@@ -101,14 +102,6 @@ double variance_of_mean(std::span<double const> values, std::vector<std::vector<
     return std::max(by_cluster, by_item) / (count * count);
 }
 
-Interval wilson(double share, double count) {
-    auto const square = z95 * z95;
-    auto const middle = (share + square / (2 * count)) / (1 + square / count);
-    auto const half =
-        z95 / (1 + square / count) * std::sqrt(share * (1 - share) / count + square / (4 * count * count));
-    return {std::max(0.0, middle - half), std::min(1.0, middle + half)};
-}
-
 /// Wilson's interval of a share whose items may be clustered: over the number of independent items of equal variance,
 /// which is at most their own.
 Interval interval_of_share(std::span<double const> values, std::vector<std::vector<std::size_t>> const& clusters) {
@@ -116,7 +109,7 @@ Interval interval_of_share(std::span<double const> values, std::vector<std::vect
     auto const count = static_cast<double>(values.size());
     auto const alone = share * (1 - share) / count;
     auto const effect = alone > 0 ? variance_of_mean(values, clusters) / alone : 1;
-    return wilson(share, count / effect);
+    return wilson_interval(share, count / effect);
 }
 
 /// Clusters are drawn anew, and in each its items: with few clusters the first alone would promise too much.
@@ -158,10 +151,11 @@ class Writer {
         auto const count = static_cast<double>(differences.size());
         figures_.add_count("flips_to_wrong", lost);
         figures_.add_count("flips_to_right", gained);
-        figures_.add("mcnemar_p", mcnemar_p(lost, gained));
-        figures_.add("minimum_detectable_effect",
-                     std::min(1.0, std::max(least_significant_flips / count,
-                                            detectable_errors * std::sqrt(variance_of_mean(differences, clusters_)))));
+        figures_.add("mcnemar_p", sign_test_p(lost, gained));
+        figures_.add(
+            "minimum_detectable_effect",
+            std::min(1.0, std::max(least_significant_flips / count,
+                                   detectable_errors() * std::sqrt(variance_of_mean(differences, clusters_)))));
         figures_.add("chance_accuracy", chance_of(*items_));
         figures_.add_count("task_items", items_->size());
     }
@@ -181,19 +175,6 @@ class Writer {
 };
 
 }  // namespace
-
-double mcnemar_p(std::uint64_t lost, std::uint64_t gained) {
-    auto const flips = lost + gained;
-    double tail = 0;
-    // log of binomial(flips, k) / 2^flips
-    auto const count = static_cast<double>(flips);
-    for (std::uint64_t k = 0; k <= std::min(lost, gained); ++k) {
-        auto const at = static_cast<double>(k);
-        tail += std::exp(std::lgamma(count + 1) - std::lgamma(at + 1) - std::lgamma(count - at + 1) -
-                         count * std::log(2.0));
-    }
-    return std::min(1.0, 2 * tail);
-}
 
 void add_task_figures(std::vector<ItemOutcome> const& items, bool same_continuation, Measurement& measurement) {
     Writer writer(items, measurement);

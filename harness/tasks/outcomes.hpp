@@ -37,7 +37,4 @@ void add_task_figures(std::vector<ItemOutcome> const& items, bool same_continuat
 /// lower end is not above chance); empty where it does.
 std::string poor_baseline(std::vector<ItemOutcome> const& items);
 
-/// Two-sided exact p of McNemar's test: that so many flips are so uneven where both ways are equally likely.
-double mcnemar_p(std::uint64_t lost, std::uint64_t gained);
-
 }  // namespace kvstone

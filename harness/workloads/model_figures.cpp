@@ -6,8 +6,8 @@
 #include <map>
 #include <random>
 
-#include "harness/bootstrap.hpp"
 #include "harness/workloads/figure_writer.hpp"
+#include "results/statistics/bootstrap.hpp"
 #include "results/statistics/median.hpp"
 
 namespace kvstone {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "results/statistics/distributions.hpp"
+
 namespace kvstone {
 
 double median_of_sorted(std::span<double const> sorted) {
@@ -12,6 +14,17 @@ double median_of_sorted(std::span<double const> sorted) {
 double median(std::vector<double> values) {
     std::ranges::sort(values);
     return median_of_sorted(values);
+}
+
+std::optional<Interval> median_interval_of_sorted(std::span<double const> sorted) {
+    auto const rank = binomial_rank(sorted.size(), 0.025);
+    if (rank == 0) return std::nullopt;
+    return Interval{sorted[rank - 1], sorted[sorted.size() - rank]};
+}
+
+std::optional<Interval> median_interval(std::vector<double> values) {
+    std::ranges::sort(values);
+    return median_interval_of_sorted(values);
 }
 
 }  // namespace kvstone

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "results/statistics/distributions.hpp"
+
 namespace kvstone {
 namespace {
-
-double normal_upper_tail(double z) { return std::erfc(z / std::sqrt(2.0)) / 2; }
 
 /// Tango's score statistic of "won share - lost share = difference".
 double score(PairedItems const& items, double difference) {
@@ -38,19 +38,15 @@ double difference_of_score(PairedItems const& items, double wanted) {
 
 double non_inferiority_p(PairedItems const& items, double margin) {
     if (items.items == 0) return 1;
-    return normal_upper_tail(score(items, -margin));
+    return normal_above(score(items, -margin));
 }
 
 Effect accuracy_change(PairedItems const& items, double confidence) {
     if (items.items == 0) return {};
     auto const n = static_cast<double>(items.items);
-    double low = 0, high = 8;  // the quantile of the normal distribution
-    for (int step = 0; step < 60; ++step) {
-        double const middle = (low + high) / 2;
-        (normal_upper_tail(middle) > (1 - confidence) / 2 ? low : high) = middle;
-    }
-    return {(static_cast<double>(items.won) - static_cast<double>(items.lost)) / n, difference_of_score(items, low),
-            difference_of_score(items, -low)};
+    double const z = normal_quantile_above((1 - confidence) / 2);
+    return {(static_cast<double>(items.won) - static_cast<double>(items.lost)) / n, difference_of_score(items, z),
+            difference_of_score(items, -z)};
 }
 
 double detectable_loss(PairedItems const& items) {
@@ -58,7 +54,7 @@ double detectable_loss(PairedItems const& items) {
     auto const n = static_cast<double>(items.items);
     double const won = (static_cast<double>(items.won) + 1) / n, lost = (static_cast<double>(items.lost) + 1) / n;
     double const variance = std::max(won + lost - (won - lost) * (won - lost), 0.0);
-    constexpr double quantiles = 1.6449 + 1.2816;  // of 95% and 90%
+    double const quantiles = normal_quantile_above(0.05) + normal_quantile_above(0.1);
     return std::min(1.0, quantiles * std::sqrt(variance / n));
 }
 

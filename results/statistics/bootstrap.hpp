@@ -3,7 +3,7 @@
 #include <functional>
 #include <random>
 
-#include "harness/stopping_rule.hpp"
+#include "results/statistics/interval.hpp"
 
 namespace kvstone {
 

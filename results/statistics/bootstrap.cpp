@@ -1,4 +1,4 @@
-#include "harness/bootstrap.hpp"
+#include "results/statistics/bootstrap.hpp"
 
 #include <algorithm>
 #include <vector>
