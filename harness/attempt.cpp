@@ -62,12 +62,13 @@ Json to_json(AttemptRequest const& request) {
     return {{"cell", to_json(request.cell)},
             {"measure", to_json(request.measure)},
             {"attempt_id", request.attempt_id},
-            {"process", request.process}};
+            {"process", request.process},
+            {"source_hash", request.source_hash}};
 }
 
 AttemptRequest attempt_request_from_json(Json const& json) {
     return {cell_from_json(json.at("cell")), measure_from_json(json.at("measure")), json.at("attempt_id"),
-            json.at("process")};
+            json.at("process"), json.at("source_hash")};
 }
 
 std::string attempt_program() {

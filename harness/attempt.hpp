@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "results/build.hpp"
 #include "results/measurement.hpp"
 #include "scenarios/scenario.hpp"
 
@@ -17,6 +18,7 @@ struct AttemptRequest {
     Measure measure;
     std::string attempt_id;
     int process = 0;
+    std::string source_hash = this_build().source_hash;  ///< of who asks: another build's attempt refuses
 };
 Json to_json(AttemptRequest const& request);
 AttemptRequest attempt_request_from_json(Json const& json);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "backends/backend.hpp"
@@ -60,6 +61,11 @@ Measurement attempt(AttemptRequest const& request) {
     measurement.status = Status::ok;
     auto const start = std::chrono::steady_clock::now();
     try {
+        if (auto const& own = this_build().source_hash; request.source_hash != own)
+            throw ConfigError(
+                fmt::format("kvstone-attempt is built from other sources ({}) than the program that asks "
+                            "for the attempt ({}): build both",
+                            own, request.source_hash));
         workload_named(request.cell.workload).run(request, measurement);
     } catch (std::bad_alloc const&) {
         fail(measurement, Status::oom, "an allocation failed");

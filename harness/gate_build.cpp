@@ -30,7 +30,7 @@ std::string last_line(std::string const& text) {
 }  // namespace
 
 GateProgram describe_program(Spawner& spawner, std::string const& path) {
-    GateProgram program{path, {}, {}, {}};
+    GateProgram program{path, {}, {}, {}, {}};
     auto command = command_of(spawner, {path, "doctor", "--json"});
     command.timeout_s = doctor_timeout_s;
     try {
@@ -38,6 +38,7 @@ GateProgram describe_program(Spawner& spawner, std::string const& path) {
         for (auto const& finding : told.at("findings")) {
             auto const text = finding.at("text").get<std::string>();
             if (finding.at("subject") == "toolchain") program.toolchain = text;
+            if (finding.at("subject") == "sources") program.source_hash = text;
             if (finding.at("subject") != "build") continue;
             // "VERSION COMMIT (TYPE, COMPILER)"
             auto const space = text.find(' '), bracket = text.find(" (");

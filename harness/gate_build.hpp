@@ -14,7 +14,8 @@ namespace kvstone {
 /// with a Measurement as JSON on standard output; `PROGRAM doctor --json` tells what it is made of, where it can.
 struct GateProgram {
     std::string path;
-    std::string git_sha;  ///< empty: it does not tell
+    std::string git_sha;      ///< empty: it does not tell
+    std::string source_hash;  ///< the same
     std::string toolchain;
     std::string build;
 };

@@ -62,6 +62,7 @@ class Turns {
         side.name = program.path;
         side.scenario = run_.plan.scenario;
         side.git_sha = program.git_sha;
+        side.source_hash = program.source_hash;
         side.toolchain = program.toolchain;
         side.build = program.build;
         side.hardware_class = host.hardware_class;

@@ -1,5 +1,5 @@
 # What a binary is made of. Included by results/CMakeLists.txt, which writes what configuration knows to a file; run as
-# a script at every build, which adds what can change in between (the commit) and writes build.cpp if it differs.
+# a script at every build, which adds what can change in between (commit and sources) and writes build.cpp if it differs.
 
 if(NOT CMAKE_SCRIPT_MODE_FILE)
   string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
@@ -10,6 +10,11 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
   if(KVSTONE_SANITIZE)
     string(APPEND flags " -fsanitize=${KVSTONE_SANITIZE}")
   endif()
+  foreach(linker_flags CMAKE_EXE_LINKER_FLAGS CMAKE_EXE_LINKER_FLAGS_${type})
+    if(${linker_flags})
+      string(APPEND flags " ${${linker_flags}}")
+    endif()
+  endforeach()
   string(STRIP "${flags}" flags)
 
   # Of a native build: the versions that were found. A toolchain root replaces them by its packages.
@@ -45,8 +50,37 @@ endif()
 
 include(${known})
 
-# Only what is compiled counts as a change: a note or a database beside it makes no other build.
-set(compiled backends cluster codecs harness results scenarios CMakeLists.txt CMakePresets.json)
+# Only what is compiled counts as a change: a note, a scenario or a database beside it makes no other build.
+set(compiled CMakeLists.txt CMakePresets.json)
+foreach(folder backends cluster codecs harness results scenarios)
+  foreach(kind *.cpp *.hpp *.in *.cmake CMakeLists.txt)
+    list(APPEND compiled ${folder}/**/${kind})
+  endforeach()
+endforeach()
+list(APPEND compiled results/report/assets/**/*)
+
+# The hash of those files by their place in the tree. The linker's build id would not do: the program holds the folder it
+# was built from, so that the same sources in another folder have another one.
+set(files "")
+foreach(pattern ${compiled})
+  string(REPLACE "/**/" "/" pattern ${pattern})
+  if(pattern MATCHES "/")
+    file(GLOB_RECURSE found RELATIVE ${source} ${source}/${pattern})
+  else()
+    file(GLOB found RELATIVE ${source} ${source}/${pattern})
+  endif()
+  list(APPEND files ${found})
+endforeach()
+list(REMOVE_DUPLICATES files)
+list(SORT files)
+set(contents "")
+foreach(file ${files})
+  file(SHA256 ${source}/${file} hash)
+  string(APPEND contents "${hash} ${file}\n")
+endforeach()
+string(SHA256 source_hash "${contents}")
+string(SUBSTRING ${source_hash} 0 16 source_hash)
+
 set(git_sha unknown)
 find_program(GIT git)
 if(GIT)
@@ -57,7 +91,9 @@ if(GIT)
   execute_process(COMMAND ${git} rev-parse HEAD OUTPUT_VARIABLE head RESULT_VARIABLE failed
                   OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   if(NOT failed)
-    execute_process(COMMAND ${git} status --porcelain -- ${compiled} OUTPUT_VARIABLE changes ERROR_QUIET)
+    list(TRANSFORM compiled PREPEND ":(glob)" OUTPUT_VARIABLE places)
+    execute_process(COMMAND ${git} status --porcelain --untracked-files=all --ignored=matching -- ${places}
+                    OUTPUT_VARIABLE changes ERROR_QUIET)
     set(git_sha ${head})
     if(changes)
       string(APPEND git_sha -dirty)

@@ -32,11 +32,18 @@ std::int64_t write_build(sqlite3* connection, Build const& build) {
                                           "UPDATE SET packages = excluded.packages RETURNING id",
                                           build.toolchain, build.toolchain_packages);
     return insert_or_find(connection,
-                          "INSERT INTO build(toolchain, git_sha, version, build_type, compiler, flags, has_mpi, "
-                          "has_llama, has_cuda) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET git_sha = "
-                          "excluded.git_sha RETURNING id",
-                          toolchain, build.git_sha, build.version, build.build_type, build.compiler, build.flags,
-                          build.has_mpi, build.has_llama, build.has_cuda);
+                          "INSERT INTO build(toolchain, git_sha, source_hash, version, build_type, compiler, flags, "
+                          "processor, has_mpi, has_llama, has_cuda) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON "
+                          "CONFLICT DO UPDATE SET git_sha = excluded.git_sha RETURNING id",
+                          toolchain, build.git_sha, build.source_hash, build.version, build.build_type, build.compiler,
+                          build.flags, build.processor, build.has_mpi, build.has_llama, build.has_cuda);
+}
+
+/// Two builds of one commit are the same where all that their machine code follows from is the same.
+std::string identity_of(Plan const& plan, Build const& build, std::string const& hardware_class) {
+    return short_hash(fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}{}{}", plan.hash, build.git_sha, build.source_hash,
+                                  build.build_type, build.flags, build.processor, build.toolchain, hardware_class,
+                                  build.has_mpi, build.has_llama, build.has_cuda));
 }
 
 std::int64_t write_plan(sqlite3* connection, Plan const& plan) {
@@ -93,8 +100,7 @@ std::vector<PendingAttempt> open_attempts(sqlite3* connection, std::string const
 
 Campaign Store::begin_campaign(Plan const& plan, Build const& build, std::string const& hardware_class, bool fresh) {
     auto* const db = connection();
-    auto const identity = short_hash(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", plan.hash, build.git_sha, build.build_type,
-                                                 build.flags, build.toolchain, hardware_class));
+    auto const identity = identity_of(plan, build, hardware_class);
     Transaction transaction(db);
     // The newest of the same identity goes on, unless a fresh one is asked for.
     Statement newest(db, "SELECT coalesce(max(serial), -1) FROM campaign WHERE identity = ?");

@@ -31,9 +31,10 @@ std::array const table{
         "bits_per_value"},
     CannedQuery{
         "history", "METRIC", "One metric by commit and night, each figure beside the one before it",
-        "SELECT source, context, codec_name, component, night, substr(git_sha, 1, 12) AS git_sha, value, "
-        "change_percent, same_binary, same_toolchain FROM v_history WHERE metric = :metric ORDER BY source, context, "
-        "codec_name, cell, component, hardware_class, started_utc"},
+        "SELECT h.source, h.context, h.codec_name, h.component, h.night, c.build_name, h.value, h.change_percent, "
+        "h.same_binary, h.same_toolchain FROM v_history h JOIN v_campaign c ON c.campaign = h.campaign WHERE h.metric "
+        "= "
+        ":metric ORDER BY h.source, h.context, h.codec_name, h.cell, h.component, h.hardware_class, h.started_utc"},
     CannedQuery{
         "environment", "", "What differs between the newest campaign's environment and those of the others",
         "SELECT other, kind, name, value AS here, other_value AS there FROM v_env_diff WHERE campaign = :newest"},

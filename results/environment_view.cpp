@@ -24,8 +24,9 @@ used AS (
 ),
 fact(campaign, kind, name, value) AS (
   SELECT c.id, 'build', j.key, j.value FROM campaign c JOIN build b ON b.id = c.build
-  JOIN json_each(json_object('git_sha', b.git_sha, 'version', b.version, 'build_type', b.build_type,
-    'compiler', b.compiler, 'flags', b.flags, 'mpi', b.has_mpi, 'llama', b.has_llama, 'cuda', b.has_cuda)) j
+  JOIN json_each(json_object('git_sha', b.git_sha, 'source_hash', b.source_hash, 'version', b.version, 'build_type',
+    b.build_type, 'compiler', b.compiler, 'flags', b.flags, 'processor', b.processor, 'mpi', b.has_mpi, 'llama',
+    b.has_llama, 'cuda', b.has_cuda)) j
   UNION ALL
   SELECT c.id, 'toolchain', p.name, p.value
   FROM campaign c JOIN build b ON b.id = c.build JOIN package p ON p.toolchain = b.toolchain

@@ -5,6 +5,7 @@
 
 #include <fmt/ostream.h>
 
+#include "results/build.hpp"
 #include "results/export.hpp"
 #include "results/query.hpp"
 #include "results/sqlite.hpp"
@@ -25,7 +26,8 @@ Object context_of(Store const& store, std::string const& campaign) {
         store.connection(),
         "SELECT started_utc, git_sha, build_type, toolchain, hardware, scenario, (SELECT cores FROM host WHERE "
         "host.hardware_class = c.hardware_class LIMIT 1), (SELECT name FROM host WHERE host.hardware_class = "
-        "c.hardware_class LIMIT 1) FROM v_campaign c WHERE campaign = ?");
+        "c.hardware_class LIMIT 1), " +
+            campaign_build_sql("campaign") + " FROM v_campaign c WHERE campaign = ?");
     select.with(campaign).step();
     auto const build_type = select.text(2);
     return {{"date", select.text(0)},
@@ -36,6 +38,7 @@ Object context_of(Store const& store, std::string const& campaign) {
             {"kvstone_campaign", campaign},
             {"kvstone_scenario", select.text(5)},
             {"kvstone_git_sha", select.text(1)},
+            {"kvstone_build", select.text(8)},
             {"kvstone_toolchain", select.text(3)},
             {"kvstone_hardware", select.text(4)}};
 }

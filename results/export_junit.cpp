@@ -4,6 +4,7 @@
 
 #include <fmt/ostream.h>
 
+#include "results/build.hpp"
 #include "results/export.hpp"
 #include "results/show_text.hpp"
 #include "results/sqlite.hpp"
@@ -28,7 +29,8 @@ WHERE e.process = 0 ORDER BY e.position
 }  // namespace
 
 void export_junit(Store const& store, std::ostream& out, std::string const& campaign) {
-    Statement totals(store.connection(), "SELECT scenario, started_utc, git_sha FROM v_campaign WHERE campaign = ?");
+    Statement totals(store.connection(), "SELECT scenario, started_utc, git_sha, " + campaign_build_sql("?1") +
+                                             " FROM v_campaign WHERE campaign = ?1");
     totals.with(campaign).step();
     Statement select(store.connection(), fmt::format(fmt::runtime(cases_sql), title_sql("nullif(options, '{}')")));
     select.with(campaign);
@@ -61,9 +63,10 @@ void export_junit(Store const& store, std::ostream& out, std::string const& camp
     fmt::print(out,
                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" "
                "errors=\"{}\" skipped=\"{}\" timestamp=\"{}\">\n  <properties>\n    <property name=\"campaign\" "
-               "value=\"{}\"/>\n    <property name=\"git_sha\" value=\"{}\"/>\n  </properties>\n{}</testsuite>\n",
+               "value=\"{}\"/>\n    <property name=\"git_sha\" value=\"{}\"/>\n    <property name=\"build\" "
+               "value=\"{}\"/>\n  </properties>\n{}</testsuite>\n",
                xml_text(totals.text(0)), all, failures, errors, skipped, xml_text(totals.text(1)), campaign,
-               xml_text(totals.text(2)), cases);
+               xml_text(totals.text(2)), totals.text(3), cases);
 }
 
 }  // namespace kvstone

@@ -233,8 +233,36 @@ CREATE INDEX attempt_surroundings ON attempt(host, device, threads) WHERE roofli
 CREATE INDEX host_named ON host(name, hardware_class);
 )sql";
 
+// What a build was compiled from and for: part of what tells one build from another, so the table is made anew.
+constexpr std::string_view version_7 = R"sql(
+CREATE TABLE build_by_source(
+  id INTEGER PRIMARY KEY,
+  toolchain INTEGER NOT NULL REFERENCES toolchain(id),
+  git_sha TEXT NOT NULL,
+  source_hash TEXT NOT NULL DEFAULT '',
+  version TEXT NOT NULL,
+  build_type TEXT NOT NULL,
+  compiler TEXT NOT NULL,
+  flags TEXT NOT NULL,
+  processor TEXT NOT NULL DEFAULT '',
+  has_mpi INTEGER NOT NULL,
+  has_llama INTEGER NOT NULL,
+  has_cuda INTEGER NOT NULL,
+  UNIQUE (git_sha, source_hash, toolchain, version, build_type, compiler, flags, processor, has_mpi, has_llama, has_cuda)
+) STRICT;
+INSERT INTO build_by_source(id, toolchain, git_sha, version, build_type, compiler, flags, has_mpi, has_llama, has_cuda)
+  SELECT id, toolchain, git_sha, version, build_type, compiler, flags, has_mpi, has_llama, has_cuda FROM build;
+DROP TABLE build;
+ALTER TABLE build_by_source RENAME TO build;
+)sql";
+
 constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}, Migration{3, version_3},
-                           Migration{4, version_4}, Migration{5, version_5}, Migration{6, gate_tables}};
+                           Migration{4, version_4}, Migration{5, version_5}, Migration{6, gate_tables},
+                           Migration{7, version_7}};
+
+/// The columns of version 7 over the tables of an older file, for a connection that may not write.
+constexpr std::string_view build_as_of_version_7 =
+    "CREATE TEMP VIEW build AS SELECT *, '' AS source_hash, '' AS processor FROM main.build";
 
 }  // namespace
 
@@ -296,6 +324,11 @@ void renew_views(sqlite3* connection, bool read_only) {
     }
     if (!changes.empty()) execute(connection, changes);
     if (read_only) drop_unusable_views(connection);
+}
+
+void read_as_current(sqlite3* connection, int version) {
+    if (version < 7) execute(connection, std::string(build_as_of_version_7));
+    if (version <= schema_version()) renew_views(connection, true);
 }
 
 void migrate(sqlite3* connection, int from, std::span<Migration const> all) {

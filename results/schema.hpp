@@ -22,7 +22,7 @@ std::span<Migration const> migrations();
 int schema_version();
 
 /// Runs the migrations that a database of `from` has not seen (0: an empty file) and makes the views anew. The caller
-/// holds the transaction.
+/// holds the transaction, and has switched foreign keys off: tables are made anew, and what refers to them stays.
 void migrate(sqlite3* connection, int from, std::span<Migration const> steps);
 
 /// What a table or view (column empty) or one of its columns holds.
@@ -49,5 +49,9 @@ std::string_view history_view();
 /// Makes the views that the file has not, or has as another build made them: in the file, or for this connection alone
 /// where it only reads. A file of an older schema is for reading only, and keeps its own where it lacks a column for ours.
 void renew_views(sqlite3* connection, bool read_only);
+
+/// For a connection that only reads a file of `version`: the columns of `build` and the views as this build knows them, for
+/// this connection alone.
+void read_as_current(sqlite3* connection, int version);
 
 }  // namespace kvstone

@@ -106,15 +106,15 @@ struct Group {
 
 void show_header(Store const& store, std::ostream& out, Style style, std::string const& campaign) {
     auto const result = query(store,
-                              "SELECT scenario, ok, cells, failed, skipped, missing, git_sha, build_type, toolchain, "
-                              "coalesce(hardware, hardware_class), started_utc, finished_utc FROM v_campaign WHERE "
-                              "campaign = ?1",
+                              "SELECT scenario, ok, cells, failed, skipped, missing, " + campaign_build_sql("?1") +
+                                  ", build_type, toolchain, coalesce(hardware, hardware_class), started_utc, "
+                                  "finished_utc FROM v_campaign WHERE campaign = ?1",
                               {campaign});
     auto const& row = result.rows.at(0);
     fmt::print(out, "{}  campaign {}  {}/{} cells ok", style.bold(text(row[0])), campaign, text(row[1]), text(row[2]));
     for (auto const& [index, name] : {std::pair{3U, "failed"}, {4U, "skipped"}, {5U, "missing"}})
         if (text(row[index]) != "0") fmt::print(out, ", {}", style.red(text(row[index]) + " " + name));
-    fmt::print(out, "\n{}  build {:.12} {}, toolchain {}\nbegun {}, last attempt {}\n", text(row[9]), text(row[6]),
+    fmt::print(out, "\n{}  build {} {}, toolchain {}\nbegun {}, last attempt {}\n", text(row[9]), text(row[6]),
                text(row[7]), text(row[8]), text(row[10]), text(row[11]).empty() ? "none" : text(row[11]));
 }
 

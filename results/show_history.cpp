@@ -4,6 +4,7 @@
 
 #include <fmt/ostream.h>
 
+#include "results/build.hpp"
 #include "results/level.hpp"
 #include "results/metrics.hpp"
 #include "results/show.hpp"
@@ -15,8 +16,8 @@ namespace {
 
 // The first four columns tell one history from another.
 constexpr auto sql = R"sql(
-SELECT cell, component, hardware_class, codec_name AS codec, workload, source, context, night, substr(git_sha, 1, 12) AS
-  git_sha, value, change_percent, CASE WHEN same_binary THEN 'binary' WHEN same_toolchain THEN 'toolchain' END AS same
+SELECT cell, component, hardware_class, codec_name AS codec, workload, source, context, night, {} AS build,
+  value, change_percent, CASE WHEN same_binary THEN 'binary' WHEN same_toolchain THEN 'toolchain' END AS same
 FROM v_history WHERE metric = ?1 AND value IS NOT NULL AND (?2 = '' OR (
   hardware_class = (SELECT hardware_class FROM campaign WHERE uid = ?2)
   AND (campaign = ?2 OR started_utc < (SELECT started_utc FROM campaign WHERE uid = ?2))
@@ -35,7 +36,8 @@ bool same_history(std::vector<QueryValue> const& a, std::vector<QueryValue> cons
 QueryResult history_rows(Store const& store, std::string const& metric, std::string const& campaign) {
     auto const* known = find_metric(metric);
     if (known == nullptr) throw ConfigError("no metric has this name (`kvstone list metrics`)", metric);
-    auto result = query(store, sql, {metric, campaign.empty() ? campaign : campaign_meant(store, campaign)});
+    auto result = query(store, fmt::format(sql, campaign_build_sql("v_history.campaign")),
+                        {metric, campaign.empty() ? campaign : campaign_meant(store, campaign)});
     result.columns.emplace_back("moved");
     for (auto& row : result.rows) row.emplace_back(nullptr);
     for (std::size_t first = 0; first < result.rows.size();) {

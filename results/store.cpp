@@ -131,13 +131,15 @@ Store Store::open(std::string const& path) {
         if (sqlite3_db_readonly(connection, "main") == 1) throw ConfigError("the database is read-only", path);
         bool const network = on_network(fs::path(state->path).parent_path());
         execute(connection, network ? "PRAGMA journal_mode = DELETE" : "PRAGMA journal_mode = WAL");
-        execute(connection, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+        // Off while tables are made anew.
+        execute(connection, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF");
         execute(connection, large_cache);
         Transaction transaction(connection);
         if (version < schema_version()) migrate(connection, version, migrations());
         renew_views(connection, false);
         write_metrics(connection);
         transaction.commit();
+        execute(connection, "PRAGMA foreign_keys = ON");
         state->ingester = std::make_unique<Ingester>(connection);
     } catch (...) {
         state->connection.reset();
@@ -171,7 +173,7 @@ Store Store::open_read_only(std::string const& path) {
     }
     if (version == 0) throw ConfigError("an empty file, no KVstone database", path);
     execute(state->connection.get(), large_cache);
-    if (version <= schema_version()) renew_views(state->connection.get(), true);
+    read_as_current(state->connection.get(), version);
     return Store(std::move(state));
 }
 

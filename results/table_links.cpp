@@ -1,6 +1,8 @@
 #include "results/table_links.hpp"
 
 #include <algorithm>
+#include <set>
+#include <stdexcept>
 #include <tuple>
 
 #include "results/sqlite.hpp"
@@ -41,12 +43,31 @@ void read_columns(sqlite3* connection, TableLinks& table) {
     while (part.step()) table.key.push_back(part.text(0));
 }
 
+/// Those that are referred to first; among equals in the order in which they were made.
+std::vector<TableLinks> in_order(std::vector<TableLinks> tables, Links const& links) {
+    std::vector<TableLinks> ordered;
+    std::set<std::string> placed;
+    auto const waits = [&](TableLinks const& table) {
+        return std::ranges::any_of(links, [&](auto const& link) {
+            auto const& [from, to] = link;
+            return from.first == table.name && to.first != table.name && !placed.contains(to.first);
+        });
+    };
+    while (!tables.empty()) {
+        auto const next = std::ranges::find_if_not(tables, waits);
+        if (next == tables.end()) throw std::logic_error("tables refer to each other in a circle");
+        placed.insert(next->name);
+        ordered.push_back(std::move(*next));
+        tables.erase(next);
+    }
+    return ordered;
+}
+
 }  // namespace
 
 std::vector<TableLinks> read_table_links(sqlite3* connection) {
     std::vector<TableLinks> tables;
     Links links;
-    // Tables are made in the order in which they refer to each other.
     Statement table(
         connection,
         "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY rowid");
@@ -61,7 +82,7 @@ std::vector<TableLinks> read_table_links(sqlite3* connection) {
     for (auto& of : tables)
         for (auto const& column : of.columns)
             if (auto const other = holds_id_of(links, of.name, column); !other.empty()) of.refers[column] = other;
-    return tables;
+    return in_order(std::move(tables), links);
 }
 
 }  // namespace kvstone

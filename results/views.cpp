@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "results/build.hpp"
 #include "results/schema.hpp"
 
 namespace kvstone {
@@ -53,7 +54,7 @@ constexpr std::string_view latest_figures =
     ", f.component, m.name, m.unit, m.better, f.value, f.n, f.ci_low, f.ci_high";
 constexpr std::string_view latest_nothing = ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL";
 
-constexpr std::string_view public_views = R"sql(
+constexpr std::string_view views_before_build_name = R"sql(
 CREATE VIEW v_profile(cell, component, metric, layer, head, position, value, campaign, codec, codec_name, source,
   context, workload) AS
 SELECT cell.uid, p.component, m.name, nullif(p.layer, -1), nullif(p.head, -1), nullif(p.position, -1), p.value,
@@ -103,10 +104,12 @@ WHERE a.drift IS NOT NULL
 ORDER BY c.campaign, c.position, c.process;
 
 CREATE VIEW v_campaign(campaign, scenario, started_utc, finished_utc, cells, ok, failed, skipped, missing, git_sha,
-  build_type, toolchain, hardware_class, hardware, plan) AS
+  build_type, toolchain, hardware_class, hardware, plan, build_name) AS
 SELECT campaign.uid, campaign.scenario, campaign.started_utc, t.finished_utc, t.cells, t.ok, t.failed, t.skipped,
   t.cells - t.ok - t.failed - t.skipped, build.git_sha, build.build_type, toolchain.uid, campaign.hardware_class,
-  (SELECT host.hardware_name FROM host WHERE host.hardware_class = campaign.hardware_class LIMIT 1), plan.uid
+  (SELECT host.hardware_name FROM host WHERE host.hardware_class = campaign.hardware_class LIMIT 1), plan.uid,
+  )sql";
+constexpr std::string_view views_after_build_name = R"sql(
 FROM (SELECT e.campaign, count(*) AS cells, max(a.finished_utc) AS finished_utc,
         count(*) FILTER (WHERE o.status = 'ok') AS ok,
         count(*) FILTER (WHERE o.status NOT IN ('ok', 'skipped')) AS failed,
@@ -184,7 +187,7 @@ std::string build_views() {
          "JOIN combined f ON f.campaign = o.campaign AND f.cell = o.cell JOIN metric m ON m.id = f.metric "
          "WHERE o.status = 'ok' AND o.processes > 1\nUNION ALL");
     part(latest_nothing, "WHERE o.status <> 'ok';\n");
-    sql += public_views;
+    sql.append(views_before_build_name).append(build_name_sql("build")).append(views_after_build_name);
     sql += pareto_view();
     sql += environment_views();
     sql += history_view();

@@ -47,7 +47,8 @@ CLI::App* CommandLine::verb(std::string const& name, std::string const& descript
 
 int kvstone_main(int argc, char** argv) {
     CommandLine line;
-    line.app.set_version_flag("--version", fmt::format("kvstone {} ({})", this_build().version, this_build().git_sha));
+    line.app.set_version_flag("--version", fmt::format("kvstone {} ({}, sources {})", this_build().version,
+                                                       this_build().git_sha, this_build().source_hash));
     line.app.require_subcommand(1);
     line.app.footer(
         "Exit codes: 0 pass, 1 regression, 2 usage or bad input, 3 inconclusive, 4 infrastructure or failed cells,\n"

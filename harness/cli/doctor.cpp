@@ -47,6 +47,9 @@ void describe_build(std::vector<Finding>& findings) {
     findings.push_back({"build",
                         fmt::format("{} {} ({}, {})", build.version, build.git_sha, build.build_type, build.compiler),
                         build.build_type == "Release"});
+    findings.push_back({"sources", build.source_hash});
+    findings.push_back({"processor", build.processor.empty() ? "compiled for every one of its architecture"
+                                                             : "compiled for one with " + build.processor});
     findings.push_back({"toolchain", build.toolchain});
     findings.push_back(
         {"MPI", build.has_mpi ? "compiled in, loaded under a launcher" : "not found: one process only", build.has_mpi});

@@ -2,6 +2,7 @@
 
 #include <fmt/ostream.h>
 
+#include "results/build.hpp"
 #include "results/query.hpp"
 #include "results/report/report.hpp"
 #include "results/report/verdicts.hpp"
@@ -49,7 +50,8 @@ void write_markdown_report(Store const& store, std::ostream& out, ReportOptions 
     section(
         store, out, "Campaigns",
         "SELECT iif(campaign = ?1, campaign || ' (shown)', campaign) AS campaign, scenario, started_utc, cells, ok, "
-        "failed, skipped, missing, substr(git_sha, 1, 12) AS \"commit\", toolchain, hardware FROM v_campaign",
+        "failed, skipped, missing, " +
+            campaign_build_sql("v_campaign.campaign") + " AS build, toolchain, hardware FROM v_campaign",
         campaign);
     groups(store, out, campaign);
     section(

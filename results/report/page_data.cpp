@@ -214,8 +214,13 @@ std::string page_data(Store const& store, ReportOptions const& options) {
     data.add("generated_utc", json_text(utc_now()));
     data.add("version", json_text(this_build().version));
     data.add("schema", fmt::format("{}", schema_version()));
-    data.add("campaigns",
-             json_rows(query(store, "SELECT * FROM v_campaign WHERE ?1 IN ('', campaign)", {options.campaign})));
+    auto const campaigns = query(store,
+                                 "SELECT campaign, scenario, started_utc, cells, ok, failed, skipped, missing, " +
+                                     campaign_build_sql("v_campaign.campaign") +
+                                     " AS build, build_type, toolchain, hardware_class, hardware FROM v_campaign WHERE "
+                                     "?1 IN ('', campaign)",
+                                 {options.campaign});
+    data.add("campaigns", json_rows(campaigns));
     add_rows(store, table, data);
     add_view(
         store, data, "failures",

@@ -1,6 +1,6 @@
 #pragma once
 // What the page's scripts read, as one JSON object. Rows lie in columns:
-//   campaigns  [{id, scenario, ...}], oldest first
+//   campaigns  [{campaign, scenario, build, ...}], oldest first
 //   texts      {workload: [...], ...}: what the numbers in `rows` stand for
 //   rows       {campaign: [place, ...], cell: [id, ...], workload: [place, ...], context: [number, ...], ...}
 //   metrics    [{name, component, unit, better, deterministic, formula}]; the figures of metric i are in v<i>, their

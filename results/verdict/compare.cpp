@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "results/build.hpp"
 #include "results/show_text.hpp"
 
 namespace kvstone {
@@ -51,8 +52,8 @@ void compare_cells(Comparison& all, SideCell const& base, SideCell const& head, 
 }
 
 std::string described(Side const& side) {
-    return fmt::format("{}  campaign {}  {}  commit {}{}", side.scenario, side.campaign, side.started_utc,
-                       side.git_sha.substr(0, 12), side.git_sha.ends_with("-dirty") ? "-dirty" : "");
+    return fmt::format("{}  campaign {}  {}  build {}", side.scenario, side.campaign, side.started_utc,
+                       build_name(side.git_sha, side.source_hash));
 }
 
 Json to_json(Side const& side) {
@@ -60,6 +61,7 @@ Json to_json(Side const& side) {
             {"campaign", side.campaign},
             {"scenario", side.scenario},
             {"git_sha", side.git_sha},
+            {"source_hash", side.source_hash},
             {"toolchain", side.toolchain},
             {"build", side.build},
             {"hardware_class", side.hardware_class},

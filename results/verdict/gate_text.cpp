@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "results/build.hpp"
 #include "results/query.hpp"
 #include "results/show_text.hpp"
 #include "results/text.hpp"
@@ -19,8 +20,8 @@ constexpr std::array shown_order{Judgement::regression, Judgement::failed, Judge
                                  Judgement::advisory};
 
 std::string said(Side const& side) {
-    return fmt::format("{}  {}commit {}", side.name, side.campaign.empty() ? "" : "campaign " + side.campaign + "  ",
-                       side.git_sha.empty() ? "unknown" : side.git_sha.substr(0, 12));
+    return fmt::format("{}  {}build {}", side.name, side.campaign.empty() ? "" : "campaign " + side.campaign + "  ",
+                       build_name(side.git_sha.empty() ? "unknown" : side.git_sha, side.source_hash));
 }
 
 QueryResult counts(GateRecord const& record) {

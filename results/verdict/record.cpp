@@ -18,6 +18,7 @@ Json side_json(Side const& side) {
               {"scenario", side.scenario},
               {"started_utc", side.started_utc},
               {"git_sha", side.git_sha},
+              {"source_hash", side.source_hash},
               {"toolchain", side.toolchain},
               {"build", side.build},
               {"hardware_class", side.hardware_class},
@@ -40,6 +41,7 @@ void circumstances_from(Side& side, Json const& json) {
                                       {"hardware_class", &side.hardware_class},
                                       {"hardware", &side.hardware}})
         json.at(key).get_to(*member);
+    side.source_hash = json.value("source_hash", "");  // older records do not have it
 }
 
 Side read_back(Json const& json, std::string const& database, std::vector<std::string> const& metrics_wanted,

@@ -59,18 +59,23 @@ std::string campaign_of(Store const& store, std::string const& meant, std::strin
             return text(found[0][0]);
     if (auto const found = campaigns(store, "c.scenario = ?1", meant); !found.empty()) return found[0];
     auto const by_id = campaigns(store, "substr(c.uid, 1, length(?1)) = ?1", meant);
+    // What was asked for in full goes before what only begins so: a commit before the edits of it.
+    auto const name = build_name_sql("b");
     auto const commits = query(store,
-                               "SELECT DISTINCT git_sha FROM build WHERE substr(git_sha, 1, length(?1)) = ?1 "
-                               "AND id IN (SELECT build FROM campaign)",
+                               fmt::format("WITH named AS (SELECT DISTINCT {0} AS name, ?1 IN (git_sha, {0}) AS whole "
+                                           "FROM build b WHERE (substr(git_sha, 1, length(?1)) = ?1 OR substr({0}, 1, "
+                                           "length(?1)) = ?1) AND id IN (SELECT build FROM campaign)) SELECT name FROM "
+                                           "named WHERE whole OR NOT EXISTS (SELECT 1 FROM named WHERE whole)",
+                                           name),
                                {meant})
                              .rows;
     if (by_id.empty() && commits.empty())
         throw ConfigError("no campaign, commit, scenario, baseline or database file is meant", meant,
                           {"latest", "a scenario's name", "digits of a campaign's id (`kvstone show campaigns`)",
-                           "digits of a commit", "FILE", "FILE:CAMPAIGN"});
+                           "digits of a commit", "a build as `show` names it", "FILE", "FILE:CAMPAIGN"});
     if (by_id.size() + commits.size() > 1) throw ConfigError("more than one campaign or commit starts so", meant);
     if (!by_id.empty()) return by_id[0];
-    auto const of_commit = campaigns(store, "substr(b.git_sha, 1, length(?1)) = ?1", meant);
+    auto const of_commit = campaigns(store, name + " = ?1", text(commits[0][0]));
     for (auto const& id : of_commit)
         if (!query(store, "SELECT 1 FROM campaign WHERE uid = ?1 AND scenario = ?2", {id, scenario}).rows.empty())
             return id;
@@ -80,7 +85,8 @@ std::string campaign_of(Store const& store, std::string const& meant, std::strin
 void read_circumstances(Store const& store, Side& side) {
     auto const row =
         query(store,
-              "SELECT c.scenario, c.started_utc, b.git_sha, t.uid, b.build_type || ' ' || b.compiler || ' ' "
+              "SELECT c.scenario, c.started_utc, b.git_sha, b.source_hash, t.uid, b.build_type || ' ' || b.compiler || "
+              "' ' "
               "|| b.flags, c.hardware_class, (SELECT hardware_name FROM host WHERE hardware_class = "
               "c.hardware_class LIMIT 1) FROM campaign c JOIN build b ON b.id = c.build JOIN toolchain t ON "
               "t.id = b.toolchain WHERE c.uid = ?1",

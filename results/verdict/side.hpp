@@ -41,6 +41,7 @@ struct Side {
     std::string scenario;
     std::string started_utc;
     std::string git_sha;
+    std::string source_hash;  ///< empty: not told
     std::string toolchain;
     std::string build;  ///< type, compiler and flags
     std::string hardware_class;

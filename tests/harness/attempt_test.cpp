@@ -286,6 +286,15 @@ TEST_F(AttemptTest, WithoutAMemoryLimitTheMachineIsStillSafe) {
     EXPECT_EQ(attempt_command(spawner(), "cuda", 1, 1'000'000'000).data_bytes, 0U);
 }
 
+TEST_F(AttemptTest, AnAttemptOfAnotherBuildIsNotThisBuilds) {
+    auto request = request_of("raw");
+    request.source_hash = "f00df00df00df00d";
+    auto const m = run(request);
+    EXPECT_EQ(m.status, Status::error);
+    EXPECT_THAT(m.reason, HasSubstr("than the program that asks for the attempt (f00df00df00df00d): build both"));
+    EXPECT_TRUE(m.figures.empty());
+}
+
 TEST_F(AttemptTest, AProbeMeasuresARoofline) {
     auto const roofline = probe_roofline(spawner(), "openmp", 1);
     EXPECT_GT(roofline.gb_per_s(), 0.1);

@@ -1,5 +1,7 @@
 // What a campaign owes, and what it still owes after attempts came in.
 
+#include <set>
+
 #include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"
 
@@ -23,6 +25,40 @@ TEST_F(CampaignTest, EveryCellIsOwedInPlanOrder) {
     auto const campaign = store.begin_campaign(plan({int8, raw, fp16}), build(), "hw", false);
     EXPECT_EQ(store.pending(campaign), (Pending{{int8.id, 0, 0}, {raw.id, 0, 0}, {fp16.id, 0, 0}}));
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_missing WHERE status IS NULL"), 3);
+}
+
+TEST_F(CampaignTest, TwoEditsOfACommitAreTwoCampaignsAndTheSameEditGoesOn) {
+    for (std::string const commit : {"0123456789abcdef0123456789abcdef01234567-dirty", "unknown"}) {
+        auto const first = store.begin_campaign(plan({raw}), build(commit, "aaaaaaaaaaaaaaaa"), "hw", false);
+        store.ingest(first, {measurement(raw)});
+        auto const second = store.begin_campaign(plan({raw}), build(commit, "bbbbbbbbbbbbbbbb"), "hw", false);
+        EXPECT_NE(first.id, second.id) << commit;
+        EXPECT_EQ(store.pending(second).size(), 1U) << "the figures of another edit are not this build's";
+        auto const again = store.begin_campaign(plan({raw}), build(commit, "aaaaaaaaaaaaaaaa"), "hw", false);
+        EXPECT_EQ(again.id, first.id) << commit;
+        EXPECT_TRUE(store.pending(again).empty());
+    }
+    EXPECT_EQ(number(store, "SELECT count(*) FROM build"), 4);
+}
+
+TEST_F(CampaignTest, EverythingThatMakesAnotherBinaryMakesAnotherCampaign) {
+    auto const uid = [&](Build const& of) { return store.begin_campaign(plan({raw}), of, "hw", false).id; };
+    std::set<std::string> seen{uid(build())};
+    auto const is_new = [&](auto const& change) {
+        auto changed = build();
+        change(changed);
+        return seen.insert(uid(changed)).second;
+    };
+    EXPECT_FALSE(is_new([](Build&) {}));
+    EXPECT_TRUE(is_new([](Build& b) { b.git_sha = "f00d"; }));
+    EXPECT_TRUE(is_new([](Build& b) { b.source_hash = "f00d"; }));
+    EXPECT_TRUE(is_new([](Build& b) { b.build_type = "Debug"; }));
+    EXPECT_TRUE(is_new([](Build& b) { b.flags = "-O2"; }));
+    EXPECT_TRUE(is_new([](Build& b) { b.processor = "avx2"; }));
+    EXPECT_TRUE(is_new([](Build& b) { b.toolchain = "f00d"; }));
+    EXPECT_TRUE(is_new([](Build& b) { b.has_mpi = false; }));
+    EXPECT_TRUE(is_new([](Build& b) { b.has_llama = false; }));
+    EXPECT_EQ(number(store, "SELECT count(*) FROM build"), static_cast<std::int64_t>(seen.size()));
 }
 
 TEST_F(CampaignTest, EveryProcessIsOwed) {

@@ -3,6 +3,7 @@
 #include "results/verdict/compare.hpp"
 
 #include <cmath>
+#include <sstream>
 
 #include <gmock/gmock.h>
 
@@ -19,6 +20,7 @@ struct Made {
     double time_ns = 1000;  ///< of the first process; each further one takes 1 ns longer
     int processes = 1;
     std::string git_sha = "aaaa0000000000000000000000000000000000aa";
+    std::string source_hash = "5eed5eed5eed5eed";
     std::string hardware = "hw";
     std::vector<double> answers = {};
     double rss_bytes = 0;  ///< 0: not told
@@ -26,7 +28,7 @@ struct Made {
 
 std::string make(Store& store, Made const& made) {
     auto const plan = test::plan({test::cell("int8"), test::cell("q4_0")}, made.processes);
-    auto const campaign = store.begin_campaign(plan, test::build(made.git_sha), made.hardware, true);
+    auto const campaign = store.begin_campaign(plan, test::build(made.git_sha, made.source_hash), made.hardware, true);
     std::vector<Measurement> all;
     for (auto const& cell : plan.cells)
         for (int process = 0; process < made.processes; ++process) {
@@ -249,6 +251,29 @@ TEST_F(CompareTest, SidesAreFoundByWhatPeopleCallThem) {
     EXPECT_EQ(found(first.substr(0, 10)), first);
     EXPECT_EQ(read_side("none.db", folder_.file() + ":aaaa").campaign, first);
     expect_error<ConfigError>([&] { found("zzzz"); }, "'zzzz'; accepted: latest");
+}
+
+TEST_F(CompareTest, EditsOfACommitAreNamedAndToldApart) {
+    std::string const commit = "aaaa0000000000000000000000000000000000aa", dirty = commit + "-dirty";
+    auto const comparison = compare({.git_sha = dirty, .source_hash = "1111111111111111"},
+                                    {.git_sha = dirty, .source_hash = "2222222222222222"});
+    std::ostringstream out;
+    print_comparison(out, *comparison, TableFormat::table, false);
+    EXPECT_THAT(out.str(), testing::HasSubstr("build aaaa00000000-dirty-11111111\n"));
+    EXPECT_THAT(out.str(), testing::HasSubstr("build aaaa00000000-dirty-22222222\n"));
+    EXPECT_EQ(to_json(*comparison)["head"]["source_hash"], "2222222222222222");
+
+    auto const found = [&](std::string const& meant) { return read_side(folder_.file(), meant).campaign; };
+    EXPECT_EQ(found("aaaa00000000-dirty-1"), comparison->base.campaign);
+    expect_error<ConfigError>([&] { found("aaaa"); }, "more than one campaign or commit starts so");
+    expect_error<ConfigError>([&] { found(commit); }, "more than one campaign or commit starts so");
+    std::string clean;
+    {
+        auto store = Store::open(folder_.file());
+        clean = make(store, {.git_sha = commit});
+    }
+    EXPECT_EQ(found(commit), clean) << "the commit itself goes before edits of it";
+    EXPECT_EQ(found("aaaa00000000"), clean) << "as `show` names it";
 }
 
 }  // namespace

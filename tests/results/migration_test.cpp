@@ -20,7 +20,8 @@ using test::text;
 constexpr auto rows = R"sql(
 INSERT INTO metric VALUES (1, 'cosine', '1', 'higher', 1, 'f'), (2, 'encode_ns', 'ns', 'lower', 0, 'f');
 INSERT INTO toolchain VALUES (1, 'feed', 'g++ 16');
-INSERT INTO build VALUES (1, 1, 'abc', '0.1.0', 'Release', 'GNU', '-O3', 1, 1, 0);
+INSERT INTO build(id, toolchain, git_sha, version, build_type, compiler, flags, has_mpi, has_llama, has_cuda)
+  VALUES (1, 1, 'abc-dirty', '0.1.0', 'Release', 'GNU', '-O3', 1, 1, 0);
 INSERT INTO host(id, uid, name, hardware_class, facts) VALUES (1, 'h', 'node1', 'hw', '{}');
 INSERT INTO plan VALUES (1, 'p', 1, '{}');
 INSERT INTO campaign VALUES (1, 'c', 'c', 0, 'old', 1, 1, 'hw', '2025-01-01T00:00:00Z', '2025-01-01T00:00:00Z');
@@ -59,10 +60,17 @@ TEST_P(EveryVersion, IsReadAndMigratedWithItsRows) {
         // Views of this build that need no column of later versions are there, too.
         EXPECT_EQ(number(store, "SELECT count(*) FROM v_failures WHERE repeated"), 0);
         EXPECT_EQ(number(store, "SELECT count(*) FROM sqlite_schema WHERE type = 'view'"), 0);
+        EXPECT_EQ(text(store, "SELECT " + campaign_build_sql("'c'")), "abc-dirty");
     }
     auto store = Store::open(folder.file());
     EXPECT_EQ(number(store, "PRAGMA user_version"), schema_version());
     EXPECT_TRUE(check(store).empty());
+    EXPECT_EQ(number(store, "PRAGMA foreign_keys"), 1);
+    EXPECT_EQ(text(store,
+                   "SELECT b.id || git_sha || source_hash || processor || flags FROM build b JOIN campaign c ON "
+                   "c.build = b.id"),
+              "1abc-dirty-O3");
+    EXPECT_THROW(execute(store.connection(), "DELETE FROM build"), std::runtime_error) << "the campaign refers to it";
     EXPECT_EQ(text(store, "SELECT campaign || cell || codec || page || value FROM v_latest"), "cxint8160.75");
     EXPECT_EQ(text(store, "SELECT relation || ' within ' || round(tolerance, 6) FROM published"),
               "equals within " + std::string(GetParam() == 1 ? "0.007" : "0.0"));
@@ -72,6 +80,31 @@ TEST_P(EveryVersion, IsReadAndMigratedWithItsRows) {
     auto other = Store::open(folder.file("other.db"));
     EXPECT_EQ(merge(other, folder.file()).attempts, 1);
     EXPECT_EQ(text(other, "SELECT campaign || cell || codec || page || value FROM v_latest"), "cxint8160.75");
+}
+
+/// Until version 6 two edits of one commit were one build, and one campaign: nobody knows whether they are the same.
+TEST(Migrations, TwoNightsOfAnEditedTreeAreNotCalledTheSameBinary) {
+    test::Folder const folder;
+    make_file_of(6, folder.file());
+    {
+        sqlite3* handle = nullptr;
+        ASSERT_EQ(sqlite3_open(folder.file().c_str(), &handle), SQLITE_OK);
+        Connection const connection(handle);
+        execute(handle, R"(
+INSERT INTO campaign VALUES (2, 'd', 'c', 1, 'old', 1, 1, 'hw', '2025-01-02T00:00:00Z', '2025-01-02T00:00:00Z');
+INSERT INTO expected VALUES (2, 1, 0, 0, 0);
+INSERT INTO attempt(id, uid, campaign, cell, process, status, finished_utc, host)
+  VALUES (2, 'b', 2, 1, 0, 'ok', '2025-01-02T00:00:01Z', 1);
+INSERT INTO figure VALUES (2, 1, 'k', 0.5, 1, NULL, NULL);)");
+    }
+    auto const same =
+        "SELECT group_concat(coalesce(same_binary, '-')) FROM (SELECT * FROM v_history WHERE metric = "
+        "'cosine' ORDER BY started_utc)";
+    EXPECT_EQ(text(Store::open_read_only(folder.file()), same), "0,0");
+    EXPECT_EQ(text(Store::open(folder.file()), same), "0,0");
+    auto const store = Store::open(folder.file());
+    execute(store.connection(), "UPDATE build SET git_sha = 'abc'");
+    EXPECT_EQ(text(store, same), "-,1");
 }
 
 INSTANTIATE_TEST_SUITE_P(Schema, EveryVersion, testing::Range(1, schema_version() + 1));

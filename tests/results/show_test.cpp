@@ -172,6 +172,38 @@ TEST(ShowTest, ReadsAFileThatAnOlderBuildWrote) {
     EXPECT_THAT(shown(Store::open_read_only(folder.file())), HasSubstr("1 missing"));
 }
 
+TEST(ShowTest, NamesTheEditThatWasBuilt) {
+    test::Folder folder;
+    auto store = Store::open(folder.file());
+    auto const raw = test::cell("raw");
+    auto const night = [&](std::string const& git_sha, std::string const& source_hash, bool fresh = false) {
+        store.ingest(store.begin_campaign(test::plan({raw}), test::build(git_sha, source_hash), "hw", fresh),
+                     {test::measurement(raw)});
+    };
+    std::string const commit(40, 'a');
+    night(commit + "-dirty", "1111111111111111");
+    EXPECT_THAT(shown(store), HasSubstr("build aaaaaaaaaaaa-dirty-11111111 Release"));
+    night(commit + "-dirty", "2222222222222222");
+    night(commit + "-dirty", "2222222222222222", true);
+    night("unknown", "3333333333333333");
+    night(commit, "4444444444444444");
+    EXPECT_THAT(shown(store), HasSubstr("build aaaaaaaaaaaa Release"));
+    std::ostringstream out;
+    show_history(store, out, "encode_ns", {});
+    std::istringstream lines(out.str());
+    std::vector<std::string> seen;
+    for (std::string line; std::getline(lines, line);)
+        if (line.find("roundtrip") != std::string::npos)
+            seen.push_back(line.substr(line.find("aaaa") != std::string::npos ? line.find("aaaa") : line.find("unkn")));
+    ASSERT_EQ(seen.size(), 5U) << out.str();
+    EXPECT_THAT(seen[0], testing::AllOf(HasSubstr("aaaaaaaaaaaa-dirty-11111111"), Not(HasSubstr("binary"))));
+    EXPECT_THAT(seen[1], testing::AllOf(HasSubstr("aaaaaaaaaaaa-dirty-22222222"), Not(HasSubstr("binary"))))
+        << "another edit of the same commit";
+    EXPECT_THAT(seen[2], testing::AllOf(HasSubstr("aaaaaaaaaaaa-dirty-22222222"), HasSubstr("binary")));
+    EXPECT_THAT(seen[3], testing::AllOf(HasSubstr("unknown-33333333"), Not(HasSubstr("binary"))));
+    EXPECT_THAT(seen[4], testing::AllOf(HasSubstr("aaaaaaaaaaaa "), Not(HasSubstr("binary"))));
+}
+
 TEST(ShowTest, TakesTheCampaignLastRunOrTheOneNamed) {
     test::Folder folder;
     auto store = Store::open(folder.file());

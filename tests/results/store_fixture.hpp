@@ -59,9 +59,20 @@ inline Plan plan(std::vector<Cell> cells, int processes = 1) {
     return p;
 }
 
-inline Build build(std::string const& git_sha = "0123456789abcdef0123456789abcdef01234567") {
-    return {"0.1.0",      git_sha, "Release", "GNU 16.2.0", "-O3", "feedfacefeedface", "g++ 16.2.0\nlibc6 2.43\n",
-            /*mpi*/ true, true,    false};
+inline Build build(std::string const& git_sha = "0123456789abcdef0123456789abcdef01234567",
+                   std::string const& source_hash = "5eed5eed5eed5eed") {
+    return {.version = "0.1.0",
+            .git_sha = git_sha,
+            .source_hash = source_hash,
+            .build_type = "Release",
+            .compiler = "GNU 16.2.0",
+            .flags = "-O3",
+            .processor = "avx2 fma",
+            .toolchain = "feedfacefeedface",
+            .toolchain_packages = "g++ 16.2.0\nlibc6 2.43\n",
+            .has_mpi = true,
+            .has_llama = true,
+            .has_cuda = false};
 }
 
 inline std::string unique_id() {

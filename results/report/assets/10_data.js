@@ -27,8 +27,8 @@ function firstMetric(names) {
   return names.map(name => metricNamed.get(name)).find(metric => metric) ?? shownMetrics[0];
 }
 
-const campaignLabel = data.campaigns.map(c => `${c.started_utc.slice(0, 16).replace("T", " ")}  ${c.git_sha.slice(0, 8)}` +
-  `${c.git_sha.endsWith("-dirty") ? "-dirty" : ""}  ${c.scenario}`);
+const campaignLabel = data.campaigns.map(c => `${c.started_utc.slice(0, 16).replace("T", " ")}  ${c.build.replace(/^([0-9a-f]{8})[0-9a-f]{4}/, "$1")}` +
+  `  ${c.scenario}`);
 
 /** What a row's cell is called, its codec aside. */
 function groupOf(row) {

@@ -13,7 +13,7 @@ function circumstances(row) {
     ["Device", cellOf("device", row)], ["Threads", cellOf("threads", row)], ["Processes", cellOf("processes", row)],
     ["Time of the attempt", `${told(cellOf("wall_s", row))} s`],
     ["Bandwidth around it", cellOf("roofline_gb_per_s", row) === null ? "" : `${told(cellOf("roofline_gb_per_s", row))} GB/s`],
-    ["Campaign", campaign.campaign], ["Commit", campaign.git_sha], ["Toolchain", campaign.toolchain],
+    ["Campaign", campaign.campaign], ["Build", campaign.build], ["Toolchain", campaign.toolchain],
     ["Hardware", campaign.hardware]].filter(pair => pair[1] !== "" && pair[1] !== null && pair[1] !== undefined);
 }
 

@@ -10,7 +10,8 @@ for (const [metric, row] of data.moves) {
 function sinceBefore(rows, index) {
   if (index === 0) return "the first here";
   const before = data.campaigns[data.rows.campaign[rows[index - 1]]], now = data.campaigns[data.rows.campaign[rows[index]]];
-  const sameCode = before.git_sha === now.git_sha && before.build_type === now.build_type, sameTools = before.toolchain === now.toolchain;
+  const known = !/(-dirty|unknown)$/.test(now.build); // before schema 7 nobody knows which edit it was
+  const sameCode = known && before.build === now.build && before.build_type === now.build_type, sameTools = before.toolchain === now.toolchain;
   return sameCode && sameTools ? "the same binary as before" : sameTools ? "another commit, the same toolchain" :
     sameCode ? "the same commit, another toolchain" : "another commit, another toolchain";
 }

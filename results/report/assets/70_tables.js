@@ -5,7 +5,7 @@ function addCoverage() {
   const count = name => ({ title: name, number: true, of: campaign => campaign[name] });
   part.append(table("Campaigns, newest first", [{ title: "Campaign", of: campaign => campaign.campaign },
     { title: "Scenario", of: campaign => campaign.scenario }, { title: "Began", of: campaign => campaign.started_utc.slice(0, 16) },
-    { title: "Commit", of: campaign => campaign.git_sha.slice(0, 12) }, count("cells"), count("ok"), count("failed"), count("skipped"),
+    { title: "Build", of: campaign => campaign.build }, count("cells"), count("ok"), count("failed"), count("skipped"),
     count("missing"), { title: "Hardware", of: campaign => campaign.hardware ?? campaign.hardware_class }], [...data.campaigns].reverse()));
   const what = [{ title: "Codec", of: row => row.codec_name }, { title: "Workload", of: row => row.workload },
     { title: "Source", of: row => row.source }, { title: "Context", number: true, of: row => row.context }];
