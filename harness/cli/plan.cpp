@@ -1,8 +1,8 @@
 // `kvstone plan`: what a run would measure, without measuring it.
 
-#include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -17,6 +17,8 @@
 namespace kvstone {
 namespace {
 
+constexpr int told_nodes[] = {1, 2, 4, 8, 16};
+
 struct PlanVerbOptions : ScenarioOptions {
     std::string simulate;
 };
@@ -27,10 +29,7 @@ struct CostedPlan {
     EstimateSources sources;
     double spread = 0;  ///< recorded; 0: not known
     double total_s = 0;
-    double longest_s = 0;
-
-    /// Longest first comes near to the greater of the mean load and the longest item.
-    double on_s(int nodes) const { return std::max(total_s / nodes, longest_s); }
+    std::map<int, double> makespans_s;  ///< by told_nodes, simulated with the estimates taken at their word
 };
 
 CostedPlan costed(Plan const& plan, std::string const& database) {
@@ -39,14 +38,15 @@ CostedPlan costed(Plan const& plan, std::string const& database) {
         for (int process = 0; process < plan.measure.processes; ++process)
             result.items.push_back({cell, plan.measure, process, {}});
     History history;
-    if (std::filesystem::exists(database))
-        history = recorded_history(Store::open_read_only(database), plan.measure, describe_host().hardware_class);
+    if (std::filesystem::exists(database)) {
+        auto const store = Store::open_read_only(database);
+        history = recorded_history(store, plan.measure, store.hardware_class(to_json(describe_host())));
+    }
     result.sources = estimate_costs(result.items, history);
     result.spread = history.spread;
-    for (auto const& item : result.items) {
-        result.total_s += item.estimated_s;
-        result.longest_s = std::max(result.longest_s, item.estimated_s);
-    }
+    for (auto const& item : result.items) result.total_s += item.estimated_s;
+    Simulator const simulator(result.items, {.spread = 0});
+    for (int const nodes : told_nodes) result.makespans_s[nodes] = simulator.run(nodes).makespan_s;
     return result;
 }
 
@@ -59,22 +59,24 @@ QueryResult table_of(Plan const& plan) {
     return table;
 }
 
-constexpr int told_nodes[] = {1, 2, 4, 8, 16};
-
-std::string estimate_text(CostedPlan const& plan) {
+std::string makespans_text(CostedPlan const& plan) {
     std::string text;
-    for (int const nodes : told_nodes)
-        text += fmt::format("{}{} on {}", nodes == 1 ? "about " : ", ", duration_text(plan.on_s(nodes)),
+    for (auto const& [nodes, makespan_s] : plan.makespans_s)
+        text += fmt::format("{}{} on {}", nodes == 1 ? "about " : ", ", duration_text(makespan_s),
                             nodes == 1 ? "one node" : fmt::format("{}", nodes));
-    return fmt::format("{}\nestimates: {} from attempts at the same cell, {} scaled by attempts at others, {} guessed",
-                       text, plan.sources.recorded, plan.sources.scaled, plan.sources.guessed);
+    return text;
+}
+
+std::string sources_text(EstimateSources const& sources) {
+    return fmt::format("estimates: {} from attempts at the same cell, {} scaled by attempts at others, {} guessed",
+                       sources.recorded, sources.scaled, sources.guessed);
 }
 
 Json json_of(Plan const& plan, CostedPlan const& costs) {
     Json cells = Json::array();
     for (auto const& cell : plan.cells) cells.push_back(to_json(cell));
     Json estimated = Json::object();
-    for (int const nodes : told_nodes) estimated[std::to_string(nodes)] = costs.on_s(nodes);
+    for (auto const& [nodes, makespan_s] : costs.makespans_s) estimated[std::to_string(nodes)] = makespan_s;
     return {
         {"scenario", plan.scenario},
         {"plan", plan.hash},
@@ -104,8 +106,10 @@ ExitCode show_plans(CommandLine const& line, PlanVerbOptions const& options) {
             continue;
         }
         if (simulations.empty()) print(std::cout, table_of(plan), TableFormat::table, colour_wanted());
-        fmt::print("{}: {} cells x {} process(es) (plan {})\n{}\n", plan.scenario, plan.cells.size(),
-                   plan.measure.processes, plan.hash, estimate_text(costs));
+        fmt::print("{}: {} cells x {} process(es) (plan {})\n", plan.scenario, plan.cells.size(),
+                   plan.measure.processes, plan.hash);
+        if (simulations.empty()) fmt::print("{}\n", makespans_text(costs));
+        fmt::print("{}\n", sources_text(costs.sources));
         std::fflush(stdout);
         if (simulations.empty()) continue;
         fmt::print("{}\n\n", assumptions(request, costs.spread > 0));
