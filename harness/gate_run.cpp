@@ -67,6 +67,7 @@ class Turns {
         side.build = program.build;
         side.hardware_class = host.hardware_class;
         side.hardware = host.hardware_name;
+        side.hardware_facts = to_json(host);
         return side;
     }
 

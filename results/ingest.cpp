@@ -58,7 +58,8 @@ Ingester::Ingester(sqlite3* connection)
       add_figure_(connection, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?)"),
       add_sample_(connection, "INSERT INTO sample VALUES (?, ?, ?, ?, ?)"),
       add_profile_(connection, "INSERT INTO profile VALUES (?, ?, ?, ?, ?, ?, ?)"),
-      drift_(connection) {
+      drift_(connection),
+      hardware_classes_(connection) {
     Statement known(connection, "SELECT name, id FROM metric");
     while (known.step()) metrics_.emplace(known.text(0), known.integer(1));
 }
@@ -82,7 +83,7 @@ std::optional<std::int64_t> Ingester::host(Json const& facts) {
     if (find_host_.with(uid).step()) known = find_host_.integer(0);
     find_host_.reset();
     if (known) return known;
-    add_host_.run(uid, text_member(facts, "name"), text_member(facts, "hardware_class"),
+    add_host_.run(uid, text_member(facts, "name"), unless_empty(hardware_classes_.of(facts)),
                   text_member(facts, "hardware_name"), text_member(facts, "cpu_model"),
                   number_member<std::int64_t>(facts, "cores"), number_member<std::int64_t>(facts, "threads"),
                   number_member<std::int64_t>(facts, "memory_bytes"), text_member(facts, "kernel"),

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "results/drift.hpp"
+#include "results/hardware_class.hpp"
 #include "results/measurement.hpp"
 #include "results/sqlite.hpp"
 
@@ -23,6 +24,7 @@ class Ingester {
     /// std::logic_error for a metric nobody declared, CorruptData for a cell or process that the campaign does not
     /// expect.
     bool store(std::int64_t campaign, Measurement const& measurement);
+    HardwareClasses& hardware_classes() { return hardware_classes_; }
 
   private:
     std::int64_t metric(std::string const& name) const;
@@ -33,6 +35,7 @@ class Ingester {
     std::map<std::string, std::int64_t, std::less<>> metrics_;
     Statement find_expected_, find_host_, add_host_, add_attempt_, add_figure_, add_sample_, add_profile_;
     DriftMarker drift_;
+    HardwareClasses hardware_classes_;
 };
 
 }  // namespace kvstone

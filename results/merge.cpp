@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include "results/combine.hpp"
+#include "results/hardware_class.hpp"
 #include "results/maintenance.hpp"
 #include "results/schema.hpp"
 #include "results/sqlite.hpp"
@@ -121,6 +122,7 @@ Merged merge(Store& store, std::string const& file) {
     for (auto const& table : read_table_links(connection))
         if (table.name != "combined") copy_rows(connection, table);
     combine_merged(connection);
+    unify_hardware_classes(connection);
     Merged const merged{count(connection, "campaign"), count(connection, "attempt")};
     transaction.commit();
     return merged;

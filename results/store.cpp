@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <sys/vfs.h>
 
+#include "results/hardware_class.hpp"
 #include "results/metrics.hpp"
 #include "results/schema.hpp"
 #include "results/store_state.hpp"
@@ -104,6 +105,11 @@ Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
 sqlite3* Store::connection() const { return state_->connection.get(); }
 
+std::string Store::hardware_class(Json const& host_facts) const {
+    if (state_->ingester) return state_->ingester->hardware_classes().of(host_facts);
+    return HardwareClasses(connection()).of(host_facts);
+}
+
 Store::State::~State() {
     ingester.reset();
     if (!lock || !connection) return;
@@ -135,7 +141,10 @@ Store Store::open(std::string const& path) {
         execute(connection, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF");
         execute(connection, large_cache);
         Transaction transaction(connection);
-        if (version < schema_version()) migrate(connection, version, migrations());
+        if (version < schema_version()) {
+            migrate(connection, version, migrations());
+            unify_hardware_classes(connection);
+        }
         renew_views(connection, false);
         write_metrics(connection);
         transaction.commit();

@@ -43,6 +43,9 @@ class Store {
     Store(Store&&) noexcept;
     Store& operator=(Store&&) noexcept;
 
+    /// The class under which the database knows hardware like that of a host, by its facts (see to_json(Host)); where it
+    /// knows none, the host's own, under which it is then known to this Store.
+    std::string hardware_class(Json const& host_facts) const;
     /// Writes campaign, build, scenario and every expected cell before the first attempt, in one transaction; where the
     /// campaign exists, it goes on. `fresh` opens a new one instead (a serial number joins the id).
     Campaign begin_campaign(Plan const& plan, Build const& build, std::string const& hardware_class, bool fresh);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "results/hardware_class.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -18,11 +19,11 @@ constexpr double goodbye_s = 10;
 
 GateFarm::GateFarm(Transport& world, Notice notice) : crew_(world), notice_(std::move(notice)) {
     while (!crew_.awaited().empty() && crew_.now_s() < joining_s) crew_.wait(poll_s);
-    if (!crew_.workers().empty()) hardware_class_ = crew_.workers().begin()->second.hardware_class;
+    if (!crew_.workers().empty()) first_ = crew_.workers().begin()->second;
     for (auto const& [rank, worker] : crew_.workers())
         if (!usable(worker))
             notice_(fmt::format("rank {} is left out: its hardware {} is not the others' {}", rank,
-                                worker.hardware_class, hardware_class_));
+                                worker.hardware_class, first_.hardware_class));
 }
 
 GateFarm::~GateFarm() {
@@ -31,6 +32,10 @@ GateFarm::~GateFarm() {
     } catch (std::exception const&) {
         // Whoever does not hear it is ended by the launcher.
     }
+}
+
+bool GateFarm::usable(WorkerInfo const& worker) const {
+    return worker.hardware_class == first_.hardware_class || same_hardware(worker.host, first_.host);
 }
 
 std::size_t GateFarm::count() const {

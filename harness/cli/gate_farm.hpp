@@ -30,7 +30,7 @@ class GateFarm final : public GateNodes {
         std::vector<Measurement> measurements;
         double deadline_s = 0;
     };
-    bool usable(WorkerInfo const& worker) const { return worker.hardware_class == hardware_class_; }
+    bool usable(WorkerInfo const& worker) const;
     void begin(CallOf const& call_of);
     void deal(int rank, CallOf const& call_of);
     void answer(Crew::Event const& event, CallOf const& call_of, Done const& done);
@@ -38,7 +38,7 @@ class GateFarm final : public GateNodes {
 
     Crew crew_;
     Notice notice_;
-    std::string hardware_class_;
+    WorkerInfo first_;          ///< what the others' hardware has to be like
     std::map<int, Held> held_;  ///< by rank
     std::deque<GateBlock const*> open_;
 };

@@ -68,7 +68,7 @@ std::string name_for_people(Cell const& cell) {
 /// standing attempt.
 ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host const& host, bool fresh,
                   std::string const& spool) {
-    auto const campaign = store.begin_campaign(plan, this_build(), host.hardware_class, fresh);
+    auto const campaign = store.begin_campaign(plan, this_build(), store.hardware_class(to_json(host)), fresh);
     ProgressDisplay display;
     recover_spools(store, spool, [&](std::string const& text) { display.notice(text); });
     std::map<std::string, Cell const*> cells;
@@ -76,7 +76,7 @@ ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host
     std::vector<WorkItem> items;
     for (auto const& [id, process, losses] : store.pending(campaign))
         items.push_back({*cells.at(id), plan.measure, process, {}, campaign.id, losses});
-    estimate_costs(items, recorded_history(store, plan.measure, host.hardware_class));
+    estimate_costs(items, recorded_history(store, plan.measure, campaign.hardware_class));
 
     display.notice(fmt::format("{}: {} cells, {} attempts to make, campaign {}", plan.scenario, plan.cells.size(),
                                items.size(), campaign.id));

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "results/hardware_class.hpp"
 #include "results/statistics/paired_accuracy.hpp"
 
 namespace kvstone {
@@ -108,7 +109,9 @@ std::string Circumstances::excuse(bool across_toolchains) const {
 
 Circumstances circumstances(Side const& base, Side const& head) {
     Circumstances result;
-    result.same_hardware = base.hardware_class == head.hardware_class;
+    // Another database may know the same hardware by another name.
+    result.same_hardware =
+        base.hardware_class == head.hardware_class || same_hardware(base.hardware_facts, head.hardware_facts);
     result.same_toolchain = base.toolchain == head.toolchain && base.build == head.build;
     if (!result.same_hardware)
         result.differences.push_back(fmt::format("hardware differs: {} ({}) and {} ({})",

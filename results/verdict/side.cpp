@@ -88,13 +88,16 @@ void read_circumstances(Store const& store, Side& side) {
               "SELECT c.scenario, c.started_utc, b.git_sha, b.source_hash, t.uid, b.build_type || ' ' || b.compiler || "
               "' ' "
               "|| b.flags, c.hardware_class, (SELECT hardware_name FROM host WHERE hardware_class = "
-              "c.hardware_class LIMIT 1) FROM campaign c JOIN build b ON b.id = c.build JOIN toolchain t ON "
+              "c.hardware_class LIMIT 1), (SELECT facts FROM host WHERE hardware_class = c.hardware_class ORDER BY id "
+              "LIMIT 1) FROM campaign c JOIN build b ON b.id = c.build JOIN toolchain t ON "
               "t.id = b.toolchain WHERE c.uid = ?1",
               {side.campaign})
             .rows.at(0);
-    std::string* const members[] = {&side.scenario, &side.started_utc,    &side.git_sha, &side.toolchain,
-                                    &side.build,    &side.hardware_class, &side.hardware};
+    std::string* const members[] = {&side.scenario,  &side.started_utc, &side.git_sha,        &side.source_hash,
+                                    &side.toolchain, &side.build,       &side.hardware_class, &side.hardware};
     for (std::size_t i = 0; i < std::size(members); ++i) *members[i] = text(row[i]);
+    if (auto const facts = text(row[std::size(members)]); !facts.empty())
+        side.hardware_facts = Json::parse(facts, nullptr, false);
 }
 
 /// Cells in plan order, each with the ids of the attempts that count.

@@ -41,13 +41,14 @@ struct Side {
     std::string scenario;
     std::string started_utc;
     std::string git_sha;
-    std::string source_hash;  ///< empty: not told
+    std::string source_hash = {};  ///< empty: not told
     std::string toolchain;
     std::string build;  ///< type, compiler and flags
     std::string hardware_class;
-    std::string hardware;         ///< for people
-    std::string attempts = {};    ///< which ones the campaign has: the same where they are
-    std::vector<SideCell> cells;  ///< in plan order
+    std::string hardware;           ///< for people
+    std::string attempts = {};      ///< which ones the campaign has: the same where they are
+    Json hardware_facts = nullptr;  ///< of the first host of its class; null: not known
+    std::vector<SideCell> cells;    ///< in plan order
     /// Answers item by item (1 right, 0 wrong) of cells that asked any: by cell id, metric and component.
     std::map<std::tuple<std::string, std::string, std::string>, std::vector<double>> items;
 };

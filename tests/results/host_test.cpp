@@ -3,7 +3,12 @@
 #include "results/host.hpp"
 
 #include <fstream>
+#include <map>
+#include <set>
 
+#include "results/hardware_class.hpp"
+#include "results/maintenance.hpp"
+#include "results/verdict/comparison.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"
 
@@ -79,6 +84,120 @@ TEST(HostTest, HardwareClassIsOfTheHardwareAlone) {
     EXPECT_EQ(tree.host().hardware_class, before.hardware_class);
     tree.write("proc/meminfo", "MemTotal:       32768000 kB\n");
     EXPECT_NE(tree.host().hardware_class, before.hardware_class);
+}
+
+Json host_with_memory(std::uint64_t kibibytes) {
+    auto const tree = two_sockets_with_smt();
+    tree.write("proc/meminfo", fmt::format("MemTotal: {} kB\n", kibibytes));
+    return to_json(tree.host());
+}
+
+std::string own_class(Json const& facts) { return facts.at("hardware_class").get<std::string>(); }
+
+TEST(HardwareClassTest, AnUpdateOfTheKernelCrossesNoBoundary) {
+    constexpr std::uint64_t gib = 1 << 20, mib = 1 << 10;  // in KiB
+    for (std::uint64_t const whole : {1, 3, 7, 15, 23, 31, 62, 63, 125, 251, 503, 755, 1007}) {
+        // Where the host's own class turns, and a kernel that keeps more or less than the one before.
+        auto const boundary = whole * gib + gib / 2;
+        for (auto const& [before, after] : {std::pair{boundary - 1, boundary + 1},
+                                            {boundary + 1, boundary - 1},
+                                            {boundary - 200 * mib, boundary + 200 * mib},
+                                            {boundary + 300 * mib, boundary - 100 * mib}}) {
+            test::Folder folder;
+            auto const raw = test::cell("raw"), fp16 = test::cell("fp16");
+            auto first = test::measurement(raw), second = test::measurement(fp16);
+            first.host = host_with_memory(before);
+            second.host = host_with_memory(after);
+            EXPECT_NE(first.host["hardware_class"], second.host["hardware_class"]) << "this boundary is none";
+            std::string campaign;
+            {
+                auto store = Store::open(folder.file());
+                auto const begun = store.begin_campaign(test::plan({raw, fp16}), test::build(),
+                                                        store.hardware_class(first.host), false);
+                EXPECT_EQ(begun.hardware_class, own_class(first.host)) << "an empty database knows no other";
+                store.ingest(begun, {first});
+                campaign = begun.id;
+            }
+            EXPECT_EQ(Store::open_read_only(folder.file()).hardware_class(second.host), own_class(first.host));
+            auto store = Store::open(folder.file());
+            auto const resumed =
+                store.begin_campaign(test::plan({raw, fp16}), test::build(), store.hardware_class(second.host), false);
+            EXPECT_EQ(resumed.id, campaign) << before << ' ' << after;
+            store.ingest(resumed, {second});
+            EXPECT_EQ(test::number(store, "SELECT count(*) FROM host"), 2);
+            EXPECT_EQ(test::number(store, "SELECT count(DISTINCT hardware_class) FROM host"), 1);
+        }
+    }
+}
+
+TEST(HardwareClassTest, NodesOnEitherSideOfABoundaryAreOneClassWhoeverComesFirst) {
+    constexpr std::uint64_t boundary = (31 << 20) + (1 << 19);
+    test::Folder folder;
+    auto store = Store::open(folder.file());
+    auto const raw = test::cell("raw");
+    auto const coordinator = host_with_memory(boundary + 9);
+    auto const campaign =
+        store.begin_campaign(test::plan({raw}), test::build(), store.hardware_class(coordinator), false);
+    auto m = test::measurement(raw);
+    m.host = host_with_memory(boundary - 9);
+    store.ingest(campaign, {m});
+    EXPECT_EQ(test::text(store, "SELECT hardware_class FROM host"), campaign.hardware_class);
+}
+
+TEST(HardwareClassTest, OtherHardwareIsAnotherClass) {
+    constexpr std::uint64_t gib = 1 << 20;
+    test::Folder folder;
+    auto const store = Store::open(folder.file());
+    auto const kept = [](std::uint64_t installed) { return installed - installed / 32; };  // by firmware and kernel
+    std::set<std::string> classes;
+    std::vector<std::uint64_t> const sold{2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 112, 128, 256, 384, 512, 768, 1024};
+    for (auto const installed : sold) classes.insert(store.hardware_class(host_with_memory(kept(installed * gib))));
+    EXPECT_EQ(classes.size(), sold.size());
+    auto host = host_with_memory(kept(64 * gib));
+    for (auto const& [key, value] : std::map<std::string, Json>{{"cpu_model", "Slow"}, {"cores", 5}, {"gpus", {"X"}}}) {
+        auto other = host;
+        other[key] = value;
+        other["hardware_class"] = "class of " + key;
+        EXPECT_FALSE(same_hardware(host, other)) << key;
+        EXPECT_EQ(store.hardware_class(other), "class of " + key);
+    }
+    EXPECT_TRUE(same_hardware(host, host));
+    EXPECT_FALSE(same_hardware(Json::object(), Json::object())) << "nothing is known of either";
+    EXPECT_EQ(store.hardware_class(Json::object()), "");
+}
+
+TEST(HardwareClassTest, WhatABoundaryPartedInAnOlderFileIsOneAgain) {
+    constexpr std::uint64_t boundary = (15 << 20) + (1 << 19);
+    test::Folder folder;
+    auto const raw = test::cell("raw");
+    std::string first_class;
+    for (std::string const file : {"a.db", "b.db"}) {
+        auto store = Store::open(folder.file(file));
+        auto m = test::measurement(raw);
+        m.host = host_with_memory(file == "a.db" ? boundary - 9 : boundary + 9);
+        auto const campaign = store.begin_campaign(test::plan({raw}), test::build(file), own_class(m.host), false);
+        store.ingest(campaign, {m});
+        if (first_class.empty()) first_class = campaign.hardware_class;
+        EXPECT_EQ(campaign.hardware_class == first_class, file == "a.db");
+    }
+    auto const a = read_side(folder.file("a.db"), "latest"), b = read_side(folder.file("b.db"), "latest");
+    EXPECT_NE(a.hardware_class, b.hardware_class);
+    EXPECT_TRUE(circumstances(a, b).same_hardware) << "in two files";
+    auto store = Store::open(folder.file("a.db"));
+    merge(store, folder.file("b.db"));
+    auto const classes =
+        "SELECT group_concat(hardware_class, ' ') FROM (SELECT hardware_class FROM host UNION ALL SELECT "
+        "hardware_class FROM campaign)";
+    auto const four = fmt::format("{0} {0} {0} {0}", first_class);
+    EXPECT_EQ(test::text(store, classes), four) << "in one";
+    // As builds before schema 7 left them.
+    execute(store.connection(),
+            "UPDATE host SET hardware_class = 'other' WHERE id = 2; UPDATE campaign SET "
+            "hardware_class = 'other' WHERE id = 2");
+    Transaction transaction(store.connection());
+    unify_hardware_classes(store.connection());
+    transaction.commit();
+    EXPECT_EQ(test::text(store, classes), four);
 }
 
 TEST(HostTest, GpusJoinTheClass) {
