@@ -12,6 +12,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 
 class VerbsTest : public ProgramTest {
   protected:
@@ -41,6 +42,11 @@ TEST_F(VerbsTest, PlanEstimatesByTheDatabaseAndSimulates) {
     auto const guessed = json_of("plan s.yaml")[0];
     EXPECT_EQ(guessed["estimates"], json({{"guessed", 4}, {"recorded", 0}, {"scaled", 0}}));
     EXPECT_GT(guessed["estimated_s_by_nodes"]["1"], guessed["estimated_s_by_nodes"]["2"]);
+    // Five equal attempts on two nodes: one of them makes three. Their sum over two would be 0.5.
+    auto const five =
+        json_of("plan s.yaml --set 'grid.context=[64]' --set 'grid.codec=[raw]' --set measure.processes=5");
+    auto const& on = five[0]["estimated_s_by_nodes"];
+    EXPECT_NEAR(on["2"].get<double>() / on["1"].get<double>(), 0.6, 0.05);
     ASSERT_EQ(kvstone("run s.yaml").code, 0);
     auto const recorded = json_of("plan s.yaml")[0];
     EXPECT_EQ(recorded["estimates"]["recorded"], 4);
@@ -57,6 +63,10 @@ TEST_F(VerbsTest, PlanEstimatesByTheDatabaseAndSimulates) {
     auto const table = kvstone("plan s.yaml --simulate nodes=3,mtbf=500,back=10");
     EXPECT_THAT(table.out, HasSubstr("a node fails every 500 h and is back after 10 min"));
     EXPECT_THAT(table.out, HasSubstr("makespan"));
+    EXPECT_THAT(table.out, Not(HasSubstr("on one node"))) << "one answer";
+    for (auto const& at_its_word : json_of("plan s.yaml --simulate nodes=1,2,16,spread=0")[0]["simulation"]["results"])
+        EXPECT_EQ(at_its_word["makespan_s"],
+                  recorded["estimated_s_by_nodes"][std::to_string(at_its_word["nodes"].get<int>())]);
     for (std::string const bad :
          {"nodes=0", "nodes=1.5", "nodes=1,mtbf=0", "mtbf=x", "nodes", "what=1", "seed=1,2", "nodes=1,,2"}) {
         auto const refused = kvstone("plan s.yaml --simulate " + bad);
@@ -137,8 +147,21 @@ TEST_F(VerbsTest, DoctorNamesWhatIsThereAndWhatIsMissing) {
     auto const found = json_of("doctor");
     std::set<std::string> subjects;
     for (auto const& finding : found["findings"]) subjects.insert(finding["subject"].get<std::string>());
-    for (auto const* subject : {"machine", "MPI", "libllama", "CUDA", "built-in 'tiny'", "backend openmp"})
+    for (auto const* subject :
+         {"machine", "MPI", "libllama", "CUDA", "sources", "processor", "built-in 'tiny'", "backend openmp"})
         EXPECT_TRUE(subjects.contains(subject)) << subject;
+}
+
+TEST_F(VerbsTest, ProgramsRefuseAProcessorTheyWereNotCompiledFor) {
+    for (std::string const program : {"kvstone-unfit --version", "kvstone-attempt-unfit"}) {
+        auto const refused = shell(program);
+        EXPECT_EQ(refused.code, 2) << program;
+        EXPECT_THAT(refused.err, testing::StartsWith("kvstone")) << "before any constructor";
+        EXPECT_THAT(refused.err, HasSubstr("compiled for a processor with "));
+        EXPECT_THAT(refused.err, HasSubstr("-DKVSTONE_NATIVE=OFF"));
+        EXPECT_EQ(refused.out, "");
+    }
+    EXPECT_EQ(shell("kvstone --version").code, 0);
 }
 
 TEST_F(VerbsTest, RealModelAndRealDumpsRun) {
