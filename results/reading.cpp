@@ -18,6 +18,17 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int value_limit_bytes = 100'000'000;
 
+/// SQLite makes a table function when it is first named, and 3.40 asks the authorizer as if a table were made: those
+/// that a reader may want are made before.
+void make_table_functions(sqlite3* connection) {
+    for (auto const* name : {"json_each", "json_tree", "pragma_table_info", "pragma_table_xinfo", "pragma_table_list",
+                             "pragma_index_list", "pragma_index_info", "pragma_foreign_key_list"}) {
+        sqlite3_stmt* statement = nullptr;
+        sqlite3_prepare_v2(connection, fmt::format("SELECT 1 FROM {}", name).c_str(), -1, &statement, nullptr);
+        sqlite3_finalize(statement);
+    }
+}
+
 /// What reading needs and nothing else; ATTACH and VACUUM INTO would write from a connection that is read-only.
 int authorize(void*, int action, char const* first, char const* second, char const*, char const*) {
     static constexpr std::array<std::string_view, 3> refused_functions{"load_extension", "fts3_tokenizer", "writefile"};
@@ -54,6 +65,7 @@ class Limits {
           deadline_(Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                        std::chrono::duration<double>(std::clamp(time_limit_s, 0.0, 1e8)))),
           length_(sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, value_limit_bytes)) {
+        make_table_functions(connection_);
         sqlite3_set_authorizer(connection_, authorize, nullptr);
         sqlite3_progress_handler(connection_, 1000, past_deadline, &deadline_);
     }

@@ -99,8 +99,7 @@ TEST_F(QueryTest, WhatReadingNeedsIsAllowed) {
           "SELECT sum(i) FROM n",
           "VALUES (1)", "SELECT * FROM sqlite_schema", "SELECT * FROM pragma_table_info('cell')",
           "PRAGMA table_info(cell)", "PRAGMA user_version", "EXPLAIN QUERY PLAN SELECT 1",
-          "SELECT value ->> 'kind' FROM (SELECT source AS value FROM "
-          "cell)",
+          "SELECT json_extract(value, '$.kind') FROM (SELECT source AS value FROM cell)",
           "SELECT * FROM json_each('[1]')", "SELECT 1;  \n", "SELECT 1; -- done"})
         EXPECT_NO_THROW(query(store, sql)) << sql;
 }
