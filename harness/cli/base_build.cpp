@@ -3,11 +3,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <optional>
 
 #include <fmt/format.h>
 #include <sys/wait.h>
 
 #include "harness/cli/shell_word.hpp"
+#include "harness/sources/capture_folder.hpp"
 #include "scenarios/cache_folder.hpp"
 #include "scenarios/errors.hpp"
 
@@ -25,6 +28,41 @@ std::string output_of(std::string const& command, int& status) {
     return output;
 }
 
+/// One gate at a time makes and builds a tree, where the file system has locks.
+std::optional<FileLock> locked(std::string const& path) {
+    try {
+        return FileLock::exclusive(path);
+    } catch (SystemError const& error) {
+        fmt::print(stderr, "{}: nobody else may build this base meanwhile\n", error.what());
+        return std::nullopt;
+    }
+}
+
+/// Whether a tree is whole: its mark, which is written last, names the commit, and so does git.
+bool is_whole(std::string const& tree, std::string const& mark, std::string const& commit) {
+    std::ifstream file(mark);
+    std::string marked;
+    if (!std::getline(file, marked) || marked != commit) return false;
+    int status = 0;
+    return output_of("git -C " + shell_word(tree) + " rev-parse HEAD 2>/dev/null", status) == commit && status == 0;
+}
+
+/// Makes a work tree, whatever a maker that was killed has left there.
+void make_tree(std::string const& tree, std::string const& mark, std::string const& commit) {
+    std::filesystem::remove(mark);
+    std::filesystem::remove_all(tree);
+    int status = 0;
+    // Forced twice: git keeps a tree locked while it makes it, and so for ever where it was killed.
+    output_of(
+        "git worktree prune && git worktree add --force --force --detach " + shell_word(tree) + ' ' + commit + " >&2",
+        status);
+    if (status != 0) throw SystemError("git worktree failed for " + commit);
+    std::ofstream file(mark);
+    file << commit << '\n';
+    file.close();
+    if (!file) throw SystemError(mark, errno);
+}
+
 }  // namespace
 
 std::string build_of_merge_base(std::string const& reference, std::string const& command, std::string const& program) {
@@ -37,12 +75,10 @@ std::string build_of_merge_base(std::string const& reference, std::string const&
     auto const bases = cache_folder("bases");
     if (bases.empty()) throw ConfigError("a base is built in the cache folder: set XDG_CACHE_HOME or HOME", reference);
     auto const tree = (std::filesystem::path(bases) / commit).string();
-    if (!std::filesystem::exists(tree)) {
-        std::filesystem::create_directories(bases);
-        output_of("git worktree prune && git worktree add --detach " + shell_word(tree) + ' ' + commit + " >&2",
-                  status);
-        if (status != 0) throw SystemError("git worktree failed for " + commit);
-    }
+    auto const mark = tree + ".whole";
+    std::filesystem::create_directories(bases);
+    auto const lock = locked(tree + ".lock");
+    if (!is_whole(tree, mark, commit)) make_tree(tree, mark, commit);
     output_of("cd " + shell_word(tree) + " && { " + command + "; } >&2", status);
     if (status != 0) throw SystemError(fmt::format("'{}' failed in {}", command, tree));
     auto const path = output_of("cd " + shell_word(tree) + " && { " + program + "; }", status);

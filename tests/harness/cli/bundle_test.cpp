@@ -89,6 +89,23 @@ TEST_F(BundleTest, IsPackedOnceAndOnlyWhereItWasRun) {
     EXPECT_EQ(shell("ls *.zip.* 2>/dev/null | wc -l").out, "0\n");
 }
 
+TEST_F(BundleTest, AnUnpackedFolderThatIsNotWholeIsMadeAnew) {
+    ASSERT_EQ(kvstone("plan small.zip").code, 0);
+    auto const folder = shell("echo cache/kvstone/bundles/*").out;
+    auto const bundle = folder.substr(0, folder.find('\n'));
+    for (auto const* damage :
+         {"rm data/k.npy", "truncate -s 100 data/k.npy", "rm SHA256SUMS", "rm bundle.json", "rm -r *"}) {
+        ASSERT_EQ(shell("cd " + bundle + " && " + damage).code, 0);
+        auto const again = kvstone("plan small.zip");
+        EXPECT_EQ(again.code, 0) << damage << "\n" << again.err;
+    }
+    // What an unpacker left that was killed goes; what may be at work stays.
+    ASSERT_EQ(shell("mkdir " + bundle + ".1 " + bundle + ".2 && touch -d '2 hours ago' " + bundle + ".1").code, 0);
+    EXPECT_EQ(kvstone("plan small.zip").code, 0);
+    EXPECT_FALSE(std::filesystem::exists(path(bundle + ".1")));
+    EXPECT_TRUE(std::filesystem::exists(path(bundle + ".2")));
+}
+
 TEST_F(BundleTest, WhatIsAlteredOrNoBundleIsRefused) {
     auto const refused = [&](std::string const& name, std::string const& why) {
         auto const ended = kvstone("run " + name + ".zip --db new.db");

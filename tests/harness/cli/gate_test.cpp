@@ -279,6 +279,22 @@ TEST_F(GateTest, TheMergeBaseIsBuiltInAWorkTreeOfItsOwn) {
     auto const judged = kvstone("gate p.yaml --run --base-ref main --head ./built");
     EXPECT_EQ(judged.code, 0) << judged.out << judged.err;
     EXPECT_THAT(judged.out, HasSubstr("kvstone/bases/"));
+    // Whatever a maker that was killed has left: a tree without its files, a folder that git does not know, its lock.
+    auto const commit = shell("git rev-parse main").out.substr(0, 40);
+    auto const tree = "cache/kvstone/bases/" + commit;
+    auto const again = [&](std::string const& damage) {
+        ASSERT_EQ(shell(damage).code, 0) << damage;
+        auto const whole = kvstone("gate p.yaml --run --base-ref main --head ./built");
+        EXPECT_EQ(whole.code, 0) << damage << "\n" << whole.out << whole.err;
+        EXPECT_TRUE(std::filesystem::exists(path(tree) / "built")) << damage;
+    };
+    again("rm " + tree + ".whole " + tree + "/built");
+    again("rm -r " + tree + " && mkdir " + tree + " && rm " + tree + ".whole");
+    again("rm " + tree + ".whole " + tree + "/built && git worktree lock " + tree);
+    again("rm -r " + tree);
+    ASSERT_EQ(shell("touch " + tree + "/kept").code, 0);
+    again("true");
+    EXPECT_TRUE(std::filesystem::exists(path(tree) / "kept")) << "a whole tree is used again";
     EXPECT_EQ(kvstone("gate p.yaml --run --base-ref nowhere --head ./built").code, 2);
 }
 
