@@ -1,7 +1,6 @@
 #include "harness/gate_build.hpp"
 
-#include <fmt/format.h>
-
+#include "harness/gate_answer.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -17,14 +16,6 @@ ChildCommand command_of(Spawner const& spawner, std::vector<std::string> const& 
     command.arguments = {"/bin/sh", "-c", "exec \"$0\" \"$@\" >&3"};
     command.arguments.insert(command.arguments.end(), words.begin(), words.end());
     return command;
-}
-
-/// The last line that is not empty.
-std::string last_line(std::string const& text) {
-    auto const end = text.find_last_not_of('\n') + 1;  // 0: there is none
-    auto const before = end == 0 ? std::string::npos : text.rfind('\n', end - 1);
-    auto const begin = before == std::string::npos ? 0 : before + 1;
-    return text.substr(begin, end - begin);
 }
 
 }  // namespace
@@ -71,15 +62,7 @@ Measurement call_build(Spawner& spawner, BuildCall const& call) {
     command.environment["KVSTONE_LAUNCH"] = std::string(call.padding_bytes, 'x');
     command.timeout_s = call.timeout_s;
     auto const outcome = spawner.run(command);
-    Measurement measurement;
-    try {
-        measurement = measurement_from_json(Json::parse(outcome.output));
-    } catch (std::exception const&) {
-        measurement.status = outcome.timed_out ? Status::timeout : Status::crash;
-        measurement.reason = fmt::format("{} gave no answer (exit code {})", call.words.at(0), outcome.exit_code);
-        measurement.stderr_tail = outcome.stderr_tail;
-        if (auto const last = last_line(outcome.stderr_tail); !last.empty()) measurement.reason += ": " + last;
-    }
+    auto measurement = answer_of(call.words.at(0), outcome);
     measurement.wall_ns = outcome.wall_ns;
     measurement.profiles.clear();  // no rule is about them
     return measurement;

@@ -11,7 +11,8 @@ namespace kvstone {
 
 /// What every commit's program has to understand is
 ///   PROGRAM attempt CELL SCENARIO --json [--set KEY=VALUE]... [--slow-down FACTOR]
-/// with a Measurement as JSON on standard output; `PROGRAM doctor --json` tells what it is made of, where it can.
+/// with a Measurement as JSON on standard output, or exit code 2 where it does not know what it is given;
+/// `PROGRAM doctor --json` tells what it is made of, where it can.
 struct GateProgram {
     std::string path;
     std::string git_sha;      ///< empty: it does not tell
@@ -31,8 +32,7 @@ Json to_json(BuildCall const& call);
 /// Throws CorruptData.
 BuildCall build_call_from_json(Json const& json);
 
-/// Makes the attempt: what the program printed, or status crash or timeout with the last it said; its wall_ns is that of
-/// the whole call.
+/// Makes the attempt, see answer_of(); its wall_ns is that of the whole call.
 Measurement call_build(Spawner& spawner, BuildCall const& call);
 
 /// Attempts at a cell that follow each other on one node, as one launch.

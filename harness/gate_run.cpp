@@ -33,7 +33,7 @@ class Turns {
         evidence_.base = side(run_.base);
         evidence_.head = side(run_.head);
         probe();
-        tests_ = timing_tests(rules_, evidence_.head);
+        tests_ = timing_tests(rules_, *evidence_.base, evidence_.head);
         std::map<std::string, std::size_t> tests_of;
         for (auto const& test : tests_) ++tests_of[test.cell->cell.id];
         try_timing_only(tests_of);
@@ -48,13 +48,20 @@ class Turns {
         }
         screen(timed);
         confirm(suspects());
-        add_attempts(*evidence_.base, after_probe(), 'A');
-        add_attempts(evidence_.head, after_probe(), 'B');
         return std::move(evidence_);
     }
 
   private:
     using CellIds = std::set<std::string>;
+    using Kept = std::function<void(GateBlock const&, std::vector<Measurement> const&)>;
+    static constexpr double no_limit = std::numeric_limits<double>::infinity();
+
+    /// Cells whose block ended.
+    struct Made {
+        CellIds whole;
+        CellIds given_up;  ///< every launch of it failed
+        std::size_t blocks() const { return whole.size() + given_up.size(); }
+    };
 
     Side side(GateProgram const& program) const {
         auto side = side_of_cells(run_.plan.cells);
@@ -94,12 +101,41 @@ class Turns {
         return call;
     }
 
-    /// Begins no block after `until_s`, see elapsed_s().
-    void measure(std::vector<GateBlock> const& blocks, GateNodes::Done const& done,
-                 double until_s = std::numeric_limits<double>::infinity()) {
-        nodes_.measure(
-            blocks, [this](GateBlock const& block, std::size_t position) { return call(block, position); }, done,
-            [this, until_s] { return !stopped() && elapsed_s() <= until_s; });
+    double budget_s() const { return run_.budget_s > 0 ? run_.budget_s : no_limit; }
+
+    static bool is_whole(std::vector<Measurement> const& measurements) {
+        return std::ranges::all_of(measurements, [](Measurement const& m) { return m.status == Status::ok; });
+    }
+    /// Whether measuring a block once more may bring something else.
+    static bool worth_another(std::vector<Measurement> const& measurements) {
+        return std::ranges::any_of(
+            measurements, [](Measurement const& m) { return !stands(m.status) && m.status != Status::skipped; });
+    }
+
+    /// Measures a block of each of some cells. Begins none after `until_s`, see elapsed_s(); one with an attempt that failed
+    /// is measured anew, as long as the budget lasts and gate_block_tries allow it. `kept` gets every launch.
+    Made measure(std::vector<GateBlock> blocks, Kept const& kept, double until_s = no_limit) {
+        Made made;
+        for (int tries = 1; !blocks.empty(); ++tries) {
+            std::vector<GateBlock> again;
+            auto const done = [&](GateBlock const& block, std::vector<Measurement> const& measurements) {
+                kept(block, measurements);
+                if (is_whole(measurements))
+                    made.whole.insert(block.cell->id);
+                else if (tries < gate_block_tries && worth_another(measurements))
+                    again.push_back(this->block(block.cell->id, block.stage, block.number, block.order));
+                else
+                    made.given_up.insert(block.cell->id);
+            };
+            double const last_s = tries == 1 ? until_s : std::min(until_s, budget_s());
+            nodes_.measure(
+                blocks, [this](GateBlock const& block, std::size_t position) { return call(block, position); }, done,
+                [this, last_s] { return !stopped() && elapsed_s() <= last_s; });
+            blocks = std::move(again);
+            if (!blocks.empty())
+                tell(fmt::format("{} blocks of stage '{}' failed: measured anew", blocks.size(), blocks[0].stage));
+        }
+        return made;
     }
 
     void keep(GateBlock const& block, std::vector<Measurement> const& measurements) {
@@ -117,24 +153,36 @@ class Turns {
         measure(blocks, [this](GateBlock const& block, std::vector<Measurement> const& both) { keep(block, both); });
         add_attempts(*evidence_.base, evidence_.attempts, 'A');
         add_attempts(evidence_.head, evidence_.attempts, 'B');
-        probes_ = evidence_.attempts.size();
+        tell_refusals();
+    }
+
+    /// A program that refuses what it is given says why: told at once, and not after the whole budget.
+    void tell_refusals() const {
+        for (auto const& [side, name] : {std::pair(&*evidence_.base, "base"), std::pair(&evidence_.head, "head")}) {
+            auto const refused = std::ranges::count(side->cells, "skipped", &SideCell::status);
+            if (refused == 0) continue;
+            auto const first = std::ranges::find(side->cells, "skipped", &SideCell::status);
+            tell(fmt::format("the {} leaves out {} of {} cells: {}", name, refused, side->cells.size(), first->reason));
+        }
     }
 
     /// Whether both builds can leave out what is not timed, and what an attempt costs then.
     void try_timing_only(std::map<std::string, std::size_t> const& tests_of) {
-        for (auto const& attempt : evidence_.attempts) cost_s_[attempt.cell] += attempt_s(attempt.measurement) / 2;
+        std::map<std::string, int> probes;
+        for (auto const& attempt : evidence_.attempts) {
+            double& mean_s = cost_s_[attempt.cell];
+            mean_s += (attempt_s(attempt.measurement) - mean_s) / ++probes[attempt.cell];
+        }
         std::vector<GateBlock> blocks;
         for (auto const& [cell, tests] : tests_of)
             blocks.push_back(block(cell, "pilot", 0, blocks.empty() ? "AB" : "B"));
         timing_only_ = true;
         std::map<std::string, double> costs;
-        bool understood = true;
-        measure(blocks, [&](GateBlock const& block, std::vector<Measurement> const& measurements) {
+        auto const made = measure(blocks, [&](GateBlock const& block, std::vector<Measurement> const& measurements) {
             costs[block.cell->id] = attempt_s(measurements.back());
-            for (auto const& measurement : measurements) understood = understood && measurement.status == Status::ok;
         });
-        timing_only_ = understood;
-        if (!understood) return tell("a build cannot take times alone: attempts are whole");
+        timing_only_ = made.whole.size() == blocks.size();
+        if (!timing_only_) return tell("a build cannot take times alone: attempts are whole");
         for (auto const& [cell, cost] : costs) cost_s_[cell] = cost;
     }
 
@@ -175,10 +223,13 @@ class Turns {
         return timed;
     }
 
-    /// A block of each cell, in random order, while there is time. Of two rounds that follow each other, a cell's blocks
-    /// are ABBA and BAAB. False where some were left out.
+    /// A block of each cell that is not given up, in random order, while there is time. Of two rounds that follow each
+    /// other, a cell's blocks are ABBA and BAAB. False where some were left out, or none is left.
     bool round(char const* stage, int number, CellIds const& cells) {
-        std::vector<std::string> order(cells.begin(), cells.end());
+        std::vector<std::string> order;
+        for (auto const& cell : cells)
+            if (!given_up_.contains(cell)) order.push_back(cell);
+        if (order.empty()) return false;
         std::ranges::shuffle(order, random_);
         std::vector<GateBlock> blocks;
         for (auto const& cell : order) {
@@ -186,18 +237,16 @@ class Turns {
             head_outside = number % 2 == 0 ? random_() % 2 == 1 : !head_outside;
             blocks.push_back(block(cell, stage, number, head_outside ? "BAAB" : "ABBA"));
         }
-        std::size_t measured = 0;
-        auto const done = [&](GateBlock const& block, std::vector<Measurement> const& measurements) {
-            keep(block, measurements);
-            ++measured;
-        };
-        double const until_s = run_.budget_s > 0 ? run_.budget_s : std::numeric_limits<double>::infinity();
         double longest_s = 0;
-        for (auto const& cell : cells) longest_s = std::max(longest_s, 4 * cost_s_.at(cell));
-        measure(blocks, done, until_s - longest_s);
-        if (measured < blocks.size() && !stopped())
+        for (auto const& cell : order) longest_s = std::max(longest_s, 4 * cost_s_.at(cell));
+        auto const made = measure(
+            blocks,
+            [this](GateBlock const& block, std::vector<Measurement> const& measurements) { keep(block, measurements); },
+            budget_s() - longest_s);
+        given_up_.insert(made.given_up.begin(), made.given_up.end());
+        if (made.blocks() < blocks.size() && !stopped())
             tell(fmt::format("the budget was used up in block {} of stage '{}'", number + 1, stage));
-        return measured == blocks.size();
+        return made.blocks() == blocks.size();
     }
 
     /// The first stage: more blocks than needed only where the budget has room and some slow-down that a rule asks for
@@ -238,6 +287,7 @@ class Turns {
 
     bool all_to_be_seen() const {
         return std::ranges::all_of(tests_, [&](TimingTest const& test) {
+            if (given_up_.contains(test.cell->cell.id)) return true;
             auto const& rule = rules_[test.rule];
             return detectable_slowdown(stages_of(policy_, rule, evidence_), blocks_of(test)) <= rule.worse_by;
         });
@@ -259,10 +309,6 @@ class Turns {
         }
     }
 
-    std::vector<GateAttempt> after_probe() const {
-        return {evidence_.attempts.begin() + static_cast<std::ptrdiff_t>(probes_), evidence_.attempts.end()};
-    }
-
     GateRun const& run_;
     GateNodes& nodes_;
     GatePolicy const& policy_;
@@ -273,7 +319,7 @@ class Turns {
     std::map<std::string, Cell const*> cells_;
     std::map<std::string, double> cost_s_;  ///< of an attempt
     std::map<std::string, bool> head_outside_;
-    std::size_t probes_ = 0;
+    CellIds given_up_;  ///< cells of which a block failed whenever it was measured
     int launches_ = 0;
     bool timing_only_ = false;
     Clock::time_point start_ = Clock::now();

@@ -33,8 +33,10 @@ double slow_down_of(GateRun const& run, Cell const& cell);
 /// Measures: each build once at each cell, for figures that need no repetition; then blocks ABBA or BAAB, as many either
 /// way and every one a launch of its own, cells in random order, so that a cell's blocks spread over the whole run; then
 /// confirming blocks where the first stage suspects something. Blocks take only times, where both builds know how to.
-/// Where the budget does not allow for all, the cells that take longest for each of their tests are left untimed. Fills
-/// `attempts`, sides, `tests`, `screen_blocks` and `untimed`. Throws SystemError.
+/// Where the budget does not allow for all, the cells that take longest for each of their tests are left untimed. A block
+/// with an attempt that failed is measured anew while the budget lasts; a cell of which one failed gate_block_tries times is
+/// given up. Cells that either side has not ok after the probe are not timed. Fills `attempts`, sides, `tests`,
+/// `screen_blocks` and `untimed`. Throws SystemError.
 Evidence run_gate(GateRun const& run, GateNodes& nodes, GatePolicy const& policy, std::vector<PolicyRule> const& rules);
 
 }  // namespace kvstone

@@ -77,7 +77,7 @@ struct GatePolicy {
 ///
 ///   gate: 1                        # version of the format; required, like rules
 ///   name: TEXT                     # default: the file's name without .yaml
-///   base: latest                   # what `compare` takes; --base wins
+///   base: main                     # what `compare` takes; --base wins
 ///   scenario: quickstart           # what --run measures
 ///   only: [WORD, ...]              # of its cells, as `run --only`
 ///   set: ["measure.min_time=50 ms"]   # into it, as `run --set`

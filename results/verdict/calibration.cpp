@@ -60,7 +60,7 @@ Json calibrated(GateRecord const& record, int campaigns, std::uint64_t seed) {
     auto const injected = record.settings.value("slow_down", std::map<std::string, double>());
     std::map<double, std::vector<Test>> tests_by_factor;
     std::size_t fewest = SIZE_MAX;
-    for (auto const& timing : timing_tests(rules, evidence.head)) {
+    for (auto const& timing : timing_tests(rules, *evidence.base, evidence.head)) {
         auto const& rule = rules[timing.rule];
         Test test{stages_of(record.policy, rule, evidence),
                   block_effects(evidence.attempts, timing.cell->cell.id, "confirm", rule.metric, timing.component), 0};

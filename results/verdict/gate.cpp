@@ -1,15 +1,13 @@
 #include "results/verdict/gate.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <map>
-#include <unordered_map>
 
 #include <fmt/format.h>
 
 #include "results/combine.hpp"
 #include "results/statistics/median.hpp"
+#include "results/verdict/cell_pair.hpp"
 
 namespace kvstone {
 namespace {
@@ -22,16 +20,16 @@ class Judge {
         : policy_(policy),
           rules_(rules),
           evidence_(evidence),
+          pairs_(cell_pairs(evidence)),
           verdicts_{.waived = std::vector<int>(policy.waivers.size())} {
-        if (evidence.base) {
-            for (auto const& cell : evidence.base->cells) base_cells_[cell.cell.id] = &cell;
-            auto const around = circumstances(*evidence.base, evidence.head);
-            excuse_ = around.excuse(evidence.across_toolchains);
-            verdicts_.notices = around.differences;
-        }
+        if (!evidence.base) return;
+        auto const around = circumstances(*evidence.base, evidence.head);
+        excuse_ = around.excuse(evidence.across_toolchains);
+        verdicts_.notices = around.differences;
     }
 
     Verdicts run() {
+        for (auto& notice : notices_of_sides(evidence_)) verdicts_.notices.push_back(std::move(notice));
         coverage();
         for (auto const& rule : rules_) judge(rule);
         for (auto const& joint : policy_.joint) judge(joint);
@@ -70,34 +68,27 @@ class Judge {
         verdicts_.decisions.push_back(std::move(decision));
     }
 
-    SideCell const* base_of(SideCell const& cell) const {
-        auto const found = base_cells_.find(cell.cell.id);
-        return found == base_cells_.end() ? nullptr : found->second;
-    }
-
     void coverage() {
         auto const state = [&](SideCell const& cell) {
-            bool const absent = cell.status == "missing" || cell.status == "skipped";
-            if (cell.status == "ok" || (cell.status == "skipped" && policy_.require.at_least.empty() && !was_ok(cell)))
-                return;
+            // Where nothing is to be compared, a cell that cannot be measured here is nobody's fault.
+            bool const excused = cell.status == "skipped" && policy_.require.at_least.empty() && !evidence_.base;
+            if (cell.status == "ok" || excused) return;
             auto decision = about("coverage", cell);
-            decision.judgement = absent ? Judgement::missing : Judgement::failed;
+            decision.judgement = is_absent(cell) ? Judgement::missing : Judgement::failed;
             decision.why = cell.status + (cell.reason.empty() ? "" : ": " + cell.reason);
             decide(std::move(decision), &cell);
         };
-        if (policy_.require.all) {
-            for (auto const& cell : evidence_.head.cells) state(cell);
-            if (!evidence_.base) return;
-            std::unordered_map<std::string, bool> there;
-            for (auto const& cell : evidence_.head.cells) there[cell.cell.id] = true;
-            for (auto const& cell : evidence_.base->cells)
-                if (cell.status == "ok" && !there.contains(cell.cell.id)) {
-                    auto decision = about("coverage", cell);
-                    decision.judgement = Judgement::missing;
-                    decision.why = "the head does not have this cell";
-                    decide(std::move(decision), &cell);
+        if (policy_.require.all)
+            for (auto const& pair : pairs_) {
+                if (pair.head != nullptr) {
+                    state(*pair.head);
+                    continue;
                 }
-        }
+                auto decision = about("coverage", *pair.base);
+                decision.judgement = Judgement::missing;
+                decision.why = "the head does not have this cell";
+                decide(std::move(decision), pair.base);
+            }
         for (auto const& selection : policy_.require.at_least) {
             bool any = false;
             for (auto const& cell : evidence_.head.cells)
@@ -112,41 +103,68 @@ class Judge {
         }
     }
 
-    bool was_ok(SideCell const& cell) const {
-        auto const* const base = base_of(cell);
-        return base != nullptr && base->status == "ok";
+    static void keep(Decision& decision, Lack const& lack) {
+        decision.judgement = lack.judgement;
+        decision.why = lack.why;
+    }
+
+    /// Takes every figure of a rule to be judged. Where a base is given, each that cannot be compared becomes a decision,
+    /// too; where neither side tells which figures there are, one for the cell.
+    template <class JudgeFigure>
+    void for_each_figure(std::string const& rule, bool relative, bool warns, Selection const& cells,
+                         std::string const& component, std::size_t metric, JudgeFigure const& judge_figure) {
+        auto const name = metrics()[metric].name;
+        std::size_t decided = 0;
+        for (auto const& pair : pairs_) {
+            auto const& cell = pair.any();
+            if (!cells.takes(cell.cell)) continue;
+            auto const components = components_of_either(component, metric, pair);
+            for (auto const each : components) {
+                auto decision = about(rule, cell, name, side_components[each]);
+                decision.warns = warns;
+                if (auto const lack = lack_of(relative, pair, metric, each); lack.judgement != Judgement::pass)
+                    keep(decision, lack);
+                else
+                    judge_figure(pair, each, decision);
+                ++decided;
+                decide(std::move(decision), &cell);
+            }
+            if (!components.empty() || !relative || !evidence_.base || pair.both_ok()) continue;
+            auto decision = about(rule, cell, name);
+            decision.warns = warns;
+            keep(decision, lack_of(true, pair, metric, 0));
+            ++decided;
+            decide(std::move(decision), &cell);
+        }
+        if (decided > 0) return;
+        decide({.rule = rule,
+                .metric = std::string(name),
+                .judgement = Judgement::missing,
+                .why = "no cell that is ok has this figure",
+                .warns = warns});
     }
 
     void judge(PolicyRule const& rule) {
-        std::size_t judged = 0, without_base = 0;
-        for (auto const& cell : evidence_.head.cells) {
-            if (cell.status != "ok" || !rule.source.cells.takes(cell.cell)) continue;
-            for (auto const component : components_of(rule.source.component, rule.metric, cell)) {
-                auto decision = about(rule.source.name, cell, metrics()[rule.metric].name, side_components[component]);
-                decision.warns = rule.source.warns;
-                if (!rule.relative)
-                    judge_bound(rule, cell, component, decision);
-                else if (auto const* const base = base_of(cell); base == nullptr || base->status != "ok") {
-                    ++without_base;
-                    continue;
-                } else if (rule.timed() && evidence_.measured)
-                    judge_blocks(rule, cell, component, decision);
-                else
-                    judge_beside(rule, *base, cell, component, decision);
-                ++judged;
-                decide(std::move(decision), &cell);
+        if (rule.relative && !evidence_.base) {
+            std::size_t figures = 0;
+            for (auto const& cell : evidence_.head.cells)
+                if (rule.source.cells.takes(cell.cell))
+                    figures += components_of(rule.source.component, rule.metric, cell).size();
+            if (figures > 0) {
+                verdicts_.notices.push_back(
+                    fmt::format("'{}': {} figures have nothing to be compared with", rule.source.name, figures));
+                return;
             }
         }
-        if (without_base > 0)
-            verdicts_.notices.push_back(
-                fmt::format("'{}': {} figures have nothing to be compared with", rule.source.name, without_base));
-        if (judged + without_base == 0) {
-            decide({.rule = rule.source.name,
-                    .metric = std::string(metrics()[rule.metric].name),
-                    .judgement = Judgement::missing,
-                    .why = "no cell that is ok has this figure",
-                    .warns = rule.source.warns});
-        }
+        for_each_figure(rule.source.name, rule.relative, rule.source.warns, rule.source.cells, rule.source.component,
+                        rule.metric, [&](CellPair const& pair, std::size_t component, Decision& decision) {
+                            if (!rule.relative)
+                                judge_bound(rule, *pair.head, component, decision);
+                            else if (rule.timed() && evidence_.measured)
+                                judge_blocks(rule, *pair.head, component, decision);
+                            else
+                                judge_beside(rule, *pair.base, *pair.head, component, decision);
+                        });
     }
 
     void judge_bound(PolicyRule const& rule, SideCell const& cell, std::size_t component, Decision& decision) const {
@@ -164,11 +182,6 @@ class Judge {
             constraint.bound *= *other;
         }
         decision.target = constraint.bound;
-        if (!value) {
-            decision.judgement = Judgement::missing;
-            decision.why = "null";
-            return;
-        }
         // A bound is broken where the whole interval lies beyond it, kept where the whole interval keeps it.
         bool const holds = constraint.holds_for(*value);
         auto low = *value, high = *value;
@@ -184,7 +197,7 @@ class Judge {
 
     void judge_blocks(PolicyRule const& rule, SideCell const& cell, std::size_t component, Decision& decision) const {
         if (std::ranges::find(evidence_.untimed, cell.cell.id) != evidence_.untimed.end()) {
-            decision.judgement = Judgement::advisory;
+            decision.judgement = Judgement::missing;
             decision.why = "not timed: the budget had no room for this cell";
             return;
         }
@@ -220,16 +233,30 @@ class Judge {
                                            100 * rule.worse_by);
                 bool const short_of = static_cast<int>(screen.size()) < stages.screen_blocks;
                 bool const suspect = !short_of && verdict.screen_p <= stages.screen_alpha;
+                bool const unconfirmed = suspect && static_cast<int>(confirm.size()) < stages.confirm_blocks;
                 if (short_of)
                     decision.why = fmt::format("{} of {} blocks are whole", screen.size(), stages.screen_blocks);
-                else if (suspect && static_cast<int>(confirm.size()) < stages.confirm_blocks)
+                else if (unconfirmed)
                     decision.why = fmt::format("{} suspected, {} of {} confirming blocks are whole", slower,
                                                confirm.size(), stages.confirm_blocks);
+                if (short_of || unconfirmed) tell_trouble(rule, cell, component, short_of, decision);
         }
         if (decision.judgement == Judgement::regression && !excuse_.empty()) {
             decision.judgement = Judgement::inconclusive;
             decision.why += "; " + excuse_;
         }
+    }
+
+    /// Blocks that are not there for want of time are inconclusive; those that failed whenever they were tried are not.
+    void tell_trouble(PolicyRule const& rule, SideCell const& cell, std::size_t component, bool screening,
+                      Decision& decision) const {
+        auto const trouble =
+            block_trouble(evidence_.attempts, cell.cell.id, screening ? "screen" : "confirm", rule.metric, component);
+        if (trouble.failed == 0 && !trouble.lacks) return;
+        decision.judgement = trouble.given_up ? Judgement::failed
+                             : trouble.lacks  ? Judgement::missing
+                                              : decision.judgement;
+        decision.why += "; " + trouble.why;
     }
 
     void judge_beside(PolicyRule const& rule, SideCell const& base, SideCell const& cell, std::size_t component,
@@ -255,7 +282,6 @@ class Judge {
             return;
         }
         if (how == Comparing::by_items && figure.p) return;
-        if (!figure.base || !figure.head) return;
         double const worse = kvstone::worse_by(metrics()[rule.metric], *figure.base, *figure.head);
         if (worse <= rule.worse_by) {
             decision.judgement = Judgement::pass;
@@ -272,41 +298,35 @@ class Judge {
             return;
         }
         auto const gain = metric_index(rule.gain);
-        for (auto const& cell : evidence_.head.cells) {
-            auto const* const base = base_of(cell);
-            if (cell.status != "ok" || base == nullptr || base->status != "ok" || !rule.cells.takes(cell.cell))
-                continue;
-            for (auto const component : components_of({}, gain, cell)) judge_joint(rule, *base, cell, gain, component);
-        }
+        for_each_figure(rule.name, true, false, rule.cells, {}, gain,
+                        [&](CellPair const& pair, std::size_t component, Decision& decision) {
+                            judge_joint(rule, pair, gain, component, decision);
+                        });
     }
 
-    void judge_joint(JointRule const& rule, SideCell const& base, SideCell const& cell, std::size_t gain,
-                     std::size_t component) {
-        auto decision = about(rule.name, cell, rule.gain, side_components[component]);
+    void judge_joint(JointRule const& rule, CellPair const& pair, std::size_t gain, std::size_t component,
+                     Decision& decision) const {
+        auto const value = [&](SideCell const& cell, char side) {
+            return evidence_.measured ? over_attempts(cell, side, gain, component)
+                                      : median_value(find_figures(cell, gain, component));
+        };
         decision.target = rule.by;
-        decision.base = evidence_.measured ? over_attempts(cell, 'A', gain, component)
-                                           : median_value(find_figures(base, gain, component));
-        decision.head = evidence_.measured ? over_attempts(cell, 'B', gain, component)
-                                           : median_value(find_figures(cell, gain, component));
-        if (!decision.base || !decision.head) return;
+        decision.base = value(*pair.base, 'A');
+        decision.head = value(*pair.head, 'B');
+        if (!decision.base || !decision.head)
+            return keep(decision, {Judgement::missing, fmt::format("no attempt of one side has {}", rule.gain)});
         double const gained = -worse_by(metrics()[gain], *decision.base, *decision.head);
-        std::string cost;
-        for (auto const& name : rule.not_with) {
-            auto const metric = metric_index(name);
-            auto const before = median_value(find_figures(base, metric, component)),
-                       after = median_value(find_figures(cell, metric, component));
-            if (!before || !after) continue;
-            double const worse = worse_by(metrics()[metric], *before, *after);
-            if (worse > rule.tolerance)
-                cost += fmt::format("{}{} {:.3g}% worse", cost.empty() ? "" : ", ", name, 100 * worse);
-        }
         decision.why =
             fmt::format("{} {:.3g}% {}", rule.gain, 100 * std::abs(gained), gained >= 0 ? "better" : "worse");
-        if (gained >= rule.by && !cost.empty()) {
+        if (gained < rule.by) return;
+        auto const costs = costs_of(rule, pair, component);
+        if (!costs.worse.empty()) {
             decision.judgement = excuse_.empty() ? Judgement::regression : Judgement::inconclusive;
-            decision.why += ", bought with " + cost;
+            decision.why += ", bought with " + costs.worse;
+        } else if (costs.lack.judgement != Judgement::pass) {
+            decision.judgement = costs.lack.judgement;
+            decision.why += "; " + costs.lack.why;
         }
-        decide(std::move(decision), &cell);
     }
 
     static std::pair<double, double> over_processes(std::span<SideFigure const> figures, double value) {
@@ -326,69 +346,12 @@ class Judge {
     GatePolicy const& policy_;
     std::vector<PolicyRule> const& rules_;
     Evidence const& evidence_;
+    std::vector<CellPair> pairs_;
     Verdicts verdicts_;
-    std::unordered_map<std::string, SideCell const*> base_cells_;
     std::string excuse_;
 };
 
 }  // namespace
-
-std::vector<TimingTest> timing_tests(std::vector<PolicyRule> const& rules, Side const& head) {
-    std::vector<TimingTest> tests;
-    for (std::size_t i = 0; i < rules.size(); ++i) {
-        if (!rules[i].timed()) continue;
-        for (auto const& cell : head.cells)
-            if (cell.status == "ok" && rules[i].source.cells.takes(cell.cell))
-                for (auto const component : components_of(rules[i].source.component, rules[i].metric, cell))
-                    tests.push_back({i, &cell, component});
-    }
-    return tests;
-}
-
-TwoStage stages_of(GatePolicy const& policy, PolicyRule const& rule, Evidence const& evidence) {
-    auto stages = two_stage_for(std::max<std::size_t>(evidence.tests, 1), policy.error_budget,
-                                rule.source.margin.value_or(policy.margin));
-    stages.screen_blocks = evidence.screen_blocks;
-    // What so many blocks were needed for cannot be confirmed, at a stricter level, with fewer.
-    stages.confirm_blocks = std::max(stages.confirm_blocks, stages.screen_blocks);
-    return stages;
-}
-
-std::optional<double> process_value(Measurement const& measurement, std::size_t metric, std::size_t component) {
-    if (measurement.status != Status::ok) return std::nullopt;
-    auto const name = metrics()[metric].name;
-    auto const wanted = side_components[component];
-    double sum = 0;
-    int parts = 0;
-    for (auto const& samples : measurement.samples) {
-        if (samples.metric != name || samples.values.empty()) continue;
-        if (samples.component == wanted) return median(samples.values);
-        sum += median(samples.values);
-        ++parts;
-    }
-    // A pass over K and V is one over each.
-    if (wanted == "kv" && parts == 2 && metrics()[metric].unit == "ns") return sum;
-    for (auto const& figure : measurement.figures)
-        if (figure.metric == name && figure.component == wanted) return figure.value;
-    return std::nullopt;
-}
-
-std::vector<double> block_effects(std::vector<GateAttempt> const& attempts, std::string const& cell,
-                                  std::string_view stage, std::size_t metric, std::size_t component) {
-    std::map<int, std::array<std::vector<double>, 2>> blocks;
-    for (auto const& attempt : attempts) {
-        if (attempt.cell != cell || attempt.stage != stage) continue;
-        auto const value = process_value(attempt.measurement, metric, component);
-        if (value && *value > 0) blocks[attempt.block][attempt.side == 'A' ? 0 : 1].push_back(*value);
-    }
-    std::vector<double> effects;
-    for (auto const& [block, sides] : blocks) {
-        if (sides[0].size() != 2 || sides[1].size() != 2) continue;
-        double const longer = block_effect(sides[0], sides[1]);
-        effects.push_back(metrics()[metric].better == Better::higher ? -longer : longer);
-    }
-    return effects;
-}
 
 Verdicts judge_gate(GatePolicy const& policy, std::vector<PolicyRule> const& rules, Evidence const& evidence) {
     return Judge(policy, rules, evidence).run();

@@ -11,6 +11,9 @@
 
 namespace kvstone {
 
+/// How often a block is measured before its cell is given up.
+inline constexpr int gate_block_tries = 3;
+
 /// An attempt that a gate made itself.
 struct GateAttempt {
     std::string cell;
@@ -18,7 +21,7 @@ struct GateAttempt {
     int block = 0;
     int position = 0;
     char side = 'A';  ///< A: the base's build, B: the head's
-    int launch = 0;
+    int launch = 0;   ///< of its block; a block that is measured anew is another launch
     Measurement measurement;
 };
 
@@ -66,15 +69,26 @@ struct TimingTest {
     SideCell const* cell = nullptr;
     std::size_t component = 0;
 };
-std::vector<TimingTest> timing_tests(std::vector<PolicyRule> const& rules, Side const& head);
+/// Of cells that both sides have ok, figures that both sides have.
+std::vector<TimingTest> timing_tests(std::vector<PolicyRule> const& rules, Side const& base, Side const& head);
 
 /// The stages that a rule's timings go through.
 TwoStage stages_of(GatePolicy const& policy, PolicyRule const& rule, Evidence const& evidence);
 
-/// d of every whole block of a cell's stage, positive where B is slower, whatever the metric's direction. Blocks with an
+/// d of every whole block of a cell's stage, positive where B is slower, whatever the metric's direction. Launches with an
 /// attempt that is not ok, or has no such figure, are left out.
 std::vector<double> block_effects(std::vector<GateAttempt> const& attempts, std::string const& cell,
                                   std::string_view stage, std::size_t metric, std::size_t component);
+
+/// Why blocks of a cell's stage are not whole.
+struct BlockTrouble {
+    int failed = 0;         ///< launches with an attempt that was not ok
+    bool given_up = false;  ///< a block failed gate_block_tries times
+    bool lacks = false;     ///< a launch was ok, but has no such figure
+    std::string why = {};   ///< of the last of them: the side and its reason
+};
+BlockTrouble block_trouble(std::vector<GateAttempt> const& attempts, std::string const& cell, std::string_view stage,
+                           std::size_t metric, std::size_t component);
 
 /// The figure of one process, from its raw samples where they are there.
 std::optional<double> process_value(Measurement const& measurement, std::size_t metric, std::size_t component);

@@ -1,5 +1,7 @@
 #include "results/verdict/record.hpp"
 
+#include <unordered_map>
+
 #include <fmt/format.h>
 
 #include "results/query.hpp"
@@ -249,12 +251,12 @@ Side side_of_cells(std::vector<Cell> const& cells) {
 }
 
 void add_attempts(Side& side, std::vector<GateAttempt> const& attempts, char which) {
+    std::unordered_map<std::string_view, SideCell*> cells;
+    for (auto& cell : side.cells) cells[cell.cell.id] = &cell;
     for (auto const& attempt : attempts) {
-        if (attempt.side != which) continue;
-        bool const failed = attempt.measurement.status != Status::ok;
-        for (auto& cell : side.cells)
-            if (cell.cell.id == attempt.cell && (failed || (attempt.stage == "probe" && cell.figures.empty())))
-                add_measurement(side, cell, attempt.measurement);
+        auto const found = cells.find(attempt.cell);
+        if (attempt.side != which || attempt.stage != "probe" || found == cells.end()) continue;
+        if (found->second->status != "ok") add_measurement(side, *found->second, attempt.measurement);
     }
 }
 

@@ -38,7 +38,8 @@ void set_baseline(Store& store, std::string const& name, std::string const& camp
 
 /// A side of which nothing is known but its cells: each "missing" until an attempt is added.
 Side side_of_cells(std::vector<Cell> const& cells);
-/// Fills it from a gate's attempts of that side: figures from the probe, status from all of them.
+/// Fills it from a gate's probes of that side: the first that is ok, or the status of the last. What becomes of timed
+/// attempts is told by block_trouble().
 void add_attempts(Side& side, std::vector<GateAttempt> const& attempts, char which);
 
 }  // namespace kvstone

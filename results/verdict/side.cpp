@@ -21,7 +21,11 @@ constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
 
 auto key_of(SideFigure const& figure) { return std::tuple(figure.metric, figure.component, figure.process); }
 
-std::uint8_t component_index(std::string_view name) { return name == "kv" ? 2 : name == "v" ? 1 : 0; }
+/// Of a component of this build; of another build's the number of components.
+std::uint8_t component_index(std::string_view name) {
+    auto const found = std::ranges::find(side_components, name);
+    return static_cast<std::uint8_t>(found - std::begin(side_components));
+}
 
 struct Meant {
     std::string database;
@@ -184,6 +188,7 @@ void read_figures(Store const& store, Side& side, std::vector<std::vector<std::i
                 if (id >= known.size() || known[id].metric == SIZE_MAX) continue;
                 auto const* const name = reinterpret_cast<char const*>(sqlite3_column_text(read.handle(), 1));
                 auto const component = component_index(name);
+                if (component == std::size(side_components)) continue;
                 bool const exact = known[id].exact;
                 auto& figures = cell.figures;
                 figures.push_back({static_cast<std::uint16_t>(known[id].metric), component, process, number(2),
@@ -312,15 +317,16 @@ void add_measurement(Side& side, SideCell& cell, Measurement const& measurement)
         cell.reason = measurement.reason;
         return;
     }
-    if (cell.status == "missing") cell.status = "ok";
+    cell.status = "ok";
+    cell.reason.clear();
     int process = 0;
     for (auto const& figure : cell.figures) process = std::max(process, figure.process + 1);
     for (auto const& figure : measurement.figures) {
         auto const metric = metric_index(figure.metric);
-        if (metric == metrics().size()) continue;
-        cell.figures.push_back({static_cast<std::uint16_t>(metric), component_index(figure.component), process,
-                                figure.value.value_or(nothing), figure.ci_low.value_or(nothing),
-                                figure.ci_high.value_or(nothing)});
+        auto const component = component_index(figure.component);
+        if (metric == metrics().size() || component == std::size(side_components)) continue;
+        cell.figures.push_back({static_cast<std::uint16_t>(metric), component, process, figure.value.value_or(nothing),
+                                figure.ci_low.value_or(nothing), figure.ci_high.value_or(nothing)});
     }
     for (auto const& samples : measurement.samples)
         if (process == 0 && is_accuracy_of_items(samples.metric))

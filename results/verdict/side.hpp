@@ -83,7 +83,8 @@ inline std::pair<std::size_t, std::size_t> place_of(SideFigure const& figure) {
 /// Whether the metric is a share of right answers, which are stored item by item, too.
 bool is_accuracy_of_items(std::string_view metric);
 
-/// Puts what an attempt brought into a cell of a side.
+/// Puts what an attempt brought into a cell of a side: its figures where it is ok, else its status. Figures of metrics and
+/// components that this build does not have are passed over.
 void add_measurement(Side& side, SideCell& cell, Measurement const& measurement);
 
 /// Index into metrics(); its size where there is none of that name.

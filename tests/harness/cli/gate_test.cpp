@@ -20,22 +20,29 @@ struct Fake {
     double ratio = 4;
     double error = 0.01;
     bool crashes = false;
-    bool old = false;  ///< does not know how to take times alone
+    int crashes_at = 0;        ///< which of its runs does, counted from 1; 0: none
+    std::string unknown = {};  ///< a setting that it refuses
+    bool old = false;          ///< does not know how to take times alone
 };
 
 class GateTest : public ProgramTest {
   protected:
     void program(std::string const& name, Fake const& fake) const {
-        auto const number = [](double value) { return std::to_string(value); };
+        auto const number = [](auto value) { return std::to_string(value); };
         write(name,
               "#!/bin/sh\n[ \"$1\" = doctor ] && exec echo '{\"findings\":[{\"subject\":\"build\",'"
               "'\"text\":\"0.1.0 f00d (Release, GNU 16)\"}]}'\n" +
                   std::string(fake.crashes ? "kill -SEGV $$\n" : "") +
+                  (fake.unknown.empty() ? ""
+                                        : "case \"$*\" in *" + fake.unknown + "*) echo \"kvstone: --set " +
+                                              fake.unknown + ": unknown key\" >&2; exit 2; esac\n") +
                   std::string(fake.old ? "case \"$*\" in *timing=only*) exit 2; esac\n" : "") +
-                  "cd \"${0%/*}\"; n=$(cat count 2>/dev/null || echo 0); echo $((n + 1)) >count\n"
-                  "exec awk -v n=$n -v cell=\"$2\" -v decode=" +
-                  number(fake.decode_ns) + " -v noise=" + number(fake.noise) + " -v ratio=" + number(fake.ratio) +
-                  " -v error=" + number(fake.error) +
+                  "cd \"${0%/*}\"; n=$(cat count 2>/dev/null || echo 0); echo $((n + 1)) >count\n" +
+                  (fake.crashes_at == 0 ? ""
+                                        : "m=$(cat " + name + ".runs); echo $((m + 1)) >" + name + ".runs; [ $m -eq " +
+                                              number(fake.crashes_at - 1) + " ] && kill -SEGV $$\n") +
+                  "exec awk -v n=$n -v cell=\"$2\" -v decode=" + number(fake.decode_ns) + " -v noise=" +
+                  number(fake.noise) + " -v ratio=" + number(fake.ratio) + " -v error=" + number(fake.error) +
                   R"awk( '
 function figure(name, value) {
     return sprintf("{\"component\":\"kv\",\"metric\":\"%s\",\"value\":%.6f,\"n\":5,\"ci_low\":null,\"ci_high\":null},", name, value)
@@ -66,7 +73,7 @@ BEGIN {
     Ended gate(Fake const& base, Fake const& head, std::string const& more = "") const {
         program("base", base);
         program("head", head);
-        write("count", "0");
+        for (auto const* counter : {"count", "base.runs", "head.runs"}) write(counter, "0");
         return kvstone("gate ci --run --base ./base --head ./head --only asymmetric --only synthetic --seed 7 " + more);
     }
 };
@@ -129,6 +136,36 @@ TEST_F(GateTest, CrashesBrokenBoundsAndBoughtSpeedEachEndInTheirWay) {
     EXPECT_THAT(bought.out, HasSubstr("bought with relative_error_l1 20% worse"));
 }
 
+TEST_F(GateTest, ACrashOfTheBaseHidesNothing) {
+    for (int const run : {1, 2, 20}) {  // in a probe, a pilot and a block
+        auto const slow = gate({.crashes_at = run}, {.decode_ns = 2e6});
+        EXPECT_EQ(slow.code, 1) << "run " << run << "\n" << slow.out << slow.err;
+    }
+    auto const healthy = gate({.crashes_at = 20}, {.crashes_at = 9});
+    EXPECT_EQ(healthy.code, 0) << healthy.out << healthy.err;
+    EXPECT_THAT(healthy.out, HasSubstr("1 attempts of the base failed at cells where others were ok"));
+    EXPECT_THAT(healthy.out, HasSubstr("1 attempts of the head failed at cells where others were ok"));
+    auto const always = gate({.crashes = true}, {.decode_ns = 2e6}, "--json");
+    EXPECT_EQ(always.code, 4);
+    auto const decisions = json::parse(always.out)["decisions"];
+    EXPECT_EQ(std::ranges::count_if(decisions, [](auto const& d) { return d["rule"] == "decodes as fast"; }), 2);
+    for (auto const& d : decisions) EXPECT_TRUE(d["rule"] != "decodes as fast" || d["judgement"] == "failed") << d;
+    EXPECT_EQ(gate({.crashes = true}, {.crashes = true}).code, 4);
+    EXPECT_EQ(kvstone("explain " + json::parse(always.out)["gate"].get<std::string>() + ".1").code, 0);
+}
+
+TEST_F(GateTest, ASettingThatABuildDoesNotKnowIsToldWithItsSide) {
+    auto const judged = gate({.unknown = "measure.novel"}, {}, "--set measure.min_time=1ms");
+    EXPECT_EQ(judged.code, 0) << judged.err;
+    program("base", {.unknown = "measure.min_time"});
+    auto const refused =
+        kvstone("gate ci --run --base ./base --head ./head --only asymmetric --only synthetic --seed 7");
+    EXPECT_EQ(refused.code, 5) << refused.out << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr("the base leaves out 2 of 2 cells"));
+    EXPECT_THAT(refused.out, HasSubstr("--set measure.min_time: unknown key"));
+    EXPECT_THAT(refused.out, HasSubstr("the base is not ok at 2 of 2 cells"));
+}
+
 TEST_F(GateTest, NothingIsComparedWithItself) {
     write("p.yaml", "gate: 1\nscenario: s.yaml\nrules: [relative_error_l1 no worse than 0.1%]\n");
     write("s.yaml", small_scenario("int8"));
@@ -155,6 +192,7 @@ TEST_F(GateTest, NothingIsComparedWithItself) {
 
 TEST_F(GateTest, TheBudgetLeavesWhatDoesNotFitUntimed) {
     auto const none = gate({}, {}, "--budget '100 ms'");
+    EXPECT_EQ(none.code, 5) << "what was not timed was not compared";
     EXPECT_THAT(none.out, HasSubstr("the budget had no room for this cell"));
     EXPECT_THAT(none.err, HasSubstr("2 are left untimed"));
     EXPECT_EQ(gate({}, {}, "--budget 3q").code, 2);

@@ -1,0 +1,50 @@
+#pragma once
+// A gate's two sides, cell by cell, and what of them cannot be judged.
+
+#include <string>
+#include <vector>
+
+#include "results/verdict/gate.hpp"
+
+namespace kvstone {
+
+/// A cell that either side has; null: that side does not.
+struct CellPair {
+    SideCell const* base = nullptr;
+    SideCell const* head = nullptr;
+    SideCell const& any() const { return head != nullptr ? *head : *base; }
+    bool both_ok() const { return base != nullptr && head != nullptr && base->status == "ok" && head->status == "ok"; }
+};
+
+/// In the head's order, then those that the base alone has. They point into the evidence.
+std::vector<CellPair> cell_pairs(Evidence const& evidence);
+
+/// The cell was not measured: it is missing or was skipped.
+bool is_absent(SideCell const& cell);
+
+/// Components of which either side has the figure, in the order of components_of(), whose `component` it takes.
+std::vector<std::size_t> components_of_either(std::string const& component, std::size_t metric, CellPair const& pair);
+
+/// Why a figure cannot be judged: missing, or failed where the attempts at it failed.
+struct Lack {
+    Judgement judgement = Judgement::pass;  ///< pass: nothing is lacking
+    std::string why = {};
+
+    void add(Lack const& other);
+};
+
+/// Why a figure cannot be compared; where it is not `relative`, why the head's cannot be judged.
+Lack lack_of(bool relative, CellPair const& pair, std::size_t metric, std::size_t component);
+
+/// What a gain may not cost, as far as both sides have it.
+struct Costs {
+    std::string worse = {};  ///< "nmse 3% worse, ..."; empty: nothing got worse
+    Lack lack = {};          ///< what cannot be compared
+};
+/// Requires that both sides are ok.
+Costs costs_of(JointRule const& rule, CellPair const& pair, std::size_t component);
+
+/// At how many cells a side is not ok, and how many of its attempts had to be made again.
+std::vector<std::string> notices_of_sides(Evidence const& evidence);
+
+}  // namespace kvstone
