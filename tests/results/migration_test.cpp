@@ -109,12 +109,37 @@ INSERT INTO figure VALUES (2, 1, 'k', 0.5, 1, NULL, NULL);)");
 
 INSTANTIATE_TEST_SUITE_P(Schema, EveryVersion, testing::Range(1, schema_version() + 1));
 
+/// The class of a host that a kernel's update took over a boundary of whole GiB is that of its first nights again.
+TEST(Migrations, MakesOneClassOfHardwareThatWasTwo) {
+    test::Folder const folder;
+    make_file_of(6, folder.file());
+    {
+        sqlite3* handle = nullptr;
+        ASSERT_EQ(sqlite3_open(folder.file().c_str(), &handle), SQLITE_OK);
+        Connection const connection(handle);
+        execute(handle, R"(
+UPDATE host SET facts = '{"cpu_model":"c","cores":2,"gpus":[],"memory_bytes":16642998272}';
+INSERT INTO host(id, uid, name, hardware_class, facts) VALUES
+  (2, 'i', 'node1', 'updated', '{"cpu_model":"c","cores":2,"gpus":[],"memory_bytes":16644000000}'),
+  (3, 'j', 'node2', 'larger', '{"cpu_model":"c","cores":2,"gpus":[],"memory_bytes":33285996544}');
+INSERT INTO campaign VALUES
+  (2, 'd', 'd', 0, 'old', 1, 1, 'updated', '2025-01-02T00:00:00Z', '2025-01-02T00:00:00Z'),
+  (3, 'e', 'e', 0, 'old', 1, 1, 'larger', '2025-01-03T00:00:00Z', '2025-01-03T00:00:00Z');)");
+    }
+    auto const store = Store::open(folder.file());
+    EXPECT_EQ(text(store, "SELECT group_concat(hardware_class, ' ') FROM (SELECT * FROM campaign ORDER BY id)"),
+              "hw hw larger");
+    EXPECT_EQ(text(store, "SELECT group_concat(hardware_class, ' ') FROM (SELECT * FROM host ORDER BY id)"),
+              "hw hw larger");
+}
+
 // A migration that files have been through never changes: its text is frozen here when it is released.
 TEST(Migrations, StayAsTheyWere) {
     std::vector<std::string> hashes;
     for (auto const& migration : migrations()) hashes.push_back(short_hash(migration.sql));
     std::vector<std::string> const frozen{"9734e60fc3b3e253", "d0748c2a74d508a6", "0b894476a306f296",
-                                          "0a9779f8ba0e8b4f"};
+                                          "0a9779f8ba0e8b4f", "6925314da5b9f395", "4db8341b2305d117",
+                                          "d43c5d921e661ca5"};
     ASSERT_GE(hashes.size(), frozen.size());
     for (std::size_t i = 0; i < frozen.size(); ++i) EXPECT_EQ(hashes[i], frozen[i]) << "version " << i + 1;
 }
