@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "scenarios/errors.hpp"
+#include "scenarios/gguf_shards.hpp"
 #include "scenarios/hash_cache.hpp"
 
 namespace kvstone {
@@ -34,8 +35,7 @@ class OpenFile {
         struct stat status{};
         if (fstat(descriptor_, &status) != 0) throw SystemError("cannot be read", errno);
         if (!S_ISREG(status.st_mode)) throw SystemError("not a regular file");
-        auto const ns = [](timespec const& time) { return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec; };
-        return {status.st_dev, status.st_ino, status.st_size, ns(status.st_mtim), ns(status.st_ctim)};
+        return stamp_of(status);
     }
 
     /// 0 at the end.
@@ -51,16 +51,29 @@ class OpenFile {
     int descriptor_;
 };
 
+class Sha256 {
+  public:
+    Sha256() {
+        if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1)
+            throw SystemError("SHA-256 is not available");
+    }
+    void add(void const* data, std::size_t bytes) { EVP_DigestUpdate(context_.get(), data, bytes); }
+    std::string digest() {
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned int length = 0;
+        EVP_DigestFinal_ex(context_.get(), digest, &length);
+        return fmt::format("{:02x}", fmt::join(digest, digest + length, ""));
+    }
+
+  private:
+    std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+};
+
 std::string digest_of(OpenFile const& file) {
-    std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> const context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-    if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1)
-        throw SystemError("SHA-256 is not available");
+    Sha256 sha256;
     std::vector<unsigned char> buffer(std::size_t{1} << 20);
-    while (auto const count = file.read_some(buffer)) EVP_DigestUpdate(context.get(), buffer.data(), count);
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int length = 0;
-    EVP_DigestFinal_ex(context.get(), digest, &length);
-    return fmt::format("{:02x}", fmt::join(digest, digest + length, ""));
+    while (auto const count = file.read_some(buffer)) sha256.add(buffer.data(), count);
+    return sha256.digest();
 }
 
 }  // namespace
@@ -76,6 +89,27 @@ std::string content_hash(std::string const& path) {
     if (!(file.stamp() == before)) throw SystemError("changes while it is read");
     if (remembered) cache.store(before, digest);
     return digest;
+}
+
+std::string sha256_of(std::string_view text) {
+    Sha256 sha256;
+    sha256.add(text.data(), text.size());
+    return sha256.digest();
+}
+
+std::string named_hash(std::string const& path) {
+    auto const files = files_behind(path);
+    if (files.size() == 1) return content_hash(path);
+    std::string digests;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        try {
+            digests += content_hash(files[i]) + "\n";
+        } catch (SystemError const& error) {
+            throw SystemError(
+                fmt::format("{}: shard {} of {} of a model: {}", files[i], i + 1, files.size(), error.what()));
+        }
+    }
+    return sha256_of(digests);
 }
 
 std::string short_hash(std::string_view text) { return fmt::format("{:016x}", XXH3_64bits(text.data(), text.size())); }

@@ -10,6 +10,15 @@ namespace kvstone {
 /// while it is.
 std::string content_hash(std::string const& path);
 
+/// SHA-256 of a text, 64 hexadecimal digits.
+std::string sha256_of(std::string_view text);
+
+/// SHA-256 of everything that is read where a file is named: content_hash() of the file; where a GGUF model is split (see
+/// gguf_shards.hpp), SHA-256 of its shards' digests, one a line, as of
+///     sha256sum NAME-*-of-00003.gguf | cut -c1-64 | sha256sum
+/// Throws SystemError, with the shard's path where one cannot be read.
+std::string named_hash(std::string const& path);
+
 /// XXH3-64 of a text, 16 hexadecimal digits.
 std::string short_hash(std::string_view text);
 

@@ -61,6 +61,9 @@ struct Vocabulary {
     /// Looks into the options of a workload and the files that they name, locator {"files":{OPTION:PATH}}, and throws
     /// ConfigError where it could not run so; none: nothing is looked at.
     std::function<void(std::string const& workload, Json const& options, Json const& locator)> check_workload;
+    /// Looks into a dump, source and locator as Cell has them, and throws ConfigError where its arrays are not what the
+    /// source says of them; content that is broken is left to whoever reads it. None: nothing is looked at.
+    std::function<void(Json const& source, Json const& locator)> check_dump;
     std::vector<std::string> backends;
     std::vector<std::string> shapes;         ///< of synthetic sources
     std::vector<std::string> distributions;  ///< of synthetic sources

@@ -14,6 +14,7 @@ struct SourceEntry {
     Json source;   ///< as Cell::source
     Json locator;  ///< as Cell::locator
     std::string name;
+    std::vector<std::string> other_names = {};  ///< that later entries of the same source were given
     bool operator==(SourceEntry const& other) const { return source == other.source; }
 };
 
@@ -23,7 +24,8 @@ struct SourceFiles {
 
     /// The absolute path of a file named at `value`.
     std::string absolute(YamlValue const& value, std::string const& path) const;
-    /// Its SHA-256; where `expected` is given, the digest it must have. Refused at `value` where it cannot be read.
+    /// Its SHA-256 and that of what is read through it (see named_hash()); where `expected` is given, the digest it must
+    /// have. Refused at `value` where any of it cannot be read.
     std::string hash(YamlValue const& value, std::string const& path, YamlValue const* expected = nullptr) const;
     /// The files that a path, a pattern ("dumps/*.npz") or a list of both names, sorted within each pattern.
     std::vector<std::pair<YamlValue const*, std::string>> matching(YamlValue const& value) const;
@@ -34,8 +36,10 @@ struct SourceFiles {
 ///                                                                out; gpu_layers: of workload model, 0 if left out)
 ///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale}      (a source per file)
 ///   - synthetic: {shape: NAME, layers, heads, kv_heads, head_dim, rope_base, distribution, seed}  (own numbers win)
-/// Each may stand beside a `name:`, its display name. Without one it is called after model, file or shape, with -2,
-/// -3... where that would name two. Sources that are identical are taken once.
+/// `dtype:` names the elements of arrays of an opaque type (u8, U16, I16, V2...); `scale:` is an array of one value, or a
+/// number. Each may stand beside a `name:`, its display name. Without one it is called after model, file or shape, with -2,
+/// -3... where that would name two. Sources that are identical are taken
+/// once and have the first name that one of them was given; the names of the others mean the same source.
 std::vector<SourceEntry> sources_of(YamlValue const& list, SourceFiles const& files, Vocabulary const& vocabulary);
 
 SourceEntry model_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);

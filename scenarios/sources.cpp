@@ -20,8 +20,17 @@ std::vector<SourceEntry> entries_of(YamlValue const& item, SourceFiles const& fi
     if ((model != nullptr) + (dump != nullptr) + (synthetic != nullptr) != 1)
         refuse(item, "expected exactly one kind of source", {"model", "dump", "synthetic"});
     if (model != nullptr) return {model_source(*model, files, vocabulary)};
-    if (dump != nullptr) return dump_sources(*dump, files);
-    return {synthetic_source(*synthetic, vocabulary)};
+    if (synthetic != nullptr) return {synthetic_source(*synthetic, vocabulary)};
+    auto entries = dump_sources(*dump, files);
+    if (vocabulary.check_dump)
+        for (auto const& entry : entries) {
+            try {
+                vocabulary.check_dump(entry.source, entry.locator);
+            } catch (ConfigError const& error) {
+                throw error.at(dump->place);
+            }
+        }
+    return entries;
 }
 
 /// Gives display names, so that none stands for two sources.
@@ -54,7 +63,7 @@ std::string SourceFiles::absolute(YamlValue const& value, std::string const& pat
 std::string SourceFiles::hash(YamlValue const& value, std::string const& path, YamlValue const* expected) const {
     std::string digest;
     try {
-        digest = content_hash(path);
+        digest = named_hash(path);
     } catch (SystemError const& error) {
         throw ConfigError(fmt::format("{}: {}", value.path, error.what()), excerpt(path), {}, value.place);
     }
@@ -97,12 +106,22 @@ std::vector<SourceEntry> sources_of(YamlValue const& list, SourceFiles const& fi
         for (auto& entry : entries) all.emplace_back(std::move(entry), name != nullptr);
     }
     std::vector<SourceEntry> sources;
-    std::map<std::string, bool> seen;
+    std::vector<bool> has_own_name;
+    std::map<std::string, std::size_t> seen;
     for (auto& [entry, named] : all) {
-        if (!seen.emplace(entry.source.dump(), true).second) continue;
-        if (!named) entry.name = names.unused(entry.name);
-        sources.push_back(std::move(entry));
+        auto const [found, is_new] = seen.emplace(entry.source.dump(), sources.size());
+        if (is_new) {
+            sources.push_back(std::move(entry));
+            has_own_name.push_back(named);
+        } else if (named && has_own_name[found->second]) {
+            sources[found->second].other_names.push_back(std::move(entry.name));
+        } else if (named) {
+            sources[found->second].name = std::move(entry.name);
+            has_own_name[found->second] = true;
+        }
     }
+    for (std::size_t i = 0; i < sources.size(); ++i)
+        if (!has_own_name[i]) sources[i].name = names.unused(sources[i].name);
     return sources;
 }
 

@@ -52,6 +52,15 @@ Question question_of(ChooseOptions const& options) {
     return question;
 }
 
+/// Empty where there is no file.
+std::string hash_of_model(std::string const& gguf) {
+    try {
+        return gguf.empty() ? std::string() : named_hash(gguf);
+    } catch (SystemError const& error) {
+        throw ConfigError(fmt::format("the model cannot be read: {}", error.what()), gguf);
+    }
+}
+
 /// What has to be run for an answer, as a command.
 std::string command_for(Question const& question, CacheShape const* shape, std::string const& database) {
     auto context = question.context;
@@ -82,14 +91,14 @@ CacheShape stored_shape(std::vector<Candidate> const& all) {
 
 ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
     auto const question = question_of(options);
+    auto const model = hash_of_model(question.gguf);
     std::optional<CacheShape> shape;
     if (!question.gguf.empty()) shape = cache_shape_of(question.gguf);
     auto const* const known_shape = shape ? &*shape : nullptr;
     if (!std::filesystem::exists(line.database))
         return lacking(line, question, known_shape, fmt::format("There is no database {}", line.database));
     auto const store = Store::open_read_only(line.database);
-    auto const all =
-        candidates(store, question.gguf.empty() ? std::string() : content_hash(question.gguf), question.model);
+    auto const all = candidates(store, model, question.model);
     if (all.empty() && question.gguf.empty())
         throw ConfigError("neither a GGUF file nor a model that the database has measured", question.model,
                           measured_models(store));
