@@ -17,6 +17,7 @@
 #include "harness/roofline_probe.hpp"
 #include "harness/workload.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/planned_files.hpp"
 
 namespace kvstone {
 namespace {
@@ -59,14 +60,17 @@ Measurement attempt(AttemptRequest const& request) {
     measurement.cell_id = request.cell.id;
     measurement.process = request.process;
     measurement.status = Status::ok;
-    auto const start = std::chrono::steady_clock::now();
+    auto start = std::chrono::steady_clock::now();
     try {
         if (auto const& own = this_build().source_hash; request.source_hash != own)
             throw ConfigError(
                 fmt::format("kvstone-attempt is built from other sources ({}) than the program that asks "
                             "for the attempt ({}): build both",
                             own, request.source_hash));
+        PlannedFiles const files(request.cell);
+        start = std::chrono::steady_clock::now();
         workload_named(request.cell.workload).run(request, measurement);
+        files.check_again();
     } catch (std::bad_alloc const&) {
         fail(measurement, Status::oom, "an allocation failed");
     } catch (std::exception const& error) {

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "scenarios/cache_folder.hpp"
@@ -27,6 +28,17 @@ std::string entry_text(FileStamp const& stamp, std::string const& digest) {
 constexpr std::size_t digest_digits = 64;
 
 }  // namespace
+
+FileStamp stamp_of(struct stat const& status) {
+    auto const ns = [](timespec const& time) { return time.tv_sec * std::int64_t{1'000'000'000} + time.tv_nsec; };
+    return {status.st_dev, status.st_ino, status.st_size, ns(status.st_mtim), ns(status.st_ctim)};
+}
+
+std::optional<FileStamp> stamp_of(std::string const& path) {
+    struct stat status{};
+    if (stat(path.c_str(), &status) != 0) return std::nullopt;
+    return stamp_of(status);
+}
 
 HashCache::HashCache() : folder_(cache_folder("hashes")) {}
 

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+struct stat;
+
 namespace kvstone {
 
 /// What tells that a file is still the one that was read.
@@ -16,6 +18,9 @@ struct FileStamp {
     std::int64_t changed_ns = 0;  ///< of the inode: also moves when somebody sets the modification time back
     bool operator==(FileStamp const&) const = default;
 };
+FileStamp stamp_of(struct stat const& status);
+/// Of the file at a path; nothing where there is none.
+std::optional<FileStamp> stamp_of(std::string const& path);
 
 /// One file per digest in a folder, each put in place by a rename, with the stamp it speaks of and a checksum: whoever
 /// reads finds a whole entry or none, and an altered one is passed over. Never throws: without the cache, files are

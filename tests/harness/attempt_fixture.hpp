@@ -29,7 +29,7 @@ inline AttemptRequest model_request(ModelFiles const& files, std::string const& 
     auto& cell = request.cell;
     cell.workload = workload;
     cell.options = std::move(options);
-    cell.source = {{"kind", "model"}, {"sha256", short_hash(files.model)}, {"text_sha256", short_hash(files.text)}};
+    cell.source = {{"kind", "model"}, {"sha256", named_hash(files.model)}, {"text_sha256", named_hash(files.text)}};
     cell.locator = {{"path", files.model}, {"text", files.text}};
     cell.context = context;
     cell.codec = codec;

@@ -161,7 +161,7 @@ class TasksWorkload : public AttemptTest {
   protected:
     Measurement run(std::string const& codec, Json options, std::uint64_t context = 0, std::string const& file = {}) {
         if (!options.contains("protocol")) options["protocol"] = "context";
-        if (!file.empty()) options["file"] = short_hash(file);
+        if (!file.empty()) options["file"] = named_hash(file);
         auto request = model_request({}, "tasks", codec, std::move(options), context);
         if (!file.empty()) request.cell.locator["files"] = {{"file", file}};
         return AttemptTest::run(request);
