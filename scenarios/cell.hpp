@@ -18,16 +18,16 @@ inline constexpr std::uint64_t default_page_tokens = 16;
 /// cell. Codec, backend, source and workload are always written; context (0), options ({}), batch (1), page (16) and threads (0) only where
 /// they differ from the default in brackets.
 ///
-/// Member `source`, as identified (a member in brackets is absent at its default), and the `locator` beside it:
+/// Member `source`, as identified ([...]: absent at its default; sha256: named_hash()), and the `locator` beside it:
 ///   {"kind":"model", "sha256":H, "text_sha256":H, ["gpu_layers":N (0)]}   locator {"path":GGUF, "text":FILE}
 ///   {"kind":"dump", "sha256":H, ["k":NAME, "v":NAME, "q":NAME, "k_prerope":NAME, "layout":"token head dim",
 ///    "dtype":"i8", "scale":NAME]}                                        locator {"path":FILE}
 ///     Where no tensor is named, those called k, v, q and k_prerope are meant, as far as the file has them; else the
 ///     named ones alone. layout names the file's axes, slowest first (default: layer head token dim; an axis that is
-///     not named has length 1); dtype is f32, f16, bf16 or i8 (default: what the file says); scale names the tensor
-///     that multiplies every value (default: none).
+///     not named has length 1; batch times head are the KV heads); dtype is f32, f16, bf16, i8, f8_e4m3 or f8_e5m2
+///     (default: what the file says); scale names the tensor that multiplies every value, or is a number (default: none).
 ///   {"kind":"dump", "sha256":H, "raw":{"k":{"dtype":"f16", "layout":"layer head token dim", "offset":BYTES,
-///    "shape":[32,8,512,128], ["scale":1.5]}, "v":...}}                 locator {"path":BINARY}
+///    "shape":[32,8,512,128], ["scale":1.5]}, "v":...}}                 locator {"path":BINARY, "sidecar":YAML}
 ///     A binary file with a sidecar (see raw_sidecar.hpp), which is read into `raw` with everything spelled out.
 ///   {"kind":"synthetic", "layers":L, "kv_heads":H, "head_dim":D, ["heads":N (kv_heads)], ["rope_base":B (10000)],
 ///    ["distribution":NAME ("llama")], ["seed":N (0)]}                  locator {}

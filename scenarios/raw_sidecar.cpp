@@ -46,12 +46,12 @@ bool describes_itself(std::string const& path) {
 }
 
 std::vector<std::string> const& dump_dtypes() {
-    static std::vector<std::string> const all{"f32", "f16", "bf16", "i8"};
+    static std::vector<std::string> const all{"f32", "f16", "bf16", "i8", "f8_e4m3", "f8_e5m2"};
     return all;
 }
 
 std::string layout_of(YamlValue const& value) {
-    static std::vector<std::string> const axes{"layer", "head", "token", "dim"};
+    static std::vector<std::string> const axes{"layer", "batch", "head", "token", "dim"};
     std::istringstream words(text_of(value));
     std::vector<std::string> found;
     for (std::string word; words >> word; found.push_back(word)) {
@@ -75,7 +75,7 @@ RawSidecar read_raw_sidecar(YamlValue const& named, std::string const& path) {
     }
     auto const root = read_yaml_file(sidecar);
     YamlMap const map(root, {"file", "dtype", "layout", "shape", "scale", "k", "v", "q", "k_prerope"});
-    RawSidecar result{sidecar.substr(0, sidecar.size() - 5), Json::object()};
+    RawSidecar result{sidecar, sidecar.substr(0, sidecar.size() - 5), Json::object()};
     if (auto const* file = map.find("file"))
         result.binary = (std::filesystem::path(sidecar).parent_path() / text_of(*file)).lexically_normal().string();
     if (!is_sidecar && result.binary != path) refuse(*map.find("file"), "the sidecar of another file");

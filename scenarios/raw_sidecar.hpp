@@ -2,13 +2,14 @@
 // The sidecar of a raw binary dump: a YAML file that says which tensors lie where.
 //
 //   file: capture.bin                # default: the sidecar's own name without .yaml
-//   dtype: f16                       # f32, f16, bf16, i8
+//   dtype: f16                       # f32, f16, bf16, i8, f8_e4m3, f8_e5m2
 //   layout: layer head token dim     # axes, slowest first; an axis that is not named has length 1
 //   shape: [32, 8, 512, 128]         # lengths in the order of layout
 //   k: {offset: 0}                   # bytes from the start of the file; may have its own dtype, layout, shape, scale
 //   v: {offset: 33554432}
 //
-// Tensors: k, v, q, k_prerope; at least one of k and v. scale (for i8) multiplies every value. Little endian.
+// Tensors: k, v, q, k_prerope; at least one of k and v. scale (of i8 and f8) multiplies every value. Axes: layer, batch,
+// head, token, dim. Little endian.
 
 #include <string>
 #include <vector>
@@ -19,8 +20,9 @@
 namespace kvstone {
 
 struct RawSidecar {
-    std::string binary;  ///< absolute path
-    Json tensors;        ///< as member `raw` of a dump source (see cell.hpp)
+    std::string path;  ///< its own, absolute as the next
+    std::string binary;
+    Json tensors;  ///< as member `raw` of a dump source (see cell.hpp)
 };
 
 /// True where the name says that the file needs no sidecar: .safetensors, .npy, .npz.

@@ -6,6 +6,7 @@
 #include "codecs/codec.hpp"
 #include "harness/sources/builtin.hpp"
 #include "harness/sources/shapes.hpp"
+#include "harness/sources/sources.hpp"
 #include "harness/sources/synthetic.hpp"
 #include "harness/workload.hpp"
 #include "results/metrics.hpp"
@@ -23,6 +24,7 @@ Vocabulary vocabulary() {
         for (auto const& workload : workloads())
             if (workload.name == name && workload.check != nullptr) workload.check(options, locator);
     };
+    words.check_dump = check_dump;
     words.backends = known_backends();
     for (auto const& shape : model_shapes()) words.shapes.push_back(shape.name);
     words.distributions = synthetic_distributions();

@@ -13,7 +13,7 @@ std::size_t dtype_bytes(std::string_view dtype) {
     if (dtype == "f64") return 8;
     if (dtype == "f32") return 4;
     if (dtype == "f16" || dtype == "bf16") return 2;
-    if (dtype == "i8" || dtype == "u8") return 1;
+    if (dtype == "i8" || dtype == "u8" || dtype == "f8_e4m3" || dtype == "f8_e5m2") return 1;
     return 0;
 }
 

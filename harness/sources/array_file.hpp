@@ -14,7 +14,7 @@
 namespace kvstone {
 
 struct ArrayInfo {
-    std::string dtype;                 ///< "f32 f16 bf16 f64 i8 u8"; the file's own spelling where it is none of them
+    std::string dtype;                 ///< "f32 f16 bf16 f64 i8 u8 f8_e4m3 f8_e5m2"; else the file's own spelling
     std::size_t element_bytes = 0;     ///< 0: not known for this dtype
     std::vector<std::uint64_t> shape;  ///< slowest axis first, unless fortran_order; empty: one value
     bool fortran_order = false;        ///< the first axis varies fastest
@@ -50,7 +50,7 @@ std::unique_ptr<ArrayFile> open_raw(std::string const& path, Json const& descrip
 /// By extension: .safetensors, .npy, .npz. Throws ConfigError where it is none of them.
 std::unique_ptr<ArrayFile> open_arrays(std::string const& path);
 
-/// Bytes of one element of "f32 f16 bf16 f64 i8 u8", else 0.
+/// Bytes of one element of "f32 f16 bf16 f64 i8 u8 f8_e4m3 f8_e5m2", else 0.
 std::size_t dtype_bytes(std::string_view dtype);
 /// Product of the axes times element_bytes. Throws CorruptData, beginning with `what`, where it exceeds 2^63.
 std::uint64_t array_bytes(std::vector<std::uint64_t> const& shape, std::size_t element_bytes, std::string const& what);

@@ -1,14 +1,21 @@
 // Dumps: K, V, Q as files of arrays hold them, whatever tool wrote them.
 //
 // A dump of KVstone's own names its tensors k, v, k_prerope and q and lies as [layer, head, token, dim]: it is mapped
-// and used in place. Foreign ones name their tensors and layout; what lies otherwise is copied once. i8 becomes f32 by
-// the scale that the dump names.
+// and used in place. Foreign ones name their tensors and layout; what lies otherwise is copied once. i8, f8_e4m3 (OCP's
+// E4M3 as safetensors, vLLM and SGLang have it: no infinity, largest number 448) and f8_e5m2 become f32 by the scale that
+// the dump names. `dtype:` says what the elements of an array are whose type in the file is opaque: bytes, words or
+// void. What a file says of itself is not overruled.
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
 #include <new>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "backends/small_floats.hpp"
 #include "harness/sources/array_file.hpp"
 #include "harness/sources/finite.hpp"
 #include "harness/sources/layout.hpp"
@@ -20,6 +27,8 @@ namespace {
 
 constexpr char const* tensor_names[] = {"k", "v", "k_prerope", "q"};
 constexpr char const* own_layout = "layer head token dim";
+/// Types that do not say what the elements are.
+constexpr std::string_view opaque_dtypes[] = {"u8", "U16", "I16", "|V1", "<V1", "|V2", "<V2", "<u2", "<i2"};
 
 std::vector<std::string> names_of(ArrayFile const& file) {
     std::vector<std::string> names;
@@ -42,7 +51,7 @@ struct Reading {
     std::string array;
     std::string layout = own_layout;
     std::string dtype;            ///< empty: what the file says
-    std::optional<double> scale;  ///< of i8
+    std::optional<double> scale;  ///< of i8 and f8
 };
 
 double scalar(ArrayFile const& file, std::string const& name) {
@@ -64,32 +73,88 @@ double scalar(ArrayFile const& file, std::string const& name) {
     return value;
 }
 
-HostTensor scaled(std::span<std::byte const> integers, KvShape const& shape, double scale) {
+/// An array of one value, or a number.
+double scale_named(ArrayFile const& file, std::string const& text) {
+    if (file.arrays().contains(text)) return scalar(file, text);
+    double value = 0;
+    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error == std::errc{} && end == text.data() + text.size() && std::isfinite(value)) return value;
+    return scalar(file, text);  // tells which arrays there are
+}
+
+bool is_scaled(std::string_view dtype) { return dtype == "i8" || dtype == "f8_e4m3" || dtype == "f8_e5m2"; }
+
+/// The number of each code of a dtype of one byte.
+std::array<double, 256> values_of_codes(std::string_view dtype) {
+    std::array<double, 256> values{};
+    for (std::uint32_t code = 0; code < values.size(); ++code) {
+        if (dtype == "i8")
+            values[code] = static_cast<std::int8_t>(code);
+        else if (dtype == "f8_e4m3")
+            values[code] = small_float_value<E4M3>(code);
+        else
+            values[code] = small_float_value<E5M2>(code);
+    }
+    return values;
+}
+
+HostTensor scaled(std::span<std::byte const> codes, KvShape const& shape, std::string_view dtype, double scale) {
+    auto numbers = values_of_codes(dtype);
+    for (auto& number : numbers) number *= scale;
     auto const bytes = allocate_bytes(shape.values() * sizeof(float));
     auto* values = reinterpret_cast<float*>(bytes.get());
 #pragma omp parallel for schedule(static)
-    for (std::size_t i = 0; i < integers.size(); ++i) {
-        values[i] = static_cast<float>(static_cast<double>(std::to_integer<std::int8_t>(integers[i])) * scale);
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+        values[i] = static_cast<float>(numbers[std::to_integer<std::size_t>(codes[i])]);
     }
     return {ElementType::f32, shape, bytes};
 }
 
+/// What the elements of an array are. Throws ConfigError where they cannot be read so.
+std::string dtype_of(ArrayInfo const& info, Reading const& reading, std::string const& what) {
+    static std::vector<std::string> const read{"f32", "f16", "bf16", "i8", "f8_e4m3", "f8_e5m2"};
+    bool const opaque = std::ranges::find(opaque_dtypes, info.dtype) != std::end(opaque_dtypes);
+    auto const dtype = reading.dtype.empty() ? info.dtype : reading.dtype;
+    if (dtype != info.dtype && !opaque)
+        throw ConfigError(
+            fmt::format("{}: the file says that its elements are {}, and dtype says {}: only bytes, words and void "
+                        "(U8, U16, I16, V2...) can be given another type",
+                        what, info.dtype, dtype),
+            dtype, {info.dtype});
+    if (opaque && reading.dtype.empty())
+        throw ConfigError(fmt::format("{}: {} does not tell what the elements are; say it, as in dtype: {}", what,
+                                      info.dtype, info.element_bytes == 2 ? "bf16" : "i8"),
+                          info.dtype, read);
+    if (std::ranges::find(read, dtype) == read.end())
+        throw ConfigError(what + ": a dtype that is not read", dtype, read);
+    if (dtype_bytes(dtype) != info.element_bytes)
+        throw ConfigError(fmt::format("{}: {} values cannot be read as {}", what, info.dtype, dtype));
+    if (is_scaled(dtype) && !reading.scale)
+        throw ConfigError(fmt::format("{}: {} values need a scale: an array of one value, or a number", what, dtype),
+                          dtype, {"scale: NAME", "scale: 1"});
+    if (!is_scaled(dtype) && reading.scale) throw ConfigError(what + ": only i8 and f8 values take a scale", dtype);
+    return dtype;
+}
+
+/// An array as it is to be read, checked without its values.
+struct ArrayReading {
+    std::string dtype;
+    ArrayLayout layout;
+};
+
+ArrayReading check_array(ArrayFile const& file, Reading const& reading, std::string const& what) {
+    auto const& info = array_named(file, reading.array);
+    return {dtype_of(info, reading, what), read_layout(reading.layout, info.shape, info.fortran_order, what)};
+}
+
+std::string name_for_errors(ArrayFile const& file, Reading const& reading) {
+    return fmt::format("{}: array '{}'", file.path(), reading.array);
+}
+
 HostTensor read_tensor(ArrayFile const& file, Reading const& reading, std::uint64_t context) {
     auto const& info = array_named(file, reading.array);
-    auto const what = fmt::format("{}: array '{}'", file.path(), reading.array);
-    auto const dtype = reading.dtype.empty() ? info.dtype : reading.dtype;
-    bool const quantised = dtype == "i8";
-    if (!quantised && dtype != "f32" && dtype != "f16" && dtype != "bf16") {
-        throw ConfigError(what + ": a dtype that is not read", dtype, {"f32", "f16", "bf16", "i8"});
-    }
-    if (dtype_bytes(dtype) != info.element_bytes) {
-        throw ConfigError(fmt::format("{}: {} values cannot be read as {}", what, info.dtype, dtype));
-    }
-    if (quantised != reading.scale.has_value()) {
-        throw ConfigError(what + (quantised ? ": i8 values need a scale" : ": only i8 values take a scale"), dtype);
-    }
-
-    auto const layout = read_layout(reading.layout, info.shape, info.fortran_order, what);
+    auto const what = name_for_errors(file, reading);
+    auto const [dtype, layout] = check_array(file, reading, what);
     if (context > layout.shape.tokens) {
         throw ConfigError(
             fmt::format("{}: a context of {} tokens is asked of {} tokens", what, context, layout.shape.tokens));
@@ -106,8 +171,8 @@ HostTensor read_tensor(ArrayFile const& file, Reading const& reading, std::uint6
         gather(layout, shape.tokens, info.element_bytes, bytes.get(), packed.get());
         bytes = packed;
     }
-    auto const tensor =
-        quantised ? scaled({bytes.get(), shape.values()}, shape, *reading.scale) : HostTensor{type, shape, bytes};
+    auto const tensor = is_scaled(dtype) ? scaled({bytes.get(), shape.values()}, shape, dtype, *reading.scale)
+                                         : HostTensor{type, shape, bytes};
     require_finite(tensor, what);
     return tensor;
 }
@@ -125,7 +190,7 @@ std::map<std::string, Reading> readings(ArrayFile const& file, Json const& sourc
     Reading common;
     common.layout = source.value("layout", common.layout);
     common.dtype = source.value("dtype", "");
-    if (source.contains("scale")) common.scale = scalar(file, source["scale"].get<std::string>());
+    if (source.contains("scale")) common.scale = scale_named(file, source["scale"].get<std::string>());
     for (auto const* name : tensor_names) {
         if (source.contains(name)) (result[name] = common).array = source[name].get<std::string>();
     }
@@ -167,6 +232,17 @@ std::shared_ptr<std::byte> allocate_bytes(std::size_t bytes) {
             [](std::byte* data) { ::operator delete(data, std::align_val_t{256}); }};
 }
 
+void check_dump(Json const& source, Json const& locator) {
+    auto const path = locator.at("path").get<std::string>();
+    try {
+        auto const file = source.contains("raw") ? open_raw(path, source["raw"]) : open_arrays(path);
+        for (auto const& [name, reading] : readings(*file, source))
+            check_array(*file, reading, name_for_errors(*file, reading));
+    } catch (CorruptData const&) {
+    } catch (SystemError const&) {
+    }
+}
+
 KvTensors load_dump(Json const& source, std::string const& path, std::uint64_t context, Needs needs) {
     auto const file = source.contains("raw") ? open_raw(path, source["raw"]) : open_arrays(path);
     return load_arrays(*file, source, context, needs);
@@ -185,6 +261,9 @@ KvTensors load_arrays(ArrayFile const& file, Json const& source, std::uint64_t c
     if (tensors.metadata.contains("rope")) {
         try {
             tensors.rope = rope_from_json(Json::parse(tensors.metadata["rope"].get<std::string>()));
+            if (!(tensors.rope->base >= 1))
+                throw CorruptData(fmt::format("{}: RoPE in the metadata: a base of {}, which is below 1", file.path(),
+                                              tensors.rope->base));
         } catch (Json::exception const& error) {
             throw CorruptData(fmt::format("{}: RoPE in the metadata: {}", file.path(), error.what()));
         }

@@ -25,9 +25,15 @@ ArrayLayout read_layout(std::string const& layout, std::vector<std::uint64_t> co
     std::vector<std::string> names;
     for (std::string name; words >> name;) names.push_back(name);
     if (names.size() != axes.size()) {
+        static std::map<std::size_t, std::vector<std::string>> const usual{
+            {2, {"token dim"}},
+            {3, {"head token dim", "token head dim", "layer token dim"}},
+            {4, {"layer head token dim", "layer token head dim", "batch head token dim"}},
+            {5, {"layer batch head token dim", "layer batch token head dim"}}};
+        auto const fitting = usual.find(axes.size());
         throw ConfigError(fmt::format("{}: a layout of {} axes for an array of {} ({}); name its axes, slowest first",
                                       what, names.size(), axes.size(), shape_text(axes)),
-                          layout);
+                          layout, fitting == usual.end() ? std::vector<std::string>() : fitting->second);
     }
     std::map<std::string, Axis> named{{"layer", {}}, {"head", {}}, {"token", {}}, {"dim", {}}, {"batch", {}}};
     std::uint64_t stride = 1;

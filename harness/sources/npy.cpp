@@ -51,6 +51,7 @@ class DictReader {
         auto const [end, error] = std::from_chars(text_.data(), text_.data() + text_.size(), value);
         if (error != std::errc{}) refuse("the shape is no list of whole numbers below 2^64");
         text_.remove_prefix(static_cast<std::size_t>(end - text_.data()));
+        if (text_.starts_with('L')) text_.remove_prefix(1);  // Python 2's long numbers
         return value;
     }
     bool boolean() {
@@ -82,8 +83,9 @@ void set_dtype(ArrayInfo& info, std::string const& descr) {
     auto const known = names.find(descr);
     info.dtype = known == names.end() ? descr : known->second;
     info.element_bytes = dtype_bytes(info.dtype);
-    // bf16 has no code of its own: it comes as two-byte void or unsigned, and `dtype: bf16` says what it is.
-    if (descr == "|V2" || descr == "<V2" || descr == "<u2") info.element_bytes = 2;
+    // bf16 and f8 have no code of their own: they come as void or integers, and `dtype: bf16` says what they are.
+    if (descr == "|V2" || descr == "<V2" || descr == "<u2" || descr == "<i2") info.element_bytes = 2;
+    if (descr == "|V1" || descr == "<V1") info.element_bytes = 1;
 }
 
 class NpyFile : public ArrayFile {

@@ -29,7 +29,7 @@ struct StoredDtype {
 constexpr StoredDtype stored_dtypes[] = {
     {"F32", "f32", 4}, {"F16", "f16", 2},   {"BF16", "bf16", 2}, {"F64", "f64", 8},         {"I8", "i8", 1},
     {"U8", "u8", 1},   {"BOOL", "BOOL", 1}, {"I16", "I16", 2},   {"U16", "U16", 2},         {"I32", "I32", 4},
-    {"U32", "U32", 4}, {"I64", "I64", 8},   {"U64", "U64", 8},   {"F8_E4M3", "F8_E4M3", 1}, {"F8_E5M2", "F8_E5M2", 1}};
+    {"U32", "U32", 4}, {"I64", "I64", 8},   {"U64", "U64", 8},   {"F8_E4M3", "f8_e4m3", 1}, {"F8_E5M2", "f8_e5m2", 1}};
 
 /// Parses the header and refuses a key that stands twice, as the format demands (a plain parse keeps the last).
 Json parse_header(std::string const& path, char const* begin, char const* end) {

@@ -11,7 +11,10 @@ namespace kvstone {
 
 /// See dump_source.cpp. `source` as cell.hpp has it.
 KvTensors load_dump(Json const& source, std::string const& path, std::uint64_t context, Needs needs);
-/// The same from an open file.
+/// Throws ConfigError where the arrays of a dump are not what the source says of them (names, types, layout); what is
+/// broken or cannot be read is passed over. Values are not looked at.
+void check_dump(Json const& source, Json const& locator);
+/// As load_dump(), from an open file.
 KvTensors load_arrays(ArrayFile const& file, Json const& source, std::uint64_t context, Needs needs);
 /// See synthetic.hpp.
 KvTensors make_synthetic(Json const& source, std::uint64_t context, Needs needs);
