@@ -9,9 +9,10 @@ constexpr double default_share = 0.01;
 
 /// The members that both have.
 template <class Claim>
-void read_subject(Claim& claim, YamlMap const& map, Axes const& axes, Vocabulary const& vocabulary, bool strict) {
+void read_subject(Claim& claim, YamlMap const& map, Axes const& axes, Vocabulary const& vocabulary,
+                  Axes const* before) {
     claim.match = Json::object();
-    if (auto const* match = map.find("match")) claim.match = match_of(*match, axes, vocabulary, strict);
+    if (auto const* match = map.find("match")) claim.match = match_of(*match, axes, vocabulary, before);
     claim.component = choice_of(map.at("component"), "component", {"k", "v", "kv"});
     claim.metric = vocabulary.metrics.empty() ? text_of(map.at("metric"))
                                               : choice_of(map.at("metric"), "metric", vocabulary.metrics);
@@ -35,11 +36,11 @@ double distance_of(YamlValue const& value, double of) {
 
 double Published::tolerance() const { return within.value_or(default_share * std::abs(value)); }
 
-Published published_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, bool strict) {
+Published published_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, Axes const* before) {
     YamlMap const map(
         value, {"match", "component", "metric", "value", "at_least", "at_most", "within", "setting", "comparable"});
     Published published;
-    read_subject(published, map, axes, vocabulary, strict);
+    read_subject(published, map, axes, vocabulary, before);
     int said = 0;
     for (auto const& [key, relation] :
          {std::pair{"value", "equals"}, {"at_least", "at_least"}, {"at_most", "at_most"}}) {
@@ -60,10 +61,10 @@ Published published_of(YamlValue const& value, Axes const& axes, Vocabulary cons
     return published;
 }
 
-Target target_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, bool strict) {
+Target target_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, Axes const* before) {
     YamlMap const map(value, {"match", "component", "metric", "at_least", "at_most", "from"});
     Target target;
-    read_subject(target, map, axes, vocabulary, strict);
+    read_subject(target, map, axes, vocabulary, before);
     if (auto const* bound = map.find("at_least")) target.at_least = number_of(*bound);
     if (auto const* bound = map.find("at_most")) target.at_most = number_of(*bound);
     if (!target.at_least && !target.at_most) refuse(value, "expected a bound", {"at_least", "at_most"});

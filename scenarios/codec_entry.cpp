@@ -10,6 +10,10 @@ namespace {
 
 constexpr std::uint64_t most_tokens = 1'000'000'000;
 
+bool is_among(std::vector<std::string> const& names, std::string const& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 /// A pipeline's text, known to be one and not rules in disguise.
 std::string pipeline_of(YamlValue const& value, Vocabulary const& vocabulary) {
     auto const& text = text_of(value);
@@ -79,16 +83,16 @@ CodecEntry codec_of(YamlValue const& item, Vocabulary const& vocabulary) {
 
 }  // namespace
 
-std::string const& CodecEntry::text_for(std::string const& source) const {
-    auto const own =
-        std::find_if(sources.begin(), sources.end(), [&](auto const& one) { return one.source == source; });
+std::string const& CodecEntry::text_for(std::string const& source, std::vector<std::string> const& aliases) const {
+    auto const own = std::ranges::find_if(
+        sources, [&](auto const& one) { return one.source == source || is_among(aliases, one.source); });
     return own == sources.end() ? text : own->text;
 }
 
 void check_source_codecs(std::vector<CodecEntry> const& codecs, std::vector<std::string> const& names) {
     for (auto const& codec : codecs)
         for (auto const& [source, text, path, place] : codec.sources)
-            if (std::find(names.begin(), names.end(), source) == names.end())
+            if (!is_among(names, source))
                 throw ConfigError(path + ": no such source in this scenario", source, names, place);
 }
 
@@ -107,14 +111,23 @@ std::vector<CodecEntry> codecs_of(YamlValue const& list, Vocabulary const& vocab
         auto const is_same = [&entry](CodecEntry const& other) {
             return other.text == entry.text && other.sources.empty() && entry.sources.empty();
         };
-        auto const shares_name = [&entry](CodecEntry const& other) {
-            if (other.name == entry.name) return true;
-            return other.text != entry.text && (other.name == entry.text || other.text == entry.name);
+        auto const shares_name = [&](CodecEntry const& other) {
+            if (is_same(other)) return false;
+            if (other.name == entry.name || is_among(other.other_names, entry.name)) return true;
+            return other.text != entry.text &&
+                   (other.name == entry.text || other.text == entry.name || is_among(other.other_names, entry.text));
         };
-        if (std::any_of(codecs.begin(), codecs.end(), is_same)) continue;
         if (std::any_of(codecs.begin(), codecs.end(), shares_name))
             throw ConfigError(item.path + ": a name of two codecs", entry.name, {}, item.place);
-        codecs.push_back(std::move(entry));
+        auto const same = std::find_if(codecs.begin(), codecs.end(), is_same);
+        if (same == codecs.end()) {
+            codecs.push_back(std::move(entry));
+        } else if (entry.name != entry.text && entry.name != same->name) {
+            if (same->name == same->text)
+                same->name = std::move(entry.name);
+            else if (!is_among(same->other_names, entry.name))
+                same->other_names.push_back(std::move(entry.name));
+        }
     }
     return codecs;
 }

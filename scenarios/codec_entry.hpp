@@ -18,19 +18,22 @@ struct SourceCodec {
 };
 
 struct CodecEntry {
-    std::string text;                  ///< canonical; of every source that is not named below
-    std::string name;                  ///< for display; the text where none was given
-    std::vector<SourceCodec> sources;  ///< settings of their own
+    std::string text;                           ///< canonical; of every source that is not named below
+    std::string name;                           ///< for display; the text where none was given
+    std::vector<SourceCodec> sources;           ///< settings of their own
+    std::vector<std::string> other_names = {};  ///< that later entries of the same text have
 
-    std::string const& text_for(std::string const& source) const;
+    /// Of a source with this name, or one of the others.
+    std::string const& text_for(std::string const& source, std::vector<std::string> const& aliases) const;
 };
 
 /// Each item is a codec text, {name, codec: TEXT}, or the map form, which stands for the rules
 ///   layers(R){P}... heads(R){P}... sink(N){raw} window(N){raw} k{P} v{P} rest{P}        (in this order)
 /// of {name, layers: {R: P, ...}, heads: {R: P, ...}, sink: N, window: N, k: P, v: P, rest: P}. Either map may have
 /// `sources: {NAME: TEXT, ...}`, the codecs of single sources by their display names; all go by the entry's name, which
-/// it then must have. Equal codecs are taken once, the first one's name stays. Throws ConfigError, also for one name on
-/// two codecs and for a name that is another one's text.
+/// it then must have. Equal codecs are taken once and have the first name that one of them was given; the names of the
+/// others mean the same codec. Throws ConfigError, also for one name on two codecs and for a name that is another one's
+/// text.
 std::vector<CodecEntry> codecs_of(YamlValue const& list, Vocabulary const& vocabulary);
 
 /// Refuses settings for sources that are not among `names`.

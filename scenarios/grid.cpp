@@ -23,12 +23,15 @@ std::vector<T> values_of(YamlValue const* list, std::vector<T> by_default, Read 
     return values;
 }
 
-bool has_words(Cell const& cell, std::vector<std::string> const& words) {
+bool has_words(Cell const& cell, SourceEntry const& source, CodecEntry const& codec,
+               std::vector<std::string> const& words) {
     auto const in = [](std::string const& text, std::string const& word) {
         return text.find(word) != std::string::npos;
     };
     return std::all_of(words.begin(), words.end(), [&](std::string const& word) {
-        return in(cell.canonical, word) || in(cell.codec_name, word) || in(cell.source_name, word) || in(cell.id, word);
+        auto const in_name = [&](std::string const& name) { return in(name, word); };
+        return in(cell.canonical, word) || in(cell.id, word) || in_name(codec.name) || in_name(source.name) ||
+               std::ranges::any_of(codec.other_names, in_name) || std::ranges::any_of(source.other_names, in_name);
     });
 }
 
@@ -90,7 +93,7 @@ Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector
         cell.context = axes.contexts[context];
         cell.batch = axes.batches[batch];
         cell.page = axes.pages[page];
-        cell.codec = axes.codecs[codec].text_for(axes.sources[source].name);
+        cell.codec = axes.codecs[codec].text_for(axes.sources[source].name, axes.sources[source].other_names);
         cell.backend = axes.backends[backend];
         cell.threads = axes.threads[thread];
         cell.codec_name = axes.codecs[codec].name;
@@ -103,7 +106,7 @@ Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector
             all.require_met[i] = true;
             is_required = true;
         }
-        if (!has_words(cell, only)) return;
+        if (!has_words(cell, axes.sources[source], axes.codecs[codec], only)) return;
         cell.source = axes.sources[source].source;
         cell.locator = axes.sources[source].locator;
         cell.locator.update(axes.workloads[workload].locator);

@@ -32,9 +32,10 @@ int threads_of(YamlValue const& value);
 
 /// A partial match as JSON, for matches(): each key of {source, context, codec, backend, batch, page, threads, workload,
 /// protocol} with the value or the list of values it takes, sources by display name, codecs by canonical text (by display
-/// name where the codec differs by source). Values that no axis has are refused, or (not strict: an override may have
-/// taken them away) left out.
-Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, bool strict);
+/// name where the codec differs by source). Values that no axis has are refused; but where `before` is given, the axes as
+/// they were before --set, values that only those have are left out. Of an axis that `before` has no values of, it is not
+/// known what it had: nothing is refused there.
+Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, Axes const* before);
 
 /// Which values of each axis a match takes, by index.
 class AxisMatch {

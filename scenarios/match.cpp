@@ -16,7 +16,8 @@ Json if_among(std::vector<T> const& values, T const& value) {
 Json find_codec(YamlValue const& item, Axes const& axes, Vocabulary const& vocabulary) {
     auto const& wanted = text_of(item);
     for (auto const& codec : axes.codecs)
-        if (codec.name == wanted) return codec.sources.empty() ? codec.text : codec.name;
+        if (codec.name == wanted || std::ranges::find(codec.other_names, wanted) != codec.other_names.end())
+            return codec.sources.empty() ? codec.text : codec.name;
     try {
         auto const text = vocabulary.canonical_codec(wanted);
         for (auto const& codec : axes.codecs)
@@ -31,7 +32,8 @@ Json find_codec(YamlValue const& item, Axes const& axes, Vocabulary const& vocab
 
 Json find_source(YamlValue const& item, Axes const& axes, Vocabulary const&) {
     for (auto const& source : axes.sources)
-        if (source.name == text_of(item)) return source.name;
+        if (source.name == text_of(item) || std::ranges::count(source.other_names, text_of(item)) > 0)
+            return source.name;
     return {};
 }
 
@@ -52,6 +54,14 @@ std::vector<std::string> texts(Axes const& axes) {
         else
             all.push_back(value);
     }
+    return all;
+}
+
+/// Of sources and codecs, with the names that mean the same.
+template <auto member>
+std::vector<std::string> names(Axes const& axes) {
+    auto all = texts<member>(axes);
+    for (auto const& value : axes.*member) all.insert(all.end(), value.other_names.begin(), value.other_names.end());
     return all;
 }
 
@@ -106,13 +116,13 @@ Json find_workload(YamlValue const& item, Axes const& axes, Vocabulary const& vo
 }
 
 std::vector<Key> const& keys() {
-    static std::vector<Key> const all{{"source", find_source, texts<&Axes::sources>},
+    static std::vector<Key> const all{{"source", find_source, names<&Axes::sources>},
                                       {"context",
                                        [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
                                            return if_among(axes.contexts, tokens_of(item));
                                        },
                                        texts<&Axes::contexts>},
-                                      {"codec", find_codec, texts<&Axes::codecs>},
+                                      {"codec", find_codec, names<&Axes::codecs>},
                                       {"backend",
                                        [](YamlValue const& item, Axes const& axes, Vocabulary const&) {
                                            return if_among(axes.backends, text_of(item));
@@ -153,9 +163,10 @@ bool takes_codec(Json const& match, std::string const& text, std::string const& 
     return takes(match, "codec", text) || takes(match, "codec", name);
 }
 
-std::vector<bool> taken_codecs(Json const& match, Axes const& axes, std::string const& source) {
+std::vector<bool> taken_codecs(Json const& match, Axes const& axes, SourceEntry const& source) {
     std::vector<bool> mask;
-    for (auto const& codec : axes.codecs) mask.push_back(takes_codec(match, codec.text_for(source), codec.name));
+    for (auto const& codec : axes.codecs)
+        mask.push_back(takes_codec(match, codec.text_for(source.name, source.other_names), codec.name));
     return mask;
 }
 
@@ -170,7 +181,12 @@ Json itself(auto const& value) { return value; }
 
 }  // namespace
 
-Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, bool strict) {
+Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, Axes const* before) {
+    auto const was_there = [&](Key const& key, YamlValue const& item) {
+        if (before == nullptr) return false;
+        bool const unknown = key.name == "protocol" ? before->workloads.empty() : key.values(*before).empty();
+        return unknown || !key.find(item, *before, vocabulary).is_null();
+    };
     std::vector<std::string> names;
     for (auto const& key : keys()) names.push_back(key.name);
     YamlMap const map(value, names);
@@ -184,7 +200,7 @@ Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabu
             auto found = key.find(*item, axes, vocabulary);
             if (!found.is_null())
                 values.push_back(std::move(found));
-            else if (strict)
+            else if (!was_there(key, *item))
                 refuse(*item, "no such " + key.name + " in this scenario", key.values(axes));
         }
         match[key.name] = values.size() == 1 ? values[0] : values;
@@ -215,7 +231,7 @@ AxisMatch::AxisMatch(Json const& match, Axes const& axes)
     auto const by_protocol = taken(match, "protocol", axes.workloads,
                                    [](auto const& workload) { return Json(workload.option("protocol")); });
     for (std::size_t i = 0; i < workloads_.size(); ++i) workloads_[i] = workloads_[i] && by_protocol[i];
-    for (auto const& source : axes.sources) codecs_.push_back(taken_codecs(match, axes, source.name));
+    for (auto const& source : axes.sources) codecs_.push_back(taken_codecs(match, axes, source));
 }
 
 }  // namespace kvstone

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -18,11 +19,66 @@ namespace {
 /// A planned cell takes about 1.6 kB.
 constexpr std::size_t most_cells = 1'000'000;
 
-std::vector<Json> matches_of(YamlValue const* list, Axes const& axes, Vocabulary const& vocabulary, bool strict) {
+std::vector<std::string> const scenario_keys{"kvstone", "name",    "sources", "grid",      "workloads",
+                                             "measure", "exclude", "require", "published", "targets"};
+
+std::vector<Json> matches_of(YamlValue const* list, Axes const& axes, Vocabulary const& vocabulary,
+                             Axes const* before) {
     std::vector<Json> all;
     if (list != nullptr)
-        for (auto const& item : items_of(*list)) all.push_back(match_of(item, axes, vocabulary, strict));
+        for (auto const& item : items_of(*list)) all.push_back(match_of(item, axes, vocabulary, before));
     return all;
+}
+
+/// What `measure` says about threads, which are an axis.
+YamlValue const* threads_in(YamlMap const& map) {
+    if (auto const* measure = map.find("measure"))
+        for (auto const& entry : measure->entries)
+            if (entry.key == "threads") return &entry.value;
+    return nullptr;
+}
+
+/// The axes of the file as it is written, without what --set changed. An axis that cannot be read so (it may have been
+/// changed for that reason) has no values.
+Axes axes_before(YamlValue const& written, Axes const& axes, Vocabulary const& vocabulary,
+                 std::vector<std::pair<std::string, std::string>> const& set) {
+    auto const is_changed = [&](std::string const& section) {
+        return std::ranges::any_of(
+            set, [&](auto const& one) { return one.first == section || one.first.starts_with(section + "."); });
+    };
+    auto const try_to = [](auto const& read) {
+        try {
+            read();
+        } catch (ConfigError const&) {
+        }
+    };
+    Axes before = axes;
+    if (is_changed("grid") || is_changed("measure")) {
+        Axes read;
+        read.files = axes.files;
+        try_to([&] {
+            YamlMap const map(written, scenario_keys);
+            auto grid = read;
+            read_grid(grid, map.at("grid"), threads_in(map), vocabulary);
+            read = std::move(grid);
+        });
+        read.sources = std::move(before.sources);
+        read.workloads = std::move(before.workloads);
+        before = std::move(read);
+    }
+    if (is_changed("workloads")) {
+        before.workloads.clear();
+        try_to([&] {
+            before.workloads = workloads_of(YamlMap(written, scenario_keys).at("workloads"), axes.files, vocabulary);
+        });
+    }
+    if (is_changed("sources")) {
+        before.sources.clear();
+        try_to([&] {
+            before.sources = sources_of(YamlMap(written, scenario_keys).at("sources"), axes.files, vocabulary);
+        });
+    }
+    return before;
 }
 
 /// The version comes first: a file of another one may look different in every other way.
@@ -44,27 +100,47 @@ std::string hash_of(std::vector<Cell> const& cells, Measure const& measure) {
     return short_hash(fmt::format("{}\n{}", fmt::join(ids, "\n"), to_json(measure).dump()));
 }
 
-void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Vocabulary const& vocabulary,
+/// Refuses items of `require` that no cell is like. With --set, an item may be like a cell of the file as it is written.
+void check_required(YamlMap const& map, Axes const& axes, Axes const* before, Expansion const& expansion,
+                    Vocabulary const& vocabulary) {
+    auto const& met = expansion.require_met;
+    if (std::ranges::all_of(met, [](bool one) { return one; })) return;
+    std::vector<bool> met_before(met.size(), false);
+    if (before != nullptr) {
+        auto const size = before->cells();
+        if (size == 0 || size > most_cells) return;  // not known, or too many to look
+        met_before = expand(*before, matches_of(map.find("exclude"), *before, vocabulary, &axes),
+                            matches_of(map.find("require"), *before, vocabulary, &axes), {})
+                         .require_met;
+    }
+    for (std::size_t i = 0; i < met.size(); ++i)
+        if (!met[i] && !met_before[i]) refuse(map.at("require").items[i], "no cell is like this");
+}
+
+/// `before`: see axes_before(); null where nothing was set.
+void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Axes const* before, Vocabulary const& vocabulary,
                  PlanOptions const& options) {
-    // An override may take away what the rest of the file still speaks of.
-    bool const strict = options.set.empty();
     if (axes.cells() > most_cells)
         refuse(map.at("grid"), fmt::format("spans {} cells; at most {} are accepted", axes.cells(), most_cells));
-    if (strict) {
+    if (before == nullptr || !before->sources.empty()) {
         std::vector<std::string> names;
-        for (auto const& source : axes.sources) names.push_back(source.name);
+        for (auto const& source : axes.sources) {
+            names.push_back(source.name);
+            names.insert(names.end(), source.other_names.begin(), source.other_names.end());
+        }
+        if (before != nullptr)
+            for (auto const& source : before->sources) names.push_back(source.name);
         check_source_codecs(axes.codecs, names);
     }
-    auto const exclude = matches_of(map.find("exclude"), axes, vocabulary, strict);
-    auto const require = matches_of(map.find("require"), axes, vocabulary, strict);
+    auto const exclude = matches_of(map.find("exclude"), axes, vocabulary, before);
+    auto const require = matches_of(map.find("require"), axes, vocabulary, before);
     if (auto const* published = map.find("published"))
         for (auto const& item : items_of(*published))
-            plan.published.push_back(published_of(item, axes, vocabulary, strict));
+            plan.published.push_back(published_of(item, axes, vocabulary, before));
     if (auto const* targets = map.find("targets"))
-        for (auto const& item : items_of(*targets)) plan.targets.push_back(target_of(item, axes, vocabulary, strict));
+        for (auto const& item : items_of(*targets)) plan.targets.push_back(target_of(item, axes, vocabulary, before));
     auto expansion = expand(axes, exclude, require, options.only);
-    for (std::size_t i = 0; i < require.size() && strict; ++i)
-        if (!expansion.require_met[i]) refuse(map.at("require").items[i], "no cell is like this");
+    check_required(map, axes, before, expansion, vocabulary);
     if (expansion.cells.empty() && !options.only.empty())
         throw ConfigError("no cell has every word of --only", fmt::format("{}", fmt::join(options.only, " ")));
     if (expansion.cells.empty()) refuse(map.at("exclude"), "leaves no cell");
@@ -75,25 +151,22 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Vocabulary co
     plan.require = std::move(expansion.required);
 }
 
-Plan plan_of(YamlValue const& root, std::string const& stem, std::string const& folder, Vocabulary const& vocabulary,
-             PlanOptions const& options) {
+/// `written`: the root before --set; null where nothing was set.
+Plan plan_of(YamlValue const& root, YamlValue const* written, std::string const& stem, std::string const& folder,
+             Vocabulary const& vocabulary, PlanOptions const& options) {
     check_version(root);
-    YamlMap const map(root, {"kvstone", "name", "sources", "grid", "workloads", "measure", "exclude", "require",
-                             "published", "targets"});
+    YamlMap const map(root, scenario_keys);
     Plan plan;
     plan.scenario = map.find("name") != nullptr ? text_of(map.at("name")) : stem;
-    YamlValue const* threads = nullptr;
-    if (auto const* measure = map.find("measure")) {
-        plan.measure = measure_of(*measure);
-        for (auto const& entry : measure->entries)
-            if (entry.key == "threads") threads = &entry.value;
-    }
+    if (auto const* measure = map.find("measure")) plan.measure = measure_of(*measure);
     Axes axes;
     axes.files = {folder};
-    read_grid(axes, map.at("grid"), threads, vocabulary);
+    read_grid(axes, map.at("grid"), threads_in(map), vocabulary);
     axes.workloads = workloads_of(map.at("workloads"), axes.files, vocabulary);
     axes.sources = sources_of(map.at("sources"), axes.files, vocabulary);
-    expand_into(plan, map, axes, vocabulary, options);
+    std::optional<Axes> before;
+    if (written != nullptr) before = axes_before(*written, axes, vocabulary, options.set);
+    expand_into(plan, map, axes, before ? &*before : nullptr, vocabulary, options);
     plan.hash = hash_of(plan.cells, plan.measure);
     return plan;
 }
@@ -102,9 +175,11 @@ Plan plan_of(YamlValue const& root, std::string const& stem, std::string const& 
 
 Plan parse_plan(std::string const& yaml, std::string const& name, std::string const& folder,
                 Vocabulary const& vocabulary, PlanOptions const& options) {
-    auto root = read_yaml(yaml, name);
+    auto const written = read_yaml(yaml, name);
+    auto root = written;
     for (auto const& [key, value] : options.set) override_value(root, key, value);
-    return plan_of(root, std::filesystem::path(name).stem().string(), folder, vocabulary, options);
+    return plan_of(root, options.set.empty() ? nullptr : &written, std::filesystem::path(name).stem().string(), folder,
+                   vocabulary, options);
 }
 
 Plan load_plan(std::string const& path, Vocabulary const& vocabulary, PlanOptions const& options) {

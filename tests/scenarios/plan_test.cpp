@@ -144,7 +144,7 @@ TEST(Plan, KeepsOnlyCellsThatHaveEveryWord) {
     EXPECT_THROW(plan_of(small, {{}, {"zstd", "int8"}}), ConfigError);
 }
 
-TEST(Plan, TakesEqualCellsOnceAndKeepsTheFirstName) {
+TEST(Plan, TakesEqualCellsOnceAndKeepsTheFirstNameThatWasGiven) {
     auto const plan = plan_of(R"(kvstone: 1
 sources:
   - synthetic: {shape: gpt2}
@@ -152,7 +152,47 @@ sources:
 grid: {context: [512, 512], codec: [{name: first, codec: int8}, "int8:scheme=symmetric"], threads: [0, all]}
 workloads: [roundtrip, roundtrip]
 )");
-    EXPECT_THAT(spelled(plan), ElementsAre("gpt2 512 first openmp 1 0 roundtrip"));
+    EXPECT_THAT(spelled(plan), ElementsAre("twin 512 first openmp 1 0 roundtrip"));
+}
+
+TEST(Plan, ASourceOfSeveralNamesIsOneThatEachMeans) {
+    auto const plan = plan_of(R"(kvstone: 1
+sources:
+  - {name: prod, synthetic: {shape: gpt2}}
+  - {name: twin, synthetic: {layers: 12, kv_heads: 12, head_dim: 64}}
+grid: {context: [8], codec: [raw, {name: own, codec: int8, sources: {twin: fp16}}]}
+workloads: [roundtrip]
+exclude: [{source: twin, codec: raw}]
+)");
+    EXPECT_THAT(spelled(plan), ElementsAre("prod 8 own openmp 1 0 roundtrip"));
+    EXPECT_EQ(plan.cells[0].codec, "fp16");
+}
+
+TEST(Plan, ACodecOfSeveralNamesIsOneCellThatEachMeans) {
+    std::string const text = R"(kvstone: 1
+sources: [synthetic: {shape: gpt2}]
+grid: {context: [8], codec: [int8, {name: prod-kv, codec: int8}, {name: other, codec: "int8:scheme=symmetric"}, raw]}
+workloads: [roundtrip]
+targets:
+  - {match: {codec: prod-kv}, component: k, metric: cosine, at_least: 0.9}
+  - {match: {codec: other}, component: k, metric: cosine, at_least: 0.9}
+  - {match: {codec: int8}, component: k, metric: cosine, at_least: 0.9}
+require: [{codec: other}]
+)";
+    auto const plan = plan_of(text);
+    EXPECT_THAT(spelled(plan), ElementsAre("gpt2 8 prod-kv openmp 1 0 roundtrip", "gpt2 8 raw openmp 1 0 roundtrip"));
+    EXPECT_EQ(plan.cells[0].codec, "int8");
+    for (auto const& target : plan.targets) {
+        EXPECT_TRUE(matches(target.match, plan.cells[0]));
+        EXPECT_FALSE(matches(target.match, plan.cells[1]));
+    }
+    EXPECT_THAT(plan.require, ElementsAre(plan.cells[0].id));
+    EXPECT_EQ(plan_of(text, {{}, {"other"}}).cells.size(), 1);
+    // The names change no cell.
+    EXPECT_EQ(plan.hash, plan_of(text, {{{"grid.codec.0", "{name: other, codec: int8}"}}, {}}).hash);
+    // One name for two codecs is refused whichever entry has it.
+    EXPECT_THROW(plan_of(text, {{{"grid.codec.3", "{name: other, codec: raw}"}}, {}}), ConfigError);
+    EXPECT_THROW(plan_of(text, {{{"grid.codec.3", "{name: prod-kv, codec: raw}"}}, {}}), ConfigError);
 }
 
 TEST(Plan, CodecMapFormStandsForItsRules) {
@@ -230,6 +270,52 @@ TEST(Plan, OverridesMayTakeAwayWhatTheFileStillNames) {
                               {{{"grid.codec", "[raw]"}, {"grid.context", "[8]"}}, {}});
     EXPECT_EQ(plan.cells.size(), 1);
     EXPECT_TRUE(plan.require.empty());
+}
+
+TEST(Plan, OverridesDoNotHideWhatNamesNothing) {
+    using Set = std::vector<std::pair<std::string, std::string>>;
+    auto const says = [](std::string const& more, Set const& set) {
+        try {
+            plan_of(small + more, {set, {}});
+        } catch (ConfigError const& error) {
+            return error.message();
+        }
+        return std::string("accepted");
+    };
+    for (auto const& set :
+         {Set{}, Set{{"measure.repetitions", "2"}}, Set{{"grid.context", "[8]"}}, Set{{"grid.codec", "[raw]"}},
+          Set{{"sources.0.synthetic.seed", "3"}}, Set{{"workloads", "[attention]"}}}) {
+        auto const told = set.empty() ? "" : set[0].first;
+        EXPECT_EQ(says("require: [{codec: nosuch}]\n", set), "require.0.codec: no such codec in this scenario") << told;
+        EXPECT_EQ(says("exclude: [{context: 7}]\n", set), "exclude.0.context: no such context in this scenario")
+            << told;
+        EXPECT_EQ(says("exclude: [{workload: roundtri}]\n", set),
+                  "exclude.0.workload: no such workload in this scenario")
+            << told;
+        EXPECT_EQ(says("targets: [{match: {source: gpt}, component: k, metric: mae, at_most: 1}]\n", set),
+                  "targets.0.match.source: no such source in this scenario")
+            << told;
+        EXPECT_EQ(
+            says("published: [{match: {backend: cuda}, component: k, metric: mae, value: 1, comparable: exact}]\n",
+                 set),
+            "published.0.match.backend: no such backend in this scenario")
+            << told;
+        EXPECT_EQ(says("exclude: [{context: 512, codec: int8}]\nrequire: [{context: 512, codec: int8}]\n", set),
+                  "require.0: no cell is like this")
+            << told;
+    }
+    // What is set is looked at, too; what it brings may be named, and what it takes away.
+    EXPECT_EQ(says("require: [{codec: int8}]\n", {{"require.0.codec", "nosuch"}}),
+              "require.0.codec: no such codec in this scenario");
+    EXPECT_EQ(says("require: [{codec: bf16}]\n", {{"grid.codec", "[bf16]"}}), "accepted");
+    EXPECT_EQ(says("require: [{codec: int8}]\n", {{"grid.codec", "[bf16]"}}), "accepted");
+    EXPECT_EQ(says("require: [{workload: roundtrip}]\n", {{"workloads", "[attention]"}}), "accepted");
+    EXPECT_EQ(says("exclude: [{source: gpt2}]\n", {{"sources", "[synthetic: {shape: llama-3.1-8b}]"}}), "accepted");
+    // Sources that are not there are often why they are set: what they were called is not known then.
+    auto const absent =
+        "kvstone: 1\nsources: [dump: {path: absent.npz}]\ngrid: {context: [8], codec: [raw]}\n"
+        "workloads: [roundtrip]\nexclude: [{source: absent}]\n";
+    EXPECT_EQ(plan_of(absent, {{{"sources", "[synthetic: {shape: gpt2}]"}}, {}}).cells.size(), 1);
 }
 
 TEST(Plan, PublishedFiguresMatchCells) {
