@@ -11,6 +11,7 @@
 #include "harness/process_memory.hpp"
 #include "harness/stopping_rule.hpp"
 #include "harness/tensor_source.hpp"
+#include "harness/workloads/cell_tensors.hpp"
 #include "harness/workloads/verify.hpp"
 #include "results/statistics/median.hpp"
 #include "scenarios/errors.hpp"
@@ -290,7 +291,7 @@ void run_append(AttemptRequest const& request, Measurement& measurement) {
     auto const& cell = request.cell;
     auto const kind = backend_named(cell.backend);
     auto const codec = Codec::parse(cell.codec);
-    auto tensors = load_tensors(cell.source, cell.locator, cell.context);
+    auto tensors = load_cell_tensors(request, {}, measurement);
     auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
     std::vector<Cache> caches;
     if (tensors.k) caches.emplace_back(Component::k, std::move(*tensors.k), rope, kind, codec, cell);

@@ -11,6 +11,7 @@
 #include "harness/process_memory.hpp"
 #include "harness/query_sample.hpp"
 #include "harness/tensor_source.hpp"
+#include "harness/workloads/cell_tensors.hpp"
 #include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
 
@@ -26,10 +27,18 @@ QuerySample sample_of(Json const& options) {
     return {options.value("queries", default_queries), query_spread_named(options.value("spread", default_spread))};
 }
 
+/// Says so where K, V or Q is not there.
+bool lacks_tensors(KvTensors const& tensors, Measurement& measurement) {
+    for (auto const& [name, tensor] : {std::pair{"K", &tensors.k}, {"V", &tensors.v}, {"Q", &tensors.q}}) {
+        if (tensor->has_value()) continue;
+        measurement.status = Status::skipped;
+        measurement.reason = fmt::format("attention needs K, V and Q, and the source has no {}", name);
+        return true;
+    }
+    return false;
+}
+
 void require_shapes(KvTensors const& tensors) {
-    for (auto const& [name, tensor] : {std::pair{"K", &tensors.k}, {"V", &tensors.v}, {"Q", &tensors.q}})
-        if (!tensor->has_value())
-            throw CorruptData(fmt::format("attention needs K, V and Q, and the source has no {}", name));
     auto const& k = tensors.k->shape;
     auto const& v = tensors.v->shape;
     auto const& q = tensors.q->shape;
@@ -123,8 +132,8 @@ void run_attention(AttemptRequest const& request, Measurement& measurement) {
     auto const& cell = request.cell;
     auto const kind = backend_named(cell.backend);
     auto const codec = Codec::parse(cell.codec);
-    auto tensors =
-        load_tensors(cell.source, cell.locator, cell.context, {.q = true, .q_sample = sample_of(cell.options)});
+    auto tensors = load_cell_tensors(request, {.q = true, .q_sample = sample_of(cell.options)}, measurement);
+    if (lacks_tensors(tensors, measurement)) return;
     require_shapes(tensors);
     if (tensors.q_positions.size() != tensors.q->shape.tokens || tensors.q_positions.back() >= tensors.k->shape.tokens)
         throw CorruptData("Q and K are not of the same tokens");

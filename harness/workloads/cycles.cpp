@@ -5,6 +5,7 @@
 #include "codecs/tensor_codec.hpp"
 #include "harness/distortion.hpp"
 #include "harness/tensor_source.hpp"
+#include "harness/workloads/cell_tensors.hpp"
 #include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
 
@@ -68,7 +69,7 @@ void run_cycles(AttemptRequest const& request, Measurement& measurement) {
     auto const& cell = request.cell;
     auto const kind = backend_named(cell.backend);
     auto const codec = Codec::parse(cell.codec);
-    auto tensors = load_tensors(cell.source, cell.locator, cell.context);
+    auto tensors = load_cell_tensors(request, {}, measurement);
     auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
     std::vector<CyclesResult> results;
     auto const add = [&](Component component, std::optional<HostTensor>& tensor) {

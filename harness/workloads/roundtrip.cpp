@@ -8,6 +8,7 @@
 #include "harness/process_memory.hpp"
 #include "harness/stopping_rule.hpp"
 #include "harness/tensor_source.hpp"
+#include "harness/workloads/cell_tensors.hpp"
 #include "harness/workloads/roundtrip_figures.hpp"
 #include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
@@ -94,7 +95,7 @@ void run_roundtrip(AttemptRequest const& request, Measurement& measurement) {
     auto const& cell = request.cell;
     auto const kind = backend_named(cell.backend);
     auto const codec = Codec::parse(cell.codec);
-    auto tensors = load_tensors(cell.source, cell.locator, cell.context);
+    auto tensors = load_cell_tensors(request, {}, measurement);
     auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
     std::vector<RoundtripResult> results;
     auto const add = [&](Component component, std::optional<HostTensor>& tensor) {
