@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "codecs/engine_limits.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {
@@ -64,6 +65,34 @@ std::string given_as(std::string const& option, std::string const& value) {
     return value.empty() || value == "none" ? "none" : option + value;
 }
 
+/// Values of a block of a setting, where it codes blocks of them.
+std::uint64_t block_values(std::string_view setting) {
+    // ggml's quantised types but for k-quants, which caches cannot have.
+    static std::map<std::string_view, std::uint64_t> const blocks{
+        {"q4_0", 32},   {"q4_1", 32},  {"q5_0", 32},           {"q5_1", 32},  {"q8_0", 32},
+        {"iq4_nl", 32}, {"nvfp4", 16}, {"fp4_mx_block16", 16}, {"mxfp8", 32}, {"int4_per_token_head", 2}};
+    auto const found = blocks.find(setting);
+    return found == blocks.end() ? 1 : found->second;
+}
+
+/// Takes out what an engine refuses for heads of `values` values.
+void leave_out_refused(PipelineSettings& found, std::string_view component, std::uint64_t values) {
+    if (values == 0) return;
+    auto const sift = [&](char const* engine, std::vector<std::string>& settings) {
+        std::erase_if(settings, [&](std::string const& setting) {
+            auto const block = block_values(setting);
+            if (values % block == 0) return false;
+            found.differences.push_back(
+                fmt::format("{} refuses {} here: it codes blocks of {} values, and a head of {} has {}", engine,
+                            setting, block, component, values));
+            return true;
+        });
+    };
+    sift("vLLM", found.settings.vllm);
+    sift("SGLang", found.settings.sglang);
+    sift("llama.cpp", found.settings.llama_cpp);
+}
+
 void add_once(std::vector<std::string>& all, std::string text) {
     if (std::ranges::find(all, text) == all.end()) all.push_back(std::move(text));
 }
@@ -78,11 +107,15 @@ std::string NearestSettings::text() const {
     return fmt::format("vLLM: {}; SGLang: {}; LMCache: {}; llama.cpp: {}", vllm, sglang, lmcache, llama_cpp);
 }
 
-NearestSettings nearest_settings(Codec const& codec) {
+NearestSettings nearest_settings(Codec const& codec) { return nearest_settings(codec, {}); }
+
+NearestSettings nearest_settings(Codec const& codec, HeadValues const& heads) {
     auto const& k_rule = main_rule(codec, Component::k);
     auto const& v_rule = main_rule(codec, Component::v);
-    auto const k = settings_of(k_rule.pipeline);
-    auto const v = settings_of(v_rule.pipeline);
+    auto k = settings_of(k_rule.pipeline);
+    auto v = settings_of(v_rule.pipeline);
+    leave_out_refused(k, "K", heads.k);
+    leave_out_refused(v, "V", heads.v);
     NearestSettings nearest;
     nearest.vllm = given_as("--kv-cache-dtype ", common(k.settings.vllm, v.settings.vllm));
     nearest.sglang = given_as("--kv-cache-dtype ", common(k.settings.sglang, v.settings.sglang));
@@ -95,8 +128,7 @@ NearestSettings nearest_settings(Codec const& codec) {
     if (apart && nearest.vllm == "none")
         nearest.differences.emplace_back("K and V are coded apart: vLLM, SGLang and LMCache have one setting for both");
     for (auto const& difference : k.differences) add_once(nearest.differences, (apart ? "K, " : "") + difference);
-    if (apart)
-        for (auto const& difference : v.differences) add_once(nearest.differences, "V, " + difference);
+    for (auto const& difference : v.differences) add_once(nearest.differences, (apart ? "V, " : "") + difference);
     for (auto const& rule : codec.rules()) {
         if (rule.selector.sink_tokens || rule.selector.window_tokens)
             add_once(nearest.differences, "sinks and windows: no engine keeps them apart");

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "codecs/engine_limits.hpp"
 #include "harness/cli/choice.hpp"
 #include "results/text.hpp"
 
@@ -125,7 +126,7 @@ std::string choice_text(Choice const& choice) {
         text += labelled("memory", memory_text(choice, bytes));
         text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.max_kld));
         text += labelled("measured", sureness_text(candidate));
-        auto const nearest = nearest_settings(Codec::parse(candidate.codec));
+        auto const nearest = nearest_settings(Codec::parse(candidate.codec), {shape.k_dim, shape.v_dim});
         text += labelled("vLLM", nearest.vllm) + labelled("SGLang", nearest.sglang) +
                 labelled("LMCache", nearest.lmcache) + labelled("llama.cpp", nearest.llama_cpp);
         for (auto const& difference : nearest.differences) text += labelled("differs", difference);
@@ -165,7 +166,7 @@ Json choice_json(Choice const& choice) {
         json["chosen"]["sequences"] = *memory / chosen->bytes->bytes();
         json["fp16_sequences"] = *memory / choice.fp16_bytes;
     }
-    auto const nearest = nearest_settings(Codec::parse(chosen->candidate.codec));
+    auto const nearest = nearest_settings(Codec::parse(chosen->candidate.codec), {shape.k_dim, shape.v_dim});
     json["engines"] = {{"vllm", nearest.vllm},
                        {"sglang", nearest.sglang},
                        {"lmcache", nearest.lmcache},

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 
+#include "codecs/engine_limits.hpp"
 #include "codecs/presets.hpp"
 #include "codecs/registry.hpp"
 
@@ -96,6 +97,24 @@ TEST(EnginesTest, WhatStandsAroundAQuantiserIsADifference) {
     EXPECT_THAT(nearest("fp16 | zstd").differences, Contains(HasSubstr("zstd: ")));
     EXPECT_THAT(nearest("hadamard | lloydmax:bits=4").differences, Not(Contains(HasSubstr("hadamard: "))));
     EXPECT_THAT(nearest("hadamard | int:bits=8,axis=token").differences, Contains(HasSubstr("hadamard: ")));
+}
+
+TEST(EnginesTest, NoSettingIsGivenThatTheEngineRefusesForTheHeads) {
+    auto const at = [](std::string const& codec, std::uint64_t k, std::uint64_t v) {
+        return nearest_settings(Codec::parse(codec), {k, v});
+    };
+    // ggml's blocks have 32 values: a head of 100 has no whole number of them.
+    auto const refused = at("int:bits=4,axis=token", 100, 100);
+    EXPECT_EQ(refused.llama_cpp, "none");
+    EXPECT_THAT(refused.differences,
+                Contains("llama.cpp refuses q4_0 here: it codes blocks of 32 values, and a head of K has 100"));
+    EXPECT_EQ(at("int:bits=4,axis=token", 96, 64).llama_cpp, "-ctk q4_0 -ctv q4_0");
+    EXPECT_EQ(at("int:bits=4,axis=token", 64, 80).llama_cpp, "none");
+    EXPECT_EQ(at("int:bits=4,axis=token", 0, 0).llama_cpp, "-ctk q4_0 -ctv q4_0") << "not known";
+    EXPECT_EQ(at("fp16", 100, 100).llama_cpp, "-ctk f16 -ctv f16");
+    EXPECT_EQ(at("nvfp4", 80, 80).vllm, "--kv-cache-dtype nvfp4");
+    EXPECT_EQ(at("nvfp4", 100, 100).vllm, "none");
+    EXPECT_EQ(at("mxfp8", 80, 80).sglang, "none");
 }
 
 }  // namespace
