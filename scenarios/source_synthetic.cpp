@@ -46,7 +46,8 @@ SourceEntry synthetic_source(YamlValue const& value, Vocabulary const& vocabular
             source["distribution"] = std::move(name);
     double rope_base = facts.value("rope_base", default_rope_base);
     if (auto const* own = map.find("rope_base")) rope_base = number_of(*own);
-    if (rope_base < 0) refuse(map.at("rope_base"), "expected a number from 0 (no RoPE)");
+    // Below 1, later pairs of channels would turn faster than the first.
+    if (rope_base != 0 && rope_base < 1) refuse(map.at("rope_base"), "expected 0 (no RoPE), or a number from 1");
     if (rope_base != default_rope_base && !source.contains("distribution")) source["rope_base"] = spelled(rope_base);
 
     if (auto const* seed = map.find("seed"))

@@ -8,7 +8,7 @@
 //            by +a. Token t of a cache has position t.
 // Planes     headers: rotated channels (dims), 4 bytes; 1 where pairs are interleaved, else 0, 4 bytes; dim/2 of f_i,
 //            binary64, 0 from dims/2 on; all little-endian. Decoding needs nothing else.
-// Options    base=B     B > 0: the f_i are B^(-2i/dims). 0: the tensor's own RoPE, as its source states it, with scale
+// Options    base=B     B >= 1: the f_i are B^(-2i/dims). 0: the tensor's own RoPE, as its source states it, with scale
 //                       and frequency factors
 //            dims=N     rotated channels, an even number; 0: all, but the last of an odd number. Goes with base.
 //            pairs=halves|interleaved   (i, i + dims/2) or (2i, 2i + 1). Goes with base.
@@ -55,6 +55,10 @@ class Unrope : public Transform {
         : base_(options.number("base")),
           dims_(static_cast<std::uint64_t>(options.integer("dims"))),
           interleaved_(options.choice("pairs") == "interleaved") {
+        if (base_ != 0 && base_ < 1) {
+            throw ConfigError("RoPE's base is 1 or more; 0 means the tensor's own RoPE", fmt::format("base={}", base_),
+                              {"base=10000", "base=500000"});
+        }
         if (dims_ % 2 != 0) throw ConfigError("unrope rotates pairs of channels", fmt::format("dims={}", dims_));
         if (base_ == 0 && (dims_ != 0 || interleaved_)) {
             throw ConfigError("options dims and pairs of unrope go with base", "unrope", {"unrope:base=10000,..."});

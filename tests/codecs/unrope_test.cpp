@@ -173,6 +173,7 @@ TEST(Unrope, SaysWhatItNeeds) {
     EXPECT_THAT(refusal([&] { encoded("k{unrope | int8} v{int8}", tensor); }), testing::HasSubstr("unrope:base="));
     EXPECT_THAT(refusal([&] { encoded("unrope:base=10000 | int8", tensor, Component::v); }),
                 testing::HasSubstr("k{unrope"));
+    EXPECT_THAT(refusal([&] { encoded("unrope:base=0.5 | int8", tensor); }), testing::HasSubstr("base=0.5"));
     EXPECT_THAT(refusal([&] { encoded("unrope:base=10000,dims=5 | int8", tensor); }), testing::HasSubstr("dims=5"));
     EXPECT_THAT(refusal([&] { encoded("unrope:base=10000,dims=32 | int8", tensor); }), testing::HasSubstr("16"));
     EXPECT_THAT(refusal([&] { encoded("unrope:pairs=interleaved | int8", tensor); }), testing::HasSubstr("base"));

@@ -37,7 +37,7 @@ TEST(Synthetic, SpellsNumbersAndLeavesDefaultsOut) {
     EXPECT_EQ(source_of("synthetic: {layers: 2, heads: 4, kv_heads: 4, head_dim: 64, seed: 0, distribution: llama, "
                         "rope_base: 1e4}"),
               source_of("synthetic: {layers: 2, kv_heads: 4, head_dim: 64}"));
-    EXPECT_EQ(source_of("synthetic: {layers: 2, kv_heads: 4, head_dim: 64, rope_base: 0.5}").at("rope_base"), 0.5);
+    EXPECT_EQ(source_of("synthetic: {layers: 2, kv_heads: 4, head_dim: 64, rope_base: 1.5}").at("rope_base"), 1.5);
     EXPECT_EQ(source_of("synthetic: {layers: 2, kv_heads: 4, head_dim: 64, rope_base: 0}").at("rope_base"), 0);
 }
 
@@ -135,7 +135,8 @@ v: {offset: 128, dtype: i8, scale: 0.5, layout: token dim, shape: [4, 8]}
     EXPECT_EQ(cell.source, Json::parse(std::string(R"({"kind":"dump","sha256":")") + abc_sha256 + R"(","raw":{
         "k":{"dtype":"f16","layout":"layer head token dim","offset":0,"shape":[2,1,4,8]},
         "v":{"dtype":"i8","layout":"token dim","offset":128,"scale":0.5,"shape":[4,8]}}})"));
-    EXPECT_EQ(cell.locator, (Json{{"path", folder.path() + "/cache.bin"}}));
+    EXPECT_EQ(cell.locator,
+              (Json{{"path", folder.path() + "/cache.bin"}, {"sidecar", folder.path() + "/cache.bin.yaml"}}));
     EXPECT_EQ(cell.source_name, "cache");
 
     // The same told another way: the sidecar named, its keys in another order, defaults spelt out.
