@@ -13,6 +13,11 @@ std::size_t first_unreadable(std::string_view text);
 /// The text as an error shows it: at most 80 characters, nothing that would disturb a terminal.
 std::string excerpt(std::string_view text);
 
+/// The text without UTF-8's byte-order mark, which some editors put before it.
+std::string_view without_byte_order_mark(std::string_view text);
+/// Whether a text begins with the byte-order mark of UTF-16.
+bool is_utf16(std::string_view text);
+
 /// Content of a regular file of at most a megabyte. Throws ConfigError.
 std::string read_small_file(std::string const& path);
 

@@ -153,6 +153,19 @@ void check_is_text(std::string const& text, std::string const& name) {
                       {}, {name, line, column});
 }
 
+/// Where a broken text has a tab in the indentation of a line up to `last`, or of the one behind it, that is what broke
+/// it.
+void refuse_tabs(std::string_view text, std::string const& name, int last) {
+    for (int line = 1; line <= last + 1 && !text.empty(); ++line) {
+        auto const indentation = text.substr(0, text.find_first_not_of(" \t"));
+        if (auto const tab = indentation.find('\t'); tab != std::string_view::npos)
+            throw ConfigError("a tab in the indentation: YAML takes spaces alone", {}, {"two spaces"},
+                              {name, line, static_cast<int>(tab) + 1});
+        auto const end = text.find('\n');
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+}
+
 void replace_places(YamlValue& value, TextPlace const& place) {
     value.place = place;
     for (auto& item : value.items) replace_places(item, place);
@@ -184,6 +197,7 @@ YamlValue& step_into(YamlValue& value, std::string const& step, TextPlace const&
 }  // namespace
 
 YamlValue read_yaml(std::string const& text, std::string const& name) {
+    if (is_utf16(text)) throw ConfigError("a text in UTF-16", {}, {"UTF-8"}, {name, 1, 1});
     check_is_text(text, name);
     std::istringstream stream(text);
     TreeBuilder builder(name);
@@ -198,6 +212,7 @@ YamlValue read_yaml(std::string const& text, std::string const& name) {
         name_paths(root, "");
         return root;
     } catch (YAML::Exception const& error) {
+        refuse_tabs(text, name, error.mark.line + 1);
         throw ConfigError("broken YAML: " + error.msg, {}, {}, {name, error.mark.line + 1, error.mark.column + 1});
     }
 }

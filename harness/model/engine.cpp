@@ -15,6 +15,7 @@
 
 #include "harness/sources/mapped_file.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/text.hpp"
 
 namespace kvstone {
 namespace {
@@ -148,7 +149,7 @@ std::vector<Token> Engine::read_tokens(std::string const& text_path, std::uint64
     constexpr std::size_t spare_tokens = 64;
     constexpr std::size_t limit_bytes = std::size_t{1} << 30;
     auto const file = map_file(text_path);
-    std::string_view const text(reinterpret_cast<char const*>(file.bytes.get()), file.size);
+    auto const text = without_byte_order_mark({reinterpret_cast<char const*>(file.bytes.get()), file.size});
     for (std::size_t bytes = std::max<std::size_t>(1 << 16, 8 * needed);; bytes *= 2) {
         auto const end = bytes < text.size() ? text.rfind('\n', bytes) : std::string_view::npos;
         auto const start = end == std::string_view::npos ? text : text.substr(0, end);

@@ -10,6 +10,7 @@
 
 #include "harness/sources/mapped_file.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/text.hpp"
 
 namespace kvstone {
 namespace {
@@ -27,8 +28,8 @@ std::vector<Passage> cut_text(Engine const& engine, std::string const& path, Pas
     auto const tokens = engine.read_tokens(path, length * settings.passages);
     auto const file = map_file(path);
     auto const used = std::min<std::uint64_t>(tokens.size(), length * settings.passages);
-    require_spelt(engine, std::span(tokens).first(used), {reinterpret_cast<char const*>(file.bytes.get()), file.size},
-                  path);
+    require_spelt(engine, std::span(tokens).first(used),
+                  without_byte_order_mark({reinterpret_cast<char const*>(file.bytes.get()), file.size}), path);
     std::vector<Passage> all;
     for (std::uint64_t first = 0; first + length <= tokens.size() && all.size() < settings.passages; first += length) {
         auto const start = tokens.begin() + static_cast<std::ptrdiff_t>(first);
@@ -46,7 +47,7 @@ std::vector<Passage> cut_text(Engine const& engine, std::string const& path, Pas
 
 std::vector<Passage> cut_documents(Engine const& engine, std::string const& path, PassageSettings const& settings) {
     auto const file = map_file(path);
-    std::string_view text(reinterpret_cast<char const*>(file.bytes.get()), file.size);
+    auto const text = without_byte_order_mark({reinterpret_cast<char const*>(file.bytes.get()), file.size});
     auto const next_start = [&](std::size_t from) {
         if (from == 0 && text.starts_with(settings.document)) return std::size_t{0};
         auto const found = text.find("\n" + settings.document, from);

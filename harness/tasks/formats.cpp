@@ -175,7 +175,8 @@ std::map<std::string, Choices (*)(Line const&)> const& readers() {
 /// The lines of a file but empty ones at its end.
 std::vector<std::string> lines_of(std::string const& path) {
     auto const file = map_file(path);
-    std::string_view text(reinterpret_cast<char const*>(file.bytes.get()), file.size);
+    auto text = without_byte_order_mark({reinterpret_cast<char const*>(file.bytes.get()), file.size});
+    if (is_utf16(text)) throw ConfigError("a text in UTF-16", {}, {"UTF-8"}, {path, 1, 1});
     std::vector<std::string> lines;
     while (!text.empty()) {
         auto const end = std::min(text.find('\n'), text.size());

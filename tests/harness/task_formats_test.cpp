@@ -41,6 +41,18 @@ std::string const winogrande_line =
     R"({"sentence": "The cup fits in the box because _ is large.", "option1": "the cup", "option2": "the box",)"
     R"( "answer": "2"})";
 
+TEST_F(TaskFormats, AByteOrderMarkIsNoPartOfAFile) {
+    std::string const mark = "\xef\xbb\xbf";
+    auto const items = read("piqa", mark + piqa_line + "\n" + piqa_line + "\n", mark + "0\n1\n");
+    ASSERT_EQ(items.size(), 2U);
+    EXPECT_EQ(items[0].gold, 0U);
+    EXPECT_THAT(refusal("piqa", piqa_line,
+                        std::string("\xff\xfe"
+                                    "0\0",
+                                    4)),
+                HasSubstr("labels.lst:1:1: a text in UTF-16"));
+}
+
 TEST_F(TaskFormats, PiqaTakesItsLabelsFromAFileOrTheItem) {
     auto const items = read("piqa", piqa_line + "\n" + piqa_line + "\n", "0\n1\n");
     ASSERT_EQ(items.size(), 2U);
