@@ -8,6 +8,7 @@
 
 #include "harness/cli/bundle_contents.hpp"
 #include "harness/cli/cli.hpp"
+#include "harness/cli/output_file.hpp"
 #include "harness/cli/shell_word.hpp"
 #include "harness/zip_writer.hpp"
 #include "results/maintenance.hpp"
@@ -15,6 +16,7 @@
 #include "results/show_text.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/gguf_shards.hpp"
 
 namespace fs = std::filesystem;
 
@@ -84,7 +86,7 @@ Json pack_sources(Plan const& plan, fs::path const& folder, Contents& contents) 
         auto const locator = cell.locator.flatten();
         for (auto const& value : locator)
             if (value.is_string() && fs::is_regular_file(value.get<std::string>()))
-                paths[value.get<std::string>()] = cell.source_name;
+                for (auto const& file : files_behind(value.get<std::string>())) paths[file] = cell.source_name;
     }
     Json list = Json::array();
     for (auto const& [path, source] : paths) {
@@ -133,6 +135,8 @@ ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
     auto const scenario = fs::absolute(file.path);
     auto const store = Store::open_read_only(line.database);
     auto const campaign = campaign_of(store, plan, options.campaign);
+    check_output(options.output);
+    if (fs::exists(options.output)) throw ConfigError("a file of this name exists", options.output);
     ZipWriter archive(options.output);
     TemporaryCopy const measured(store, options.output);
     {
@@ -153,7 +157,7 @@ ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
     archive.add_text(bundle_member, bundle_text(scenario.filename().string(), file, plan.hash));
     archive.add_text("README.md",
                      read_me(plan, file, scenario.filename().string(), fs::path(options.output).filename().string()));
-    archive.close();
+    write_to_output(options.output, [&] { archive.close(); });
     fmt::print(stderr, "{}: campaign {}, {} bytes\n", options.output, campaign, fs::file_size(options.output));
     return exit_pass;
 }

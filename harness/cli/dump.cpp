@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include "harness/cli/cli.hpp"
+#include "harness/cli/output_file.hpp"
 #include "harness/cli/source_options.hpp"
+#include "scenarios/errors.hpp"
 
 namespace kvstone {
 
@@ -20,8 +22,15 @@ void add_dump(CommandLine& line) {
     command->add_option("-o,--output", options->output, "The file to write")->required();
     command->callback([&line, options] {
         line.action = [&line, options] {
-            auto const tensors = options->load({.k = true, .v = true, .k_prerope = true, .q = true});
-            write_dump(options->output, tensors);
+            auto const cells = options->cells();
+            if (cells.size() != 1) {
+                std::vector<std::string> names;
+                for (auto const& cell : cells) names.push_back(cell.source_name);
+                throw ConfigError("one source makes a dump", fmt::format("{} sources", cells.size()), names);
+            }
+            check_output(options->output);
+            auto const tensors = options->load(cells[0], {.k = true, .v = true, .k_prerope = true, .q = true});
+            write_to_output(options->output, [&] { write_dump(options->output, tensors); });
             Json written = Json::object();
             for (auto const& [name, tensor] :
                  {std::pair{"k", &tensors.k}, {"v", &tensors.v}, {"k_prerope", &tensors.k_prerope}, {"q", &tensors.q}})

@@ -13,6 +13,7 @@
 #include <streambuf>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "harness/sources/replace_file.hpp"
 #include "scenarios/errors.hpp"
@@ -93,6 +94,7 @@ std::uint64_t write_to_file(std::string const& file, std::function<void(std::ost
 
 void write_output(std::string const& file, std::function<void(std::ostream&)> const& write) {
     if (file.empty()) return write_to_standard_output(write);
+    check_output(file);
     // What `write` throws by itself is not about the output.
     std::exception_ptr own;
     auto const guarded = [&](std::ostream& out) {
@@ -117,6 +119,27 @@ void write_output(std::string const& file, std::string const& text) {
         return;
     }
     write_output(file, [&](std::ostream& out) { out << text; });
+}
+
+void check_output(std::string const& file) {
+    if (file.empty()) return;
+    if (std::filesystem::is_directory(file)) throw ConfigError("the output is a folder, not a file", file);
+    if (std::filesystem::exists(file) && !std::filesystem::is_regular_file(file)) return;
+    auto const folder = std::filesystem::absolute(file).parent_path();
+    if (!std::filesystem::is_directory(folder))
+        throw ConfigError("there is no such folder for the output", folder.string());
+    // Files are put in place of older ones, which needs no permission of theirs.
+    if (access(folder.c_str(), W_OK) != 0)
+        throw ConfigError(fmt::format("nothing can be written to the output's folder ({})", std::strerror(errno)),
+                          folder.string());
+}
+
+void write_to_output(std::string const& file, std::function<void()> const& write) {
+    try {
+        write();
+    } catch (SystemError const& error) {
+        throw ConfigError(fmt::format("the output cannot be written: {}", error.what()), file);
+    }
 }
 
 }  // namespace kvstone

@@ -14,4 +14,9 @@ void write_output(std::string const& file, std::function<void(std::ostream&)> co
 /// The same for a text.
 void write_output(std::string const& file, std::string const& text);
 
+/// Throws ConfigError where no file can be made at a path: what takes long should not find that out at its end.
+void check_output(std::string const& file);
+/// Calls `write`, which writes the file that -o names: a SystemError of it becomes a ConfigError.
+void write_to_output(std::string const& file, std::function<void()> const& write);
+
 }  // namespace kvstone

@@ -16,6 +16,10 @@ namespace {
 class TemporaryFile {
   public:
     explicit TemporaryFile(std::string const& target) : target_(target), path_(target + ".XXXXXX") {
+        // A rename would put a file in place of a device or a folder.
+        struct stat status{};
+        if (::stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+            throw SystemError(target + ": not a regular file");
         descriptor_ = ::mkostemp(path_.data(), O_CLOEXEC);
         if (descriptor_ < 0) throw SystemError(target_, errno);
     }

@@ -9,7 +9,8 @@
 namespace kvstone {
 
 /// Writes `parts`, one after the other, into a temporary file beside `path`, syncs it and renames it to `path`: readers
-/// see the old file or the whole new one. Throws SystemError, and then leaves nothing behind.
+/// see the old file or the whole new one. Throws SystemError, also where `path` is a folder or a device, and then leaves
+/// nothing behind.
 void replace_file(std::string const& path, std::vector<std::span<std::byte const>> const& parts);
 
 /// Takes the next bytes of a file that is being written.
