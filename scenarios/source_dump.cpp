@@ -1,11 +1,21 @@
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "scenarios/raw_sidecar.hpp"
 #include "scenarios/source_entry.hpp"
+#include "scenarios/text.hpp"
 
 namespace kvstone {
 namespace {
+
+/// Whether a file is a zip archive, as torch.save() writes, or a pickle of protocol 2 and up.
+bool begins_pickled(std::string const& path) {
+    std::ifstream file(path, std::ios::binary);
+    char begin[2] = "";
+    file.read(begin, sizeof begin);
+    return (begin[0] == 'P' && begin[1] == 'K') || (begin[0] == '\x80' && begin[1] >= 2 && begin[1] <= 5);
+}
 
 /// Where tensors are named, says all that are meant; where they are named as they are called anyway, says nothing.
 void settle_names(Json& source) {
@@ -18,6 +28,35 @@ void settle_names(Json& source) {
     if (!is_called("k", "") || !is_called("v", "") || !is_called("q", "q") || !is_called("k_prerope", "k_prerope"))
         return;
     for (auto const* name : {"k", "v", "q", "k_prerope"}) source.erase(name);
+}
+
+/// Refuses what is no dump, with what to write in its place.
+void require_dump(YamlValue const& item, std::string const& path) {
+    auto const name = std::filesystem::path(path).filename().string();
+    if (std::filesystem::is_directory(path)) {
+        std::vector<std::string> inside;
+        for (auto const* extension : {".safetensors", ".npy", ".npz"})
+            for (auto const& entry : std::filesystem::directory_iterator(path))
+                if (entry.path().extension() == extension) {
+                    inside.push_back("'" + (std::filesystem::path(item.text) / "*").string() + extension + "'");
+                    break;
+                }
+        refuse(item, "a folder, not a file: name the dumps in it, by a pattern or one by one", std::move(inside));
+    }
+    if (!std::filesystem::exists(path)) throw ConfigError(item.path + ": no such file", excerpt(path), {}, item.place);
+    auto const ends = [&](char const* ending) { return name.ends_with(ending); };
+    if (ends(".gguf"))
+        refuse(item, "a model, whose K and V are captured over a text",
+               {"model: {gguf: " + item.text + ", text: builtin}"});
+    if (ends(".index.json"))
+        refuse(item, "an index of shards, which is no dump: name the shard that holds K and V", {".safetensors"});
+    for (auto const* pickled : {".pt", ".pth", ".ckpt", ".pkl", ".bin"})
+        if (ends(pickled) && !std::filesystem::exists(path + ".yaml") && begins_pickled(path))
+            refuse(item,
+                   "a file of PyTorch's or pickle's, which can run code when it is read: write its tensors as "
+                   "safetensors, "
+                   "as in safetensors.torch.save_file({\"k\": k, \"v\": v}, \"cache.safetensors\")",
+                   {".safetensors", ".npy", ".npz"});
 }
 
 }  // namespace
@@ -38,6 +77,7 @@ std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const&
     std::vector<SourceEntry> sources;
     for (auto const& [item, file] : found) {
         SourceEntry entry{{{"kind", "dump"}}, Json::object(), std::filesystem::path(file).stem().string()};
+        require_dump(*item, file);
         auto data = file;
         if (describes_itself(file)) {
             entry.source.update(options);
@@ -46,6 +86,7 @@ std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const&
             if (!options.empty()) refuse(value, "a raw file is described by its sidecar", {"path", "sha256"});
             auto sidecar = read_raw_sidecar(*item, file);
             data = std::move(sidecar.binary);
+            entry.locator["sidecar"] = std::move(sidecar.path);
             entry.source["raw"] = std::move(sidecar.tensors);
         }
         entry.source["sha256"] = files.hash(*item, data, sha256);

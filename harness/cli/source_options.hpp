@@ -1,8 +1,9 @@
 #pragma once
-// The argument that `dump` and `inspect` share: where tensors come from.
+// The arguments that `dump` and `inspect` share: where tensors come from.
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -11,12 +12,14 @@
 namespace kvstone {
 
 struct SourceOptions {
-    std::string source;
+    std::vector<std::string> sources;
     std::uint64_t context = 0;
 
     void add_to(CLI::App& command);
-    /// The tensors of a dump file, or of a source written as scenarios have it. Throws as load_tensors and parse_plan do.
-    KvTensors load(Needs needs) const;
+    /// A cell of each source that the arguments name, its source, locator and name set. Throws ConfigError.
+    std::vector<Cell> cells() const;
+    /// The tensors of one of them. Throws as load_tensors does.
+    KvTensors load(Cell const& cell, Needs needs) const;
 };
 
 }  // namespace kvstone

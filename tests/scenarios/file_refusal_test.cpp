@@ -24,7 +24,7 @@ TEST(Refusals, WholeFiles) {
               "measure.threads: threads stand in grid already: '1'; accepted: grid.threads, measure.threads");
     EXPECT_EQ(refusal("kvstone: 1\nname: \"@\x80\""), "not a text file in UTF-8: 'byte 0x80'");
     EXPECT_EQ(refusal(std::string("kvstone: 1\nna@\0me: x", 20)), "not a text file in UTF-8: 'byte 0x00'");
-    EXPECT_EQ(refusal("@\xff\xfek\n"), "not a text file in UTF-8: 'byte 0xff'");
+    EXPECT_EQ(refusal("@\xff\xfek\n"), "a text in UTF-16; accepted: UTF-8");
 }
 
 TEST(Refusals, BrokenYamlIsToldWithItsPlace) {
@@ -93,6 +93,15 @@ TEST(Refusals, OverridesAreNamed) {
     EXPECT_EQ(told_of("grid.codec.0", "int88").substr(0, 52), "--set grid.codec.0: grid.codec.0: unknown stage: 'in");
 }
 
+TEST(Refusals, TabsAndOtherEncodingsAreNamed) {
+    EXPECT_EQ(told("kvstone: 1\ngrid:\n\tcodec: [raw]\n"),
+              "test.yaml:3:1: a tab in the indentation: YAML takes spaces alone; accepted: two spaces");
+    EXPECT_EQ(told("kvstone: 1\ngrid:\n  codec: [raw]\n \tcontext: [1]\n"),
+              "test.yaml:4:2: a tab in the indentation: YAML takes spaces alone; accepted: two spaces");
+    EXPECT_EQ(told(std::string("\xff\xfek\0", 4)), "test.yaml:1:1: a text in UTF-16; accepted: UTF-8");
+    EXPECT_EQ(told("\xef\xbb\xbf" + scenario_with("", "")), "accepted");
+}
+
 TEST(Refusals, FilesThatAreNone) {
     ScratchFolder const folder;
     auto const load = [&](std::string const& path) {
@@ -119,10 +128,30 @@ TEST(Refusals, SourcesThatAreNoFiles) {
     folder.write("cache.npz/inside", "abc");
     folder.write("text", "abc");
     EXPECT_EQ(refusal(scenario_with("sources", "[dump: {path: @cache.npz}]"), folder.path()),
-              "sources.0.dump.path: not a regular file: '" + folder.path() + "/cache.npz'");
+              "sources.0.dump.path: a folder, not a file: name the dumps in it, by a pattern or one by one: "
+              "'cache.npz'");
     EXPECT_EQ(refusal(scenario_with("sources", "[dump: {path: @cache.bin}]"), folder.path()),
               "sources.0.dump.path: a raw file needs a sidecar that describes it, " + folder.path() +
                   "/cache.bin.yaml: 'cache.bin'; accepted: .safetensors, .npy, .npz, .yaml");
+    folder.write("dumps/a.npz", "abc");
+    EXPECT_EQ(refusal(scenario_with("sources", "[dump: {path: @dumps}]"), folder.path()),
+              "sources.0.dump.path: a folder, not a file: name the dumps in it, by a pattern or one by one: 'dumps'; "
+              "accepted: 'dumps/*.npz'");
+    EXPECT_EQ(refusal(scenario_with("sources", "[dump: {path: @absent.npz}]"), folder.path()),
+              "sources.0.dump.path: no such file: '" + folder.path() + "/absent.npz'");
+    folder.write("m.gguf", "abc");
+    EXPECT_EQ(refusal(scenario_with("sources", "[dump: {path: @m.gguf}]"), folder.path()),
+              "sources.0.dump.path: a model, whose K and V are captured over a text: 'm.gguf'; accepted: model: {gguf: "
+              "m.gguf, text: builtin}");
+    folder.write("m.safetensors.index.json", "{}");
+    EXPECT_NE(refusal(scenario_with("sources", "[dump: {path: @m.safetensors.index.json}]"), folder.path())
+                  .find("an index of shards, which is no dump"),
+              std::string::npos);
+    for (std::string const begin : {"PK\3\4", "\x80\x02"}) {
+        folder.write("cache.pt", begin);
+        EXPECT_NE(refusal(scenario_with("sources", "[dump: {path: @cache.pt}]"), folder.path()).find("PyTorch"),
+                  std::string::npos);
+    }
     EXPECT_EQ(refusal(scenario_with("sources", "[model: {gguf: text, text: text, sha256: @abc}]"), folder.path()),
               "sources.0.model.sha256: the file has another SHA-256: 'abc'; accepted: "
               "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -138,7 +167,7 @@ TEST(Refusals, SidecarsTellTheirOwnPlace) {
         {"{dtype: f16, shape: @[1, 1, 1], k: {}}", "shape: expected 4 lengths, for 'layer head token dim': 'a list'"},
         {"{dtype: f16, shape: [1, 1, @0, 1], k: {}}", "shape.2: expected a whole number from 1 to 4294967296: '0'"},
         {"{dtype: @f99, shape: [1, 1, 1, 1], k: {}}",
-         "dtype: unknown dtype: 'f99'; accepted: f32, f16, bf16, i8 (did you mean 'f32'?)"},
+         "dtype: unknown dtype: 'f99'; accepted: f32, f16, bf16, i8, f8_e4m3, f8_e5m2 (did you mean 'f32'?)"},
         {"{dtype: f16, shape: [1, 1, 1, 1], k: {offset: @-1}}",
          "k.offset: expected a whole number from 0 to 4611686018427387904: '-1'"},
         {"{dtype: f16, shape: [1, 1, 1, 1], k: {}, file: @other.bin}",
