@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "harness/sources/elements.hpp"
@@ -103,7 +104,22 @@ struct Variances {
     }
 };
 
-Structure structure_as(HostTensor const& tensor, Place place) {
+/// Sizes above this count as this: a few huge values (attention sinks, massive activations) would otherwise be all that
+/// the variances see, and they look like structure in some order.
+double largest_counted(HostTensor const& tensor) {
+    constexpr std::uint64_t most_samples = 65'536;
+    constexpr double above_median = 10;  // 6.7 standard deviations of normal values
+    auto const values = tensor.shape.values();
+    auto const stride = values / most_samples | 1;  // odd, so that it meets all channels
+    std::vector<double> sizes;
+    for (std::uint64_t i = 0; i < values; i += stride)
+        sizes.push_back(std::abs(double{element_value(tensor.type, tensor.bytes.get(), i)}));
+    auto const middle = sizes.begin() + static_cast<std::ptrdiff_t>(sizes.size() / 2);
+    std::nth_element(sizes.begin(), middle, sizes.end());
+    return *middle > 0 ? above_median * *middle : std::numeric_limits<double>::infinity();
+}
+
+Structure structure_as(HostTensor const& tensor, Place place, double limit) {
     auto const& shape = tensor.shape;
     auto const layer_values = shape.values() / shape.layers;
     auto const layers = std::min(shape.layers, sampled_layers);
@@ -119,8 +135,10 @@ Structure structure_as(HostTensor const& tensor, Place place) {
                 for (std::uint64_t c = 0; c < shape.dim; ++c) {
                     double before = 0;
                     for (std::uint64_t token = start; token < start + length; ++token) {
-                        double const x = element_value(tensor.type, tensor.bytes.get(),
-                                                       layer * layer_values + place(shape, head, token, c));
+                        double const x =
+                            std::clamp(double{element_value(tensor.type, tensor.bytes.get(),
+                                                            layer * layer_values + place(shape, head, token, c))},
+                                       -limit, limit);
                         auto& sums = channels[c];
                         sums.count += 1;
                         sums.x += x;
@@ -142,16 +160,19 @@ Structure structure_as(HostTensor const& tensor, Place place) {
 
 }  // namespace
 
-Structure structure_of(HostTensor const& tensor) { return structure_as(tensor, readings[0].place); }
+Structure structure_of(HostTensor const& tensor) {
+    return structure_as(tensor, readings[0].place, largest_counted(tensor));
+}
 
 LayoutCheck check_layout(HostTensor const& tensor) {
-    LayoutCheck check{"undecided", structure_of(tensor), {}, {}};
+    auto const limit = largest_counted(tensor);
+    LayoutCheck check{"undecided", structure_as(tensor, readings[0].place, limit), {}, {}};
     for (auto const& reading : readings) {
         // With one head, or one token, this order is another's equal.
         bool const same =
             reading.place == readings[0].place || (tensor.shape.heads == 1 && reading.place != readings[2].place);
         if (same || tensor.shape.tokens == 1) continue;
-        auto const structure = structure_as(tensor, reading.place);
+        auto const structure = structure_as(tensor, reading.place, limit);
         // Orders that only permute heads and channels look alike where channels do not differ: the likelier one comes first.
         if (!check.best_other.empty() && structure.sum() <= check.as_best_other.sum() + alike) continue;
         check.best_other = reading.name;

@@ -8,7 +8,7 @@
 namespace kvstone {
 
 /// How much a tensor looks like a cache: channels that keep their own mean and size over tokens, and tokens that
-/// resemble their neighbours. Each between 0 (or, by chance, one over the tokens) and 1.
+/// resemble their neighbours; values beyond 10 times the median size count as that. Each between 0 (or, by chance, one over the tokens) and 1.
 struct Structure {
     double mean_share = 0;   ///< of the variance of x, between channels of a head
     double size_share = 0;   ///< of the variance of |x|, between channels of a head

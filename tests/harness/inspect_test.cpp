@@ -57,6 +57,19 @@ TEST(LayoutCheck, ConfirmsWhatIsReadAsItLies) {
     EXPECT_EQ(check_layout(*tensors.v).verdict, "confirmed");
 }
 
+/// An attention sink: one token with huge values in a few channels, in noise and in what has structure.
+TEST(LayoutCheck, AFewHugeValuesAreNoStructure) {
+    for (auto const* distribution : {"normal", "llama"}) {
+        auto const tensors = synthetic(distribution);
+        for (auto const* tensor : {&tensors.k, &tensors.v}) {
+            auto values = floats(**tensor);
+            auto const before = check_layout(tensor_of(values, (*tensor)->shape)).verdict;
+            for (std::size_t channel = 8; channel < 12; ++channel) values[channel] = -9e4F;
+            EXPECT_EQ(check_layout(tensor_of(values, (*tensor)->shape)).verdict, before) << distribution;
+        }
+    }
+}
+
 TEST(LayoutCheck, SuspectsWhatLiesOtherwiseAndSaysHow) {
     auto const tensors = synthetic();
     for (auto const* tensor : {&*tensors.k, &*tensors.v}) {
