@@ -8,7 +8,7 @@
 
 #include <Kokkos_Core.hpp>
 
-#include "backends/floats.hpp"
+#include "backends/nearest_element.hpp"
 #include "backends/wide_lanes.hpp"
 
 namespace kvstone {
@@ -137,7 +137,7 @@ KOKKOS_FORCEINLINE_FUNCTION void grid_values(Code const* __restrict__ codes, std
     for (; done < count; ++done) {
         auto const at = of_each ? done : 0;
         auto const product = static_cast<float>((static_cast<std::int32_t>(codes[done]) ^ sign) - sign) * scale[at];
-        values[done] = from_float<T>(with_sign ? product : zero[at] + product);
+        values[done] = nearest_element<T>(with_sign ? product : zero[at] + product);
     }
 }
 

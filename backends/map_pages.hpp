@@ -17,13 +17,14 @@
 #include "backends/floats.hpp"
 #include "backends/host_stores.hpp"
 #include "backends/map_values.hpp"
+#include "backends/nearest_element.hpp"
 #include "backends/runs.hpp"
 
 namespace kvstone {
 
 /// What an operation sees of a tensor: `tokens` vectors of `dim` values, `stride` values apart. T is const or not float
 /// on the host, whatever the tensor holds, and the tensor's own type elsewhere: read with to_float(), write with
-/// from_float<T>().
+/// nearest_element<T>().
 template <class T>
 struct Page {
     T* values;
@@ -163,7 +164,7 @@ inline void encode_widened(Operation const& operation, Page<T const> const& page
     }
 }
 
-/// destination[0..count) = source[0..count), each as a T. Host only.
+/// destination[0..count) = source[0..count), each as nearest_element() has it. Host only.
 template <class T>
 inline void narrow_block(float const* source, T* destination, std::uint64_t count, bool streaming) {
     if constexpr (std::is_same_v<T, float>) {
@@ -172,7 +173,7 @@ inline void narrow_block(float const* source, T* destination, std::uint64_t coun
         alignas(cache_line_bytes) T stage[staged_values];
         for (std::uint64_t done = 0; done < count; done += staged_values) {
             auto const now = std::min(staged_values, count - done);
-            for (std::uint64_t i = 0; i < now; ++i) stage[i] = from_float<T>(source[done + i]);
+            for (std::uint64_t i = 0; i < now; ++i) stage[i] = nearest_element<T>(source[done + i]);
             store(destination + done, stage, now * sizeof(T), streaming);
         }
     }

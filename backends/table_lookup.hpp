@@ -11,7 +11,7 @@
 
 #include <Kokkos_Macros.hpp>
 
-#include "backends/floats.hpp"
+#include "backends/nearest_element.hpp"
 #include "backends/wide_lanes.hpp"
 
 namespace kvstone {
@@ -74,7 +74,7 @@ KOKKOS_INLINE_FUNCTION void count_below_in_loop(float const* thresholds, float c
 template <class T>
 KOKKOS_INLINE_FUNCTION void look_up_in_loop(float const* table, float factor, std::uint8_t const* codes,
                                             std::uint64_t count, T* values) {
-    for (std::uint64_t i = 0; i < count; ++i) values[i] = from_float<T>(table[codes[i]] * factor);
+    for (std::uint64_t i = 0; i < count; ++i) values[i] = nearest_element<T>(table[codes[i]] * factor);
 }
 
 #ifdef KVSTONE_WIDE_LANES

@@ -40,12 +40,10 @@ std::vector<double> section_bounds(Pipeline const& pipeline, Section const& sect
     return bounds;
 }
 
-/// Half a unit in the last place of `type` at a magnitude; infinity where it overflows.
+/// Half a unit in the last place of `type` at a magnitude. Decoded values beyond the largest number of the type become that
+/// number (nearest_element()), which lies between them and every original.
 double rounding(ElementType type, double magnitude) {
-    if (type == ElementType::f16) {
-        if (magnitude >= 65520) return std::numeric_limits<double>::infinity();
-        return std::max(std::ldexp(magnitude, -11), std::ldexp(1.0, -25));
-    }
+    if (type == ElementType::f16) return std::max(std::ldexp(std::fmin(magnitude, 65504), -11), std::ldexp(1.0, -25));
     if (type == ElementType::bf16) return std::max(std::ldexp(magnitude, -8), std::ldexp(1.0, -134));
     return 0;
 }

@@ -186,7 +186,7 @@ struct GgmlBlocks {
   private:
     template <class T>
     KOKKOS_INLINE_FUNCTION static T value(float number, float step, float least, T const*) {
-        return from_float<T>(with_least ? number * step + least : number * step);
+        return nearest_element<T>(with_least ? number * step + least : number * step);
     }
 
     /// Stored codes of one block, filled up with its last value. NaN counts as 0; Inf takes the last code on its side.

@@ -99,7 +99,7 @@ struct NuqByToken {
             unpack_codes(bits, from[0] + first * bits / 8, count, codes);
             look_up(bits, levels.levels, range.scale, codes, count, restored);
             auto* const values = page.values + first;
-            for (std::uint64_t i = 0; i < count; ++i) values[i] = from_float<T>(range.zero + restored[i]);
+            for (std::uint64_t i = 0; i < count; ++i) values[i] = nearest_element<T>(range.zero + restored[i]);
         }
     }
 };
@@ -147,7 +147,7 @@ struct NuqByChannel {
             auto* const values = page.values + first;
             auto const* const zero = zeros + row_of(page) + first;
             auto const* const scale = factors + row_of(page) + first;
-            for (std::uint64_t i = 0; i < count; ++i) values[i] = from_float<T>(zero[i] + restored[i] * scale[i]);
+            for (std::uint64_t i = 0; i < count; ++i) values[i] = nearest_element<T>(zero[i] + restored[i] * scale[i]);
         }
     }
 };

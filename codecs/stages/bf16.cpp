@@ -7,7 +7,8 @@
 //            order, little-endian.
 // Example    f32 1.0, -2.0, 3.1415927 -> payload 80 3f 00 c0 49 40
 // Error      2^-8 of the value's magnitude from 2^-126 on, 2^-134 below; values that round beyond the largest
-//            bfloat16, 3.3895e38, become Inf and no bound is given.
+//            bfloat16, 3.3895e38, become Inf and no bound is given. Of a binary16 tensor, what decodes beyond 65504 (65536,
+//            where 65504 was coded) becomes 65504.
 // NaN, Inf, denormals: NaN stays NaN, Inf stays Inf; bfloat16 denormals are exact.
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <limits>
 
 #include "backends/map_values.hpp"
+#include "backends/nearest_element.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {
@@ -28,7 +30,7 @@ struct ToBFloat16 {
 
 template <class T>
 struct FromBFloat16 {
-    KOKKOS_INLINE_FUNCTION T operator()(BFloat16 value) const { return from_float<T>(to_float(value)); }
+    KOKKOS_INLINE_FUNCTION T operator()(BFloat16 value) const { return nearest_element<T>(to_float(value)); }
 };
 
 struct Bf16 : Quantiser {

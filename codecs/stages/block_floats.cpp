@@ -21,6 +21,7 @@
 // Error      of y = x / step, where |y| is at most the largest number: half of the gap between the numbers around it (E2M1:
 //            1/4 below 2, 1/2 below 4, then 1; E4M3, E5M2 as of fp8); further out that and the distance to the largest
 //            number. All times the step; the arithmetic adds at most 2^-20 |x| and 2^-148.
+// Saturation decoded values beyond the largest number of the tensor's type become that number.
 // NaN, Inf, denormals: Inf becomes the largest number times the step. NaN becomes 0 (nvfp4, mxfp4) or stays NaN (mxfp8).
 //            Denormals are values as any other.
 
@@ -201,12 +202,12 @@ struct BlockFloats {
         if (count == block) {
             T line[block];
             for (std::uint64_t i = 0; i < block; ++i) {
-                line[i] = from_float<T>(small_float_value<Element>(codes[i]) * step);
+                line[i] = nearest_element<T>(small_float_value<Element>(codes[i]) * step);
             }
             store_block<block>(values, line, streaming);
         } else {
             for (std::uint64_t i = 0; i < count; ++i) {
-                values[i] = from_float<T>(small_float_value<Element>(codes[i]) * step);
+                values[i] = nearest_element<T>(small_float_value<Element>(codes[i]) * step);
             }
         }
     }

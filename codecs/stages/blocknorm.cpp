@@ -18,6 +18,8 @@
 //            k = 0, s = 2/7 (1.1436 x 2^-2 as binary16), q = 7. payload 71 0c 07, scales 00 3c 93 34, outliers 00 c8 01
 // Error      of a value kept 2^-11 of its magnitude (2^-25 at the least; beyond 65504 what exceeds that); of the others
 //            s/2, beyond the last code m s that and the distance to it, and 2^-20 m s from the arithmetic.
+// Saturation s beyond 65504 is stored as that. Decoded values beyond the largest number of the tensor's type become that
+//            number.
 // NaN, Inf, denormals: NaN becomes 0, Inf the last code on its side (where kept, 65504); denormals are values as any other.
 
 #include <algorithm>
@@ -165,8 +167,8 @@ struct BlockNorm {
             std::uint64_t end = j < k ? static_cast<std::uint64_t>(from[2][k * sizeof(Float16) + j]) : n;
             end = end < to ? to : end;
             end = end > n - (k - j) ? n - (k - j) : end;
-            for (; to < end; ++to) values[to] = from_float<T>(others[done++]);
-            if (j < k) values[to++] = from_float<T>(to_float(get_as<Float16>(from[2] + j * sizeof(Float16))));
+            for (; to < end; ++to) values[to] = nearest_element<T>(others[done++]);
+            if (j < k) values[to++] = nearest_element<T>(to_float(get_as<Float16>(from[2] + j * sizeof(Float16))));
         }
     }
 };

@@ -14,6 +14,7 @@
 // Error      of y = x (1 / s), where |y| is at most the largest number: half of the gap between the numbers around it,
 //            which is 2^-4 |y| (E4M3; 2^-10 below 2^-6) or 2^-3 |y| (E5M2; 2^-17 below 2^-14) at most; further out that
 //            and the distance to the largest number. All times s; the arithmetic adds at most 2^-20 |x|.
+// Saturation decoded values beyond the largest number of the tensor's type become that number.
 // NaN, Inf, denormals: NaN stays NaN, Inf becomes the largest number (times s); denormals are values as any other.
 
 #include <cfloat>
@@ -39,7 +40,7 @@ struct ToFp8 {
 template <class Format, class T>
 struct FromFp8 {
     KOKKOS_INLINE_FUNCTION T operator()(std::uint8_t code) const {
-        return from_float<T>(small_float_value<Format>(code));
+        return nearest_element<T>(small_float_value<Format>(code));
     }
 };
 
@@ -74,7 +75,7 @@ struct ScaledFp8 {
             auto const* __restrict__ const codes = reinterpret_cast<std::uint8_t const*>(from[0]) + t * page.dim;
             T* __restrict__ const values = page.vector(t);
             for (std::uint64_t i = 0; i < page.dim; ++i) {
-                values[i] = from_float<T>(small_float_value<Format>(codes[i]) * scale);
+                values[i] = nearest_element<T>(small_float_value<Format>(codes[i]) * scale);
             }
         }
     }

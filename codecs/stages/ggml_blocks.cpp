@@ -21,7 +21,9 @@
 //            q5_1 of 0, 31, 16, zeros: d = 1, m = 0; 00 3c 00 00 06 00 00 00 00 0f 00, then 13 zeros
 // Error      |d| / 2 up to the last code, beyond it that and the distance to it (q4_0, q5_0: a value opposite to e); from
 //            rounding d and m to binary16 at most L |d' - d| + |m' - m| (L the largest |q|); from arithmetic 2^-20 of the
-//            block's largest magnitude, and L 2^-149. d and m beyond binary16 are stored as 65504, where ggml stores Inf.
+//            block's largest magnitude, and L 2^-149.
+// Saturation d and m beyond binary16 are stored as 65504, where ggml stores Inf. Decoded values beyond the largest number of
+//            the tensor's type become that number (a d that was rounded up: 127 x 516 where 65504 was coded).
 // NaN, Inf, denormals: NaN becomes the code nearest to 0, Inf the last one on its side; neither counts for d and m.
 //            Denormals are values as any other; a d that binary16 rounds to 0 leaves 0 or m.
 

@@ -26,6 +26,8 @@
 //            scale=tensor, (2, 2, 2, -2): payload 3f, scales 00 00 00 40
 // Error      half the distance between the levels next to x, or the distance to the last level beyond it; with norm that
 //            times what it was coded by, and the level times what S differs from that.
+// Saturation fp16 S beyond 65504 is stored as that. Decoded values beyond the largest number of the tensor's type become
+//            that number.
 // NaN, Inf, denormals: not part of norms; Inf becomes the last level on its side, NaN the code of 0 (the level below 0).
 //            Denormals are values as any other; norms below 2^-25 become 0 as fp16, those above 65504 become that.
 

@@ -22,6 +22,8 @@
 //            scale=double: q = ff, t = 1/255: 81 80 80 3b; fp32: 00 00 80 3f; fp16: 00 3c; log8: c0
 // Error      half the distance between the levels next to x times a, or the distance to a beyond it; with scale=double
 //            that with a before it is coded, and the level times what q t differs from that.
+// Saturation a beyond what its format holds is stored as the largest (fp16: 65504, log8: 2^7.875). Decoded values beyond the
+//            largest number of the tensor's type become that number.
 // NaN, Inf, denormals: not part of the largest magnitude; Inf becomes the last level on its side, NaN 0. Denormals are
 //            values as any other; blocks below what a scale can hold become 0.
 

@@ -21,6 +21,8 @@
 //            middles are -2047, -683, 683, 2047 / 2048: payload e4 (codes 0, 1, 2, 3), scales 80 44, zeros 80 44,
 //            codebooks 00 e0 7f bf, 00 c0 aa be, 00 c0 aa 3e, 00 e0 7f 3f
 // Error      half the distance between the levels next to x times s, or the distance to the last level beyond it.
+// Saturation z and s beyond +-65504 are stored as that. Decoded values beyond the largest number of the tensor's type become
+//            that number.
 // NaN, Inf, denormals: not part of ranges; Inf becomes the last level on its side, NaN the code of 0. Denormals are values
 //            as any other.
 
