@@ -1,7 +1,9 @@
 // Codec text to Codec: the grammar of codec.hpp, read by recursive descent. Blanks may stand between any two tokens.
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -29,6 +31,10 @@ std::string_view without_outer_blanks(std::string_view text) {
     while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
     return text;
 }
+
+/// What others call stages of ours: llama.cpp's -ctk f16 and f32, and types of numeric libraries.
+constexpr std::array<std::pair<std::string_view, char const*>, 6> other_names{
+    {{"f16", "fp16"}, {"float16", "fp16"}, {"f32", "raw"}, {"fp32", "raw"}, {"float32", "raw"}, {"bfloat16", "bf16"}}};
 
 /// Sorted, joined where they touch or overlap.
 IndexRanges join(IndexRanges ranges) {
@@ -197,7 +203,7 @@ class Parser {
             auto const name = word("a stage");
             if (find_preset(name) != nullptr)
                 throw ConfigError("a preset is a whole codec and stands alone", name, names_of(StageKind::quantiser));
-            auto const& entry = stage_named(name);
+            auto const& entry = stage_of(name, stages.empty());
             if (entry.kind == StageKind::quantiser) {
                 if (quantised) throw ConfigError("a pipeline has exactly one quantiser; this is the second", name);
                 quantised = true;
@@ -214,6 +220,22 @@ class Parser {
                               stages.back().name, names_of(StageKind::quantiser));
         }
         return stages;
+    }
+
+    /// `first`: of a pipeline; alone in its text it may have been meant as a preset.
+    StageEntry const& stage_of(std::string const& name, bool first) const {
+        for (auto const& [other, ours] : other_names) {
+            if (name == other && !stage_registry().contains(name))
+                throw ConfigError(fmt::format("unknown stage; here it is called {}", ours), name, {ours});
+        }
+        try {
+            return stage_named(name);
+        } catch (ConfigError const& error) {
+            if (!first || !at_end() || text_.find('{') != std::string_view::npos) throw;
+            auto accepted = error.accepted();
+            for (auto const& preset : presets()) accepted.emplace_back(preset.name);
+            throw ConfigError("unknown stage or preset", error.offending(), accepted);
+        }
     }
 
     StageText stage(StageEntry const& entry) {

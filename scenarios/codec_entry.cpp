@@ -16,7 +16,7 @@ bool is_among(std::vector<std::string> const& names, std::string const& name) {
 
 /// A pipeline's text, known to be one and not rules in disguise.
 std::string pipeline_of(YamlValue const& value, Vocabulary const& vocabulary) {
-    auto const& text = text_of(value);
+    auto const text = codec_text_of(value);
     if (text.find_first_of("{}") != std::string::npos) refuse(value, "expected a pipeline, not rules");
     canonical_codec_at(value, text, vocabulary);
     return text;
@@ -52,14 +52,14 @@ std::vector<SourceCodec> codecs_by_source(YamlValue const& value, Vocabulary con
         refuse(value, "expected a map from sources to codecs", {"{tiny: fp16}"});
     std::vector<SourceCodec> codecs;
     for (auto const& entry : value.entries)
-        codecs.push_back({entry.key, canonical_codec_at(entry.value, text_of(entry.value), vocabulary), value.path,
-                          entry.key_place});
+        codecs.push_back({entry.key, canonical_codec_at(entry.value, codec_text_of(entry.value), vocabulary),
+                          value.path, entry.key_place});
     return codecs;
 }
 
 CodecEntry codec_of(YamlValue const& item, Vocabulary const& vocabulary) {
     if (item.kind != YamlValue::Kind::map) {
-        auto const text = canonical_codec_at(item, text_of(item), vocabulary);
+        auto const text = canonical_codec_at(item, codec_text_of(item), vocabulary);
         return {text, text, {}};
     }
     std::vector<std::string> const parts{"layers", "heads", "sink", "window", "k", "v", "rest"};
@@ -70,7 +70,7 @@ CodecEntry codec_of(YamlValue const& item, Vocabulary const& vocabulary) {
     bool const has_parts = std::any_of(parts.begin(), parts.end(), [&](auto const& key) { return map.find(key); });
     if ((codec != nullptr) == has_parts) refuse(item, "expected either a codec text or its parts", keys);
     CodecEntry entry;
-    entry.text = codec != nullptr ? canonical_codec_at(*codec, text_of(*codec), vocabulary)
+    entry.text = codec != nullptr ? canonical_codec_at(*codec, codec_text_of(*codec), vocabulary)
                                   : canonical_codec_at(item, text_of_rules(map, vocabulary), vocabulary);
     auto const* name = map.find("name");
     entry.name = name != nullptr ? text_of(*name) : entry.text;
@@ -94,6 +94,14 @@ void check_source_codecs(std::vector<CodecEntry> const& codecs, std::vector<std:
         for (auto const& [source, text, path, place] : codec.sources)
             if (!is_among(names, source))
                 throw ConfigError(path + ": no such source in this scenario", source, names, place);
+}
+
+std::string codec_text_of(YamlValue const& value) {
+    auto line = value;
+    std::ranges::replace_if(line.text, [](char c) { return c == '\t' || c == '\n' || c == '\r'; }, ' ');
+    auto const first = line.text.find_first_not_of(' ');
+    line.text = first == std::string::npos ? "" : line.text.substr(first, line.text.find_last_not_of(' ') + 1 - first);
+    return text_of(line);
 }
 
 std::string canonical_codec_at(YamlValue const& value, std::string const& text, Vocabulary const& vocabulary) {

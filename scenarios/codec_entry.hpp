@@ -39,6 +39,9 @@ std::vector<CodecEntry> codecs_of(YamlValue const& list, Vocabulary const& vocab
 /// Refuses settings for sources that are not among `names`.
 void check_source_codecs(std::vector<CodecEntry> const& codecs, std::vector<std::string> const& names);
 
+/// A codec's text as one line: tabs and line ends, as block scalars have them, are blanks. Throws as text_of().
+std::string codec_text_of(YamlValue const& value);
+
 /// The canonical text of a codec text at `value`; what the vocabulary refuses is told with the place.
 std::string canonical_codec_at(YamlValue const& value, std::string const& text, Vocabulary const& vocabulary);
 

@@ -14,7 +14,7 @@ Json if_among(std::vector<T> const& values, T const& value) {
 }
 
 Json find_codec(YamlValue const& item, Axes const& axes, Vocabulary const& vocabulary) {
-    auto const& wanted = text_of(item);
+    auto const wanted = codec_text_of(item);
     for (auto const& codec : axes.codecs)
         if (codec.name == wanted || std::ranges::find(codec.other_names, wanted) != codec.other_names.end())
             return codec.sources.empty() ? codec.text : codec.name;

@@ -28,6 +28,12 @@ TEST(CodecText, PrintsOneSpelling) {
     EXPECT_EQ(canonical("sink(4){raw} heads(1){bf16} rest{int8}"), "sink(4){raw} heads(1){bf16} rest{int8}");
 }
 
+/// As block scalars of YAML bring them.
+TEST(CodecText, LineEndsAndTabsAreBlanks) {
+    EXPECT_EQ(canonical("k{int8}\nv{fp16\t|\tzstd}\n"), "k{int8} v{fp16 | zstd}");
+    EXPECT_EQ(canonical("\tbalanced\r\n"), canonical("balanced"));
+}
+
 TEST(CodecText, FirstLayersAreLayersAndLastLayersStayWhatTheyAre) {
     EXPECT_EQ(canonical("first_layers(2){fp16} rest{int8}"), "layers(0-1){fp16} rest{int8}");
     EXPECT_EQ(Codec::parse("first_layers(2){fp16} rest{int8}"), Codec::parse("layers(0,1){fp16} rest{int8}"));
@@ -77,6 +83,9 @@ INSTANTIATE_TEST_SUITE_P(
     All, CodecTextRefused,
     testing::Values(
         Refused{"", "", "empty"}, Refused{"  ", "", "empty"}, Refused{"fp17", "fp17", "did you mean 'fp16'"},
+        Refused{"f16", "f16", "accepted: fp16"}, Refused{"f32 | zstd", "f32", "accepted: raw"},
+        Refused{"k{float16} v{fp16}", "float16", "accepted: fp16"}, Refused{"fp32", "fp32", "accepted: raw"},
+        Refused{"balance", "balance", "did you mean 'balanced'"}, Refused{"int9", "int9", "balanced, aggressive"},
         Refused{"int8:shceme=symmetric", "shceme", "did you mean 'scheme'"},
         Refused{"int8:scheme=sym", "sym", "asymmetric"}, Refused{"int8:clip=1.5", "1.5", "(0.5, 1]"},
         Refused{"int8:clip=0.5", "0.5", "(0.5, 1]"}, Refused{"int8:clip=nan", "nan", "clip"},

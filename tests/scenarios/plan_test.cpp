@@ -218,6 +218,39 @@ grid:
 workloads: [roundtrip]
 )";
 
+TEST(Plan, CodecTextMayBeABlockScalarWithTabs) {
+    auto const plan = plan_of(R"(kvstone: 1
+sources:
+  - synthetic: {shape: gpt2}
+grid:
+  context: [512]
+  codec:
+    - |
+      k{int8}
+      v{fp16 | zstd}
+    - "fp16\t|\tzstd"
+    - name: folded
+      codec: >
+        k{fp16}
+        v{int8}
+    - {name: parts, k: "int8\n", v: "\tfp16"}
+workloads: [roundtrip]
+exclude:
+  - codec: |
+      k{int8}
+      v{fp16 | zstd}
+)");
+    std::vector<std::string> codecs;
+    for (auto const& cell : plan.cells) codecs.push_back(cell.codec_name + " = " + cell.codec);
+    EXPECT_THAT(codecs,
+                ElementsAre("fp16 | zstd = fp16 | zstd", "folded = k{fp16} v{int8}", "parts = k{int8} v{fp16}"));
+    // Other control characters are none.
+    EXPECT_THROW(
+        plan_of("kvstone: 1\nsources: [synthetic: {shape: gpt2}]\ngrid: {context: [1], codec: [\"fp16\\u0001\"]}\n"
+                "workloads: [roundtrip]\n"),
+        ConfigError);
+}
+
 TEST(Plan, ACodecMayDifferBySource) {
     auto const plan = plan_of(by_source);
     EXPECT_THAT(spelled(plan), ElementsAre("gpt2 8 raw openmp 1 0 roundtrip", "gpt2 8 hybrid openmp 1 0 roundtrip",
