@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "backends/map_values.hpp"
+#include "backends/nearest_element.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 
@@ -19,13 +20,17 @@ struct AsFloat {
 };
 
 template <class T>
-struct FromFloat {
-    KOKKOS_INLINE_FUNCTION T operator()(float value) const { return from_float<T>(value); }
+struct FromDecoded {
+    KOKKOS_INLINE_FUNCTION T operator()(float value) const { return nearest_element<T>(value); }
 };
 
 namespace {
 
 constexpr std::size_t slot_alignment = 256;
+/// What scratch memory without values holds before a decode that is judged.
+constexpr std::byte meaningless{0xA5};
+/// Of each buffer: compressors have workspaces of many megabytes.
+constexpr std::size_t most_spoilt_bytes = std::size_t{1} << 20;
 
 Options options_of(StageText const& text, StageInfo const& info) {
     return {info.name, info.options, {text.options.begin(), text.options.end()}};
@@ -43,7 +48,7 @@ void widen(BackendKind kind, KvView const& from, float* to) {
 
 void narrow(BackendKind kind, float const* from, KvView const& to) {
     with_space(kind, [&](auto const& space) {
-        with_elements(to, [&]<class T>(KvSpan<T> span) { map_from_packed(space, from, span, FromFloat<T>{}); });
+        with_elements(to, [&]<class T>(KvSpan<T> span) { map_from_packed(space, from, span, FromDecoded<T>{}); });
     });
 }
 
@@ -200,8 +205,26 @@ void SectionCodec::encode(KvView const& view, Scratch& scratch) {
     }
 }
 
+void Scratch::spoil() const {
+    for (auto const* buffer : {&planes[0], &planes[1], &workspace})
+        fill_bytes(buffer->kind(), buffer->data(), std::min(buffer->size(), most_spoilt_bytes), meaningless);
+}
+
 void SectionCodec::decode(KvView const& view, Scratch& scratch) {
+    if (scratch.purpose == DecodeFor::timing) {
+        decode_stages(view, scratch);
+    } else {
+        decode_onto_poison(view, kind_, section_.component, [&] { decode_stages(view, scratch); });
+    }
+}
+
+void SectionCodec::decode_stages(KvView const& view, Scratch& scratch) {
+    bool const judged = scratch.purpose == DecodeFor::judging;
     reserve_scratch(scratch);
+    if (judged) {
+        JudgingTime const time;
+        scratch.spoil();
+    }
     auto* const workspace = scratch.workspace.data();
     for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
         auto& input = slots_[step->input];
@@ -217,10 +240,20 @@ void SectionCodec::decode(KvView const& view, Scratch& scratch) {
     if (converts()) {
         scratch.values.reserve_discard(section_.shape.values() * sizeof(float));
         values = packed_floats(scratch.values, section_.shape);
+        if (judged) {
+            JudgingTime const time;
+            poison(values, kind_);
+        }
     }
     auto const& transforms = pipeline_->transforms;
     auto const planes = readable(stage_first_[transforms.size()], stage_first_.back(), scratch);
     pipeline_->quantiser->decode(kind_, coded_, planes, values, workspace);
+    if (judged && (converts() || !transforms.empty())) {
+        // What follows computes with these values: what was left unwritten would no longer be told by its bits.
+        JudgingTime const time;
+        if (auto const unwritten = poisoned_values(values, kind_); unwritten > 0)
+            throw UnwrittenValues(section_.component, unwritten, section_.shape.values());
+    }
     for (auto i = transforms.size(); i-- > 0;) {
         auto const side = readable(stage_first_[i], stage_first_[i + 1], scratch);
         transforms[i]->decode(kind_, coded_, side, values.as<float>(), workspace);

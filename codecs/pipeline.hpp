@@ -6,6 +6,7 @@
 
 #include "backends/backend.hpp"
 #include "codecs/dynamic_stage.hpp"
+#include "codecs/judged_decode.hpp"
 
 namespace kvstone {
 
@@ -29,6 +30,11 @@ struct Scratch {
     Buffer values;     ///< one section as f32, where stages cannot take it as it lies
     Buffer planes[2];  ///< what one entropy stage hands to the next, in turn
     Buffer workspace;
+    /// What decode() is for; under the clock it leaves memory as it is.
+    DecodeFor purpose = DecodeFor::judging;
+
+    /// Fills the first megabyte of all but `values` with bytes that mean nothing.
+    void spoil() const;
     std::size_t bytes() const { return values.size() + planes[0].size() + planes[1].size() + workspace.size(); }
 };
 
@@ -40,7 +46,7 @@ class SectionCodec {
     Section const& section() const { return section_; }
     /// `view` is the section's box of the tensor.
     void encode(KvView const& view, Scratch& scratch);
-    /// Throws CorruptData.
+    /// Throws CorruptData; where scratch.purpose is judging, UnwrittenValues too.
     void decode(KvView const& view, Scratch& scratch);
 
     std::size_t plane_count() const { return stored_.size(); }
@@ -78,6 +84,7 @@ class SectionCodec {
 
     void add_slots(std::vector<PlaneSpec> const& specs);
     void plan_entropy();
+    void decode_stages(KvView const& view, Scratch& scratch);
     bool converts() const;
     void reserve_scratch(Scratch& scratch) const;
     std::byte* memory(Slot const& slot, Scratch& scratch) const;

@@ -109,10 +109,18 @@ void TensorCodec::encode(KvView const& tensor) {
     state_->filled = true;
 }
 
-void TensorCodec::decode(KvView const& tensor) const {
+void TensorCodec::decode(KvView const& tensor, DecodeFor purpose) const {
     state_->require_tensor(tensor);
     state_->require_filled();
-    for (auto& section : state_->sections) section.decode(state_->box(tensor, section.section()), state_->scratch);
+    state_->scratch.purpose = purpose;
+    auto const decode_sections = [&] {
+        for (auto& section : state_->sections) section.decode(state_->box(tensor, section.section()), state_->scratch);
+    };
+    if (purpose == DecodeFor::timing) {
+        decode_sections();
+    } else {
+        decode_onto_poison(tensor, state_->kind, state_->component, decode_sections);
+    }
 }
 
 ByteLedger TensorCodec::ledger() const {

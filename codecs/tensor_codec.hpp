@@ -10,6 +10,7 @@
 #include "backends/backend.hpp"
 #include "backends/kv_view.hpp"
 #include "codecs/codec.hpp"
+#include "codecs/judged_decode.hpp"
 #include "codecs/ledger.hpp"
 #include "codecs/rope.hpp"
 
@@ -31,8 +32,9 @@ class TensorCodec {
     /// Throws ConfigError where the codec has to know RoPE and was not told.
     void encode(KvView const& tensor);
     /// Stored planes back to a tensor. Requires an encode() or load() before. Every value of `tensor` is written.
-    /// Throws CorruptData where the planes are not what the codec wrote.
-    void decode(KvView const& tensor) const;
+    /// Throws CorruptData where the planes are not what the codec wrote, UnwrittenValues where a stage left values as they
+    /// were (for judging alone).
+    void decode(KvView const& tensor, DecodeFor purpose = DecodeFor::judging) const;
 
     /// Stored bytes by account, headers of the sealed container included, and the workspace held.
     ByteLedger ledger() const;

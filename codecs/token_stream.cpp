@@ -301,14 +301,23 @@ std::uint64_t TokenStream::coded_vectors() const {
 void TokenStream::decode(KvView const& tensor) const {
     state_->require(tensor);
     if (tensor.shape.tokens != tokens()) throw std::invalid_argument("a tensor of another length");
-    state_->decode(tensor);
+    state_->scratch.purpose = DecodeFor::judging;
+    decode_onto_poison(tensor, state_->kind, state_->component, [&] { state_->decode(tensor); });
 }
 
-void TokenStream::decode_pages(std::uint64_t first, KvView const& view) const {
+void TokenStream::decode_pages(std::uint64_t first, KvView const& view, DecodeFor purpose) const {
     state_->require(view);
     if (first > tokens() || view.shape.tokens > tokens() - first)
         throw std::invalid_argument("tokens that did not come");
-    for (auto& part : state_->parts) state_->read(part, first, State::part_of(view, part));
+    state_->scratch.purpose = purpose;
+    auto const read_parts = [&] {
+        for (auto& part : state_->parts) state_->read(part, first, State::part_of(view, part));
+    };
+    if (purpose == DecodeFor::timing) {
+        read_parts();
+    } else {
+        decode_onto_poison(view, state_->kind, state_->component, read_parts);
+    }
 }
 
 std::vector<std::byte> TokenStream::seal() const {

@@ -41,11 +41,12 @@ class TokenStream {
     /// plain numbers.
     std::uint64_t coded_vectors() const;
 
-    /// What TensorCodec decodes from these tokens, all of them. Codes for that what is held as it came, each time.
+    /// What TensorCodec decodes from these tokens, all of them. Codes for that what is held as it came, each time. Throws
+    /// as TensorCodec::decode().
     void decode(KvView const& tensor) const;
     /// Reads `view.shape.tokens` tokens back from `first` on, as attention does: those that are coded decoded, those that
-    /// are held as they came. Whole blocks are decoded where they lie.
-    void decode_pages(std::uint64_t first, KvView const& view) const;
+    /// are held as they came. Whole blocks are decoded where they lie. Throws as TensorCodec::decode().
+    void decode_pages(std::uint64_t first, KvView const& view, DecodeFor purpose = DecodeFor::judging) const;
     /// As TensorCodec's of the tokens so far; what is held as it came is coded for it, and stays held.
     std::vector<std::byte> seal() const;
     /// Of the sealed container; the workspace is the stream's own.

@@ -59,7 +59,8 @@ class ContextPath : public CodecPath {
             sequence_->write(component, 0, 0, values_.host());
         } catch (CorruptData const&) {
             if (!unlike) throw;
-            write(component, 0, 0, values_.host());  // the codec noticed: other values must do
+            sequence_->read(component, 0, 0, values_.host());  // what was there before
+            write(component, 0, 0, values_.host());            // the codec noticed: other values must do
         }
         coded_vectors_ +=
             coded_vectors(cut_sections(codec_, pipelines_, component, shape, ElementType::f32), shape.tokens);
