@@ -74,7 +74,17 @@ StageEntry const& stage_named(std::string const& name) {
 
 void register_stage(StageEntry entry) {
     auto const name = entry.info.name;
-    if (!entries().emplace(name, std::move(entry)).second) throw std::logic_error("stage registered twice: " + name);
+    auto const require = [&](bool holds, std::string const& what) {
+        if (!holds) throw std::logic_error(fmt::format("stage {} cannot be registered: {}", name, what));
+    };
+    require(!name.empty(), "it has no name");
+    require(!entry.info.examples.empty(), "its StageInfo has no examples, which list shows and the tests run");
+    for (auto const& example : entry.info.examples)
+        require(example.find(name) != std::string::npos, "its example does not use it: " + example);
+    auto const& idle = entry.info.idle_bytes;
+    require(idle.share >= 0 && idle.share <= 0.5, "idle_bytes.share is not between 0 and 0.5");
+    require((idle.share > 0) == !idle.reason.empty(), "idle_bytes has a share and a reason, or neither");
+    require(entries().emplace(name, std::move(entry)).second, "the name is taken");
 }
 
 std::vector<StageSummary> registered_stages() {

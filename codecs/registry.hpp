@@ -33,7 +33,8 @@ StageEntry const& stage_named(std::string const& name);
 /// The name as text has it.
 std::string versioned_name(StageInfo const& info);
 
-/// Throws logic_error where the name is taken.
+/// Throws logic_error, naming the stage, where the name is missing or taken, where no example is given or one does not use
+/// the stage (examples are what tests it), and where idle bytes have no reason or are more than half.
 void register_stage(StageEntry entry);
 
 /// A namespace-scope object of this type registers Stage.

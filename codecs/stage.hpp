@@ -10,7 +10,8 @@
 //   Quantiser   tensor to planes: exactly one per pipeline.
 //   Entropy     payload plane to planes, lossless; planes billed as anything else pass it by.
 //
-// Bindings (constructor, planes(), host code around kernels) validate and throw; kernels are plain parallel loops that
+// Bindings (constructor, planes(), host code around kernels) validate and throw: ConfigError where options are wrong,
+// NotApplicable where the tensor is not one that the stage can take; kernels are plain parallel loops that
 // cannot fail, and that stay inside their planes whatever bytes those hold. A section is never empty. Sizes that are
 // promised exactly are checked before decode() is called. encode() and decode() allocate nothing: what they need is in
 // the planes and the workspace. Results do not depend on the number of threads.
@@ -36,6 +37,7 @@
 //               void encode(Space, PlaneSpec const& input_spec, ConstPlane input, Planes, Workspace) const;
 //               void decode(Space, PlaneSpec const& input_spec, ConstPlanes, Plane& input, Workspace) const;
 //               decode throws CorruptData where the planes are not what encode() writes.
+//               decode() of Transform and Quantiser writes every value, whatever the values are before.
 //               static constexpr bool host_only = true; where Space is to be the host's alone: for other backends the
 //               planes are then copied to the host and back.
 //   all, where needed:  std::size_t workspace_bytes(Section const& | PlaneSpec const& input) const;
@@ -95,6 +97,14 @@ struct StageInfo {
         std::map<std::string, std::string> fixed;
     };
     std::optional<Shorthand> shorthand;
+    /// For a stage behind which, or before which, some bytes of a payload decide nothing: the largest share of a payload's
+    /// bytes of which that may be true, up to a half, and why. The conformance suite takes no other exemption from "every
+    /// byte that is stored matters".
+    struct IdleBytes {
+        double share = 0;
+        std::string reason;
+    };
+    IdleBytes idle_bytes;
 };
 
 /// The box of one tensor that a pipeline is bound to. Stages see as `type` what they are handed: f32 behind transforms.

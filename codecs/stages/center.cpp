@@ -12,6 +12,8 @@
 //            3, 10
 // Error      what the quantiser allows, and 2^-23 (|x| + the largest magnitude of its channel + what is allowed) for the
 //            arithmetic; from where that sum reaches 2^128 none is given.
+// Saturation as binary16, means lie within +-65504: what they leave is the quantiser's. Decoded values beyond the largest
+//            number of the tensor's type become that number.
 // NaN, Inf, denormals: NaN and Inf stay what they are; denormals are values as any other.
 
 #include <algorithm>
@@ -47,6 +49,7 @@ class Center : public Transform {
         info.engines = {{.differs = "no engine removes means"}};
         info.options = {choice_option("means", "fp16", {"fp16", "fp32"}, "what means are stored as")};
         info.examples = {"center | int8", "center:means=fp32 | raw"};
+        info.idle_bytes = {0.5, "adding the mean back rounds the lowest bits of a value away"};
         return info;
     }
     explicit Center(Options const& options) : half_(options.choice("means") == "fp16") {}

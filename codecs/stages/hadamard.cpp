@@ -45,6 +45,7 @@ class Hadamard : public Transform {
             integer_option("block", 0, 0, most_hadamard_values, "most values of a block, a power of two; 0 is 1024"),
         };
         info.examples = {"hadamard | int8", "hadamard | raw", "hadamard:seed=7,block=32 | fp16"};
+        info.idle_bytes = {0.5, "rotating back rounds the lowest bits of a value away"};
         return info;
     }
     explicit Hadamard(Options const& options)

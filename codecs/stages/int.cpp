@@ -26,7 +26,9 @@
 //            int:bits=3,scheme=asymmetric,axis=channel,group=2, f32 1.0 and 8.0 of one channel: payload 00 07 (a byte a
 //            vector), scales 00 3c (s = 1), zeros 00 3c (z = 1)
 // Error      s/2 within the range (plus rounding of the arithmetic, at most 2^-20 of its larger end), outside it that
-//            and the distance to the range; s and z as stored: an f16 zero point may lie above the least value.
+//            and the distance to the range; s and z as stored: an f16 zero point may lie above the least value, and f16 s
+//            and z lie within +-65504 (log8: s up to 2^7.875), so that a wider range is cut to what they reach.
+// Saturation decoded values beyond the largest number of the tensor's type become that number.
 // NaN, Inf, denormals: Inf becomes the end of the range, NaN the code nearest to 0; denormals are values as any other.
 
 #include <algorithm>
@@ -290,7 +292,7 @@ StageInfo Int::info() {
                      "int:bits=3,scheme=asymmetric,axis=token,group=64,scale=log8",
                      "int:bits=10",
                      "int:bits=12,axis=token",
-                     "int:bits=1,scheme=asymmetric,axis=token,group=128",
+                     "int:bits=1,scheme=asymmetric,axis=channel,group=8",
                      "int:bits=8,axis=head,scale=fp32",
                      "int:bits=6,scheme=asymmetric,axis=layer,clip=0.99",
                      "int:bits=5,axis=channel",

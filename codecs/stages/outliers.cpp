@@ -34,6 +34,7 @@
 
 #include "backends/sequences.hpp"
 #include "codecs/extremes.hpp"
+#include "codecs/not_applicable.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 
@@ -137,6 +138,7 @@ class Outliers : public Transform {
             choice_option("values", "fp16", {"fp16", "fp32"}, "what they are stored as"),
         };
         info.examples = {"outliers:fraction=0.02 | int8", "outliers:fraction=0.05,axis=channel,values=fp32 | int8"};
+        info.idle_bytes = {0.5, "what the quantiser stores in place of an outlier is replaced by the outlier"};
         return info;
     }
     explicit Outliers(Options const& options)
@@ -148,8 +150,8 @@ class Outliers : public Transform {
     std::vector<PlaneSpec> planes(Section const& section) const {
         Sequences const sequences(section.shape, along_tokens_);
         if (sequences.length() > most_values) {
-            throw ConfigError("outliers takes sequences that are not as long", std::to_string(sequences.length()),
-                              {fmt::format("up to {}", most_values)});
+            throw NotApplicable("outliers takes sequences that are not as long", std::to_string(sequences.length()),
+                                {fmt::format("up to {}", most_values)});
         }
         auto const count = sequences.count() * 2 * each_end(sequences.length());
         auto const index_bytes = index_bytes_of(sequences.length());

@@ -30,6 +30,7 @@
 #include <fmt/format.h>
 
 #include "backends/rotate_pairs.hpp"
+#include "codecs/not_applicable.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 
@@ -49,6 +50,7 @@ class Unrope : public Transform {
             choice_option("pairs", "halves", {"halves", "interleaved"}, "(i, i + dims/2) or (2i, 2i + 1)"),
         };
         info.examples = {"k{unrope:base=10000 | int8} v{int8}", "k{unrope:base=500000,pairs=interleaved | raw} v{raw}"};
+        info.idle_bytes = {0.5, "rotating back rounds the lowest bits of a value away"};
         return info;
     }
     explicit Unrope(Options const& options)
@@ -67,13 +69,13 @@ class Unrope : public Transform {
 
     std::vector<PlaneSpec> planes(Section const& section) const {
         if (section.component != Component::k) {
-            throw ConfigError("unrope is for keys: values have no rotary position embedding", "unrope",
-                              {"k{unrope | ...} v{...}"});
+            throw NotApplicable("unrope is for keys: values have no rotary position embedding", "unrope",
+                                {"k{unrope | ...} v{...}"});
         }
         auto const dim = section.shape.dim;
         if (dim > most_rotated_channels) {
-            throw ConfigError("unrope takes vectors that are not as long", fmt::format("{} channels", dim),
-                              {fmt::format("up to {}", most_rotated_channels)});
+            throw NotApplicable("unrope takes vectors that are not as long", fmt::format("{} channels", dim),
+                                {fmt::format("up to {}", most_rotated_channels)});
         }
         // Without a base, a container's section does not know its RoPE: encode() asks for it, decode() does not.
         if (base_ != 0 || section.rope != nullptr) check_fit(layout(section), section);
@@ -87,8 +89,8 @@ class Unrope : public Transform {
     void encode(Space const& space, Section const& section, KvSpan<float const> in, KvSpan<float> out, Planes planes,
                 Workspace workspace) const {
         if (base_ == 0 && section.rope == nullptr) {
-            throw ConfigError("the source of these keys states no rotary position embedding", "unrope",
-                              {"unrope:base=10000", "unrope:base=500000,pairs=interleaved"});
+            throw NotApplicable("the source of these keys states no rotary position embedding", "unrope",
+                                {"unrope:base=10000", "unrope:base=500000,pairs=interleaved"});
         }
         auto const where = layout(section);
         Header header{static_cast<std::uint32_t>(2 * where.pairs), where.interleaved, {}};
@@ -133,9 +135,9 @@ class Unrope : public Transform {
         if (2 * where.pairs > section.shape.dim || (own && section.rope->dims % 2 != 0) ||
             (own && !section.rope->frequency_factors.empty() &&
              section.rope->frequency_factors.size() != where.pairs)) {
-            throw ConfigError("this rotary position embedding does not fit the keys",
-                              fmt::format("{} rotated channels", own ? section.rope->dims : dims_),
-                              {fmt::format("an even number up to {}", section.shape.dim)});
+            throw NotApplicable("this rotary position embedding does not fit the keys",
+                                fmt::format("{} rotated channels", own ? section.rope->dims : dims_),
+                                {fmt::format("an even number up to {}", section.shape.dim)});
         }
     }
     double frequency(Section const& section, std::uint64_t pairs, std::uint64_t pair) const {

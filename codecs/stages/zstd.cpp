@@ -46,6 +46,7 @@ class Zstd : public Entropy {
                              "serdes for what it offloads"}};
         info.options = {integer_option("level", 3, -7, 19, "effort; negative levels are faster")};
         info.examples = {"fp16 | zstd", "int8 | zstd:level=1", "raw | zstd:level=-5", "bf16 | zstd | zstd"};
+        info.idle_bytes = {0.01, "frames hold some bits that decide nothing (RFC 8878: reserved and unused ones)"};
         return info;
     }
     explicit Zstd(Options const& options) : level_(static_cast<int>(options.integer("level"))) {

@@ -14,9 +14,9 @@
 #include "backends/one_thread.hpp"
 #include "codecs/codec.hpp"
 #include "codecs/ledger.hpp"
+#include "codecs/not_applicable.hpp"
 #include "codecs/rope.hpp"
 #include "harness/model/sequence.hpp"
-#include "scenarios/errors.hpp"
 
 namespace kvstone {
 
@@ -33,12 +33,6 @@ Protocol protocol_named(std::string_view name);
 /// it comes in pieces of prefill_piece_tokens, each handed on before the next one reads it.
 enum class Prefill : std::uint8_t { clean, compressed };
 inline constexpr std::uint64_t prefill_piece_tokens = 128;
-
-/// A codec that a protocol cannot run, with the reason.
-class NotApplicable : public ConfigError {
-  public:
-    using ConfigError::ConfigError;
-};
 
 /// Stored bytes of K or V of a sequence.
 struct CacheBytes {

@@ -1,5 +1,7 @@
 // What every registered stage owes, for each of its examples, over shapes, element types and layouts.
 
+#include "tests/codecs/conformance.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,21 +10,9 @@
 #include "codecs/pipeline.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
-#include "tests/codecs/tensors.hpp"
 
 namespace kvstone {
 namespace {
-
-std::vector<std::string> examples() {
-    std::vector<std::string> all;
-    for (auto const& [name, entry] : stage_registry()) {
-        all.insert(all.end(), entry.info.examples.begin(), entry.info.examples.end());
-    }
-    // Rules cut sections, which stages meet as strided boxes.
-    all.emplace_back("sink(2){raw} k,window(3){bf16} layers(0){int8:scheme=asymmetric} rest{fp16 | zstd}");
-    all.emplace_back("sink(4){raw} window(8){raw} rest{int:bits=4,scheme=asymmetric,axis=channel,group=16}");
-    return all;
-}
 
 std::vector<KvShape> shapes() {
     std::vector<KvShape> all{{1, 1, 1, 1}, {1, 2, 0, 64}, {1, 1, 301, 128}};
@@ -33,35 +23,9 @@ std::vector<KvShape> shapes() {
     return all;
 }
 
-std::string test_name(testing::TestParamInfo<std::string> const& info) {
-    std::string name;
-    for (char const c : info.param) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-    return name;
-}
-
-/// The first place where decoded values lie further from the original than allowed, or "".
-std::string beyond_bounds(std::vector<float> const& original, std::vector<float> const& result,
-                          std::vector<double> const& bounds) {
-    for (std::size_t i = 0; i < original.size(); ++i) {
-        double const error = std::fabs(static_cast<double>(result[i]) - original[i]);
-        if (!(error <= bounds[i]) && !std::isinf(bounds[i])) {
-            return "value " + std::to_string(i) + ": " + std::to_string(original[i]) + " became " +
-                   std::to_string(result[i]) + ", allowed " + std::to_string(bounds[i]);
-        }
-    }
-    return "";
-}
-
-bool has_transform(std::string const& text) {
-    auto const codec = Codec::parse(text);
-    for (auto const& rule : codec.rules()) {
-        if (stage_registry().at(rule.pipeline[0].name).kind == StageKind::transform) return true;
-    }
-    return false;
-}
-
 class Conformance : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Registry, Conformance, testing::ValuesIn(examples()), test_name);
+INSTANTIATE_TEST_SUITE_P(Registry, Conformance, testing::ValuesIn(conformance_examples()),
+                         [](auto const& one) { return test_name_of(one.param); });
 
 TEST_P(Conformance, DecodesWithinTheDeclaredBound) {
     auto const codec = Codec::parse(GetParam());
@@ -194,71 +158,6 @@ TEST_P(Conformance, ContainerDecodesOnItsOwn) {
     }
 }
 
-TEST_P(Conformance, TruncatedOrAlteredContainersAreRefused) {
-    KvShape const shape{1, 2, 5, 16};
-    auto const container = encoded(GetParam(), TestTensor(shape, ElementType::f32, test_values(shape))).seal();
-    for (std::size_t bytes = 0; bytes < container.size(); ++bytes) {
-        EXPECT_THROW(decode_container(std::span(container).first(bytes)), CorruptData) << bytes;
-    }
-    auto altered = container;
-    for (std::size_t i = 0; i < container.size(); ++i) {
-        for (int const flip : {0x01, 0x80, 0xff}) {
-            altered[i] = container[i] ^ static_cast<std::byte>(flip);
-            EXPECT_THROW(decode_container(altered), CorruptData) << "byte " << i;
-        }
-        altered[i] = container[i];
-    }
-    altered.push_back(std::byte{0});
-    EXPECT_THROW(decode_container(altered), CorruptData);
-}
-
-TEST_P(Conformance, BelowTheChecksumPayloadMattersAndNothingCrashes) {
-    KvShape const shape{1, 2, 12, 32};  // blocks of up to 32 are full: what fills one up decides nothing
-    auto const container = encoded(GetParam(), TestTensor(shape, ElementType::f32, test_values(shape))).seal();
-    auto const expected = decode_container(container);
-    auto altered = container;
-    std::size_t payload_bytes = 0;
-    std::size_t without_effect = 0;
-    for (auto const& plane : read_container(container).planes) {
-        bool const payload = plane.line == LedgerLine::payload || plane.line == LedgerLine::window;
-        auto const first = static_cast<std::size_t>(plane.data - container.data());
-        for (std::size_t i = first; i < first + plane.bytes; ++i) {
-            altered[i] = container[i] ^ std::byte{0xff};
-            reseal_container(altered);
-            payload_bytes += payload;
-            try {
-                without_effect += payload && decode_container(altered) == expected;
-            } catch (CorruptData const&) {
-            }
-            altered[i] = container[i];
-        }
-    }
-    // Every byte counts, but that adding back what a transform took may round the lowest ones away, and that frames of
-    // a compressor may hold a few bits that decide nothing.
-    auto const allowed = has_transform(GetParam())                      ? payload_bytes / 2
-                         : GetParam().find("zstd") != std::string::npos ? payload_bytes / 100
-                                                                        : 0;
-    EXPECT_LE(without_effect, allowed);
-}
-
-TEST_P(Conformance, HostileHeadersAreRefusedOrHarmless) {
-    KvShape const shape{1, 2, 3, 16};
-    auto const container = encoded(GetParam(), TestTensor(shape, ElementType::f32, test_values(shape))).seal();
-    auto const header = static_cast<std::size_t>(read_container(container).planes.at(0).data - container.data());
-    auto altered = container;
-    for (std::size_t i = 0; i < header; ++i) {
-        for (int const value : {0x00, 0x01, 0x7f, 0xff}) {
-            altered[i] = static_cast<std::byte>(value);
-            reseal_container(altered);
-            try {
-                EXPECT_LE(decode_container(altered).size(), std::size_t{1} << 26);
-            } catch (CorruptData const&) {
-            }
-            altered[i] = container[i];
-        }
-    }
-}
-
 TEST_P(Conformance, StoresLessThanF32) {
     KvShape const shape{2, 3, 128, 64};
     auto const codec = encoded(GetParam(), TestTensor(shape, ElementType::f32, test_values(shape)));
@@ -325,80 +224,6 @@ TEST_P(Conformance, NanAndInfFollowTheDeclaredPolicy) {
         }
     }
 }
-
-/// Decoders that are a little wrong: the declared bounds must tell each from the right one.
-struct Mutant {
-    std::string codec;
-    std::string name;
-    float (*decode)(float original, float range);
-};
-
-class BoundMutants : public testing::TestWithParam<Mutant> {};
-
-TEST_P(BoundMutants, AreBeyondTheBound) {
-    KvShape const shape{1, 1, 64, 64};
-    auto const values = test_values(shape);
-    float range = 0;
-    for (auto const value : values) range = std::max(range, std::fabs(value));
-    std::vector<float> wrong;
-    for (auto const value : values) wrong.push_back(GetParam().decode(value, range));
-    auto const bounds =
-        declared_error_bounds(Codec::parse(GetParam().codec), Component::k, shape, ElementType::f32, values);
-    EXPECT_NE(beyond_bounds(values, wrong, bounds), "");
-}
-
-std::string mutant_name(testing::TestParamInfo<Mutant> const& info) {
-    auto const& codec = info.param.codec;
-    auto name = (codec == "int8:scheme=asymmetric" ? "asymmetric" : codec) + "_" + info.param.name;
-    for (auto& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-    return name;
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    All, BoundMutants,
-    testing::Values(
-        Mutant{"raw", "one_ulp", [](float x, float) { return std::nextafter(x, 0.0F); }},
-        Mutant{"fp16", "truncated",
-               [](float x, float) {
-                   auto const bits = std::bit_cast<std::uint32_t>(x) & ~std::uint32_t{0x1fff};
-                   return std::bit_cast<float>(bits);
-               }},
-        Mutant{"bf16", "truncated",
-               [](float x, float) {
-                   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & ~std::uint32_t{0xffff});
-               }},
-        Mutant{"fp8:format=e4m3", "truncated",
-               [](float x, float) {
-                   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & ~std::uint32_t{0xfffff});
-               }},
-        Mutant{"fp8:format=e4m3", "of_two_bits",
-               [](float x, float) {
-                   auto const bits = std::bit_cast<std::uint32_t>(x);
-                   return std::bit_cast<float>((bits + 0xfffff + (bits >> 21 & 1)) & ~std::uint32_t{0x1fffff});
-               }},
-        Mutant{"fp8:format=e5m2", "truncated",
-               [](float x, float) {
-                   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & ~std::uint32_t{0x1fffff});
-               }},
-        Mutant{"fp8:format=e4m3,scale=tensor", "range_in_half",
-               [](float x, float range) { return std::fmax(std::fmin(x, range / 2), -range / 2); }},
-        Mutant{"int8", "truncated", [](float x, float range) { return std::trunc(x / (range / 127)) * (range / 127); }},
-        Mutant{"int8", "scale_off_by_one_percent",
-               [](float x, float range) { return std::nearbyint(x / (range / 127)) * (range / 127) * 1.01F; }},
-        Mutant{"int8", "range_over_128",
-               [](float x, float range) {
-                   return std::fmin(std::nearbyint(x / (range / 128)), 127.0F) * (range / 128) *
-                          (x > 0 ? 1.0F : 1.004F);
-               }},
-        Mutant{"nf4", "smaller_by_a_fifth", [](float x, float) { return x * 0.8F; }},
-        Mutant{"nf4:scale=fp32", "truncated",
-               [](float x, float range) { return std::trunc(x / range * 8) * range / 8; }},
-        Mutant{"lloydmax:bits=4", "smaller_by_a_fifth", [](float x, float) { return x * 0.8F; }},
-        Mutant{"lloydmax:bits=6,norm=eden", "smaller_by_a_tenth", [](float x, float) { return x * 0.9F; }},
-        Mutant{"nuq:bits=4,axis=channel", "smaller_by_a_fifth", [](float x, float) { return x * 0.8F; }},
-        Mutant{"int8:scheme=asymmetric", "of_symmetric_steps",
-               [](float x, float range) { return std::floor(x / (range / 127)) * (range / 127); }}),
-    mutant_name);
 
 }  // namespace
 }  // namespace kvstone

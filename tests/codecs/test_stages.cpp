@@ -1,10 +1,11 @@
 // Stages that only the tests have: one of each kind, to show that the frame needs nothing but a file. They use what the
 // first stages do not: side planes of a transform, a quantiser of f32 alone with a required option and a second format
-// version, an entropy stage with two outputs.
+// version, codes that are no bits, an entropy stage with two outputs.
 
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <cstring>
 
 #include "backends/map_values.hpp"
 #include "codecs/registry.hpp"
@@ -19,6 +20,7 @@ struct TestOffset : Transform {
         info.summary = "subtracts the first vector";
         info.engines = {{.differs = "of tests"}};
         info.examples = {"test-offset | raw", "test-offset | test-offset | int8 | zstd"};
+        info.idle_bytes = {0.5, "adding the first vector back rounds the lowest bits of a value away"};
         return info;
     }
     explicit TestOffset(Options const&) {}
@@ -108,6 +110,84 @@ struct TestTop : Quantiser {
     int bits_;
 };
 
+/// Three levels, -s, 0 and s = 1.5 times the mean magnitude of a vector, five to a byte as digits of base 3. Planes,
+/// payload: s as f32, then the digits, each vector from a byte of its own. NaN counts as 0.
+struct TestTrits : Quantiser {
+    static constexpr std::uint64_t digits = 5;
+
+    static StageInfo info() {
+        StageInfo info;
+        info.name = "test-trits";
+        info.summary = "three levels, five values a byte";
+        info.engines = {{.differs = "of tests"}};
+        info.non_finite = NonFinite::saturated;
+        info.examples = {"test-trits"};
+        return info;
+    }
+    explicit TestTrits(Options const&) {}
+    static std::uint64_t row_bytes(std::uint64_t dim) { return sizeof(float) + (dim + digits - 1) / digits; }
+    std::vector<PlaneSpec> planes(Section const& section) const {
+        auto const row = row_bytes(section.shape.dim);
+        return {{LedgerLine::payload, section.shape.vectors() * row, false, 1, row}};
+    }
+    double nominal_bits(Section const&) const { return 1.6; }
+    static float scale_of(float const* values, std::uint64_t dim) {
+        double sum = 0;
+        for (std::uint64_t c = 0; c < dim; ++c) sum += std::isfinite(values[c]) ? std::fabs(double{values[c]}) : 0;
+        return static_cast<float>(std::fmin(1.5 * sum / static_cast<double>(dim), double{FLT_MAX}));
+    }
+    template <class Space>
+    void encode(Space const& space, Section const&, KvSpan<float const> values, Planes planes, Workspace) const {
+        auto const shape = values.shape;
+        auto* const data = planes[0].data;
+        Kokkos::parallel_for("trits", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(shape.vectors())),
+                             [=](std::int64_t const i) {
+                                 auto const vector = static_cast<std::uint64_t>(i);
+                                 auto const head = vector / shape.tokens;
+                                 auto const* const from =
+                                     values.vector(head / shape.heads, head % shape.heads, vector % shape.tokens);
+                                 auto* const row = data + vector * row_bytes(shape.dim);
+                                 float const scale = scale_of(from, shape.dim);
+                                 std::memcpy(row, &scale, sizeof(scale));
+                                 for (std::uint64_t first = 0; first < shape.dim; first += digits) {
+                                     unsigned code = 0;
+                                     for (auto c = std::min(first + digits, shape.dim); c-- > first;) {
+                                         code = code * 3 + (from[c] > scale / 2 ? 2U : from[c] < -scale / 2 ? 0U : 1U);
+                                     }
+                                     row[sizeof(float) + first / digits] = static_cast<std::byte>(code);
+                                 }
+                             });
+    }
+    template <class Space>
+    void decode(Space const& space, Section const&, ConstPlanes planes, KvSpan<float> values, Workspace) const {
+        auto const shape = values.shape;
+        auto const* const data = planes[0].data;
+        Kokkos::parallel_for("trits", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(shape.vectors())),
+                             [=](std::int64_t const i) {
+                                 auto const vector = static_cast<std::uint64_t>(i);
+                                 auto const head = vector / shape.tokens;
+                                 auto* const to =
+                                     values.vector(head / shape.heads, head % shape.heads, vector % shape.tokens);
+                                 auto const* const row = data + vector * row_bytes(shape.dim);
+                                 float scale = 0;
+                                 std::memcpy(&scale, row, sizeof(scale));
+                                 for (std::uint64_t c = 0; c < shape.dim; ++c) {
+                                     auto code = static_cast<unsigned>(row[sizeof(float) + c / digits]);
+                                     for (auto digit = c % digits; digit > 0; --digit) code /= 3;
+                                     to[c] = code % 3 == 1 ? 0.0F : code % 3 == 2 ? scale : -scale;
+                                 }
+                             });
+    }
+    void error_bounds(Section const& section, float const* values, double* bounds) const {
+        auto const dim = section.shape.dim;
+        for (std::uint64_t i = 0; i < section.shape.values(); ++i) {
+            double const scale = scale_of(values + i / dim * dim, dim);
+            double const magnitude = std::fabs(double{values[i]});
+            bounds[i] = std::fmax(scale / 2, magnitude - scale) * (1 + 0x1p-20) + 0x1p-149;
+        }
+    }
+};
+
 /// Even and odd bytes apart. Planes: two payloads.
 struct TestSplit : Entropy {
     static constexpr bool host_only = true;
@@ -143,6 +223,7 @@ struct TestSplit : Entropy {
 
 static Register<TestOffset> const offset_registered;
 static Register<TestTop> const top_registered;
+static Register<TestTrits> const trits_registered;
 static Register<TestSplit> const split_registered;
 
 }  // namespace kvstone

@@ -1,0 +1,55 @@
+#pragma once
+// What the conformance suite asks of every codec that a stage names as its example, as functions: tests of the suite itself
+// ask the same of stages that are wrong on purpose.
+
+#include <string>
+#include <vector>
+
+#include "codecs/tensor_codec.hpp"
+#include "tests/codecs/tensors.hpp"
+
+namespace kvstone {
+
+/// The stage that is wrong on purpose (mutants.cpp): the suite has to refuse it.
+inline constexpr char const* mutant_stage = "test-mutant";
+
+/// The examples of all stages but that one, and codecs whose rules cut tensors.
+std::vector<std::string> conformance_examples();
+
+/// A codec's text as a test's name.
+std::string test_name_of(std::string const& codec);
+
+/// The first place where decoded values lie further from the original than allowed, or "".
+std::string beyond_bounds(std::vector<float> const& original, std::vector<float> const& result,
+                          std::vector<double> const& bounds);
+
+/// A tensor that a codec is judged on whatever bound it declares.
+struct JudgedTensor {
+    std::string name;
+    double least_gain;
+    Component component;
+    KvShape shape;
+    std::vector<float> values;
+};
+/// N(0,1) and outlier channels as K and as V; K and V that a model wrote into its cache.
+std::vector<JudgedTensor> const& judged_tensors();
+
+/// The share of a tensor that its decoded values keep of it, <x, y> / <x, x>, and their squared error over its variance.
+struct Fidelity {
+    double gain = 0;
+    double nmse = 0;
+};
+Fidelity fidelity(std::string const& codec, JudgedTensor const& tensor);
+/// What no stage can excuse by its declared bound: a gain of N(0,1) that is not between a half and one and a half, an NMSE of 1
+/// or more (nothing but the mean would be as good). Where few channels have most of the energy, quantisers that clip their
+/// range keep less of it: there a fifth is enough. "" where all tensors pass.
+std::string fidelity_fault(std::string const& codec);
+
+/// Payload bytes of a small tensor that decide nothing: whatever they are altered to (inverted, each bit by itself), the same
+/// is decoded. "" where they are no more than the stages' idle_bytes allow.
+std::string idle_bytes_fault(std::string const& codec);
+
+/// What decoding of values left unwritten is told as, or "".
+std::string unwritten_fault(std::string const& codec, ElementType type);
+
+}  // namespace kvstone
