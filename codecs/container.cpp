@@ -40,6 +40,14 @@ static_assert(sizeof(FixedHeader) == 80);
 constexpr std::size_t checksum_at = 24;
 constexpr std::size_t after_checksum = 32;
 
+/// SplitMix64's output for a counter.
+constexpr std::uint64_t scattered(std::uint64_t counter) {
+    auto bits = counter * 0x9e3779b97f4a7c15U;
+    bits = (bits ^ bits >> 30) * 0xbf58476d1ce4e5b9U;
+    bits = (bits ^ bits >> 27) * 0x94d049bb133111ebU;
+    return bits ^ bits >> 31;
+}
+
 constexpr std::uint64_t padded(std::uint64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
 std::uint64_t checksum_of(std::span<std::byte const> container) {
@@ -157,17 +165,21 @@ ContainerContents read_container(std::span<std::byte const> container) {
     return contents;
 }
 
-bool spoil_container(std::span<std::byte> container) {
-    constexpr std::uint64_t most_bytes = 64;
+bool spoil_container(std::span<std::byte> container, unsigned round) {
+    constexpr std::uint64_t most_bytes = 4096;
     auto const contents = read_container(container);
-    auto const largest = std::ranges::max_element(contents.planes, {}, &StoredPlane::bytes);
-    if (largest == contents.planes.end() || largest->bytes == 0) return false;
-    auto const first = static_cast<std::size_t>(largest->data - container.data());
-    auto const count = std::min(most_bytes, largest->bytes);
-    for (std::uint64_t which = 0; which < count; ++which)
-        container[first + which * largest->bytes / count] ^= std::byte{0xFF};
-    reseal_container(container);
-    return true;
+    std::uint64_t spoilt = 0;
+    for (auto const& plane : contents.planes) {
+        auto const first = static_cast<std::size_t>(plane.data - container.data());
+        auto const count = std::min(most_bytes, plane.bytes);
+        for (std::uint64_t which = 0; which < count; ++which, ++spoilt) {
+            auto const random = scattered((std::uint64_t{round} << 48) + spoilt + 1);
+            auto const place = count == plane.bytes ? which : (random >> 8) % plane.bytes;
+            container[first + place] ^= round == 0 ? std::byte{0xFF} : static_cast<std::byte>(1 + random % 255);
+        }
+    }
+    if (spoilt > 0) reseal_container(container);
+    return spoilt > 0;
 }
 
 void reseal_container(std::span<std::byte> container) {

@@ -14,6 +14,8 @@
 
 #include "backends/backend.hpp"
 #include "backends/timer.hpp"
+#include "codecs/judged_decode.hpp"
+#include "codecs/not_applicable.hpp"
 #include "harness/roofline_probe.hpp"
 #include "harness/workload.hpp"
 #include "scenarios/errors.hpp"
@@ -71,6 +73,10 @@ Measurement attempt(AttemptRequest const& request) {
         start = std::chrono::steady_clock::now();
         workload_named(request.cell.workload).run(request, measurement);
         files.check_again();
+    } catch (UnwrittenValues const& error) {
+        fail(measurement, Status::verify_failed, error.what());
+    } catch (NotApplicable const& error) {
+        fail(measurement, Status::skipped, error.what());
     } catch (std::bad_alloc const&) {
         fail(measurement, Status::oom, "an allocation failed");
     } catch (std::exception const& error) {

@@ -10,7 +10,8 @@
 namespace kvstone {
 
 /// Fills figures, samples, profiles and, where verification fails, status and reason. May throw anything: the attempt
-/// turns exceptions into `error` (or `oom` for std::bad_alloc).
+/// turns UnwrittenValues into `verify_failed`, NotApplicable into `skipped`, std::bad_alloc into `oom` and every other
+/// exception into `error`.
 using WorkloadFunction = void (*)(AttemptRequest const& request, Measurement& measurement);
 
 struct Workload {

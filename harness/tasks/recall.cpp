@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "codecs/not_applicable.hpp"
 #include "harness/sources/builtin.hpp"
 #include "scenarios/errors.hpp"
 
@@ -201,8 +202,8 @@ TaskGroup recall_story(RecallSettings const& settings, TokenCount const& tokens_
         return told(title, story.facts, {fillers.begin(), fillers.begin() + static_cast<std::ptrdiff_t>(count)}, order);
     };
     if (auto const least = tokens_of(of(0)); least > settings.tokens)
-        throw ConfigError(fmt::format("the facts of task {} alone are longer than the context", settings.kind),
-                          fmt::format("{} tokens", settings.tokens), {fmt::format("{} tokens and more", least)});
+        throw NotApplicable(fmt::format("the facts of task {} alone are longer than the context", settings.kind),
+                            fmt::format("{} tokens", settings.tokens), {fmt::format("{} tokens and more", least)});
     std::size_t few = 0;
     std::size_t enough = fillers.size();
     while (enough - few > 1) {

@@ -75,7 +75,6 @@ Stored decode_stored(Component component, Workbench const& bench, Codec const& t
     }
     TensorCodec decoder(text, component, shape, type, kind);
     decoder.load(container);
-    bench.spoil();
     decoder.decode(bench.decoded());
     bench.with_decoded([&](std::byte const* decoded) {
         check_values(measure_distortion(shape, type, bytes.get(), decoded).total, std::string(name_of(component)),

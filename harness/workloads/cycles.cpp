@@ -30,7 +30,6 @@ CyclesResult repeat(Component component, HostTensor tensor, Rope const* rope, Ba
         encoder.encode(cycle == 0 ? bench.original() : bench.decoded());
         TensorCodec decoder(text, component, shape, type, kind);
         decoder.load(encoder.seal());
-        bench.spoil();
         decoder.decode(bench.decoded());
         bench.with_decoded([&](std::byte const* decoded) {
             result.cycles.push_back(measure_distortion(shape, type, bench.tensor().bytes.get(), decoded).total);

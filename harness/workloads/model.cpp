@@ -43,7 +43,7 @@ PassageSettings passage_settings(Cell const& cell, Engine const& engine) {
     if (settings.continuation == 0) settings.continuation = settings.context;
     settings.passages = cell.options.value("passages", default_passages);
     settings.document = cell.options.value("document", "");
-    if (settings.continuation < 2) throw ConfigError("a continuation needs two tokens", "continuation", {"2"});
+    if (settings.continuation < 2) throw NotApplicable("a continuation needs two tokens", "continuation", {"2"});
     return settings;
 }
 
@@ -90,9 +90,7 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     ModelSession const session(cell, measurement);
     auto const wanted = passage_settings(cell, session.engine);
     auto const passages = read_passages(session.engine, cell.locator.at("text").get<std::string>(), wanted);
-    auto const evaluation =
-        session.evaluation(cell, wanted.context + wanted.continuation, measurement, capture_folder());
-    if (evaluation == nullptr) return;
+    auto const evaluation = session.evaluation(cell, wanted.context + wanted.continuation, capture_folder());
 
     auto const& first = passages.all.front();
     auto const failure = evaluation->prove(first.context, first.continuation);

@@ -1,7 +1,5 @@
 #include "harness/workloads/model_session.hpp"
 
-#include <cstdio>
-
 #include <fmt/format.h>
 
 #include "harness/tensor_source.hpp"
@@ -34,12 +32,6 @@ bool lacks_model(Cell const& cell, Measurement& measurement) {
     measurement.status = Status::skipped;
     measurement.reason = fmt::format("workload {} needs a source that is a model", cell.workload);
     return true;
-}
-
-void warn(Measurement& measurement, std::string const& text, bool loudly) {
-    if (loudly) std::fprintf(stderr, "kvstone: %s\n", text.c_str());
-    if (measurement.status != Status::ok) return;
-    measurement.reason += (measurement.reason.empty() ? "" : "; ") + text;
 }
 
 void warn_unless_engaged(Measurement& measurement) {
@@ -94,17 +86,10 @@ ModelSession::ModelSession(Cell const& cell, Measurement& measurement)
     measurement.engine = engine_version() + ", f32 cache, flash attention off, no rotation of the cache";
 }
 
-std::unique_ptr<Evaluation> ModelSession::evaluation(Cell const& cell, std::uint64_t capacity, Measurement& measurement,
+std::unique_ptr<Evaluation> ModelSession::evaluation(Cell const& cell, std::uint64_t capacity,
                                                      std::string const& baseline_folder) const {
-    try {
-        return std::make_unique<Evaluation>(
-            engine, Codec::parse(cell.codec), settings, capacity,
-            BaselineCache{baseline_folder, cell.source.at("sha256").get<std::string>()});
-    } catch (NotApplicable const& error) {
-        measurement.status = Status::skipped;
-        measurement.reason = error.what();
-        return nullptr;
-    }
+    return std::make_unique<Evaluation>(engine, Codec::parse(cell.codec), settings, capacity,
+                                        BaselineCache{baseline_folder, cell.source.at("sha256").get<std::string>()});
 }
 
 #endif

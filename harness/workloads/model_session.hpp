@@ -24,17 +24,15 @@ bool lacks_model(Cell const& cell, Measurement& measurement);
 struct ModelSession {
     /// Notes how the engine runs.
     ModelSession(Cell const& cell, Measurement& measurement);
-    /// With the cell's codec; null where the protocol cannot run it, which the measurement says. What the model says
-    /// without the codec is kept in the folder, where one is given (see BaselineCache).
-    std::unique_ptr<Evaluation> evaluation(Cell const& cell, std::uint64_t capacity, Measurement& measurement,
+    /// With the cell's codec. What the model says without it is kept in the folder, where one is given (see
+    /// BaselineCache). Throws NotApplicable where the protocol cannot run the codec.
+    std::unique_ptr<Evaluation> evaluation(Cell const& cell, std::uint64_t capacity,
                                            std::string const& baseline_folder = {}) const;
 
     PathSettings settings;  ///< first: finding out about RoPE takes an engine of its own
     Engine engine;
 };
 
-/// Adds to the reason of a measurement that is ok. `loudly`: on standard error, too.
-void warn(Measurement& measurement, std::string const& text, bool loudly = false);
 /// "not_engaged: ..." where less than half of the K and V read came through the codec.
 void warn_unless_engaged(Measurement& measurement);
 /// Refuses a measurement of which `lost` scored tokens have no likelihood.

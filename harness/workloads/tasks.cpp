@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "codecs/not_applicable.hpp"
 #include "harness/process_memory.hpp"
 #include "harness/tasks/batch.hpp"
 #include "harness/tasks/formats.hpp"
@@ -86,8 +87,8 @@ std::uint64_t context_tokens(Cell const& cell, Engine const& engine) {
     auto context = cell.context;
     if (context == 0) context = is_generated(task_of(cell.options)) ? engine.trained_tokens() / 2 : least;
     if (context < least)
-        throw ConfigError("the context is shorter than what is to be compressed before each question",
-                          fmt::format("context {}", context), {fmt::format("min_context_tokens: {}", context)});
+        throw NotApplicable("the context is shorter than what is to be compressed before each question",
+                            fmt::format("context {}", context), {fmt::format("min_context_tokens: {}", context)});
     if (context > engine.trained_tokens())
         throw ConfigError(engine.path() + ": the model was trained on shorter texts than the context",
                           fmt::format("{}", context), {fmt::format("up to {} tokens", engine.trained_tokens())});
@@ -144,8 +145,7 @@ void run_tasks(AttemptRequest const& request, Measurement& measurement) {
     auto const batches = batches_of(cell, session.engine);
     std::uint64_t longest = 0;
     for (auto const& batch : batches) longest = std::max(longest, longest_text(batch));
-    auto const evaluation = session.evaluation(cell, longest, measurement);
-    if (evaluation == nullptr) return;
+    auto const evaluation = session.evaluation(cell, longest);
 
     auto const& first = batches.front();
     auto const& text = first.texts.front().front().tokens;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -26,16 +25,6 @@ class Workbench {
     /// Never written to.
     KvView original() const { return view(on_host() ? const_cast<std::byte*>(tensor_.bytes.get()) : placed_.data()); }
     KvView decoded() const { return view(decoded_.data()); }
-
-    /// Fills the place with what no codec writes by chance, so that a pass that writes nothing is found out.
-    void spoil() const {
-        if (on_host()) {
-            std::memset(decoded_.data(), 0xA5, bytes());
-        } else {
-            std::vector<std::byte> const pattern(bytes(), std::byte{0xA5});
-            copy_to_backend(kind_, decoded_.data(), pattern.data(), bytes());
-        }
-    }
 
     /// What was decoded, for the time of the call, in host memory.
     template <class Action>

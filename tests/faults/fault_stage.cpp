@@ -13,7 +13,10 @@
 //   forget    decode() gives what the last encode() of the process saw, and reads nothing that is stored
 //   wrong     decode() gives another value in one place than was stored
 //   infinite  decode() gives an infinity in one place
+//   skip_value, skip_vector, skip_head   decode() leaves the last value, vector or head as it was
+//   omit_zeros  nothing is wrong: stores nothing of a section of zeros
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -49,19 +52,21 @@ class Fault : public Quantiser {
         info.name = "fault";
         info.summary = "misbehaves as told";
         info.source = "tests";
-        info.options = {choice_option("how", std::nullopt,
-                                      {"crash", "abort", "hang", "stop", "heap", "huge", "shared", "throw", "exit",
-                                       "forget", "wrong", "infinite"},
-                                      "what goes wrong")};
+        info.options = {
+            choice_option("how", std::nullopt,
+                          {"crash", "abort", "hang", "stop", "heap", "huge", "shared", "throw", "exit", "forget",
+                           "wrong", "infinite", "skip_value", "skip_vector", "skip_head", "omit_zeros"},
+                          "what goes wrong")};
         info.examples = {"fault:how=wrong"};
         return info;
     }
     explicit Fault(Options const& options) : how_(options.choice("how")) {}
 
     std::vector<PlaneSpec> planes(Section const& section) const {
-        return {
-            {LedgerLine::payload, section.shape.values() * sizeof(Float16), false, sizeof(Float16), section.shape.dim}};
+        return {{LedgerLine::payload, section.shape.values() * sizeof(Float16), how_ == "omit_zeros", sizeof(Float16),
+                 section.shape.dim}};
     }
+    std::uint64_t page_tokens(Section const&) const { return how_ == "omit_zeros" ? 0 : 1; }
     double nominal_bits(Section const&) const { return 16; }
     void error_bounds(Section const& section, float const* values, double* bounds) const {
         for (std::uint64_t i = 0; i < section.shape.values(); ++i)
@@ -73,19 +78,57 @@ class Fault : public Quantiser {
         misbehave();
         map_to_packed(space, values, planes[0].as<Float16>(), HalveFloat{});
         space.fence();
+        auto const is_zero = [](std::byte byte) { return byte == std::byte{0}; };
+        if (how_ == "omit_zeros" && std::all_of(planes[0].data, planes[0].data + planes[0].bytes, is_zero))
+            planes[0].bytes = 0;
         if (how_ == "forget") remembered().assign(planes[0].data, planes[0].data + planes[0].bytes);
     }
     template <class Space, class T>
     void decode(Space const& space, Section const&, ConstPlanes planes, KvSpan<T> values, Workspace) const {
-        auto const* const stored =
-            how_ == "forget" ? reinterpret_cast<Float16 const*>(remembered().data()) : planes[0].as<Float16>();
+        std::vector<Float16> const zeros(planes[0].bytes == 0 ? values.shape.values() : 0);
+        auto const* const stored = planes[0].bytes == 0 ? zeros.data()
+                                   : how_ == "forget"   ? reinterpret_cast<Float16 const*>(remembered().data())
+                                                        : planes[0].as<Float16>();
+        auto const before = skipped(values);
         map_from_packed(space, stored, values, WidenFloat<T>{});
         space.fence();
+        put_back(before, values);
         if (how_ == "wrong") values(0, 0, 0, 0) = from_float<T>(to_float(values(0, 0, 0, 0)) + 1);
         if (how_ == "infinite") values(0, 0, 0, 0) = from_float<T>(std::numeric_limits<float>::infinity());
     }
 
   private:
+    /// Vectors at the end of the tensor of which something is left as it was.
+    template <class T>
+    std::uint64_t skipped_vectors(KvSpan<T> const& values) const {
+        return how_ == "skip_head" ? values.shape.tokens : how_.starts_with("skip") ? 1 : 0;
+    }
+    /// Calls action(first byte, bytes) for each part that is left as it was.
+    template <class T, class Action>
+    void each_skipped(KvSpan<T> const& values, Action const& action) const {
+        auto const& shape = values.shape;
+        for (std::uint64_t n = 1; n <= skipped_vectors(values); ++n) {
+            auto* const vector = values.vector(shape.layers - 1, shape.heads - 1, shape.tokens - n);
+            auto const first = how_ == "skip_value" ? shape.dim - 1 : 0;
+            action(reinterpret_cast<std::byte*>(vector + first), (shape.dim - first) * sizeof(T));
+        }
+    }
+    template <class T>
+    std::vector<std::byte> skipped(KvSpan<T> const& values) const {
+        std::vector<std::byte> kept;
+        each_skipped(values,
+                     [&](std::byte const* from, std::size_t bytes) { kept.insert(kept.end(), from, from + bytes); });
+        return kept;
+    }
+    template <class T>
+    void put_back(std::vector<std::byte> const& kept, KvSpan<T> const& values) const {
+        auto const* from = kept.data();
+        each_skipped(values, [&](std::byte* to, std::size_t bytes) {
+            std::memcpy(to, from, bytes);
+            from += bytes;
+        });
+    }
+
     static std::vector<std::byte>& remembered() {
         static std::vector<std::byte> bytes;
         return bytes;
