@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "harness/layout_check.hpp"
-#include "harness/workloads/model_session.hpp"
+#include "harness/workloads/verify.hpp"
 
 namespace kvstone {
 

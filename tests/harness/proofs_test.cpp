@@ -138,7 +138,7 @@ TEST_F(Proofs, DecodersThatIgnoreWhatIsStoredFailOnOrdinaryAndOnDegenerateTensor
 TEST_F(Proofs, WhereNothingCanChangeTheRowSaysSo) {
     auto const m = run_dump<float>("F32", std::vector<float>(128), ordinary(), "fault:how=omit_zeros");
     EXPECT_EQ(m.status, Status::ok) << m.reason << m.stderr_tail;
-    EXPECT_EQ(m.reason, "k: all values decode to the same, and nothing stored can change that");
+    EXPECT_THAT(m.reason, HasSubstr("k: all values decode to the same, and nothing stored can change that"));
 }
 
 /// A scale that binary16 rounds up would take 65504 to infinity.
