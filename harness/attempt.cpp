@@ -39,6 +39,7 @@ bool failed(ChildOutcome const& outcome, AttemptRequest const& request, Measurem
         measurement.reason = std::move(reason);
         return true;
     };
+    if (outcome.cancelled) return fail(Status::error, "cancelled");
     if (outcome.timed_out) return fail(Status::timeout, fmt::format("exceeded {:g} s", request.measure.timeout_s));
     if (outcome.memory_exceeded)
         return fail(Status::oom,

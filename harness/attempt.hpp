@@ -30,6 +30,7 @@ struct ChildOutcome {
     bool timed_out = false;        ///< killed at its time limit
     bool memory_exceeded = false;  ///< killed at its memory limit
     bool oom_killed = false;       ///< killed by the kernel for want of memory
+    bool cancelled = false;        ///< killed by Spawner::cancel, or not begun because of it
     std::string output;            ///< what it wrote to descriptor 3, 64 MiB at most
     std::string stderr_tail;       ///< the last 4,000 bytes of standard output and error, valid UTF-8
     std::int64_t wall_ns = 0;
@@ -49,12 +50,13 @@ struct ChildCommand {
 };
 
 /// A small process, forked before MPI and Kokkos start, that spawns the attempts: a child of a large or threaded
-/// process would inherit its peak size. It, and every process below it, dies with the thread that made it. Each child
-/// gets a session of its own and, when its first process ends, whatever it left running is killed; its descriptors are
-/// 0 to 3, its signals are at their defaults, it leaves no core file, and the kernel takes it first when memory runs
-/// out. Under an MPI launcher, which pins each rank, children may use every processor of the node that the cgroup
-/// allows; otherwise the processors of whoever started KVstone (taskset is obeyed). Not thread safe: one child at a
-/// time.
+/// process would inherit its peak size. It, and every process below it, dies with the thread that made it. It has a
+/// session of its own and ignores what asks a program to end, so that signals to a whole process group or job leave the
+/// decision to its parent. Each child gets a session of its own and, when its first process ends, whatever it left
+/// running is killed; its descriptors are 0 to 3, its signals are at their defaults, it leaves no core file, and the kernel
+/// takes it first when memory runs out. Under an MPI launcher, which pins each rank, children may use every processor of the
+/// node that the cgroup allows; otherwise the processors of whoever started KVstone (taskset is obeyed). Not thread safe, but
+/// for cancel(): one child at a time.
 class Spawner {
   public:
     Spawner();  ///< forks. Throws SystemError.
@@ -63,6 +65,9 @@ class Spawner {
     Spawner& operator=(Spawner const&) = delete;
     /// Runs one child to its end. Throws SystemError where the helper is gone.
     ChildOutcome run(ChildCommand const& command);
+    /// Kills and reaps the running child with all its descendants; from now on run() returns at once, with `cancelled`
+    /// set. For any thread.
+    void cancel();
     /// Physical cores that children may use.
     int cores() const;
 

@@ -190,14 +190,19 @@ ChildOutcome run_child(ChildCommand const& command, int owner) {
     };
     while (true) {
         std::array<pollfd, 5> waits{{{handle.get(), POLLIN, 0},
-                                     {owner, POLLRDHUP, 0},
+                                     {owner, static_cast<short>(outcome.cancelled ? POLLRDHUP : POLLRDHUP | POLLIN), 0},
                                      {output.read.get(), POLLIN, 0},
                                      {error.read.get(), POLLIN, 0},
                                      {input.write.get(), POLLOUT, 0}}};
         int const ready = poll(waits.data(), waits.size(), kMemoryPeriodMs);
         if (ready < 0 && errno != EINTR) throw SystemError("cannot wait for a process", errno);
         if (ready > 0) {
-            if (waits[1].revents != 0) {
+            if (waits[1].revents == POLLIN) {
+                if (waits[0].revents == 0) {  // else it has ended by itself
+                    outcome.cancelled = true;
+                    kill_child();
+                }
+            } else if (waits[1].revents != 0) {
                 kill_child();
                 waitpid(pid, nullptr, 0);
                 bury_descendants();

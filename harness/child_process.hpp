@@ -5,8 +5,9 @@
 
 namespace kvstone {
 
-/// Runs a child to its end, and kills what it left behind. Where `owner`, a connected socket, hangs up meanwhile, kills
-/// the child and ends this process. Requires a single-threaded process that ignores SIGPIPE and reaps no other
+/// Runs a child to its end, and kills what it left behind. Where `owner`, a connected socket, has anything to read
+/// meanwhile, the child is killed and its outcome is `cancelled` (what is there stays unread); where it hangs up, kills the
+/// child and ends this process. Requires a single-threaded process that ignores SIGPIPE and reaps no other
 /// children. Throws SystemError where no process or pipe can be made.
 ChildOutcome run_child(ChildCommand const& command, int owner);
 

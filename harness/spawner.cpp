@@ -1,8 +1,10 @@
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <mutex>
 #include <set>
 
 #include <fcntl.h>
@@ -17,7 +19,8 @@
 #include "scenarios/errors.hpp"
 
 // Parent and helper speak in frames over a socket: eight bytes of length, then MessagePack (JSON would not carry what a
-// child wrote byte for byte).
+// child wrote byte for byte). The parent sends a command and waits for its outcome; {"cancel": true} has no answer, and is
+// all that it sends while a child runs.
 namespace kvstone {
 namespace {
 
@@ -72,17 +75,17 @@ ChildCommand command_from_json(Json const& json) {
 }
 
 Json to_json(ChildOutcome const& outcome) {
-    return {{"exit_code", outcome.exit_code},          {"signal", outcome.signal},
-            {"timed_out", outcome.timed_out},          {"memory_exceeded", outcome.memory_exceeded},
-            {"oom_killed", outcome.oom_killed},        {"output", outcome.output},
-            {"stderr_tail", outcome.stderr_tail},      {"wall_ns", outcome.wall_ns},
-            {"peak_rss_bytes", outcome.peak_rss_bytes}};
+    return {{"exit_code", outcome.exit_code},   {"signal", outcome.signal},
+            {"timed_out", outcome.timed_out},   {"memory_exceeded", outcome.memory_exceeded},
+            {"oom_killed", outcome.oom_killed}, {"cancelled", outcome.cancelled},
+            {"output", outcome.output},         {"stderr_tail", outcome.stderr_tail},
+            {"wall_ns", outcome.wall_ns},       {"peak_rss_bytes", outcome.peak_rss_bytes}};
 }
 
 ChildOutcome outcome_from_json(Json const& json) {
-    return {json.at("exit_code"),       json.at("signal"),     json.at("timed_out"),
-            json.at("memory_exceeded"), json.at("oom_killed"), json.at("output"),
-            json.at("stderr_tail"),     json.at("wall_ns"),    json.at("peak_rss_bytes")};
+    return {json.at("exit_code"),  json.at("signal"),        json.at("timed_out"), json.at("memory_exceeded"),
+            json.at("oom_killed"), json.at("cancelled"),     json.at("output"),    json.at("stderr_tail"),
+            json.at("wall_ns"),    json.at("peak_rss_bytes")};
 }
 
 /// An MPI launcher pins each rank to a core or two; children are to have the node (the kernel cuts the mask to the
@@ -113,6 +116,21 @@ int allowed_cores() {
     return static_cast<int>(cores.size());
 }
 
+ChildOutcome cancelled_outcome() {
+    ChildOutcome outcome;
+    outcome.cancelled = true;
+    return outcome;
+}
+
+/// Runs a child, as the helper.
+Json answer_to(Json const& command) {
+    try {
+        return to_json(run_child(command_from_json(command), 3));
+    } catch (std::exception const& error) {
+        return {{"failure", error.what()}};
+    }
+}
+
 extern "C" void end_helper(int) {
     kill_running_child();
     _exit(0);
@@ -121,13 +139,15 @@ extern "C" void end_helper(int) {
 /// The helper's whole life. Whatever ends the parent closes the socket; the death signal is there for a descriptor that
 /// leaked into another process of the parent's.
 [[noreturn]] void help(int socket, pid_t parent) {
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    int const parent_died = SIGRTMIN;  // a signal that nobody else sends
+    std::signal(parent_died, end_helper);
+    prctl(PR_SET_PDEATHSIG, parent_died);
     if (getppid() != parent) _exit(0);
     prctl(PR_SET_NAME, "kvstone-spawner");
-    // An interrupt from the terminal reaches the parent, which decides.
-    for (int const signal : {SIGINT, SIGQUIT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2}) std::signal(signal, SIG_IGN);
+    // What asks the program to end reaches the parent, which decides. Its process group is left for the same reason.
+    setsid();
+    for (int const signal : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2}) std::signal(signal, SIG_IGN);
     std::signal(SIGCHLD, SIG_DFL);
-    std::signal(SIGTERM, end_helper);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -139,12 +159,16 @@ extern "C" void end_helper(int) {
     fcntl(3, F_SETFD, FD_CLOEXEC);
     leave_the_launchers_binding();
     try {
-        Json message = {{"cores", allowed_cores()}};
-        while (send_frame(3, message) && receive_frame(3, message)) {
-            try {
-                message = to_json(run_child(command_from_json(message), 3));
-            } catch (std::exception const& error) {
-                message = {{"failure", error.what()}};
+        bool cancelled = false;
+        Json message;
+        bool connected = send_frame(3, {{"cores", allowed_cores()}});
+        while (connected && receive_frame(3, message)) {
+            if (message.contains("cancel")) {
+                cancelled = true;
+            } else if (cancelled) {
+                connected = send_frame(3, to_json(cancelled_outcome()));
+            } else {
+                connected = send_frame(3, answer_to(message));
             }
         }
     } catch (...) {
@@ -159,6 +183,8 @@ struct Spawner::State {
     pid_t helper = -1;
     int socket = -1;
     int cores = 1;
+    std::mutex sending;  ///< one frame at a time
+    std::atomic<bool> cancelled = false;
 };
 
 Spawner::Spawner() : state_(std::make_unique<State>()) {
@@ -190,11 +216,21 @@ Spawner::~Spawner() {
 int Spawner::cores() const { return state_->cores; }
 
 ChildOutcome Spawner::run(ChildCommand const& command) {
+    if (state_->cancelled) return cancelled_outcome();
+    auto const send = [&] {
+        std::lock_guard const lock(state_->sending);
+        return send_frame(state_->socket, to_json(command));
+    };
     Json answer;
-    if (!send_frame(state_->socket, to_json(command)) || !receive_frame(state_->socket, answer))
-        throw SystemError("the helper that spawns attempts is gone");
+    if (!send() || !receive_frame(state_->socket, answer)) throw SystemError("the helper that spawns attempts is gone");
     if (answer.contains("failure")) throw SystemError(answer.at("failure").get<std::string>());
     return outcome_from_json(answer);
+}
+
+void Spawner::cancel() {
+    if (state_->cancelled.exchange(true)) return;
+    std::lock_guard const lock(state_->sending);
+    send_frame(state_->socket, {{"cancel", true}});  // where the helper is gone, run() says so
 }
 
 }  // namespace kvstone

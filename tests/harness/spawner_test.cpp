@@ -204,6 +204,49 @@ TEST_F(SpawnerTest, ItsChildDiesWithTheHelper) {
     unlink(file.c_str());
 }
 
+TEST_F(SpawnerTest, CancelEndsTheWholeTreeAtOnceAndKeepsLaterOnesFromBeginning) {
+    for (char const* const script : {"sleep 1000 & echo $! > FILE; wait", "setsid sleep 1000 & echo $! > FILE; wait",
+                                     "echo $$ > FILE; kill -STOP $$"}) {
+        Spawner mine;
+        auto const file = scratch_file("cancelled");
+        std::string text = script;
+        text.replace(text.find("FILE"), 4, file);
+        pid_t descendant = 0;
+        std::thread canceller([&] {
+            comes([&] { return (descendant = number_in(file)) != 0; });
+            mine.cancel();
+        });
+        auto command = shell(text);
+        command.timeout_s = 1000;
+        auto const outcome = mine.run(command);
+        canceller.join();
+        EXPECT_TRUE(outcome.cancelled) << script;
+        EXPECT_FALSE(outcome.timed_out) << script;
+        EXPECT_FALSE(outcome.oom_killed) << script;
+        EXPECT_TRUE(gone(descendant)) << script;
+        unlink(file.c_str());
+        auto const later = mine.run(shell("echo begun > " + file));
+        EXPECT_TRUE(later.cancelled) << script;
+        EXPECT_NE(access(file.c_str(), F_OK), 0) << script;
+        mine.cancel();
+    }
+}
+
+TEST_F(SpawnerTest, ACancelThatCameFirstIsNoChildsEnd) {
+    spawner.cancel();
+    auto const outcome = spawner.run(shell("true"));
+    EXPECT_TRUE(outcome.cancelled);
+    EXPECT_EQ(outcome.exit_code, -1);
+}
+
+TEST_F(SpawnerTest, SignalsThatAskAProgramToEndLeaveTheHelperAlone) {
+    auto const parent = spawner.run(shell("echo $PPID >&3"));
+    pid_t const helper = std::stoi(parent.output);
+    EXPECT_NE(getpgid(helper), getpgrp());
+    for (int const signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) kill(helper, signal);
+    EXPECT_EQ(spawner.run(shell("exit 7")).exit_code, 7);
+}
+
 TEST(Spawner, EverythingDiesWithAParentThatIsKilled) {
     auto const child_file = scratch_file("killed_child");
     auto const grandchild_file = scratch_file("killed_grandchild");
