@@ -85,10 +85,10 @@ std::int64_t campaign_id(sqlite3* connection, std::string const& uid) {
 /// Everything without a standing attempt, in plan order.
 std::vector<PendingAttempt> open_attempts(sqlite3* connection, std::string const& campaign) {
     Statement select(connection,
-                     "SELECT cell.uid, c.process, (SELECT count(*) FROM attempt l WHERE l.campaign = c.campaign AND "
-                     "l.cell = c.cell AND l.process = c.process AND l.status = 'node_lost') FROM v_current c JOIN cell "
-                     "ON cell.id = c.cell LEFT JOIN attempt a ON a.id = c.attempt WHERE c.campaign = ? AND (a.id IS "
-                     "NULL OR NOT a.stands) ORDER BY c.position, c.process");
+                     fmt::format("SELECT cell.uid, c.process, {} FROM v_current c JOIN cell ON cell.id = c.cell LEFT "
+                                 "JOIN attempt a ON a.id = c.attempt WHERE c.campaign = ? AND (a.id IS NULL OR NOT "
+                                 "a.stands) ORDER BY c.position, c.process",
+                                 losses_of_current));
     std::vector<PendingAttempt> open;
     select.with(campaign_id(connection, campaign));
     while (select.step())
@@ -132,6 +132,11 @@ std::vector<PendingAttempt> Store::quarantined(Campaign const& campaign) const {
     auto open = open_attempts(connection(), campaign.id);
     std::erase_if(open, [](PendingAttempt const& attempt) { return attempt.losses < losses_allowed; });
     return open;
+}
+
+std::int64_t Store::failed_cells(Campaign const& campaign) const {
+    Statement failed(connection(), "SELECT failed FROM v_campaign WHERE campaign = ?");
+    return failed.with(campaign.id).step() ? failed.integer(0) : 0;
 }
 
 void Store::ingest(Campaign const& campaign, std::vector<Measurement> const& measurements) {

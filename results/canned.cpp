@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "results/store.hpp"
+#include "results/store_state.hpp"
 
 namespace kvstone {
 namespace {
@@ -13,10 +13,9 @@ namespace {
 std::string const still_open = fmt::format(
     "SELECT campaign.uid AS campaign, campaign.scenario, campaign.resumed_utc, cell.uid AS cell, c.process "
     "FROM v_current c JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell LEFT JOIN "
-    "attempt a ON a.id = c.attempt WHERE a.id IS NULL OR (a.status = 'node_lost' AND (SELECT count(*) FROM "
-    "attempt l WHERE l.campaign = c.campaign AND l.cell = c.cell AND l.process = c.process AND l.status = "
-    "'node_lost') < {}) ORDER BY c.campaign, c.position, c.process",
-    Store::losses_allowed);
+    "attempt a ON a.id = c.attempt WHERE a.id IS NULL OR (a.status = 'node_lost' AND {} < {}) ORDER BY c.campaign, "
+    "c.position, c.process",
+    losses_of_current, Store::losses_allowed);
 
 std::array const table{
     CannedQuery{"latest", "", "Every figure of the newest campaign", "SELECT * FROM v_latest WHERE campaign = :newest"},

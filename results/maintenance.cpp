@@ -1,5 +1,9 @@
 #include "results/maintenance.hpp"
 
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -60,16 +64,43 @@ void backup(Store const& store, std::string const& file) {
     }
 }
 
+namespace {
+
+constexpr char const* copy_suffix = ".copy";
+
+/// FILE.HOST.: what the names of its copies begin with, as long as they are this host's.
+std::string copies_of(std::string const& file) {
+    std::array<char, 128> host{};
+    gethostname(host.data(), host.size() - 1);
+    return fmt::format("{}.{}.", file, host.data());
+}
+
+void remove_left_copies(std::string const& file) {
+    auto const start = std::filesystem::path(copies_of(file)).filename().string();
+    auto folder = std::filesystem::path(file).parent_path();
+    if (folder.empty()) folder = ".";
+    std::vector<std::string> left;
+    std::error_code ignored;
+    for (auto const& entry : std::filesystem::directory_iterator(folder, ignored)) {
+        auto const name = entry.path().filename().string();
+        if (!name.starts_with(start)) continue;
+        auto const process = std::atoi(name.c_str() + start.size());
+        if (name == fmt::format("{}{}{}", start, process, copy_suffix) && process > 0 && ::kill(process, 0) != 0 &&
+            errno == ESRCH)
+            left.push_back(entry.path().string());
+    }
+    for (auto const& path : left) remove_database(path);
+}
+
+}  // namespace
+
 TemporaryCopy::TemporaryCopy(Store const& store, std::string const& beside)
-    : path_(fmt::format("{}.{}.copy", beside, getpid())) {
+    : path_(fmt::format("{}{}{}", copies_of(beside), getpid(), copy_suffix)) {
+    remove_left_copies(beside);
     remove_database(path_);  // of an earlier process of this number
     backup(store, path_);
 }
 
-TemporaryCopy::~TemporaryCopy() {
-    remove_database(path_);
-    std::error_code ignored;
-    std::filesystem::remove(path_ + ".lock", ignored);
-}
+TemporaryCopy::~TemporaryCopy() { remove_database(path_); }
 
 }  // namespace kvstone

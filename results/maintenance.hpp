@@ -15,8 +15,9 @@ struct Merged {
 };
 
 /// Copies into the store what `file` has and it has not, in one transaction. Rows are the same where their uid is (where
-/// there is none: where all that is said of them is), so that merging again, or in another order, changes nothing. An
-/// older file is migrated in a copy. Throws ConfigError where the file is newer, or no KVstone database.
+/// there is none: where all that is said of them is), so that merging again, or in another order, changes nothing. The file
+/// is read through a copy that has no name (in SQLite's temporary folder), migrated where it is older. Throws ConfigError
+/// where the file is newer, or no KVstone database.
 Merged merge(Store& store, std::string const& file);
 
 /// What is wrong with the file, in words; empty: nothing. Finds pages that cannot be read, indices that disagree with
@@ -26,7 +27,8 @@ std::vector<std::string> check(Store const& store);
 /// Writes a compact copy of the state at this moment, beside a writer too. Throws ConfigError where `file` exists.
 void backup(Store const& store, std::string const& file);
 
-/// A compact copy of the state at this moment, in a file beside another one; removed at the end.
+/// A compact copy of the state at this moment, in a file beside another one; removed at the end. Removes those that
+/// killed processes of this host left beside that file.
 class TemporaryCopy {
   public:
     TemporaryCopy(Store const& store, std::string const& beside);

@@ -18,25 +18,32 @@ std::int64_t version_of(Store const& store) {
     return version.integer(0);
 }
 
-/// A copy of a database, not newer than this build, in this build's schema.
-class MigratedCopy {
-  public:
-    MigratedCopy(std::string const& file, std::string const& beside) : copy_(known(file), beside) {
-        Store::open(copy_.path());
-    }
-    std::string const& path() const { return copy_.path(); }
+Store known(std::string const& file) {
+    auto store = Store::open_read_only(file);
+    auto const version = version_of(store);
+    if (version > schema_version())
+        throw ConfigError(fmt::format("the database has schema {}, this build knows {}", version, schema_version()),
+                          file);
+    return store;
+}
 
-  private:
-    static Store known(std::string const& file) {
-        auto store = Store::open_read_only(file);
-        auto const version = version_of(store);
-        if (version > schema_version())
-            throw ConfigError(fmt::format("the database has schema {}, this build knows {}", version, schema_version()),
-                              file);
-        return store;
-    }
-    TemporaryCopy copy_;
-};
+/// Every page of one database into another of a connection.
+void copy_pages(sqlite3* from, sqlite3* to, char const* name) {
+    auto* const backup = sqlite3_backup_init(to, name, from, "main");
+    if (backup == nullptr) throw_sqlite_error(to, "copying a database");
+    int const code = sqlite3_backup_step(backup, -1);
+    sqlite3_backup_finish(backup);
+    if (code != SQLITE_DONE) throw_sqlite_error(to, "copying a database");
+}
+
+/// A database without a name: SQLite removes its file as soon as it has opened it, so that no death leaves it behind.
+Connection nameless() {
+    sqlite3* handle = nullptr;
+    int const code = sqlite3_open("", &handle);
+    Connection connection(handle);
+    if (code != SQLITE_OK) throw_sqlite_error(handle, "opening a temporary database");
+    return connection;
+}
 
 /// A column of the other file's row `o` as this file would have it: numbers of rows through their map.
 std::string translated(TableLinks const& table, std::string const& column) {
@@ -96,11 +103,9 @@ std::int64_t count(sqlite3* connection, std::string const& table) {
     return statement.integer(0);
 }
 
-/// Detaches the other file, and drops what was kept about it.
+/// A nameless database, attached as `other`. Detaches it at the end, and drops what was kept about it.
 struct Attached {
-    Attached(sqlite3* of, std::string const& file) : connection(of) {
-        Statement(connection, "ATTACH ? AS other").run(file);
-    }
+    explicit Attached(sqlite3* of) : connection(of) { execute(connection, "ATTACH '' AS other"); }
     ~Attached() {
         std::string drop;
         for (auto const& table : read_table_links(connection))
@@ -112,12 +117,25 @@ struct Attached {
     sqlite3* connection;
 };
 
+/// Copies a database into `other` of a connection, in this build's schema.
+void copy_migrated(Store const& file, sqlite3* connection) {
+    auto const version = static_cast<int>(version_of(file));
+    if (version == schema_version()) return copy_pages(file.connection(), connection, "other");
+    auto const migrated = nameless();
+    copy_pages(file.connection(), migrated.get(), "main");
+    Transaction transaction(migrated.get());
+    migrate(migrated.get(), version, migrations());
+    transaction.commit();
+    copy_pages(migrated.get(), connection, "other");
+}
+
 }  // namespace
 
 Merged merge(Store& store, std::string const& file) {
     auto* const connection = store.connection();
-    MigratedCopy const copy(file, sqlite3_db_filename(connection, "main"));
-    Attached const attached(connection, copy.path());
+    auto const other = known(file);
+    Attached const attached(connection);
+    copy_migrated(other, connection);
     Transaction transaction(connection);
     for (auto const& table : read_table_links(connection))
         if (table.name != "combined") copy_rows(connection, table);

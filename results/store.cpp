@@ -112,7 +112,7 @@ std::string Store::hardware_class(Json const& host_facts) const {
 
 Store::State::~State() {
     ingester.reset();
-    if (!lock || !connection) return;
+    if (!writes || !connection) return;
     // Leave one plain file that opens in read-only folders too. Readers still at work keep it from happening: then the
     // next writer's close will do it.
     sqlite3_busy_timeout(connection.get(), 100);
@@ -120,10 +120,11 @@ Store::State::~State() {
                  nullptr);
 }
 
-Store Store::open(std::string const& path) {
+Store Store::open(std::string const& path, Locking locking) {
     auto state = std::make_unique<State>();
     state->path = resolve(path);
-    state->lock.emplace(state->path);
+    state->writes = true;
+    if (locking == Locking::file) state->lock.emplace(state->path);
     bool const existed = fs::exists(state->path);
     try {
         state->connection = connect(state->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);

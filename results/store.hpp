@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "results/build.hpp"
+#include "results/locking.hpp"
 #include "results/measurement.hpp"
 #include "scenarios/scenario.hpp"
 
@@ -33,9 +34,10 @@ struct PendingAttempt {
 
 class Store {
   public:
-    /// Opens for writing, creating the file and its schema, or migrating an older one. Takes the writer's lock.
-    /// Throws ConfigError: a second writer, a newer schema, not a KVstone database, a read-only folder.
-    static Store open(std::string const& path);
+    /// Opens for writing, creating the file and its schema, or migrating an older one. Takes the writer's lock, unless told
+    /// that nobody else writes. Throws ConfigError: a second writer, a newer schema, not a KVstone database, a read-only
+    /// folder, a file system without locks.
+    static Store open(std::string const& path, Locking locking = Locking::file);
     /// Opens for reading only; never writes, migrates or locks out a writer. Throws ConfigError where it does not
     /// exist.
     static Store open_read_only(std::string const& path);
@@ -53,6 +55,8 @@ class Store {
     std::vector<PendingAttempt> pending(Campaign const& campaign) const;
     /// What has lost its worker `losses_allowed` times and more, and is tried no more: it may be what kills them.
     std::vector<PendingAttempt> quarantined(Campaign const& campaign) const;
+    /// Cells of the campaign whose newest outcome is neither ok nor skipped.
+    std::int64_t failed_cells(Campaign const& campaign) const;
     static constexpr int losses_allowed = 2;
     /// Stores attempts in one transaction, each whole or absent; an attempt id that is there already changes nothing.
     void ingest(Campaign const& campaign, std::vector<Measurement> const& measurements);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "results/ingest.hpp"
 #include "results/sqlite.hpp"
@@ -15,11 +16,17 @@ namespace kvstone {
 /// Members go in reverse: statements before their connection, the connection before the lock.
 struct Store::State {
     std::string path;
-    std::optional<WriterLock> lock;  ///< nothing where the store only reads
+    bool writes = false;
+    std::optional<WriterLock> lock;  ///< nothing where the store only reads, or nobody else writes
     Connection connection;
     std::unique_ptr<Ingester> ingester;
 
     ~State();
 };
+
+/// SQL for how often the worker of an attempt of v_current c was lost.
+inline constexpr std::string_view losses_of_current =
+    "(SELECT count(*) FROM attempt l WHERE l.campaign = c.campaign AND l.cell = c.cell AND l.process = c.process AND "
+    "l.status = 'node_lost')";
 
 }  // namespace kvstone

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -32,6 +33,16 @@ void sign(int descriptor) {
 
 }  // namespace
 
+bool lacks_locks(int error) { return error == ENOSYS || error == EOPNOTSUPP || error == ENOLCK; }
+
+std::string lock_error_text(int error, std::string const& path) {
+    auto const text = fmt::format("cannot lock {}: {}", path, std::strerror(error));
+    if (!lacks_locks(error)) return text;
+    return text +
+           ". Its file system has no file locks: mount it with -o flock (Lustre; NFS: without nolock), take another "
+           "folder, or see to it that one program at a time writes there and say --lock none";
+}
+
 WriterLock::WriterLock(std::string const& database) : path_(database + ".lock") {
     for (;;) {
         int const descriptor = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -47,6 +58,8 @@ WriterLock::WriterLock(std::string const& database) : path_(database + ".lock") 
             ::close(descriptor);
             if (error == EWOULDBLOCK)
                 throw ConfigError(fmt::format("{} writes to this database already; one run at a time", who), database);
+            ::unlink(path_.c_str());  // without locks it says nothing
+            if (lacks_locks(error)) throw ConfigError(lock_error_text(error, path_), database);
             throw SystemError("cannot lock " + path_, error);
         }
         // Its last holder may have removed the file between our open and our lock: then this lock guards nothing.

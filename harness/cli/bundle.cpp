@@ -140,7 +140,7 @@ ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
     ZipWriter archive(options.output);
     TemporaryCopy const measured(store, options.output);
     {
-        auto copy = Store::open(measured.path());
+        auto copy = Store::open(measured.path(), Locking::none);
         keep_only(copy, campaign);
     }
     Contents contents(archive);

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <map>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -43,6 +44,14 @@ CLI::App* CommandLine::verb(std::string const& name, std::string const& descript
     command->add_option("--db", database, "The database file")->envname("KVSTONE_DB")->capture_default_str();
     command->add_flag("--json", json, "Print JSON");
     return command;
+}
+
+void CommandLine::add_lock(CLI::App& command) {
+    static std::map<std::string, Locking> const names{{"file", Locking::file}, {"none", Locking::none}};
+    command
+        .add_option("--lock", locking,
+                    "file, or none on a file system that has no locks: then nobody else may write meanwhile")
+        ->transform(CLI::CheckedTransformer(names).description("{file,none}"));
 }
 
 int kvstone_main(int argc, char** argv) {

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "harness/cli/exit_code.hpp"
+#include "results/locking.hpp"
 
 namespace kvstone {
 
@@ -18,10 +19,13 @@ struct CommandLine {
     CLI::App app{"Benchmark and evaluation harness for LLM KV-cache compression codecs", "kvstone"};
     std::string database = "kvstone.db";
     bool json = false;
+    Locking locking = Locking::file;   ///< of the database, where the verb writes it
     std::function<ExitCode()> action;  ///< set by the verb that was chosen
 
     /// A verb with its `--db`, `--json` and help; the caller adds the rest and a callback that sets `action`.
     CLI::App* verb(std::string const& name, std::string const& description);
+    /// `--lock file|none` of a verb that writes the database.
+    void add_lock(CLI::App& command);
 };
 
 void add_run(CommandLine& line);

@@ -21,20 +21,20 @@ std::int64_t schema_of(Store const& store) {
 }
 
 ExitCode init(CommandLine const& line) {
-    Store::open(line.database);
+    Store::open(line.database, line.locking);
     fmt::print("{}: schema {}\n", line.database, schema_version());
     return exit_pass;
 }
 
 ExitCode migrate_file(CommandLine const& line) {
     auto const from = schema_of(Store::open_read_only(line.database));
-    Store::open(line.database);
+    Store::open(line.database, line.locking);
     fmt::print("{}: schema {}, was {}\n", line.database, schema_version(), from);
     return exit_pass;
 }
 
 ExitCode merge_files(CommandLine const& line, std::vector<std::string> const& files) {
-    auto store = Store::open(line.database);
+    auto store = Store::open(line.database, line.locking);
     for (auto const& file : files) {
         auto const merged = merge(store, file);
         fmt::print("{}: {} attempts and {} campaigns are new\n", file, merged.attempts, merged.campaigns);
@@ -78,7 +78,7 @@ PruneChoice choice_of(Store const& store, PruneArguments const& arguments) {
 ExitCode prune_file(CommandLine const& line, PruneArguments const& arguments) {
     std::vector<PrunedCampaign> pruned;
     if (arguments.yes) {
-        auto store = Store::open(line.database);
+        auto store = Store::open(line.database, line.locking);
         pruned = prune(store, choice_of(store, arguments));
     } else {
         auto const store = Store::open_read_only(line.database);
@@ -96,6 +96,7 @@ ExitCode prune_file(CommandLine const& line, PruneArguments const& arguments) {
 void add_db(CommandLine& line) {
     auto* command = line.verb("db", "Look after database files: init, migrate, merge, check, backup, prune");
     command->require_subcommand(1);
+    line.add_lock(*command);
     auto const add = [&](std::string const& name, std::string const& description, auto action) {
         auto* sub = command->add_subcommand(name, description);
         sub->fallthrough();  // to --db and --json

@@ -68,7 +68,7 @@ ExitCode calibrate(GateRecord& record, CommandLine const& line, GateOptions cons
     record.kind = "calibration";
     record.finished_utc = utc_now();
     if (!options.keep_nothing) {
-        auto store = Store::open(line.database);
+        auto store = Store::open(line.database, line.locking);
         store_gate(store, record);
     }
     fmt::print("{}", line.json ? result.dump(2) + "\n" : calibration_text(result));
@@ -112,7 +112,7 @@ ExitCode judge(CommandLine const& line, GateOptions const& options, Measure cons
     record.exit_code = code;
     record.finished_utc = utc_now();
     if (!options.keep_nothing) {
-        auto store = Store::open(line.database);
+        auto store = Store::open(line.database, line.locking);
         store_gate(store, record);
         if (!options.baseline.empty() && code == exit_pass && !record.evidence.head.campaign.empty())
             set_baseline(store, options.baseline, record.evidence.head.campaign, record.uid);
@@ -182,6 +182,7 @@ void add_gate(CommandLine& line) {
     command->add_flag("--github", options->github, "Print annotations for GitHub's workflows");
     command->add_option("--set-baseline", options->baseline,
                         "Where the gate passes: call the judged campaign by this name");
+    line.add_lock(*command);
     command->add_flag("--no-store", options->keep_nothing, "Store no decisions: nothing to explain later");
     command->callback([&line, options] { line.action = [&line, options] { return gate(line, *options); }; });
 }

@@ -117,7 +117,10 @@ TEST(StoreOpenTest, ForeignFilesAreRefusedAndUntouched) {
         sqlite3_close(other);
     }
     auto const other = read_file(folder.file("other"));
-    for (auto const open : {&Store::open, &Store::open_read_only}) {
+    for (bool const reading : {false, true}) {
+        auto const open = [&](std::string const& file) {
+            return reading ? Store::open_read_only(file) : Store::open(file);
+        };
         expect_error<ConfigError>([&] { open(folder.file("prose")); }, "not a database");
         expect_error<ConfigError>([&] { open(folder.file("other")); }, "no KVstone database");
     }
