@@ -55,6 +55,11 @@ std::optional<Crew::Event> Crew::understand(Message const& message) {
             known_[rank] = std::move(hello->worker);
         } else if (auto* result = std::get_if<Result>(&content)) {
             event.what = std::move(*result);
+        } else if (auto* not_made = std::get_if<NotMade>(&content)) {
+            workers_.erase(rank);
+            std::erase(idle_, rank);
+            busy_.erase(rank);
+            return Event{rank, std::move(*not_made)};
         } else if (auto* unreadable = std::get_if<Unreadable>(&content)) {
             event.what = std::move(*unreadable);
         } else if (auto* trouble = std::get_if<Trouble>(&content)) {
@@ -85,7 +90,7 @@ std::optional<Crew::Event> Crew::understand(Message const& message) {
 std::optional<std::string> Crew::deal(int rank, WorkItem const& item, double deadline_s) {
     std::erase(idle_, rank);
     try {
-        transport_.send(rank, encode_message(Deal{item}));
+        transport_.send(rank, encode_message(Deal{item, std::exchange(stored_[rank], {})}));
         busy_[rank] = deadline_s;
         return std::nullopt;
     } catch (RankLost const& loss) {
@@ -94,7 +99,17 @@ std::optional<std::string> Crew::deal(int rank, WorkItem const& item, double dea
     }
 }
 
-std::vector<int> Crew::dismiss(bool stored, double patience_s, double latest_s) {
+void Crew::cancel() {
+    for (auto const& [rank, deadline_s] : std::map(busy_)) {
+        try {
+            transport_.send(rank, encode_message(Cancel{}));
+        } catch (RankLost const&) {
+            // Whoever waits for it hears of the loss from wait().
+        }
+    }
+}
+
+std::vector<int> Crew::dismiss(double patience_s, double latest_s) {
     double const patient_until_s = now_s() + patience_s;
     std::map<int, double> expected;  // deadline by rank
     for (int rank = 0; rank < transport_.size(); ++rank) {
@@ -102,7 +117,7 @@ std::vector<int> Crew::dismiss(bool stored, double patience_s, double latest_s) 
         auto const busy = busy_.find(rank);
         double const until_s = std::max(patient_until_s, busy == busy_.end() ? 0 : busy->second);
         try {
-            transport_.send(rank, encode_message(Stop{stored}));
+            transport_.send(rank, encode_message(Stop{std::exchange(stored_[rank], {})}));
             expected[rank] = std::min(until_s, latest_s);
         } catch (RankLost const&) {
             lose(rank);

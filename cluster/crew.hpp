@@ -27,13 +27,18 @@ class Crew {
     };
     struct Event {
         int rank = 0;
-        std::variant<Joined, Result, Unreadable, Trouble, Lost> what;
+        std::variant<Joined, Result, NotMade, Unreadable, Trouble, Lost> what;
     };
-    /// What happens next, within the timeout. After Joined, Result and Unreadable the rank is idle.
+    /// What happens next, within the timeout. After Joined, Result and Unreadable the rank is idle; after NotMade it is one
+    /// that is dealt nothing more.
     std::optional<Event> wait(double timeout_s);
 
     /// Sends an item; the rank is busy until it answers, due at deadline_s. Returns why it is lost where it is.
     std::optional<std::string> deal(int rank, WorkItem const& item, double deadline_s);
+    /// An attempt that the rank reported is in the database: told with the next word to it.
+    void note_stored(int rank, std::string const& attempt_id) { stored_[rank].push_back(attempt_id); }
+    /// Asks every busy rank to end what it measures.
+    void cancel();
     /// Takes a rank for lost that may yet speak: then it is welcome back.
     void mark_silent(int rank);
 
@@ -48,9 +53,9 @@ class Crew {
     /// Whether every rank of the world has offered itself at some time.
     bool complete() const { return complete_; }
 
-    /// Tells all to stop, and whether what they reported is stored, and waits for their goodbyes: of a busy rank until
-    /// its deadline, of the others for `patience`, of none after `latest`. Returns the ranks that kept silent.
-    std::vector<int> dismiss(bool stored, double patience_s, double latest_s);
+    /// Tells all to stop, and which of their attempts are stored, and waits for their goodbyes: of a busy rank until its
+    /// deadline, of the others for `patience`, of none after `latest`. Returns the ranks that kept silent.
+    std::vector<int> dismiss(double patience_s, double latest_s);
 
   private:
     std::optional<Event> understand(Message const& message);
@@ -62,8 +67,9 @@ class Crew {
     std::map<int, WorkerInfo> workers_;
     std::set<int> awaited_;
     std::deque<int> idle_;
-    std::map<int, double> busy_;  ///< deadline by rank
-    std::set<int> gone_;          ///< lost for good, or said goodbye
+    std::map<int, double> busy_;                      ///< deadline by rank
+    std::set<int> gone_;                              ///< lost for good, or said goodbye
+    std::map<int, std::vector<std::string>> stored_;  ///< attempt ids that the rank has not been told
     std::set<std::string> offered_;
     bool complete_ = true;
 };

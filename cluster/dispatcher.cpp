@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 #include <limits>
 #include <thread>
 #include <utility>
@@ -21,6 +22,7 @@ constexpr double never = std::numeric_limits<double>::infinity();
 constexpr double look_at_stop_s = 0.2;  // how soon an interruption is noticed
 constexpr int most_at_once = 256;       // events before idle workers are dealt to
 constexpr double goodbye_s = 10;        // an idle rank answers at once; a slow network may not
+constexpr double cancel_s = 5;          // a cancelled attempt is killed and reaped; the same network
 
 /// A world of two for a run in one process: this thread coordinates, the other measures.
 class SoleWorker {
@@ -52,9 +54,10 @@ struct Coordinator::State {
     State(Transport& world, WorkerInfo self, MeasureFunction measure, DispatchOptions given)
         : options(given),
           host(self.host),
-          sole(world.size() > 1 ? nullptr
-                                : std::make_unique<SoleWorker>(world, std::move(self), std::move(measure),
-                                                               WorkerOptions{given.spool, given.stop})),
+          sole(world.size() > 1
+                   ? nullptr
+                   : std::make_unique<SoleWorker>(world, std::move(self), std::move(measure),
+                                                  WorkerOptions{given.spool, given.stop, given.hurry, given.cancel})),
           transport(sole ? sole->transport() : world),
           crew(transport) {}
 
@@ -63,8 +66,8 @@ struct Coordinator::State {
     std::unique_ptr<SoleWorker> sole;
     Transport& transport;
     Crew crew;
-    double interrupted_s = never;  ///< when a run saw the stop flag
-    std::string failure;           ///< what came out of a run
+    bool interrupted = false;  ///< a run saw the stop flag
+    std::string failure;       ///< what came out of a run
 };
 
 /// One list of items on its way through the crew.
@@ -82,15 +85,15 @@ class Coordinator::Run {
     }
 
     Outcome operator()() {
-        while (scheduler_.queued() > 0 || !scheduler_.leases().empty()) {
-            if (state_.options.stop != nullptr && *state_.options.stop) {
+        while (scheduler_.queued() > 0 || !scheduler_.leases().empty() || !losses_.empty()) {
+            if (stopped()) {
                 drain();
                 break;
             }
             if (crew_.awaited().empty()) settle_unserved();
             deal();
             hand_over();  // while the workers measure
-            if (scheduler_.leases().empty() && crew_.awaited().empty()) continue;
+            if (scheduler_.leases().empty() && crew_.awaited().empty() && losses_.empty()) continue;
             step(next_look_s());
         }
         hand_over();
@@ -99,6 +102,16 @@ class Coordinator::Run {
     }
 
   private:
+    /// A loss that counts if rank 0 is there a while later.
+    struct Loss {
+        double counts_s = 0;
+        WorkItem item;
+        Measurement measurement;
+        bool given_up = false;  ///< else its item is queued again
+    };
+    static bool set(std::atomic<bool> const* flag) { return flag != nullptr && *flag; }
+    bool stopped() const { return set(state_.options.stop); }
+
     void deal() {
         auto const idle = crew_.idle();
         for (int const rank : idle) {
@@ -112,6 +125,7 @@ class Coordinator::Run {
     double next_look_s() const {
         double next_s = scheduler_.next_deadline_s();
         if (!crew_.awaited().empty()) next_s = std::min(next_s, state_.options.hello_timeout_s);
+        if (!losses_.empty()) next_s = std::min(next_s, losses_.front().counts_s);
         if (state_.options.stop != nullptr) next_s = std::min(next_s, crew_.now_s() + look_at_stop_s);
         return std::clamp(next_s - crew_.now_s(), 0.0, 60.0);
     }
@@ -129,16 +143,32 @@ class Coordinator::Run {
             auto const awaited = crew_.awaited();
             for (int const rank : awaited) silent(rank, "did not offer itself in time");
         }
+        if (!stopped()) count_losses();
+    }
+
+    void count_losses() {
+        while (!losses_.empty() && losses_.front().counts_s <= crew_.now_s()) {
+            auto const loss = std::move(losses_.front());
+            losses_.pop_front();
+            if (loss.given_up)
+                report(loss.item, loss.measurement);
+            else if (callbacks_.lost)
+                callbacks_.lost(loss.measurement);
+        }
     }
 
     void on(Crew::Event& event) {
         int const rank = event.rank;
         if (auto const* loss = std::get_if<Crew::Lost>(&event.what)) return lost(rank, loss->why);
+        if (std::holds_alternative<NotMade>(event.what)) {
+            if (!stopped()) notice(fmt::format("rank {} was told to end: it is dealt nothing more", rank));
+            return scheduler_.leave(rank);
+        }
         scheduler_.join(rank, crew_.workers().at(rank));
         if (auto* result = std::get_if<Result>(&event.what)) {
             auto& measurement = result->measurement;
             auto const* item = scheduler_.finish(rank, measurement.attempt_id);
-            if (item != nullptr) return report(*item, std::move(measurement));
+            if (item != nullptr) return report(*item, std::move(measurement), rank);
             notice(fmt::format("rank {} reported attempt {} too late: not counted", rank, measurement.attempt_id));
         } else if (auto const* trouble = std::get_if<Trouble>(&event.what)) {
             hand_over();
@@ -160,14 +190,13 @@ class Coordinator::Run {
 
     void lost(int rank, std::string const& why) {
         notice(why);
+        if (stopped()) return scheduler_.leave(rank);  // it may have died of the same signal
         auto const loss = scheduler_.lose(rank);
         if (loss.item == nullptr) return;
-        if (loss.fate == Scheduler::Fate::requeued) {
-            if (callbacks_.lost) callbacks_.lost(verdict(*loss.item, Status::node_lost, why));
-            notice(fmt::format("cell {} is queued again", loss.item->cell.id));
-        } else {
-            report(*loss.item, verdict(*loss.item, Status::node_lost, why));
-        }
+        bool const given_up = loss.fate == Scheduler::Fate::given_up;
+        losses_.push_back({crew_.now_s() + state_.options.loss_delay_s, *loss.item,
+                           verdict(*loss.item, Status::node_lost, why), given_up});
+        if (!given_up) notice(fmt::format("cell {} is queued again", loss.item->cell.id));
     }
 
     /// Items that nobody can run: skipped where nobody ever could, missing where those who could are gone.
@@ -186,12 +215,28 @@ class Coordinator::Run {
         }
     }
 
-    /// After a stop: waits for what is being measured, as long as the grace lasts.
+    /// After a stop: waits for what is being measured as long as the grace lasts, then cancels it.
     void drain() {
-        outcome_.interrupted = draining_ = true;
-        state_.interrupted_s = crew_.now_s();
-        double const until_s = state_.interrupted_s + state_.options.grace_s;
-        while (!scheduler_.leases().empty() && crew_.now_s() < until_s) step(std::max(0.0, until_s - crew_.now_s()));
+        outcome_.interrupted = draining_ = state_.interrupted = true;
+        for (auto& loss : losses_)
+            if (loss.given_up) outcome_.missing.push_back(std::move(loss.item));
+        losses_.clear();
+        auto const& options = state_.options;
+        double const grace_s = options.grace_left_s ? options.grace_left_s() : options.grace_s;
+        if (!scheduler_.leases().empty())
+            notice(fmt::format("interrupted: attempts under way have {:.0f} s more; a second signal ends them at once",
+                               grace_s));
+        await_leases(crew_.now_s() + grace_s, options.hurry);
+        if (scheduler_.leases().empty()) return;
+        crew_.cancel();
+        await_leases(crew_.now_s() + cancel_s, nullptr);
+    }
+
+    void await_leases(double until_s, std::atomic<bool> const* hurry) {
+        while (!scheduler_.leases().empty() && crew_.now_s() < until_s && !set(hurry)) {
+            step(std::clamp(until_s - crew_.now_s(), 0.0, look_at_stop_s));
+            hand_over();
+        }
     }
 
     Measurement verdict(WorkItem const& item, Status status, std::string reason) const {
@@ -206,7 +251,8 @@ class Coordinator::Run {
         return measurement;
     }
 
-    void report(WorkItem const& item, Measurement measurement) {
+    /// `rank` is the one that measured; -1: none did.
+    void report(WorkItem const& item, Measurement measurement, int rank = -1) {
         if (draining_ && !stands(measurement.status)) {
             outcome_.missing.push_back(item);
             return;
@@ -220,12 +266,14 @@ class Coordinator::Run {
         } else {
             ++outcome_.failed;
         }
+        if (rank >= 0) reporters_.emplace_back(rank, measurement.attempt_id);
         reported_.push_back(std::move(measurement));
     }
 
     void hand_over() {
         if (reported_.empty()) return;
         callbacks_.results(std::exchange(reported_, {}));
+        for (auto const& [rank, attempt_id] : std::exchange(reporters_, {})) crew_.note_stored(rank, attempt_id);
         if (callbacks_.progress) callbacks_.progress(progress());
     }
 
@@ -264,7 +312,9 @@ class Coordinator::Run {
     double started_s_;
     Scheduler scheduler_;
     Outcome outcome_;
-    std::vector<Measurement> reported_;  ///< not handed over yet
+    std::vector<Measurement> reported_;                   ///< not handed over yet
+    std::vector<std::pair<int, std::string>> reporters_;  ///< rank and attempt of those that were measured
+    std::deque<Loss> losses_;                             ///< that do not count yet, by time
     bool draining_ = false;
 };
 
@@ -282,18 +332,18 @@ Outcome Coordinator::run(std::vector<WorkItem> items, Callbacks const& callbacks
 
 Coordinator::~Coordinator() {
     auto& state = *state_;
-    bool const interrupted = state.interrupted_s < never;
     double const patience_s = state.crew.awaited().empty() ? goodbye_s : state.options.hello_timeout_s;
-    double const grace_ends_s = std::max(state.interrupted_s + state.options.grace_s, state.crew.now_s());
-    double const latest_s = interrupted ? grace_ends_s + 1 : never;
+    double const latest_s = state.interrupted ? state.crew.now_s() + cancel_s : never;
     try {
-        auto const silent = state.crew.dismiss(state.failure.empty(), patience_s, latest_s);
+        auto const silent = state.crew.dismiss(patience_s, latest_s);
         if (silent.empty()) return;
+        auto const who = state.sole
+                             ? std::string("the attempt under way does not end: it is left behind")
+                             : fmt::format("no answer from rank {}: every rank is ended", fmt::join(silent, ", "));
         // Whoever would catch the exception that brought us here never will: its words are said now.
-        auto const last_words = fmt::format("kvstone: no answer from rank {}: every rank is ended{}{}\n",
-                                            fmt::join(silent, ", "), state.failure.empty() ? "" : "; ", state.failure);
+        auto const last_words = fmt::format("kvstone: {}{}{}\n", who, state.failure.empty() ? "" : "; ", state.failure);
         std::fputs(last_words.c_str(), stderr);
-        state.transport.abort(interrupted ? 130 : 4);
+        state.transport.abort(state.interrupted ? 130 : 4);
     } catch (std::exception const& error) {
         std::fprintf(stderr, "kvstone: while the ranks were dismissed: %s\n", error.what());
     }

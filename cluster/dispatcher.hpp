@@ -40,24 +40,33 @@ struct Progress {
 struct Callbacks {
     /// Each item once, in any order: all that came in since the last call, whose workers measure on meanwhile.
     std::function<void(std::vector<Measurement> const&)> results;
-    std::function<void(Measurement const&)> lost = {};   ///< an attempt whose worker was lost; its item is queued again
-    std::function<void(Progress const&)> progress = {};  ///< after each call of results
+    /// An attempt whose worker was lost, loss_delay_s ago; its item is queued again. Not told after a stop.
+    std::function<void(Measurement const&)> lost = {};
+    std::function<void(Progress const&)> progress = {};   ///< after each call of results
     std::function<void(std::string const&)> notice = {};  ///< a rank lost, an item queued again
 };
 
 struct DispatchOptions {
     /// Set by a signal handler: nothing more is dealt. Null: never.
     std::atomic<bool> const* stop = nullptr;
-    /// How long a stopped run waits for what is being measured. Of that, only what stands (ok, verify_failed) is
-    /// reported: a failure may be the same signal's doing, and counts as missing. So the measuring function may end
-    /// early on the signal, and return anything.
+    /// Set by a second signal: the grace is over. Null: never.
+    std::atomic<bool> const* hurry = nullptr;
+    /// How long a stopped run waits for what is being measured. Then it is cancelled: not made, and no loss. Only what
+    /// stands (ok, verify_failed) is reported after a stop: a failure may be the same signal's doing, and counts as not
+    /// made.
     double grace_s = 10;
+    /// The grace where it depends on when the stop came: asked at that moment. Empty: grace_s.
+    std::function<double()> grace_left_s = {};
+    /// How long after a rank was lost rank 0 has to live for the loss to count: whatever kills a whole job kills its ranks
+    /// one after the other.
+    double loss_delay_s = 2;
     /// A worker that stays silent this long after its item's own time limit counts as lost.
     double lease_slack_s = 60;
     /// A rank that has not offered itself by then counts as lost.
     double hello_timeout_s = 120;
     /// Of the worker in a world of one rank, see WorkerOptions.
     Spool* spool = nullptr;
+    std::function<void()> cancel = {};
 };
 
 struct Outcome {
@@ -74,9 +83,9 @@ class Coordinator {
   public:
     /// `self` and `measure` are for a world of one rank, and `self.host` for the rows of cells that no rank can run.
     Coordinator(Transport& world, WorkerInfo self, MeasureFunction measure, DispatchOptions options = {});
-    /// Tells every rank to stop and waits until it says goodbye; they may drop their spools unless a run threw. A rank
-    /// that stays silent beyond its lease (after an interruption: beyond the grace) takes the whole job down through
-    /// Transport::abort, with exit code 4 (130).
+    /// Tells every rank to stop, and which of its attempts are stored, and waits until it says goodbye. A rank that stays
+    /// silent beyond its lease (after an interruption: beyond 5 s) takes the whole job down through Transport::abort, with
+    /// exit code 4 (130).
     ~Coordinator();
     Coordinator(Coordinator const&) = delete;
     Coordinator& operator=(Coordinator const&) = delete;
@@ -85,6 +94,7 @@ class Coordinator {
     /// - An item whose backend no rank offers is reported as skipped, with the reason.
     /// - A lost rank's item is queued again; lost twice (earlier runs count), or with no other rank to run it, it is
     ///   reported as node_lost.
+    /// - A rank that was told to end takes no further item; the one it held is queued again.
     /// - A rank in trouble with its spool ends the run: throws SystemError.
     Outcome run(std::vector<WorkItem> items, Callbacks const& callbacks);
 

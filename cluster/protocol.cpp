@@ -5,7 +5,7 @@
 namespace kvstone {
 namespace {
 
-constexpr int protocol_version = 2;
+constexpr int protocol_version = 3;
 
 template <class... Functions>
 struct Overloaded : Functions... {
@@ -51,11 +51,13 @@ ClusterMessage message_from_json(Json const& json) {
         }
         return Hello{worker_from_json(json.at("worker"))};
     }
-    if (type == "deal") return Deal{item_from_json(json.at("item"))};
+    if (type == "deal") return Deal{item_from_json(json.at("item")), json.at("stored").get<std::vector<std::string>>()};
+    if (type == "cancel") return Cancel{};
+    if (type == "not_made") return NotMade{json.at("attempt_id").get<std::string>()};
     if (type == "result") return Result{measurement_from_json(json.at("measurement"))};
     if (type == "unreadable") return Unreadable{json.at("reason").get<std::string>()};
     if (type == "trouble") return Trouble{json.at("reason").get<std::string>()};
-    if (type == "stop") return Stop{json.at("stored").get<bool>()};
+    if (type == "stop") return Stop{json.at("stored").get<std::vector<std::string>>()};
     if (type == "goodbye") return Goodbye{};
     throw CorruptData(fmt::format("unknown type '{}'", type));
 }
@@ -68,8 +70,12 @@ std::string encode_message(ClusterMessage const& message) {
             [](Hello const& hello) {
                 return Json{{"type", "hello"}, {"version", protocol_version}, {"worker", to_json(hello.worker)}};
             },
-            [](Deal const& deal) { return Json{{"type", "deal"}, {"item", to_json(deal.item)}}; },
+            [](Deal const& deal) {
+                return Json{{"type", "deal"}, {"item", to_json(deal.item)}, {"stored", deal.stored}};
+            },
+            [](Cancel const&) { return Json{{"type", "cancel"}}; },
             [](Result const& result) { return Json{{"type", "result"}, {"measurement", to_json(result.measurement)}}; },
+            [](NotMade const& not_made) { return Json{{"type", "not_made"}, {"attempt_id", not_made.attempt_id}}; },
             [](Unreadable const& unreadable) { return Json{{"type", "unreadable"}, {"reason", unreadable.reason}}; },
             [](Trouble const& trouble) { return Json{{"type", "trouble"}, {"reason", trouble.reason}}; },
             [](Stop const& stop) { return Json{{"type", "stop"}, {"stored", stop.stored}}; },

@@ -3,13 +3,18 @@
 //
 //   worker to coordinator    {"type":"hello","version":1,"worker":{...}}
 //                            {"type":"result","measurement":{...}}
+//                            {"type":"not_made","attempt_id":"..."} an interruption ended it, or kept it from beginning;
+//                                                                   the worker takes no further item
 //                            {"type":"unreadable","reason":"..."}   a message that the worker could not read
 //                            {"type":"trouble","reason":"..."}      its spool fails: nothing more is safe there
 //                            {"type":"goodbye"}                     the answer to stop; the last word of a worker
-//   coordinator to worker    {"type":"deal","item":{"attempt_id","campaign","cell","measure","process"[,"call"]}}
-//                            {"type":"stop","stored":true}          stored: all that it reported is in the database
+//   coordinator to worker    {"type":"deal","item":{"attempt_id","campaign","cell","measure","process"[,"call"]},
+//                             "stored":["ATTEMPT",...]}
+//                            {"type":"cancel"}                      end what is being measured, now
+//                            {"type":"stop","stored":["ATTEMPT",...]}
 //
-// A worker has at most one item; it says one result (or unreadable) for each deal.
+// "stored" names attempts that the worker reported and that have come into the database since the last word to it. A worker
+// has at most one item; it says one result, not_made or unreadable for each deal.
 
 #include <string>
 #include <variant>
@@ -31,6 +36,7 @@ struct WorkItem {
 
     // For the dealing alone: none of these is sent.
     int losses = 0;                ///< how often a worker was lost while it held this, in earlier runs of the campaign
+    bool suspected = false;        ///< it was under way when an earlier run died as a whole: dealt after the others
     double estimated_s = 0;        ///< what it is likely to cost a worker; 0: not known
     std::string pinned_host = {};  ///< the host that should measure it, by its name; empty: any
 };
@@ -48,9 +54,14 @@ struct Hello {
 };
 struct Deal {
     WorkItem item;
+    std::vector<std::string> stored = {};  ///< attempt ids
 };
+struct Cancel {};
 struct Result {
     Measurement measurement;
+};
+struct NotMade {
+    std::string attempt_id;
 };
 struct Unreadable {
     std::string reason;
@@ -59,10 +70,10 @@ struct Trouble {
     std::string reason;
 };
 struct Stop {
-    bool stored = false;
+    std::vector<std::string> stored = {};  ///< attempt ids
 };
 struct Goodbye {};
-using ClusterMessage = std::variant<Hello, Deal, Result, Unreadable, Trouble, Stop, Goodbye>;
+using ClusterMessage = std::variant<Hello, Deal, Cancel, Result, NotMade, Unreadable, Trouble, Stop, Goodbye>;
 
 /// Bytes that are not UTF-8 (a child's standard error may hold any) become U+FFFD.
 std::string encode_message(ClusterMessage const& message);

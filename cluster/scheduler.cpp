@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <limits>
-#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -37,7 +36,8 @@ Scheduler::Scheduler(std::vector<WorkItem> items, double lease_slack_s)
 
 void Scheduler::enqueue(std::size_t index) {
     auto const& item = items_[index];
-    queue_.add(index, item.estimated_s, {item.cell.backend, item.measure.timing, item.pinned_host}, places_[index]);
+    queue_.add(index, item.suspected ? -1 : item.estimated_s,
+               {item.cell.backend, item.measure.timing, item.pinned_host}, places_[index]);
 }
 
 void Scheduler::count_offers(Worker const& worker, int by) {
@@ -105,22 +105,31 @@ WorkItem const* Scheduler::finish(int worker, std::string const& attempt_id) {
     return item;
 }
 
-Scheduler::Lost Scheduler::lose(int worker) {
+/// Returns the item that the worker held.
+std::optional<std::size_t> Scheduler::take_out(int worker) {
     auto const at = workers_.find(worker);
-    if (at == workers_.end()) return {};
+    if (at == workers_.end()) return std::nullopt;
     auto const gone = at->second;
     workers_.erase(at);
     count_offers(gone, -1);
     auto const lease = leases_.find(worker);
-    if (lease == leases_.end()) return {};
-
+    if (lease == leases_.end()) return std::nullopt;
     auto const index = lease->second.item;
     end_lease(lease, gone);
-    if (++items_[index].losses >= Store::losses_allowed || !served(items_[index].cell.backend)) {
-        return {&items_[index], Fate::given_up};
-    }
-    enqueue(index);
-    return {&items_[index], Fate::requeued};
+    return index;
+}
+
+Scheduler::Lost Scheduler::lose(int worker) {
+    auto const index = take_out(worker);
+    if (!index) return {};
+    auto& item = items_[*index];
+    if (++item.losses >= Store::losses_allowed || !served(item.cell.backend)) return {&item, Fate::given_up};
+    enqueue(*index);
+    return {&item, Fate::requeued};
+}
+
+void Scheduler::leave(int worker) {
+    if (auto const index = take_out(worker)) enqueue(*index);
 }
 
 std::vector<int> Scheduler::expired(double now_s) const {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -43,6 +44,8 @@ class Scheduler {
     };
     /// Takes a worker out. What it held is queued again if another worker can run it and it was not lost before.
     Lost lose(int worker);
+    /// Takes a worker out that ends in order: what it held was not made, and is queued again without a loss.
+    void leave(int worker);
     /// Workers whose lease has run out.
     std::vector<int> expired(double now_s) const;
     /// The nearest deadline of all leases; infinite where none has one.
@@ -71,6 +74,7 @@ class Scheduler {
 
     void enqueue(std::size_t item);
     void end_lease(std::map<int, Lease>::iterator lease, Worker const& worker);
+    std::optional<std::size_t> take_out(int worker);
     void count_offers(Worker const& worker, int by);
     bool served(std::string const& backend, std::string const& host = {}) const;
     std::vector<WorkItem> items_at(std::vector<std::size_t> indices) const;

@@ -5,11 +5,12 @@
 // it as long as it lives. A line is the XXH3-64 of the text behind it (16 hexadecimal digits), a space, the text (JSON)
 // and a newline:
 //
-//   {"begin":{"campaign","measurement"}}    an attempt starts; its measurement says node_lost, should no result follow
+//   {"begin":{"campaign","measurement"}}    an attempt starts; its measurement says node_lost
 //   {"result":{"campaign","measurement"}}   how it ended
-//   {"settled":"ATTEMPT"}                   it was given up on purpose (an interruption): nothing was lost
+//   {"settled":"ATTEMPT"}                   an interruption ended it: it was not made
 
 #include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include <sys/types.h>
 
 #include "cluster/protocol.hpp"
+#include "results/locking.hpp"
 
 namespace kvstone {
 
@@ -30,8 +32,9 @@ struct SpooledAttempt {
 class Spool {
   public:
     /// Nothing is made before the first record.
-    Spool(std::string folder, std::string node) : folder_(std::move(folder)), node_(std::move(node)) {}
-    /// Keeps the file unless remove() was called; its lock ends.
+    Spool(std::string folder, std::string node, Locking locking = Locking::file)
+        : folder_(std::move(folder)), node_(std::move(node)), locking_(locking) {}
+    /// Keeps the file unless close() removed it; its lock ends.
     ~Spool();
     Spool(Spool const&) = delete;
     Spool& operator=(Spool const&) = delete;
@@ -41,33 +44,52 @@ class Spool {
     void begin(WorkItem const& item, WorkerInfo const& self);
     /// An attempt ended: on the disk itself when this returns.
     void result(WorkItem const& item, Measurement const& measurement);
-    /// An attempt is not to be counted as lost, nor its result kept.
+    /// An attempt was not made.
     void settled(WorkItem const& item);
-    /// Everything in the file is in the database: it is removed, and the folder with the last one.
-    void remove();
+    /// These attempts are in the database.
+    void stored(std::vector<std::string> const& attempt_ids);
+    /// The end: these are in the database, too. Where all are that the file has results of, it is removed, and the folder
+    /// with the last one; else it stays as it is.
+    void close(std::vector<std::string> const& attempt_ids);
 
   private:
     void create();
+    bool create_once();
     void append(Json const& record, bool to_disk);
 
     std::string folder_;
     std::string node_;
-    std::string path_;  ///< empty before the first record
+    Locking locking_;
+    std::string path_;                ///< empty before the first record
+    std::set<std::string> unstored_;  ///< attempts whose results are in the file, and perhaps not in the database
     int descriptor_ = -1;
     off_t size_ = 0;  ///< up to the end of the last whole line
 };
 
-/// What a file holds: results in their order, then attempts that began and never ended, as node_lost.
+/// What a file holds.
 struct SpoolContent {
-    std::vector<SpooledAttempt> attempts;
-    std::vector<std::string> notices;  ///< lines that are torn or altered, each with its number
+    std::vector<SpooledAttempt> attempts;   ///< results, in their order
+    std::vector<SpooledAttempt> under_way;  ///< began and never ended, as node_lost: their run died as a whole
+    std::vector<std::string> notices;       ///< lines that are not understood, each with its number and why
+    /// Why the file is not understood in full, as a word for a name: "damaged", or "other-build" for whole lines that say
+    /// more than this build knows, or something else. Empty: it is. A torn last line is a crash's usual trace, and no
+    /// reason.
+    std::string not_understood;
 };
 SpoolContent parse_spool(std::string const& text);
 
-/// Hands over each file that a worker which no longer lives left in the folder, and removes it where `take` returns true.
-/// What `take` throws comes out, and the file stays. A folder that does not exist has none. Throws SystemError where the
-/// folder or a file cannot be read.
+/// What becomes of a file that was looked at.
+struct SpoolFate {
+    enum class Kind { remove, keep, set_aside } kind = Kind::remove;
+    std::string why = {};  ///< of set_aside, in the name: FILE.jsonl.WHY
+};
+
+/// Shows each file that a worker which no longer lives left in the folder, those that were set aside earlier included, and
+/// does with it what `take` says. What `take` throws comes out, and the file stays. Removes what a crash left of a file
+/// being made. A folder that does not exist has none. A file that cannot be read or locked stays: `notice` is told.
+/// With Locking::none every file's worker counts as dead. Throws SystemError where the folder cannot be read.
 void collect_spools(std::string const& folder,
-                    std::function<bool(std::string const& path, SpoolContent const& content)> const& take);
+                    std::function<SpoolFate(std::string const& path, SpoolContent const& content)> const& take,
+                    std::function<void(std::string const&)> const& notice, Locking locking = Locking::file);
 
 }  // namespace kvstone

@@ -8,7 +8,8 @@ namespace kvstone {
 namespace {
 
 int octave_of(double estimated_s) {
-    return estimated_s > 0 ? std::ilogb(estimated_s) : std::numeric_limits<int>::min();
+    constexpr int least = std::numeric_limits<int>::min();
+    return estimated_s > 0 ? std::ilogb(estimated_s) : estimated_s < 0 ? least : least + 1;
 }
 
 }  // namespace
@@ -63,7 +64,7 @@ void WorkQueue::note_node_at(std::size_t place) {
 std::pair<WorkQueue::Shelf*, std::size_t> WorkQueue::choose(std::vector<Need> const& needs,
                                                             std::vector<std::size_t>& places) {
     std::vector<Shelf*> highest;
-    int octave = std::numeric_limits<int>::min();
+    int octave = octave_of(-1);
     for (auto const& need : needs) {
         auto const shelf = shelves_.find(need);
         if (shelf == shelves_.end() || shelf->second.octaves.empty()) continue;

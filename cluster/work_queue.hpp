@@ -31,7 +31,8 @@ class WorkQueue {
   public:
     /// The number of a place, new or known.
     std::size_t place(std::string const& source_and_context);
-    /// Queues an item that is not in the queue.
+    /// Queues an item that is not in the queue. An estimate of 0 is none, and comes after all others; one below 0 comes
+    /// after those.
     void add(std::size_t item, double estimated_s, Need const& need, std::size_t place);
     /// Takes out what a node should run next that offers these needs. `places` are those that the node has, the last
     /// one latest; the item's own is written there.

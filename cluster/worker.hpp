@@ -13,11 +13,17 @@ namespace kvstone {
 using MeasureFunction = std::function<Measurement(WorkItem const&)>;
 
 struct WorkerOptions {
-    /// Where attempts are written before they are reported, and removed when told that all are stored. Null: nowhere.
+    /// Where attempts are written before they are reported; removed at the end where all of them are stored. Null:
+    /// nowhere.
     Spool* spool = nullptr;
-    /// Set by a signal handler: attempts that fail from then on may be the signal's doing, and leave no trace. Null:
-    /// never.
+    /// Set by a signal handler: an attempt that fails from then on may be the signal's doing, and was not made; no other is
+    /// begun. Null: never.
     std::atomic<bool> const* stop = nullptr;
+    /// Set by a second signal: what is being measured is cancelled. Null: never.
+    std::atomic<bool> const* hurry = nullptr;
+    /// Ends what is being measured, so that `measure` returns soon, whatever it returns; called while it runs, from another
+    /// thread. Empty: a measurement cannot be ended, and messages wait for it.
+    std::function<void()> cancel = {};
 };
 
 /// Offers itself to rank 0, measures what it is dealt, one item at a time, and returns when told to stop. Whatever

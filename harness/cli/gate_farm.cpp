@@ -28,7 +28,7 @@ GateFarm::GateFarm(Transport& world, Notice notice) : crew_(world), notice_(std:
 
 GateFarm::~GateFarm() {
     try {
-        crew_.dismiss(true, goodbye_s, crew_.now_s() + goodbye_s);
+        crew_.dismiss(goodbye_s, crew_.now_s() + goodbye_s);
     } catch (std::exception const&) {
         // Whoever does not hear it is ended by the launcher.
     }

@@ -13,7 +13,7 @@ bool dismissed(Transport& world) {
     if (world.rank() != 0) return false;
     try {
         Crew crew(world);
-        return crew.dismiss(true, goodbye_s, goodbye_s).empty();
+        return crew.dismiss(goodbye_s, goodbye_s).empty();
     } catch (std::exception const&) {
         return false;
     }

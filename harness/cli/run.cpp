@@ -1,8 +1,10 @@
 // `kvstone run`: scenarios to stored figures. Every rank comes through here; rank 0 plans, deals and stores.
 
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <map>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -57,7 +59,57 @@ struct RunOptions : ScenarioOptions {
     bool fresh = false;
     std::string spool;  ///< folder; empty: beside the database
     double patience_s = DispatchOptions{}.lease_slack_s;
+    std::optional<double> grace_s;   ///< nothing: as stop_grace_s() says
+    std::vector<std::string> retry;  ///< ids of cells, or how they start
 };
+
+/// What every plan of a run is run with.
+struct RunTools {
+    Store& store;
+    Coordinator& coordinator;
+    Host const& host;
+    RunOptions const& options;
+    std::string spool;
+    Locking locking;
+    std::vector<SpooledAttempt> suspects = {};  ///< were under way when an earlier run died
+};
+
+double grace_s(RunOptions const& options) {
+    return options.grace_s.value_or(stop_grace_s([](char const* name) { return std::getenv(name); }));
+}
+
+bool wanted_again(std::string const& cell, RunOptions const& options) {
+    return std::ranges::any_of(options.retry, [&](std::string const& start) { return cell.starts_with(start); });
+}
+
+/// Throws ConfigError where --retry names no cell of the plans.
+void check_retry(std::vector<Plan> const& plans, RunOptions const& options) {
+    for (auto const& start : options.retry) {
+        bool const named = std::ranges::any_of(plans, [&](Plan const& plan) {
+            return std::ranges::any_of(plan.cells, [&](Cell const& cell) { return cell.id.starts_with(start); });
+        });
+        if (!named || start.empty())
+            throw ConfigError("--retry names no cell of this scenario", start,
+                              {"the id of a cell, or how it starts: kvstone query @cells"});
+    }
+}
+
+/// What is still to be tried, in plan order, and of what was left out that which --retry names.
+std::vector<WorkItem> items_of(Plan const& plan, Campaign const& campaign,
+                               std::map<std::string, Cell const*> const& cells, RunTools const& tools) {
+    std::vector<WorkItem> items;
+    for (auto const& [id, process, losses] : tools.store.pending(campaign))
+        items.push_back({*cells.at(id), plan.measure, process, {}, campaign.id, nullptr, losses});
+    for (auto const& [id, process, losses] : tools.store.quarantined(campaign))
+        if (wanted_again(id, tools.options)) items.push_back({*cells.at(id), plan.measure, process, {}, campaign.id});
+    for (auto& item : items)
+        item.suspected = std::ranges::any_of(tools.suspects, [&](SpooledAttempt const& suspect) {
+            return suspect.campaign == campaign.id && suspect.measurement.cell_id == item.cell.id &&
+                   suspect.measurement.process == item.process;
+        });
+    estimate_costs(items, recorded_history(tools.store, plan.measure, campaign.hardware_class));
+    return items;
+}
 
 std::string name_for_people(Cell const& cell) {
     return fmt::format("{} {} {} context {} on {}", workload_text(cell), cell.source_name, cell.codec_name,
@@ -66,22 +118,24 @@ std::string name_for_people(Cell const& cell) {
 
 /// One scenario on rank 0: expected cells first, then what earlier runs measured and did not store, then whatever has no
 /// standing attempt.
-ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host const& host, bool fresh,
-                  std::string const& spool) {
-    auto const campaign = store.begin_campaign(plan, this_build(), store.hardware_class(to_json(host)), fresh);
+ExitCode run_plan(Plan const& plan, RunTools& tools) {
+    auto& store = tools.store;
+    auto const campaign = store.begin_campaign(plan, this_build(), store.hardware_class(to_json(tools.host)), tools.options.fresh);
     ProgressDisplay display;
-    recover_spools(store, spool, [&](std::string const& text) { display.notice(text); });
+    auto const notice = [&](std::string const& text) { display.notice(text); };
+    auto const under_way = recover_spools(store, tools.spool, tools.locking, notice);
+    tools.suspects.insert(tools.suspects.end(), under_way.begin(), under_way.end());
     std::map<std::string, Cell const*> cells;
     for (auto const& cell : plan.cells) cells[cell.id] = &cell;
-    std::vector<WorkItem> items;
-    for (auto const& [id, process, losses] : store.pending(campaign))
-        items.push_back({*cells.at(id), plan.measure, process, {}, campaign.id, losses});
-    estimate_costs(items, recorded_history(store, plan.measure, campaign.hardware_class));
+    auto items = items_of(plan, campaign, cells, tools);
+    if (auto const suspected = std::ranges::count_if(items, &WorkItem::suspected); suspected > 0)
+        display.notice(
+            fmt::format("{} attempts were under way when an earlier run died: they are made last", suspected));
 
     display.notice(fmt::format("{}: {} cells, {} attempts to make, campaign {}", plan.scenario, plan.cells.size(),
                                items.size(), campaign.id));
     bool required_skipped = false;
-    auto const outcome = coordinator.run(
+    auto const outcome = tools.coordinator.run(
         std::move(items), {.results =
                                [&](std::vector<Measurement> const& measurements) {
                                    store.ingest(campaign, measurements);
@@ -93,13 +147,13 @@ ExitCode run_plan(Plan const& plan, Store& store, Coordinator& coordinator, Host
                                },
                            .lost = [&](Measurement const& measurement) { store.ingest(campaign, {measurement}); },
                            .progress = [&](Progress const& progress) { display.progress(progress); },
-                           .notice = [&](std::string const& text) { display.notice(text); }});
+                           .notice = notice});
     auto const quarantined = store.quarantined(campaign);
     for (auto const& attempt : quarantined)
-        display.notice(fmt::format("{}: its worker was lost {} times, so it is left out; --fresh tries again",
-                                   name_for_people(*cells.at(attempt.cell)), attempt.losses));
+        display.notice(fmt::format("{}: its worker was lost {} times, so it is left out; --retry {} tries again",
+                                   name_for_people(*cells.at(attempt.cell)), attempt.losses, attempt.cell));
     return worst({outcome.interrupted ? exit_interrupted : exit_pass,
-                  outcome.failed > 0 || !quarantined.empty() ? exit_failed_cells : exit_pass,
+                  store.failed_cells(campaign) > 0 || !quarantined.empty() ? exit_failed_cells : exit_pass,
                   !outcome.missing.empty() || required_skipped ? exit_missing_cells : exit_pass});
 }
 
@@ -110,24 +164,32 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
     MeasureFunction const measure = [&](WorkItem const& item) { return measurer(item); };
     WorkerInfo const self{node_name(), host.hardware_class, advertised_backends(), to_json(host)};
     auto const spool_folder = options.spool.empty() ? line.database + ".spool" : options.spool;
-    Spool spool(spool_folder, self.node);
+    Spool spool(spool_folder, self.node, line.locking);
+    auto const cancel = [&] { spawner.cancel(); };
     if (world.rank() != 0) {
         met = true;
-        serve(world, self, measure, {&spool, &stop_requested});
+        serve(world, self, measure, {&spool, &stop_requested, &stop_urged, cancel});
         return exit_pass;
     }
     auto const files = options.files();
     std::vector<Plan> plans;
     for (auto const& file : files) plans.push_back(file.load());
-    auto store = Store::open(line.database);
+    check_retry(plans, options);
+    auto store = Store::open(line.database, line.locking);
     met = true;
     Coordinator coordinator(world, self, measure,
-                            {.stop = &stop_requested, .lease_slack_s = options.patience_s, .spool = &spool});
+                            {.stop = &stop_requested,
+                             .hurry = &stop_urged,
+                             .grace_left_s = [&] { return grace_s(options); },
+                             .lease_slack_s = options.patience_s,
+                             .spool = &spool,
+                             .cancel = cancel});
     // What goes wrong is told before the coordinator waits for the others.
     return told([&] {
+        RunTools tools{store, coordinator, host, options, spool_folder, line.locking};
         ExitCode code = exit_pass;
         for (auto const& plan : plans) {
-            code = worst({code, run_plan(plan, store, coordinator, host, options.fresh, spool_folder)});
+            code = worst({code, run_plan(plan, tools)});
             if (code == exit_interrupted) break;
         }
         // A launcher may give its ranks a terminal whose other end is a file.
@@ -142,8 +204,8 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
 
 ExitCode run(CommandLine const& line, RunOptions const& options) {
     Spawner spawner;  // forks: before MPI and its threads
-    auto const world = open_world();
     stop_on_signals();
+    auto const world = open_world();
     return among_ranks(*world, [&](bool& met) { return take_part(*world, spawner, line, options, met); });
 }
 
@@ -153,6 +215,7 @@ void add_run(CommandLine& line) {
     auto options = std::make_shared<RunOptions>();
     auto* command = line.verb("run", "Measure the cells of scenarios and store the figures; goes on where it stopped");
     options->add_to(*command);
+    line.add_lock(*command);
     command->add_flag("--fresh", options->fresh, "Measure everything again, as a new campaign");
     command->add_option(
         "--spool", options->spool,
@@ -164,6 +227,16 @@ void add_run(CommandLine& line) {
             "Seconds that a rank may stay silent beyond its attempt's own time limit before its attempt is dealt "
             "again (default: 60)")
         ->check(CLI::Range(0.1, 86400.0));
+    command
+        ->add_option("--grace", options->grace_s,
+                     "Seconds that attempts under way may go on after an interruption; a second signal ends them at "
+                     "once (default: "
+                     "after SIGUSR1 until 20 s before the end of the Slurm job, else 10)")
+        ->check(CLI::Range(0.0, 86400.0));
+    command->add_option(
+        "--retry", options->retry,
+        "The id of a cell, or how it starts: tries it again where it was left out because its worker was "
+        "lost twice");
     command->callback([&line, options] { line.action = [&line, options] { return run(line, *options); }; });
 }
 

@@ -146,6 +146,64 @@ TEST(Loss, AFailureAfterTheStopIsMissingAndWhatStandsIsKept) {
     EXPECT_EQ(outcome.missing.size(), 3u);
 }
 
+TEST(Loss, ARankThatDiesAfterTheStopCountsAsNoLoss) {
+    Farm farm(3);
+    std::atomic<bool> stop = false;
+    std::vector<Measurement> lost;
+    farm.callbacks.lost = [&](Measurement const& measurement) { lost.push_back(measurement); };
+    farm.measure = [&](int rank, WorkItem const& item) {
+        if (rank == 1) {
+            stop = true;
+            nap(50);
+            farm.world.lose(1, "killed with the job");
+        }
+        nap(100);
+        return fake_measurement(item);
+    };
+    auto const outcome = farm.run(fake_items(6), {.stop = &stop, .loss_delay_s = 0});
+    EXPECT_TRUE(outcome.interrupted);
+    EXPECT_THAT(lost, IsEmpty());
+    for (auto const& [number, measurement] : farm.results) EXPECT_EQ(measurement.status, Status::ok);
+    EXPECT_EQ(outcome.missing.size() + farm.results.size(), 6u);
+}
+
+TEST(Loss, ALossCountsOnlyWhereTheCoordinatorLivesOn) {
+    // Whatever kills a whole job kills its ranks one after the other: here rank 0 is interrupted right after a loss.
+    for (int const ranks : {2, 4}) {
+        Farm farm(ranks);
+        std::atomic<bool> stop = false;
+        std::vector<Measurement> lost;
+        farm.callbacks.lost = [&](Measurement const& measurement) { lost.push_back(measurement); };
+        farm.callbacks.notice = [&](std::string const& text) {
+            if (text.find("is lost") != std::string::npos) stop = true;
+        };
+        farm.measure = [&](int rank, WorkItem const& item) {
+            if (rank == 1) farm.world.lose(1, "killed with the job");
+            nap(20);
+            return fake_measurement(item);
+        };
+        auto const outcome = farm.run(fake_items(8), {.stop = &stop});
+        EXPECT_THAT(lost, IsEmpty());
+        EXPECT_EQ(outcome.failed, 0u);
+        EXPECT_EQ(outcome.missing.size() + farm.results.size(), 8u);
+        for (auto const& [number, measurement] : farm.results) EXPECT_EQ(measurement.status, Status::ok);
+    }
+}
+
+TEST(Loss, ALossThatTheCoordinatorOutlivesIsTold) {
+    Farm farm(3);
+    std::vector<Measurement> lost;
+    farm.callbacks.lost = [&](Measurement const& measurement) { lost.push_back(measurement); };
+    farm.measure = [&](int rank, WorkItem const& item) {
+        if (rank == 1) farm.world.lose(1, "pulled the plug");
+        return fake_measurement(item);
+    };
+    EXPECT_EQ(farm.run(fake_items(4), {.loss_delay_s = 0.1}).ok, 4u);
+    ASSERT_EQ(lost.size(), 1u);
+    EXPECT_EQ(lost[0].status, Status::node_lost);
+    EXPECT_THAT(lost[0].reason, HasSubstr("pulled the plug"));
+}
+
 TEST(Loss, NonsenseFromTheCoordinatorIsAnsweredAndTheWorkerGoesOn) {
     InProcessWorld world(2);
     std::thread worker([&] { serve(*world.transport(1), fake_worker(), fake_measurement); });

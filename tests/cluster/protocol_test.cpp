@@ -39,17 +39,21 @@ TEST(Protocol, EveryMessageComesBackAsItWas) {
 
     EXPECT_EQ(std::get<Unreadable>(decode_message(encode_message(Unreadable{"why"}))).reason, "why");
     EXPECT_EQ(std::get<Trouble>(decode_message(encode_message(Trouble{"full"}))).reason, "full");
-    for (bool const stored : {false, true})
+    for (std::vector<std::string> const& stored : {std::vector<std::string>{}, {"a1", "a2"}}) {
         EXPECT_EQ(std::get<Stop>(decode_message(encode_message(Stop{stored}))).stored, stored);
+        EXPECT_EQ(std::get<Deal>(decode_message(encode_message(Deal{item, stored}))).stored, stored);
+    }
+    EXPECT_EQ(std::get<NotMade>(decode_message(encode_message(NotMade{"a1"}))).attempt_id, "a1");
+    EXPECT_TRUE(std::holds_alternative<Cancel>(decode_message(encode_message(Cancel{}))));
     EXPECT_TRUE(std::holds_alternative<Goodbye>(decode_message(encode_message(Goodbye{}))));
 }
 
 TEST(Protocol, AnythingElseIsCorruptData) {
     for (std::string const body :
-         {"", " ", "{", "7", "\"stop\"", "{}", "{\"type\":\"stopp\"}", "{\"type\":\"stop\"}", "{\"type\":null}",
-          "{\"type\":\"hello\"}", "{\"type\":\"hello\",\"version\":1,\"worker\":{}}",
-          "{\"type\":\"hello\",\"version\":2,\"worker\":[]}", "{\"type\":\"unreadable\"}",
-          "{\"type\":\"result\",\"measurement\":null}", "\x80"}) {
+         {"", " ", "{", "7", "\"stop\"", "{}", "{\"type\":\"stopp\"}", "{\"type\":\"stop\"}",
+          "{\"type\":\"stop\",\"stored\":true}", "{\"type\":null}", "{\"type\":\"hello\"}",
+          "{\"type\":\"hello\",\"version\":1,\"worker\":{}}", "{\"type\":\"hello\",\"version\":2,\"worker\":[]}",
+          "{\"type\":\"unreadable\"}", "{\"type\":\"result\",\"measurement\":null}", "\x80"}) {
         EXPECT_THROW(decode_message(body), CorruptData) << body;
     }
 }

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "scenarios/content_hash.hpp"
 #include "tests/cluster/farm.hpp"
 
 namespace kvstone {
@@ -59,13 +60,24 @@ struct SpoolTest : testing::Test {
     /// What is collected, all of it taken.
     SpoolContent collected() const {
         SpoolContent all;
-        collect_spools(folder, [&](std::string const&, SpoolContent const& content) {
+        auto const take = [&](std::string const&, SpoolContent const& content) {
             all.attempts.insert(all.attempts.end(), content.attempts.begin(), content.attempts.end());
+            all.under_way.insert(all.under_way.end(), content.under_way.begin(), content.under_way.end());
             all.notices.insert(all.notices.end(), content.notices.begin(), content.notices.end());
-            return true;
-        });
+            return SpoolFate{};
+        };
+        collect_spools(folder, take, [&](std::string const& text) { all.notices.push_back(text); });
         return all;
     }
+    std::vector<std::string> names() const {
+        std::vector<std::string> found;
+        for (auto const& entry : std::filesystem::directory_iterator(folder))
+            found.push_back(entry.path().filename().string());
+        return found;
+    }
+    /// A line as a worker writes it.
+    static std::string line(std::string const& text) { return short_hash(text) + ' ' + text + '\n'; }
+    static std::string line(Json const& record) { return line(record.dump()); }
 
     std::string base;
     std::string folder;
@@ -77,7 +89,7 @@ std::vector<std::string> ids(SpoolContent const& content) {
     return names;
 }
 
-TEST_F(SpoolTest, ResultsComeBackAndWhatNeverEndedIsLost) {
+TEST_F(SpoolTest, ResultsComeBackAndWhatNeverEndedIsTold) {
     {
         Spool spool(folder, "n1/boot");
         write_results(spool, 2);
@@ -86,14 +98,13 @@ TEST_F(SpoolTest, ResultsComeBackAndWhatNeverEndedIsLost) {
         spool.begin(item(3), fake_worker("n1"));
     }
     auto const content = collected();
-    EXPECT_THAT(ids(content), ElementsAre("attempt0", "attempt1", "attempt3"));
+    EXPECT_THAT(ids(content), ElementsAre("attempt0", "attempt1"));
     EXPECT_THAT(content.notices, IsEmpty());
     EXPECT_EQ(content.attempts[1].campaign, "campaign");
     EXPECT_EQ(content.attempts[1].measurement.figures.at(0).value, 1.0);
-    auto const& lost = content.attempts[2].measurement;
-    EXPECT_EQ(lost.status, Status::node_lost);
-    EXPECT_EQ(lost.cell_id, item(3).cell.id);
-    EXPECT_THAT(lost.reason, HasSubstr("n1"));
+    ASSERT_THAT(content.under_way, SizeIs(1));
+    EXPECT_EQ(content.under_way[0].campaign, "campaign");
+    EXPECT_EQ(content.under_way[0].measurement.cell_id, item(3).cell.id);
     EXPECT_FALSE(std::filesystem::exists(folder));
 }
 
@@ -107,12 +118,11 @@ TEST_F(SpoolTest, TornAnywhereEveryCompleteLineIsThereAndTheTornOneIsReported) {
         auto const lines = static_cast<std::size_t>(std::ranges::count(part, '\n'));
         auto const content = parse_spool(part);
         // Lines alternate: an attempt is known from its first line on.
-        EXPECT_THAT(content.attempts, SizeIs((lines + 1) / 2)) << length;
-        std::size_t ended = 0;
-        for (auto const& attempt : content.attempts) ended += attempt.measurement.status == Status::ok ? 1 : 0;
-        EXPECT_EQ(ended, lines / 2) << length;
+        EXPECT_THAT(content.attempts, SizeIs(lines / 2)) << length;
+        EXPECT_THAT(content.under_way, SizeIs(lines % 2)) << length;
         bool const torn = length > 0 && part.back() != '\n';
         EXPECT_THAT(content.notices, SizeIs(torn ? 1 : 0)) << length;
+        EXPECT_EQ(content.not_understood, "") << length;
     }
 }
 
@@ -126,8 +136,10 @@ TEST_F(SpoolTest, NoAlteredByteIsTaken) {
         changed[at] = static_cast<char>(changed[at] ^ 0x04);
         auto const content = parse_spool(changed);
         EXPECT_THAT(content.notices, testing::Not(IsEmpty())) << at;
+        if (changed.back() == '\n') {
+            EXPECT_EQ(content.not_understood, "damaged") << at;
+        }
         for (auto const& attempt : content.attempts) {
-            if (attempt.measurement.status != Status::ok) continue;
             auto const& original = good.attempts.at(attempt.measurement.attempt_id == "attempt0" ? 0 : 1);
             EXPECT_EQ(to_json(attempt.measurement), to_json(original.measurement)) << at;
         }
@@ -139,9 +151,12 @@ TEST_F(SpoolTest, ALivingWorkersFileIsLeftAloneAndSoIsOneThatIsNotTaken) {
     write_results(*spool, 1);
     EXPECT_THAT(collected().attempts, IsEmpty());
     spool.reset();
-    collect_spools(folder, [](std::string const&, SpoolContent const&) { return false; });
+    auto const quiet = [](std::string const&) {};
+    collect_spools(
+        folder, [](std::string const&, SpoolContent const&) { return SpoolFate{SpoolFate::Kind::keep}; }, quiet);
     EXPECT_THROW(
-        collect_spools(folder, [](std::string const&, SpoolContent const&) -> bool { throw SystemError("x"); }),
+        collect_spools(
+            folder, [](std::string const&, SpoolContent const&) -> SpoolFate { throw SystemError("x"); }, quiet),
         SystemError);
     EXPECT_THAT(collected().attempts, SizeIs(1));
     EXPECT_THAT(collected().attempts, IsEmpty());
@@ -149,7 +164,99 @@ TEST_F(SpoolTest, ALivingWorkersFileIsLeftAloneAndSoIsOneThatIsNotTaken) {
 
 TEST_F(SpoolTest, NothingIsMadeBeforeTheFirstRecord) {
     Spool spool(folder, "n1");
-    spool.remove();
+    spool.close({});
+    EXPECT_FALSE(std::filesystem::exists(folder));
+}
+
+TEST_F(SpoolTest, TheFileGoesOnlyWhenAllItsResultsAreStored) {
+    {
+        Spool spool(folder, "n1");
+        write_results(spool, 3);
+        spool.stored({"attempt0", "attempt1"});
+        spool.close({});
+    }
+    EXPECT_THAT(ids(collected()), ElementsAre("attempt0", "attempt1", "attempt2"));
+    Spool spool(folder, "n1");
+    write_results(spool, 3);
+    spool.begin(item(3), fake_worker("n1"));
+    spool.settled(item(3));
+    spool.stored({"attempt0", "attempt2"});
+    spool.close({"attempt1"});
+    EXPECT_FALSE(std::filesystem::exists(folder));
+}
+
+TEST_F(SpoolTest, LinesOfAnOlderBuildAreUnderstood) {
+    auto measurement = to_json(measured(1));
+    for (char const* const later : {"engine", "task", "harness_ns", "roofline_gb_per_s"}) measurement.erase(later);
+    auto const content = parse_spool(line({{"result", {{"campaign", "c"}, {"measurement", measurement}}}}));
+    EXPECT_EQ(content.not_understood, "");
+    ASSERT_THAT(content.attempts, SizeIs(1));
+    EXPECT_EQ(content.attempts[0].measurement.figures.at(0).value, 1.0);
+    EXPECT_EQ(content.attempts[0].measurement.engine, "");
+    for (char const* const necessary : {"attempt_id", "cell_id", "process", "status", "finished_utc"}) {
+        auto less = measurement;
+        less.erase(necessary);
+        auto const part = parse_spool(line({{"result", {{"campaign", "c"}, {"measurement", less}}}}));
+        EXPECT_EQ(part.not_understood, "other-build") << necessary;
+        EXPECT_THAT(part.attempts, IsEmpty()) << necessary;
+    }
+}
+
+TEST_F(SpoolTest, WhatANewerBuildSaysMoreIsNotDropped) {
+    auto const good = line({{"result", {{"campaign", "c"}, {"measurement", to_json(measured(1))}}}});
+    std::vector<Json> newer;
+    auto more = to_json(measured(2));
+    more["instrument"] = "callgrind";
+    newer.push_back({{"result", {{"campaign", "c"}, {"measurement", more}}}});
+    more = to_json(measured(2));
+    more["figures"][0]["tail"] = 0.5;
+    newer.push_back({{"result", {{"campaign", "c"}, {"measurement", more}}}});
+    more = to_json(measured(2));
+    more["status"] = "postponed";
+    newer.push_back({{"result", {{"campaign", "c"}, {"measurement", more}}}});
+    newer.push_back({{"postponed", "attempt2"}});
+    for (auto const& record : newer) {
+        auto const content = parse_spool(good + line(record));
+        EXPECT_EQ(content.not_understood, "other-build") << record;
+        EXPECT_THAT(content.attempts, SizeIs(1)) << record;
+        EXPECT_THAT(content.notices, ElementsAre(HasSubstr("line 2"))) << record;
+    }
+}
+
+TEST_F(SpoolTest, AFileThatIsSetAsideKeepsItsTextAndIsLookedAtAgain) {
+    std::filesystem::create_directory(folder);
+    auto const whole = line(std::string("no record")) + "torn";
+    std::ofstream(folder + "/n1-7-abc.jsonl", std::ios::binary) << whole;
+    std::vector<std::string> notices;
+    std::vector<std::string> seen;
+    SpoolFate fate{SpoolFate::Kind::set_aside, "other-build"};
+    auto const collect = [&] {
+        collect_spools(
+            folder,
+            [&](std::string const& path, SpoolContent const&) {
+                seen.push_back(path);
+                return fate;
+            },
+            [&](std::string const& text) { notices.push_back(text); });
+    };
+    collect();
+    collect();
+    EXPECT_THAT(names(), ElementsAre("n1-7-abc.jsonl.other-build"));
+    EXPECT_EQ(text(), whole);
+    EXPECT_THAT(notices, ElementsAre(HasSubstr("n1-7-abc.jsonl.other-build")));
+    fate = {SpoolFate::Kind::set_aside, "unknown-metric"};
+    collect();
+    EXPECT_THAT(names(), ElementsAre("n1-7-abc.jsonl.unknown-metric"));
+    fate = {};
+    collect();
+    EXPECT_FALSE(std::filesystem::exists(folder));
+    EXPECT_THAT(seen, SizeIs(4));
+}
+
+TEST_F(SpoolTest, WhatACrashLeftOfAFileBeingMadeGoes) {
+    std::filesystem::create_directory(folder);
+    std::ofstream(folder + "/n1-7-abc.jsonl.new") << "";
+    EXPECT_THAT(collected().attempts, IsEmpty());
     EXPECT_FALSE(std::filesystem::exists(folder));
 }
 
@@ -231,7 +338,9 @@ TEST_F(SpoolTest, AnAttemptThatTheStopEndedLeavesNoTrace) {
         spool.begin(item(7), fake_worker());
         spool.settled(item(7));
     }
-    EXPECT_THAT(collected().attempts, IsEmpty());
+    auto const content = collected();
+    EXPECT_THAT(content.attempts, IsEmpty());
+    EXPECT_THAT(content.under_way, IsEmpty());
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 //   crash     encode() ends by SIGSEGV
 //   abort     encode() ends by SIGABRT, with a line on standard error
 //   hang      encode() never returns
+//   sleep     the first encode() of a process makes the file $KVSTONE_FAULT_MARK and sleeps $KVSTONE_FAULT_SLEEP_S seconds
+//             (default: 60)
 //   stop      encode() stops its process by SIGSTOP
 //   heap      encode() allocates without end, as malloc does
 //   huge      encode() asks for 2^50 bytes at once
@@ -17,12 +19,16 @@
 //   omit_zeros  nothing is wrong: stores nothing of a section of zeros
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <stdexcept>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include <sys/mman.h>
@@ -54,8 +60,8 @@ class Fault : public Quantiser {
         info.source = "tests";
         info.options = {
             choice_option("how", std::nullopt,
-                          {"crash", "abort", "hang", "stop", "heap", "huge", "shared", "throw", "exit", "forget",
-                           "wrong", "infinite", "skip_value", "skip_vector", "skip_head", "omit_zeros"},
+                          {"crash", "abort", "hang", "sleep", "stop", "heap", "huge", "shared", "throw", "exit",
+                           "forget", "wrong", "infinite", "skip_value", "skip_vector", "skip_head", "omit_zeros"},
                           "what goes wrong")};
         info.examples = {"fault:how=wrong"};
         return info;
@@ -134,6 +140,15 @@ class Fault : public Quantiser {
         return bytes;
     }
 
+    static void sleep_once() {
+        static bool slept = false;
+        if (std::exchange(slept, true)) return;
+        if (char const* const mark = std::getenv("KVSTONE_FAULT_MARK"); mark != nullptr)
+            std::ofstream(mark) << getpid() << '\n';
+        char const* const seconds = std::getenv("KVSTONE_FAULT_SLEEP_S");
+        std::this_thread::sleep_for(std::chrono::duration<double>(seconds == nullptr ? 60 : std::atof(seconds)));
+    }
+
     void misbehave() const {
         constexpr std::size_t piece = std::size_t{16} << 20;
         if (how_ == "crash") {
@@ -145,6 +160,7 @@ class Fault : public Quantiser {
             std::abort();
         }
         while (how_ == "hang") pause();
+        if (how_ == "sleep") sleep_once();
         if (how_ == "stop") std::raise(SIGSTOP);
         for (std::vector<std::vector<char>> pieces; how_ == "heap";) pieces.emplace_back(piece, 'x');
         if (how_ == "huge") ::operator delete(::operator new(std::size_t{1} << 50));
