@@ -17,14 +17,8 @@ namespace {
 
 /// One plain file without free pages. VACUUM INTO would do all of it, but SQLite 3.40 refuses it to a connection that only
 /// reads where a table has generated columns.
-void copy_pages(sqlite3* from, sqlite3* to) {
-    auto* const pages = sqlite3_backup_init(to, "main", from, "main");
-    if (pages == nullptr) throw_sqlite_error(to, "cannot make the copy");
-    int const last = sqlite3_backup_step(pages, -1);
-    sqlite3_backup_finish(pages);
-    if (last != SQLITE_DONE)
-        throw SystemError(
-            fmt::format("{}: cannot make the copy: {}", sqlite3_db_filename(to, "main"), sqlite3_errstr(last)));
+void copy_compact(sqlite3* from, sqlite3* to) {
+    copy_pages(from, to);
     execute(to, "PRAGMA journal_mode = DELETE");
     Statement unused(to, "PRAGMA freelist_count");
     bool const compact = unused.step() && unused.integer(0) == 0;
@@ -56,7 +50,7 @@ void backup(Store const& store, std::string const& file) {
     Connection copy(handle);
     try {
         if (opened != SQLITE_OK) throw_sqlite_error(handle, "cannot make the copy");
-        copy_pages(store.connection(), handle);
+        copy_compact(store.connection(), handle);
     } catch (...) {
         copy.reset();
         remove_database(file);

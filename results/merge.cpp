@@ -27,15 +27,6 @@ Store known(std::string const& file) {
     return store;
 }
 
-/// Every page of one database into another of a connection.
-void copy_pages(sqlite3* from, sqlite3* to, char const* name) {
-    auto* const backup = sqlite3_backup_init(to, name, from, "main");
-    if (backup == nullptr) throw_sqlite_error(to, "copying a database");
-    int const code = sqlite3_backup_step(backup, -1);
-    sqlite3_backup_finish(backup);
-    if (code != SQLITE_DONE) throw_sqlite_error(to, "copying a database");
-}
-
 /// A database without a name: SQLite removes its file as soon as it has opened it, so that no death leaves it behind.
 Connection nameless() {
     sqlite3* handle = nullptr;
@@ -122,7 +113,7 @@ void copy_migrated(Store const& file, sqlite3* connection) {
     auto const version = static_cast<int>(version_of(file));
     if (version == schema_version()) return copy_pages(file.connection(), connection, "other");
     auto const migrated = nameless();
-    copy_pages(file.connection(), migrated.get(), "main");
+    copy_pages(file.connection(), migrated.get());
     Transaction transaction(migrated.get());
     migrate(migrated.get(), version, migrations());
     transaction.commit();

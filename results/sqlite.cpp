@@ -31,6 +31,14 @@ void execute(sqlite3* connection, std::string const& sql) {
         throw_sqlite_error(connection, "cannot run '" + sql.substr(0, sql.find('\n')) + "'");
 }
 
+void copy_pages(sqlite3* from, sqlite3* to, char const* name) {
+    auto* const pages = sqlite3_backup_init(to, name, from, "main");
+    if (pages == nullptr) throw_sqlite_error(to, "copying a database");
+    int const code = sqlite3_backup_step(pages, -1);
+    sqlite3_backup_finish(pages);  // leaves what went wrong with the connection that is written to
+    if (code != SQLITE_DONE) throw_sqlite_error(to, "copying a database");
+}
+
 Statement::Statement(sqlite3* connection, std::string_view sql) {
     sqlite3_stmt* statement = nullptr;
     if (sqlite3_prepare_v2(connection, sql.data(), static_cast<int>(sql.size()), &statement, nullptr) != SQLITE_OK)

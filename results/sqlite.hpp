@@ -24,6 +24,10 @@ using Connection = std::unique_ptr<sqlite3, CloseConnection>;
 /// Runs statements that return no rows.
 void execute(sqlite3* connection, std::string const& sql);
 
+/// Copies every page of a connection's main database into the database `name` of another connection. Throws as
+/// throw_sqlite_error() does.
+void copy_pages(sqlite3* from, sqlite3* to, char const* name = "main");
+
 /// A prepared statement; parameters and columns count from 1 and 0, as in SQLite.
 class Statement {
   public:

@@ -120,7 +120,8 @@ std::string name_for_people(Cell const& cell) {
 /// standing attempt.
 ExitCode run_plan(Plan const& plan, RunTools& tools) {
     auto& store = tools.store;
-    auto const campaign = store.begin_campaign(plan, this_build(), store.hardware_class(to_json(tools.host)), tools.options.fresh);
+    auto const campaign =
+        store.begin_campaign(plan, this_build(), store.hardware_class(to_json(tools.host)), tools.options.fresh);
     ProgressDisplay display;
     auto const notice = [&](std::string const& text) { display.notice(text); };
     auto const under_way = recover_spools(store, tools.spool, tools.locking, notice);
