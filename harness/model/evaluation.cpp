@@ -175,6 +175,7 @@ std::optional<std::string> Evaluation::prove(std::span<Token const> context, std
     state.path->begin(context, kept_context.bytes);
     auto const spoilt = state.read_on(*state.path, shown);
     state.path->spoil(false);
+    state.sequence.clear();  // of NaN, which spoilt bytes may mean and which spreads to what is read behind it
     // This time the context is read: figures of speed are measured.
     state.fresh = false;
     state.begin(context);

@@ -63,6 +63,10 @@ struct EngineSequence::State {
         feed(trial, trial_tokens, {});
         finding = false;
         cells.require_all();
+        clear();
+    }
+
+    void clear() {
         llama_memory_clear(llama_get_memory(context.get()), true);
         tokens = 0;
     }
@@ -141,6 +145,7 @@ void EngineSequence::cut(std::uint64_t tokens) {
         throw SystemError(engine().path() + ": the engine does not forget the end of a sequence");
     state_->tokens = tokens;
 }
+void EngineSequence::clear() { state_->clear(); }
 std::vector<std::byte> EngineSequence::state() const {
     std::vector<std::byte> bytes(llama_state_seq_get_size(state_->context.get(), 0));
     auto const size =

@@ -37,8 +37,11 @@ class EngineSequence {
     /// Appends tokens and runs them, engine_batch_tokens at once; `sink` is called for those at position `scored_from` and
     /// behind, in order. Requires room. Throws SystemError where the engine fails.
     void feed(std::span<Token const> tokens, std::uint64_t scored_from, LogitSink const& sink);
-    /// Forgets the tokens from `tokens` on.
+    /// Forgets the tokens from `tokens` on. Their values stay in the cells until others are written there: the engine
+    /// multiplies them by a weight of zero, which hides every value but NaN and infinity.
     void cut(std::uint64_t tokens);
+    /// Forgets every token and every value.
+    void clear();
 
     /// All there is of the first tokens() tokens, in the engine's own form, which another sequence of the same engine and
     /// capacity takes with restore().
