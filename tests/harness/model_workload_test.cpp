@@ -171,7 +171,8 @@ class LlamaPerplexity : public ModelWorkload {
             while (auto const size = fread(part.data(), 1, part.size(), pipe)) said.append(part.data(), size);
             pclose(pipe);
             auto const at = said.find("[16]");
-            if (at != std::string::npos && said.find(',', at) != std::string::npos) return std::stod(said.substr(at + 4));
+            if (at != std::string::npos && said.find(',', at) != std::string::npos)
+                return std::stod(said.substr(at + 4));
         }
         ADD_FAILURE() << command << '\n' << said;
         return std::nan("");

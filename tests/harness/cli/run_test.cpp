@@ -49,8 +49,9 @@ TEST_F(RunTest, StoresEveryFigureAndThenRunsNothingAgain) {
 }
 
 TEST_F(RunTest, BadCellsLeaveTheirOwnRowsAndNoOthers) {
-    write("s.yaml", small_scenario("raw, 'fault:how=crash', 'fault:how=heap', 'fault:how=wrong', 'fault:how=throw', fp16",
-                                   "timing: off, timeout: 100 s, memory: 1 GiB"));
+    write("s.yaml",
+          small_scenario("raw, 'fault:how=crash', 'fault:how=heap', 'fault:how=wrong', 'fault:how=throw', fp16",
+                         "timing: off, timeout: 100 s, memory: 1 GiB"));
     // Alone: a limit that is short enough to wait for may be too short for the others on a busy machine.
     write("hang.yaml", small_scenario("'fault:how=hang'", "timing: off, timeout: 1 s"));
     auto const run = "KVSTONE_ATTEMPT=" + programs_folder() + "/kvstone-attempt-faults kvstone-faults run ";
