@@ -160,8 +160,8 @@ void Spool::begin(WorkItem const& item, WorkerInfo const& self) {
 }
 
 void Spool::result(WorkItem const& item, Measurement const& measurement) {
+    unstored_.insert(item.attempt_id);  // first: a file system that is full may have taken it, and keeps it then
     append({{"result", record_of(item.campaign, measurement)}}, true);
-    unstored_.insert(item.attempt_id);
 }
 
 void Spool::settled(WorkItem const& item) { append({{"settled", item.attempt_id}}, false); }

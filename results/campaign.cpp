@@ -159,11 +159,14 @@ std::optional<std::size_t> Store::recover(std::string const& campaign, std::vect
                    "SELECT NOT EXISTS (SELECT 1 FROM attempt a WHERE a.campaign = e.campaign AND a.cell = e.cell AND "
                    "a.process = e.process AND a.stands) FROM expected e JOIN cell ON cell.id = e.cell WHERE e.campaign "
                    "= ? AND cell.uid = ? AND e.process = ?");
+    // Its worker was silent for so long that it was taken for lost; the result is there all the same.
+    Statement not_lost(db, "DELETE FROM attempt WHERE uid = ? AND status = 'node_lost'");
     state_->ingester->begin();
     std::size_t stored = 0;
     for (auto const& measurement : measurements) {
         bool const wanted = open.with(id, measurement.cell_id, measurement.process).step() && open.integer(0) != 0;
         open.reset();
+        if (wanted && measurement.status != Status::node_lost) not_lost.run(measurement.attempt_id);
         if (wanted && state_->ingester->store(id, measurement)) ++stored;
     }
     transaction.commit();

@@ -45,7 +45,9 @@ std::string lock_error_text(int error, std::string const& path) {
 
 WriterLock::WriterLock(std::string const& database) : path_(database + ".lock") {
     for (;;) {
-        int const descriptor = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+        int descriptor = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        bool const made = descriptor >= 0;
+        if (!made && errno == EEXIST) descriptor = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
         if (descriptor < 0) {
             if (errno == EACCES || errno == EROFS || errno == EPERM)
                 throw ConfigError("cannot write beside the database: its folder or " + path_ + " is read-only",
@@ -58,7 +60,7 @@ WriterLock::WriterLock(std::string const& database) : path_(database + ".lock") 
             ::close(descriptor);
             if (error == EWOULDBLOCK)
                 throw ConfigError(fmt::format("{} writes to this database already; one run at a time", who), database);
-            ::unlink(path_.c_str());  // without locks it says nothing
+            if (made) ::unlink(path_.c_str());  // without locks it says nothing; another's may be held
             if (lacks_locks(error)) throw ConfigError(lock_error_text(error, path_), database);
             throw SystemError("cannot lock " + path_, error);
         }

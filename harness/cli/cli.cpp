@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "harness/cli/progress.hpp"
 #include "results/build.hpp"
 #include "scenarios/errors.hpp"
 
@@ -15,7 +16,7 @@ namespace kvstone {
 namespace {
 
 ExitCode complain(ExitCode code, std::string const& text) {
-    fmt::print(stderr, "kvstone: {}\n", text);
+    say("kvstone: " + text);
     std::fflush(stderr);
     return code;
 }

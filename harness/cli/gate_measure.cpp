@@ -10,6 +10,7 @@
 #include "cluster/worker.hpp"
 #include "harness/cli/base_build.hpp"
 #include "harness/cli/gate_farm.hpp"
+#include "harness/cli/progress.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/stop_signals.hpp"
 #include "harness/cli/vocabulary.hpp"
@@ -19,8 +20,6 @@
 
 namespace kvstone {
 namespace {
-
-void tell(std::string const& text) { fmt::print(stderr, "{}\n", text); }
 
 /// "15m", "90 s", "2 h".
 double seconds_of(std::string const& text) {
@@ -89,7 +88,7 @@ GateRun run_of(GateOptions const& options, GatePolicy const& policy, Spawner& sp
     run.blocks = options.calibrate && options.blocks == 0 ? calibrating_blocks : options.blocks;
     run.calibrates = options.calibrate;
     run.stop = &stop_requested;
-    run.notice = tell;
+    run.notice = say;
     return run;
 }
 
@@ -109,7 +108,7 @@ void measure_gate(GateRecord& record, GateOptions const& options, std::vector<Po
     met = true;
     std::unique_ptr<GateNodes> nodes;
     if (world.size() > 1)
-        nodes = std::make_unique<GateFarm>(world, tell);
+        nodes = std::make_unique<GateFarm>(world, say);
     else
         nodes = std::make_unique<GateNode>(spawner);
     record.evidence = run_gate(run, *nodes, record.policy, rules);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -14,13 +15,12 @@ ProgressDisplay::ProgressDisplay() : terminal_(isatty(STDERR_FILENO) == 1) {}
 ProgressDisplay::~ProgressDisplay() { clear(); }
 
 void ProgressDisplay::clear() {
-    if (drawn_) fmt::print(stderr, "\r\033[K");
-    drawn_ = false;
+    if (std::exchange(drawn_, false)) std::fputs("\r\033[K", stderr);
 }
 
 void ProgressDisplay::notice(std::string const& text) {
     clear();
-    fmt::print(stderr, "{}\n", text);
+    say(text);
 }
 
 void ProgressDisplay::attempt(Measurement const& measurement, std::string const& name) {
@@ -46,10 +46,12 @@ void ProgressDisplay::progress(Progress const& progress) {
         return;
     }
     clear();
-    fmt::print(stderr, "{}  {}", text, last_);
+    std::fputs(fmt::format("{}  {}", text, last_).c_str(), stderr);
     std::fflush(stderr);
     drawn_ = true;
 }
+
+void say(std::string const& text) { std::fputs((text + '\n').c_str(), stderr); }
 
 std::string duration_text(double seconds) {
     auto const whole = static_cast<long long>(std::llround(std::max(0.0, seconds)));

@@ -30,6 +30,9 @@ class ProgressDisplay {
     std::string last_;
 };
 
+/// Writes a line to standard error. A terminal that is gone, or a full disk, takes no words: that is no error.
+void say(std::string const& text);
+
 /// "3 s", "4 min 10 s", "2 h 5 min".
 std::string duration_text(double seconds);
 

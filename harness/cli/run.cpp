@@ -5,6 +5,7 @@
 #include <iostream>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -72,6 +73,7 @@ struct RunTools {
     std::string spool;
     Locking locking;
     std::vector<SpooledAttempt> suspects = {};  ///< were under way when an earlier run died
+    bool recovered = false;                     ///< spools of earlier runs were read
 };
 
 double grace_s(RunOptions const& options) {
@@ -124,8 +126,11 @@ ExitCode run_plan(Plan const& plan, RunTools& tools) {
         store.begin_campaign(plan, this_build(), store.hardware_class(to_json(tools.host)), tools.options.fresh);
     ProgressDisplay display;
     auto const notice = [&](std::string const& text) { display.notice(text); };
-    auto const under_way = recover_spools(store, tools.spool, tools.locking, notice);
-    tools.suspects.insert(tools.suspects.end(), under_way.begin(), under_way.end());
+    // Without locks the spools of this run look abandoned, too, once it has some.
+    if (tools.locking == Locking::file || !std::exchange(tools.recovered, true)) {
+        auto const under_way = recover_spools(store, tools.spool, tools.locking, notice);
+        tools.suspects.insert(tools.suspects.end(), under_way.begin(), under_way.end());
+    }
     std::map<std::string, Cell const*> cells;
     for (auto const& cell : plan.cells) cells[cell.id] = &cell;
     auto items = items_of(plan, campaign, cells, tools);

@@ -16,8 +16,9 @@ namespace {
 std::atomic<int> first_signal{0};
 
 void request_stop(int signal) {
-    if (!stop_requested.exchange(true)) {
-        first_signal = signal;
+    // The signal before the flag: who sees the flag asks which it was.
+    if (int none = 0; first_signal.compare_exchange_strong(none, signal)) {
+        stop_requested = true;
     } else if (stop_urged.exchange(true)) {
         _exit(exit_interrupted);
     }

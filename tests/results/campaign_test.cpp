@@ -220,5 +220,17 @@ TEST_F(CampaignTest, RecoveredAttemptsAreStoredOnceAndOnlyWhereNoneStands) {
     EXPECT_EQ(store.recover("0000000000000000", found), std::nullopt);
 }
 
+TEST_F(CampaignTest, AResultOfAWorkerThatWasTakenForLostIsStoredInPlaceOfTheLoss) {
+    auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
+    auto const lost = measurement(raw, Status::node_lost);
+    store.ingest(campaign, {lost});
+    auto result = measurement(raw);
+    result.attempt_id = lost.attempt_id;
+    EXPECT_EQ(store.recover(campaign.id, {result}), 1U);
+    EXPECT_EQ(test::text(store, "SELECT group_concat(status) FROM attempt"), "ok");
+    EXPECT_EQ(store.recover(campaign.id, {lost}), 0U) << "a loss that is told later takes nothing away";
+    EXPECT_EQ(test::text(store, "SELECT group_concat(status) FROM attempt"), "ok");
+}
+
 }  // namespace
 }  // namespace kvstone
