@@ -81,7 +81,7 @@ Json samples_of(Json const& theirs) {
     auto const values = theirs.find("values");
     if (values == theirs.end() || !values->is_array()) return nullptr;
     for (auto const& value : *values)
-        if (!value.is_number()) return nullptr;
+        if (!value.is_number() && !value.is_null()) return nullptr;
     return {{"component", theirs.at("component")}, {"metric", theirs.at("metric")}, {"values", *values}};
 }
 
@@ -135,19 +135,27 @@ Measurement measurement_of_other_build(Json const& printed) {
 }
 
 Measurement answer_of(std::string const& program, ChildOutcome const& outcome) {
+    bool answered = false;
     try {
-        return measurement_of_other_build(Json::parse(outcome.output));
+        auto measurement = measurement_of_other_build(Json::parse(outcome.output));
+        answered = true;
+        // Failed cells have an exit code of their own. A good one has none but 0: what died behind its answer is broken.
+        bool const ended_well = outcome.signal == 0 && !outcome.timed_out && outcome.exit_code == 0;
+        if (measurement.status != Status::ok || ended_well) return measurement;
     } catch (std::exception const&) {
         // It did not come to an answer: why is told below.
     }
     Measurement measurement;
     measurement.signal = outcome.signal;
     measurement.stderr_tail = outcome.stderr_tail;
-    bool const refused = outcome.exit_code == exit_code_of_refusals && !outcome.timed_out;
+    bool const refused = !answered && outcome.exit_code == exit_code_of_refusals && !outcome.timed_out;
     measurement.status = outcome.timed_out ? Status::timeout : refused ? Status::skipped : Status::crash;
     auto const said = refused ? in_one_line(outcome.stderr_tail) : last_line(outcome.stderr_tail);
     measurement.reason = fmt::format(
-        "{} {} ({}){}{}", program, refused ? "refuses what it is given" : "gave no answer",
+        "{} {} ({}){}{}", program,
+        refused    ? "refuses what it is given"
+        : answered ? "did not end well behind its answer"
+                   : "gave no answer",
         outcome.signal != 0 ? fmt::format("signal {}", outcome.signal) : fmt::format("exit code {}", outcome.exit_code),
         said.empty() ? "" : ": ", said);
     return measurement;

@@ -72,6 +72,7 @@ foreach(pattern ${compiled})
   list(APPEND files ${found})
 endforeach()
 list(REMOVE_DUPLICATES files)
+list(FILTER files EXCLUDE REGEX "(^|/)[.]")  # what editors keep beside a file
 list(SORT files)
 set(contents "")
 foreach(file ${files})
@@ -92,7 +93,7 @@ if(GIT)
                   OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   if(NOT failed)
     list(TRANSFORM compiled PREPEND ":(glob)" OUTPUT_VARIABLE places)
-    execute_process(COMMAND ${git} status --porcelain --untracked-files=all --ignored=matching -- ${places}
+    execute_process(COMMAND ${git} status --porcelain --untracked-files=all --ignored=matching -- ${places} ":(exclude,glob)**/.*"
                     OUTPUT_VARIABLE changes ERROR_QUIET)
     set(git_sha ${head})
     if(changes)

@@ -33,17 +33,22 @@ void settle_names(Json& source) {
 /// Refuses what is no dump, with what to write in its place.
 void require_dump(YamlValue const& item, std::string const& path) {
     auto const name = std::filesystem::path(path).filename().string();
-    if (std::filesystem::is_directory(path)) {
+    std::error_code error;
+    auto const there = std::filesystem::status(path, error);
+    if (std::filesystem::is_directory(there)) {
         std::vector<std::string> inside;
         for (auto const* extension : {".safetensors", ".npy", ".npz"})
-            for (auto const& entry : std::filesystem::directory_iterator(path))
+            for (auto const& entry : std::filesystem::directory_iterator(path, error))
                 if (entry.path().extension() == extension) {
                     inside.push_back("'" + (std::filesystem::path(item.text) / "*").string() + extension + "'");
                     break;
                 }
         refuse(item, "a folder, not a file: name the dumps in it, by a pattern or one by one", std::move(inside));
     }
-    if (!std::filesystem::exists(path)) throw ConfigError(item.path + ": no such file", excerpt(path), {}, item.place);
+    if (there.type() == std::filesystem::file_type::not_found)
+        throw ConfigError(item.path + ": no such file", excerpt(path), {}, item.place);
+    if (error && !std::filesystem::status_known(there))
+        throw ConfigError(item.path + ": " + error.message(), excerpt(path), {}, item.place);
     auto const ends = [&](char const* ending) { return name.ends_with(ending); };
     if (ends(".gguf"))
         refuse(item, "a model, whose K and V are captured over a text",
@@ -51,7 +56,7 @@ void require_dump(YamlValue const& item, std::string const& path) {
     if (ends(".index.json"))
         refuse(item, "an index of shards, which is no dump: name the shard that holds K and V", {".safetensors"});
     for (auto const* pickled : {".pt", ".pth", ".ckpt", ".pkl", ".bin"})
-        if (ends(pickled) && !std::filesystem::exists(path + ".yaml") && begins_pickled(path))
+        if (ends(pickled) && !std::filesystem::exists(path + ".yaml", error) && begins_pickled(path))
             refuse(item,
                    "a file of PyTorch's or pickle's, which can run code when it is read: write its tensors as "
                    "safetensors, "

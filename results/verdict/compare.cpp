@@ -114,7 +114,13 @@ std::unique_ptr<Comparison> compare_sides(Side base, Side head, CompareOptions c
         auto const found = before.find(cell.cell.id);
         if (found == before.end()) {
             ++result->new_cells;
-            if (everything) result->rows.push_back({&cell, {}, Judgement::advisory, "new"});
+            if (cell.status != "ok" && cell.status != "skipped") {
+                auto const judgement = cell.status == "missing" ? Judgement::missing : Judgement::failed;
+                auto const reason = cell.reason.empty() ? "" : ": " + cell.reason;
+                result->rows.push_back({&cell, {}, judgement, "new; " + cell.status + reason});
+            } else if (everything) {
+                result->rows.push_back({&cell, {}, Judgement::advisory, "new"});
+            }
             continue;
         }
         auto const& old = *found->second;

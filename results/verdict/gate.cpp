@@ -281,7 +281,12 @@ class Judge {
             decision.judgement = Judgement::inconclusive;
             return;
         }
-        if (how == Comparing::by_items && figure.p) return;
+        if (how == Comparing::by_items) {
+            if (figure.p) return;
+            decision.judgement = Judgement::missing;
+            decision.why = "the answers item by item are not there on both sides";
+            return;
+        }
         double const worse = kvstone::worse_by(metrics()[rule.metric], *figure.base, *figure.head);
         if (worse <= rule.worse_by) {
             decision.judgement = Judgement::pass;
