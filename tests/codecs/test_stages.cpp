@@ -125,13 +125,15 @@ struct TestTrits : Quantiser {
         return info;
     }
     explicit TestTrits(Options const&) {}
-    static std::uint64_t row_bytes(std::uint64_t dim) { return sizeof(float) + (dim + digits - 1) / digits; }
+    KOKKOS_FUNCTION static std::uint64_t row_bytes(std::uint64_t dim) {
+        return sizeof(float) + (dim + digits - 1) / digits;
+    }
     std::vector<PlaneSpec> planes(Section const& section) const {
         auto const row = row_bytes(section.shape.dim);
         return {{LedgerLine::payload, section.shape.vectors() * row, false, 1, row}};
     }
     double nominal_bits(Section const&) const { return 1.6; }
-    static float scale_of(float const* values, std::uint64_t dim) {
+    KOKKOS_FUNCTION static float scale_of(float const* values, std::uint64_t dim) {
         double sum = 0;
         for (std::uint64_t c = 0; c < dim; ++c) sum += std::isfinite(values[c]) ? std::fabs(double{values[c]}) : 0;
         return static_cast<float>(std::fmin(1.5 * sum / static_cast<double>(dim), double{FLT_MAX}));
@@ -140,43 +142,43 @@ struct TestTrits : Quantiser {
     void encode(Space const& space, Section const&, KvSpan<float const> values, Planes planes, Workspace) const {
         auto const shape = values.shape;
         auto* const data = planes[0].data;
-        Kokkos::parallel_for("trits", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(shape.vectors())),
-                             [=](std::int64_t const i) {
-                                 auto const vector = static_cast<std::uint64_t>(i);
-                                 auto const head = vector / shape.tokens;
-                                 auto const* const from =
-                                     values.vector(head / shape.heads, head % shape.heads, vector % shape.tokens);
-                                 auto* const row = data + vector * row_bytes(shape.dim);
-                                 float const scale = scale_of(from, shape.dim);
-                                 std::memcpy(row, &scale, sizeof(scale));
-                                 for (std::uint64_t first = 0; first < shape.dim; first += digits) {
-                                     unsigned code = 0;
-                                     for (auto c = std::min(first + digits, shape.dim); c-- > first;) {
-                                         code = code * 3 + (from[c] > scale / 2 ? 2U : from[c] < -scale / 2 ? 0U : 1U);
-                                     }
-                                     row[sizeof(float) + first / digits] = static_cast<std::byte>(code);
-                                 }
-                             });
+        Kokkos::parallel_for(
+            "trits", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(shape.vectors())),
+            KOKKOS_LAMBDA(std::int64_t const i) {
+                auto const vector = static_cast<std::uint64_t>(i);
+                auto const head = vector / shape.tokens;
+                auto const* const from = values.vector(head / shape.heads, head % shape.heads, vector % shape.tokens);
+                auto* const row = data + vector * row_bytes(shape.dim);
+                float const scale = scale_of(from, shape.dim);
+                std::memcpy(row, &scale, sizeof(scale));
+                for (std::uint64_t first = 0; first < shape.dim; first += digits) {
+                    unsigned code = 0;
+                    for (auto c = std::min(first + digits, shape.dim); c-- > first;) {
+                        code = code * 3 + (from[c] > scale / 2 ? 2U : from[c] < -scale / 2 ? 0U : 1U);
+                    }
+                    row[sizeof(float) + first / digits] = static_cast<std::byte>(code);
+                }
+            });
     }
     template <class Space>
     void decode(Space const& space, Section const&, ConstPlanes planes, KvSpan<float> values, Workspace) const {
         auto const shape = values.shape;
         auto const* const data = planes[0].data;
-        Kokkos::parallel_for("trits", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(shape.vectors())),
-                             [=](std::int64_t const i) {
-                                 auto const vector = static_cast<std::uint64_t>(i);
-                                 auto const head = vector / shape.tokens;
-                                 auto* const to =
-                                     values.vector(head / shape.heads, head % shape.heads, vector % shape.tokens);
-                                 auto const* const row = data + vector * row_bytes(shape.dim);
-                                 float scale = 0;
-                                 std::memcpy(&scale, row, sizeof(scale));
-                                 for (std::uint64_t c = 0; c < shape.dim; ++c) {
-                                     auto code = static_cast<unsigned>(row[sizeof(float) + c / digits]);
-                                     for (auto digit = c % digits; digit > 0; --digit) code /= 3;
-                                     to[c] = code % 3 == 1 ? 0.0F : code % 3 == 2 ? scale : -scale;
-                                 }
-                             });
+        Kokkos::parallel_for(
+            "trits", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(shape.vectors())),
+            KOKKOS_LAMBDA(std::int64_t const i) {
+                auto const vector = static_cast<std::uint64_t>(i);
+                auto const head = vector / shape.tokens;
+                auto* const to = values.vector(head / shape.heads, head % shape.heads, vector % shape.tokens);
+                auto const* const row = data + vector * row_bytes(shape.dim);
+                float scale = 0;
+                std::memcpy(&scale, row, sizeof(scale));
+                for (std::uint64_t c = 0; c < shape.dim; ++c) {
+                    auto code = static_cast<unsigned>(row[sizeof(float) + c / digits]);
+                    for (auto digit = c % digits; digit > 0; --digit) code /= 3;
+                    to[c] = code % 3 == 1 ? 0.0F : code % 3 == 2 ? scale : -scale;
+                }
+            });
     }
     void error_bounds(Section const& section, float const* values, double* bounds) const {
         auto const dim = section.shape.dim;

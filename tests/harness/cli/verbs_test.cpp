@@ -64,7 +64,8 @@ TEST_F(VerbsTest, PlanEstimatesByTheDatabaseAndSimulates) {
     EXPECT_THAT(table.out, HasSubstr("a node fails every 500 h and is back after 10 min"));
     EXPECT_THAT(table.out, HasSubstr("makespan"));
     EXPECT_THAT(table.out, Not(HasSubstr("on one node"))) << "one answer";
-    for (auto const& at_its_word : json_of("plan s.yaml --simulate nodes=1,2,16,spread=0")[0]["simulation"]["results"])
+    auto const plain = json_of("plan s.yaml --simulate nodes=1,2,16,spread=0");
+    for (auto const& at_its_word : plain[0]["simulation"]["results"])
         EXPECT_EQ(at_its_word["makespan_s"],
                   recorded["estimated_s_by_nodes"][std::to_string(at_its_word["nodes"].get<int>())]);
     for (std::string const bad :
