@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "cluster/protocol.hpp"
-#include "results/history.hpp"
+#include "results/record/history.hpp"
 
 namespace kvstone {
 

@@ -13,7 +13,7 @@
 #include "cluster/crew.hpp"
 #include "cluster/in_process.hpp"
 #include "cluster/scheduler.hpp"
-#include "results/utc.hpp"
+#include "results/record/utc.hpp"
 
 namespace kvstone {
 namespace {

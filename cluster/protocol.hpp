@@ -20,7 +20,7 @@
 #include <variant>
 #include <vector>
 
-#include "results/measurement.hpp"
+#include "results/record/measurement.hpp"
 #include "scenarios/scenario.hpp"
 
 namespace kvstone {

@@ -9,8 +9,6 @@
 #include <fmt/format.h>
 #include <sys/random.h>
 
-#include "results/store.hpp"
-
 namespace kvstone {
 namespace {
 
@@ -123,7 +121,7 @@ Scheduler::Lost Scheduler::lose(int worker) {
     auto const index = take_out(worker);
     if (!index) return {};
     auto& item = items_[*index];
-    if (++item.losses >= Store::losses_allowed || !served(item.cell.backend)) return {&item, Fate::given_up};
+    if (++item.losses >= losses_allowed || !served(item.cell.backend)) return {&item, Fate::given_up};
     enqueue(*index);
     return {&item, Fate::requeued};
 }

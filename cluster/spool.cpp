@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "cluster/scheduler.hpp"
-#include "results/utc.hpp"
+#include "results/record/utc.hpp"
 #include "scenarios/content_hash.hpp"
 
 namespace fs = std::filesystem;

@@ -18,7 +18,7 @@
 #include <sys/types.h>
 
 #include "cluster/protocol.hpp"
-#include "results/locking.hpp"
+#include "results/record/locking.hpp"
 
 namespace kvstone {
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <utility>
 
-#include "results/utc.hpp"
+#include "results/record/utc.hpp"
 
 namespace kvstone {
 namespace {

@@ -60,7 +60,7 @@
 #include <vector>
 
 #include "backends/backend.hpp"
-#include "backends/floats.hpp"
+#include "backends/kernels/floats.hpp"
 #include "backends/kv_view.hpp"
 #include "codecs/codec.hpp"
 #include "codecs/engines.hpp"

@@ -1,5 +1,5 @@
 #include "harness/attempt_process.hpp"
-#include "results/processor.hpp"
+#include "results/record/processor.hpp"
 
 // Before every constructor of the program.
 [[gnu::constructor(101)]] static void look_at_processor() { kvstone::require_processor("kvstone-attempt"); }

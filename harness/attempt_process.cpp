@@ -14,10 +14,10 @@
 
 #include "backends/backend.hpp"
 #include "backends/timer.hpp"
-#include "codecs/judged_decode.hpp"
 #include "codecs/not_applicable.hpp"
-#include "harness/roofline_probe.hpp"
-#include "harness/workload.hpp"
+#include "codecs/pipeline/judged_decode.hpp"
+#include "harness/attempts/roofline_probe.hpp"
+#include "harness/workloads/workload.hpp"
 #include "scenarios/errors.hpp"
 #include "scenarios/planned_files.hpp"
 

@@ -7,8 +7,8 @@
 #include <random>
 #include <vector>
 
-#include "backends/attention.hpp"
-#include "backends/floats.hpp"
+#include "backends/kernels/attention.hpp"
+#include "backends/kernels/floats.hpp"
 
 namespace kvstone {
 

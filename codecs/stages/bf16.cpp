@@ -15,8 +15,8 @@
 #include <cmath>
 #include <limits>
 
-#include "backends/map_values.hpp"
-#include "backends/nearest_element.hpp"
+#include "backends/kernels/map_values.hpp"
+#include "backends/kernels/nearest_element.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {

@@ -31,14 +31,14 @@
 #include <cmath>
 #include <vector>
 
-#include "backends/map_pages.hpp"
-#include "backends/reduce_values.hpp"
-#include "backends/sixteen_groups.hpp"
-#include "backends/small_floats.hpp"
-#include "backends/table_lookup.hpp"
-#include "codecs/bit_packing.hpp"
+#include "backends/kernels/map_pages.hpp"
+#include "backends/kernels/reduce_values.hpp"
+#include "backends/kernels/sixteen_groups.hpp"
+#include "backends/kernels/small_floats.hpp"
+#include "backends/kernels/table_lookup.hpp"
+#include "codecs/kernels/bit_packing.hpp"
+#include "codecs/kernels/scales.hpp"
 #include "codecs/registry.hpp"
-#include "codecs/scales.hpp"
 
 namespace kvstone {
 

@@ -28,10 +28,10 @@
 #include <numeric>
 #include <vector>
 
-#include "backends/map_pages.hpp"
-#include "codecs/bit_packing.hpp"
+#include "backends/kernels/map_pages.hpp"
+#include "codecs/kernels/bit_packing.hpp"
+#include "codecs/kernels/uniform_grid.hpp"
 #include "codecs/registry.hpp"
-#include "codecs/uniform_grid.hpp"
 
 namespace kvstone {
 

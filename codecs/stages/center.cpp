@@ -21,7 +21,7 @@
 #include <cmath>
 #include <limits>
 
-#include "backends/channel_rows.hpp"
+#include "backends/kernels/channel_rows.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {

@@ -14,8 +14,8 @@
 #include <cmath>
 #include <limits>
 
-#include "backends/half_lanes.hpp"
-#include "backends/map_values.hpp"
+#include "backends/kernels/half_lanes.hpp"
+#include "backends/kernels/map_values.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {

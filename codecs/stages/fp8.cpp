@@ -21,11 +21,11 @@
 #include <cmath>
 #include <vector>
 
-#include "backends/map_pages.hpp"
-#include "backends/reduce_values.hpp"
-#include "backends/small_floats.hpp"
+#include "backends/kernels/map_pages.hpp"
+#include "backends/kernels/reduce_values.hpp"
+#include "backends/kernels/small_floats.hpp"
+#include "codecs/kernels/scales.hpp"
 #include "codecs/registry.hpp"
-#include "codecs/scales.hpp"
 
 namespace kvstone {
 

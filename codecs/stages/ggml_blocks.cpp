@@ -27,7 +27,7 @@
 // NaN, Inf, denormals: NaN becomes the code nearest to 0, Inf the last one on its side; neither counts for d and m.
 //            Denormals are values as any other; a d that binary16 rounds to 0 leaves 0 or m.
 
-#include "codecs/ggml_blocks.hpp"
+#include "codecs/kernels/ggml_blocks.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -24,7 +24,7 @@
 #include <cmath>
 #include <limits>
 
-#include "backends/walsh_hadamard.hpp"
+#include "backends/kernels/walsh_hadamard.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 

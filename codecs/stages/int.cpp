@@ -35,9 +35,9 @@
 #include <cmath>
 #include <vector>
 
-#include "backends/reduce_values.hpp"
-#include "codecs/int_kernels.hpp"
-#include "codecs/quantile.hpp"
+#include "backends/kernels/reduce_values.hpp"
+#include "codecs/kernels/int_kernels.hpp"
+#include "codecs/kernels/quantile.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 

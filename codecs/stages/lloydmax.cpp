@@ -36,13 +36,13 @@
 #include <cfloat>
 #include <cmath>
 
-#include "backends/map_pages.hpp"
-#include "codecs/bit_packing.hpp"
-#include "codecs/level_table.hpp"
-#include "codecs/lloyd_max.hpp"
+#include "backends/kernels/map_pages.hpp"
+#include "codecs/kernels/bit_packing.hpp"
+#include "codecs/kernels/level_table.hpp"
+#include "codecs/kernels/lloyd_max.hpp"
+#include "codecs/kernels/scales.hpp"
+#include "codecs/kernels/square_sums.hpp"
 #include "codecs/registry.hpp"
-#include "codecs/scales.hpp"
-#include "codecs/square_sums.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

@@ -32,7 +32,7 @@
 #include <cmath>
 #include <limits>
 
-#include "codecs/nf4_kernels.hpp"
+#include "codecs/kernels/nf4_kernels.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 

@@ -31,9 +31,9 @@
 #include <cmath>
 #include <vector>
 
-#include "backends/channel_ranges.hpp"
-#include "backends/reduce_values.hpp"
-#include "codecs/nuq_kernels.hpp"
+#include "backends/kernels/channel_ranges.hpp"
+#include "backends/kernels/reduce_values.hpp"
+#include "codecs/kernels/nuq_kernels.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {

@@ -32,8 +32,8 @@
 
 #include <fmt/format.h>
 
-#include "backends/sequences.hpp"
-#include "codecs/extremes.hpp"
+#include "backends/kernels/sequences.hpp"
+#include "codecs/kernels/extremes.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"

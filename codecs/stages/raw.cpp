@@ -8,7 +8,7 @@
 // Error      none: bits are equal.
 // NaN, Inf, denormals: kept, payloads of NaN included.
 
-#include "backends/map_values.hpp"
+#include "backends/kernels/map_values.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {

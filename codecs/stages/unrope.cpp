@@ -29,7 +29,7 @@
 
 #include <fmt/format.h>
 
-#include "backends/rotate_pairs.hpp"
+#include "backends/kernels/rotate_pairs.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"

@@ -1,6 +1,6 @@
 // `kvstone attempt`: one cell of a scenario, alone, nothing stored.
 
-#include "harness/attempt.hpp"
+#include "harness/attempts/attempt.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -13,7 +13,7 @@
 #include "harness/attempt_process.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/scenario_options.hpp"
-#include "results/query.hpp"
+#include "results/query/query.hpp"
 
 namespace kvstone {
 namespace {

@@ -6,14 +6,16 @@
 
 #include <fmt/format.h>
 
-#include "harness/cli/bundle_contents.hpp"
+#include "harness/attempts/shell_word.hpp"
+#include "harness/bundles/bundle_contents.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/output_file.hpp"
-#include "harness/cli/shell_word.hpp"
-#include "harness/zip_writer.hpp"
-#include "results/maintenance.hpp"
-#include "results/query.hpp"
-#include "results/show_text.hpp"
+#include "harness/cli/progress.hpp"
+#include "harness/files/zip_writer.hpp"
+#include "harness/planning/plan_of_file.hpp"
+#include "results/query/query.hpp"
+#include "results/query/show_text.hpp"
+#include "results/store/maintenance.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
 #include "scenarios/gguf_shards.hpp"
@@ -131,7 +133,7 @@ std::string read_me(Plan const& plan, ScenarioFile const& file, std::string cons
 ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
     if (options.scenarios.size() != 1) throw ConfigError("one scenario makes a bundle");
     auto const file = options.files().front();
-    auto const plan = file.load();
+    auto const plan = load_plan(file, say);
     auto const scenario = fs::absolute(file.path);
     auto const store = Store::open_read_only(line.database);
     auto const campaign = campaign_of(store, plan, options.campaign);

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "harness/cli/choice.hpp"
+#include "harness/choice/choice.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/sources/builtin.hpp"
 #include "scenarios/content_hash.hpp"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "harness/cli/progress.hpp"
-#include "results/build.hpp"
+#include "results/record/build.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "harness/cli/exit_code.hpp"
-#include "results/locking.hpp"
+#include "results/record/locking.hpp"
 
 namespace kvstone {
 

@@ -6,11 +6,11 @@
 #include <fmt/format.h>
 
 #include "harness/cli/cli.hpp"
-#include "results/maintenance.hpp"
-#include "results/query.hpp"
-#include "results/schema.hpp"
-#include "results/show_text.hpp"
-#include "results/utc.hpp"
+#include "results/query/query.hpp"
+#include "results/query/show_text.hpp"
+#include "results/record/utc.hpp"
+#include "results/store/maintenance.hpp"
+#include "results/store/schema.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

@@ -9,12 +9,12 @@
 
 #include "backends/backend.hpp"
 #include "cluster/world.hpp"
-#include "harness/attempt.hpp"
+#include "harness/attempts/attempt.hpp"
+#include "harness/attempts/roofline_probe.hpp"
 #include "harness/cli/cli.hpp"
-#include "harness/cli/vocabulary.hpp"
-#include "harness/roofline_probe.hpp"
-#include "results/build.hpp"
-#include "results/host.hpp"
+#include "harness/planning/vocabulary.hpp"
+#include "results/record/build.hpp"
+#include "results/record/host.hpp"
 
 namespace kvstone {
 namespace {

@@ -1,6 +1,6 @@
 // `kvstone dump`: the tensors of a source as one safetensors file.
 
-#include "harness/dump.hpp"
+#include "harness/sources/dump.hpp"
 
 #include <fmt/format.h>
 

@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 
 #include "harness/cli/cli.hpp"
-#include "results/query.hpp"
-#include "results/show_text.hpp"
+#include "results/query/query.hpp"
+#include "results/query/show_text.hpp"
 #include "results/verdict/calibration.hpp"
 #include "results/verdict/gate_text.hpp"
 

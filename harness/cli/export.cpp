@@ -1,4 +1,4 @@
-#include "results/export.hpp"
+#include "results/query/export.hpp"
 
 #include <ostream>
 

@@ -13,8 +13,8 @@
 #include "harness/cli/output_file.hpp"
 #include "harness/cli/ranks.hpp"
 #include "harness/cli/stop_signals.hpp"
-#include "harness/cli/vocabulary.hpp"
-#include "results/utc.hpp"
+#include "harness/planning/vocabulary.hpp"
+#include "results/record/utc.hpp"
 #include "results/verdict/calibration.hpp"
 #include "results/verdict/gate_text.hpp"
 

@@ -8,14 +8,14 @@
 
 #include "cluster/node.hpp"
 #include "cluster/worker.hpp"
-#include "harness/cli/base_build.hpp"
-#include "harness/cli/gate_farm.hpp"
 #include "harness/cli/progress.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/stop_signals.hpp"
-#include "harness/cli/vocabulary.hpp"
-#include "harness/gate_run.hpp"
-#include "results/host.hpp"
+#include "harness/gates/base_build.hpp"
+#include "harness/gates/gate_farm.hpp"
+#include "harness/gates/gate_run.hpp"
+#include "harness/planning/vocabulary.hpp"
+#include "results/record/host.hpp"
 #include "scenarios/yaml_reader.hpp"
 
 namespace kvstone {

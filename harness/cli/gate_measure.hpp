@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "cluster/transport.hpp"
-#include "harness/attempt.hpp"
+#include "harness/attempts/attempt.hpp"
 #include "results/verdict/record.hpp"
 
 namespace kvstone {

@@ -1,6 +1,6 @@
 // `kvstone inspect`: what the tensors of a source are like, before anything compresses them.
 
-#include "harness/inspect.hpp"
+#include "harness/inspection/inspect.hpp"
 
 #include <iostream>
 

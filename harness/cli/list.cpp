@@ -11,15 +11,15 @@
 #include "backends/backend.hpp"
 #include "codecs/codec.hpp"
 #include "codecs/engines.hpp"
-#include "codecs/presets.hpp"
+#include "codecs/text/presets.hpp"
 #include "harness/cli/cli.hpp"
-#include "harness/cli/vocabulary.hpp"
+#include "harness/planning/vocabulary.hpp"
 #include "harness/sources/shapes.hpp"
 #include "harness/sources/synthetic.hpp"
-#include "harness/workload.hpp"
-#include "results/metrics.hpp"
-#include "results/query.hpp"
-#include "results/schema.hpp"
+#include "harness/workloads/workload.hpp"
+#include "results/query/query.hpp"
+#include "results/record/metrics.hpp"
+#include "results/store/schema.hpp"
 
 namespace kvstone {
 namespace {

@@ -15,7 +15,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "harness/sources/replace_file.hpp"
+#include "harness/files/replace_file.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

@@ -11,8 +11,8 @@
 #include "harness/cli/progress.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/simulation.hpp"
-#include "results/host.hpp"
-#include "results/query.hpp"
+#include "results/query/query.hpp"
+#include "results/record/host.hpp"
 
 namespace kvstone {
 namespace {

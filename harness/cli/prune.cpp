@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/captures/capture_folder.hpp"
 #include "harness/cli/cli.hpp"
-#include "harness/sources/capture_folder.hpp"
 #include "scenarios/cell.hpp"
 #include "scenarios/errors.hpp"
 

@@ -1,4 +1,4 @@
-#include "results/query.hpp"
+#include "results/query/query.hpp"
 
 #include <iostream>
 

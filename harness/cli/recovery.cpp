@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "results/metrics.hpp"
+#include "results/record/metrics.hpp"
 
 namespace kvstone {
 namespace {

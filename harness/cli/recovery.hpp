@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cluster/spool.hpp"
-#include "results/store.hpp"
+#include "results/store/store.hpp"
 
 namespace kvstone {
 

@@ -5,7 +5,7 @@
 
 #include "harness/cli/cli.hpp"
 #include "harness/cli/output_file.hpp"
-#include "results/show_text.hpp"
+#include "results/query/show_text.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

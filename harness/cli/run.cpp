@@ -14,18 +14,19 @@
 #include "cluster/dispatcher.hpp"
 #include "cluster/node.hpp"
 #include "cluster/world.hpp"
-#include "harness/attempt.hpp"
+#include "harness/attempts/attempt.hpp"
+#include "harness/attempts/roofline_probe.hpp"
+#include "harness/attempts/shell_word.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/progress.hpp"
 #include "harness/cli/ranks.hpp"
 #include "harness/cli/recovery.hpp"
 #include "harness/cli/scenario_options.hpp"
-#include "harness/cli/shell_word.hpp"
 #include "harness/cli/stop_signals.hpp"
-#include "harness/roofline_probe.hpp"
-#include "results/host.hpp"
-#include "results/show.hpp"
-#include "results/store.hpp"
+#include "harness/planning/plan_of_file.hpp"
+#include "results/query/show.hpp"
+#include "results/record/host.hpp"
+#include "results/store/store.hpp"
 
 namespace kvstone {
 namespace {
@@ -179,7 +180,7 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
     }
     auto const files = options.files();
     std::vector<Plan> plans;
-    for (auto const& file : files) plans.push_back(file.load());
+    for (auto const& file : files) plans.push_back(load_plan(file, say));
     check_retry(plans, options);
     auto store = Store::open(line.database, line.locking);
     met = true;

@@ -1,30 +1,11 @@
 #include "harness/cli/scenario_options.hpp"
 
-#include <fmt/format.h>
-
-#include "harness/cli/bundle_contents.hpp"
-#include "harness/cli/vocabulary.hpp"
-#include "harness/sources/shared_captures.hpp"
+#include "harness/bundles/bundle_contents.hpp"
+#include "harness/cli/progress.hpp"
+#include "harness/planning/plan_of_file.hpp"
+#include "harness/planning/vocabulary.hpp"
 
 namespace kvstone {
-
-Plan ScenarioFile::load() const {
-    PlanOptions options;
-    options.only = only;
-    for (auto const& text : set) {
-        auto const equals = text.find('=');
-        if (equals == std::string::npos || equals == 0) throw ConfigError("--set takes KEY=VALUE", text);
-        options.set.emplace_back(text.substr(0, equals), text.substr(equals + 1));
-    }
-    auto plan = load_plan(path, vocabulary(), options);
-    if (!plan_hash.empty() && plan.hash != plan_hash)
-        fmt::print(stderr,
-                   "{}: plan {} here, {} where it was packed: other options or files make other cells, which do not "
-                   "compare\n",
-                   plan.scenario, plan.hash, plan_hash);
-    share_captures(plan);
-    return plan;
-}
 
 void ScenarioOptions::add_to(CLI::App& command) {
     command
@@ -48,7 +29,7 @@ std::vector<ScenarioFile> ScenarioOptions::files() const {
 
 std::vector<Plan> ScenarioOptions::load() const {
     std::vector<Plan> plans;
-    for (auto const& file : files()) plans.push_back(file.load());
+    for (auto const& file : files()) plans.push_back(load_plan(file, say));
     return plans;
 }
 

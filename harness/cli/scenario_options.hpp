@@ -6,21 +6,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "harness/bundles/scenario_file.hpp"
 #include "scenarios/scenario.hpp"
 
 namespace kvstone {
-
-/// A scenario as it is to be read; one of a bundle (NAME.zip) lies unpacked, with what it was run with.
-struct ScenarioFile {
-    std::string path;
-    std::vector<std::string> only;
-    std::vector<std::string> set;
-    std::string plan_hash = {};  ///< where the bundle was made; of others empty, as the next
-    std::string measured = {};   ///< the bundle's database
-
-    /// Throws ConfigError. Says on standard error where a bundle's plan is another here.
-    Plan load() const;
-};
 
 struct ScenarioOptions {
     std::vector<std::string> scenarios;

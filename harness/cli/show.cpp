@@ -1,12 +1,12 @@
-#include "results/show.hpp"
+#include "results/query/show.hpp"
 
 #include <iostream>
 #include <map>
 
 #include "harness/cli/cli.hpp"
-#include "results/best.hpp"
-#include "results/pareto.hpp"
-#include "results/query.hpp"
+#include "results/query/best.hpp"
+#include "results/query/pareto.hpp"
+#include "results/query/query.hpp"
 
 namespace kvstone {
 

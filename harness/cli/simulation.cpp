@@ -8,7 +8,7 @@
 
 #include "harness/cli/cli.hpp"
 #include "harness/cli/progress.hpp"
-#include "results/query.hpp"
+#include "results/query/query.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

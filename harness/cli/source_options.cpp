@@ -5,7 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "harness/cli/vocabulary.hpp"
+#include "harness/captures/load_tensors.hpp"
+#include "harness/planning/vocabulary.hpp"
 
 namespace kvstone {
 namespace {

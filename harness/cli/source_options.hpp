@@ -7,7 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "harness/tensor_source.hpp"
+#include "harness/sources/tensor_source.hpp"
 
 namespace kvstone {
 

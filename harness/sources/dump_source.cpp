@@ -15,8 +15,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "backends/small_floats.hpp"
-#include "harness/sources/array_file.hpp"
+#include "backends/kernels/small_floats.hpp"
+#include "harness/files/array_file.hpp"
 #include "harness/sources/finite.hpp"
 #include "harness/sources/layout.hpp"
 #include "harness/sources/sources.hpp"

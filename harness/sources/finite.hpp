@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "harness/tensor_source.hpp"
+#include "harness/sources/tensor_source.hpp"
 
 namespace kvstone {
 

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "harness/sources/array_file.hpp"
+#include "harness/files/array_file.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

@@ -2,7 +2,7 @@
 // Rotary position embedding on the host, in double precision: for sources, inspection and tests. (Su et al. 2021,
 // equation 34; pairs as GPT-J or as GPT-NeoX has them.) The stage unrope undoes it at the memory's speed.
 
-#include "harness/tensor_source.hpp"
+#include "harness/sources/tensor_source.hpp"
 
 namespace kvstone {
 

@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include "harness/sources/array_file.hpp"
+#include "harness/files/array_file.hpp"
 #include "harness/sources/rope.hpp"
-#include "harness/tensor_source.hpp"
+#include "harness/sources/tensor_source.hpp"
 
 namespace kvstone {
 
@@ -18,8 +18,6 @@ void check_dump(Json const& source, Json const& locator);
 KvTensors load_arrays(ArrayFile const& file, Json const& source, std::uint64_t context, Needs needs);
 /// See synthetic.hpp.
 KvTensors make_synthetic(Json const& source, std::uint64_t context, Needs needs);
-/// From the cache of captures, or captured and put there.
-KvTensors load_model(Json const& source, Json const& locator, std::uint64_t context, Needs needs);
 
 /// The file's tensors k, v, k_prerope and q (as far as it has and `needs` wants them), with RoPE and metadata where
 /// KVstone wrote it.

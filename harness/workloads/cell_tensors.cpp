@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "harness/layout_check.hpp"
+#include "harness/captures/load_tensors.hpp"
+#include "harness/sources/layout_check.hpp"
 #include "harness/workloads/verify.hpp"
 
 namespace kvstone {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "harness/attempt.hpp"
-#include "harness/tensor_source.hpp"
+#include "harness/attempts/attempt.hpp"
+#include "harness/sources/tensor_source.hpp"
 
 namespace kvstone {
 

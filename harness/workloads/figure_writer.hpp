@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "codecs/ledger.hpp"
-#include "harness/stopping_rule.hpp"
-#include "results/measurement.hpp"
+#include "harness/workloads/stopping_rule.hpp"
+#include "results/record/measurement.hpp"
 
 namespace kvstone {
 

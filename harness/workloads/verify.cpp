@@ -11,9 +11,9 @@
 
 #include <fmt/format.h>
 
-#include "backends/floats.hpp"
-#include "codecs/container.hpp"
-#include "codecs/error_bounds.hpp"
+#include "backends/kernels/floats.hpp"
+#include "codecs/container/container.hpp"
+#include "codecs/container/error_bounds.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

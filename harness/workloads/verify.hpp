@@ -3,10 +3,10 @@
 
 #include <span>
 
-#include "codecs/tensor_codec.hpp"
-#include "harness/distortion.hpp"
+#include "codecs/container/tensor_codec.hpp"
+#include "harness/quality/distortion.hpp"
 #include "harness/workloads/workbench.hpp"
-#include "results/measurement.hpp"
+#include "results/record/measurement.hpp"
 
 namespace kvstone {
 

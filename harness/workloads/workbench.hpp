@@ -6,7 +6,7 @@
 #include <xxhash.h>
 
 #include "backends/backend.hpp"
-#include "harness/tensor_source.hpp"
+#include "harness/sources/tensor_source.hpp"
 
 namespace kvstone {
 

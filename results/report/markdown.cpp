@@ -2,11 +2,11 @@
 
 #include <fmt/ostream.h>
 
-#include "results/build.hpp"
-#include "results/query.hpp"
+#include "results/query/query.hpp"
+#include "results/query/show_text.hpp"
+#include "results/record/build.hpp"
 #include "results/report/report.hpp"
 #include "results/report/verdicts.hpp"
-#include "results/show_text.hpp"
 
 namespace kvstone {
 namespace {

@@ -6,16 +6,16 @@
 
 #include <fmt/format.h>
 
-#include "results/build.hpp"
-#include "results/level.hpp"
-#include "results/query.hpp"
+#include "results/query/query.hpp"
+#include "results/record/build.hpp"
+#include "results/record/utc.hpp"
 #include "results/report/json_text.hpp"
 #include "results/report/quantiles.hpp"
 #include "results/report/table.hpp"
 #include "results/report/verdicts.hpp"
-#include "results/schema.hpp"
-#include "results/sqlite.hpp"
-#include "results/utc.hpp"
+#include "results/statistics/level.hpp"
+#include "results/store/schema.hpp"
+#include "results/store/sqlite.hpp"
 
 namespace kvstone {
 namespace {

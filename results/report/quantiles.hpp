@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "results/report/table.hpp"
-#include "results/store.hpp"
+#include "results/store/store.hpp"
 
 namespace kvstone {
 

@@ -5,7 +5,7 @@
 #include <iosfwd>
 #include <string>
 
-#include "results/store.hpp"
+#include "results/store/store.hpp"
 
 namespace kvstone {
 

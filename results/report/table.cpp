@@ -5,7 +5,7 @@
 #include <cmath>
 #include <tuple>
 
-#include "results/sqlite.hpp"
+#include "results/store/sqlite.hpp"
 
 namespace kvstone {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "results/metrics.hpp"
-#include "results/store.hpp"
+#include "results/record/metrics.hpp"
+#include "results/store/store.hpp"
 
 namespace kvstone {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "results/query.hpp"
+#include "results/query/query.hpp"
 
 namespace kvstone {
 

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "results/build.hpp"
-#include "results/show_text.hpp"
+#include "results/query/show_text.hpp"
+#include "results/record/build.hpp"
 
 namespace kvstone {
 namespace {

@@ -4,7 +4,7 @@
 #include <iosfwd>
 #include <memory>
 
-#include "results/query.hpp"
+#include "results/query/query.hpp"
 #include "results/verdict/comparison.hpp"
 
 namespace kvstone {

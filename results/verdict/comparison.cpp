@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "results/hardware_class.hpp"
 #include "results/statistics/paired_accuracy.hpp"
+#include "results/store/hardware_class.hpp"
 
 namespace kvstone {
 namespace {

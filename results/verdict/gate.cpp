@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "results/combine.hpp"
 #include "results/statistics/median.hpp"
+#include "results/store/combine.hpp"
 #include "results/verdict/cell_pair.hpp"
 
 namespace kvstone {

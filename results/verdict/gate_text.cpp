@@ -7,10 +7,10 @@
 
 #include <fmt/format.h>
 
-#include "results/build.hpp"
-#include "results/query.hpp"
-#include "results/show_text.hpp"
-#include "results/text.hpp"
+#include "results/query/query.hpp"
+#include "results/query/show_text.hpp"
+#include "results/record/build.hpp"
+#include "results/record/text.hpp"
 
 namespace kvstone {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "results/constraint.hpp"
+#include "results/query/constraint.hpp"
 #include "results/verdict/comparison.hpp"
 #include "scenarios/gate_policy.hpp"
 

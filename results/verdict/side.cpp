@@ -9,10 +9,10 @@
 
 #include <fmt/format.h>
 
-#include "results/query.hpp"
-#include "results/show_text.hpp"
-#include "results/sqlite.hpp"
+#include "results/query/query.hpp"
+#include "results/query/show_text.hpp"
 #include "results/statistics/median.hpp"
+#include "results/store/sqlite.hpp"
 
 namespace kvstone {
 namespace {

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "results/measurement.hpp"
-#include "results/metrics.hpp"
-#include "results/store.hpp"
+#include "results/record/measurement.hpp"
+#include "results/record/metrics.hpp"
+#include "results/store/store.hpp"
 
 namespace kvstone {
 

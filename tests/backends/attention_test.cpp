@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "backends/compare_attention.hpp"
+#include "harness/quality/compare_attention.hpp"
 #include "tests/attention_reference.hpp"
 
 namespace kvstone {

@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/kernels/roofline.hpp"
 #include "backends/kv_view.hpp"
-#include "backends/roofline.hpp"
 #include "backends/timer.hpp"
 #include "scenarios/errors.hpp"
 

@@ -1,6 +1,6 @@
 // Sixteen-bit floats over all their codes, against the format's definition in double precision.
 
-#include "backends/floats.hpp"
+#include "backends/kernels/floats.hpp"
 
 #include <cmath>
 #include <limits>

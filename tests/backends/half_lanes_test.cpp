@@ -1,6 +1,6 @@
 // Rows of binary16 numbers are what each conversion by itself is.
 
-#include "backends/half_lanes.hpp"
+#include "backends/kernels/half_lanes.hpp"
 
 #include <cmath>
 #include <cstring>

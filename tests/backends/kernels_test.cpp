@@ -6,8 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include "backends/map_values.hpp"
-#include "backends/reduce_values.hpp"
+#include "backends/kernels/map_values.hpp"
+#include "backends/kernels/reduce_values.hpp"
 #include "backends/spaces.hpp"
 
 namespace kvstone {

@@ -1,6 +1,6 @@
 // Sixteen groups at once have the ends and codes that each has by itself.
 
-#include "backends/sixteen_groups.hpp"
+#include "backends/kernels/sixteen_groups.hpp"
 
 #include <cmath>
 #include <limits>

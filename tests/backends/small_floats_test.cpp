@@ -1,7 +1,7 @@
 // Eight-bit floats and smaller over all their codes, and all sixteen-bit inputs, against the formats' definitions in
 // double precision.
 
-#include "backends/small_floats.hpp"
+#include "backends/kernels/small_floats.hpp"
 
 #include <cmath>
 #include <limits>
@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "backends/floats.hpp"
+#include "backends/kernels/floats.hpp"
 
 namespace kvstone {
 namespace {

@@ -1,6 +1,6 @@
 // Tables in registers against the plain loops that define them.
 
-#include "backends/table_lookup.hpp"
+#include "backends/kernels/table_lookup.hpp"
 
 #include <algorithm>
 #include <cmath>

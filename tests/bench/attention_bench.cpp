@@ -23,8 +23,8 @@
 #include <fmt/format.h>
 
 #include "backends/backend.hpp"
-#include "backends/compare_attention.hpp"
-#include "backends/roofline.hpp"
+#include "backends/kernels/roofline.hpp"
+#include "harness/quality/compare_attention.hpp"
 
 namespace kvstone::bench {
 namespace {

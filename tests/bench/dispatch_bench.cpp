@@ -13,8 +13,8 @@
 #include "cluster/scheduler.hpp"
 #include "cluster/simulator.hpp"
 #include "cluster/world.hpp"
-#include "results/metrics.hpp"
-#include "results/store.hpp"
+#include "results/record/metrics.hpp"
+#include "results/store/store.hpp"
 #include "tests/bench/dispatch/mpi_farm.hpp"
 #include "tests/cluster/farm.hpp"
 

@@ -19,8 +19,8 @@
 #include <fmt/format.h>
 
 #include "backends/backend.hpp"
-#include "harness/model/codec_path.hpp"
 #include "harness/sources/builtin.hpp"
+#include "harness/workloads/model/codec_path.hpp"
 #include "scenarios/cell.hpp"
 #include "tests/test_data.hpp"
 

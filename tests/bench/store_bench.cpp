@@ -7,11 +7,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "results/metrics.hpp"
-#include "results/query.hpp"
-#include "results/show.hpp"
-#include "results/sqlite.hpp"
-#include "results/store.hpp"
+#include "results/query/query.hpp"
+#include "results/query/show.hpp"
+#include "results/record/metrics.hpp"
+#include "results/store/sqlite.hpp"
+#include "results/store/store.hpp"
 #include "results/verdict/compare.hpp"
 #include "results/verdict/gate.hpp"
 

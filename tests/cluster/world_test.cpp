@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cluster/node.hpp"
-#include "results/utc.hpp"
+#include "results/record/utc.hpp"
 
 namespace kvstone {
 namespace {

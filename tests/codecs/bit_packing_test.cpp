@@ -1,4 +1,4 @@
-#include "codecs/bit_packing.hpp"
+#include "codecs/kernels/bit_packing.hpp"
 
 #include <random>
 #include <vector>

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "codecs/error_bounds.hpp"
+#include "codecs/container/error_bounds.hpp"
 #include "tests/codecs/stored.hpp"
 
 namespace kvstone {

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "codecs/error_bounds.hpp"
+#include "codecs/container/error_bounds.hpp"
 #include "tests/codecs/conformance.hpp"
 
 namespace kvstone {

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "codecs/lloyd_max.hpp"
+#include "codecs/kernels/lloyd_max.hpp"
 #include "tests/codecs/stored.hpp"
 
 namespace kvstone {

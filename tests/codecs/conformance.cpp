@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "codecs/container.hpp"
+#include "codecs/container/container.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/codecs/stored.hpp"

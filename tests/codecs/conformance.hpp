@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "codecs/tensor_codec.hpp"
+#include "codecs/container/tensor_codec.hpp"
 #include "tests/codecs/tensors.hpp"
 
 namespace kvstone {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "codecs/container.hpp"
+#include "codecs/container/container.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/codecs/conformance.hpp"
 

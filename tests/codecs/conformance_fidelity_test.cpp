@@ -7,9 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "backends/poison.hpp"
+#include "backends/kernels/poison.hpp"
 #include "codecs/registry.hpp"
-#include "codecs/token_stream.hpp"
+#include "codecs/stream/token_stream.hpp"
 #include "tests/codecs/conformance.hpp"
 
 namespace kvstone {

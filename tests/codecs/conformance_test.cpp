@@ -5,9 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "codecs/container.hpp"
-#include "codecs/error_bounds.hpp"
-#include "codecs/pipeline.hpp"
+#include "codecs/container/container.hpp"
+#include "codecs/container/error_bounds.hpp"
+#include "codecs/pipeline/pipeline.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 

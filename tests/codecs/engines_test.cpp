@@ -7,8 +7,8 @@
 #include <gmock/gmock.h>
 
 #include "codecs/engine_limits.hpp"
-#include "codecs/presets.hpp"
 #include "codecs/registry.hpp"
+#include "codecs/text/presets.hpp"
 
 namespace kvstone {
 namespace {

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "backends/walsh_hadamard.hpp"
+#include "backends/kernels/walsh_hadamard.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/codecs/stored.hpp"
 

@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include "backends/map_values.hpp"
+#include "backends/kernels/map_values.hpp"
 #include "codecs/registry.hpp"
 #include "tests/codecs/conformance.hpp"
 

@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "backends/sequences.hpp"
-#include "codecs/extremes.hpp"
+#include "backends/kernels/sequences.hpp"
+#include "codecs/kernels/extremes.hpp"
 #include "tests/codecs/stored.hpp"
 
 namespace kvstone {

@@ -1,4 +1,4 @@
-#include "codecs/presets.hpp"
+#include "codecs/text/presets.hpp"
 
 #include <cmath>
 
@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "codecs/codec.hpp"
+#include "codecs/container/tensor_codec.hpp"
 #include "codecs/registry.hpp"
-#include "codecs/tensor_codec.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/codecs/tensors.hpp"
 

@@ -1,6 +1,6 @@
 // Quantiles of large tensors, against sorting: whatever the samples of the single pass say.
 
-#include "codecs/quantile.hpp"
+#include "codecs/kernels/quantile.hpp"
 
 #include <cmath>
 #include <functional>

@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "backends/nearest_element.hpp"
-#include "codecs/error_bounds.hpp"
+#include "backends/kernels/nearest_element.hpp"
+#include "codecs/container/error_bounds.hpp"
 #include "codecs/registry.hpp"
 #include "tests/codecs/conformance.hpp"
 

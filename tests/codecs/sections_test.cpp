@@ -1,4 +1,4 @@
-#include "codecs/sections.hpp"
+#include "codecs/pipeline/sections.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "codecs/container.hpp"
-#include "codecs/quantile.hpp"
+#include "codecs/container/container.hpp"
+#include "codecs/kernels/quantile.hpp"
 #include "tests/codecs/tensors.hpp"
 
 namespace kvstone {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "codecs/container.hpp"
+#include "codecs/container/container.hpp"
 #include "tests/codecs/tensors.hpp"
 
 namespace kvstone {

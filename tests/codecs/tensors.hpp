@@ -7,9 +7,9 @@
 #include <random>
 #include <vector>
 
-#include "backends/floats.hpp"
+#include "backends/kernels/floats.hpp"
 #include "backends/kv_view.hpp"
-#include "codecs/tensor_codec.hpp"
+#include "codecs/container/tensor_codec.hpp"
 
 namespace kvstone {
 

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "backends/map_values.hpp"
+#include "backends/kernels/map_values.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {

@@ -1,13 +1,13 @@
 // Streams against bulk encoding, over every example of the registry: whatever the chunks, the same container, the same
 // values, the same ledger.
 
-#include "codecs/token_stream.hpp"
+#include "codecs/stream/token_stream.hpp"
 
 #include <gtest/gtest.h>
 
+#include "codecs/pipeline/sections.hpp"
+#include "codecs/pipeline/token_runs.hpp"
 #include "codecs/registry.hpp"
-#include "codecs/sections.hpp"
-#include "codecs/token_runs.hpp"
 #include "tests/codecs/count_allocations.hpp"
 #include "tests/codecs/tensors.hpp"
 

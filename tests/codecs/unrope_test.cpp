@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "codecs/error_bounds.hpp"
+#include "codecs/container/error_bounds.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/codecs/stored.hpp"
 

@@ -34,7 +34,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "backends/map_values.hpp"
+#include "backends/kernels/map_values.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {

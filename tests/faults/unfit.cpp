@@ -1,10 +1,10 @@
-// Takes the place of results/built_for.cpp: every feature there is, of which no processor has all, and a constructor that
+// Takes the place of results/record/built_for.cpp: every feature there is, of which no processor has all, and a constructor that
 // tells when it runs.
 
 #include <unistd.h>
 
-#include "results/processor.hpp"
-#include "results/processor_features.hpp"
+#include "results/record/processor.hpp"
+#include "results/record/processor_features.hpp"
 
 namespace kvstone {
 namespace {

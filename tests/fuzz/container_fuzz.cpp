@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "codecs/container.hpp"
+#include "codecs/container/container.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 

@@ -1,6 +1,6 @@
 // libFuzzer: headers of npy arrays. Anything but a header or CorruptData is a finding.
 
-#include "harness/sources/npy.hpp"
+#include "harness/files/npy.hpp"
 #include "scenarios/errors.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(unsigned char const* data, std::size_t size) {

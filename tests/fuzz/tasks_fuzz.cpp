@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "harness/tasks/formats.hpp"
+#include "harness/workloads/tasks/formats.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/fuzz/memory_file.hpp"
 #include "tests/fuzz/spliced.hpp"

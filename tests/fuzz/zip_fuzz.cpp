@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "harness/files/unpack.hpp"
+#include "harness/files/zip_writer.hpp"
 #include "harness/sources/sources.hpp"
-#include "harness/unpack.hpp"
-#include "harness/zip_writer.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/fuzz/memory_file.hpp"
 #include "tests/fuzz/spliced.hpp"

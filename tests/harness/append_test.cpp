@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "harness/attempt.hpp"
+#include "harness/attempts/attempt.hpp"
 #include "tests/places.hpp"
 
 namespace kvstone {

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "harness/attempt.hpp"
+#include "harness/attempts/attempt.hpp"
 #include "harness/sources/builtin.hpp"
 #include "scenarios/content_hash.hpp"
 #include "tests/harness/source_test_files.hpp"

@@ -1,4 +1,4 @@
-#include "harness/attempt.hpp"
+#include "harness/attempts/attempt.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -10,8 +10,8 @@
 #include <signal.h>
 
 #include "codecs/codec.hpp"
-#include "harness/roofline_probe.hpp"
-#include "results/metrics.hpp"
+#include "harness/attempts/roofline_probe.hpp"
+#include "results/record/metrics.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/places.hpp"
 

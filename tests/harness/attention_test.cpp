@@ -1,15 +1,16 @@
 // The workload attention: its figures against the definition, and what it refuses.
 
-#include "harness/workloads/attention.hpp"
+#include "harness/workloads/attention/attention.hpp"
 
 #include <cstdlib>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "codecs/tensor_codec.hpp"
-#include "harness/attention_figures.hpp"
-#include "harness/dump.hpp"
+#include "codecs/container/tensor_codec.hpp"
+#include "harness/captures/load_tensors.hpp"
+#include "harness/sources/dump.hpp"
+#include "harness/workloads/attention/attention_figures.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/attention_reference.hpp"

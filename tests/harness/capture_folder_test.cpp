@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/sources/capture_cache.hpp"
+#include "harness/captures/capture_cache.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/source_test_files.hpp"
 

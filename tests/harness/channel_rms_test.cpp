@@ -1,4 +1,4 @@
-#include "harness/channel_rms.hpp"
+#include "harness/workloads/roundtrip/channel_rms.hpp"
 
 #include <limits>
 #include <memory>

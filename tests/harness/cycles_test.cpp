@@ -1,4 +1,4 @@
-#include "harness/workloads/cycles.hpp"
+#include "harness/workloads/roundtrip/cycles.hpp"
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-#include "harness/distortion.hpp"
+#include "harness/quality/distortion.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
-#include "backends/floats.hpp"
+#include "backends/kernels/floats.hpp"
 
 namespace kvstone {
 namespace {

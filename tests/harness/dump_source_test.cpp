@@ -5,8 +5,9 @@
 #include <gtest/gtest.h>
 #include <zip.h>
 
-#include "harness/dump.hpp"
-#include "harness/sources/array_file.hpp"
+#include "harness/captures/load_tensors.hpp"
+#include "harness/files/array_file.hpp"
+#include "harness/sources/dump.hpp"
 #include "harness/sources/elements.hpp"
 #include "harness/sources/sources.hpp"
 #include "scenarios/errors.hpp"

@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 #include <llama.h>
 
-#include "harness/sources/model_capture.hpp"
+#include "harness/engine/model_capture.hpp"
 #include "tests/attention_reference.hpp"
 #include "tests/test_data.hpp"
 

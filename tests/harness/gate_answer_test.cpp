@@ -1,6 +1,6 @@
 // Programs of other commits, read by this one.
 
-#include "harness/gate_answer.hpp"
+#include "harness/gates/gate_answer.hpp"
 
 #include <gmock/gmock.h>
 

@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 
 #include "harness/cli/exit_code.hpp"
-#include "harness/gate_answer.hpp"
-#include "harness/gate_run.hpp"
+#include "harness/gates/gate_answer.hpp"
+#include "harness/gates/gate_run.hpp"
 
 namespace kvstone {
 namespace {

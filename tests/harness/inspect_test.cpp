@@ -1,10 +1,11 @@
-#include "harness/inspect.hpp"
+#include "harness/inspection/inspect.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "harness/layout_check.hpp"
+#include "harness/captures/load_tensors.hpp"
 #include "harness/sources/layout.hpp"
+#include "harness/sources/layout_check.hpp"
 #include "tests/harness/source_test_files.hpp"
 
 namespace kvstone {

@@ -2,7 +2,7 @@
 
 #ifdef KVSTONE_HAS_LLAMA
 
-#include "harness/workloads/model_figures.hpp"
+#include "harness/workloads/model/model_figures.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -6,9 +6,9 @@
 
 #include <gtest/gtest.h>
 
-#include "harness/model/engine.hpp"
-#include "harness/model/evaluation.hpp"
+#include "harness/engine/engine.hpp"
 #include "harness/sources/builtin.hpp"
+#include "harness/workloads/model/evaluation.hpp"
 
 namespace kvstone {
 

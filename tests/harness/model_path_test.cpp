@@ -6,7 +6,7 @@
 
 #include <gmock/gmock.h>
 
-#include "codecs/tensor_codec.hpp"
+#include "codecs/container/tensor_codec.hpp"
 #include "tests/harness/model_fixture.hpp"
 
 namespace kvstone {

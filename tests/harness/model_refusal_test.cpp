@@ -5,9 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "harness/model/evaluation.hpp"
-#include "harness/model/passages.hpp"
-#include "harness/sources/model_capture.hpp"
+#include "harness/engine/model_capture.hpp"
+#include "harness/engine/passages.hpp"
+#include "harness/workloads/model/evaluation.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/gguf_files.hpp"
 #include "tests/harness/source_test_files.hpp"

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <map>
 
-#include "harness/model/sequence.hpp"
-#include "harness/sources/model_capture.hpp"
+#include "harness/engine/model_capture.hpp"
+#include "harness/engine/sequence.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/model_fixture.hpp"
 

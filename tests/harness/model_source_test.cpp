@@ -5,10 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "harness/sources/capture_cache.hpp"
-#include "harness/sources/model_capture.hpp"
+#include "harness/captures/capture_cache.hpp"
+#include "harness/captures/load_tensors.hpp"
+#include "harness/engine/model_capture.hpp"
+#include "harness/planning/shared_captures.hpp"
 #include "harness/sources/rope.hpp"
-#include "harness/sources/shared_captures.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/source_test_files.hpp"
 #include "tests/test_data.hpp"

@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "harness/model/passages.hpp"
+#include "harness/engine/passages.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/attempt_fixture.hpp"
 #include "tests/places.hpp"

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "backends/floats.hpp"
+#include "backends/kernels/floats.hpp"
 #include "tests/harness/attempt_fixture.hpp"
 #include "tests/harness/source_test_files.hpp"
 

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "harness/tasks/groups.hpp"
+#include "harness/workloads/tasks/groups.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

@@ -1,4 +1,4 @@
-#include "harness/roofline_probe.hpp"
+#include "harness/attempts/roofline_probe.hpp"
 
 #include <algorithm>
 

@@ -10,7 +10,7 @@
 
 #include <unistd.h>
 
-#include "harness/tensor_source.hpp"
+#include "harness/sources/tensor_source.hpp"
 
 namespace kvstone {
 

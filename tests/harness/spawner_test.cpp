@@ -8,9 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/attempt.hpp"
-#include "harness/child_process.hpp"
-#include "harness/process_memory.hpp"
+#include "harness/attempts/attempt.hpp"
+#include "harness/attempts/child_process.hpp"
+#include "harness/attempts/process_memory.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

@@ -1,4 +1,4 @@
-#include "harness/stopping_rule.hpp"
+#include "harness/workloads/stopping_rule.hpp"
 
 #include <numeric>
 

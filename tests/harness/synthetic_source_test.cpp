@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include "harness/captures/load_tensors.hpp"
 #include "harness/sources/normal.hpp"
 #include "harness/sources/philox.hpp"
 #include "harness/sources/rope.hpp"

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "harness/tasks/formats.hpp"
+#include "harness/workloads/tasks/formats.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/source_test_files.hpp"
 #include "tests/test_data.hpp"

@@ -6,8 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "harness/tasks/outcomes.hpp"
-#include "results/metrics.hpp"
+#include "harness/workloads/tasks/outcomes.hpp"
+#include "results/record/metrics.hpp"
 #include "results/statistics/distributions.hpp"
 
 namespace kvstone {

@@ -12,9 +12,9 @@
 #include <gtest/gtest.h>
 #include <llama.h>
 
-#include "harness/tasks/batch.hpp"
-#include "harness/tasks/formats.hpp"
-#include "harness/tasks/groups.hpp"
+#include "harness/workloads/tasks/batch.hpp"
+#include "harness/workloads/tasks/formats.hpp"
+#include "harness/workloads/tasks/groups.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/attempt_fixture.hpp"
 #include "tests/harness/model_fixture.hpp"

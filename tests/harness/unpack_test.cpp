@@ -1,6 +1,6 @@
 // Archives of unknown origin: what is unpacked lies in its folder, and what cannot is refused before anything is written.
 
-#include "harness/unpack.hpp"
+#include "harness/files/unpack.hpp"
 
 #include <filesystem>
 
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <zip.h>
 
-#include "harness/zip_writer.hpp"
+#include "harness/files/zip_writer.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/source_test_files.hpp"
 

@@ -6,11 +6,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "codecs/container.hpp"
-#include "codecs/tensor_codec.hpp"
-#include "harness/sources/model_capture.hpp"
+#include "codecs/container/container.hpp"
+#include "codecs/container/tensor_codec.hpp"
+#include "harness/captures/load_tensors.hpp"
+#include "harness/engine/model_capture.hpp"
 #include "harness/sources/rope.hpp"
-#include "harness/workloads/roundtrip.hpp"
+#include "harness/workloads/roundtrip/roundtrip.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/source_test_files.hpp"
 #include "tests/places.hpp"

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "results/metrics.hpp"
+#include "results/record/metrics.hpp"
 #include "tests/results/store_fixture.hpp"
 
 namespace kvstone::test {

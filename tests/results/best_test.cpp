@@ -1,6 +1,6 @@
 // What constraints say, and which codec meets them with the fewest bits.
 
-#include "results/best.hpp"
+#include "results/query/best.hpp"
 
 #include <algorithm>
 #include <sstream>

@@ -6,7 +6,7 @@
 
 #include <gmock/gmock.h>
 
-#include "results/build.hpp"
+#include "results/record/build.hpp"
 #include "scenarios/content_hash.hpp"
 #include "tests/places.hpp"
 #include "tests/results/store_fixture.hpp"

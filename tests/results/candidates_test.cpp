@@ -1,6 +1,6 @@
 // Which rows of a database speak for a model at a context.
 
-#include "results/candidates.hpp"
+#include "results/query/candidates.hpp"
 
 #include <gmock/gmock.h>
 

@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include "results/combine.hpp"
 #include "results/statistics/share.hpp"
+#include "results/store/combine.hpp"
 
 namespace kvstone {
 namespace {

@@ -1,11 +1,11 @@
 // Nodes that are not what they were.
 
-#include "results/drift.hpp"
+#include "results/store/drift.hpp"
 
 #include <random>
 #include <sstream>
 
-#include "results/show.hpp"
+#include "results/query/show.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"
 

@@ -1,6 +1,6 @@
 // Results as other tools read them.
 
-#include "results/export.hpp"
+#include "results/query/export.hpp"
 
 #include <algorithm>
 #include <sstream>
@@ -8,7 +8,7 @@
 
 #include <gmock/gmock.h>
 
-#include "results/query.hpp"
+#include "results/query/query.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/report/nights.hpp"
 

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "results/maintenance.hpp"
-#include "results/writer_lock.hpp"
+#include "results/store/maintenance.hpp"
+#include "results/store/writer_lock.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"
 

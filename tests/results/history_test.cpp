@@ -1,9 +1,8 @@
 // What stored attempts tell about the next ones.
 
-#include "results/history.hpp"
-
 #include <cmath>
 
+#include "results/query/recorded_history.hpp"
 #include "tests/results/store_fixture.hpp"
 
 namespace kvstone {

@@ -1,13 +1,13 @@
 // Facts of a node, read from made-up /proc and /sys trees and from this one.
 
-#include "results/host.hpp"
+#include "results/record/host.hpp"
 
 #include <fstream>
 #include <map>
 #include <set>
 
-#include "results/hardware_class.hpp"
-#include "results/maintenance.hpp"
+#include "results/store/hardware_class.hpp"
+#include "results/store/maintenance.hpp"
 #include "results/verdict/comparison.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"

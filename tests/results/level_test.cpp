@@ -1,6 +1,6 @@
 // Marks of moved levels: what they find, and how often they find what is not there.
 
-#include "results/level.hpp"
+#include "results/statistics/level.hpp"
 
 #include <random>
 #include <sstream>
@@ -8,7 +8,7 @@
 
 #include <gmock/gmock.h>
 
-#include "results/show.hpp"
+#include "results/query/show.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/report/nights.hpp"
 
@@ -33,7 +33,7 @@ TEST(Level, FalseAlarmsAreAsOftenAsSaid) {
     double const share = static_cast<double>(alarmed) / trials;
     RecordProperty("share", std::to_string(share));
     // Three standard errors of the share.
-    EXPECT_NEAR(share, level_false_alarms_per_100_nights, 0.0035) << "say so in results/level.hpp";
+    EXPECT_NEAR(share, level_false_alarms_per_100_nights, 0.0035) << "say so in results/statistics/level.hpp";
 }
 
 TEST(Level, FindsAStepWhereItIs) {

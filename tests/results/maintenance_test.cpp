@@ -1,13 +1,13 @@
 // Merging, checking, copying and pruning database files.
 
-#include "results/maintenance.hpp"
+#include "results/store/maintenance.hpp"
 
 #include <fstream>
 
 #include <gmock/gmock.h>
 
-#include "results/query.hpp"
-#include "results/table_links.hpp"
+#include "results/query/query.hpp"
+#include "results/store/table_links.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/report/nights.hpp"
 

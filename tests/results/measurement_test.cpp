@@ -1,6 +1,6 @@
 // A measurement's way through JSON.
 
-#include "results/measurement.hpp"
+#include "results/record/measurement.hpp"
 
 #include <cmath>
 #include <limits>

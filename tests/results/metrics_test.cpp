@@ -1,6 +1,6 @@
 // The list of metrics.
 
-#include "results/metrics.hpp"
+#include "results/record/metrics.hpp"
 
 #include <set>
 #include <string>

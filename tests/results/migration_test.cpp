@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "results/maintenance.hpp"
-#include "results/schema.hpp"
+#include "results/store/maintenance.hpp"
+#include "results/store/schema.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"

@@ -1,12 +1,12 @@
 // Which codecs no other beats, on rows whose answer is known.
 
-#include "results/pareto.hpp"
+#include "results/query/pareto.hpp"
 
 #include <sstream>
 
 #include <gmock/gmock.h>
 
-#include "results/schema.hpp"
+#include "results/store/schema.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/pareto_fixture.hpp"
 

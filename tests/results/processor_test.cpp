@@ -1,14 +1,14 @@
 // Programs and the processors that they were compiled for.
 
-#include "results/processor.hpp"
+#include "results/record/processor.hpp"
 
 #include <bit>
 #include <sstream>
 
 #include <gmock/gmock.h>
 
-#include "results/build.hpp"
-#include "results/host.hpp"
+#include "results/record/build.hpp"
+#include "results/record/host.hpp"
 
 namespace kvstone {
 namespace {

@@ -1,11 +1,11 @@
 // Queries read, and do nothing else.
 
-#include "results/query.hpp"
+#include "results/query/query.hpp"
 
 #include <algorithm>
 #include <sstream>
 
-#include "results/canned.hpp"
+#include "results/query/canned.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"
 

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "results/query.hpp"
+#include "results/query/query.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"
 

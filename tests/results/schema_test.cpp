@@ -1,12 +1,12 @@
 // The schema, its versions and its notes.
 
-#include "results/schema.hpp"
+#include "results/store/schema.hpp"
 
 #include <set>
 
 #include <gmock/gmock.h>
 
-#include "results/metrics.hpp"
+#include "results/record/metrics.hpp"
 #include "tests/results/store_fixture.hpp"
 
 namespace kvstone {

@@ -1,13 +1,13 @@
 // The summary after a run.
 
-#include "results/show.hpp"
+#include "results/query/show.hpp"
 
 #include <sstream>
 
 #include <gmock/gmock.h>
 
-#include "results/schema.hpp"
-#include "results/text.hpp"
+#include "results/record/text.hpp"
+#include "results/store/schema.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"
 

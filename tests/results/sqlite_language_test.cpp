@@ -9,8 +9,8 @@
 
 #include <gmock/gmock.h>
 
-#include "results/canned.hpp"
-#include "results/schema.hpp"
+#include "results/query/canned.hpp"
+#include "results/store/schema.hpp"
 #include "tests/places.hpp"
 #include "tests/results/store_fixture.hpp"
 

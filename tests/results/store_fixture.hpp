@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "results/sqlite.hpp"
-#include "results/store.hpp"
+#include "results/store/sqlite.hpp"
+#include "results/store/store.hpp"
 
 namespace kvstone::test {
 

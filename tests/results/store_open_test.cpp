@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "results/query.hpp"
-#include "results/schema.hpp"
+#include "results/query/query.hpp"
+#include "results/store/schema.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/store_fixture.hpp"
 

@@ -1,4 +1,4 @@
-#include "results/text.hpp"
+#include "results/record/text.hpp"
 
 #include <gtest/gtest.h>
 

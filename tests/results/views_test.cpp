@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "results/combine.hpp"
+#include "results/store/combine.hpp"
 #include "tests/results/store_fixture.hpp"
 
 namespace kvstone {

@@ -16,9 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "backends/roofline.hpp"
+#include "backends/kernels/roofline.hpp"
 #include "backends/timer.hpp"
-#include "codecs/tensor_codec.hpp"
+#include "codecs/container/tensor_codec.hpp"
 #include "tests/bench/codecs/peers.hpp"
 
 namespace kvstone::bench {

@@ -1,6 +1,6 @@
 // Blocks of a gate over ranks that come, answer and die, as threads of this process.
 
-#include "harness/cli/gate_farm.hpp"
+#include "harness/gates/gate_farm.hpp"
 
 #include <atomic>
 #include <mutex>

@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include "results/build.hpp"
+#include "results/record/build.hpp"
 #include "tests/harness/cli/program.hpp"
 
 namespace kvstone {

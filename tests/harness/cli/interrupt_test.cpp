@@ -7,9 +7,9 @@
 #include <gmock/gmock.h>
 
 #include "cluster/spool.hpp"
-#include "results/build.hpp"
-#include "results/sqlite.hpp"
-#include "results/store.hpp"
+#include "results/record/build.hpp"
+#include "results/store/sqlite.hpp"
+#include "results/store/store.hpp"
 #include "tests/harness/cli/program.hpp"
 #include "tests/places.hpp"
 

@@ -1,6 +1,6 @@
 // The same cells over ranks and in one process.
 
-#include "results/build.hpp"
+#include "results/record/build.hpp"
 #include "tests/harness/cli/program.hpp"
 
 namespace kvstone {

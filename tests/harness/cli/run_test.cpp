@@ -6,8 +6,8 @@
 
 #include <gmock/gmock.h>
 
-#include "results/sqlite.hpp"
-#include "results/store.hpp"
+#include "results/store/sqlite.hpp"
+#include "results/store/store.hpp"
 #include "tests/harness/cli/program.hpp"
 #include "tests/places.hpp"
 

@@ -1,0 +1,142 @@
+#pragma once
+// Uniform quantisation of a group of values: from its range to a step and an origin, and from values to codes.
+
+#include <algorithm>
+#include <cfloat>
+#include <cstdint>
+
+#include "backends/kernels/grid_lanes.hpp"
+#include "backends/kernels/sixteen_groups.hpp"
+#include "codecs/kernels/scales.hpp"
+
+namespace kvstone {
+
+/// Groups that are worked on at a time: their origins and steps as stored, and what the encoding loop needs of them,
+/// beside each other, so that loops over them vectorise.
+inline constexpr std::uint64_t groups_at_a_time = 256;
+template <std::uint64_t groups = groups_at_a_time>
+struct GridSteps {
+    float zero[groups];
+    float scale[groups];
+    float inverse[groups];
+};
+
+/// b-bit codes, symmetric about zero or between the ends of a range.
+///   symmetric:   s = max |x| / m with m = 2^(b-1) - 1, q = round(x / s) in [-m, m], as b bits of two's complement
+///   asymmetric:  z = min x, s = (max x - min x) / m with m = 2^b - 1, q = round((x - z) / s) in [0, m]
+///   x' = z + q s (z = 0 where symmetric); round to nearest, ties to even; s and z as stored, after rounding.
+struct UniformGrid {
+    unsigned bits;
+    bool symmetric;
+    ScaleFormat format;
+
+    KOKKOS_INLINE_FUNCTION float low() const { return symmetric ? -high() : 0.0F; }
+    KOKKOS_INLINE_FUNCTION float high() const { return static_cast<float>((1U << (symmetric ? bits - 1 : bits)) - 1U); }
+    KOKKOS_INLINE_FUNCTION std::uint64_t zero_bytes_of_group() const { return symmetric ? 0 : zero_bytes(format); }
+
+    /// Of the ends of `count` groups, finite values, which are taken to lie within +-2^126 so that their widths are finite.
+    /// Writes scales and, where asymmetric, zeros.
+    template <std::uint64_t groups>
+    KOKKOS_FORCEINLINE_FUNCTION void store(float const* __restrict__ least, float const* __restrict__ most,
+                                           std::uint64_t count, std::byte* scale_place, std::byte* zero_place,
+                                           GridSteps<groups>& steps) const {
+        float const levels = high();
+        float* __restrict__ const zero = steps.zero;
+        float* __restrict__ const scale = steps.scale;
+        if (symmetric) {
+            for (std::uint64_t g = 0; g < count; ++g) {
+                float const below = within_range(-least[g]);
+                float const above = within_range(most[g]);
+                zero[g] = 0.0F;
+                scale[g] = (below > above ? below : above) / levels;
+            }
+        } else {
+            for (std::uint64_t g = 0; g < count; ++g) {
+                zero[g] = within_range(least[g]);
+                scale[g] = (within_range(most[g]) - zero[g]) / levels;
+            }
+            store_zeros(format, zero, count, zero_place);
+        }
+        store_scales(format, scale, count, scale_place);
+        float* __restrict__ const inverse = steps.inverse;
+        for (std::uint64_t g = 0; g < count; ++g) {
+            float const of_scale = 1.0F / scale[g];
+            inverse[g] = scale[g] > 0 ? of_scale : 0.0F;
+        }
+    }
+    KOKKOS_INLINE_FUNCTION static float within_range(float value) {
+        value = value < 0x1p126F ? value : 0x1p126F;
+        return value > -0x1p126F ? value : -0x1p126F;
+    }
+    /// What store() left in the planes, but for the inverse.
+    template <std::uint64_t groups>
+    KOKKOS_INLINE_FUNCTION void load(std::uint64_t count, std::byte const* scale_place, std::byte const* zero_place,
+                                     GridSteps<groups>& steps) const {
+        load_scales(format, scale_place, count, steps.scale);
+        if (symmetric) {
+            for (std::uint64_t g = 0; g < count; ++g) steps.zero[g] = 0.0F;
+        } else {
+            load_zeros(format, zero_place, count, steps.zero);
+        }
+    }
+    /// Range of a group of values side by side, as store() takes it.
+    template <class T>
+    KOKKOS_INLINE_FUNCTION void range(T const* values, std::uint64_t count, float& least, float& most) const {
+        if (symmetric) {
+            most = largest_magnitude(values, count);
+            least = -most;
+        } else {
+            finite_ends(values, count, least, most);
+        }
+    }
+
+    /// The same of sixteen groups.
+    template <unsigned size, class T>
+    KOKKOS_INLINE_FUNCTION void ranges(SixteenGroups<size, T> const& groups, SixteenGroups<size, T> const& ahead,
+                                       float* least, float* most) const {
+        if (symmetric) {
+            groups.magnitudes(ahead, most);
+            for (std::uint64_t g = 0; g < groups_together; ++g) least[g] = -most[g];
+        } else {
+            groups.ends(ahead, least, most);
+        }
+    }
+
+    /// The codes of values: NaN is the code nearest to 0, what lies outside the range its nearest end. Origin and step
+    /// are the same for all, or `of_each` those of each value.
+    template <bool of_each, class T, class Code>
+    KOKKOS_FORCEINLINE_FUNCTION void quantise(T const* __restrict__ values, std::uint64_t count,
+                                              float const* __restrict__ zero, float const* __restrict__ inverse,
+                                              Code* __restrict__ codes) const {
+        if (symmetric) {
+            grid_codes<of_each>(GridCodes<true>{bits, zero, inverse}, values, count, codes);
+        } else {
+            grid_codes<of_each>(GridCodes<false>{bits, zero, inverse}, values, count, codes);
+        }
+    }
+    /// Those of sixteen groups, with the steps of each.
+    template <unsigned size, class T, class Code>
+    KOKKOS_FORCEINLINE_FUNCTION void quantise(SixteenGroups<size, T> const& groups,
+                                              GridSteps<groups_together> const& of, SixteenGroups<size, T> const& ahead,
+                                              Code* codes) const {
+        if (symmetric) {
+            groups.codes(GridCodes<true>{bits, of.zero, of.inverse}, ahead, codes);
+        } else {
+            groups.codes(GridCodes<false>{bits, of.zero, of.inverse}, ahead, codes);
+        }
+    }
+
+    /// x' of each code, likewise. Past the cache where `streaming`, and `values` starts a cache line.
+    template <bool of_each, class T, class Code>
+    KOKKOS_FORCEINLINE_FUNCTION void restore(Code const* __restrict__ codes, std::uint64_t count,
+                                             float const* __restrict__ zero, float const* __restrict__ scale,
+                                             T* __restrict__ values, bool streaming = false) const {
+        if (symmetric) {
+            grid_values<of_each, true>(codes, count, bits, zero, scale, values, streaming);
+        } else {
+            grid_values<of_each, false>(codes, count, bits, zero, scale, values, streaming);
+        }
+    }
+};
+
+}  // namespace kvstone

@@ -1,0 +1,293 @@
+#include "codecs/pipeline/pipeline.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "backends/kernels/map_values.hpp"
+#include "backends/kernels/nearest_element.hpp"
+#include "codecs/registry.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+
+struct AsFloat {
+    template <class T>
+    KOKKOS_INLINE_FUNCTION float operator()(T value) const {
+        return to_float(value);
+    }
+};
+
+template <class T>
+struct FromDecoded {
+    KOKKOS_INLINE_FUNCTION T operator()(float value) const { return nearest_element<T>(value); }
+};
+
+namespace {
+
+constexpr std::size_t slot_alignment = 256;
+/// What scratch memory without values holds before a decode that is judged.
+constexpr std::byte meaningless{0xA5};
+/// Of each buffer: compressors have workspaces of many megabytes.
+constexpr std::size_t most_spoilt_bytes = std::size_t{1} << 20;
+
+Options options_of(StageText const& text, StageInfo const& info) {
+    return {info.name, info.options, {text.options.begin(), text.options.end()}};
+}
+
+KvView packed_floats(Buffer const& memory, KvShape const& shape) {
+    return {memory.data(), ElementType::f32, shape, KvStrides::packed(shape)};
+}
+
+void widen(BackendKind kind, KvView const& from, float* to) {
+    with_space(kind, [&](auto const& space) {
+        with_elements(from, [&](auto span) { map_to_packed(space, read_only(span), to, AsFloat{}); });
+    });
+}
+
+void narrow(BackendKind kind, float const* from, KvView const& to) {
+    with_space(kind, [&](auto const& space) {
+        with_elements(to, [&]<class T>(KvSpan<T> span) { map_from_packed(space, from, span, FromDecoded<T>{}); });
+    });
+}
+
+}  // namespace
+
+Pipeline::Pipeline(PipelineText const& text) {
+    for (auto const& stage : text) {
+        auto const& entry = stage_registry().at(stage.name);
+        auto const options = options_of(stage, entry.info);
+        switch (entry.kind) {
+            case StageKind::transform:
+                transforms.push_back(entry.make_transform(options));
+                break;
+            case StageKind::quantiser:
+                quantiser = entry.make_quantiser(options);
+                plain = entry.info.plain;
+                break;
+            case StageKind::entropy:
+                entropy.push_back(entry.make_entropy(options));
+                break;
+        }
+    }
+}
+
+std::uint64_t Pipeline::page_tokens(Section const& section) const {
+    if (!entropy.empty()) return 0;
+    auto tokens = quantiser->page_tokens(section);
+    for (auto const& transform : transforms) {
+        auto const own = transform->page_tokens(section);
+        if (own == 0 || tokens == 0) return 0;
+        tokens = std::lcm(tokens, own);
+    }
+    return tokens;
+}
+
+std::vector<Pipeline> pipelines_of(Codec const& codec) {
+    std::vector<Pipeline> pipelines;
+    for (auto const& rule : codec.rules()) pipelines.emplace_back(rule.pipeline);
+    return pipelines;
+}
+
+SectionCodec::SectionCodec(Pipeline const& pipeline, Section const& section, BackendKind kind)
+    : pipeline_(&pipeline), section_(section), coded_(section), kind_(kind) {
+    if (converts()) coded_.type = ElementType::f32;
+    for (auto const& transform : pipeline.transforms) {
+        stage_first_.push_back(slots_.size());
+        add_slots(transform->planes(coded_));
+        workspace_bytes_ = std::max(workspace_bytes_, transform->workspace_bytes(coded_));
+    }
+    stage_first_.push_back(slots_.size());
+    add_slots(pipeline.quantiser->planes(coded_));
+    stage_first_.push_back(slots_.size());
+    workspace_bytes_ = std::max(workspace_bytes_, pipeline.quantiser->workspace_bytes(coded_));
+    plan_entropy();
+    planes_.reserve(slots_.size());
+    const_planes_.reserve(slots_.size());
+}
+
+void SectionCodec::add_slots(std::vector<PlaneSpec> const& specs) {
+    for (auto const& spec : specs) slots_.push_back({spec, 0, Buffer(kind_), true, 0, 0, nullptr});
+}
+
+void SectionCodec::plan_entropy() {
+    for (std::size_t slot = 0; slot < slots_.size(); ++slot) stored_.push_back(slot);
+    for (std::size_t stage = 0; stage < pipeline_->entropy.size(); ++stage) {
+        std::vector<std::size_t> next;
+        std::size_t offset = 0;
+        for (auto const input : stored_) {
+            auto const spec = slots_[input].spec;
+            if (spec.line != LedgerLine::payload) {
+                next.push_back(input);
+                continue;
+            }
+            auto const& coder = *pipeline_->entropy[stage];
+            auto const first = slots_.size();
+            add_slots(coder.planes(spec));
+            for (auto output = first; output < slots_.size(); ++output) next.push_back(output);
+            steps_.push_back({stage, input, first, slots_.size() - first});
+            workspace_bytes_ = std::max(workspace_bytes_, coder.workspace_bytes(spec));
+            slots_[input].stored = false;
+            slots_[input].turn = stage % 2;
+            slots_[input].offset = offset;
+            offset += (spec.bytes + slot_alignment - 1) / slot_alignment * slot_alignment;
+        }
+        turn_bytes_[stage % 2] = std::max(turn_bytes_[stage % 2], offset);
+        stored_ = std::move(next);
+    }
+}
+
+bool SectionCodec::converts() const {
+    return !pipeline_->quantiser->takes(section_.type) ||
+           (!pipeline_->transforms.empty() && section_.type != ElementType::f32);
+}
+
+void SectionCodec::reserve_scratch(Scratch& scratch) const {
+    for (std::size_t turn = 0; turn < 2; ++turn) scratch.planes[turn].reserve_discard(turn_bytes_[turn]);
+    scratch.workspace.reserve_discard(workspace_bytes_);
+}
+
+std::byte* SectionCodec::memory(Slot const& slot, Scratch& scratch) const {
+    if (slot.placed != nullptr) return slot.placed;
+    return slot.stored ? slot.buffer.data() : scratch.planes[slot.turn].data() + slot.offset;
+}
+
+Planes SectionCodec::writable(std::size_t first, std::size_t last, Scratch& scratch) {
+    planes_.clear();
+    for (auto i = first; i < last; ++i) {
+        auto& slot = slots_[i];
+        if (slot.stored && slot.placed == nullptr) slot.buffer.reserve_discard(slot.spec.bytes);
+        planes_.push_back({memory(slot, scratch), slot.spec.bytes});
+    }
+    return planes_;
+}
+
+ConstPlanes SectionCodec::readable(std::size_t first, std::size_t last, Scratch& scratch) {
+    const_planes_.clear();
+    for (auto i = first; i < last; ++i) const_planes_.push_back({memory(slots_[i], scratch), slots_[i].bytes});
+    return const_planes_;
+}
+
+void SectionCodec::written(std::size_t first, Planes planes) {
+    for (std::size_t i = 0; i < planes.size(); ++i) slots_[first + i].bytes = planes[i].bytes;
+}
+
+void SectionCodec::encode(KvView const& view, Scratch& scratch) {
+    reserve_scratch(scratch);
+    auto* const workspace = scratch.workspace.data();
+    auto values = view;
+    auto const& transforms = pipeline_->transforms;
+    if (converts() || !transforms.empty()) {
+        scratch.values.reserve_discard(section_.shape.values() * sizeof(float));
+        auto const floats = packed_floats(scratch.values, section_.shape);
+        if (converts()) {
+            widen(kind_, values, static_cast<float*>(floats.data));
+            values = floats;
+        }
+        for (std::size_t i = 0; i < transforms.size(); ++i) {
+            auto const planes = writable(stage_first_[i], stage_first_[i + 1], scratch);
+            transforms[i]->encode(kind_, coded_, values.as<float const>(), floats.as<float>(), planes, workspace);
+            written(stage_first_[i], planes);
+            values = floats;
+        }
+    }
+    auto const first = stage_first_[transforms.size()];
+    auto const planes = writable(first, stage_first_.back(), scratch);
+    pipeline_->quantiser->encode(kind_, coded_, values, planes, workspace);
+    written(first, planes);
+    for (auto const& step : steps_) {
+        auto const& input = slots_[step.input];
+        auto const outputs = writable(step.first_output, step.first_output + step.outputs, scratch);
+        pipeline_->entropy[step.stage]->encode(kind_, input.spec, {memory(input, scratch), input.bytes}, outputs,
+                                               workspace);
+        written(step.first_output, outputs);
+    }
+}
+
+void Scratch::spoil() const {
+    for (auto const* buffer : {&planes[0], &planes[1], &workspace})
+        fill_bytes(buffer->kind(), buffer->data(), std::min(buffer->size(), most_spoilt_bytes), meaningless);
+}
+
+void SectionCodec::decode(KvView const& view, Scratch& scratch) {
+    if (scratch.purpose == DecodeFor::timing) {
+        decode_stages(view, scratch);
+    } else {
+        decode_onto_poison(view, kind_, section_.component, [&] { decode_stages(view, scratch); });
+    }
+}
+
+void SectionCodec::decode_stages(KvView const& view, Scratch& scratch) {
+    bool const judged = scratch.purpose == DecodeFor::judging;
+    reserve_scratch(scratch);
+    if (judged) {
+        JudgingTime const time;
+        scratch.spoil();
+    }
+    auto* const workspace = scratch.workspace.data();
+    for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
+        auto& input = slots_[step->input];
+        Plane plane{memory(input, scratch), input.spec.bytes};
+        auto const outputs = readable(step->first_output, step->first_output + step->outputs, scratch);
+        pipeline_->entropy[step->stage]->decode(kind_, input.spec, outputs, plane, workspace);
+        if (plane.bytes > input.spec.bytes || (!input.spec.variable && plane.bytes != input.spec.bytes)) {
+            throw CorruptData("a coded plane does not have the size that its stage promises");
+        }
+        input.bytes = plane.bytes;
+    }
+    auto values = view;
+    if (converts()) {
+        scratch.values.reserve_discard(section_.shape.values() * sizeof(float));
+        values = packed_floats(scratch.values, section_.shape);
+        if (judged) {
+            JudgingTime const time;
+            poison(values, kind_);
+        }
+    }
+    auto const& transforms = pipeline_->transforms;
+    auto const planes = readable(stage_first_[transforms.size()], stage_first_.back(), scratch);
+    pipeline_->quantiser->decode(kind_, coded_, planes, values, workspace);
+    if (judged && (converts() || !transforms.empty())) {
+        // What follows computes with these values: what was left unwritten would no longer be told by its bits.
+        JudgingTime const time;
+        if (auto const unwritten = poisoned_values(values, kind_); unwritten > 0)
+            throw UnwrittenValues(section_.component, unwritten, section_.shape.values());
+    }
+    for (auto i = transforms.size(); i-- > 0;) {
+        auto const side = readable(stage_first_[i], stage_first_[i + 1], scratch);
+        transforms[i]->decode(kind_, coded_, side, values.as<float>(), workspace);
+    }
+    if (converts()) narrow(kind_, values.as<float const>().data, view);
+}
+
+ConstPlane SectionCodec::plane(std::size_t index) const {
+    auto const& slot = slots_[stored_[index]];
+    return {slot.placed != nullptr ? slot.placed : slot.buffer.data(), slot.bytes};
+}
+
+void SectionCodec::place_plane(std::size_t index, std::byte* memory) {
+    auto& slot = slots_[stored_[index]];
+    slot.placed = memory;
+    slot.bytes = slot.spec.bytes;
+}
+
+Plane SectionCodec::open_plane(std::size_t index) {
+    auto& slot = slots_[stored_[index]];
+    slot.buffer.reserve_discard(slot.spec.bytes);
+    slot.bytes = slot.spec.bytes;
+    return {slot.buffer.data(), slot.bytes};
+}
+
+void SectionCodec::load_plane(std::size_t index, std::byte const* host_bytes, std::uint64_t bytes) {
+    auto& slot = slots_[stored_[index]];
+    if (slot.spec.variable ? bytes > slot.spec.bytes : bytes != slot.spec.bytes) {
+        throw CorruptData(fmt::format("a {} plane has {} bytes where its stage writes {}{}", name_of(slot.spec.line),
+                                      bytes, slot.spec.variable ? "at most " : "", slot.spec.bytes));
+    }
+    slot.buffer.reserve_discard(bytes);
+    copy_to_backend(kind_, slot.buffer.data(), host_bytes, bytes);
+    slot.bytes = bytes;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,112 @@
+#pragma once
+// A pipeline of stages, and how it runs one section down to stored planes and back up.
+
+#include <memory>
+#include <vector>
+
+#include "backends/backend.hpp"
+#include "codecs/dynamic_stage.hpp"
+#include "codecs/pipeline/judged_decode.hpp"
+
+namespace kvstone {
+
+/// The stages of one rule.
+struct Pipeline {
+    std::vector<std::unique_ptr<DynamicTransform>> transforms;
+    std::unique_ptr<DynamicQuantiser> quantiser;
+    std::vector<std::unique_ptr<DynamicEntropy>> entropy;
+    bool plain = false;  ///< the quantiser stores each value as a floating-point number
+
+    explicit Pipeline(PipelineText const& text);
+    /// As a stage's: the least number of tokens that every stage can code by itself. 0 with an entropy stage.
+    std::uint64_t page_tokens(Section const& section) const;
+};
+/// One for each rule, in their order.
+std::vector<Pipeline> pipelines_of(Codec const& codec);
+
+/// Memory that sections of one tensor use in turn.
+struct Scratch {
+    explicit Scratch(BackendKind kind) : values(kind), planes{Buffer(kind), Buffer(kind)}, workspace(kind) {}
+    Buffer values;     ///< one section as f32, where stages cannot take it as it lies
+    Buffer planes[2];  ///< what one entropy stage hands to the next, in turn
+    Buffer workspace;
+    /// What decode() is for; under the clock it leaves memory as it is.
+    DecodeFor purpose = DecodeFor::judging;
+
+    /// Fills the first megabyte of all but `values` with bytes that mean nothing.
+    void spoil() const;
+    std::size_t bytes() const { return values.size() + planes[0].size() + planes[1].size() + workspace.size(); }
+};
+
+/// A pipeline bound to one section. Holds the stored planes.
+class SectionCodec {
+  public:
+    SectionCodec(Pipeline const& pipeline, Section const& section, BackendKind kind);
+
+    Section const& section() const { return section_; }
+    /// `view` is the section's box of the tensor.
+    void encode(KvView const& view, Scratch& scratch);
+    /// Throws CorruptData; where scratch.purpose is judging, UnwrittenValues too.
+    void decode(KvView const& view, Scratch& scratch);
+
+    std::size_t plane_count() const { return stored_.size(); }
+    PlaneSpec const& plane_spec(std::size_t index) const { return slots_[stored_[index]].spec; }
+    ConstPlane plane(std::size_t index) const;
+    /// Takes one stored plane from host memory. Throws CorruptData where it cannot have that size.
+    void load_plane(std::size_t index, std::byte const* host_bytes, std::uint64_t bytes);
+    /// From now on a stored plane lies in the caller's memory, which holds what its stage writes or is to be written.
+    void place_plane(std::size_t index, std::byte* memory);
+    /// A stored plane of fixed size, to be filled by the caller.
+    Plane open_plane(std::size_t index);
+    /// Takes the section to be the one of the same shape that starts at `token`.
+    void move_to(std::uint64_t token) { section_.token = coded_.token = token; }
+    double nominal_bits() const { return pipeline_->quantiser->nominal_bits(coded_); }
+    double encode_reads() const { return pipeline_->quantiser->encode_reads(coded_); }
+
+  private:
+    /// A plane between two stages: in a buffer of its own where it is stored, else in scratch.planes[turn].
+    struct Slot {
+        PlaneSpec spec;
+        std::uint64_t bytes = 0;
+        Buffer buffer;
+        bool stored = true;
+        std::size_t turn = 0;
+        std::size_t offset = 0;
+        std::byte* placed = nullptr;  ///< the caller's memory instead of `buffer`
+    };
+    /// One entropy stage over one payload plane.
+    struct Step {
+        std::size_t stage;
+        std::size_t input;
+        std::size_t first_output;
+        std::size_t outputs;
+    };
+
+    void add_slots(std::vector<PlaneSpec> const& specs);
+    void plan_entropy();
+    void decode_stages(KvView const& view, Scratch& scratch);
+    bool converts() const;
+    void reserve_scratch(Scratch& scratch) const;
+    std::byte* memory(Slot const& slot, Scratch& scratch) const;
+    /// The slots [first, last) as planes to write, at full size, and to read, at the size they have.
+    Planes writable(std::size_t first, std::size_t last, Scratch& scratch);
+    ConstPlanes readable(std::size_t first, std::size_t last, Scratch& scratch);
+    /// Takes over the sizes that a stage wrote.
+    void written(std::size_t first, Planes planes);
+
+    Pipeline const* pipeline_;
+    Section section_;
+    Section coded_;  ///< the same as stages see it: f32 where they cannot take the tensor's own type
+    BackendKind kind_;
+    std::vector<Slot> slots_;
+    std::vector<std::size_t> stage_first_;  ///< first slot of each transform, of the quantiser, and of what follows
+    std::vector<Step> steps_;
+    std::vector<std::size_t> stored_;  ///< slots that are stored, in the order in which they are
+    std::size_t turn_bytes_[2] = {0, 0};
+    std::size_t workspace_bytes_ = 0;
+    // Kept, so that no call allocates.
+    std::vector<Plane> planes_;
+    std::vector<ConstPlane> const_planes_;
+};
+
+}  // namespace kvstone

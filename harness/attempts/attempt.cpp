@@ -1,0 +1,144 @@
+#include "harness/attempts/attempt.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "harness/attempts/process_memory.hpp"
+#include "results/record/host.hpp"
+#include "results/record/utc.hpp"
+#include "scenarios/errors.hpp"
+
+extern char** environ;
+
+namespace kvstone {
+namespace {
+
+constexpr std::uint64_t kMegabyte = 1'000'000;
+constexpr std::uint64_t kThreadStackBytes = std::uint64_t{8} << 20;
+
+/// What the machine has available, less a reserve for everybody else.
+std::uint64_t default_memory_bytes() {
+    auto const available = available_memory_bytes();
+    auto const reserve = std::max<std::uint64_t>(available / 20, 256 * kMegabyte);
+    return std::max(available, 2 * reserve) - reserve;
+}
+
+std::string signal_text(int signal) {
+    char const* name = sigabbrev_np(signal);
+    return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", signal);
+}
+
+/// Status and reason of an attempt that did not tell them itself; false where it did, and `measurement` is its word.
+bool failed(ChildOutcome const& outcome, AttemptRequest const& request, Measurement& measurement) {
+    auto const fail = [&](Status status, std::string reason) {
+        measurement.status = status;
+        measurement.reason = std::move(reason);
+        return true;
+    };
+    if (outcome.cancelled) return fail(Status::error, "cancelled");
+    if (outcome.timed_out) return fail(Status::timeout, fmt::format("exceeded {:g} s", request.measure.timeout_s));
+    if (outcome.memory_exceeded)
+        return fail(Status::oom,
+                    fmt::format("exceeded its memory limit (peak {} MB)", outcome.peak_rss_bytes / kMegabyte));
+    if (outcome.oom_killed) return fail(Status::oom, "killed by the kernel for want of memory");
+    if (outcome.signal != 0) return fail(Status::crash, signal_text(outcome.signal));
+    if (outcome.exit_code != 0) return fail(Status::crash, fmt::format("exit code {}", outcome.exit_code));
+    try {
+        measurement = measurement_from_json(Json::parse(outcome.output));
+    } catch (std::exception const&) {
+        return fail(Status::crash, "no result");
+    }
+    return false;
+}
+
+int attempt_threads(Spawner const& spawner, int threads) { return threads > 0 ? threads : spawner.cores(); }
+
+}  // namespace
+
+Json to_json(AttemptRequest const& request) {
+    return {{"cell", to_json(request.cell)},
+            {"measure", to_json(request.measure)},
+            {"attempt_id", request.attempt_id},
+            {"process", request.process},
+            {"source_hash", request.source_hash}};
+}
+
+AttemptRequest attempt_request_from_json(Json const& json) {
+    return {cell_from_json(json.at("cell")), measure_from_json(json.at("measure")), json.at("attempt_id"),
+            json.at("process"), json.at("source_hash")};
+}
+
+std::string attempt_program() {
+    auto path = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "kvstone-attempt";
+    if (char const* named = std::getenv("KVSTONE_ATTEMPT"); named != nullptr) path = std::filesystem::absolute(named);
+    if (access(path.c_str(), X_OK) != 0) throw SystemError("cannot run " + path.string(), errno);
+    return path.string();
+}
+
+ChildCommand attempt_command(Spawner const& spawner, std::string const& backend, int threads,
+                             std::uint64_t memory_bytes) {
+    ChildCommand command;
+    command.arguments = {attempt_program()};
+    for (char** variable = environ; *variable != nullptr; ++variable) {
+        std::string_view const text(*variable);
+        auto const name = text.substr(0, text.find('='));
+        bool wanted = name.starts_with("KVSTONE_");
+        for (std::string_view const kept :
+             {"PATH", "HOME", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "TMPDIR", "CUDA_VISIBLE_DEVICES"})
+            wanted = wanted || name == kept;
+        if (wanted && name.size() < text.size()) command.environment.emplace(name, text.substr(name.size() + 1));
+    }
+    int const run_threads = attempt_threads(spawner, threads);
+    command.environment["LC_ALL"] = "C";
+    command.environment["TZ"] = "UTC";
+    command.environment["OMP_NUM_THREADS"] = std::to_string(run_threads);
+    // A lone thread is left to the kernel: bound, it would sit on the first processor, where the machine's own work is.
+    command.environment["OMP_PROC_BIND"] = run_threads > 1 ? "spread" : "false";
+    command.environment["OMP_PLACES"] = "threads";
+
+    command.memory_bytes = memory_bytes != 0 ? memory_bytes : default_memory_bytes();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // whose shadows are larger than any limit
+    // Device drivers reserve address space without bounds, so only host backends get a limit on it; stacks are
+    // reserved, not used.
+    if (backend != "cuda")
+        command.data_bytes = command.memory_bytes + static_cast<std::uint64_t>(run_threads) * kThreadStackBytes;
+#else
+    static_cast<void>(backend);
+    static_cast<void>(kThreadStackBytes);
+#endif
+    return command;
+}
+
+Measurement run_attempt(Spawner& spawner, AttemptRequest const& request) {
+    auto const started_utc = utc_now();
+    auto command = attempt_command(spawner, request.cell.backend, request.cell.threads, request.measure.memory_bytes);
+    command.input = to_json(request).dump();
+    command.timeout_s = request.measure.timeout_s;
+    auto const outcome = spawner.run(command);
+
+    Measurement measurement;
+    bool const told = !failed(outcome, request, measurement);
+    // The attempt writes its workload's own time into wall_ns.
+    measurement.harness_ns = told ? outcome.wall_ns - measurement.wall_ns : 0;
+    measurement.wall_ns = outcome.wall_ns;
+    measurement.attempt_id = request.attempt_id;
+    measurement.cell_id = request.cell.id;
+    measurement.protocol = request.cell.options.value("protocol", "");
+    measurement.task = request.cell.options.value("task", "");
+    measurement.process = request.process;
+    measurement.signal = outcome.signal;
+    measurement.stderr_tail = outcome.stderr_tail;
+    auto const host = describe_host();
+    measurement.host = to_json(host);
+    measurement.device = request.cell.backend == "cuda" && !host.gpus.empty() ? host.gpus.front() : host.cpu_model;
+    measurement.threads = attempt_threads(spawner, request.cell.threads);
+    measurement.started_utc = started_utc;
+    measurement.finished_utc = utc_now();
+    return measurement;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,41 @@
+#include "harness/captures/model_source.hpp"
+
+#include "harness/captures/capture_cache.hpp"
+#include "harness/engine/engine.hpp"
+#include "harness/engine/model_capture.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+
+#ifdef KVSTONE_HAS_LLAMA
+
+KvTensors load_model(Json const& source, Json const& locator, std::uint64_t context, Needs needs) {
+    // Two captures per model, text and context: what most workloads read, and everything. Their common tensors are
+    // alike, so that whatever needs less takes the second where it is. `queries` in the locator: somebody will need it.
+    bool const everything = needs.k_prerope || needs.q || locator.value("queries", false);
+    auto const key = [&](char const* tensors) {
+        return Json{{"format", 1},        {"model", source.at("sha256")}, {"text", source.at("text_sha256")},
+                    {"context", context}, {"tensors", tensors},           {"engine", engine_version()}};
+    };
+    auto const folder = capture_folder();
+    char const* const all = "k v k_prerope q";
+    if (!everything) {
+        if (auto found = find_capture(folder, key(all), needs)) return *std::move(found);
+    }
+    return cached_capture(folder, key(everything ? all : "k v"), needs, [&] {
+        auto tensors = capture_model(locator.at("path").get<std::string>(), locator.at("text").get<std::string>(),
+                                     context, {.k = true, .v = true, .k_prerope = everything, .q = everything});
+        tensors.metadata["source"] = source.dump();
+        return tensors;
+    });
+}
+
+#else
+
+KvTensors load_model(Json const&, Json const&, std::uint64_t, Needs) {
+    throw ConfigError("this build reads no models: it was made without libllama");
+}
+
+#endif
+
+}  // namespace kvstone

@@ -1,0 +1,10 @@
+#pragma once
+
+#include "harness/sources/tensor_source.hpp"
+
+namespace kvstone {
+
+/// From the cache of captures, or captured and put there.
+KvTensors load_model(Json const& source, Json const& locator, std::uint64_t context, Needs needs);
+
+}  // namespace kvstone

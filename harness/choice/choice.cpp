@@ -1,0 +1,100 @@
+#include "harness/choice/choice.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "codecs/container/tensor_codec.hpp"
+#include "results/query/constraint.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr std::uint64_t bytes_of_half = 2;
+/// Percentile intervals of fewer passages are known to be too narrow.
+constexpr std::uint64_t passages_for_an_interval = 10;
+
+KvShape shape_of(CacheShape const& shape, Component component, std::uint64_t tokens) {
+    return {shape.layers, shape.kv_heads, tokens, component == Component::k ? shape.k_dim : shape.v_dim};
+}
+
+std::uint64_t values_of(CacheShape const& shape, std::uint64_t tokens) {
+    return shape_of(shape, Component::k, tokens).values() + shape_of(shape, Component::v, tokens).values();
+}
+
+CodecBytes bind(Candidate const& candidate, CacheShape const& shape, std::uint64_t tokens) {
+    auto const codec = Codec::parse(candidate.codec);
+    auto const planned = [&](Component component) {
+        return TensorCodec(codec, component, shape_of(shape, component, tokens), ElementType::f16, BackendKind::openmp)
+            .planned();
+    };
+    auto const k = planned(Component::k);
+    auto const v = planned(Component::v);
+    if (k.exact && v.exact) return {k.ledger.stored_bytes(), v.ledger.stored_bytes(), true};
+    // What entropy stages make of values cannot be known without them.
+    auto const bits = candidate.bits_per_value.value_or(0) * static_cast<double>(values_of(shape, tokens));
+    return {static_cast<std::uint64_t>(bits / 8), 0, false};
+}
+
+Choosable choosable(Candidate const& candidate, Question const& question, CacheShape const& shape) {
+    Choosable one{candidate, {}, false, candidate.left_out};
+    if (!one.why_not.empty()) return one;
+    try {
+        one.bytes = bind(candidate, shape, question.context);
+    } catch (ConfigError const& error) {
+        one.why_not = error.what();
+        return one;
+    }
+    Constraint const bound{"kld_mean", true, false, question.max_kld};
+    auto const end = bound.judged_end(candidate.kld);
+    one.meets = end && bound.holds_for(*end);
+    if (!end) one.why_not = "no interval: nothing says how sure its KLD is";
+    return one;
+}
+
+void add_warnings(Choice& choice) {
+    auto const& question = choice.question;
+    auto const& any = choice.codecs.front().candidate;
+    if (any.context != question.context)
+        choice.warnings.push_back(
+            fmt::format("EXTRAPOLATED: the KLD was measured with contexts of {} tokens, not {}: what a codec does to "
+                        "longer ones is "
+                        "not known from shorter ones",
+                        any.context, question.context));
+    auto const trained = choice.shape.trained_tokens;
+    if (trained != 0 && question.context > trained)
+        choice.warnings.push_back(
+            fmt::format("the model was trained on contexts of {} tokens, not {}", trained, question.context));
+    if (any.passages && *any.passages < passages_for_an_interval)
+        choice.warnings.push_back(fmt::format(
+            "the interval comes from {} passage(s): resampling so few makes it too narrow; measure {} or more",
+            *any.passages, passages_for_an_interval));
+    if (!choice.shape.note.empty()) choice.warnings.push_back(choice.shape.note);
+    if (auto const* const chosen = choice.chosen()) {
+        if (!chosen->candidate.reason.empty()) choice.warnings.push_back(chosen->candidate.reason);
+        if (!chosen->bytes->exact)
+            choice.warnings.emplace_back(
+                "its bytes depend on the values: they are the measured bits per value over the "
+                "values of this context");
+    }
+}
+
+}  // namespace
+
+Choosable const* Choice::chosen() const { return codecs.empty() || !codecs.front().meets ? nullptr : &codecs.front(); }
+
+Choice choose(Question const& question, CacheShape const& shape, std::vector<Candidate> const& candidates) {
+    Choice choice{question, shape, bytes_of_half * values_of(shape, question.context), {}, {}};
+    for (auto const& candidate : candidates) choice.codecs.push_back(choosable(candidate, question, shape));
+    std::ranges::stable_sort(choice.codecs, {}, [](Choosable const& one) {
+        auto const bytes = one.bytes ? one.bytes->bytes() : std::numeric_limits<std::uint64_t>::max();
+        return std::tuple(!one.meets, !one.why_not.empty(), bytes);
+    });
+    if (!choice.codecs.empty()) add_warnings(choice);
+    return choice;
+}
+
+}  // namespace kvstone

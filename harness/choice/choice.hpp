@@ -1,0 +1,58 @@
+#pragma once
+// The answer of `kvstone choose`: which of the codecs that were measured on a model it should have.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "codecs/engines.hpp"
+#include "harness/engine/cache_shape.hpp"
+#include "results/query/candidates.hpp"
+#include "scenarios/cell.hpp"
+
+namespace kvstone {
+
+struct Question {
+    std::string model;          ///< as it was asked
+    std::string gguf;           ///< its file; empty where only the database knows it
+    std::uint64_t context = 0;  ///< tokens
+    double max_kld = 0;         ///< nat
+    std::optional<std::uint64_t> memory_bytes;
+};
+
+/// A codec bound to the model's shape at the context asked for; elements that stay plain have 16 bits.
+struct CodecBytes {
+    std::uint64_t k_bytes = 0;
+    std::uint64_t v_bytes = 0;
+    bool exact = true;  ///< else K and V together are the measured bits per value times the values, all under K
+    std::uint64_t bytes() const { return k_bytes + v_bytes; }
+};
+
+struct Choosable {
+    Candidate candidate;
+    std::optional<CodecBytes> bytes;
+    bool meets = false;
+    std::string why_not;  ///< why it is left out of the choice; empty where it meets, or misses, the bound
+};
+
+struct Choice {
+    Question question;
+    CacheShape shape;
+    std::uint64_t fp16_bytes = 0;       ///< of a sequence, without a codec
+    std::vector<Choosable> codecs;      ///< of one setting: those that meet the bound, smallest first, then the others
+    std::vector<std::string> warnings;  ///< what makes the answer less sure
+
+    /// Null where no codec meets the bound.
+    Choosable const* chosen() const;
+};
+
+/// Binds the codecs of one setting (see comparable()) to the model's shape and orders them. Codecs that do not fit the
+/// shape are left out.
+Choice choose(Question const& question, CacheShape const& shape, std::vector<Candidate> const& candidates);
+
+/// For people, at most 120 columns wide, names of codecs aside; and the same as one object.
+std::string choice_text(Choice const& choice);
+Json choice_json(Choice const& choice);
+
+}  // namespace kvstone

@@ -1,0 +1,178 @@
+// The answer of `kvstone choose` in words and as JSON.
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "codecs/engine_limits.hpp"
+#include "harness/choice/choice.hpp"
+#include "results/record/text.hpp"
+
+namespace kvstone {
+namespace {
+
+std::string size_text(std::uint64_t bytes) {
+    auto const value = static_cast<double>(bytes);
+    if (value >= 1 << 30) return fmt::format("{:.2f} GiB", value / (1 << 30));
+    if (value >= 1 << 20) return fmt::format("{:.2f} MiB", value / (1 << 20));
+    return fmt::format("{:.1f} KiB", value / 1024);
+}
+
+double bits_of(Choice const& choice, CodecBytes const& bytes) {
+    return 16 * static_cast<double>(bytes.bytes()) / static_cast<double>(choice.fp16_bytes);
+}
+
+/// "  LABEL      words", wrapped at 120 columns.
+std::string labelled(std::string_view label, std::string_view words) {
+    constexpr std::size_t indent = 13;
+    constexpr std::size_t width = 120;
+    auto line = fmt::format("  {:<{}}", label, indent - 2);
+    std::string text;
+    while (!words.empty()) {
+        auto const end = std::min(words.find(' '), words.size());
+        if (line.size() > indent && line.size() + 1 + end > width) {
+            text += line + "\n";
+            line = std::string(indent, ' ');
+        }
+        line += (line.size() > indent ? " " : "") + std::string(words.substr(0, end));
+        words.remove_prefix(std::min(end + 1, words.size()));
+    }
+    return text + line + "\n";
+}
+
+std::string kld_text(Candidate const& candidate) {
+    return fmt::format("{:.3g} nat, 95% {}", candidate.kld.value, interval_text(candidate.kld));
+}
+
+std::string sureness_text(Candidate const& candidate) {
+    auto const passages =
+        candidate.passages ? fmt::format("{} passages", *candidate.passages) : std::string("passages not counted");
+    return fmt::format("protocol {}, {}, {} scored tokens, contexts of {} tokens", candidate.protocol, passages,
+                       candidate.scored_tokens, candidate.context);
+}
+
+std::string memory_text(Choice const& choice, CodecBytes const& bytes) {
+    auto const& memory = choice.question.memory_bytes;
+    if (!memory)
+        return fmt::format("{:.2f} sequences where an fp16 cache holds one",
+                           static_cast<double>(choice.fp16_bytes) / static_cast<double>(bytes.bytes()));
+    auto const before = *memory / choice.fp16_bytes;
+    auto const after = *memory / bytes.bytes();
+    return fmt::format("{} sequences in {}, where an fp16 cache holds {}: {} more", after, size_text(*memory), before,
+                       after - std::min(before, after));
+}
+
+std::string table_text(Choice const& choice) {
+    std::size_t width = 5;
+    for (auto const& one : choice.codecs)
+        width = std::max(width, std::min<std::size_t>(27, display_width(one.candidate.codec_name)));
+    auto text = fmt::format("{:<{}}  {:>8}  {:>10}  {:>9}  {:>20}\n", "codec", width, "bits/val", "bytes", "KLD mean",
+                            "95% interval");
+    for (auto const& one : choice.codecs) {
+        auto const own = display_width(one.candidate.codec_name);
+        text +=
+            one.candidate.codec_name + (own > width ? "\n" + std::string(width, ' ') : std::string(width - own, ' '));
+        if (one.bytes)
+            text += fmt::format("  {:>8.3f}  {:>10}  {:>9.2e}  {:>20}  {}", bits_of(choice, *one.bytes),
+                                size_text(one.bytes->bytes()), one.candidate.kld.value,
+                                interval_text(one.candidate.kld), one.meets ? "yes" : "no");
+        if (!one.why_not.empty()) text += fmt::format("  {}", one.why_not);
+        text += "\n";
+    }
+    return text;
+}
+
+Json number(std::optional<double> const& value) { return value ? Json(*value) : Json(); }
+
+Json codec_json(Choice const& choice, Choosable const& one) {
+    auto const& candidate = one.candidate;
+    Json json{
+        {"codec", candidate.codec},
+        {"codec_name", candidate.codec_name},
+        {"cell", candidate.cell},
+        {"meets", one.meets},
+        {"why_not", one.why_not},
+        {"kld_mean",
+         {{"value", candidate.kld.value}, {"low", number(candidate.kld.low)}, {"high", number(candidate.kld.high)}}},
+        {"measured_bits_per_value", number(candidate.bits_per_value)}};
+    if (one.bytes) {
+        json["bytes"] = one.bytes->bytes();
+        json["bytes_exact"] = one.bytes->exact;
+        json["bits_per_value"] = bits_of(choice, *one.bytes);
+        if (one.bytes->exact) json["k_bytes"] = one.bytes->k_bytes, json["v_bytes"] = one.bytes->v_bytes;
+    }
+    return json;
+}
+
+}  // namespace
+
+std::string choice_text(Choice const& choice) {
+    auto const& shape = choice.shape;
+    std::string text = fmt::format(
+        "{}: {} layers, {} KV heads, K of {} and V of {} values; a sequence of {} tokens takes {} as fp16\n\n",
+        choice.question.model, shape.layers, shape.kv_heads, shape.k_dim, shape.v_dim, choice.question.context,
+        size_text(choice.fp16_bytes));
+    if (auto const* const chosen = choice.chosen()) {
+        auto const& bytes = *chosen->bytes;
+        auto const& candidate = chosen->candidate;
+        text += candidate.codec_name + "\n";
+        if (candidate.codec != candidate.codec_name) text += labelled("codec", candidate.codec);
+        text += labelled("bytes", fmt::format("{} a sequence ({} bytes{}), {:.3f} bits per value",
+                                              size_text(bytes.bytes()), bytes.bytes(),
+                                              bytes.exact ? fmt::format(": K {}, V {}", bytes.k_bytes, bytes.v_bytes)
+                                                          : std::string(", estimated"),
+                                              bits_of(choice, bytes)));
+        text += labelled("memory", memory_text(choice, bytes));
+        text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.max_kld));
+        text += labelled("measured", sureness_text(candidate));
+        auto const nearest = nearest_settings(Codec::parse(candidate.codec), {shape.k_dim, shape.v_dim});
+        text += labelled("vLLM", nearest.vllm) + labelled("SGLang", nearest.sglang) +
+                labelled("LMCache", nearest.lmcache) + labelled("llama.cpp", nearest.llama_cpp);
+        for (auto const& difference : nearest.differences) text += labelled("differs", difference);
+    } else {
+        text += fmt::format("No codec of {} has a mean KLD of {:g} nat or less, the whole 95% interval.\n",
+                            choice.codecs.size(), choice.question.max_kld);
+        text += fmt::format("Measured: {}\n", sureness_text(choice.codecs.front().candidate));
+    }
+    for (auto const& warning : choice.warnings) text += labelled("mind", warning);
+    return text + "\n" + table_text(choice);
+}
+
+Json choice_json(Choice const& choice) {
+    auto const& shape = choice.shape;
+    Json json{
+        {"model", choice.question.model},
+        {"context", choice.question.context},
+        {"max_kld", choice.question.max_kld},
+        {"shape",
+         {{"layers", shape.layers}, {"kv_heads", shape.kv_heads}, {"k_dim", shape.k_dim}, {"v_dim", shape.v_dim}}},
+        {"fp16_bytes", choice.fp16_bytes},
+        {"warnings", choice.warnings},
+        {"chosen", nullptr},
+        {"codecs", Json::array()}};
+    for (auto const& one : choice.codecs) json["codecs"].push_back(codec_json(choice, one));
+    auto const& measured = choice.codecs.front().candidate;
+    json["measured"] = {{"protocol", measured.protocol},
+                        {"context", measured.context},
+                        {"passages", measured.passages ? Json(*measured.passages) : Json()},
+                        {"scored_tokens", measured.scored_tokens},
+                        {"options", Json::parse(measured.options)}};
+    json["extrapolated"] = measured.context != choice.question.context;
+    auto const* const chosen = choice.chosen();
+    if (chosen == nullptr) return json;
+    json["chosen"] = codec_json(choice, *chosen);
+    if (auto const& memory = choice.question.memory_bytes) {
+        json["chosen"]["sequences"] = *memory / chosen->bytes->bytes();
+        json["fp16_sequences"] = *memory / choice.fp16_bytes;
+    }
+    auto const nearest = nearest_settings(Codec::parse(chosen->candidate.codec), {shape.k_dim, shape.v_dim});
+    json["engines"] = {{"vllm", nearest.vllm},
+                       {"sglang", nearest.sglang},
+                       {"lmcache", nearest.lmcache},
+                       {"llama_cpp", nearest.llama_cpp},
+                       {"differences", nearest.differences}};
+    return json;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,31 @@
+#pragma once
+// What the engine needs beside a model to run one sequence: cache, graph and threads, set up in one way everywhere, so that
+// whatever is compared was computed alike.
+
+#include <cstdint>
+#include <memory>
+
+#include "harness/engine/engine.hpp"
+
+struct llama_context;
+struct ggml_tensor;
+
+namespace kvstone {
+
+/// Tokens that run at once, at most: bounds the engine's memory beside cache and weights.
+inline constexpr std::uint64_t engine_batch_tokens = 512;
+
+struct EngineContextDeleter {
+    void operator()(llama_context* context) const;
+};
+using EngineContext = std::unique_ptr<llama_context, EngineContextDeleter>;
+
+/// Asked before and called after each step of the graph, as the engine's own callback is.
+using GraphListener = bool (*)(ggml_tensor* step, bool ask, void* user_data);
+
+/// Room for `tokens` tokens of one sequence in a cache of f32, without flash attention; layers with a sliding window keep
+/// all tokens. On a device where the model's layers are. Throws SystemError where the engine cannot.
+EngineContext open_context(Engine const& engine, std::uint64_t tokens, GraphListener listener = nullptr,
+                           void* user_data = nullptr);
+
+}  // namespace kvstone

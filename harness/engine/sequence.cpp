@@ -1,0 +1,174 @@
+#ifdef KVSTONE_HAS_LLAMA
+
+#include "harness/engine/sequence.hpp"
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <stdexcept>
+
+#include <fmt/format.h>
+#include <ggml.h>
+#include <llama.h>
+
+#include "harness/engine/cells.hpp"
+#include "harness/engine/engine_context.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+/// Tokens of the trial that finds the cells: enough to tell a token's axis from a channel's.
+constexpr std::uint64_t trial_tokens = 3;
+
+/// A buffer for tokens on their way into the engine.
+class Batch {
+  public:
+    Batch() : batch_(llama_batch_init(static_cast<std::int32_t>(engine_batch_tokens), 0, 1)) {}
+    ~Batch() { llama_batch_free(batch_); }
+    Batch(Batch const&) = delete;
+    Batch& operator=(Batch const&) = delete;
+    void clear() { batch_.n_tokens = 0; }
+    void add(Token token, std::uint64_t position, bool logits) {
+        auto const at = batch_.n_tokens++;
+        batch_.token[at] = token;
+        batch_.pos[at] = static_cast<llama_pos>(position);
+        batch_.n_seq_id[at] = 1;
+        batch_.seq_id[at][0] = 0;
+        batch_.logits[at] = logits ? 1 : 0;
+    }
+    llama_batch const& get() const { return batch_; }
+
+  private:
+    llama_batch batch_;
+};
+
+}  // namespace
+
+struct EngineSequence::State {
+    State(Engine const& its_engine, std::uint64_t its_capacity, bool plain)
+        : engine(&its_engine), capacity(std::max(its_capacity, trial_tokens)), cells(its_engine) {
+        if (!plain && (llama_model_is_recurrent(engine->model()) || llama_model_is_hybrid(engine->model())))
+            cells.refuse("a recurrent architecture keeps a state, not the K and V of each token");
+        context = plain ? open_context(*engine, capacity) : open_context(*engine, capacity, &State::evaluate, this);
+        if (!plain) find_cells();
+    }
+
+    /// Runs a few tokens, watches which memory the engine writes their K and V to, and in which order it lies there.
+    void find_cells() {
+        std::array<Token, trial_tokens> trial{};
+        for (std::size_t i = 0; i < trial.size(); ++i)
+            trial[i] = static_cast<Token>((1 + i) % std::max<std::uint64_t>(engine->vocabulary(), 1));
+        finding = true;
+        feed(trial, trial_tokens, {});
+        finding = false;
+        cells.require_all();
+        clear();
+    }
+
+    void clear() {
+        llama_memory_clear(llama_get_memory(context.get()), true);
+        tokens = 0;
+    }
+
+    static bool evaluate(ggml_tensor* step, bool ask, void* user_data) {
+        auto& self = *static_cast<State*>(user_data);
+        auto const written = written_cells(*step);
+        bool const places = written && written->component == Component::k && written->layer == 0;
+        if (ask) return self.finding || self.hook ? written.has_value() : places;
+        if (!written || self.failure) return true;
+        try {
+            if (places) self.cells.check_places(*step, self.first, self.count);
+            if (self.finding) {
+                self.cells.learn(*step, *written, trial_tokens);
+            } else if (self.hook) {
+                self.hook(written->component, written->layer, self.first, self.count);
+            }
+        } catch (...) {
+            self.failure = std::current_exception();
+        }
+        return true;
+    }
+
+    void feed(std::span<Token const> fed, std::uint64_t scored_from, LogitSink const& sink) {
+        if (tokens + fed.size() > capacity) throw std::invalid_argument("more tokens than there is room for");
+        while (!fed.empty()) {
+            count = std::min<std::uint64_t>(fed.size(), engine_batch_tokens);
+            first = tokens;
+            batch.clear();
+            for (std::uint64_t i = 0; i < count; ++i) batch.add(fed[i], first + i, sink && first + i >= scored_from);
+            auto const result = llama_decode(context.get(), batch.get());
+            if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
+            if (result != 0)
+                throw SystemError(
+                    fmt::format("{}: the engine fails ({}): {}", engine->path(), result, engine->complaint()));
+            tokens += count;
+            for (std::uint64_t i = 0; i < count; ++i) {
+                if (!sink || first + i < scored_from) continue;
+                sink(first + i,
+                     {llama_get_logits_ith(context.get(), static_cast<std::int32_t>(i)), engine->vocabulary()});
+            }
+            fed = fed.subspan(count);
+        }
+    }
+
+    Engine const* engine;
+    std::uint64_t capacity;
+    EngineCells cells;
+    EngineContext context;
+    Batch batch;
+    std::uint64_t tokens = 0;
+    std::uint64_t first = 0;  ///< of the batch that runs
+    std::uint64_t count = 0;
+    WrittenHook hook;
+    bool finding = false;
+    std::exception_ptr failure;  ///< of a listener: the engine cannot hand it on
+};
+
+EngineSequence::EngineSequence(Engine const& engine, std::uint64_t capacity, bool plain)
+    : state_(std::make_unique<State>(engine, capacity, plain)) {}
+EngineSequence::~EngineSequence() = default;
+EngineSequence::EngineSequence(EngineSequence&&) noexcept = default;
+
+Engine const& EngineSequence::engine() const { return *state_->engine; }
+std::uint64_t EngineSequence::capacity() const { return state_->capacity; }
+std::uint64_t EngineSequence::tokens() const { return state_->tokens; }
+KvShape EngineSequence::shape(Component component, std::uint64_t tokens) const {
+    return {engine().layers(), engine().kv_heads(), tokens, state_->cells.dim(component)};
+}
+void EngineSequence::feed(std::span<Token const> tokens, std::uint64_t scored_from, LogitSink const& sink) {
+    state_->feed(tokens, scored_from, sink);
+}
+void EngineSequence::cut(std::uint64_t tokens) {
+    if (tokens >= state_->tokens) return;
+    if (!llama_memory_seq_rm(llama_get_memory(state_->context.get()), 0, static_cast<llama_pos>(tokens), -1))
+        throw SystemError(engine().path() + ": the engine does not forget the end of a sequence");
+    state_->tokens = tokens;
+}
+void EngineSequence::clear() { state_->clear(); }
+std::vector<std::byte> EngineSequence::state() const {
+    std::vector<std::byte> bytes(llama_state_seq_get_size(state_->context.get(), 0));
+    auto const size =
+        llama_state_seq_get_data(state_->context.get(), reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size(), 0);
+    if (size != bytes.size()) throw SystemError(engine().path() + ": the engine does not give its state away");
+    return bytes;
+}
+void EngineSequence::restore(std::span<std::byte const> state, std::uint64_t tokens) {
+    llama_memory_clear(llama_get_memory(state_->context.get()), false);
+    state_->tokens = 0;
+    auto const size = llama_state_seq_set_data(state_->context.get(),
+                                               reinterpret_cast<std::uint8_t const*>(state.data()), state.size(), 0);
+    if (size != state.size()) throw CorruptData(engine().path() + ": the engine does not take back a state of its own");
+    state_->tokens = tokens;
+}
+void EngineSequence::read(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view) const {
+    state_->cells.copy(component, layer, first, view, false);
+}
+void EngineSequence::write(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view) {
+    state_->cells.copy(component, layer, first, view, true);
+}
+void EngineSequence::on_written(WrittenHook hook) { state_->hook = std::move(hook); }
+
+}  // namespace kvstone
+
+#endif

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backends/host_tensor.hpp"
+#include "scenarios/cell.hpp"
+
+namespace kvstone {
+
+/// Length and JSON header for tensors that follow it in this order, packed; padded so that the data starts at a
+/// multiple of 64 bytes. `metadata` maps texts to texts.
+std::string safetensors_header(std::vector<std::pair<std::string, HostTensor>> const& tensors, Json const& metadata);
+
+/// Writes a safetensors file as a whole or not at all. Throws SystemError.
+void write_safetensors(std::string const& path, std::vector<std::pair<std::string, HostTensor>> const& tensors,
+                       Json const& metadata);
+
+}  // namespace kvstone

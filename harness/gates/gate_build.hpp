@@ -1,0 +1,75 @@
+#pragma once
+// Builds of KVstone as programs, which a gate measures in turns.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "harness/attempts/attempt.hpp"
+
+namespace kvstone {
+
+/// What every commit's program has to understand is
+///   PROGRAM attempt CELL SCENARIO --json [--set KEY=VALUE]... [--slow-down FACTOR]
+/// with a Measurement as JSON on standard output, or exit code 2 where it does not know what it is given;
+/// `PROGRAM doctor --json` tells what it is made of, where it can.
+struct GateProgram {
+    std::string path;
+    std::string git_sha;      ///< empty: it does not tell
+    std::string source_hash;  ///< the same
+    std::string toolchain;
+    std::string build;
+};
+GateProgram describe_program(Spawner& spawner, std::string const& path);
+
+/// An attempt by one of them.
+struct BuildCall {
+    std::vector<std::string> words;   ///< the program and its arguments
+    std::uint64_t padding_bytes = 0;  ///< its environment is longer by so much: what a launch does to a build by chance
+    double timeout_s = 0;
+};
+Json to_json(BuildCall const& call);
+/// Throws CorruptData.
+BuildCall build_call_from_json(Json const& json);
+
+/// Makes the attempt, see answer_of(); its wall_ns is that of the whole call.
+Measurement call_build(Spawner& spawner, BuildCall const& call);
+
+/// Attempts at a cell that follow each other on one node, as one launch.
+struct GateBlock {
+    Cell const* cell = nullptr;
+    std::string stage;
+    int number = 0;
+    std::string order;  ///< "ABBA": which build when
+    int launch = 0;
+    std::uint64_t padding_bytes = 0;  ///< see BuildCall
+};
+
+/// Where blocks are measured.
+class GateNodes {
+  public:
+    virtual ~GateNodes() = default;
+    /// How many blocks are measured at once. Throws SystemError where no node is left.
+    virtual std::size_t count() const = 0;
+
+    using CallOf = std::function<BuildCall(GateBlock const&, std::size_t position)>;
+    using Done = std::function<void(GateBlock const&, std::vector<Measurement> const&)>;
+    /// Measures blocks in their order, one a node at a time; `done` gets each when it is whole. None is begun once
+    /// `go_on` said no.
+    virtual void measure(std::vector<GateBlock> const& blocks, CallOf const& call_of, Done const& done,
+                         std::function<bool()> const& go_on) = 0;
+};
+
+/// This node alone.
+class GateNode final : public GateNodes {
+  public:
+    explicit GateNode(Spawner& spawner) : spawner_(spawner) {}
+    std::size_t count() const override { return 1; }
+    void measure(std::vector<GateBlock> const& blocks, CallOf const& call_of, Done const& done,
+                 std::function<bool()> const& go_on) override;
+
+  private:
+    Spawner& spawner_;
+};
+
+}  // namespace kvstone

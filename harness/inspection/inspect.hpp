@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+#include "harness/sources/tensor_source.hpp"
+
+namespace kvstone {
+
+/// What there is to know about a source's tensors before compressing them. One member per tensor ("k", "v",
+/// "k_prerope", "q"):
+///   type, layers, heads, tokens, dim, bytes
+///   holds            the narrowest of f16, bf16 and f32 in which every value is exact: an f32 file of f16 values shows
+///   min, max, mean, rms, zeros (share of values)
+///   layout           verdict of layout_check.hpp, with the structure it rests on
+///   by_layer         per layer: rms, min, max, channel_ratio (largest over median RMS of the channels of all its heads),
+///                    outlier_channels (those above 4x the median), head_rms (one a head)
+/// and "rope" where known: its parameters; mean_share_rotated and mean_share_unrotated, the share of K's variance that
+/// lies between channels' means as it is and with RoPE undone; error (relative L2 of RoPE applied to k_prerope against
+/// k) where both are there. "metadata" is the source's own.
+Json inspect(KvTensors const& tensors);
+
+/// The same for a terminal: one block a tensor, one line a layer.
+std::string inspection_text(Json const& inspection);
+
+}  // namespace kvstone

@@ -1,0 +1,77 @@
+#include <fmt/format.h>
+
+#include "harness/inspection/inspect.hpp"
+
+namespace kvstone {
+namespace {
+
+std::string layout_text(Json const& layout) {
+    auto const sum = [](Json const& structure) {
+        return structure["mean_share"].get<double>() + structure["size_share"].get<double>() +
+               structure["correlation"].get<double>();
+    };
+    auto text = fmt::format("layout {}: structure {:.3f} as read", layout["verdict"].get<std::string>(),
+                            sum(layout["as_read"]));
+    if (layout.contains("best_other")) {
+        text += fmt::format(", {:.3f} as '{}'", sum(layout["as_best_other"]), layout["best_other"].get<std::string>());
+    }
+    return text;
+}
+
+std::string tensor_text(std::string const& name, Json const& facts) {
+    auto const type = facts["type"].get<std::string>();
+    auto const holds = facts["holds"].get<std::string>();
+    auto text =
+        fmt::format("{}: {} layers x {} heads x {} tokens x {} channels, {}{}, {} bytes\n", name,
+                    facts["layers"].dump(), facts["heads"].dump(), facts["tokens"].dump(), facts["dim"].dump(), type,
+                    holds == type ? "" : fmt::format(" (every value is exact in {})", holds), facts["bytes"].dump());
+    text += fmt::format("  min {:.4g}, max {:.4g}, mean {:.4g}, rms {:.4g}, zeros {:.2f}%\n",
+                        facts["min"].get<double>(), facts["max"].get<double>(), facts["mean"].get<double>(),
+                        facts["rms"].get<double>(), 100 * facts["zeros"].get<double>());
+    text += "  " + layout_text(facts["layout"]) + "\n";
+    text += "  layer       rms       min       max  channel max/median  outliers  rms by head\n";
+    std::size_t layer = 0;
+    for (auto const& of_layer : facts["by_layer"]) {
+        auto const& ratio = of_layer["channel_ratio"];
+        text += fmt::format("  {:5} {:9.4g} {:9.4g} {:9.4g} {:>19} {:9} ", layer++, of_layer["rms"].get<double>(),
+                            of_layer["min"].get<double>(), of_layer["max"].get<double>(),
+                            ratio.is_null() ? "-" : fmt::format("{:.2f}", ratio.get<double>()),
+                            of_layer["outlier_channels"].get<std::uint64_t>());
+        for (auto const& rms : of_layer["head_rms"]) text += fmt::format(" {:.3g}", rms.get<double>());
+        text += "\n";
+    }
+    return text;
+}
+
+}  // namespace
+
+std::string inspection_text(Json const& inspection) {
+    std::string text;
+    for (auto const* name : {"k", "v", "k_prerope", "q"}) {
+        if (inspection.contains(name)) text += tensor_text(name, inspection[name]);
+    }
+    if (inspection.contains("rope")) {
+        auto const& rope = inspection["rope"];
+        text +=
+            fmt::format("rope: base {:g}, {} channels, {} pairs, positions x {:g}{}\n", rope["base"].get<double>(),
+                        rope["dims"].dump(), rope["interleaved"].get<bool>() ? "interleaved" : "half-split",
+                        rope["scale"].get<double>(), rope.contains("frequency_factors") ? ", frequency factors" : "");
+        if (rope.contains("mean_share_rotated")) {
+            text += fmt::format("  variance between channel means of K: {:.1f}% as it is, {:.1f}% with RoPE undone\n",
+                                100 * rope["mean_share_rotated"].get<double>(),
+                                100 * rope["mean_share_unrotated"].get<double>());
+        }
+        if (rope.contains("error")) {
+            text += fmt::format("  RoPE of K before it misses K after it by {:.1e}\n", rope["error"].get<double>());
+        }
+    } else {
+        text += "rope: not stated\n";
+    }
+    auto const metadata = inspection.value("metadata", Json::object());
+    for (auto const& [key, value] : metadata.items()) {
+        text += fmt::format("{}: {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    return text;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,28 @@
+#include "harness/planning/plan_of_file.hpp"
+
+#include <fmt/format.h>
+
+#include "harness/planning/shared_captures.hpp"
+#include "harness/planning/vocabulary.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+
+Plan load_plan(ScenarioFile const& file, std::function<void(std::string const&)> const& notice) {
+    PlanOptions options;
+    options.only = file.only;
+    for (auto const& text : file.set) {
+        auto const equals = text.find('=');
+        if (equals == std::string::npos || equals == 0) throw ConfigError("--set takes KEY=VALUE", text);
+        options.set.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    }
+    auto plan = load_plan(file.path, vocabulary(), options);
+    if (!file.plan_hash.empty() && plan.hash != file.plan_hash)
+        notice(fmt::format(
+            "{}: plan {} here, {} where it was packed: other options or files make other cells, which do not compare",
+            plan.scenario, plan.hash, file.plan_hash));
+    share_captures(plan);
+    return plan;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,47 @@
+#include "harness/planning/vocabulary.hpp"
+
+#include <filesystem>
+
+#include "backends/backend.hpp"
+#include "codecs/codec.hpp"
+#include "harness/sources/builtin.hpp"
+#include "harness/sources/shapes.hpp"
+#include "harness/sources/sources.hpp"
+#include "harness/sources/synthetic.hpp"
+#include "harness/workloads/workload.hpp"
+#include "results/record/metrics.hpp"
+
+namespace kvstone {
+
+Vocabulary vocabulary() {
+    Vocabulary words;
+    words.canonical_codec = [](std::string const& text) { return Codec::parse(text).text(); };
+    for (auto const& workload : workloads()) {
+        words.workloads.push_back(workload.name);
+        if (!workload.options.empty()) words.workload_options[workload.name] = workload.options;
+    }
+    words.check_workload = [](std::string const& name, Json const& options, Json const& locator) {
+        for (auto const& workload : workloads())
+            if (workload.name == name && workload.check != nullptr) workload.check(options, locator);
+    };
+    words.check_dump = check_dump;
+    words.backends = known_backends();
+    for (auto const& shape : model_shapes()) words.shapes.push_back(shape.name);
+    words.distributions = synthetic_distributions();
+    words.shape = shape_facts;
+    words.builtin_path = builtin_path;
+    for (auto const& metric : metrics()) words.metrics.emplace_back(metric.name);
+    return words;
+}
+
+std::string scenario_library() { return builtin_path("library"); }
+
+std::string scenario_path(std::string const& name) {
+    if (std::filesystem::exists(name) || name.find('/') != std::string::npos) return name;
+    auto const folder = scenario_library();
+    if (folder.empty()) return name;
+    auto const shipped = std::filesystem::path(folder) / (name + ".yaml");
+    return std::filesystem::exists(shipped) ? shipped.string() : name;
+}
+
+}  // namespace kvstone

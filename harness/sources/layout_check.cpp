@@ -1,0 +1,188 @@
+#include "harness/sources/layout_check.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "harness/sources/elements.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr double clear_difference = 0.05;
+constexpr double alike = 0.02;
+// Runs of neighbouring tokens, spread over the context: enough for shares of a few per cent.
+constexpr std::uint64_t run_tokens = 32;
+constexpr std::uint64_t runs = 16;
+constexpr std::uint64_t sampled_layers = 4;
+
+/// Where value (head, token, channel) of a layer lies, in elements from the layer's first.
+using Place = std::uint64_t (*)(KvShape const& shape, std::uint64_t head, std::uint64_t token, std::uint64_t channel);
+
+struct Reading {
+    char const* name;
+    Place place;
+};
+
+constexpr Reading readings[] = {
+    {"head token dim", [](KvShape const& s, std::uint64_t h, std::uint64_t t,
+                          std::uint64_t c) { return (h * s.tokens + t) * s.dim + c; }},
+    {"token head dim",
+     [](KvShape const& s, std::uint64_t h, std::uint64_t t, std::uint64_t c) { return (t * s.heads + h) * s.dim + c; }},
+    {"head dim token", [](KvShape const& s, std::uint64_t h, std::uint64_t t,
+                          std::uint64_t c) { return (h * s.dim + c) * s.tokens + t; }},
+    {"token dim head",
+     [](KvShape const& s, std::uint64_t h, std::uint64_t t, std::uint64_t c) { return (t * s.dim + c) * s.heads + h; }},
+    {"dim head token", [](KvShape const& s, std::uint64_t h, std::uint64_t t,
+                          std::uint64_t c) { return (c * s.heads + h) * s.tokens + t; }},
+    {"dim token head", [](KvShape const& s, std::uint64_t h, std::uint64_t t,
+                          std::uint64_t c) { return (c * s.tokens + t) * s.heads + h; }},
+    // Read as "token head dim", though it lay as "head token dim".
+    {"head token dim, before head and token were swapped",
+     [](KvShape const& s, std::uint64_t h, std::uint64_t t, std::uint64_t c) {
+         auto const vector = h * s.tokens + t;
+         return (vector % s.heads * s.tokens + vector / s.heads) * s.dim + c;
+     }},
+};
+
+/// Sums over the sampled tokens of one channel.
+struct ChannelSums {
+    double count = 0;
+    double x = 0;
+    double x2 = 0;
+    double size = 0;
+    double products = 0;  ///< of neighbours
+    double pairs = 0;
+};
+
+std::vector<std::uint64_t> run_starts(std::uint64_t tokens) {
+    auto const length = std::min(run_tokens, tokens);
+    auto const count = std::clamp<std::uint64_t>(tokens / length, 1, runs);
+    std::vector<std::uint64_t> starts(count);
+    for (std::uint64_t i = 0; i < count; ++i) starts[i] = count == 1 ? 0 : i * (tokens - length) / (count - 1);
+    return starts;
+}
+
+/// Variance within and between the channels of every head, over the sampled layers.
+struct Variances {
+    double mean_between = 0;
+    double mean_total = 0;
+    double size_between = 0;
+    double size_total = 0;
+    double neighbours = 0;
+    double within = 0;
+
+    void add_head(std::vector<ChannelSums> const& channels) {
+        double count = 0;
+        double x = 0;
+        double x2 = 0;
+        double size = 0;
+        for (auto const& channel : channels) {
+            count += channel.count;
+            x += channel.x;
+            x2 += channel.x2;
+            size += channel.size;
+        }
+        mean_total += x2 - x * x / count;
+        size_total += x2 - size * size / count;
+        for (auto const& channel : channels) {
+            double const mean = channel.x / channel.count;
+            mean_between += channel.count * (mean - x / count) * (mean - x / count);
+            auto const size_difference = channel.size / channel.count - size / count;
+            size_between += channel.count * size_difference * size_difference;
+            if (channel.pairs == 0) continue;
+            neighbours += channel.products / channel.pairs - mean * mean;
+            within += channel.x2 / channel.count - mean * mean;
+        }
+    }
+    Structure structure() const {
+        auto const share = [](double part, double whole) {
+            return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0.0;
+        };
+        return {share(mean_between, mean_total), share(size_between, size_total), share(neighbours, within)};
+    }
+};
+
+/// Sizes above this count as this: a few huge values (attention sinks, massive activations) would otherwise be all that
+/// the variances see, and they look like structure in some order.
+double largest_counted(HostTensor const& tensor) {
+    constexpr std::uint64_t most_samples = 65'536;
+    constexpr double above_median = 10;  // 6.7 standard deviations of normal values
+    auto const values = tensor.shape.values();
+    auto const stride = values / most_samples | 1;  // odd, so that it meets all channels
+    std::vector<double> sizes;
+    for (std::uint64_t i = 0; i < values; i += stride)
+        sizes.push_back(std::abs(double{element_value(tensor.type, tensor.bytes.get(), i)}));
+    auto const middle = sizes.begin() + static_cast<std::ptrdiff_t>(sizes.size() / 2);
+    std::nth_element(sizes.begin(), middle, sizes.end());
+    return *middle > 0 ? above_median * *middle : std::numeric_limits<double>::infinity();
+}
+
+Structure structure_as(HostTensor const& tensor, Place place, double limit) {
+    auto const& shape = tensor.shape;
+    auto const layer_values = shape.values() / shape.layers;
+    auto const layers = std::min(shape.layers, sampled_layers);
+    auto const starts = run_starts(shape.tokens);
+    auto const length = std::min(run_tokens, shape.tokens);
+    Variances variances;
+    std::vector<ChannelSums> channels(shape.dim);
+    for (std::uint64_t sample = 0; sample < layers; ++sample) {
+        auto const layer = layers == 1 ? 0 : sample * (shape.layers - 1) / (layers - 1);
+        for (std::uint64_t head = 0; head < shape.heads; ++head) {
+            std::fill(channels.begin(), channels.end(), ChannelSums{});
+            for (auto const start : starts) {
+                for (std::uint64_t c = 0; c < shape.dim; ++c) {
+                    double before = 0;
+                    for (std::uint64_t token = start; token < start + length; ++token) {
+                        double const x =
+                            std::clamp(double{element_value(tensor.type, tensor.bytes.get(),
+                                                            layer * layer_values + place(shape, head, token, c))},
+                                       -limit, limit);
+                        auto& sums = channels[c];
+                        sums.count += 1;
+                        sums.x += x;
+                        sums.x2 += x * x;
+                        sums.size += std::abs(x);
+                        if (token > start) {
+                            sums.products += x * before;
+                            sums.pairs += 1;
+                        }
+                        before = x;
+                    }
+                }
+            }
+            variances.add_head(channels);
+        }
+    }
+    return variances.structure();
+}
+
+}  // namespace
+
+Structure structure_of(HostTensor const& tensor) {
+    return structure_as(tensor, readings[0].place, largest_counted(tensor));
+}
+
+LayoutCheck check_layout(HostTensor const& tensor) {
+    auto const limit = largest_counted(tensor);
+    LayoutCheck check{"undecided", structure_as(tensor, readings[0].place, limit), {}, {}};
+    for (auto const& reading : readings) {
+        // With one head, or one token, this order is another's equal.
+        bool const same =
+            reading.place == readings[0].place || (tensor.shape.heads == 1 && reading.place != readings[2].place);
+        if (same || tensor.shape.tokens == 1) continue;
+        auto const structure = structure_as(tensor, reading.place, limit);
+        // Orders that only permute heads and channels look alike where channels do not differ: the likelier one comes first.
+        if (!check.best_other.empty() && structure.sum() <= check.as_best_other.sum() + alike) continue;
+        check.best_other = reading.name;
+        check.as_best_other = structure;
+    }
+    if (check.best_other.empty()) return check;
+    auto const difference = check.as_read.sum() - check.as_best_other.sum();
+    if (difference > clear_difference) check.verdict = "confirmed";
+    if (difference < -clear_difference) check.verdict = "suspect";
+    return check;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,153 @@
+#include "harness/workloads/attention/attention.hpp"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "backends/spaces.hpp"
+#include "codecs/container/tensor_codec.hpp"
+#include "harness/attempts/process_memory.hpp"
+#include "harness/quality/compare_attention.hpp"
+#include "harness/sources/query_sample.hpp"
+#include "harness/sources/tensor_source.hpp"
+#include "harness/workloads/attention/attention_figures.hpp"
+#include "harness/workloads/cell_tensors.hpp"
+#include "harness/workloads/verify.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+// These never change: what is at its default is left out of the identity of cells.
+constexpr std::uint64_t default_queries = 64;
+constexpr char const* default_spread = "half";
+constexpr std::uint64_t most_queries = 65536;
+
+QuerySample sample_of(Json const& options) {
+    return {options.value("queries", default_queries), query_spread_named(options.value("spread", default_spread))};
+}
+
+/// Says so where K, V or Q is not there.
+bool lacks_tensors(KvTensors const& tensors, Measurement& measurement) {
+    for (auto const& [name, tensor] : {std::pair{"K", &tensors.k}, {"V", &tensors.v}, {"Q", &tensors.q}}) {
+        if (tensor->has_value()) continue;
+        measurement.status = Status::skipped;
+        measurement.reason = fmt::format("attention needs K, V and Q, and the source has no {}", name);
+        return true;
+    }
+    return false;
+}
+
+void require_shapes(KvTensors const& tensors) {
+    auto const& k = tensors.k->shape;
+    auto const& v = tensors.v->shape;
+    auto const& q = tensors.q->shape;
+    if (k.heads == 0 || q.heads % k.heads != 0)
+        throw CorruptData(fmt::format("{} query heads are no multiple of {} KV heads", q.heads, k.heads));
+    if (q.layers != k.layers || v.layers != k.layers || v.heads != k.heads || v.tokens != k.tokens || q.dim != k.dim)
+        throw CorruptData(fmt::format("Q of {} x {} layers and channels, K of {} x {}, V of {} layers", q.layers, q.dim,
+                                      k.layers, k.dim, v.layers));
+    if (q.values() == 0 || v.values() == 0) throw CorruptData("attention over nothing");
+}
+
+struct Stored {
+    std::uint64_t original_bytes = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t values = 0;
+
+    Stored& operator+=(Stored const& other) {
+        original_bytes += other.original_bytes;
+        bytes += other.bytes;
+        values += other.values;
+        return *this;
+    }
+};
+
+/// Fills the bench's decoded side from a sealed container.
+Stored decode_stored(Component component, Workbench const& bench, Codec const& text, BackendKind kind, Rope const* rope,
+                     Measurement& measurement) {
+    auto const& [type, shape, bytes] = bench.tensor();
+    std::vector<std::byte> container;
+    {
+        TensorCodec encoder(text, component, shape, type, kind, rope);
+        encoder.encode(bench.original());
+        container = encoder.seal();
+    }
+    TensorCodec decoder(text, component, shape, type, kind);
+    decoder.load(container);
+    decoder.decode(bench.decoded());
+    bench.with_decoded([&](std::byte const* decoded) {
+        check_values(measure_distortion(shape, type, bytes.get(), decoded).total, std::string(name_of(component)),
+                     measurement);
+    });
+    return {bench.bytes(), container.size(), shape.values()};
+}
+
+void add_bytes(std::string const& component, Stored const& stored, Measurement& measurement) {
+    auto const add = [&](char const* metric, double value) {
+        measurement.figures.push_back({component, metric, value, 1, {}, {}});
+    };
+    auto const bytes = static_cast<double>(stored.bytes);
+    auto const values = static_cast<double>(stored.values);
+    add("original_bytes", static_cast<double>(stored.original_bytes));
+    add("stored_bytes", bytes);
+    add("bits_per_value", 8 * bytes / values);
+    add("ratio_vs_fp16", 2 * values / bytes);
+}
+
+std::vector<QueryComparison> compare(HostTensor const& q, std::vector<std::uint64_t> const& positions,
+                                     Workbench const& k, Workbench const& v, BackendKind kind) {
+    Buffer const queries(kind, q.span().size());
+    copy_to_backend(kind, queries.data(), q.bytes.get(), q.span().size());
+    auto const position_bytes = positions.size() * sizeof(positions[0]);
+    Buffer const last_visible(kind, position_bytes);
+    copy_to_backend(kind, last_visible.data(), reinterpret_cast<std::byte const*>(positions.data()), position_bytes);
+    std::vector<QueryComparison> results(q.shape.vectors());
+    auto const result_bytes = results.size() * sizeof(results[0]);
+    Buffer const found(kind, result_bytes);
+    AttentionTensors const tensors{.q = {queries.data(), q.type, q.shape, KvStrides::packed(q.shape)},
+                                   .last_visible = reinterpret_cast<std::uint64_t const*>(last_visible.data()),
+                                   .k = k.original(),
+                                   .v = v.original(),
+                                   .k_decoded = k.decoded(),
+                                   .v_decoded = v.decoded(),
+                                   .scale = 1 / std::sqrt(static_cast<double>(q.shape.dim))};
+    with_space(
+        kind, [&](auto space) { compare_attention(space, tensors, reinterpret_cast<QueryComparison*>(found.data())); });
+    copy_to_host(kind, reinterpret_cast<std::byte*>(results.data()), found.data(), result_bytes);
+    return results;
+}
+
+}  // namespace
+
+std::vector<WorkloadOption> attention_options() {
+    using enum WorkloadOption::Kind;
+    return {{"queries", number, default_queries, {}, 1, most_queries, "of each query head, at most"},
+            {"spread", choice, default_spread, query_spreads(), 0, 0,
+             "where in the context: its second half, everywhere, or the last tokens"}};
+}
+
+void run_attention(AttemptRequest const& request, Measurement& measurement) {
+    auto const& cell = request.cell;
+    auto const kind = backend_named(cell.backend);
+    auto const codec = Codec::parse(cell.codec);
+    auto tensors = load_cell_tensors(request, {.q = true, .q_sample = sample_of(cell.options)}, measurement);
+    if (lacks_tensors(tensors, measurement)) return;
+    require_shapes(tensors);
+    if (tensors.q_positions.size() != tensors.q->shape.tokens || tensors.q_positions.back() >= tensors.k->shape.tokens)
+        throw CorruptData("Q and K are not of the same tokens");
+    auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
+    auto const q = *std::move(tensors.q);
+    Workbench const k(*std::exchange(tensors.k, {}), kind);
+    Workbench const v(*std::exchange(tensors.v, {}), kind);
+    auto const stored_k = decode_stored(Component::k, k, codec, kind, rope, measurement);
+    auto const stored_v = decode_stored(Component::v, v, codec, kind, rope, measurement);
+    if (measurement.status != Status::ok) return;
+    add_attention_figures(compare(q, tensors.q_positions, k, v, kind), q.shape.layers, q.shape.heads, measurement);
+    add_bytes("k", stored_k, measurement);
+    add_bytes("v", stored_v, measurement);
+    add_bytes("kv", Stored(stored_k) += stored_v, measurement);
+    measurement.figures.push_back({"kv", "peak_rss_bytes", static_cast<double>(own_peak_rss_bytes()), 1, {}, {}});
+}
+
+}  // namespace kvstone

@@ -1,0 +1,78 @@
+#pragma once
+// What a model says without a codec: the engine alone, or what was kept of it, so that a grid of codecs pays for it once.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/captures/capture_cache.hpp"
+#include "harness/engine/sequence.hpp"
+
+namespace kvstone {
+
+/// Where baselines are kept (harness/captures/capture_cache.hpp; empty: nowhere), and the model's content hash.
+struct BaselineCache {
+    std::string folder;
+    std::string model;
+};
+
+/// The logits behind each token that was fed, one row after the other; f32.
+class LogitRows {
+  public:
+    LogitRows(KeptBytes kept, std::size_t vocabulary);
+    std::size_t rows() const { return values_.size() / vocabulary_; }
+    std::span<float const> row(std::size_t index) const { return values_.subspan(index * vocabulary_, vocabulary_); }
+    /// How many logits of the rows that both have differ, bit by bit.
+    std::size_t differing(LogitRows const& other) const;
+
+  private:
+    KeptBytes kept_;
+    std::span<float const> values_;
+    std::size_t vocabulary_;
+};
+
+/// Feeds through `feed(sink)` and keeps what the sink is given.
+template <class Feed>
+std::vector<std::byte> logits_of(Feed const& feed) {
+    std::vector<std::byte> bytes;
+    feed([&](std::uint64_t, std::span<float const> logits) {
+        auto const row = std::as_bytes(logits);
+        bytes.insert(bytes.end(), row.begin(), row.end());
+    });
+    return bytes;
+}
+
+/// Of contexts and what follows them, on a sequence that nobody listens to. What is kept is known by everything that may
+/// decide a bit of it: the model, the tokens, how they are fed, the engine, its threads and settings, and the processor.
+class Baseline {
+  public:
+    /// `steps`: what follows a context is fed token by token.
+    Baseline(Engine const& engine, std::uint64_t capacity, bool steps, BaselineCache cache);
+    ~Baseline();
+
+    /// EngineSequence::state() behind a context.
+    KeptBytes state(std::span<Token const> context);
+    LogitRows logits(std::span<Token const> context, std::span<Token const> fed);
+    /// Tokens that follow a context and `first`, the most likely one each time.
+    std::vector<Token> greedy(std::span<Token const> context, Token first, std::uint64_t count);
+
+    /// The same from the engine as it runs now, whatever is kept.
+    LogitRows live_logits(std::span<Token const> context, std::span<Token const> fed);
+    /// Whether what is kept is, bit by bit, what the engine says now. Else nothing kept is trusted any more, and what is
+    /// asked for from then on is made anew, and replaced.
+    bool verify_state(std::span<Token const> context);
+    /// Of the first batch, or of the first `steps_compared` tokens where they are fed one by one.
+    bool verify_logits(std::span<Token const> context, std::span<Token const> fed, std::uint64_t steps_compared);
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// The first of the most likely tokens.
+Token most_likely(std::span<float const> logits);
+
+}  // namespace kvstone

@@ -1,0 +1,122 @@
+#include "harness/workloads/model/model.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "harness/attempts/process_memory.hpp"
+#include "harness/captures/capture_cache.hpp"
+#include "harness/engine/passages.hpp"
+#include "harness/workloads/model/model_figures.hpp"
+#include "harness/workloads/model/model_session.hpp"
+#include "harness/workloads/verify.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr std::uint64_t most_tokens = std::uint64_t{1} << 24;
+constexpr std::uint64_t most_passages = 1'000'000;
+constexpr std::uint64_t default_passages = 8;
+
+}  // namespace
+
+std::vector<WorkloadOption> model_options() {
+    using enum WorkloadOption::Kind;
+    return {
+        protocol_option(),
+        {"continuation", tokens, 0, {}, 0, most_tokens, "tokens scored behind the context; 0: as many as it has"},
+        {"passages", number, default_passages, {}, 1, most_passages, "of the text, at most"},
+        {"document", text, "", {}, 0, 0, "what lines begin with that begin a document; else the text is cut evenly"},
+        prefill_option()};
+}
+
+#ifdef KVSTONE_HAS_LLAMA
+
+namespace {
+
+PassageSettings passage_settings(Cell const& cell, Engine const& engine) {
+    PassageSettings settings;
+    settings.context = cell.context != 0 ? cell.context : engine.trained_tokens() / 2;
+    settings.continuation = cell.options.value("continuation", std::uint64_t{0});
+    if (settings.continuation == 0) settings.continuation = settings.context;
+    settings.passages = cell.options.value("passages", default_passages);
+    settings.document = cell.options.value("document", "");
+    if (settings.continuation < 2) throw NotApplicable("a continuation needs two tokens", "continuation", {"2"});
+    return settings;
+}
+
+PassageScores scores_of(Evaluation& evaluation, Passage const& passage, Protocol protocol) {
+    PassageScores scores;
+    evaluation.begin(passage.context);
+    auto const rate = [](std::uint64_t tokens, std::int64_t ns) {
+        return ns > 0 ? 1e9 * static_cast<double>(tokens) / static_cast<double>(ns) : 0;
+    };
+    scores.context_tokens_per_s = rate(passage.context.size(), evaluation.times().context_ns);
+    scores.tokens = evaluation.score(passage.continuation);
+    scores.k = evaluation.bytes(Component::k);
+    scores.v = evaluation.bytes(Component::v);
+    if (protocol == Protocol::decode) {
+        scores.greedy = evaluation.generate(passage.continuation.front(), passage.continuation.size() - 1);
+        scores.greedy_tokens_per_s = rate(scores.greedy->tokens.size(), scores.greedy->ns);
+    }
+    return scores;
+}
+
+std::uint64_t tokens_without_likelihood(std::vector<PassageScores> const& passages) {
+    std::uint64_t lost = 0;
+    for (auto const& passage : passages)
+        for (auto const& token : passage.tokens) lost += std::isfinite(token.nll) && std::isfinite(token.kld) ? 0 : 1;
+    return lost;
+}
+
+void warn_of_poor_baseline(Measurement& measurement) {
+    auto const baseline = value_of(measurement, "baseline_ppl").value_or(0);
+    auto const unigram = value_of(measurement, "unigram_ppl").value_or(0);
+    if (baseline < unigram) return;
+    warn(measurement,
+         fmt::format("poor_baseline: without a codec the model's perplexity is {:.4g}, that of single "
+                     "token frequencies {:.4g}: model and text do not belong together",
+                     baseline, unigram),
+         true);
+}
+
+}  // namespace
+
+void run_model(AttemptRequest const& request, Measurement& measurement) {
+    auto const& cell = request.cell;
+    if (lacks_model(cell, measurement)) return;
+    ModelSession const session(cell, measurement);
+    auto const wanted = passage_settings(cell, session.engine);
+    auto const passages = read_passages(session.engine, cell.locator.at("text").get<std::string>(), wanted);
+    auto const evaluation = session.evaluation(cell, wanted.context + wanted.continuation, capture_folder());
+
+    auto const& first = passages.all.front();
+    auto const failure = evaluation->prove(first.context, first.continuation);
+    std::vector<PassageScores> scores;
+    for (auto const& passage : passages.all)
+        scores.push_back(scores_of(*evaluation, passage, session.settings.protocol));
+    refuse_lost_tokens(measurement, tokens_without_likelihood(scores));
+    if (failure) refuse(measurement, Status::verify_failed, "kv", *failure);
+    add_score_figures(scores, measurement);
+    measurement.figures.push_back({"kv", "context_tokens", static_cast<double>(wanted.context), 1, {}, {}});
+    measurement.figures.push_back({"kv", "unigram_ppl", passages.unigram_ppl, 1, {}, {}});
+    add_greedy_figures(scores, measurement);
+    add_cache_figures(scores, measurement);
+    if (request.measure.timing) add_rate_figures(scores, measurement);
+    measurement.figures.push_back({"kv", "peak_rss_bytes", static_cast<double>(own_peak_rss_bytes()), 1, {}, {}});
+    warn_unless_engaged(measurement);
+    warn_of_poor_baseline(measurement);
+}
+
+#else
+
+void run_model(AttemptRequest const&, Measurement& measurement) {
+    measurement.status = Status::skipped;
+    measurement.reason = "this build reads no models: it was made without libllama";
+}
+
+#endif
+
+}  // namespace kvstone

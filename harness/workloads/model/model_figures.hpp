@@ -1,0 +1,34 @@
+#pragma once
+// From scored tokens to figures.
+
+#include <vector>
+
+#include "harness/workloads/model/evaluation.hpp"
+#include "results/record/measurement.hpp"
+
+namespace kvstone {
+
+/// What one passage brought.
+struct PassageScores {
+    std::vector<TokenScore> tokens;
+    std::optional<GreedyPair> greedy;
+    CacheBytes k, v;
+    double context_tokens_per_s = 0;
+    double greedy_tokens_per_s = 0;
+};
+
+/// ppl, KLD, agreement and read fraction over all tokens, with intervals from resampling passages, and their profiles.
+/// Requires at least one token.
+void add_score_figures(std::vector<PassageScores> const& passages, Measurement& measurement);
+/// exact_match and first_divergence_token, where passages have a greedy pair.
+void add_greedy_figures(std::vector<PassageScores> const& passages, Measurement& measurement);
+/// Bytes of K, V and both over all passages, or over as many caches.
+void add_cache_figures(std::vector<CacheBytes> const& k, std::vector<CacheBytes> const& v, Measurement& measurement);
+void add_cache_figures(std::vector<PassageScores> const& passages, Measurement& measurement);
+/// Median rates over passages.
+void add_rate_figures(std::vector<PassageScores> const& passages, Measurement& measurement);
+
+/// How many tokens agree from the first on.
+std::uint64_t first_divergence(GreedyPair const& pair);
+
+}  // namespace kvstone

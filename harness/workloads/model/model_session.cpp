@@ -1,0 +1,98 @@
+#include "harness/workloads/model/model_session.hpp"
+
+#include <fmt/format.h>
+
+#include "harness/captures/load_tensors.hpp"
+#include "harness/sources/tensor_source.hpp"
+#include "harness/workloads/verify.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+
+WorkloadOption protocol_option() {
+    return {"protocol",
+            WorkloadOption::Kind::choice,
+            {},
+            {"context", "inline", "decode"},
+            0,
+            0,
+            "when the codec codes what the model writes"};
+}
+WorkloadOption prefill_option() {
+    return {"prefill",
+            WorkloadOption::Kind::choice,
+            "clean",
+            {"clean", "compressed"},
+            0,
+            0,
+            "protocol decode: how the context is read before it is coded"};
+}
+
+bool lacks_model(Cell const& cell, Measurement& measurement) {
+    if (cell.source.at("kind") == "model") return false;
+    measurement.status = Status::skipped;
+    measurement.reason = fmt::format("workload {} needs a source that is a model", cell.workload);
+    return true;
+}
+
+void warn_unless_engaged(Measurement& measurement) {
+    constexpr double engaged_fraction = 0.5;
+    auto const read = value_of(measurement, "compressed_read_fraction").value_or(0);
+    if (read < engaged_fraction)
+        warn(measurement, fmt::format("not_engaged: {:.0f}% of the K and V read came through the codec", 100 * read));
+}
+
+void refuse_lost_tokens(Measurement& measurement, std::uint64_t lost) {
+    if (lost > 0)
+        refuse(measurement, Status::verify_failed, "kv",
+               fmt::format("{} scored tokens have no finite likelihood", lost));
+}
+
+std::optional<double> value_of(Measurement const& measurement, std::string const& metric) {
+    for (auto const& figure : measurement.figures)
+        if (figure.component == "kv" && figure.metric == metric) return figure.value;
+    return std::nullopt;
+}
+
+#ifdef KVSTONE_HAS_LLAMA
+
+namespace {
+
+/// Tokens of a capture that tells what RoPE the model has.
+constexpr std::uint64_t rope_tokens = 64;
+
+/// Nothing where the source cannot tell: a codec that has to know then says so.
+std::optional<Rope> rope_of(Cell const& cell) {
+    try {
+        return load_tensors(cell.source, cell.locator, rope_tokens, {.k = true, .v = false}).rope;
+    } catch (ConfigError const&) {
+        return std::nullopt;
+    }
+}
+
+PathSettings settings_of(Cell const& cell) {
+    PathSettings settings;
+    settings.protocol = protocol_named(cell.options.value("protocol", ""));
+    settings.prefill = cell.options.value("prefill", "clean") == "clean" ? Prefill::clean : Prefill::compressed;
+    settings.backend = backend_named(cell.backend);
+    settings.rope = rope_of(cell);
+    return settings;
+}
+
+}  // namespace
+
+ModelSession::ModelSession(Cell const& cell, Measurement& measurement)
+    : settings(settings_of(cell)),
+      engine(cell.locator.at("path").get<std::string>(), cell.source.value("gpu_layers", 0)) {
+    measurement.engine = engine_version() + ", f32 cache, flash attention off, no rotation of the cache";
+}
+
+std::unique_ptr<Evaluation> ModelSession::evaluation(Cell const& cell, std::uint64_t capacity,
+                                                     std::string const& baseline_folder) const {
+    return std::make_unique<Evaluation>(engine, Codec::parse(cell.codec), settings, capacity,
+                                        BaselineCache{baseline_folder, cell.source.at("sha256").get<std::string>()});
+}
+
+#endif
+
+}  // namespace kvstone

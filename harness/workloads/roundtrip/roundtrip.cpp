@@ -1,0 +1,123 @@
+#include "harness/workloads/roundtrip/roundtrip.hpp"
+
+#include <fmt/format.h>
+
+#include "backends/timer.hpp"
+#include "codecs/container/tensor_codec.hpp"
+#include "harness/attempts/process_memory.hpp"
+#include "harness/sources/tensor_source.hpp"
+#include "harness/workloads/cell_tensors.hpp"
+#include "harness/workloads/roundtrip/channel_rms.hpp"
+#include "harness/workloads/roundtrip/roundtrip_figures.hpp"
+#include "harness/workloads/stopping_rule.hpp"
+#include "harness/workloads/verify.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+void time_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind, Measure const& measure,
+                 RoundtripResult& result) {
+    auto const encode = [&] { codec.encode(bench.original()); };
+    auto const decode = [&] { codec.decode(bench.decoded(), DecodeFor::timing); };
+    warm_up(measure, [&] {
+        encode();
+        decode();
+    });
+    if (!measure.timing) return;
+    MedianIntervalRule encode_rule(measure.repetitions, measure.min_time_s);
+    MedianIntervalRule decode_rule(measure.repetitions, measure.min_time_s);
+    auto const time_one = [&](MedianIntervalRule& rule, std::vector<double>& samples, auto const& pass) {
+        if (rule.done()) return;  // the slower direction must not wait for the noisier one
+        samples.push_back(static_cast<double>(fenced_ns(kind, pass)));
+        rule.add(samples.back());
+    };
+    while (!encode_rule.done() || !decode_rule.done()) {
+        time_one(encode_rule, result.encode_ns, encode);
+        time_one(decode_rule, result.decode_ns, decode);
+    }
+}
+
+RoundtripResult roundtrip(Component component, HostTensor tensor, Rope const* rope, BackendKind kind,
+                          AttemptRequest const& request, Codec const& text, Measurement& measurement) {
+    RoundtripResult result;
+    result.component = name_of(component);
+    result.shape = tensor.shape;
+    result.original_bytes = tensor.span().size();
+    bool const judged = request.measure.quality;
+    if (judged) result.channel_rms_max_over_median = channel_rms_max_over_median(tensor);
+    Workbench const bench(std::move(tensor), kind);
+    auto const make = [&] { return TensorCodec(text, component, result.shape, bench.tensor().type, kind, rope); };
+
+    std::vector<std::byte> container;
+    std::uint64_t decoded_in_place = 0;
+    {
+        auto const before = memory_in_use(kind);
+        auto codec = make();
+        time_passes(codec, bench, kind, request.measure, result);
+        result.allocated_bytes = memory_in_use(kind) - before;
+        result.ledger = codec.ledger();
+        result.nominal_bits_per_value = codec.nominal_bits_per_value();
+        result.encode_traffic_bytes = codec.encode_traffic_bytes();
+        result.decode_traffic_bytes = codec.decode_traffic_bytes();
+        if (!judged) return result;
+        decoded_in_place = bench.decoded_hash();
+        container = codec.seal();
+    }
+    if (container.size() != result.ledger.stored_bytes())
+        refuse(measurement, Status::verify_failed, result.component,
+               fmt::format("the ledger bills {} bytes, the container has {}", result.ledger.stored_bytes(),
+                           container.size()));
+
+    auto fresh = make();
+    fresh.load(container);
+    fresh.decode(bench.decoded());
+    if (bench.decoded_hash() != decoded_in_place)
+        refuse(measurement, Status::verify_failed, result.component,
+               "the container decodes to another tensor than the planes it was sealed from");
+    result.distortion = bench.with_decoded([&](std::byte const* decoded) {
+        return measure_distortion(result.shape, bench.tensor().type, bench.tensor().bytes.get(), decoded);
+    });
+    check_values(result.distortion->total, result.component, measurement);
+    switch (find_dependence(text, component, fresh, container, bench, kind, rope)) {
+        case Dependence::shown:
+            break;
+        case Dependence::nothing_stored:
+            warn(measurement, result.component + ": all values decode to the same, and nothing stored can change that");
+            break;
+        case Dependence::none:
+            refuse(measurement, Status::verify_failed, result.component,
+                   "decoding does not depend on the stored bytes");
+    }
+    auto const exceeding = values_beyond_bounds(text, component, bench, kind, rope);
+    if (exceeding > 0)
+        refuse(measurement, Status::verify_failed, result.component,
+               fmt::format("{} values exceed the codec's declared error bound", exceeding));
+    return result;
+}
+
+}  // namespace
+
+void run_roundtrip(AttemptRequest const& request, Measurement& measurement) {
+    auto const& cell = request.cell;
+    auto const kind = backend_named(cell.backend);
+    auto const codec = Codec::parse(cell.codec);
+    auto tensors = load_cell_tensors(request, {}, measurement);
+    auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
+    std::vector<RoundtripResult> results;
+    auto const add = [&](Component component, std::optional<HostTensor>& tensor) {
+        if (!tensor) return;
+        auto taken = std::move(*tensor);
+        tensor.reset();
+        results.push_back(roundtrip(component, std::move(taken), rope, kind, request, codec, measurement));
+    };
+    add(Component::k, tensors.k);
+    add(Component::v, tensors.v);
+    if (results.empty()) throw CorruptData("the source has neither K nor V");
+    add_roundtrip_figures(results, measurement);
+    measurement.figures.push_back({"kv", "peak_rss_bytes", static_cast<double>(own_peak_rss_bytes()), 1, {}, {}});
+    if (kind != BackendKind::openmp)
+        measurement.figures.push_back({"kv", "device_peak_bytes", static_cast<double>(memory_peak(kind)), 1, {}, {}});
+}
+
+}  // namespace kvstone

@@ -1,0 +1,31 @@
+#pragma once
+// From what a roundtrip found out about K and V to figures, samples and profiles.
+
+#include <string>
+#include <vector>
+
+#include "codecs/ledger.hpp"
+#include "harness/quality/distortion.hpp"
+#include "results/record/measurement.hpp"
+
+namespace kvstone {
+
+struct RoundtripResult {
+    std::string component;
+    KvShape shape;
+    std::uint64_t original_bytes = 0;
+    ByteLedger ledger;
+    double nominal_bits_per_value = 0;
+    std::uint64_t allocated_bytes = 0;
+    std::uint64_t encode_traffic_bytes = 0;
+    std::uint64_t decode_traffic_bytes = 0;
+    std::vector<double> encode_ns;  ///< one a timed pass; empty: not timed
+    std::vector<double> decode_ns;
+    std::optional<Distortion> distortion;  ///< nothing: only timed
+    std::optional<double> channel_rms_max_over_median;
+};
+
+/// Adds the figures of each result and, where there are two, those of both as "kv".
+void add_roundtrip_figures(std::vector<RoundtripResult> const& results, Measurement& measurement);
+
+}  // namespace kvstone

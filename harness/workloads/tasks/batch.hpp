@@ -1,0 +1,39 @@
+#pragma once
+// Items as tokens behind what is compressed, and what a model answers.
+
+#include <cstdint>
+#include <vector>
+
+#include "harness/engine/scored_text.hpp"
+#include "harness/workloads/model/evaluation.hpp"
+#include "harness/workloads/tasks/outcomes.hpp"
+#include "harness/workloads/tasks/task_item.hpp"
+
+namespace kvstone {
+
+/// A group cut into tokens: what is compressed, and what goes on behind it for each choice of each item.
+struct Batch {
+    std::vector<Token> context;
+    std::vector<TaskItem> items;
+    std::vector<std::vector<ScoredText>> texts;  ///< of each item, without the context
+};
+
+/// The context is as much of the prefix as all texts begin with. Throws ConfigError naming the item where the vocabulary
+/// cannot spell it, or where the model was trained on shorter texts.
+Batch batch_of(Engine const& engine, TaskGroup group);
+/// Tokens of the context and the longest text behind it.
+std::uint64_t longest_text(Batch const& batch);
+
+/// What all items brought.
+struct Answered {
+    std::vector<ItemOutcome> items;
+    std::vector<CacheBytes> k, v;  ///< of each batch
+    double read_fraction = 0;      ///< summed over scored tokens
+    std::uint64_t scored_tokens = 0;
+    std::uint64_t lost_tokens = 0;  ///< without a likelihood
+};
+
+/// Reads the context once and every text behind it.
+void answer(Evaluation& evaluation, Batch const& batch, Answered& answered);
+
+}  // namespace kvstone

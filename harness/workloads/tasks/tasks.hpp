@@ -1,0 +1,33 @@
+#pragma once
+
+#include <vector>
+
+#include "harness/workloads/workload.hpp"
+#include "scenarios/scenario.hpp"
+
+namespace kvstone {
+
+/// protocol and task (must be given), file, labels, items, min_context_tokens, seed, prefill: see
+/// `kvstone list workloads`.
+std::vector<WorkloadOption> tasks_options();
+
+/// Reads the task's file from end to end. Throws ConfigError naming file and line where it is broken, and where options do
+/// not belong together.
+void check_tasks(Json const& options, Json const& locator);
+
+/// Asks the model questions behind a text whose K and V went through the codec (harness/workloads/model/codec_path.hpp), and beside
+/// that behind the same text as it came.
+///
+/// - Items of a file (harness/workloads/tasks/formats.hpp) are scored by the summed log likelihood of each choice. The text before
+///   them is other items of the file with their answers, as few as have grid.context tokens (0: min_context_tokens):
+///   the first ones of the file for all others, coded once, and where all items are wanted the ones behind those
+///   for the first. No item is asked behind itself. `items` are taken in the file's order, behind the first prefix first.
+/// - Generated items (harness/workloads/tasks/recall.hpp) are asked behind a story of grid.context tokens (0: half of what the model
+///   was trained on), several behind one; the answer counts where each of its tokens is the most likely one.
+///
+/// Figures: add_task_figures(), compressed_read_fraction of the scored tokens, task_context_tokens, bytes and ratios of
+/// K, V and both. Status and reason as run_model() has them; "poor_baseline: ..." where the model without a codec is no
+/// better than guessing.
+void run_tasks(AttemptRequest const& request, Measurement& measurement);
+
+}  // namespace kvstone

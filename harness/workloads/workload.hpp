@@ -1,0 +1,28 @@
+#pragma once
+// A workload turns a cell into figures, inside an attempt's process.
+
+#include <string>
+#include <vector>
+
+#include "harness/attempts/attempt.hpp"
+#include "scenarios/scenario.hpp"
+
+namespace kvstone {
+
+/// Fills figures, samples, profiles and, where verification fails, status and reason. May throw anything: the attempt
+/// turns UnwrittenValues into `verify_failed`, NotApplicable into `skipped`, std::bad_alloc into `oom` and every other
+/// exception into `error`.
+using WorkloadFunction = void (*)(AttemptRequest const& request, Measurement& measurement);
+
+struct Workload {
+    std::string name;
+    std::string summary;
+    WorkloadFunction run;
+    std::vector<WorkloadOption> options;
+    /// See Vocabulary::check_workload; null: any options will do.
+    void (*check)(Json const& options, Json const& locator) = nullptr;
+};
+
+std::vector<Workload> const& workloads();
+
+}  // namespace kvstone

@@ -1,0 +1,213 @@
+#include "results/query/best.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <ostream>
+#include <tuple>
+
+#include <fmt/ostream.h>
+#include <fmt/ranges.h>
+
+#include "results/query/show_text.hpp"
+#include "results/record/metrics.hpp"
+#include "results/store/sqlite.hpp"
+
+namespace kvstone {
+namespace {
+
+/// Below so many processes, or samples of one, the median has no 95% interval (combine.cpp).
+constexpr std::int64_t least_processes = 6;
+
+/// Of a cell's metric: figures by component.
+using Figures = std::map<std::pair<std::string, std::string>, std::map<std::string, Bounded>>;
+
+Figures read_figures(Store const& store, std::string const& campaign, std::vector<Constraint> const& constraints) {
+    Figures figures;
+    Statement row(store.connection(),
+                  "SELECT x.uid, v.component, v.value, v.ci_low, v.ci_high FROM v_value v JOIN metric m ON m.id = "
+                  "v.metric JOIN campaign c ON c.id = v.campaign JOIN cell x ON x.id = v.cell WHERE c.uid = ? AND "
+                  "m.name = ? AND v.value IS NOT NULL");
+    for (auto const& constraint : constraints) {
+        row.with(campaign, constraint.metric);
+        while (row.step()) {
+            Bounded figure{row.real(2), {}, {}};
+            if (!row.is_null(3)) figure.low = row.real(3);
+            if (!row.is_null(4)) figure.high = row.real(4);
+            figures[{row.text(0), constraint.metric}][row.text(1)] = figure;
+        }
+    }
+    return figures;
+}
+
+/// The end that has to meet the constraint; where nothing states how sure the figure is, it is taken at its word.
+double end_of(Constraint const& constraint, Bounded const& figure) {
+    return constraint.judged_end(figure).value_or(figure.value);
+}
+
+double distance_of(Constraint const& constraint, Bounded const& figure) {
+    auto const end = end_of(constraint, figure);
+    if (constraint.holds_for(end)) return 0;
+    return std::abs(end - constraint.bound) / (constraint.bound == 0 ? 1 : std::abs(constraint.bound));
+}
+
+bool is_worse(Constraint const& constraint, Bounded const& a, Bounded const& b) {
+    auto const end = end_of(constraint, a);
+    return constraint.upper ? end > end_of(constraint, b) : end < end_of(constraint, b);
+}
+
+/// Of an error the worst of its components counts, as in v_pareto: what K and V have together hides which of them is
+/// worse. Of all else what they have together.
+bool counts(std::string const& metric, std::string const& component, bool together) {
+    auto const* const known = find_metric(metric);
+    bool const pooled = known != nullptr && known->both == Both::pooled;
+    return component == "kv" || pooled || !together;
+}
+
+Judged judge(ParetoRow const& row, Figures const& all, std::vector<Constraint> const& constraints) {
+    Judged judged{row, {}, true, 0};
+    for (auto const& constraint : constraints) {
+        auto& worst = judged.figures.emplace_back();
+        auto const found = all.find({row.cell, constraint.metric});
+        if (found == all.end()) {
+            judged.meets = false;
+            judged.distance = std::numeric_limits<double>::infinity();
+            continue;
+        }
+        auto const& components = found->second;
+        bool const together = components.contains("kv");
+        for (auto const& [component, figure] : components) {
+            if (!counts(constraint.metric, component, together)) continue;
+            judged.meets = judged.meets && constraint.holds_for(end_of(constraint, figure));
+            if (!worst || is_worse(constraint, figure, worst->figure)) worst = {figure, component};
+        }
+        judged.distance = std::max(judged.distance, distance_of(constraint, worst->figure));
+    }
+    return judged;
+}
+
+std::int64_t processes_of(Store const& store, std::string const& campaign) {
+    Statement plan(store.connection(),
+                   "SELECT plan.processes FROM campaign JOIN plan ON plan.id = campaign.plan WHERE campaign.uid = ?");
+    return plan.with(campaign).step() ? plan.integer(0) : 1;
+}
+
+std::string figures_text(Judged const& judged, std::vector<Constraint> const& constraints, std::int64_t processes) {
+    std::string text;
+    for (std::size_t i = 0; i < constraints.size(); ++i) {
+        auto const& worst = judged.figures[i];
+        text += fmt::format("{}{} ", i == 0 ? "" : ", ", constraints[i].metric);
+        if (!worst) {
+            text += "not measured";
+            continue;
+        }
+        auto const& figure = worst->figure;
+        text += fmt::format("{:.4g}", figure.value);
+        if (worst->component != "kv") text += " of " + worst->component;
+        if (figure.low && figure.high) text += fmt::format(" ({})", interval_text(figure));
+        if (!constraints[i].judged_end(figure))
+            text += processes < least_processes
+                        ? fmt::format(" (too few processes for an interval: {}, of {} needed; taken at its word)",
+                                      processes, least_processes)
+                        : " (no interval: taken at its word)";
+    }
+    return text;
+}
+
+void show_answer(std::ostream& out, Style style, Answer const& answer, std::vector<Constraint> const& constraints,
+                 std::int64_t processes) {
+    fmt::print(out, "\n{}\n", style.bold(answer.peers.title));
+    auto const line = [&](Judged const& judged) {
+        return fmt::format("{}: {:.3f} bits per value, {}{}", judged.row.codec_name, *judged.row.bits_per_value,
+                           figures_text(judged, constraints, processes),
+                           judged.row.reason.empty() ? "" : "; " + judged.row.reason);
+    };
+    if (answer.judged.empty()) {
+        fmt::print(out, "No codec to judge.\n");
+    } else if (!answer.judged.front().meets) {
+        fmt::print(out, "None. Nearest came {}\n", line(answer.judged.front()));
+    } else {
+        fmt::print(out, "{}\n", line(answer.judged.front()));
+        std::vector<std::string> others;
+        for (auto const& judged : answer.judged)
+            if (judged.meets && &judged != &answer.judged.front())
+                others.push_back(fmt::format("{} ({:.3f})", judged.row.codec_name, *judged.row.bits_per_value));
+        if (!others.empty()) fmt::print(out, "Also: {}\n", fmt::join(others, ", "));
+    }
+    if (auto const left_out = left_out_text(answer.peers); !left_out.empty())
+        fmt::print(out, "Left out: {}\n", left_out);
+}
+
+bool has_any(Answer const& answer) {
+    return std::ranges::any_of(answer.judged, [](Judged const& judged) {
+        return std::ranges::any_of(judged.figures, [](auto const& worst) { return worst.has_value(); });
+    });
+}
+
+}  // namespace
+
+std::vector<Answer> answers(Store const& store, std::string const& campaign,
+                            std::vector<Constraint> const& constraints) {
+    auto const figures = read_figures(store, campaign, constraints);
+    std::vector<Answer> all;
+    for (auto& peers : read_peers(store, campaign)) {
+        Answer answer{std::move(peers), {}};
+        for (auto const& row : answer.peers.rows)
+            if (row.left_out.empty() || row.left_out == "no error")
+                answer.judged.push_back(judge(row, figures, constraints));
+        std::ranges::stable_sort(answer.judged, {}, [](Judged const& judged) {
+            return std::tuple(!judged.meets, judged.distance, *judged.row.bits_per_value);
+        });
+        all.push_back(std::move(answer));
+    }
+    return all;
+}
+
+void show_best(Store const& store, std::ostream& out, std::vector<Constraint> const& constraints,
+               ShowOptions const& options) {
+    Style const style{options.colour};
+    auto const campaign = campaign_meant(store, options.campaign);
+    auto const all = answers(store, campaign, constraints);
+    std::vector<std::string> asked;
+    for (auto const& constraint : constraints) asked.push_back(constraint.text());
+    fmt::print(out, "Codecs of campaign {} of the fewest bits per value with {}, the whole 95% interval.\n", campaign,
+               fmt::join(asked, " and "));
+    auto const processes = processes_of(store, campaign);
+    bool any = false;
+    for (auto const& answer : all) {
+        if (!has_any(answer)) continue;
+        any = true;
+        show_answer(out, style, answer, constraints, processes);
+    }
+    if (!any) fmt::print(out, "\nNo cell that is ok has such a figure.\n");
+}
+
+QueryResult best_rows(Store const& store, std::vector<Constraint> const& constraints, std::string const& campaign) {
+    QueryResult table{{"group", "codec_name", "cell", "bits_per_value", "meets", "best"}, {}};
+    for (auto const& constraint : constraints)
+        for (auto const* part : {"", "_low", "_high", "_component"}) table.columns.push_back(constraint.metric + part);
+    for (auto const& answer : answers(store, campaign_meant(store, campaign), constraints)) {
+        if (!has_any(answer)) continue;
+        for (auto const& judged : answer.judged) {
+            std::vector<QueryValue> row{answer.peers.title,
+                                        judged.row.codec_name,
+                                        judged.row.cell,
+                                        *judged.row.bits_per_value,
+                                        std::int64_t{judged.meets},
+                                        std::int64_t{judged.meets && &judged == &answer.judged.front()}};
+            for (auto const& worst : judged.figures) {
+                auto const add = [&](std::optional<double> value) {
+                    row.push_back(value ? QueryValue(*value) : QueryValue(nullptr));
+                };
+                add(worst ? std::optional(worst->figure.value) : std::nullopt);
+                add(worst ? worst->figure.low : std::nullopt);
+                add(worst ? worst->figure.high : std::nullopt);
+                row.push_back(worst ? QueryValue(worst->component) : QueryValue(nullptr));
+            }
+            table.rows.push_back(std::move(row));
+        }
+    }
+    return table;
+}
+
+}  // namespace kvstone

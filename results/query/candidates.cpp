@@ -1,0 +1,122 @@
+#include "results/query/candidates.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "results/query/show_text.hpp"
+#include "results/store/sqlite.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+/// Figures that v_pareto does not have, each of one component.
+constexpr auto figure_sql = R"sql(
+SELECT m.name || v.component, v.value, v.n FROM v_value v
+JOIN metric m ON m.id = v.metric JOIN campaign c ON c.id = v.campaign JOIN cell x ON x.id = v.cell
+WHERE c.uid = ? AND x.uid = ? AND m.name IN
+  ('passages', 'context_tokens', 'cache_layers', 'cache_heads', 'cache_head_dim', 'kld_mean')
+)sql";
+
+constexpr auto row_sql = R"sql(
+SELECT p.campaign, p.cell, p.codec, p.codec_name, json_extract(x.source, '$.sha256'),
+  x.source || ' ' || p.options || ' ' || coalesce(p.context, 0), json_extract(p.options, '$.protocol'), p.options,
+  coalesce(p.context, 0), p.bits_per_value, p.error, p.error_low, p.error_high,
+  CASE WHEN p.left_out IS NULL AND p.error_metric <> 'kld_mean' THEN 'no error' ELSE p.left_out END, p.reason
+FROM v_pareto p JOIN cell x ON x.uid = p.cell JOIN campaign c ON c.uid = p.campaign
+WHERE p.workload = 'model' AND p.status <> 'missing'
+  AND iif(?1 <> '', json_extract(x.source, '$.sha256') = ?1, x.source_name = ?2)
+ORDER BY c.resumed_utc DESC, c.id DESC, p.position
+)sql";
+
+std::uint64_t whole(double value) { return value > 0 ? static_cast<std::uint64_t>(value) : 0; }
+
+void add_figures(Store const& store, std::string const& campaign, Candidate& candidate) {
+    std::map<std::string, double> values;
+    Statement figure(store.connection(), figure_sql);
+    figure.with(campaign, candidate.cell);
+    while (figure.step()) {
+        values[figure.text(0)] = figure.real(1);
+        if (figure.text(0) == "kld_meankv") candidate.scored_tokens = whole(figure.real(2));
+    }
+    if (values.contains("passageskv")) candidate.passages = whole(values["passageskv"]);
+    if (candidate.context == 0) candidate.context = whole(values["context_tokenskv"]);
+    candidate.layers = whole(values["cache_layersk"]);
+    candidate.heads = whole(values["cache_headsk"]);
+    candidate.k_dim = whole(values["cache_head_dimk"]);
+    candidate.v_dim = whole(values["cache_head_dimv"]);
+}
+
+std::string protocol_of(std::vector<Candidate> const& all) {
+    for (auto const* protocol : {"decode", "context", "inline"})
+        if (std::ranges::any_of(all, [&](auto const& one) { return one.protocol == protocol && one.left_out.empty(); }))
+            return protocol;
+    return all.empty() ? "" : all.front().protocol;
+}
+
+}  // namespace
+
+std::vector<Candidate> candidates(Store const& store, std::string const& sha256, std::string const& name) {
+    require_pareto(store);
+    std::vector<Candidate> all;
+    std::set<std::string> seen;
+    std::set<std::string> models;
+    Statement row(store.connection(), row_sql);
+    row.with(sha256, name);
+    while (row.step()) {
+        if (!seen.insert(row.text(1)).second) continue;
+        Candidate candidate;
+        candidate.cell = row.text(1);
+        candidate.codec = row.text(2);
+        candidate.codec_name = row.text(3);
+        candidate.sha256 = row.text(4);
+        candidate.setting = row.text(5);
+        candidate.protocol = row.text(6);
+        candidate.options = row.text(7);
+        candidate.context = static_cast<std::uint64_t>(row.integer(8));
+        if (!row.is_null(9)) candidate.bits_per_value = row.real(9);
+        candidate.kld.value = row.real(10);
+        if (!row.is_null(11)) candidate.kld.low = row.real(11);
+        if (!row.is_null(12)) candidate.kld.high = row.real(12);
+        candidate.left_out = row.text(13);
+        candidate.reason = row.text(14);
+        add_figures(store, row.text(0), candidate);
+        models.insert(candidate.sha256);
+        all.push_back(std::move(candidate));
+    }
+    if (models.size() > 1)
+        throw ConfigError("several models of the database have this name: give the GGUF file", name,
+                          {models.begin(), models.end()});
+    return all;
+}
+
+std::vector<std::string> measured_models(Store const& store) {
+    std::vector<std::string> names;
+    for (auto const& row :
+         query(store, "SELECT DISTINCT source_name FROM cell WHERE workload = 'model' ORDER BY source_name").rows)
+        names.push_back(text(row[0]));
+    return names;
+}
+
+std::vector<Candidate> comparable(std::vector<Candidate> const& all, std::string const& protocol,
+                                  std::uint64_t context) {
+    auto const wanted = protocol.empty() ? protocol_of(all) : protocol;
+    std::map<std::string, std::vector<Candidate>> settings;
+    for (auto const& candidate : all)
+        if (candidate.protocol == wanted) settings[candidate.setting].push_back(candidate);
+    // The best place is the smallest: nothing to choose from comes last, then contexts by how near they are.
+    auto const place = [&](std::vector<Candidate> const& some) {
+        auto const usable = std::ranges::count_if(some, [](auto const& one) { return one.left_out.empty(); });
+        auto const measured = some.front().context;
+        bool const longer = measured > context;
+        return std::tuple(usable == 0, longer, longer ? measured - context : context - measured, -usable);
+    };
+    std::vector<Candidate> best;
+    for (auto const& [setting, some] : settings)
+        if (best.empty() || place(some) < place(best)) best = some;
+    return best;
+}
+
+}  // namespace kvstone

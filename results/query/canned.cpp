@@ -1,0 +1,131 @@
+#include "results/query/canned.hpp"
+
+#include <array>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "results/store/store_state.hpp"
+
+namespace kvstone {
+namespace {
+
+std::string const still_open = fmt::format(
+    "SELECT campaign.uid AS campaign, campaign.scenario, campaign.resumed_utc, cell.uid AS cell, c.process "
+    "FROM v_current c JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell LEFT JOIN "
+    "attempt a ON a.id = c.attempt WHERE a.id IS NULL OR (a.status = 'node_lost' AND {} < {}) ORDER BY c.campaign, "
+    "c.position, c.process",
+    losses_of_current, losses_allowed);
+
+std::array const table{
+    CannedQuery{"latest", "", "Every figure of the newest campaign", "SELECT * FROM v_latest WHERE campaign = :newest"},
+    CannedQuery{
+        "best-by", "METRIC", "Codecs of the newest campaign by one metric, best first",
+        "SELECT source, context, component, codec_name, value, unit, better FROM v_latest WHERE campaign = "
+        ":newest AND metric = :metric ORDER BY source, context, component, iif(better = 'higher', -value, value)"},
+    CannedQuery{
+        "best", "", "Codecs of the newest campaign that no other of their kind beats in bits, error and speed",
+        "SELECT workload, source, context, codec_name, bits_per_value, error_metric, error, speed_metric, speed "
+        "FROM v_pareto WHERE campaign = :newest AND on_front ORDER BY peers, "
+        "bits_per_value"},
+    CannedQuery{
+        "history", "METRIC", "One metric by commit and night, each figure beside the one before it",
+        "SELECT h.source, h.context, h.codec_name, h.component, h.night, c.build_name, h.value, h.change_percent, "
+        "h.same_binary, h.same_toolchain FROM v_history h JOIN v_campaign c ON c.campaign = h.campaign WHERE h.metric "
+        "= "
+        ":metric ORDER BY h.source, h.context, h.codec_name, h.cell, h.component, h.hardware_class, h.started_utc"},
+    CannedQuery{
+        "environment", "", "What differs between the newest campaign's environment and those of the others",
+        "SELECT other, kind, name, value AS here, other_value AS there FROM v_env_diff WHERE campaign = :newest"},
+    CannedQuery{
+        "per-layer", "METRIC", "One metric of the newest campaign layer by layer: mean, least and most over heads",
+        "SELECT workload, source, context, codec_name, component, layer, count(*) AS heads, avg(value) AS mean, "
+        "min(value) AS least, max(value) AS most FROM v_profile WHERE campaign = :newest AND metric = :metric AND "
+        "layer IS NOT NULL GROUP BY cell, component, layer ORDER BY workload, "
+        "source, context, codec_name, cell, component, layer"},
+    CannedQuery{"codec", "NAME", "Figures of one codec, by name or text, in the newest campaign",
+                "SELECT source, context, component, metric, value, unit FROM v_latest WHERE campaign = :newest "
+                "AND :name IN (codec_name, codec)"},
+    CannedQuery{"failures", "",
+                "Attempts that count and are not ok, and lost ones that were made again (repeated), newest first",
+                "SELECT campaign, source, context, codec_name, process, status, reason, signal, host, finished_utc, "
+                "attempt, repeated FROM v_failures WHERE campaign = coalesce(:campaign, campaign) ORDER BY "
+                "finished_utc DESC"},
+    CannedQuery{"missing", "", "What is still owed",
+                "SELECT * FROM v_missing WHERE campaign = coalesce(:campaign, campaign)"},
+    CannedQuery{"open", "",
+                "What a further run of each campaign would make: attempts never made, or lost with their worker once",
+                still_open},
+    CannedQuery{
+        "regressions", "", "What the newest gate found to have become worse, and why",
+        "SELECT g.uid || '.' || d.number AS decision, d.rule, d.cell, cell.source_name AS source, "
+        "nullif(cell.context, 0) AS context, d.codec_name, d.component, d.metric, d.base, d.head, d.change, d.why, "
+        "d.waiver FROM decision d JOIN gate_run g ON g.id = d.gate_run LEFT JOIN cell ON cell.uid = d.cell WHERE "
+        "d.judgement = 'regression' AND g.id = (SELECT id FROM gate_run WHERE kind <> 'calibration' ORDER BY "
+        "finished_utc DESC, id DESC LIMIT 1) ORDER BY d.number"},
+    CannedQuery{"campaigns", "", "Campaigns and their coverage",
+                "SELECT * FROM v_campaign WHERE campaign = coalesce(:campaign, campaign)"},
+    CannedQuery{
+        "cells", "", "Cells of the newest campaign with their state",
+        "SELECT cell.uid AS cell, cell.workload, cell.source_name AS source, nullif(cell.context, 0) AS context, "
+        "cell.codec_name, cell.backend, coalesce(a.status, 'missing') AS status, a.wall_ns / 1e9 AS wall_s, "
+        "a.reason FROM v_current c JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell LEFT "
+        "JOIN attempt a ON a.id = c.attempt WHERE campaign.uid = :newest ORDER BY c.position, "
+        "c.process"},
+    CannedQuery{
+        "slowest", "", "The 20 attempts that took longest",
+        "SELECT a.uid AS attempt, cell.source_name AS source, cell.context, cell.codec_name, a.status, a.wall_ns "
+        "/ 1e9 AS wall_s, a.harness_ns / 1e9 AS harness_s FROM attempt a JOIN cell ON cell.id = a.cell ORDER BY "
+        "a.wall_ns DESC LIMIT 20"},
+    CannedQuery{"published", "", "Our figures of the newest campaign beside published ones",
+                "SELECT * FROM v_published WHERE campaign = :newest"},
+    CannedQuery{"published-figures", "", "The same, a row per published figure: reproduced, differing, not comparable",
+                "SELECT * FROM v_published_figure WHERE campaign = :newest"},
+    CannedQuery{"targets", "", "Targets of the newest campaign and which codecs pass or fail them",
+                "SELECT * FROM v_targets WHERE campaign = :newest"},
+    CannedQuery{
+        "statistics", "", "What was encoded and decoded in the newest campaign: passes, bytes, times and errors",
+        "WITH pass AS (SELECT cell.uid AS cell, s.component"
+        ", count(*) FILTER (WHERE m.name = 'encode_ns') AS encodings"
+        ", count(*) FILTER (WHERE m.name = 'decode_ns') AS decodings FROM v_current c"
+        " JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell"
+        " JOIN sample s ON s.attempt = c.attempt JOIN metric m ON m.id = s.metric"
+        " WHERE campaign.uid = :newest GROUP BY cell.uid, s.component), figures AS ("
+        "SELECT cell, source, context, codec_name, component"
+        ", max(value) FILTER (WHERE metric = 'original_bytes') AS original_bytes"
+        ", max(value) FILTER (WHERE metric = 'stored_bytes') AS stored_bytes"
+        ", max(value) FILTER (WHERE metric = 'bytes_saved') AS bytes_saved"
+        ", max(value) FILTER (WHERE metric = 'encode_mean_ns') AS encode_mean_ns"
+        ", max(value) FILTER (WHERE metric = 'decode_mean_ns') AS decode_mean_ns"
+        ", max(value) FILTER (WHERE metric = 'encode_gb_per_s') AS encode_gb_per_s"
+        ", max(value) FILTER (WHERE metric = 'decode_gb_per_s') AS decode_gb_per_s"
+        ", max(value) FILTER (WHERE metric = 'relative_error_mean') AS relative_error_mean"
+        ", max(value) FILTER (WHERE metric = 'relative_error_p50') AS relative_error_p50"
+        ", max(value) FILTER (WHERE metric = 'relative_error_p95') AS relative_error_p95"
+        ", max(value) FILTER (WHERE metric = 'relative_error_p99') AS relative_error_p99"
+        ", max(value) FILTER (WHERE metric = 'relative_error_max') AS relative_error_max"
+        " FROM v_latest WHERE campaign = :newest AND workload = 'roundtrip' AND status = 'ok'"
+        " GROUP BY cell, component) SELECT source, context, codec_name, f.component, sum(encodings) AS encodings"
+        ", sum(decodings) AS decodings, original_bytes, stored_bytes, bytes_saved, encode_mean_ns, decode_mean_ns"
+        ", encode_gb_per_s, decode_gb_per_s, relative_error_mean, relative_error_p50, relative_error_p95"
+        ", relative_error_p99, relative_error_max"
+        " FROM figures f LEFT JOIN pass ON pass.cell = f.cell AND instr(f.component, pass.component)"
+        " GROUP BY f.cell, f.component ORDER BY source, context, codec_name, f.component"},
+    CannedQuery{
+        "samples", "CELL METRIC", "Raw samples of a cell (its id) and metric, newest attempt first",
+        "SELECT a.finished_utc, a.process, s.component, s.position, s.value FROM attempt a JOIN sample s ON "
+        "s.attempt = a.id WHERE a.cell = (SELECT id FROM cell WHERE uid = :cell) AND s.metric = (SELECT id FROM "
+        "metric WHERE name = :metric) ORDER BY a.finished_utc DESC, a.process, s.component, s.position"},
+    CannedQuery{"hosts", "", "Nodes that measured",
+                "SELECT name, hardware_name, kernel, governor, (SELECT count(*) FROM attempt WHERE host = host.id) AS "
+                "attempts FROM host"},
+    CannedQuery{"metrics", "", "Every metric with unit, direction and formula",
+                "SELECT name, unit, better, deterministic, formula FROM metric ORDER BY id"},
+    CannedQuery{"tables", "", "What tables, views and columns hold", "SELECT * FROM v_notes"},
+};
+
+}  // namespace
+
+std::span<CannedQuery const> canned_queries() { return table; }
+
+}  // namespace kvstone

@@ -1,0 +1,158 @@
+#include "results/query/pareto.hpp"
+
+#include <algorithm>
+#include <map>
+#include <ostream>
+
+#include <fmt/ostream.h>
+#include <fmt/ranges.h>
+
+#include "results/query/show_text.hpp"
+#include "results/record/text.hpp"
+#include "results/store/sqlite.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+std::optional<double> number(Statement const& row, int column) {
+    if (row.is_null(column)) return std::nullopt;
+    return row.real(column);
+}
+
+/// Titles of columns, in the words of the other tables.
+std::string title_of(std::string const& metric) {
+    static std::map<std::string, std::string> const titles{{"kld_mean", "KLD mean"},
+                                                           {"attention_kl", "att KL"},
+                                                           {"nmse", "nmse"},
+                                                           {"prefill_tokens_per_s", "prefill/s"},
+                                                           {"decode_tokens_per_s", "decode/s"},
+                                                           {"decode_gb_per_s", "dec GB/s"}};
+    auto const found = titles.find(metric);
+    return found == titles.end() ? metric : found->second;
+}
+
+std::string remark_of(ParetoRow const& row) {
+    std::string remark = row.rival.empty() ? "" : "within the intervals of " + row.rival;
+    if (!row.reason.empty()) remark += (remark.empty() ? "" : "; ") + row.reason;
+    return remark;
+}
+
+void show_front(std::ostream& out, std::vector<ParetoRow const*> const& front) {
+    bool const timed = std::ranges::any_of(front, [](auto const* row) { return !row->speed_metric.empty(); });
+    std::size_t width = 5;
+    for (auto const* row : front) width = std::max(width, std::min(codec_width, display_width(row->codec_name)));
+    auto const& first = *front.front();
+    fmt::print(out, "{:<{}}  {:>8}  {:>8}  {:>18}", "codec", width, "bits/val", title_of(first.error_metric),
+               "95% interval");
+    if (timed) fmt::print(out, "  {:>9}  {:>18}", title_of(first.speed_metric), "95% interval");
+    fmt::print(out, "\n");
+    for (auto const* row : front) {
+        fmt::print(out, "{}  {:>8.3f}  {:>8}  {:>18}", codec_cell(row->codec_name, width), *row->bits_per_value,
+                   formatted(Notation::error, row->error.value), interval_text(row->error));
+        if (timed)
+            fmt::print(out, "  {:>9}  {:>18}", formatted(Notation::ratio, row->speed.value), interval_text(row->speed));
+        auto const remark = remark_of(*row);
+        fmt::print(out, "{}{}\n", remark.empty() ? "" : "  ", remark);
+    }
+}
+
+void show_peers(std::ostream& out, Style style, Peers const& peers) {
+    fmt::print(out, "\n{}\n", style.bold(peers.title));
+    std::vector<ParetoRow const*> front;
+    std::string beaten;
+    bool bounded_speed = true;
+    for (auto const& row : peers.rows) {
+        if (!row.left_out.empty()) continue;
+        if (row.beaten_by.empty())
+            front.push_back(&row);
+        else
+            beaten += fmt::format("{}{} by {}", beaten.empty() ? "" : ", ", row.codec_name, row.beaten_by);
+        bounded_speed = bounded_speed && (row.speed_metric.empty() || row.speed.low.has_value());
+    }
+    if (front.empty()) {
+        fmt::print(out, "No codec to compare.\n");
+    } else {
+        std::ranges::stable_sort(front, {}, [](auto const* row) { return *row->bits_per_value; });
+        show_front(out, front);
+        auto const& first = *front.front();
+        if (first.error_metric != "kld_mean")
+            fmt::print(out, "No KLD here: the error is {}{}.\n", first.error_metric,
+                       first.error_metric == "nmse" ? ", the worse of K's and V's" : "");
+        if (first.speed_metric.empty()) fmt::print(out, "Nothing was timed: bits and error alone are compared.\n");
+        if (!bounded_speed)
+            fmt::print(out, "Speeds of fewer than 6 samples have no interval: they are taken at their word.\n");
+    }
+    if (!beaten.empty()) fmt::print(out, "Beaten: {}\n", beaten);
+    if (auto const left_out = left_out_text(peers); !left_out.empty()) fmt::print(out, "Left out: {}\n", left_out);
+}
+
+}  // namespace
+
+void require_pareto(Store const& store) {
+    if (!has_view(store, "v_pareto"))
+        throw ConfigError("the database is of an older schema: `kvstone run` into it once brings it up to date");
+}
+
+QueryResult pareto_rows(Store const& store, std::string const& campaign) {
+    require_pareto(store);
+    return query(store, "SELECT * FROM v_pareto WHERE campaign = ?1 ORDER BY position",
+                 {campaign_meant(store, campaign)});
+}
+
+std::vector<Peers> read_peers(Store const& store, std::string const& campaign) {
+    require_pareto(store);
+    std::vector<Peers> groups;
+    std::map<std::string, std::size_t> places;
+    Statement row(
+        store.connection(),
+        "SELECT peers, " + title_sql("nullif(options, '{}')") +
+            ", cell, codec_name, reason, bits_per_value, error_metric, error, error_low, error_high, "
+            "speed_metric, speed, speed_low, speed_high, left_out, beaten_by, rival FROM (SELECT *, source AS "
+            "source_name FROM v_pareto WHERE campaign = ? ORDER BY position)");
+    row.with(campaign);
+    while (row.step()) {
+        auto const [place, added] = places.emplace(row.text(0), groups.size());
+        if (added) groups.push_back({row.text(1), {}});
+        groups[place->second].rows.push_back({row.text(2),
+                                              row.text(3),
+                                              row.text(4),
+                                              number(row, 5),
+                                              row.text(6),
+                                              {row.real(7), number(row, 8), number(row, 9)},
+                                              row.text(10),
+                                              {row.real(11), number(row, 12), number(row, 13)},
+                                              row.text(14),
+                                              row.text(15),
+                                              row.text(16)});
+    }
+    return groups;
+}
+
+std::string left_out_text(Peers const& peers) {
+    std::map<std::string, std::vector<std::string>> reasons;
+    for (auto const& row : peers.rows)
+        if (!row.left_out.empty()) reasons[row.left_out].push_back(row.codec_name);
+    std::string text;
+    for (auto const& [reason, codecs] : reasons)
+        text += fmt::format("{}{} {} ({})", text.empty() ? "" : ", ", codecs.size(), reason, fmt::join(codecs, ", "));
+    return text;
+}
+
+std::string interval_text(Bounded const& figure) {
+    if (!figure.low || !figure.high) return "-";
+    return fmt::format("{:.3g}..{:.3g}", *figure.low, *figure.high);
+}
+
+void show_pareto(Store const& store, std::ostream& out, ShowOptions const& options) {
+    Style const style{options.colour};
+    auto const campaign = campaign_meant(store, options.campaign);
+    auto const groups = read_peers(store, campaign);
+    fmt::print(out,
+               "Codecs of campaign {} that no other beats in bits per value, error and speed together: differences "
+               "within\nintervals beat nothing.\n",
+               campaign);
+    for (auto const& peers : groups) show_peers(out, style, peers);
+}
+
+}  // namespace kvstone

@@ -1,0 +1,40 @@
+#pragma once
+// Reading the database: tables of values, formatted for people or programs.
+
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "results/store/store.hpp"
+
+namespace kvstone {
+
+using QueryValue = std::variant<std::nullptr_t, std::int64_t, double, std::string>;
+
+struct QueryResult {
+    std::vector<std::string> columns;
+    std::vector<std::vector<QueryValue>> rows;
+};
+
+enum class TableFormat { table, csv, json, jsonl, md };
+TableFormat table_format_named(std::string const& name);
+
+/// Runs one reading statement under an authorizer (no writes, no ATTACH, no VACUUM INTO) and a time limit. In its place
+/// "@NAME WORDS..." names a canned query and what it asks for; @list tells them all.
+/// Throws ConfigError with SQLite's words where the statement is refused or wrong, and where it runs past its limit.
+QueryResult query(Store const& store, std::string const& sql, std::vector<QueryValue> const& parameters = {},
+                  double time_limit_s = 60);
+/// A canned query, "@NAME WORDS...", about one campaign: its id, or how it starts; empty: the one last run. Throws as
+/// query(), and ConfigError where no campaign, or more than one, is meant, or the query is not about one.
+QueryResult query_of_campaign(Store const& store, std::string const& canned, std::string const& campaign);
+/// Writes the rows of a reading statement as CSV or JSON lines while they are read: however many there are, they take no
+/// memory. There is no time limit. Throws as query(), and std::ios_base::failure where `out` throws it.
+void print_rows(std::ostream& out, Store const& store, std::string const& sql,
+                std::vector<QueryValue> const& parameters, TableFormat format);
+/// table and md: numbers to the right, six significant digits, null as "-". csv (RFC 4180, lines ending in LF), json
+/// and jsonl: every digit; null is empty, or null.
+void print(std::ostream& out, QueryResult const& result, TableFormat format, bool colour = false);
+
+}  // namespace kvstone

@@ -1,0 +1,258 @@
+#include "results/query/show.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <ostream>
+#include <unordered_map>
+
+#include <fmt/ostream.h>
+
+#include "results/query/query.hpp"
+#include "results/query/show_text.hpp"
+#include "results/record/text.hpp"
+#include "results/store/sqlite.hpp"
+
+namespace kvstone {
+namespace {
+
+/// One column of the table: a figure of one component. A table leaves out the columns that none of its codecs has.
+struct Column {
+    std::string_view title;
+    std::string_view component;
+    std::string_view metric;
+    Notation notation;
+    std::size_t width;
+};
+constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation::ratio, 8},
+                             Column{"vs fp16", "kv", "ratio_vs_fp16", Notation::ratio, 7},
+                             Column{"K cosine", "k", "cosine", Notation::decimals, 8},
+                             Column{"K nmse", "k", "nmse", Notation::error, 8},
+                             Column{"V cosine", "v", "cosine", Notation::decimals, 8},
+                             Column{"V nmse", "v", "nmse", Notation::error, 8},
+                             Column{"K nmse 1", "k", "first_cycle_nmse", Notation::error, 8},
+                             Column{"K nmse n", "k", "last_cycle_nmse", Notation::error, 8},
+                             Column{"K drift", "k", "cycle_drift", Notation::error, 8},
+                             Column{"V nmse 1", "v", "first_cycle_nmse", Notation::error, 8},
+                             Column{"V nmse n", "v", "last_cycle_nmse", Notation::error, 8},
+                             Column{"V drift", "v", "cycle_drift", Notation::error, 8},
+                             Column{"logit err", "kv", "attention_logit_error", Notation::error, 9},
+                             Column{"att KL", "kv", "attention_kl", Notation::error, 8},
+                             Column{"KL 99.9%", "kv", "attention_kl_p999", Notation::error, 8},
+                             Column{"out err", "kv", "attention_output_error", Notation::error, 8},
+                             Column{"err 99.9%", "kv", "attention_output_error_p999", Notation::error, 9},
+                             Column{"top 8", "kv", "attention_top8_overlap", Notation::decimals, 8},
+                             Column{"top worst", "kv", "attention_top8_overlap_p001", Notation::ratio, 9},
+                             Column{"ppl", "kv", "ppl", Notation::ratio, 7},
+                             Column{"ppl +%", "kv", "ppl_delta_percent", Notation::ratio, 7},
+                             Column{"KLD mean", "kv", "kld_mean", Notation::error, 8},
+                             Column{"KLD p99", "kv", "kld_p99", Notation::error, 8},
+                             Column{"top-1", "kv", "top1_agreement", Notation::ratio, 6},
+                             Column{"diverges", "kv", "first_divergence_token", Notation::ratio, 8},
+                             Column{"exact", "kv", "exact_match", Notation::ratio, 6},
+                             Column{"acc", "kv", "acc", Notation::ratio, 6},
+                             Column{"acc diff", "kv", "acc_delta", Notation::ratio, 8},
+                             Column{"acc norm", "kv", "acc_norm", Notation::ratio, 8},
+                             Column{"recall", "kv", "recall_accuracy", Notation::ratio, 6},
+                             Column{"rec diff", "kv", "recall_accuracy_delta", Notation::ratio, 8},
+                             Column{"lost", "kv", "flips_to_wrong", Notation::count, 5},
+                             Column{"won", "kv", "flips_to_right", Notation::count, 5},
+                             Column{"least diff", "kv", "minimum_detectable_effect", Notation::ratio, 10},
+                             Column{"read", "kv", "compressed_read_fraction", Notation::ratio, 6},
+                             Column{"prefill/s", "kv", "prefill_tokens_per_s", Notation::ratio, 9},
+                             Column{"decode/s", "kv", "decode_tokens_per_s", Notation::ratio, 8},
+                             Column{"enc GB/s", "kv", "encode_gb_per_s", Notation::ratio, 8},
+                             Column{"enc M", "kv", "encode_roofline", Notation::ratio, 5},
+                             Column{"dec GB/s", "kv", "decode_gb_per_s", Notation::ratio, 8},
+                             Column{"dec M", "kv", "decode_roofline", Notation::ratio, 5},
+                             Column{"app bits", "kv", "append_bits_per_value", Notation::ratio, 8},
+                             Column{"app ns/tok", "kv", "append_ns_per_token", Notation::ratio, 10},
+                             Column{"app GB/s", "kv", "append_gb_per_s", Notation::ratio, 8},
+                             Column{"page ns", "kv", "page_read_ns", Notation::ratio, 9},
+                             Column{"page GB/s", "kv", "page_read_gb_per_s", Notation::ratio, 9}};
+
+/// What a model's answers say of a codec: nothing where it only guesses without one.
+constexpr auto of_answers =
+    "'acc', 'acc_delta', 'acc_norm', 'recall_accuracy', 'recall_accuracy_delta', 'flips_to_wrong', 'flips_to_right', "
+    "'minimum_detectable_effect'";
+
+/// A figure of a column's component; where a source gives K or V alone, "kv" is that one.
+struct ShownFigure {
+    double value = 0;
+    bool exact = false;
+};
+
+struct CellRow {
+    std::string codec;
+    std::string status = "missing";
+    std::array<std::optional<ShownFigure>, columns.size()> figures;
+
+    void take(std::string_view component, std::string_view metric, double value) {
+        for (std::size_t i = 0; i < columns.size(); ++i) {
+            bool const exact = columns[i].component == component;
+            if (columns[i].metric != metric || (!exact && columns[i].component != "kv")) continue;
+            if (exact || !figures[i] || !figures[i]->exact) figures[i] = {value, exact};
+        }
+    }
+};
+
+/// Cells that differ in their codec alone.
+struct Group {
+    std::string title;
+    std::vector<CellRow> rows;
+};
+
+void show_header(Store const& store, std::ostream& out, Style style, std::string const& campaign) {
+    auto const result = query(store,
+                              "SELECT scenario, ok, cells, failed, skipped, missing, " + campaign_build_sql("?1") +
+                                  ", build_type, toolchain, coalesce(hardware, hardware_class), started_utc, "
+                                  "finished_utc FROM v_campaign WHERE campaign = ?1",
+                              {campaign});
+    auto const& row = result.rows.at(0);
+    fmt::print(out, "{}  campaign {}  {}/{} cells ok", style.bold(text(row[0])), campaign, text(row[1]), text(row[2]));
+    for (auto const& [index, name] : {std::pair{3U, "failed"}, {4U, "skipped"}, {5U, "missing"}})
+        if (text(row[index]) != "0") fmt::print(out, ", {}", style.red(text(row[index]) + " " + name));
+    fmt::print(out, "\n{}  build {} {}, toolchain {}\nbegun {}, last attempt {}\n", text(row[9]), text(row[6]),
+               text(row[7]), text(row[8]), text(row[10]), text(row[11]).empty() ? "none" : text(row[11]));
+}
+
+std::vector<Group> read_groups(Store const& store, std::string const& campaign) {
+    std::string metrics;
+    for (auto const& column : columns) metrics += fmt::format("{}'{}'", metrics.empty() ? "" : ", ", column.metric);
+    std::unordered_map<std::string, CellRow> cells;
+    Statement figures(store.connection(),
+                      "SELECT cell, status, component, metric, value FROM v_latest WHERE campaign = ? AND (metric IS "
+                      "NULL OR metric IN (" +
+                          metrics +
+                          ")) AND NOT (task IS NOT NULL AND coalesce(reason, '') LIKE '%poor_baseline%' "
+                          "AND metric IN (" +
+                          of_answers + "))");
+    figures.with(campaign);
+    while (figures.step()) {
+        auto& cell = cells[figures.text(0)];
+        cell.status = figures.text(1);
+        if (!figures.is_null(4)) cell.take(figures.text(2), figures.text(3), figures.real(4));
+    }
+    std::vector<Group> groups;
+    std::map<std::string, std::size_t> places;
+    for (auto const& row : query(store,
+                                 "SELECT cell.uid, codec_name, " + title_sql("json_extract(canonical, '$.options')") +
+                                     " FROM expected e JOIN cell ON cell.id = e.cell WHERE e.process = 0 AND "
+                                     "e.campaign = (SELECT id FROM campaign WHERE uid = ?1) ORDER BY e.position",
+                                 {campaign})
+                               .rows) {
+        auto const title = text(row[2]);
+        auto const [place, added] = places.emplace(title, groups.size());
+        if (added) groups.push_back({title, {}});
+        auto cell = cells[text(row[0])];
+        cell.codec = text(row[1]);
+        groups[place->second].rows.push_back(std::move(cell));
+    }
+    return groups;
+}
+
+void show_group(std::ostream& out, Style style, Group const& group) {
+    std::size_t width = 5;
+    for (auto const& row : group.rows) width = std::max(width, std::min(codec_width, display_width(row.codec)));
+    fmt::print(out, "\n{}\n{:<{}}", style.bold(group.title), "codec", width);
+    std::vector<std::size_t> shown;
+    for (std::size_t i = 0; i < columns.size(); ++i)
+        if (std::ranges::any_of(group.rows, [i](CellRow const& row) { return row.figures[i].has_value(); }))
+            shown.push_back(i);
+    for (auto const i : shown) fmt::print(out, "  {:>{}}", columns[i].title, columns[i].width);
+    fmt::print(out, "\n");
+    for (auto const& row : group.rows) {
+        fmt::print(out, "{}", codec_cell(row.codec, width));
+        if (row.status != "ok") {
+            fmt::print(out, "  {}\n", style.red(row.status));
+            continue;
+        }
+        for (auto const i : shown)
+            fmt::print(out, "  {:>{}}", row.figures[i] ? formatted(columns[i].notation, row.figures[i]->value) : "-",
+                       columns[i].width);
+        fmt::print(out, "\n");
+    }
+}
+
+void show_section(Store const& store, std::ostream& out, Style style, std::string const& title, std::string const& sql,
+                  std::string const& campaign) {
+    auto const result = query(store, sql, {campaign});
+    if (result.rows.empty()) return;
+    fmt::print(out, "\n{}\n", style.bold(title));
+    print(out, result, TableFormat::table, style.colour);
+}
+
+constexpr auto targets_sql = R"sql(
+SELECT substr(codec_name, 1, 27) AS codec,
+  count(*) FILTER (WHERE verdict = 'pass') || ' of ' || count(*) AS passed,
+  CASE WHEN sum(verdict = 'fail') > 0 THEN 'fail' WHEN count(verdict) < count(*) THEN 'unknown' ELSE 'pass' END
+    AS verdict,
+  substr(group_concat(iif(verdict = 'fail', printf('%s: %s %s %.6g %s %.6g', source, component, metric, value,
+    iif(value < at_least, '<', '>'), iif(value < at_least, at_least, at_most)), NULL), ', '), 1, 66) AS misses
+FROM v_targets WHERE campaign = ?1 GROUP BY codec_name ORDER BY min(position)
+)sql";
+
+constexpr auto published_sql = R"sql(
+SELECT substr(codec_name, 1, 15) AS codec, substr(source, 1, 9) AS source, component AS "of", metric,
+  iif(ours_least < ours_most, printf('%.5g..%.5g', ours_least, ours_most), ours_least) AS ours,
+  CASE relation WHEN 'at_least' THEN '>= ' WHEN 'at_most' THEN '<= ' ELSE '' END || printf('%.6g', theirs) AS theirs,
+  iif(cells > 0, printf('%+.3g', difference), NULL) AS difference,
+  iif(cells > 0, printf('%+.3g', difference_percent), NULL) AS "%",
+  iif(comparable = 'no' OR outcome = 'not measured', outcome, comparable || ': ' || outcome) AS comparable
+FROM v_published_figure WHERE campaign = ?1 ORDER BY figure
+)sql";
+
+/// "Published figures: 3 reproduced, 1 differing, 2 not comparable".
+void show_outcomes(Store const& store, std::ostream& out, std::string const& campaign) {
+    std::string line;
+    for (auto const* outcome : {"reproduced", "in part", "differing", "not comparable", "not measured"}) {
+        auto const counted =
+            query(store, "SELECT count(*) FROM v_published_figure WHERE campaign = ?1 AND outcome = ?2",
+                  {campaign, std::string(outcome)});
+        if (auto const count = text(counted.rows.at(0).at(0)); count != "0")
+            line += fmt::format("{}{} {}", line.empty() ? "" : ", ", count, outcome);
+    }
+    if (!line.empty()) fmt::print(out, "Published figures: {}\n", line);
+}
+
+}  // namespace
+
+void show_summary(Store const& store, std::ostream& out, ShowOptions const& options) {
+    Style const style{options.colour};
+    auto const campaign = campaign_meant(store, options.campaign);
+    show_header(store, out, style, campaign);
+    for (auto const& group : read_groups(store, campaign)) show_group(out, style, group);
+    fmt::print(
+        out,
+        "\nM: bytes read plus written per second over the memory bandwidth measured around the attempt; above 1 the "
+        "tensors\nsit in caches. Timings are medians over K and V; vs fp16 is 2 bytes a value over all stored "
+        "bytes.\n");
+    show_section(store, out, style, "Not ok",
+                 "SELECT source, context, codec_name AS codec, process, status, substr(reason, 1, 60) AS reason "
+                 "FROM v_failures WHERE campaign = ?1 AND NOT repeated UNION ALL SELECT source, context, codec_name, "
+                 "process, status, "
+                 "substr(reason, 1, 60) FROM v_missing WHERE campaign = ?1 AND status = 'skipped' AND NOT required",
+                 campaign);
+    show_section(store, out, style, "Lost with their worker, and made again",
+                 "SELECT source, context, codec_name AS codec, process, host, count(*) AS times, max(finished_utc) AS "
+                 "\"last lost\" FROM v_failures WHERE campaign = ?1 AND repeated GROUP BY cell, process, host",
+                 campaign);
+    show_section(
+        store, out, style, "Mind",
+        "SELECT DISTINCT source, context, codec_name AS codec, protocol, reason FROM v_latest WHERE campaign = ?1 "
+        "AND status = 'ok' AND reason IS NOT NULL",
+        campaign);
+    if (has_view(store, "v_drift"))
+        show_section(
+            store, out, style, "Measured while the node was not what it had been",
+            "SELECT source, context, codec_name AS codec, process, host, drift FROM v_drift WHERE campaign = ?1",
+            campaign);
+    if (!has_view(store, "v_targets")) return;  // a file that no build since has opened for writing
+    show_section(store, out, style, "Targets", targets_sql, campaign);
+    show_section(store, out, style, "Beside published figures", published_sql, campaign);
+    show_outcomes(store, out, campaign);
+}
+
+}  // namespace kvstone

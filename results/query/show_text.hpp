@@ -1,0 +1,42 @@
+#pragma once
+// What the parts of `show` share: campaigns, titles, numbers and colours.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "results/query/query.hpp"
+
+namespace kvstone {
+
+/// Terminal colours, or nothing.
+struct Style {
+    bool colour;
+    std::string bold(std::string const& s) const { return colour ? "\x1b[1m" + s + "\x1b[0m" : s; }
+    std::string red(std::string const& s) const { return colour ? "\x1b[31m" + s + "\x1b[0m" : s; }
+};
+
+enum class Notation : std::uint8_t { decimals, error, count, ratio };
+std::string formatted(Notation notation, double value);
+
+/// A value's text or whole number; empty for anything else.
+std::string text(QueryValue const& value);
+
+/// Columns that a codec's name has in tables; a longer one keeps its line to itself.
+inline constexpr std::size_t codec_width = 27;
+/// The codec's name as the first cell of a row that is `width` columns wide.
+std::string codec_cell(std::string const& name, std::size_t width);
+
+/// SQL for what a group of cells that differ in their codec alone is called. `options` is SQL for the workload's options
+/// as JSON, or null; the rest are columns of the table `cell`.
+std::string title_sql(std::string_view options);
+
+/// The id of the campaign whose id starts so; empty: of the one last run. Throws ConfigError where none, or more than one,
+/// is meant, which names those that there are.
+std::string campaign_meant(Store const& store, std::string const& given);
+
+/// Whether the database, or this connection, has the view. Files that no build since has opened for writing lack some.
+bool has_view(Store const& store, std::string const& name);
+
+}  // namespace kvstone

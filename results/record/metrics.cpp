@@ -1,0 +1,208 @@
+#include "results/record/metrics.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace kvstone {
+namespace {
+
+using enum Better;
+using enum Both;
+
+// In formulas x is the original, y what was decoded from the stored container, e = y - x; sums run over all values of
+// the component ("kv": K and V together).
+constexpr std::array table{
+    // Bytes.
+    Metric{"bits_per_value", "bit", lower, true, "8 x stored bytes / values, every ledger line but the workspace",
+           from_sums},
+    Metric{"nominal_bits_per_value", "bit", lower, true, "bits per value that the method's name promises", from_sums},
+    Metric{"ratio_vs_fp16", "1", higher, true, "2 x values / stored bytes", from_sums},
+    Metric{"ratio_vs_fp32", "1", higher, true, "4 x values / stored bytes", from_sums},
+    Metric{"ledger_payload_bytes", "byte", lower, true, "stored bytes of coded values", sum},
+    Metric{"ledger_scales_bytes", "byte", lower, true, "stored bytes of scales and norms", sum},
+    Metric{"ledger_zeros_bytes", "byte", lower, true, "stored bytes of zero points and minima", sum},
+    Metric{"ledger_outliers_bytes", "byte", lower, true, "stored bytes of outliers and their places", sum},
+    Metric{"ledger_window_bytes", "byte", lower, true, "stored bytes of sinks and the recent window kept raw", sum},
+    Metric{"ledger_codebooks_bytes", "byte", lower, true, "stored bytes of codebooks and probability tables", sum},
+    Metric{"ledger_headers_bytes", "byte", lower, true, "stored bytes of headers and checksums", sum},
+    Metric{"ledger_padding_bytes", "byte", lower, true, "stored bytes that only align others", sum},
+    Metric{"ledger_workspace_bytes", "byte", lower, false, "memory needed while coding; never part of stored bytes",
+           sum},
+    Metric{"original_bytes", "byte", neither, true, "bytes of the tensors as the source has them", sum},
+    Metric{"stored_bytes", "byte", lower, true, "bytes of the sealed containers: all ledger lines but the workspace",
+           sum},
+    Metric{"allocated_bytes", "byte", lower, false, "bytes the codec's buffers took from the backend's memory", sum},
+    Metric{"peak_rss_bytes", "byte", lower, false, "VmHWM of the attempt's process", together},
+    Metric{"device_peak_bytes", "byte", lower, false, "peak of the device's memory in use by the attempt", together},
+    // Tensor error.
+    Metric{"mae", "value", lower, true, "mean |e|", pooled},
+    Metric{"rmse", "value", lower, true, "sqrt(mean e^2)", pooled},
+    Metric{"nmse", "1", lower, true, "mean e^2 / variance of x", pooled},
+    Metric{"max_abs_error", "value", lower, true, "max |e|", pooled},
+    Metric{"relative_error_l1", "1", lower, true, "sum |e| / sum |x|", pooled},
+    Metric{"relative_error_mean", "1", lower, true, "mean of |e| / |x| over |x| above the stated floor", pooled},
+    Metric{"relative_error_p50", "1", lower, true, "median of |e| / |x| over |x| above the stated floor", pooled},
+    Metric{"relative_error_p95", "1", lower, true, "95th percentile of |e| / |x| over |x| above the stated floor",
+           pooled},
+    Metric{"relative_error_p99", "1", lower, true, "99th percentile of |e| / |x| over |x| above the stated floor",
+           pooled},
+    Metric{"relative_error_max", "1", lower, true, "maximum of |e| / |x| over |x| above the stated floor", pooled},
+    Metric{"cosine", "1", higher, true, "<x, y> / (|x| |y|) over the whole component", pooled},
+    Metric{"cosine_min", "1", higher, true, "smallest cosine of one head's vector at one token", pooled},
+    Metric{"first_cycle_nmse", "1", lower, true, "nmse after encoding and decoding once", pooled},
+    Metric{"last_cycle_nmse", "1", lower, true, "nmse after the last of n cycles, each fed what the one before decoded",
+           pooled},
+    Metric{"cycle_drift", "value", lower, true, "max |y after the last cycle - y after the first|; 0: idempotent",
+           pooled},
+    // The original itself.
+    Metric{"channel_rms_max_over_median", "1", neither, true,
+           "per layer and head: largest channel RMS / median channel RMS of x; the largest over layers and heads",
+           none},
+    // Attention.
+    // l = q.k / sqrt(dim) is a logit over the tokens that a query sees, p the softmax, o the output; a prime: of the
+    // decoded K and V. Queries are a sample of each layer and query head.
+    Metric{"attention_logit_error", "1", lower, true,
+           "sqrt(sum (l' - l)^2 / sum (l - mean l)^2): RMS error of logits / their deviation around a query's mean",
+           together},
+    Metric{"attention_kl", "nat", lower, true, "mean over queries of KL(p || p') = sum p log(p / p')", together},
+    Metric{"attention_kl_p999", "nat", lower, true, "99.9th percentile over queries of the same KL", together},
+    Metric{"attention_output_error", "1", lower, true, "mean over queries of |o' - o| / |o|", together},
+    Metric{"attention_output_error_p999", "1", lower, true, "99.9th percentile over queries of |o' - o| / |o|",
+           together},
+    Metric{"attention_top8_overlap", "1", higher, true,
+           "mean over queries of the share of the 8 most attended tokens that stay among them", together},
+    Metric{"attention_top8_overlap_p001", "1", higher, true, "0.1th percentile over queries of the same share",
+           together},
+    // Speed.
+    Metric{"encode_ns", "ns", lower, false, "median time of one encoding pass over the component", sum},
+    Metric{"decode_ns", "ns", lower, false, "median time of one decoding pass over the component", sum},
+    Metric{"encode_mean_ns", "ns", lower, false, "mean time of one encoding pass over the component", sum},
+    Metric{"decode_mean_ns", "ns", lower, false, "mean time of one decoding pass over the component", sum},
+    Metric{"encode_gb_per_s", "GB/s", higher, false, "original bytes / encode_ns", from_sums},
+    Metric{"decode_gb_per_s", "GB/s", higher, false, "original bytes / decode_ns", from_sums},
+    Metric{"encode_traffic_bytes", "byte", neither, true, "bytes an encoding pass has to read and write", sum},
+    Metric{"decode_traffic_bytes", "byte", neither, true, "bytes a decoding pass has to read and write", sum},
+    Metric{"encode_roofline", "1", higher, false, "encode_traffic_bytes / encode_ns / the interleaved copy roofline",
+           from_sums},
+    Metric{"decode_roofline", "1", higher, false, "decode_traffic_bytes / decode_ns / the interleaved copy roofline",
+           from_sums},
+    Metric{"append_ns_per_token", "ns", lower, false,
+           "time to append a token of one sequence, all layers: median over rounds, each the mean over a page's steps",
+           together},
+    Metric{"append_gb_per_s", "GB/s", higher, false, "original bytes of a token / append_ns_per_token", together},
+    Metric{"append_bits_per_value", "bit", lower, true,
+           "8 x bytes that a grown cache holds / values: blocks begun and tokens held as they came included",
+           from_sums},
+    Metric{"page_read_ns", "ns", lower, false, "median time to read one page of one sequence back, all layers", sum},
+    Metric{"page_read_gb_per_s", "GB/s", higher, false, "original bytes of a page / page_read_ns", from_sums},
+    Metric{"break_even_gbit_per_s", "Gbit/s", higher, false,
+           "link speed below which encode, send and decode beat sending the original", from_sums},
+    // Model.
+    Metric{"ppl", "1", lower, false, "exp(mean negative log likelihood of the scored tokens)", together},
+    Metric{"ppl_standard_error", "1", lower, false,
+           "ppl x standard error of the mean negative log likelihood, by token", together},
+    Metric{"baseline_ppl", "1", lower, false, "ppl of the same tokens with the uncompressed cache", together},
+    Metric{"unigram_ppl", "1", neither, false,
+           "ppl of the same tokens from how often each occurs in the passages, itself left out, 1 added to each count",
+           together},
+    Metric{"ppl_delta_percent", "%", lower, false,
+           "100 x (ppl / baseline_ppl - 1); interval from the paired differences, resampled by passage", together},
+    Metric{"kld_mean", "nat", lower, false, "mean KL(next-token distribution, original || compressed)", together},
+    Metric{"kld_median", "nat", lower, false, "median of the same KL over tokens", together},
+    Metric{"kld_p99", "nat", lower, false, "99th percentile of the same KL over tokens", together},
+    Metric{"kld_max", "nat", lower, false, "largest of the same KL over tokens", together},
+    Metric{"top1_agreement", "1", higher, false, "share of tokens whose most likely successor stays the same",
+           together},
+    Metric{"first_divergence_token", "token", higher, false,
+           "mean over passages of how many generated tokens agree before the first that does not (greedy decoding)",
+           together},
+    Metric{"exact_match", "1", higher, false, "share of passages whose generated tokens all agree (greedy decoding)",
+           together},
+    // Tasks: items of several choices (acc), or of one answer that must come (recall_accuracy). baseline_: with the
+    // uncompressed cache. Intervals of shares are Wilson's, those of differences a paired bootstrap.
+    Metric{"acc", "1", higher, false, "share of items whose right choice has the largest summed log likelihood",
+           together},
+    Metric{"acc_norm", "1", higher, false, "the same with log likelihood / bytes of the choice (UTF-8)", together},
+    Metric{"recall_accuracy", "1", higher, false,
+           "share of generated items whose answer is, token by token, the most likely text (greedy decoding)",
+           together},
+    Metric{"baseline_acc", "1", higher, false, "acc with the uncompressed cache", together},
+    Metric{"baseline_acc_norm", "1", higher, false, "acc_norm with the uncompressed cache", together},
+    Metric{"baseline_recall_accuracy", "1", higher, false, "recall_accuracy with the uncompressed cache", together},
+    Metric{"acc_delta", "1", higher, false, "acc - baseline_acc, item by item", together},
+    Metric{"acc_norm_delta", "1", higher, false, "acc_norm - baseline_acc_norm, item by item", together},
+    Metric{"recall_accuracy_delta", "1", higher, false, "recall_accuracy - baseline_recall_accuracy, item by item",
+           together},
+    Metric{"flips_to_wrong", "item", lower, false, "items answered rightly with the uncompressed cache alone",
+           together},
+    Metric{"flips_to_right", "item", neither, false, "items answered rightly with the compressed cache alone",
+           together},
+    Metric{"mcnemar_p", "1", neither, false,
+           "two-sided exact p of flips_to_wrong of all flips where both ways are equally likely; items taken as "
+           "independent",
+           together},
+    Metric{"minimum_detectable_effect", "1", lower, false,
+           "difference that a test at 5% finds in 80% of trials: 2.80 x standard error of the paired difference, or 6 "
+           "flips one way",
+           together},
+    Metric{"chance_accuracy", "1", neither, true, "mean chance of guessing the right answer", together},
+    Metric{"task_items", "item", neither, true, "items asked", together},
+    Metric{"task_context_tokens", "token", neither, true, "mean tokens compressed in front of the items", together},
+    Metric{"compressed_read_fraction", "1", neither, false,
+           "share of the K and V vectors that scored tokens attended to that came through the codec; below 0.5 not "
+           "engaged",
+           together},
+    Metric{"passages", "1", neither, true, "passages of the text that were scored", together},
+    Metric{"context_tokens", "token", neither, true, "tokens of each passage's context", together},
+    Metric{"cache_layers", "1", neither, true, "layers of the model's cache", none},
+    Metric{"cache_heads", "1", neither, true, "heads of K, or of V, in a layer of the model's cache", none},
+    Metric{"cache_head_dim", "1", neither, true, "values of one head's vector in the model's cache", none},
+    Metric{"prefill_tokens_per_s", "token/s", higher, false, "prompt tokens / prefill time", together},
+    Metric{"decode_tokens_per_s", "token/s", higher, false, "generated tokens / generation time", together},
+    // Cache.
+    Metric{"hit_rate", "1", higher, true, "tokens served from the cache / tokens asked for", together},
+    Metric{"bytes_saved", "byte", higher, true, "original bytes - stored bytes (of a cache: over its content)", sum},
+    Metric{"time_saved_percent", "%", higher, false, "100 x (1 - time with the cache / time without)", together},
+    Metric{"write_gb_per_s", "GB/s", higher, false, "original bytes put into the cache / time", together},
+    Metric{"read_gb_per_s", "GB/s", higher, false, "original bytes taken from the cache / time", together},
+};
+
+}  // namespace
+
+std::span<Metric const> metrics() { return table; }
+
+Metric const* find_metric(std::string_view name) {
+    auto const found =
+        std::find_if(table.begin(), table.end(), [&](Metric const& metric) { return metric.name == name; });
+    return found == table.end() ? nullptr : &*found;
+}
+
+std::string_view how_made(Both both) {
+    switch (both) {
+        case sum:
+            return "K's + V's";
+        case from_sums:
+            return "the formula over K's + V's bytes, values and times";
+        case pooled:
+            return "the formula over all values of K and V as one; K or V alone may be worse";
+        case together:
+            return "K and V are measured together";
+        case none:
+            break;
+    }
+    return "none: K and V alone";
+}
+
+std::string_view name_of(Better better) {
+    switch (better) {
+        case lower:
+            return "lower";
+        case higher:
+            return "higher";
+        case neither:
+            break;
+    }
+    return "neither";
+}
+
+}  // namespace kvstone

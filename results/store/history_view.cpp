@@ -1,0 +1,34 @@
+// v_history: every figure by commit and night.
+
+#include "results/store/schema.hpp"
+
+namespace kvstone {
+namespace {
+
+// Cells keep their ids from build to build: that, on one class of hardware, is what a history follows. Partitions are
+// named by the view's own columns, so that a query for one metric or cell reads no others. Before schema 7 two different
+// edits of a commit were one build: of those none is called the same.
+constexpr std::string_view sql = R"sql(
+CREATE VIEW v_history(cell, workload, source, context, codec, codec_name, backend, component, metric, unit, better,
+  night, git_sha, toolchain, hardware_class, campaign, started_utc, value, ci_low, ci_high, previous, change_percent,
+  same_binary, same_toolchain, deterministic) AS
+SELECT x.uid, x.workload, x.source_name, nullif(x.context, 0), x.codec, x.codec_name, x.backend, component, m.name,
+  m.unit, m.better, substr(c.started_utc, 1, 10), b.git_sha, t.uid, c.hardware_class, c.uid, c.started_utc, v.value,
+  v.ci_low, v.ci_high, lag(v.value) OVER before,
+  100 * (v.value - lag(v.value) OVER before) / nullif(abs(lag(v.value) OVER before), 0),
+  c.build = lag(c.build) OVER before AND (b.source_hash <> '' OR b.git_sha NOT LIKE '%-dirty' AND b.git_sha <> 'unknown'),
+  b.toolchain = lag(b.toolchain) OVER before, m.deterministic
+FROM v_value v
+JOIN campaign c ON c.id = v.campaign
+JOIN build b ON b.id = c.build
+JOIN toolchain t ON t.id = b.toolchain
+JOIN cell x ON x.id = v.cell
+JOIN metric m ON m.id = v.metric
+WINDOW before AS (PARTITION BY x.uid, m.name, component, c.hardware_class ORDER BY c.started_utc, c.id);
+)sql";
+
+}  // namespace
+
+std::string_view history_view() { return sql; }
+
+}  // namespace kvstone

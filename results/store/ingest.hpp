@@ -1,0 +1,41 @@
+#pragma once
+// Attempts on their way into tables.
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include <sqlite3.h>
+
+#include "results/record/measurement.hpp"
+#include "results/store/drift.hpp"
+#include "results/store/hardware_class.hpp"
+#include "results/store/sqlite.hpp"
+
+namespace kvstone {
+
+/// Prepared statements and numbers of metrics, kept between batches. The caller holds the transaction.
+class Ingester {
+  public:
+    explicit Ingester(sqlite3* connection);
+    /// To be called where a transaction begins: what the one before left behind may have been rolled back.
+    void begin() { drift_.forget(); }
+    /// Stores one attempt with all that hangs on it. One that is there already changes nothing: returns false. Throws
+    /// std::logic_error for a metric nobody declared, CorruptData for a cell or process that the campaign does not
+    /// expect.
+    bool store(std::int64_t campaign, Measurement const& measurement);
+    HardwareClasses& hardware_classes() { return hardware_classes_; }
+
+  private:
+    std::int64_t metric(std::string const& name) const;
+    std::optional<std::int64_t> host(Json const& facts);
+    void store_figures(std::int64_t attempt, Measurement const& measurement);
+
+    sqlite3* connection_;
+    std::map<std::string, std::int64_t, std::less<>> metrics_;
+    Statement find_expected_, find_host_, add_host_, add_attempt_, add_figure_, add_sample_, add_profile_;
+    DriftMarker drift_;
+    HardwareClasses hardware_classes_;
+};
+
+}  // namespace kvstone

@@ -1,0 +1,64 @@
+#pragma once
+// Looking after database files: merging, checking, copying, removing what is old.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "results/store/store.hpp"
+
+namespace kvstone {
+
+struct Merged {
+    std::int64_t campaigns = 0;  ///< new in the file
+    std::int64_t attempts = 0;
+};
+
+/// Copies into the store what `file` has and it has not, in one transaction. Rows are the same where their uid is (where
+/// there is none: where all that is said of them is), so that merging again, or in another order, changes nothing. The file
+/// is read through a copy that has no name (in SQLite's temporary folder), migrated where it is older. Throws ConfigError
+/// where the file is newer, or no KVstone database.
+Merged merge(Store& store, std::string const& file);
+
+/// What is wrong with the file, in words; empty: nothing. Finds pages that cannot be read, indices that disagree with
+/// their tables, values that break a rule, and rows that refer to nothing.
+std::vector<std::string> check(Store const& store);
+
+/// Writes a compact copy of the state at this moment, beside a writer too. Throws ConfigError where `file` exists.
+void backup(Store const& store, std::string const& file);
+
+/// A compact copy of the state at this moment, in a file beside another one; removed at the end. Removes those that
+/// killed processes of this host left beside that file.
+class TemporaryCopy {
+  public:
+    TemporaryCopy(Store const& store, std::string const& beside);
+    ~TemporaryCopy();
+    TemporaryCopy(TemporaryCopy const&) = delete;
+    TemporaryCopy& operator=(TemporaryCopy const&) = delete;
+    std::string const& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+/// Campaigns to be removed: those named (by their ids), and those that began before a date.
+struct PruneChoice {
+    std::vector<std::string> campaigns;
+    std::string before_utc;  ///< ISO 8601; empty: none by age
+};
+
+/// Of a campaign that is or would be removed.
+struct PrunedCampaign {
+    std::string id;
+    std::string scenario;
+    std::string started_utc;
+    std::int64_t attempts = 0;
+};
+
+std::vector<PrunedCampaign> prunable(Store const& store, PruneChoice const& choice);
+
+/// Removes them with all that hangs on them, then cells, plans, builds and hosts that nothing refers to any more, and
+/// gives the space back.
+std::vector<PrunedCampaign> prune(Store& store, PruneChoice const& choice);
+
+}  // namespace kvstone

@@ -1,0 +1,26 @@
+#pragma once
+// One writer per database.
+
+#include <string>
+
+#include "results/record/locking.hpp"
+
+namespace kvstone {
+
+/// Holds FILE.lock beside a database for as long as it lives. The kernel drops it with the process however that ends,
+/// so the file a killed process leaves behind is no obstacle.
+class WriterLock {
+  public:
+    /// Throws ConfigError where another process (or another Store of this one) holds it, naming its process id, where the
+    /// folder cannot be written, or where its file system knows no flock.
+    explicit WriterLock(std::string const& database);
+    ~WriterLock();
+    WriterLock(WriterLock const&) = delete;
+    WriterLock& operator=(WriterLock const&) = delete;
+
+  private:
+    std::string path_;
+    int descriptor_ = -1;
+};
+
+}  // namespace kvstone
