@@ -5,7 +5,12 @@
 #include <cstdint>
 #include <string_view>
 
-#include <Kokkos_Macros.hpp>
+// Kernels call some members on a device. Kokkos' own word for that would bring Kokkos to everybody who has a tensor.
+#if defined(__CUDACC__) || defined(__HIPCC__)
+#define KVSTONE_FUNCTION __host__ __device__
+#else
+#define KVSTONE_FUNCTION
+#endif
 
 namespace kvstone {
 
@@ -21,8 +26,8 @@ struct KvShape {
     std::uint64_t tokens = 0;
     std::uint64_t dim = 0;
 
-    KOKKOS_INLINE_FUNCTION std::uint64_t values() const { return layers * heads * tokens * dim; }
-    KOKKOS_INLINE_FUNCTION std::uint64_t vectors() const { return layers * heads * tokens; }
+    KVSTONE_FUNCTION std::uint64_t values() const { return layers * heads * tokens * dim; }
+    KVSTONE_FUNCTION std::uint64_t vectors() const { return layers * heads * tokens; }
     bool operator==(KvShape const&) const = default;
 };
 
@@ -46,15 +51,15 @@ struct KvSpan {
     KvStrides strides;
 
     /// First value of vector (layer, head, token).
-    KOKKOS_INLINE_FUNCTION T* vector(std::uint64_t layer, std::uint64_t head, std::uint64_t token) const {
+    KVSTONE_FUNCTION T* vector(std::uint64_t layer, std::uint64_t head, std::uint64_t token) const {
         return data + layer * strides.layer + head * strides.head + token * strides.token;
     }
-    KOKKOS_INLINE_FUNCTION T& operator()(std::uint64_t layer, std::uint64_t head, std::uint64_t token,
+    KVSTONE_FUNCTION T& operator()(std::uint64_t layer, std::uint64_t head, std::uint64_t token,
                                          std::uint64_t channel) const {
         return vector(layer, head, token)[channel];
     }
     /// True where the whole box is one run of shape.values() elements.
-    KOKKOS_INLINE_FUNCTION bool contiguous() const {
+    KVSTONE_FUNCTION bool contiguous() const {
         return (shape.tokens <= 1 || strides.token == shape.dim) &&
                (shape.heads <= 1 || strides.head == shape.tokens * shape.dim) &&
                (shape.layers <= 1 || strides.layer == shape.heads * shape.tokens * shape.dim);
