@@ -55,7 +55,7 @@ struct KvSpan {
         return data + layer * strides.layer + head * strides.head + token * strides.token;
     }
     KVSTONE_FUNCTION T& operator()(std::uint64_t layer, std::uint64_t head, std::uint64_t token,
-                                         std::uint64_t channel) const {
+                                   std::uint64_t channel) const {
         return vector(layer, head, token)[channel];
     }
     /// True where the whole box is one run of shape.values() elements.

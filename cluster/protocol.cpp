@@ -87,7 +87,7 @@ std::string encode_message(ClusterMessage const& message) {
 
 ClusterMessage decode_message(std::string const& body) {
     try {
-        return message_from_json(Json::parse(body));
+        return message_from_json(parse_json(body));
     } catch (std::bad_alloc const&) {
         throw;
     } catch (std::exception const& error) {

@@ -201,7 +201,7 @@ SpoolContent parse_spool(std::string const& text) {
             continue;
         }
         try {
-            auto const record = Json::parse(line.substr(hash_digits + 1));
+            auto const record = parse_json(line.substr(hash_digits + 1));
             if (record.contains("begin")) {
                 auto attempt = attempt_of(record.at("begin"));
                 order.push_back(attempt.measurement.attempt_id);

@@ -100,7 +100,7 @@ int attempt_main(int argc, char** argv) {
         }
         if (argc != 1) throw ConfigError("usage: kvstone-attempt [--probe BACKEND]");
         std::string const text{std::istreambuf_iterator<char>(std::cin), {}};
-        auto const request = attempt_request_from_json(Json::parse(text));
+        auto const request = attempt_request_from_json(parse_json(text));
         if (char const* const factor = std::getenv(slow_down_variable); factor != nullptr)
             slow_down_factor = std::strtod(factor, nullptr);
         BackendRuntime const runtime(request.cell.threads);

@@ -71,7 +71,7 @@ void identify(Cell& cell) { identify_with_source_text(cell, cell.source.dump());
 
 Cell cell_from_canonical(std::string const& canonical) {
     try {
-        auto cell = identity_from_json(Json::parse(canonical));
+        auto cell = identity_from_json(parse_json(canonical));
         cell.codec_name = cell.codec;
         cell.source_name = cell.source.at("kind").get<std::string>();
         if (cell.canonical == canonical) return cell;

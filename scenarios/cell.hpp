@@ -4,11 +4,9 @@
 #include <cstdint>
 #include <string>
 
-#include <nlohmann/json.hpp>
+#include "scenarios/json.hpp"
 
 namespace kvstone {
-
-using Json = nlohmann::json;
 
 /// What a cell's page is where nothing else is said.
 inline constexpr std::uint64_t default_page_tokens = 16;

@@ -48,7 +48,7 @@ bool failed(ChildOutcome const& outcome, AttemptRequest const& request, Measurem
     if (outcome.signal != 0) return fail(Status::crash, signal_text(outcome.signal));
     if (outcome.exit_code != 0) return fail(Status::crash, fmt::format("exit code {}", outcome.exit_code));
     try {
-        measurement = measurement_from_json(Json::parse(outcome.output));
+        measurement = measurement_from_json(parse_json(outcome.output));
     } catch (std::exception const&) {
         return fail(Status::crash, "no result");
     }

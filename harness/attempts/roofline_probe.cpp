@@ -36,7 +36,7 @@ Roofline probe_roofline(Spawner& spawner, std::string const& backend, int thread
     auto const outcome = spawner.run(command);
     if (outcome.exit_code != 0) return {};
     try {
-        return roofline_from_json(Json::parse(outcome.output));
+        return roofline_from_json(parse_json(outcome.output));
     } catch (Json::exception const&) {
         return {};
     }

@@ -103,7 +103,7 @@ ScenarioFile open_bundle(std::string const& path) {
     if (!fs::is_regular_file(path)) throw ConfigError("no such file", {}, {}, {path, 0, 0});
     auto const folder = unpacked(path);
     try {
-        auto const told = Json::parse(read_small_file((folder / bundle_member).string()));
+        auto const told = parse_json(read_small_file((folder / bundle_member).string()));
         if (told.at("bundle") != bundle_format)
             throw CorruptData(
                 fmt::format("{}: a bundle of format {}; known: {}", path, told.at("bundle").dump(), bundle_format));

@@ -157,7 +157,7 @@ Json choice_json(Choice const& choice) {
                         {"context", measured.context},
                         {"passages", measured.passages ? Json(*measured.passages) : Json()},
                         {"scored_tokens", measured.scored_tokens},
-                        {"options", Json::parse(measured.options)}};
+                        {"options", parse_json(measured.options)}};
     json["extrapolated"] = measured.context != choice.question.context;
     auto const* const chosen = choice.chosen();
     if (chosen == nullptr) return json;

@@ -137,7 +137,7 @@ Measurement measurement_of_other_build(Json const& printed) {
 Measurement answer_of(std::string const& program, ChildOutcome const& outcome) {
     bool answered = false;
     try {
-        auto measurement = measurement_of_other_build(Json::parse(outcome.output));
+        auto measurement = measurement_of_other_build(parse_json(outcome.output));
         answered = true;
         // Failed cells have an exit code of their own. A good one has none but 0: what died behind its answer is broken.
         bool const ended_well = outcome.signal == 0 && !outcome.timed_out && outcome.exit_code == 0;

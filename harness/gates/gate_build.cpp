@@ -25,7 +25,7 @@ GateProgram describe_program(Spawner& spawner, std::string const& path) {
     auto command = command_of(spawner, {path, "doctor", "--json"});
     command.timeout_s = doctor_timeout_s;
     try {
-        auto const told = Json::parse(spawner.run(command).output);
+        auto const told = parse_json(spawner.run(command).output);
         for (auto const& finding : told.at("findings")) {
             auto const text = finding.at("text").get<std::string>();
             if (finding.at("subject") == "toolchain") program.toolchain = text;

@@ -260,7 +260,7 @@ KvTensors load_arrays(ArrayFile const& file, Json const& source, std::uint64_t c
     require_matching(tensors, file.path());
     if (tensors.metadata.contains("rope")) {
         try {
-            tensors.rope = rope_from_json(Json::parse(tensors.metadata["rope"].get<std::string>()));
+            tensors.rope = rope_from_json(parse_json(tensors.metadata["rope"].get<std::string>()));
             if (!(tensors.rope->base >= 1))
                 throw CorruptData(fmt::format("{}: RoPE in the metadata: a base of {}, which is below 1", file.path(),
                                               tensors.rope->base));

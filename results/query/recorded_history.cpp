@@ -51,7 +51,7 @@ struct Attempts {
 };
 
 bool as_long(std::string const& stored, Measure const& measure) {
-    auto const json = Json::parse(stored, nullptr, false);
+    auto const json = parse_json_or_discard(stored);
     return json.is_object() && json.value("min_time_s", 0.0) == measure.min_time_s &&
            json.value("repetitions", 0) == measure.repetitions && json.value("timing", true) == measure.timing;
 }

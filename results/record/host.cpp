@@ -182,33 +182,33 @@ Host describe_host(std::string const& root_folder) {
     return host;
 }
 
-nlohmann::json to_json(Host const& host) {
-    nlohmann::json json{{"name", host.name},
-                        {"hardware_class", host.hardware_class},
-                        {"hardware_name", host.hardware_name},
-                        {"cpu_model", host.cpu_model},
-                        {"sockets", host.sockets},
-                        {"cores", host.cores},
-                        {"threads", host.threads},
-                        {"smt", host.smt},
-                        {"numa_nodes", host.numa_nodes},
-                        {"memory_bytes", host.memory_bytes},
-                        {"kernel", host.kernel},
-                        {"governor", host.governor},
-                        {"isa", host.isa},
-                        {"gpus", host.gpus},
-                        {"gpu_driver", host.gpu_driver},
-                        {"affinity", host.affinity},
-                        {"load_average", host.load_average},
-                        {"temperature_c", nullptr},
-                        {"clock_mhz", nullptr},
-                        {"slurm_job", host.slurm_job}};
+Json to_json(Host const& host) {
+    Json json{{"name", host.name},
+              {"hardware_class", host.hardware_class},
+              {"hardware_name", host.hardware_name},
+              {"cpu_model", host.cpu_model},
+              {"sockets", host.sockets},
+              {"cores", host.cores},
+              {"threads", host.threads},
+              {"smt", host.smt},
+              {"numa_nodes", host.numa_nodes},
+              {"memory_bytes", host.memory_bytes},
+              {"kernel", host.kernel},
+              {"governor", host.governor},
+              {"isa", host.isa},
+              {"gpus", host.gpus},
+              {"gpu_driver", host.gpu_driver},
+              {"affinity", host.affinity},
+              {"load_average", host.load_average},
+              {"temperature_c", nullptr},
+              {"clock_mhz", nullptr},
+              {"slurm_job", host.slurm_job}};
     if (host.temperature_c) json["temperature_c"] = *host.temperature_c;
     if (host.clock_mhz) json["clock_mhz"] = *host.clock_mhz;
     return json;
 }
 
-Host host_from_json(nlohmann::json const& json) {
+Host host_from_json(Json const& json) {
     Host host;
     try {
         json.at("name").get_to(host.name);
@@ -232,7 +232,7 @@ Host host_from_json(nlohmann::json const& json) {
             host.temperature_c = temperature.get<double>();
         if (auto const& clock = json.at("clock_mhz"); !clock.is_null()) host.clock_mhz = clock.get<double>();
         json.at("slurm_job").get_to(host.slurm_job);
-    } catch (nlohmann::json::exception const& error) {
+    } catch (Json::exception const& error) {
         throw CorruptData(std::string("a host's JSON: ") + error.what());
     }
     return host;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include "scenarios/json.hpp"
 
 namespace kvstone {
 
@@ -40,8 +40,8 @@ struct Host {
 /// Reads /proc and /sys below `root`; facts that are not there stay empty. Throws nothing.
 Host describe_host(std::string const& root = "");
 
-nlohmann::json to_json(Host const& host);
+Json to_json(Host const& host);
 /// Throws CorruptData where members are missing or of another type.
-Host host_from_json(nlohmann::json const& json);
+Host host_from_json(Json const& json);
 
 }  // namespace kvstone

@@ -3,12 +3,13 @@
 #include <cmath>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+
+#include "scenarios/json.hpp"
 
 namespace kvstone {
 
 std::string json_text(std::string_view text) {
-    auto const plain = nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    auto const plain = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
     std::string safe;
     safe.reserve(plain.size());
     for (char const c : plain)

@@ -32,7 +32,7 @@ void for_each_class(sqlite3* connection, Visit visit) {
     Statement host(connection,
                    "SELECT hardware_class, facts, min(id) FROM host WHERE hardware_class IS NOT NULL GROUP BY "
                    "hardware_class ORDER BY min(id)");
-    while (host.step()) visit(host.text(0), Json::parse(host.text(1), nullptr, false));
+    while (host.step()) visit(host.text(0), parse_json_or_discard(host.text(1)));
 }
 
 }  // namespace

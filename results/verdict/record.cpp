@@ -145,7 +145,7 @@ std::vector<GateAttempt> read_attempts(Store const& store, std::int64_t run) {
     for (read.with(run); read.step();)
         attempts.push_back({read.text(0), read.text(1), static_cast<int>(read.integer(2)),
                             static_cast<int>(read.integer(3)), read.text(4).at(0), static_cast<int>(read.integer(5)),
-                            measurement_from_json(Json::parse(read.text(6)))});
+                            measurement_from_json(parse_json(read.text(6)))});
     return attempts;
 }
 
@@ -198,7 +198,7 @@ GateRecord load_gate(Store const& store, std::string const& database, std::strin
     record.started_utc = text(row[3]);
     record.finished_utc = text(row[4]);
     if (!text(row[6]).empty()) record.policy = parse_policy(text(row[6]), text(row[5]));
-    record.settings = Json::parse(text(row[9]));
+    record.settings = parse_json(text(row[9]));
     record.verdicts.decisions = read_decisions(store, id);
     record.verdicts.judgement = judgement_named(text(row[10]));
     record.exit_code = static_cast<int>(std::get<std::int64_t>(row[11]));
@@ -212,8 +212,8 @@ GateRecord load_gate(Store const& store, std::string const& database, std::strin
     record.settings.at("across_toolchains").get_to(evidence.across_toolchains);
     auto const wanted = metrics_of(record.policy, rules_of(record.policy));
     if (auto const base = text(row[7]); !base.empty())
-        evidence.base = read_back(Json::parse(base), database, wanted, evidence.attempts, 'A');
-    evidence.head = read_back(Json::parse(text(row[8])), database, wanted, evidence.attempts, 'B');
+        evidence.base = read_back(parse_json(base), database, wanted, evidence.attempts, 'A');
+    evidence.head = read_back(parse_json(text(row[8])), database, wanted, evidence.attempts, 'B');
     return record;
 }
 
@@ -225,7 +225,7 @@ Json newest_calibration(Store const& store, std::string const& hardware_class) {
               {hardware_class})
             .rows;
     if (found.empty()) return nullptr;
-    auto settings = Json::parse(text(found[0][0]));
+    auto settings = parse_json(text(found[0][0]));
     settings["uid"] = text(found[0][1]);
     settings["started_utc"] = text(found[0][2]);
     return settings;

@@ -101,7 +101,7 @@ void read_circumstances(Store const& store, Side& side) {
                                     &side.toolchain, &side.build,       &side.hardware_class, &side.hardware};
     for (std::size_t i = 0; i < std::size(members); ++i) *members[i] = text(row[i]);
     if (auto const facts = text(row[std::size(members)]); !facts.empty())
-        side.hardware_facts = Json::parse(facts, nullptr, false);
+        side.hardware_facts = parse_json_or_discard(facts);
 }
 
 /// Cells in plan order, each with the ids of the attempts that count.
@@ -121,7 +121,7 @@ std::vector<std::vector<std::int64_t>> read_cells(Store const& store, Side& side
             SideCell cell;
             cell.cell.id = std::move(id);
             cell.cell.workload = read.text(1);
-            if (auto const options = read.text(2); options != "{}") cell.cell.options = Json::parse(options);
+            if (auto const options = read.text(2); options != "{}") cell.cell.options = parse_json(options);
             cell.cell.source_name = read.text(3);
             cell.cell.context = static_cast<std::uint64_t>(read.integer(4));
             cell.cell.batch = static_cast<std::uint64_t>(read.integer(5));

@@ -6,23 +6,21 @@
 #include <string_view>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "harness/files/mapped_file.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/json.hpp"
 #include "scenarios/text.hpp"
 
 namespace kvstone {
 namespace {
-
-using Json = nlohmann::json;
 
 /// A line of a task file, read as the item that it should be.
 class Line {
   public:
     Line(TextPlace place, std::string_view text) : place_(std::move(place)) {
         try {
-            json_ = Json::parse(text);
+            json_ = parse_json(text);
         } catch (Json::parse_error const& error) {
             place_.column = static_cast<int>(error.byte);
             refuse("no JSON", std::string(text), {"one object a line"});

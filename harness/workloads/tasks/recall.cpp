@@ -7,16 +7,15 @@
 #include <random>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "codecs/not_applicable.hpp"
 #include "harness/sources/builtin.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/json.hpp"
 
 namespace kvstone {
 namespace {
 
-using Json = nlohmann::json;
 using Values = std::map<std::string, std::string>;
 
 constexpr std::size_t people_in_a_story = 12;

@@ -1,0 +1,21 @@
+#pragma once
+// The project's JSON. Its functions are compiled once, in json.cpp: they are templates, and every file that used them had
+// its own.
+
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+extern template class nlohmann::basic_json<>;
+
+namespace kvstone {
+
+using Json = nlohmann::json;
+
+/// Throws Json::parse_error.
+Json parse_json(std::string_view text);
+
+/// Discarded (Json::is_discarded()) where the text is no JSON.
+Json parse_json_or_discard(std::string_view text);
+
+}  // namespace kvstone
