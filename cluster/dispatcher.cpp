@@ -10,9 +10,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "cluster/crew.hpp"
 #include "cluster/in_process.hpp"
 #include "cluster/scheduler.hpp"
+#include "cluster/worker_pool.hpp"
 #include "results/record/utc.hpp"
 
 namespace kvstone {
@@ -59,29 +59,29 @@ struct Coordinator::State {
                    : std::make_unique<SoleWorker>(world, std::move(self), std::move(measure),
                                                   WorkerOptions{given.spool, given.stop, given.hurry, given.cancel})),
           transport(sole ? sole->transport() : world),
-          crew(transport) {}
+          pool(transport) {}
 
     DispatchOptions options;
     Json host;
     std::unique_ptr<SoleWorker> sole;
     Transport& transport;
-    Crew crew;
+    WorkerPool pool;
     bool interrupted = false;  ///< a run saw the stop flag
     std::string failure;       ///< what came out of a run
 };
 
-/// One list of items on its way through the crew.
+/// One list of items on its way through the pool.
 class Coordinator::Run {
   public:
     Run(State& state, std::vector<WorkItem> items, Callbacks const& callbacks)
         : state_(state),
-          crew_(state.crew),
+          pool_(state.pool),
           callbacks_(callbacks),
           total_(items.size()),
           left_estimated_s_(sum_of_estimates(items)),
-          started_s_(crew_.now_s()),
+          started_s_(pool_.now_s()),
           scheduler_(std::move(items), state.options.lease_slack_s) {
-        for (int const rank : crew_.idle()) scheduler_.join(rank, crew_.workers().at(rank));
+        for (int const rank : pool_.idle()) scheduler_.join(rank, pool_.workers().at(rank));
     }
 
     Outcome operator()() {
@@ -90,10 +90,10 @@ class Coordinator::Run {
                 drain();
                 break;
             }
-            if (crew_.awaited().empty()) settle_unserved();
+            if (pool_.awaited().empty()) settle_unserved();
             deal();
             hand_over();  // while the workers measure
-            if (scheduler_.leases().empty() && crew_.awaited().empty() && losses_.empty()) continue;
+            if (scheduler_.leases().empty() && pool_.awaited().empty() && losses_.empty()) continue;
             step(next_look_s());
         }
         hand_over();
@@ -113,41 +113,41 @@ class Coordinator::Run {
     bool stopped() const { return set(state_.options.stop); }
 
     void deal() {
-        auto const idle = crew_.idle();
+        auto const idle = pool_.idle();
         for (int const rank : idle) {
-            auto const* item = scheduler_.deal(rank, crew_.now_s());
+            auto const* item = scheduler_.deal(rank, pool_.now_s());
             if (item == nullptr) continue;
-            auto const why = crew_.deal(rank, *item, scheduler_.leases().at(rank).deadline_s);
+            auto const why = pool_.deal(rank, *item, scheduler_.leases().at(rank).deadline_s);
             if (why) lost(rank, *why);
         }
     }
 
     double next_look_s() const {
         double next_s = scheduler_.next_deadline_s();
-        if (!crew_.awaited().empty()) next_s = std::min(next_s, state_.options.hello_timeout_s);
+        if (!pool_.awaited().empty()) next_s = std::min(next_s, state_.options.hello_timeout_s);
         if (!losses_.empty()) next_s = std::min(next_s, losses_.front().counts_s);
-        if (state_.options.stop != nullptr) next_s = std::min(next_s, crew_.now_s() + look_at_stop_s);
-        return std::clamp(next_s - crew_.now_s(), 0.0, 60.0);
+        if (state_.options.stop != nullptr) next_s = std::min(next_s, pool_.now_s() + look_at_stop_s);
+        return std::clamp(next_s - pool_.now_s(), 0.0, 60.0);
     }
 
     /// What happens next and what has happened meanwhile, or the end of somebody's time.
     void step(double timeout_s) {
         for (int taken = 0; taken < most_at_once; ++taken) {
-            auto event = crew_.wait(taken == 0 ? timeout_s : 0);
+            auto event = pool_.wait(taken == 0 ? timeout_s : 0);
             if (!event) break;
             on(*event);
         }
-        double const now_s = crew_.now_s();
+        double const now_s = pool_.now_s();
         for (int const rank : scheduler_.expired(now_s)) silent(rank, "did not report before its lease ended");
         if (now_s >= state_.options.hello_timeout_s) {
-            auto const awaited = crew_.awaited();
+            auto const awaited = pool_.awaited();
             for (int const rank : awaited) silent(rank, "did not offer itself in time");
         }
         if (!stopped()) count_losses();
     }
 
     void count_losses() {
-        while (!losses_.empty() && losses_.front().counts_s <= crew_.now_s()) {
+        while (!losses_.empty() && losses_.front().counts_s <= pool_.now_s()) {
             auto const loss = std::move(losses_.front());
             losses_.pop_front();
             if (loss.given_up)
@@ -157,14 +157,14 @@ class Coordinator::Run {
         }
     }
 
-    void on(Crew::Event& event) {
+    void on(WorkerPool::Event& event) {
         int const rank = event.rank;
-        if (auto const* loss = std::get_if<Crew::Lost>(&event.what)) return lost(rank, loss->why);
+        if (auto const* loss = std::get_if<WorkerPool::Lost>(&event.what)) return lost(rank, loss->why);
         if (std::holds_alternative<NotMade>(event.what)) {
             if (!stopped()) notice(fmt::format("rank {} was told to end: it is dealt nothing more", rank));
             return scheduler_.leave(rank);
         }
-        scheduler_.join(rank, crew_.workers().at(rank));
+        scheduler_.join(rank, pool_.workers().at(rank));
         if (auto* result = std::get_if<Result>(&event.what)) {
             auto& measurement = result->measurement;
             auto const* item = scheduler_.finish(rank, measurement.attempt_id);
@@ -184,7 +184,7 @@ class Coordinator::Run {
     }
 
     void silent(int rank, std::string const& why) {
-        crew_.mark_silent(rank);
+        pool_.mark_silent(rank);
         lost(rank, fmt::format("rank {} {}", rank, why));
     }
 
@@ -194,17 +194,17 @@ class Coordinator::Run {
         auto const loss = scheduler_.lose(rank);
         if (loss.item == nullptr) return;
         bool const given_up = loss.fate == Scheduler::Fate::given_up;
-        losses_.push_back({crew_.now_s() + state_.options.loss_delay_s, *loss.item,
+        losses_.push_back({pool_.now_s() + state_.options.loss_delay_s, *loss.item,
                            verdict(*loss.item, Status::node_lost, why), given_up});
         if (!given_up) notice(fmt::format("cell {} is queued again", loss.item->cell.id));
     }
 
     /// Items that nobody can run: skipped where nobody ever could, missing where those who could are gone.
     void settle_unserved() {
-        auto const& offered = crew_.offered();
+        auto const& offered = pool_.offered();
         for (auto& item : scheduler_.take_unserved()) {
             auto const& backend = item.cell.backend;
-            if (!crew_.complete() || offered.contains(backend)) {
+            if (!pool_.complete() || offered.contains(backend)) {
                 outcome_.missing.push_back(std::move(item));
                 continue;
             }
@@ -226,15 +226,15 @@ class Coordinator::Run {
         if (!scheduler_.leases().empty())
             notice(fmt::format("interrupted: attempts under way have {:.0f} s more; a second signal ends them at once",
                                grace_s));
-        await_leases(crew_.now_s() + grace_s, options.hurry);
+        await_leases(pool_.now_s() + grace_s, options.hurry);
         if (scheduler_.leases().empty()) return;
-        crew_.cancel();
-        await_leases(crew_.now_s() + cancel_s, nullptr);
+        pool_.cancel();
+        await_leases(pool_.now_s() + cancel_s, nullptr);
     }
 
     void await_leases(double until_s, std::atomic<bool> const* hurry) {
-        while (!scheduler_.leases().empty() && crew_.now_s() < until_s && !set(hurry)) {
-            step(std::clamp(until_s - crew_.now_s(), 0.0, look_at_stop_s));
+        while (!scheduler_.leases().empty() && pool_.now_s() < until_s && !set(hurry)) {
+            step(std::clamp(until_s - pool_.now_s(), 0.0, look_at_stop_s));
             hand_over();
         }
     }
@@ -273,7 +273,7 @@ class Coordinator::Run {
     void hand_over() {
         if (reported_.empty()) return;
         callbacks_.results(std::exchange(reported_, {}));
-        for (auto const& [rank, attempt_id] : std::exchange(reporters_, {})) crew_.note_stored(rank, attempt_id);
+        for (auto const& [rank, attempt_id] : std::exchange(reporters_, {})) pool_.note_stored(rank, attempt_id);
         if (callbacks_.progress) callbacks_.progress(progress());
     }
 
@@ -284,7 +284,7 @@ class Coordinator::Run {
         now.skipped = outcome_.skipped;
         now.done = outcome_.ok + now.failed + now.skipped;
         now.running = scheduler_.leases().size();
-        now.elapsed_s = crew_.now_s() - started_s_;
+        now.elapsed_s = pool_.now_s() - started_s_;
         // Longest first: by number of items the first ones would say far too much.
         if (done_estimated_s_ > 0)
             now.left_s = now.done == total_ ? 0 : now.elapsed_s * left_estimated_s_ / done_estimated_s_;
@@ -304,7 +304,7 @@ class Coordinator::Run {
     }
 
     State& state_;
-    Crew& crew_;
+    WorkerPool& pool_;
     Callbacks const& callbacks_;
     std::size_t total_;
     double left_estimated_s_;  ///< of items not reported
@@ -332,10 +332,10 @@ Outcome Coordinator::run(std::vector<WorkItem> items, Callbacks const& callbacks
 
 Coordinator::~Coordinator() {
     auto& state = *state_;
-    double const patience_s = state.crew.awaited().empty() ? goodbye_s : state.options.hello_timeout_s;
-    double const latest_s = state.interrupted ? state.crew.now_s() + cancel_s : never;
+    double const patience_s = state.pool.awaited().empty() ? goodbye_s : state.options.hello_timeout_s;
+    double const latest_s = state.interrupted ? state.pool.now_s() + cancel_s : never;
     try {
-        auto const silent = state.crew.dismiss(patience_s, latest_s);
+        auto const silent = state.pool.dismiss(patience_s, latest_s);
         if (silent.empty()) return;
         auto const who = state.sole
                              ? std::string("the attempt under way does not end: it is left behind")

@@ -137,7 +137,7 @@ void Spool::append(Json const& record, bool to_disk) {
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) {
             int const failure = errno;
-            // Half a line would spoil the next one. Where even this fails, that one is reported as altered.
+            // Half a line would corrupt the next one. Where even this fails, that one is reported as altered.
             if (::ftruncate(descriptor_, size_) != 0) errno = failure;
             throw SystemError("cannot write " + path_, failure);
         }

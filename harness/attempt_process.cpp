@@ -15,7 +15,7 @@
 #include "backends/backend.hpp"
 #include "backends/timer.hpp"
 #include "codecs/not_applicable.hpp"
-#include "codecs/pipeline/judged_decode.hpp"
+#include "codecs/pipeline/checked_decode.hpp"
 #include "harness/attempts/roofline_probe.hpp"
 #include "harness/workloads/workload.hpp"
 #include "scenarios/errors.hpp"

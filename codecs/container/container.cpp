@@ -165,21 +165,21 @@ ContainerContents read_container(std::span<std::byte const> container) {
     return contents;
 }
 
-bool spoil_container(std::span<std::byte> container, unsigned round) {
+bool corrupt_container(std::span<std::byte> container, unsigned round) {
     constexpr std::uint64_t most_bytes = 4096;
     auto const contents = read_container(container);
-    std::uint64_t spoilt = 0;
+    std::uint64_t corrupted = 0;
     for (auto const& plane : contents.planes) {
         auto const first = static_cast<std::size_t>(plane.data - container.data());
         auto const count = std::min(most_bytes, plane.bytes);
-        for (std::uint64_t which = 0; which < count; ++which, ++spoilt) {
-            auto const random = scattered((std::uint64_t{round} << 48) + spoilt + 1);
+        for (std::uint64_t which = 0; which < count; ++which, ++corrupted) {
+            auto const random = scattered((std::uint64_t{round} << 48) + corrupted + 1);
             auto const place = count == plane.bytes ? which : (random >> 8) % plane.bytes;
             container[first + place] ^= round == 0 ? std::byte{0xFF} : static_cast<std::byte>(1 + random % 255);
         }
     }
-    if (spoilt > 0) reseal_container(container);
-    return spoilt > 0;
+    if (corrupted > 0) reseal_container(container);
+    return corrupted > 0;
 }
 
 void reseal_container(std::span<std::byte> container) {

@@ -69,8 +69,8 @@ ContainerContents read_container(std::span<std::byte const> container);
 
 /// Alters bytes of every plane, all of a small one and 4096 pseudo-random ones of a large one, and reseals the container:
 /// what decoding must not be indifferent to. Round 0 inverts them, each other round alters other ones by other values; the
-/// same round again takes it back. False where there is no byte to spoil. Throws CorruptData where it is no container.
-bool spoil_container(std::span<std::byte> container, unsigned round = 0);
+/// same round again takes it back. False where there is no byte to corrupt. Throws CorruptData where it is no container.
+bool corrupt_container(std::span<std::byte> container, unsigned round = 0);
 
 /// Writes the checksum that the bytes ought to have, whatever they are: tests and fuzzers reach what lies below it so.
 /// Does nothing to less than a fixed header.

@@ -11,7 +11,7 @@
 #include "backends/kv_view.hpp"
 #include "codecs/codec.hpp"
 #include "codecs/ledger.hpp"
-#include "codecs/pipeline/judged_decode.hpp"
+#include "codecs/pipeline/checked_decode.hpp"
 #include "codecs/rope.hpp"
 
 namespace kvstone {
@@ -33,8 +33,8 @@ class TensorCodec {
     void encode(KvView const& tensor);
     /// Stored planes back to a tensor. Requires an encode() or load() before. Every value of `tensor` is written.
     /// Throws CorruptData where the planes are not what the codec wrote, UnwrittenValues where a stage left values as they
-    /// were (for judging alone).
-    void decode(KvView const& tensor, DecodeFor purpose = DecodeFor::judging) const;
+    /// were (for checking alone).
+    void decode(KvView const& tensor, DecodeFor purpose = DecodeFor::checking) const;
 
     /// Stored bytes by account, headers of the sealed container included, and the workspace held.
     ByteLedger ledger() const;

@@ -30,7 +30,7 @@ constexpr std::size_t slot_alignment = 256;
 /// What scratch memory without values holds before a decode that is judged.
 constexpr std::byte meaningless{0xA5};
 /// Of each buffer: compressors have workspaces of many megabytes.
-constexpr std::size_t most_spoilt_bytes = std::size_t{1} << 20;
+constexpr std::size_t most_corrupted_bytes = std::size_t{1} << 20;
 
 Options options_of(StageText const& text, StageInfo const& info) {
     return {info.name, info.options, {text.options.begin(), text.options.end()}};
@@ -205,9 +205,9 @@ void SectionCodec::encode(KvView const& view, Scratch& scratch) {
     }
 }
 
-void Scratch::spoil() const {
+void Scratch::corrupt() const {
     for (auto const* buffer : {&planes[0], &planes[1], &workspace})
-        fill_bytes(buffer->kind(), buffer->data(), std::min(buffer->size(), most_spoilt_bytes), meaningless);
+        fill_bytes(buffer->kind(), buffer->data(), std::min(buffer->size(), most_corrupted_bytes), meaningless);
 }
 
 void SectionCodec::decode(KvView const& view, Scratch& scratch) {
@@ -219,11 +219,11 @@ void SectionCodec::decode(KvView const& view, Scratch& scratch) {
 }
 
 void SectionCodec::decode_stages(KvView const& view, Scratch& scratch) {
-    bool const judged = scratch.purpose == DecodeFor::judging;
+    bool const judged = scratch.purpose == DecodeFor::checking;
     reserve_scratch(scratch);
     if (judged) {
-        JudgingTime const time;
-        scratch.spoil();
+        CheckingTime const time;
+        scratch.corrupt();
     }
     auto* const workspace = scratch.workspace.data();
     for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
@@ -241,7 +241,7 @@ void SectionCodec::decode_stages(KvView const& view, Scratch& scratch) {
         scratch.values.reserve_discard(section_.shape.values() * sizeof(float));
         values = packed_floats(scratch.values, section_.shape);
         if (judged) {
-            JudgingTime const time;
+            CheckingTime const time;
             poison(values, kind_);
         }
     }
@@ -250,7 +250,7 @@ void SectionCodec::decode_stages(KvView const& view, Scratch& scratch) {
     pipeline_->quantiser->decode(kind_, coded_, planes, values, workspace);
     if (judged && (converts() || !transforms.empty())) {
         // What follows computes with these values: what was left unwritten would no longer be told by its bits.
-        JudgingTime const time;
+        CheckingTime const time;
         if (auto const unwritten = poisoned_values(values, kind_); unwritten > 0)
             throw UnwrittenValues(section_.component, unwritten, section_.shape.values());
     }

@@ -6,7 +6,7 @@
 
 #include "backends/backend.hpp"
 #include "codecs/dynamic_stage.hpp"
-#include "codecs/pipeline/judged_decode.hpp"
+#include "codecs/pipeline/checked_decode.hpp"
 
 namespace kvstone {
 
@@ -31,10 +31,10 @@ struct Scratch {
     Buffer planes[2];  ///< what one entropy stage hands to the next, in turn
     Buffer workspace;
     /// What decode() is for; under the clock it leaves memory as it is.
-    DecodeFor purpose = DecodeFor::judging;
+    DecodeFor purpose = DecodeFor::checking;
 
     /// Fills the first megabyte of all but `values` with bytes that mean nothing.
-    void spoil() const;
+    void corrupt() const;
     std::size_t bytes() const { return values.size() + planes[0].size() + planes[1].size() + workspace.size(); }
 };
 
@@ -46,7 +46,7 @@ class SectionCodec {
     Section const& section() const { return section_; }
     /// `view` is the section's box of the tensor.
     void encode(KvView const& view, Scratch& scratch);
-    /// Throws CorruptData; where scratch.purpose is judging, UnwrittenValues too.
+    /// Throws CorruptData; where scratch.purpose is checking, UnwrittenValues too.
     void decode(KvView const& view, Scratch& scratch);
 
     std::size_t plane_count() const { return stored_.size(); }

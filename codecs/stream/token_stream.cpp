@@ -301,7 +301,7 @@ std::uint64_t TokenStream::coded_vectors() const {
 void TokenStream::decode(KvView const& tensor) const {
     state_->require(tensor);
     if (tensor.shape.tokens != tokens()) throw std::invalid_argument("a tensor of another length");
-    state_->scratch.purpose = DecodeFor::judging;
+    state_->scratch.purpose = DecodeFor::checking;
     decode_onto_poison(tensor, state_->kind, state_->component, [&] { state_->decode(tensor); });
 }
 

@@ -46,7 +46,7 @@ class TokenStream {
     void decode(KvView const& tensor) const;
     /// Reads `view.shape.tokens` tokens back from `first` on, as attention does: those that are coded decoded, those that
     /// are held as they came. Whole blocks are decoded where they lie. Throws as TensorCodec::decode().
-    void decode_pages(std::uint64_t first, KvView const& view, DecodeFor purpose = DecodeFor::judging) const;
+    void decode_pages(std::uint64_t first, KvView const& view, DecodeFor purpose = DecodeFor::checking) const;
     /// As TensorCodec's of the tokens so far; what is held as it came is coded for it, and stays held.
     std::vector<std::byte> seal() const;
     /// Of the sealed container; the workspace is the stream's own.

@@ -134,7 +134,7 @@ void feed(Descriptor& descriptor, std::string_view& input) {
 }
 
 /// Kills and reaps everything that came down to this process from a child that ended (it is their subreaper).
-void bury_descendants() {
+void reap_descendants() {
     for (int attempt = 0; attempt < 1000; ++attempt) {
         while (waitpid(-1, nullptr, WNOHANG) > 0) {
         }
@@ -205,7 +205,7 @@ ChildOutcome run_child(ChildCommand const& command, int owner) {
             } else if (waits[1].revents != 0) {
                 kill_child();
                 waitpid(pid, nullptr, 0);
-                bury_descendants();
+                reap_descendants();
                 _exit(0);
             }
             if (waits[2].revents != 0) drain(output.read, outcome.output, kOutputLimit, false);
@@ -229,7 +229,7 @@ ChildOutcome run_child(ChildCommand const& command, int owner) {
     }
     running_child = 0;
     outcome.wall_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
-    bury_descendants();
+    reap_descendants();
     while (drain(output.read, outcome.output, kOutputLimit, false)) {
     }
     while (drain(error.read, outcome.stderr_tail, kStderrTail, true)) {

@@ -1,5 +1,5 @@
 #pragma once
-// One child process from fork to burial, watched by a process that does nothing else meanwhile.
+// One child process from fork to reaping, watched by a process that does nothing else meanwhile.
 
 #include <cstdint>
 #include <map>

@@ -50,7 +50,7 @@ void add_compare(CommandLine& line) {
                 print(std::cout, rows_of(*comparison, false), format);
             else
                 print_comparison(std::cout, *comparison, format, colour_wanted());
-            return exit_code_of(comparison->judgement);
+            return exit_code_of(comparison->verdict);
         };
     });
 }

@@ -3,7 +3,7 @@
 
 #include <initializer_list>
 
-#include "results/verdict/judgement.hpp"
+#include "results/statistics/verdict.hpp"
 
 namespace kvstone {
 
@@ -26,18 +26,18 @@ constexpr ExitCode worst(std::initializer_list<ExitCode> held) {
     return exit_pass;
 }
 
-constexpr ExitCode exit_code_of(Judgement judgement) {
-    switch (judgement) {
-        case Judgement::pass:
-        case Judgement::advisory:
+constexpr ExitCode exit_code_of(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::pass:
+        case Verdict::advisory:
             return exit_pass;
-        case Judgement::inconclusive:
+        case Verdict::inconclusive:
             return exit_inconclusive;
-        case Judgement::missing:
+        case Verdict::missing:
             return exit_missing_cells;
-        case Judgement::failed:
+        case Verdict::failed:
             return exit_failed_cells;
-        case Judgement::regression:
+        case Verdict::regression:
             break;
     }
     return exit_regression;

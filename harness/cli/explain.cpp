@@ -52,8 +52,8 @@ bool same(std::optional<double> const& a, std::optional<double> const& b) {
     return finite(a) == finite(b);
 }
 
-bool same(Decision const& a, Decision const& b) {
-    return a.rule == b.rule && a.cell == b.cell && a.component == b.component && a.judgement == b.judgement &&
+bool same(Finding const& a, Finding const& b) {
+    return a.rule == b.rule && a.cell == b.cell && a.component == b.component && a.verdict == b.verdict &&
            same(a.screen_p, b.screen_p) && same(a.confirm_p, b.confirm_p) && same(a.base, b.base) &&
            same(a.head, b.head) && same(a.detectable, b.detectable);
 }
@@ -107,9 +107,9 @@ void add_explain(CommandLine& line) {
             auto const meant = meant_by(store, *what);
             auto const stored = load_gate(store, line.database, meant.gate);
             auto replayed = stored;
-            replayed.verdicts = judge_gate(stored.policy, rules_of(stored.policy), stored.evidence);
-            auto const& before = stored.verdicts.decisions;
-            auto const& now = replayed.verdicts.decisions;
+            replayed.outcome = judge_gate(stored.policy, rules_of(stored.policy), stored.evidence);
+            auto const& before = stored.outcome.findings;
+            auto const& now = replayed.outcome.findings;
             if (meant.number > before.size())
                 throw ConfigError(fmt::format("the gate has {} decisions", before.size()), *what);
             bool all_same = before.size() == now.size();
@@ -122,7 +122,7 @@ void add_explain(CommandLine& line) {
                 auto const replay = equal ? "decided again from what is stored: the same verdict, to the same p-values"
                                           : "decided again from what is stored: NOT the stored verdict";
                 answers.push_back({{"decision", fmt::format("{}.{}", stored.uid, i + 1)},
-                                   {"judgement", name_of(before[i].judgement)},
+                                   {"judgement", name_of(before[i].verdict)},
                                    {"same", equal},
                                    {"words", words}});
                 if (!line.json) fmt::print("{}.{}  {}  {}\n\n", stored.uid.substr(0, 8), i + 1, words, replay);

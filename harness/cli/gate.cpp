@@ -54,7 +54,7 @@ void warn_by_calibration(GateRecord& record, std::string const& database, std::v
     for (auto const& rule : rules)
         if (rule.timed() &&
             (calibration["detectable_median"].is_null() || calibration["detectable_median"] > rule.worse_by))
-            record.verdicts.notices.push_back(fmt::format(
+            record.outcome.notices.push_back(fmt::format(
                 "'{}' asks for less than the calibration of {} could see here: {}", rule.source.name,
                 calibration["started_utc"].get<std::string>().substr(0, 10),
                 calibration["detectable_median"].is_null()
@@ -102,13 +102,13 @@ ExitCode judge(CommandLine const& line, GateOptions const& options, Measure cons
     record.evidence.across_toolchains = options.across_toolchains;
     if (options.calibrate) return calibrate(record, line, options);
 
-    record.verdicts = judge_gate(record.policy, rules, record.evidence);
+    record.outcome = judge_gate(record.policy, rules, record.evidence);
     warn_by_calibration(record, line.database, rules);
-    auto judgement = record.verdicts.judgement;
+    auto verdict = record.outcome.verdict;
     bool const inconclusive_fails =
         options.inconclusive.empty() ? record.policy.inconclusive_fails : options.inconclusive == "fail";
-    if (judgement == Judgement::inconclusive && !inconclusive_fails) judgement = Judgement::advisory;
-    auto const code = stop_requested ? exit_interrupted : exit_code_of(judgement);
+    if (verdict == Verdict::inconclusive && !inconclusive_fails) verdict = Verdict::advisory;
+    auto const code = stop_requested ? exit_interrupted : exit_code_of(verdict);
     record.exit_code = code;
     record.finished_utc = utc_now();
     if (!options.keep_nothing) {

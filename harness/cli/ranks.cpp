@@ -1,6 +1,6 @@
 #include "harness/cli/ranks.hpp"
 
-#include "cluster/crew.hpp"
+#include "cluster/worker_pool.hpp"
 #include "harness/cli/cli.hpp"
 
 namespace kvstone {
@@ -12,8 +12,8 @@ constexpr double goodbye_s = 1;
 bool dismissed(Transport& world) {
     if (world.rank() != 0) return false;
     try {
-        Crew crew(world);
-        return crew.dismiss(goodbye_s, goodbye_s).empty();
+        WorkerPool pool(world);
+        return pool.dismiss(goodbye_s, goodbye_s).empty();
     } catch (std::exception const&) {
         return false;
     }

@@ -11,8 +11,8 @@
 #include <ggml.h>
 #include <llama.h>
 
-#include "harness/engine/cells.hpp"
 #include "harness/engine/engine_context.hpp"
+#include "harness/engine/engine_slots.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -73,7 +73,7 @@ struct EngineSequence::State {
 
     static bool evaluate(ggml_tensor* step, bool ask, void* user_data) {
         auto& self = *static_cast<State*>(user_data);
-        auto const written = written_cells(*step);
+        auto const written = written_slots(*step);
         bool const places = written && written->component == Component::k && written->layer == 0;
         if (ask) return self.finding || self.hook ? written.has_value() : places;
         if (!written || self.failure) return true;
@@ -114,7 +114,7 @@ struct EngineSequence::State {
 
     Engine const* engine;
     std::uint64_t capacity;
-    EngineCells cells;
+    EngineSlots cells;
     EngineContext context;
     Batch batch;
     std::uint64_t tokens = 0;

@@ -38,7 +38,7 @@ Measurement call_build(Spawner& spawner, BuildCall const& call);
 /// Attempts at a cell that follow each other on one node, as one launch.
 struct GateBlock {
     Cell const* cell = nullptr;
-    std::string stage;
+    std::string phase;
     int number = 0;
     std::string order;  ///< "ABBA": which build when
     int launch = 0;

@@ -17,10 +17,10 @@ constexpr double goodbye_s = 10;
 
 }  // namespace
 
-GateFarm::GateFarm(Transport& world, Notice notice) : crew_(world), notice_(std::move(notice)) {
-    while (!crew_.awaited().empty() && crew_.now_s() < joining_s) crew_.wait(poll_s);
-    if (!crew_.workers().empty()) first_ = crew_.workers().begin()->second;
-    for (auto const& [rank, worker] : crew_.workers())
+GateFarm::GateFarm(Transport& world, Notice notice) : pool_(world), notice_(std::move(notice)) {
+    while (!pool_.awaited().empty() && pool_.now_s() < joining_s) pool_.wait(poll_s);
+    if (!pool_.workers().empty()) first_ = pool_.workers().begin()->second;
+    for (auto const& [rank, worker] : pool_.workers())
         if (!usable(worker))
             notice_(fmt::format("rank {} is left out: its hardware {} is not the others' {}", rank,
                                 worker.hardware_class, first_.hardware_class));
@@ -28,7 +28,7 @@ GateFarm::GateFarm(Transport& world, Notice notice) : crew_(world), notice_(std:
 
 GateFarm::~GateFarm() {
     try {
-        crew_.dismiss(goodbye_s, crew_.now_s() + goodbye_s);
+        pool_.dismiss(goodbye_s, pool_.now_s() + goodbye_s);
     } catch (std::exception const&) {
         // Whoever does not hear it is ended by the launcher.
     }
@@ -40,7 +40,7 @@ bool GateFarm::usable(WorkerInfo const& worker) const {
 
 std::size_t GateFarm::count() const {
     std::set<std::string> nodes;
-    for (auto const& [rank, worker] : crew_.workers())
+    for (auto const& [rank, worker] : pool_.workers())
         if (usable(worker)) nodes.insert(worker.node);
     if (nodes.empty()) throw SystemError("no node is left to measure on");
     return nodes.size();
@@ -54,12 +54,12 @@ void GateFarm::measure(std::vector<GateBlock> const& blocks, CallOf const& call_
         begin(call_of);
         if (held_.empty() && open_.empty()) return;
         if (held_.empty()) count();  // throws where nobody is left
-        if (auto const event = crew_.wait(poll_s)) answer(*event, call_of, done);
+        if (auto const event = pool_.wait(poll_s)) answer(*event, call_of, done);
         std::vector<int> late;
         for (auto const& [rank, held] : held_)
-            if (held.deadline_s < crew_.now_s()) late.push_back(rank);
+            if (held.deadline_s < pool_.now_s()) late.push_back(rank);
         for (int const rank : late) {
-            crew_.mark_silent(rank);
+            pool_.mark_silent(rank);
             give_up(rank, "is silent");
         }
     }
@@ -67,11 +67,11 @@ void GateFarm::measure(std::vector<GateBlock> const& blocks, CallOf const& call_
 
 void GateFarm::begin(CallOf const& call_of) {
     std::set<std::string> taken;
-    for (auto const& [rank, held] : held_) taken.insert(crew_.workers().at(rank).node);
-    auto const idle = crew_.idle();  // dealing changes it
+    for (auto const& [rank, held] : held_) taken.insert(pool_.workers().at(rank).node);
+    auto const idle = pool_.idle();  // dealing changes it
     for (int const rank : idle) {
         if (open_.empty()) return;
-        auto const& worker = crew_.workers().at(rank);
+        auto const& worker = pool_.workers().at(rank);
         if (!usable(worker) || !taken.insert(worker.node).second) continue;
         held_[rank] = {open_.front(), {}, 0};
         open_.pop_front();
@@ -82,17 +82,17 @@ void GateFarm::begin(CallOf const& call_of) {
 void GateFarm::deal(int rank, CallOf const& call_of) {
     auto& held = held_.at(rank);
     auto const call = call_of(*held.block, held.measurements.size());
-    held.deadline_s = crew_.now_s() + call.timeout_s + answer_slack_s;
+    held.deadline_s = pool_.now_s() + call.timeout_s + answer_slack_s;
     WorkItem item;
     item.cell = *held.block->cell;
     item.call = to_json(call);
-    if (auto const why = crew_.deal(rank, item, held.deadline_s)) give_up(rank, *why);
+    if (auto const why = pool_.deal(rank, item, held.deadline_s)) give_up(rank, *why);
 }
 
-void GateFarm::answer(Crew::Event const& event, CallOf const& call_of, Done const& done) {
+void GateFarm::answer(WorkerPool::Event const& event, CallOf const& call_of, Done const& done) {
     auto const found = held_.find(event.rank);
     if (found == held_.end()) return;
-    if (auto const* lost = std::get_if<Crew::Lost>(&event.what)) return give_up(event.rank, lost->why);
+    if (auto const* lost = std::get_if<WorkerPool::Lost>(&event.what)) return give_up(event.rank, lost->why);
     auto& held = found->second;
     if (auto const* result = std::get_if<Result>(&event.what)) {
         held.measurements.push_back(result->measurement);

@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "cluster/crew.hpp"
+#include "cluster/worker_pool.hpp"
 #include "harness/gates/gate_build.hpp"
 
 namespace kvstone {
@@ -33,10 +33,10 @@ class GateFarm final : public GateNodes {
     bool usable(WorkerInfo const& worker) const;
     void begin(CallOf const& call_of);
     void deal(int rank, CallOf const& call_of);
-    void answer(Crew::Event const& event, CallOf const& call_of, Done const& done);
+    void answer(WorkerPool::Event const& event, CallOf const& call_of, Done const& done);
     void give_up(int rank, std::string const& why);
 
-    Crew crew_;
+    WorkerPool pool_;
     Notice notice_;
     WorkerInfo first_;          ///< what the others' hardware has to be like
     std::map<int, Held> held_;  ///< by rank

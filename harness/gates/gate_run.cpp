@@ -84,8 +84,8 @@ class Turns {
     double elapsed_s() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
     bool stopped() const { return run_.stop != nullptr && *run_.stop; }
 
-    GateBlock block(std::string const& cell, std::string stage, int number, std::string order) {
-        return {cells_.at(cell), std::move(stage), number, std::move(order), launches_++, random_() % largest_padding};
+    GateBlock block(std::string const& cell, std::string phase, int number, std::string order) {
+        return {cells_.at(cell), std::move(phase), number, std::move(order), launches_++, random_() % largest_padding};
     }
 
     BuildCall call(GateBlock const& block, std::size_t position) const {
@@ -94,7 +94,7 @@ class Turns {
                        block.padding_bytes,
                        run_.plan.measure.timeout_s + program_slack_s};
         for (auto const& set : run_.set) call.words.insert(call.words.end(), {"--set", set});
-        if (block.stage != "probe" && timing_only_)
+        if (block.phase != "probe" && timing_only_)
             call.words.insert(call.words.end(), {"--set", "measure.timing=only"});
         if (double const factor = slow_down_of(run_, *block.cell); head && factor > 1)
             call.words.insert(call.words.end(), {"--slow-down", fmt::format("{}", factor)});
@@ -123,7 +123,7 @@ class Turns {
                 if (is_whole(measurements))
                     made.whole.insert(block.cell->id);
                 else if (tries < gate_block_tries && worth_another(measurements))
-                    again.push_back(this->block(block.cell->id, block.stage, block.number, block.order));
+                    again.push_back(this->block(block.cell->id, block.phase, block.number, block.order));
                 else
                     made.given_up.insert(block.cell->id);
             };
@@ -133,14 +133,14 @@ class Turns {
                 [this, last_s] { return !stopped() && elapsed_s() <= last_s; });
             blocks = std::move(again);
             if (!blocks.empty())
-                tell(fmt::format("{} blocks of stage '{}' failed: measured anew", blocks.size(), blocks[0].stage));
+                tell(fmt::format("{} blocks of stage '{}' failed: measured anew", blocks.size(), blocks[0].phase));
         }
         return made;
     }
 
     void keep(GateBlock const& block, std::vector<Measurement> const& measurements) {
         for (std::size_t position = 0; position < measurements.size(); ++position) {
-            evidence_.attempts.push_back({block.cell->id, block.stage, block.number, static_cast<int>(position),
+            evidence_.attempts.push_back({block.cell->id, block.phase, block.number, static_cast<int>(position),
                                           block.order[position], block.launch, measurements[position]});
             evidence_.attempts.back().measurement.cell_id = block.cell->id;
         }
@@ -205,9 +205,9 @@ class Turns {
         std::size_t tests = 0;
         double spent = elapsed_s();
         for (auto const& cell : order) {
-            auto const stages = two_stage_for(tests + tests_of.at(cell), policy_.error_budget, policy_.margin);
-            int const first = run_.blocks > 0 ? run_.blocks : stages.screen_blocks;
-            double const blocks = first + (run_.calibrates ? 0 : expected_suspects * stages.confirm_blocks);
+            auto const phases = two_stage_for(tests + tests_of.at(cell), policy_.error_budget, policy_.margin);
+            int const first = run_.blocks > 0 ? run_.blocks : phases.screen_blocks;
+            double const blocks = first + (run_.calibrates ? 0 : expected_suspects * phases.confirm_blocks);
             double const cost = round_s(std::array{cell}) * blocks;
             if (run_.budget_s > 0 && spent + cost > run_.budget_s) {
                 evidence_.untimed.push_back(cell);
@@ -225,7 +225,7 @@ class Turns {
 
     /// A block of each cell that is not given up, in random order, while there is time. Of two rounds that follow each
     /// other, a cell's blocks are ABBA and BAAB. False where some were left out, or none is left.
-    bool round(char const* stage, int number, CellIds const& cells) {
+    bool round(char const* phase, int number, CellIds const& cells) {
         std::vector<std::string> order;
         for (auto const& cell : cells)
             if (!given_up_.contains(cell)) order.push_back(cell);
@@ -235,7 +235,7 @@ class Turns {
         for (auto const& cell : order) {
             bool& head_outside = head_outside_[cell];
             head_outside = number % 2 == 0 ? random_() % 2 == 1 : !head_outside;
-            blocks.push_back(block(cell, stage, number, head_outside ? "BAAB" : "ABBA"));
+            blocks.push_back(block(cell, phase, number, head_outside ? "BAAB" : "ABBA"));
         }
         double longest_s = 0;
         for (auto const& cell : order) longest_s = std::max(longest_s, 4 * cost_s_.at(cell));
@@ -245,12 +245,12 @@ class Turns {
             budget_s() - longest_s);
         given_up_.insert(made.given_up.begin(), made.given_up.end());
         if (made.blocks() < blocks.size() && !stopped())
-            tell(fmt::format("the budget was used up in block {} of stage '{}'", number + 1, stage));
+            tell(fmt::format("the budget was used up in block {} of stage '{}'", number + 1, phase));
         return made.blocks() == blocks.size();
     }
 
-    /// The first stage: more blocks than needed only where the budget has room and some slow-down that a rule asks for
-    /// could still go unseen. That is judged by how blocks scatter, never by their effects.
+    /// The first phase: more blocks than needed only where the budget has room and some slow-down that a rule asks for
+    /// could still go unseen. That is ranked by how blocks scatter, never by their effects.
     void screen(CellIds const& cells) {
         int const least = run_.blocks > 0 ? run_.blocks : evidence_.screen_blocks;
         int const most = run_.blocks > 0 || run_.budget_s <= 0 ? least : most_screen_blocks;
@@ -266,7 +266,7 @@ class Turns {
         std::vector<double> found;
         for (auto const& test : tests_)
             if (auto const effects = blocks_of(test); !effects.empty())
-                found.push_back(detectable_slowdown(stages_of(policy_, rules_[test.rule], evidence_), effects));
+                found.push_back(detectable_slowdown(phases_of(policy_, rules_[test.rule], evidence_), effects));
         if (found.empty()) return;
         std::ranges::sort(found);
         tell(
@@ -282,21 +282,21 @@ class Turns {
 
     /// Of every rule: only the margin is its own.
     int confirm_blocks() const {
-        return tests_.empty() ? 0 : stages_of(policy_, rules_[tests_[0].rule], evidence_).confirm_blocks;
+        return tests_.empty() ? 0 : phases_of(policy_, rules_[tests_[0].rule], evidence_).confirm_blocks;
     }
 
     bool all_to_be_seen() const {
         return std::ranges::all_of(tests_, [&](TimingTest const& test) {
             if (given_up_.contains(test.cell->cell.id)) return true;
             auto const& rule = rules_[test.rule];
-            return detectable_slowdown(stages_of(policy_, rule, evidence_), blocks_of(test)) <= rule.worse_by;
+            return detectable_slowdown(phases_of(policy_, rule, evidence_), blocks_of(test)) <= rule.worse_by;
         });
     }
 
     CellIds suspects() const {
         CellIds cells;
         for (auto const& test : tests_)
-            if (suspected(stages_of(policy_, rules_[test.rule], evidence_), blocks_of(test)))
+            if (suspected(phases_of(policy_, rules_[test.rule], evidence_), blocks_of(test)))
                 cells.insert(test.cell->cell.id);
         return cells;
     }

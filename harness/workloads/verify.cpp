@@ -21,7 +21,7 @@ namespace {
 
 /// Of a tensor, what slow references and second encodings are asked of.
 constexpr std::uint64_t kPartValues = std::uint64_t{1} << 18;
-constexpr unsigned kSpoiltRounds = 4;
+constexpr unsigned kCorruptionRounds = 4;
 
 /// The first tokens of all layers and heads, kPartValues values or one token.
 HostTensor first_tokens(HostTensor const& tensor) {
@@ -115,7 +115,7 @@ Dependence find_dependence(Codec const& codec, Component component, TensorCodec&
     if (bench.tensor().shape.values() == 0) return Dependence::shown;
     auto const decoded_hash = bench.decoded_hash();
     bool complained = false;
-    for (unsigned round = 0; round < kSpoiltRounds && spoil_container(container, round); ++round) {
+    for (unsigned round = 0; round < kCorruptionRounds && corrupt_container(container, round); ++round) {
         try {
             decoder.load(container);
             decoder.decode(bench.decoded());
@@ -125,7 +125,7 @@ Dependence find_dependence(Codec const& codec, Component component, TensorCodec&
         } catch (UnwrittenValues const&) {
             return Dependence::shown;
         }
-        spoil_container(container, round);
+        corrupt_container(container, round);
     }
     bool const alike = !complained && all_the_same(bench);
     if ((!complained && !alike) || !other_values_decode_to_others(codec, component, bench, kind, rope))

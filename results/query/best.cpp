@@ -20,7 +20,7 @@ namespace {
 constexpr std::int64_t least_processes = 6;
 
 /// Of a cell's metric: figures by component.
-using Figures = std::map<std::pair<std::string, std::string>, std::map<std::string, Bounded>>;
+using Figures = std::map<std::pair<std::string, std::string>, std::map<std::string, Estimate>>;
 
 Figures read_figures(Store const& store, std::string const& campaign, std::vector<Constraint> const& constraints) {
     Figures figures;
@@ -31,7 +31,7 @@ Figures read_figures(Store const& store, std::string const& campaign, std::vecto
     for (auto const& constraint : constraints) {
         row.with(campaign, constraint.metric);
         while (row.step()) {
-            Bounded figure{row.real(2), {}, {}};
+            Estimate figure{row.real(2), {}, {}};
             if (!row.is_null(3)) figure.low = row.real(3);
             if (!row.is_null(4)) figure.high = row.real(4);
             figures[{row.text(0), constraint.metric}][row.text(1)] = figure;
@@ -41,17 +41,17 @@ Figures read_figures(Store const& store, std::string const& campaign, std::vecto
 }
 
 /// The end that has to meet the constraint; where nothing states how sure the figure is, it is taken at its word.
-double end_of(Constraint const& constraint, Bounded const& figure) {
-    return constraint.judged_end(figure).value_or(figure.value);
+double end_of(Constraint const& constraint, Estimate const& figure) {
+    return constraint.bounding_end(figure).value_or(figure.value);
 }
 
-double distance_of(Constraint const& constraint, Bounded const& figure) {
+double distance_of(Constraint const& constraint, Estimate const& figure) {
     auto const end = end_of(constraint, figure);
     if (constraint.holds_for(end)) return 0;
     return std::abs(end - constraint.bound) / (constraint.bound == 0 ? 1 : std::abs(constraint.bound));
 }
 
-bool is_worse(Constraint const& constraint, Bounded const& a, Bounded const& b) {
+bool is_worse(Constraint const& constraint, Estimate const& a, Estimate const& b) {
     auto const end = end_of(constraint, a);
     return constraint.upper ? end > end_of(constraint, b) : end < end_of(constraint, b);
 }
@@ -64,26 +64,26 @@ bool counts(std::string const& metric, std::string const& component, bool togeth
     return component == "kv" || pooled || !together;
 }
 
-Judged judge(ParetoRow const& row, Figures const& all, std::vector<Constraint> const& constraints) {
-    Judged judged{row, {}, true, 0};
+Ranked judge(ParetoRow const& row, Figures const& all, std::vector<Constraint> const& constraints) {
+    Ranked ranked{row, {}, true, 0};
     for (auto const& constraint : constraints) {
-        auto& worst = judged.figures.emplace_back();
+        auto& worst = ranked.figures.emplace_back();
         auto const found = all.find({row.cell, constraint.metric});
         if (found == all.end()) {
-            judged.meets = false;
-            judged.distance = std::numeric_limits<double>::infinity();
+            ranked.meets = false;
+            ranked.distance = std::numeric_limits<double>::infinity();
             continue;
         }
         auto const& components = found->second;
         bool const together = components.contains("kv");
         for (auto const& [component, figure] : components) {
             if (!counts(constraint.metric, component, together)) continue;
-            judged.meets = judged.meets && constraint.holds_for(end_of(constraint, figure));
+            ranked.meets = ranked.meets && constraint.holds_for(end_of(constraint, figure));
             if (!worst || is_worse(constraint, figure, worst->figure)) worst = {figure, component};
         }
-        judged.distance = std::max(judged.distance, distance_of(constraint, worst->figure));
+        ranked.distance = std::max(ranked.distance, distance_of(constraint, worst->figure));
     }
-    return judged;
+    return ranked;
 }
 
 std::int64_t processes_of(Store const& store, std::string const& campaign) {
@@ -92,10 +92,10 @@ std::int64_t processes_of(Store const& store, std::string const& campaign) {
     return plan.with(campaign).step() ? plan.integer(0) : 1;
 }
 
-std::string figures_text(Judged const& judged, std::vector<Constraint> const& constraints, std::int64_t processes) {
+std::string figures_text(Ranked const& ranked, std::vector<Constraint> const& constraints, std::int64_t processes) {
     std::string text;
     for (std::size_t i = 0; i < constraints.size(); ++i) {
-        auto const& worst = judged.figures[i];
+        auto const& worst = ranked.figures[i];
         text += fmt::format("{}{} ", i == 0 ? "" : ", ", constraints[i].metric);
         if (!worst) {
             text += "not measured";
@@ -105,7 +105,7 @@ std::string figures_text(Judged const& judged, std::vector<Constraint> const& co
         text += fmt::format("{:.4g}", figure.value);
         if (worst->component != "kv") text += " of " + worst->component;
         if (figure.low && figure.high) text += fmt::format(" ({})", interval_text(figure));
-        if (!constraints[i].judged_end(figure))
+        if (!constraints[i].bounding_end(figure))
             text += processes < least_processes
                         ? fmt::format(" (too few processes for an interval: {}, of {} needed; taken at its word)",
                                       processes, least_processes)
@@ -117,21 +117,21 @@ std::string figures_text(Judged const& judged, std::vector<Constraint> const& co
 void show_answer(std::ostream& out, Style style, Answer const& answer, std::vector<Constraint> const& constraints,
                  std::int64_t processes) {
     fmt::print(out, "\n{}\n", style.bold(answer.peers.title));
-    auto const line = [&](Judged const& judged) {
-        return fmt::format("{}: {:.3f} bits per value, {}{}", judged.row.codec_name, *judged.row.bits_per_value,
-                           figures_text(judged, constraints, processes),
-                           judged.row.reason.empty() ? "" : "; " + judged.row.reason);
+    auto const line = [&](Ranked const& ranked) {
+        return fmt::format("{}: {:.3f} bits per value, {}{}", ranked.row.codec_name, *ranked.row.bits_per_value,
+                           figures_text(ranked, constraints, processes),
+                           ranked.row.reason.empty() ? "" : "; " + ranked.row.reason);
     };
-    if (answer.judged.empty()) {
+    if (answer.ranked.empty()) {
         fmt::print(out, "No codec to judge.\n");
-    } else if (!answer.judged.front().meets) {
-        fmt::print(out, "None. Nearest came {}\n", line(answer.judged.front()));
+    } else if (!answer.ranked.front().meets) {
+        fmt::print(out, "None. Nearest came {}\n", line(answer.ranked.front()));
     } else {
-        fmt::print(out, "{}\n", line(answer.judged.front()));
+        fmt::print(out, "{}\n", line(answer.ranked.front()));
         std::vector<std::string> others;
-        for (auto const& judged : answer.judged)
-            if (judged.meets && &judged != &answer.judged.front())
-                others.push_back(fmt::format("{} ({:.3f})", judged.row.codec_name, *judged.row.bits_per_value));
+        for (auto const& ranked : answer.ranked)
+            if (ranked.meets && &ranked != &answer.ranked.front())
+                others.push_back(fmt::format("{} ({:.3f})", ranked.row.codec_name, *ranked.row.bits_per_value));
         if (!others.empty()) fmt::print(out, "Also: {}\n", fmt::join(others, ", "));
     }
     if (auto const left_out = left_out_text(answer.peers); !left_out.empty())
@@ -139,8 +139,8 @@ void show_answer(std::ostream& out, Style style, Answer const& answer, std::vect
 }
 
 bool has_any(Answer const& answer) {
-    return std::ranges::any_of(answer.judged, [](Judged const& judged) {
-        return std::ranges::any_of(judged.figures, [](auto const& worst) { return worst.has_value(); });
+    return std::ranges::any_of(answer.ranked, [](Ranked const& ranked) {
+        return std::ranges::any_of(ranked.figures, [](auto const& worst) { return worst.has_value(); });
     });
 }
 
@@ -154,9 +154,9 @@ std::vector<Answer> answers(Store const& store, std::string const& campaign,
         Answer answer{std::move(peers), {}};
         for (auto const& row : answer.peers.rows)
             if (row.left_out.empty() || row.left_out == "no error")
-                answer.judged.push_back(judge(row, figures, constraints));
-        std::ranges::stable_sort(answer.judged, {}, [](Judged const& judged) {
-            return std::tuple(!judged.meets, judged.distance, *judged.row.bits_per_value);
+                answer.ranked.push_back(judge(row, figures, constraints));
+        std::ranges::stable_sort(answer.ranked, {}, [](Ranked const& ranked) {
+            return std::tuple(!ranked.meets, ranked.distance, *ranked.row.bits_per_value);
         });
         all.push_back(std::move(answer));
     }
@@ -188,14 +188,14 @@ QueryResult best_rows(Store const& store, std::vector<Constraint> const& constra
         for (auto const* part : {"", "_low", "_high", "_component"}) table.columns.push_back(constraint.metric + part);
     for (auto const& answer : answers(store, campaign_meant(store, campaign), constraints)) {
         if (!has_any(answer)) continue;
-        for (auto const& judged : answer.judged) {
+        for (auto const& ranked : answer.ranked) {
             std::vector<QueryValue> row{answer.peers.title,
-                                        judged.row.codec_name,
-                                        judged.row.cell,
-                                        *judged.row.bits_per_value,
-                                        std::int64_t{judged.meets},
-                                        std::int64_t{judged.meets && &judged == &answer.judged.front()}};
-            for (auto const& worst : judged.figures) {
+                                        ranked.row.codec_name,
+                                        ranked.row.cell,
+                                        *ranked.row.bits_per_value,
+                                        std::int64_t{ranked.meets},
+                                        std::int64_t{ranked.meets && &ranked == &answer.ranked.front()}};
+            for (auto const& worst : ranked.figures) {
                 auto const add = [&](std::optional<double> value) {
                     row.push_back(value ? QueryValue(*value) : QueryValue(nullptr));
                 };

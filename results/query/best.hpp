@@ -11,18 +11,18 @@
 
 namespace kvstone {
 
-/// The figure of the component that a constraint is judged by.
-struct JudgedFigure {
-    Bounded figure;
+/// The figure of the component that a constraint is ranked by.
+struct WorstFigure {
+    Estimate figure;
     std::string component;  ///< k, v or kv
 };
 
 /// A codec beside what is asked of it.
-struct Judged {
+struct Ranked {
     ParetoRow row;
     /// Of each constraint in turn: of an error the worst component's, of all else that of K and V together where there is
     /// one, as v_pareto has it. Empty: the cell does not have the metric.
-    std::vector<std::optional<JudgedFigure>> figures;
+    std::vector<std::optional<WorstFigure>> figures;
     bool meets = false;
     /// How far the ends that count are off, over the bounds (over 1 where a bound is 0): the largest. A figure that is
     /// absent is infinitely far.
@@ -32,12 +32,12 @@ struct Judged {
 /// Cells that differ in their codec alone, as far as they have bytes and may be compared.
 struct Answer {
     Peers peers;  ///< all of them
-    std::vector<Judged>
-        judged;  ///< those that meet everything first, by bits per value; then the others, nearest first
+    std::vector<Ranked>
+        ranked;  ///< those that meet everything first, by bits per value; then the others, nearest first
 };
 
-/// Rows that failed, or read less than half through the codec, are not judged. A row meets a constraint where the end of
-/// its 95% interval does, see Constraint::judged_end(), and without an interval where its value does. Throws as
+/// Rows that failed, or read less than half through the codec, are not ranked. A row meets a constraint where the end of
+/// its 95% interval does, see Constraint::bounding_end(), and without an interval where its value does. Throws as
 /// read_peers().
 std::vector<Answer> answers(Store const& store, std::string const& campaign,
                             std::vector<Constraint> const& constraints);

@@ -25,7 +25,7 @@ struct Candidate {
     /// Layers, heads and values a head, of K and of V; 0: not known.
     std::uint64_t layers = 0, heads = 0, k_dim = 0, v_dim = 0;
     std::optional<double> bits_per_value;
-    Bounded kld;
+    Estimate kld;
     std::string left_out;  ///< why it may not be chosen: its status or not_engaged; empty: it may
     std::string reason;    ///< what a reader of its figures has to know
 };

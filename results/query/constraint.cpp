@@ -95,7 +95,7 @@ std::string Constraint::text() const {
     return fmt::format("{} {}{} {:g}{}", metric, upper ? "<" : ">", strict ? "" : "=", bound, unit);
 }
 
-std::optional<double> Constraint::judged_end(Bounded const& figure) const {
+std::optional<double> Constraint::bounding_end(Estimate const& figure) const {
     if (auto const end = upper ? figure.high : figure.low) return end;
     auto const* const known = find_metric(metric);
     if (known != nullptr && known->deterministic) return figure.value;

@@ -19,7 +19,7 @@ struct Constraint {
     std::string text() const;
     /// The end of a figure's interval that has to meet the bound: of one without an interval the value where the metric
     /// is deterministic, else nothing, because nothing says how sure it is.
-    std::optional<double> judged_end(Bounded const& figure) const;
+    std::optional<double> bounding_end(Estimate const& figure) const;
     bool holds_for(double value) const;
 };
 

@@ -139,7 +139,7 @@ std::string left_out_text(Peers const& peers) {
     return text;
 }
 
-std::string interval_text(Bounded const& figure) {
+std::string interval_text(Estimate const& figure) {
     if (!figure.low || !figure.high) return "-";
     return fmt::format("{:.3g}..{:.3g}", *figure.low, *figure.high);
 }

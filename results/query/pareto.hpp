@@ -8,15 +8,9 @@
 
 #include "results/query/query.hpp"
 #include "results/query/show.hpp"
+#include "results/statistics/estimate.hpp"
 
 namespace kvstone {
-
-/// A figure with its 95% interval, where one is stated.
-struct Bounded {
-    double value = 0;
-    std::optional<double> low = {};
-    std::optional<double> high = {};
-};
 
 /// A row of v_pareto.
 struct ParetoRow {
@@ -25,9 +19,9 @@ struct ParetoRow {
     std::string reason;  ///< what a reader of its figures has to know
     std::optional<double> bits_per_value;
     std::string error_metric;  ///< empty: none
-    Bounded error;
+    Estimate error;
     std::string speed_metric;  ///< empty: not timed
-    Bounded speed;
+    Estimate speed;
     std::string left_out;   ///< why it is not compared; empty: it is
     std::string beaten_by;  ///< empty: by none
     std::string rival;
@@ -51,7 +45,7 @@ std::vector<Peers> read_peers(Store const& store, std::string const& campaign);
 /// "2 not_engaged (int8, fp16 | zstd), 1 skipped (nf4)"; empty where none is left out.
 std::string left_out_text(Peers const& peers);
 /// "1.2e-03..3.4e-03", or "-".
-std::string interval_text(Bounded const& figure);
+std::string interval_text(Estimate const& figure);
 
 /// For each workload, source and context the codecs that no other beats in bits per value, error and speed together,
 /// which ones are beaten by which, and what was left out and why. Throws as read_peers().

@@ -8,7 +8,7 @@
 #include "results/query/show_text.hpp"
 #include "results/record/build.hpp"
 #include "results/record/metrics.hpp"
-#include "results/statistics/level.hpp"
+#include "results/statistics/change_points.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -44,7 +44,7 @@ QueryResult history_rows(Store const& store, std::string const& metric, std::str
         std::vector<double> series;
         for (std::size_t i = first; i < result.rows.size() && same_history(result.rows[first], result.rows[i]); ++i)
             series.push_back(std::get<double>(result.rows[i][value_column]));
-        for (auto const place : level_moves(series, known->deterministic))
+        for (auto const place : change_points(series, known->deterministic))
             result.rows[first + place].back() = std::string("moved");
         first += series.size();
     }
@@ -61,7 +61,7 @@ void show_history(Store const& store, std::ostream& out, std::string const& metr
     fmt::print(out, "\nsame: as the line before, the binary or at least the toolchain. moved: {}\n",
                deterministic ? "equal to the last digit between runs, so that any change is one."
                              : fmt::format("advisory; {:.1f}% of series of 100 quiet nights get one.",
-                                           100 * level_false_alarms_per_100_nights));
+                                           100 * change_point_false_alarms_per_100_nights));
 }
 
 }  // namespace kvstone

@@ -59,9 +59,9 @@ void write_markdown_report(Store const& store, std::ostream& out, ReportOptions 
         "SELECT source, context, codec_name AS codec, process, status, reason FROM v_failures WHERE campaign = ?1 AND "
         "NOT repeated",
         campaign);
-    if (auto const verdicts = gate_verdicts(store); !verdicts.rows.empty()) {
+    if (auto const outcome = gate_verdicts(store); !outcome.rows.empty()) {
         fmt::print(out, "\n## Verdicts of gates\n\n");
-        print(out, verdicts, TableFormat::md);
+        print(out, outcome, TableFormat::md);
     }
     section(
         store, out, "Environments that differ from this campaign's",

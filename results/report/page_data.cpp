@@ -13,7 +13,7 @@
 #include "results/report/quantiles.hpp"
 #include "results/report/table.hpp"
 #include "results/report/verdicts.hpp"
-#include "results/statistics/level.hpp"
+#include "results/statistics/change_points.hpp"
 #include "results/store/schema.hpp"
 #include "results/store/sqlite.hpp"
 
@@ -166,7 +166,7 @@ std::string moves(ReportTable const& table) {
                 known.push_back(row);
                 series.push_back(of.values[row]);
             }
-            for (auto const place : level_moves(series, of.metric->deterministic))
+            for (auto const place : change_points(series, of.metric->deterministic))
                 list.add(fmt::format("[{},{}]", column, known[place]));
         }
     }
@@ -232,7 +232,7 @@ std::string page_data(Store const& store, ReportOptions const& options) {
     data.add("environment", environment(store, options.campaign));
     data.add("verdicts", json_rows(gate_verdicts(store)));
     data.add("moves", moves(table));
-    data.add("false_alarms", json_number(level_false_alarms_per_100_nights));
+    data.add("false_alarms", json_number(change_point_false_alarms_per_100_nights));
     // Samples take the last sixth, so that K's and V's own figures do not push them out.
     auto const metrics_left_out = add_figures(table, data, options.limit_bytes / 6 * 5);
     auto const samples_left_out = add_quantiles(read_quantiles(store, table), data, options.limit_bytes);

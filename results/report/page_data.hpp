@@ -7,7 +7,7 @@
 //              intervals in l<i> and h<i>, one a row; what the limit left no room for is not there
 //   samples    [{metric, component}]; their quantiles are in q<i>, as read_quantiles has them
 //   moves      [[metric, row], ...]: where a cell's figures moved to another level
-//   failures, missing, verdicts, environment, notes
+//   failures, missing, outcome, environment, notes
 
 #include <string>
 

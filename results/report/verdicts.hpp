@@ -4,7 +4,7 @@
 
 namespace kvstone {
 
-/// What gates decided, newest gate first and what needs looking at first within one, at most 500 decisions; nothing where
+/// What gates decided, newest gate first and what needs looking at first within one, at most 500 findings; nothing where
 /// the database has no gates.
 QueryResult gate_verdicts(Store const& store);
 

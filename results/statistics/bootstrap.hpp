@@ -3,7 +3,7 @@
 #include <functional>
 #include <random>
 
-#include "results/statistics/interval.hpp"
+#include "results/statistics/estimate.hpp"
 
 namespace kvstone {
 

@@ -27,4 +27,15 @@ std::optional<Interval> median_interval(std::vector<double> values) {
     return median_interval_of_sorted(values);
 }
 
+Estimate median_estimate_of_sorted(std::span<double const> sorted) {
+    if (sorted.empty()) return {};
+    Estimate result;
+    result.value = median_of_sorted(sorted);
+    if (auto const interval = median_interval_of_sorted(sorted)) {
+        result.low = interval->low;
+        result.high = interval->high;
+    }
+    return result;
+}
+
 }  // namespace kvstone

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "results/statistics/interval.hpp"
+#include "results/statistics/estimate.hpp"
 
 namespace kvstone {
 
@@ -16,5 +16,8 @@ double median(std::vector<double> values);
 /// symmetric pair X(k), X(n+1-k) with P(Binomial(n, 1/2) < k) <= 0.025. Nothing below 6 values, which bear none.
 std::optional<Interval> median_interval_of_sorted(std::span<double const> sorted);
 std::optional<Interval> median_interval(std::vector<double> values);
+
+/// Median with that interval; 0 without values.
+Estimate median_estimate_of_sorted(std::span<double const> sorted);
 
 }  // namespace kvstone

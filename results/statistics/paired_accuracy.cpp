@@ -41,7 +41,7 @@ double non_inferiority_p(PairedItems const& items, double margin) {
     return normal_above(score(items, -margin));
 }
 
-Effect accuracy_change(PairedItems const& items, double confidence) {
+Estimate accuracy_change(PairedItems const& items, double confidence) {
     if (items.items == 0) return {};
     auto const n = static_cast<double>(items.items);
     double const z = normal_quantile_above((1 - confidence) / 2);

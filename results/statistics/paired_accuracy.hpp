@@ -20,7 +20,7 @@ struct PairedItems {
 double non_inferiority_p(PairedItems const& items, double margin);
 
 /// (won - lost) / items with the interval of all differences that the two-sided score test does not reject.
-Effect accuracy_change(PairedItems const& items, double confidence = 0.95);
+Estimate accuracy_change(PairedItems const& items, double confidence = 0.95);
 
 /// Loss of accuracy that non_inferiority_p() would tell from none with 90% power at 5%: 2.93 standard errors of the
 /// paired difference, with one item added either way so that no flips do not mean no error.

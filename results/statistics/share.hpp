@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "results/statistics/interval.hpp"
+#include "results/statistics/estimate.hpp"
 
 namespace kvstone {
 

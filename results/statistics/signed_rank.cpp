@@ -48,8 +48,8 @@ std::vector<double> walsh_averages(std::span<double const> values) {
 }
 
 /// Median of sorted pairwise values with the interval that leaves (1 - confidence) / 2 of `tail` on either side.
-Effect effect_of(std::vector<double> const& sorted, std::vector<double> const& tail, double confidence) {
-    Effect effect{median_of_sorted(sorted)};
+Estimate effect_of(std::vector<double> const& sorted, std::vector<double> const& tail, double confidence) {
+    Estimate effect{median_of_sorted(sorted)};
     auto const count = critical(tail, (1 - confidence) / 2);
     if (count < tail.size()) {
         effect.low = sorted[sorted.size() - count];
@@ -107,13 +107,13 @@ double nth_largest_walsh_average(std::span<double const> differences, std::size_
     return *at;
 }
 
-Effect hodges_lehmann(std::span<double const> differences, double confidence) {
+Estimate hodges_lehmann(std::span<double const> differences, double confidence) {
     auto averages = walsh_averages(differences);
     std::ranges::sort(averages);
     return effect_of(averages, tail_without_ties(differences.size()), confidence);
 }
 
-Effect shift_between(std::span<double const> a, std::span<double const> b, double confidence) {
+Estimate shift_between(std::span<double const> a, std::span<double const> b, double confidence) {
     std::vector<double> shifts;
     shifts.reserve(a.size() * b.size());
     for (double const before : a)

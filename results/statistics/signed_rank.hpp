@@ -6,14 +6,9 @@
 #include <optional>
 #include <span>
 
-namespace kvstone {
+#include "results/statistics/estimate.hpp"
 
-/// An estimate with its confidence interval; no interval where so few values bear none at that confidence.
-struct Effect {
-    double value = 0;
-    std::optional<double> low = {};
-    std::optional<double> high = {};
-};
+namespace kvstone {
 
 /// One-sided exact p of H0 "the differences are symmetric around a centre of at most `margin`" against a larger one:
 /// P(W+ >= the observed one) over all equally likely signs of differences - margin. Ties get midranks, and the
@@ -29,10 +24,10 @@ double nth_largest_walsh_average(std::span<double const> differences, std::size_
 
 /// Hodges and Lehmann's centre, the median of all Walsh averages, and its two-sided interval: the margins that the exact
 /// test rejects on neither side at (1 - confidence) / 2. Requires at least one value.
-Effect hodges_lehmann(std::span<double const> differences, double confidence = 0.95);
+Estimate hodges_lehmann(std::span<double const> differences, double confidence = 0.95);
 
 /// The same for two samples that are not paired: median of all b_j - a_i, with the interval of the exact rank-sum
 /// (Mann-Whitney) distribution. Requires at least one value each.
-Effect shift_between(std::span<double const> a, std::span<double const> b, double confidence = 0.95);
+Estimate shift_between(std::span<double const> a, std::span<double const> b, double confidence = 0.95);
 
 }  // namespace kvstone

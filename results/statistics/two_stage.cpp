@@ -28,18 +28,6 @@ std::size_t count_of(int blocks) { return static_cast<std::size_t>(blocks); }
 
 }  // namespace
 
-std::string_view name_of(Verdict verdict) {
-    switch (verdict) {
-        case Verdict::pass:
-            return "pass";
-        case Verdict::regression:
-            return "regression";
-        case Verdict::inconclusive:
-            break;
-    }
-    return "inconclusive";
-}
-
 TwoStage two_stage_for(std::size_t tests, double campaign_alpha, double margin) {
     TwoStage rule;
     rule.margin = margin;

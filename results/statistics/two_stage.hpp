@@ -8,18 +8,14 @@
 // more blocks of the same launch only make surer of.
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "results/statistics/signed_rank.hpp"
+#include "results/statistics/verdict.hpp"
 
 namespace kvstone {
-
-enum class Verdict : std::uint8_t { pass, regression, inconclusive };
-std::string_view name_of(Verdict verdict);
 
 /// How many blocks, and how sure.
 struct TwoStage {
@@ -52,10 +48,10 @@ bool confirmed(TwoStage const& rule, std::span<double const> confirm);
 double detectable_slowdown(TwoStage const& rule, std::span<double const> blocks);
 
 struct TimingVerdict {
-    Verdict verdict = Verdict::inconclusive;
+    Verdict verdict = Verdict::inconclusive;  ///< pass, inconclusive or regression
     double screen_p = 1;
     std::optional<double> confirm_p = {};  ///< nothing: not suspected, or not confirmed yet
-    Effect slowdown = {};                  ///< 0.05: B takes 5% longer; over the confirming blocks where there are any
+    Estimate slowdown = {};                ///< 0.05: B takes 5% longer; over the confirming blocks where there are any
     double detectable = 0;                 ///< see detectable_slowdown()
 };
 

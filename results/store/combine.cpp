@@ -30,17 +30,6 @@ std::optional<double> nullable(Statement const& statement, int column) {
 
 }  // namespace
 
-MedianInterval median_over_processes(std::span<double const> sorted) {
-    if (sorted.empty()) return {};
-    MedianInterval result;
-    result.median = median_of_sorted(sorted);
-    if (auto const interval = median_interval_of_sorted(sorted)) {
-        result.low = interval->low;
-        result.high = interval->high;
-    }
-    return result;
-}
-
 void combine_processes(sqlite3* connection, std::int64_t campaign, std::int64_t cell) {
     Statement(connection, "DELETE FROM combined WHERE campaign = ? AND cell = ?").run(campaign, cell);
     Statement read(connection,
@@ -71,8 +60,8 @@ void combine_processes(sqlite3* connection, std::int64_t campaign, std::int64_t 
         } else {
             std::vector<double> values;
             for (auto const& process : processes) values.push_back(process.value);
-            auto const median = median_over_processes(values);
-            write.run(campaign, cell, metric, component, median.median, std::uint64_t{values.size()}, median.low,
+            auto const median = median_estimate_of_sorted(values);
+            write.run(campaign, cell, metric, component, median.value, std::uint64_t{values.size()}, median.low,
                       median.high);
         }
     }

@@ -14,7 +14,7 @@ namespace kvstone {
 namespace {
 
 struct Test {
-    TwoStage stages;
+    TwoStage phases;
     std::vector<double> blocks;
     double detectable = 0;
 };
@@ -26,8 +26,8 @@ bool found(Test const& test, double slowdown, std::mt19937_64& random) {
             drawn.push_back(test.blocks[random() % test.blocks.size()] + std::log1p(slowdown));
         return drawn;
     };
-    return suspected(test.stages, draw(test.stages.screen_blocks)) &&
-           confirmed(test.stages, draw(test.stages.confirm_blocks));
+    return suspected(test.phases, draw(test.phases.screen_blocks)) &&
+           confirmed(test.phases, draw(test.phases.confirm_blocks));
 }
 
 /// Of tests whose builds differ by `injected` already, and by `slowdown` beyond it.
@@ -62,10 +62,10 @@ Json calibrated(GateRecord const& record, int campaigns, std::uint64_t seed) {
     std::size_t fewest = SIZE_MAX;
     for (auto const& timing : timing_tests(rules, *evidence.base, evidence.head)) {
         auto const& rule = rules[timing.rule];
-        Test test{stages_of(record.policy, rule, evidence),
+        Test test{phases_of(record.policy, rule, evidence),
                   block_effects(evidence.attempts, timing.cell->cell.id, "confirm", rule.metric, timing.component), 0};
         if (test.blocks.empty()) continue;
-        test.detectable = detectable_slowdown(test.stages, test.blocks);
+        test.detectable = detectable_slowdown(test.phases, test.blocks);
         fewest = std::min(fewest, test.blocks.size());
         auto const slow = injected.find(timing.cell->cell.id);
         tests_by_factor[slow == injected.end() ? 1 : slow->second].push_back(std::move(test));

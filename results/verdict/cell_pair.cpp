@@ -13,14 +13,14 @@ std::string told(std::string_view status, std::string const& reason) {
 }
 
 Lack lack_on(char const* side, SideCell const* cell, std::size_t metric, std::size_t component) {
-    if (cell == nullptr) return {Judgement::missing, fmt::format("the {} does not have this cell", side)};
+    if (cell == nullptr) return {Verdict::missing, fmt::format("the {} does not have this cell", side)};
     if (cell->status != "ok")
-        return {is_absent(*cell) ? Judgement::missing : Judgement::failed,
+        return {is_absent(*cell) ? Verdict::missing : Verdict::failed,
                 fmt::format("{}: {}", side, told(cell->status, cell->reason))};
     auto const figures = find_figures(*cell, metric, component);
     auto const name = metrics()[metric].name;
-    if (figures.empty()) return {Judgement::missing, fmt::format("the {} has no {}", side, name)};
-    if (!median_value(figures)) return {Judgement::missing, fmt::format("{} of the {} is null", name, side)};
+    if (figures.empty()) return {Verdict::missing, fmt::format("the {} has no {}", side, name)};
+    if (!median_value(figures)) return {Verdict::missing, fmt::format("{} of the {} is null", name, side)};
     return {};
 }
 
@@ -80,7 +80,7 @@ std::vector<std::size_t> components_of_either(std::string const& component, std:
 }
 
 void Lack::add(Lack const& other) {
-    judgement = kvstone::worse(judgement, other.judgement);
+    verdict = kvstone::worse(verdict, other.verdict);
     if (!why.empty() && !other.why.empty()) why += "; ";
     why += other.why;
 }
@@ -109,8 +109,8 @@ Costs costs_of(JointRule const& rule, CellPair const& pair, std::size_t componen
         if (worse > rule.tolerance)
             costs.worse += fmt::format("{}{} {:.3g}% worse", costs.worse.empty() ? "" : ", ", name, 100 * worse);
     }
-    if (compared == 0 && costs.lack.judgement == Judgement::pass)
-        costs.lack = {Judgement::missing, "neither side has what it may not cost"};
+    if (compared == 0 && costs.lack.verdict == Verdict::pass)
+        costs.lack = {Verdict::missing, "neither side has what it may not cost"};
     return costs;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// A gate's two sides, cell by cell, and what of them cannot be judged.
+// A gate's two sides, cell by cell, and what of them cannot be ranked.
 
 #include <string>
 #include <vector>
@@ -25,15 +25,15 @@ bool is_absent(SideCell const& cell);
 /// Components of which either side has the figure, in the order of components_of(), whose `component` it takes.
 std::vector<std::size_t> components_of_either(std::string const& component, std::size_t metric, CellPair const& pair);
 
-/// Why a figure cannot be judged: missing, or failed where the attempts at it failed.
+/// Why a figure cannot be ranked: missing, or failed where the attempts at it failed.
 struct Lack {
-    Judgement judgement = Judgement::pass;  ///< pass: nothing is lacking
+    Verdict verdict = Verdict::pass;  ///< pass: nothing is lacking
     std::string why = {};
 
     void add(Lack const& other);
 };
 
-/// Why a figure cannot be compared; where it is not `relative`, why the head's cannot be judged.
+/// Why a figure cannot be compared; where it is not `relative`, why the head's cannot be ranked.
 Lack lack_of(bool relative, CellPair const& pair, std::size_t metric, std::size_t component);
 
 /// What a gain may not cost, as far as both sides have it.

@@ -17,7 +17,7 @@ namespace {
 bool silent(Compared const& figure) {
     auto const how = comparing(metrics()[figure.metric]);
     return figure.why.empty() || figure.within_margin ||
-           (how == Comparing::by_time && figure.judgement == Judgement::advisory && figure.why.ends_with("advisory"));
+           (how == Comparing::by_time && figure.verdict == Verdict::advisory && figure.why.ends_with("advisory"));
 }
 
 void compare_cells(Comparison& all, SideCell const& base, SideCell const& head, std::string const& excuse,
@@ -40,9 +40,9 @@ void compare_cells(Comparison& all, SideCell const& base, SideCell const& head, 
             all.within_margin += figure.within_margin ? 1U : 0U;
             all.timings += comparing(metrics()[next.first]) == Comparing::by_time ? 1U : 0U;
             if (everything || !silent(figure)) {
-                auto const judgement = figure.judgement;
+                auto const verdict = figure.verdict;
                 auto why = figure.why;
-                all.rows.push_back({&head, std::move(figure), judgement, std::move(why)});
+                all.rows.push_back({&head, std::move(figure), verdict, std::move(why)});
             }
         }
         all.equal += equal ? 1U : 0U;
@@ -89,7 +89,7 @@ std::vector<CellGroup> groups_of(Comparison const& comparison) {
     for (auto const& row : comparison.rows) {
         if (row.figure) continue;
         auto found = std::ranges::find_if(groups, [&](CellGroup const& group) {
-            return group.first->judgement == row.judgement &&
+            return group.first->verdict == row.verdict &&
                    group.first->cell->cell.codec_name == row.cell->cell.codec_name;
         });
         if (found == groups.end()) found = groups.insert(groups.end(), {&row, 0, true});
@@ -115,11 +115,11 @@ std::unique_ptr<Comparison> compare_sides(Side base, Side head, CompareOptions c
         if (found == before.end()) {
             ++result->new_cells;
             if (cell.status != "ok" && cell.status != "skipped") {
-                auto const judgement = cell.status == "missing" ? Judgement::missing : Judgement::failed;
+                auto const verdict = cell.status == "missing" ? Verdict::missing : Verdict::failed;
                 auto const reason = cell.reason.empty() ? "" : ": " + cell.reason;
-                result->rows.push_back({&cell, {}, judgement, "new; " + cell.status + reason});
+                result->rows.push_back({&cell, {}, verdict, "new; " + cell.status + reason});
             } else if (everything) {
-                result->rows.push_back({&cell, {}, Judgement::advisory, "new"});
+                result->rows.push_back({&cell, {}, Verdict::advisory, "new"});
             }
             continue;
         }
@@ -131,20 +131,20 @@ std::unique_ptr<Comparison> compare_sides(Side base, Side head, CompareOptions c
             ++result->skipped;
         } else {
             bool const absent = cell.status == "missing" || cell.status == "skipped";
-            auto const judgement = cell.status == "ok" ? Judgement::inconclusive
-                                   : absent            ? Judgement::missing
-                                                       : Judgement::failed;
+            auto const verdict = cell.status == "ok" ? Verdict::inconclusive
+                                 : absent            ? Verdict::missing
+                                                     : Verdict::failed;
             auto const told = [](SideCell const& one) {
                 return one.status + (one.reason.empty() ? "" : ": ") + one.reason;
             };
-            result->rows.push_back({&cell, {}, judgement, fmt::format("{}; was {}", told(cell), told(old))});
+            result->rows.push_back({&cell, {}, verdict, fmt::format("{}; was {}", told(cell), told(old))});
         }
     }
     for (auto const& cell : result->base.cells)
         if (before.contains(cell.cell.id) && cell.status == "ok")
-            result->rows.push_back({&cell, {}, Judgement::missing, "the head does not have this cell"});
-    if (result->cells == 0) result->judgement = Judgement::missing;
-    for (auto const& row : result->rows) result->judgement = worse(result->judgement, row.judgement);
+            result->rows.push_back({&cell, {}, Verdict::missing, "the head does not have this cell"});
+    if (result->cells == 0) result->verdict = Verdict::missing;
+    for (auto const& row : result->rows) result->verdict = worse(result->verdict, row.verdict);
     return result;
 }
 
@@ -152,9 +152,9 @@ QueryResult rows_of(Comparison const& comparison, bool for_people) {
     QueryResult table{{for_people ? "where" : "cell", "codec", "component", "metric", "base", "head", "change", "low",
                        "high", "p", "detectable", "verdict", "why"},
                       {}};
-    auto const last = [&](std::vector<QueryValue> line, Judgement judgement, std::string const& why) {
+    auto const last = [&](std::vector<QueryValue> line, Verdict verdict, std::string const& why) {
         line.resize(table.columns.size() - 2, nullptr);
-        line.emplace_back(std::string(name_of(judgement)));
+        line.emplace_back(std::string(name_of(verdict)));
         line.emplace_back(why);
         table.rows.push_back(std::move(line));
     };
@@ -175,13 +175,13 @@ QueryResult rows_of(Comparison const& comparison, bool for_people) {
             line.push_back(value_or_null(figure.p));
             line.push_back(value_or_null(figure.detectable));
         }
-        last(std::move(line), row.judgement, row.why);
+        last(std::move(line), row.verdict, row.why);
     }
     if (!count_cells) return table;
     for (auto const& group : groups_of(comparison))
         last({group.cells == 1 ? group.first->cell->title : fmt::format("{} cells", group.cells),
               group.first->cell->cell.codec_name},
-             group.first->judgement, group.first->why + (group.one_reason ? "" : "; others for other reasons"));
+             group.first->verdict, group.first->why + (group.one_reason ? "" : "; others for other reasons"));
     return table;
 }
 
@@ -194,7 +194,7 @@ void print_comparison(std::ostream& out, Comparison const& comparison, TableForm
         print(out, rows_of(comparison, true), format, colour);
         out << '\n';
     }
-    out << fmt::format("{}: {} cells on both sides", name_of(comparison.judgement), comparison.cells);
+    out << fmt::format("{}: {} cells on both sides", name_of(comparison.verdict), comparison.cells);
     if (comparison.new_cells > 0) out << fmt::format(", {} are new", comparison.new_cells);
     if (comparison.skipped > 0) out << fmt::format(", {} skipped by both", comparison.skipped);
     out << fmt::format(
@@ -222,7 +222,7 @@ Json to_json(Comparison const& comparison) {
             {"within_margin", comparison.within_margin},
             {"timings", comparison.timings},
             {"rows", std::move(rows)},
-            {"judgement", name_of(comparison.judgement)}};
+            {"judgement", name_of(comparison.verdict)}};
 }
 
 }  // namespace kvstone

@@ -12,22 +12,22 @@ namespace kvstone {
 struct ComparedCell {
     SideCell const* cell = nullptr;  ///< of the head, or of the base where the head lacks it
     std::optional<Compared> figure;  ///< nothing: the cell itself is what differs
-    Judgement judgement = Judgement::pass;
+    Verdict verdict = Verdict::pass;
     std::string why;
 };
 
 struct Comparison {
     Side base, head;
     Circumstances circumstances;
-    std::vector<ComparedCell> rows;         ///< what differs, by cell and metric; everything where that was asked for
-    std::size_t equal = 0;                  ///< deterministic figures that are equal to the last digit
-    std::size_t within_margin = 0;          ///< figures that differ by no more than what counts as none
-    std::size_t timings = 0;                ///< timings that were looked at
-    std::size_t cells = 0;                  ///< cells that both sides have, ok
-    std::size_t new_cells = 0;              ///< cells that the base does not have
-    std::size_t skipped = 0;                ///< cells that both sides skipped
-    bool everything = false;                ///< rows that say nothing are kept
-    Judgement judgement = Judgement::pass;  ///< the worst of all rows
+    std::vector<ComparedCell> rows;   ///< what differs, by cell and metric; everything where that was asked for
+    std::size_t equal = 0;            ///< deterministic figures that are equal to the last digit
+    std::size_t within_margin = 0;    ///< figures that differ by no more than what counts as none
+    std::size_t timings = 0;          ///< timings that were looked at
+    std::size_t cells = 0;            ///< cells that both sides have, ok
+    std::size_t new_cells = 0;        ///< cells that the base does not have
+    std::size_t skipped = 0;          ///< cells that both sides skipped
+    bool everything = false;          ///< rows that say nothing are kept
+    Verdict verdict = Verdict::pass;  ///< the worst of all rows
 };
 
 /// Compares all cells of both sides; `everything` keeps rows that say nothing. Cells that failed in the base alone cannot be
@@ -41,7 +41,7 @@ QueryResult rows_of(Comparison const& comparison, bool for_people);
 
 /// Both sides, what they do not share, the rows as a table, and the sum of it.
 void print_comparison(std::ostream& out, Comparison const& comparison, TableFormat format, bool colour);
-/// {"base":{...}, "head":{...}, "differences":[...], "rows":[...], "judgement":..., counts of the comparison}
+/// {"base":{...}, "head":{...}, "differences":[...], "rows":[...], "verdict":..., counts of the comparison}
 Json to_json(Comparison const& comparison);
 
 }  // namespace kvstone

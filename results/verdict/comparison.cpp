@@ -19,12 +19,12 @@ void judge_exactly(Compared& result, Metric const& metric, std::string const& ex
     double const worse = worse_by(metric, *result.base, *result.head);
     result.why = better_or_worse(worse);
     if (!excuse.empty()) {
-        result.judgement = Judgement::inconclusive;
+        result.verdict = Verdict::inconclusive;
         result.why += "; " + excuse;
     } else {
-        result.judgement = worse > 0                          ? Judgement::regression
-                           : metric.better == Better::neither ? Judgement::inconclusive
-                                                              : Judgement::pass;
+        result.verdict = worse > 0                          ? Verdict::regression
+                         : metric.better == Better::neither ? Verdict::inconclusive
+                                                            : Verdict::pass;
         if (metric.better == Better::neither) result.why = "differs: what was measured is not the same";
     }
 }
@@ -37,10 +37,10 @@ void judge_time(Compared& result, Metric const& metric, std::vector<double> cons
     for (double const value : head) after.push_back(std::log(value));
     if (before.front() == -INFINITY || after.front() == -INFINITY) return;
     auto const shift = shift_between(before, after);
-    result.change = Effect{std::expm1(shift.value)};
+    result.change = Estimate{std::expm1(shift.value)};
     if (shift.low) result.change->low = std::expm1(*shift.low);
     if (shift.high) result.change->high = std::expm1(*shift.high);
-    result.judgement = Judgement::advisory;
+    result.verdict = Verdict::advisory;
     result.why =
         shift.low ? "not interleaved: advisory" : "not interleaved, too few processes for an interval: advisory";
     result.within_margin = shift.low ? *shift.high >= -std::log1p(margin) && *shift.low <= std::log1p(margin)
@@ -49,7 +49,7 @@ void judge_time(Compared& result, Metric const& metric, std::vector<double> cons
     double const worse = metric.better == Better::lower ? shift.value : -shift.value;
     result.why = fmt::format("{}, not interleaved: `gate --run` can tell", worse > 0 ? "slower" : "faster");
     if (!excuse.empty()) result.why += "; " + excuse;
-    if (worse > 0 && excuse.empty()) result.judgement = Judgement::inconclusive;
+    if (worse > 0 && excuse.empty()) result.verdict = Verdict::inconclusive;
 }
 
 void judge_items(Compared& result, std::vector<double> const& base, std::vector<double> const& head,
@@ -68,7 +68,7 @@ void judge_items(Compared& result, std::vector<double> const& base, std::vector<
         return;
     }
     bool const lost = *result.change->high < 0;
-    result.judgement = lost && excuse.empty() ? Judgement::regression : Judgement::inconclusive;
+    result.verdict = lost && excuse.empty() ? Verdict::regression : Verdict::inconclusive;
     if (!lost) result.why += fmt::format("; a loss of {:g} could go unseen among so few", *result.detectable);
     if (!excuse.empty()) result.why += "; " + excuse;
 }
@@ -82,9 +82,9 @@ void judge_interval(Compared& result, Metric const& metric, std::span<SideFigure
     bool const bounded = base.size() == 1 && head.size() == 1 && !std::isnan(before.low) && !std::isnan(after.low);
     bool const apart = bounded && (after.low > before.high || after.high < before.low);
     result.within_margin = bounded ? !apart : result.change && std::abs(result.change->value) <= margin;
-    result.judgement =
-        apart && worse > 0 ? (excuse.empty() ? Judgement::regression : Judgement::inconclusive) : Judgement::advisory;
-    if (apart && worse < 0) result.judgement = Judgement::pass;
+    result.verdict =
+        apart && worse > 0 ? (excuse.empty() ? Verdict::regression : Verdict::inconclusive) : Verdict::advisory;
+    if (apart && worse < 0) result.verdict = Verdict::pass;
     result.why += apart     ? ", beyond both intervals"
                   : bounded ? ", within intervals: advisory"
                             : ", no interval: advisory";
@@ -139,12 +139,12 @@ Compared compare_figure(Side const& base, SideCell const& base_cell, Side const&
         .metric = metric, .component = component, .base = median_value(before), .head = median_value(after)};
     if (!result.base && !result.head) return result;
     if (!result.base || !result.head) {
-        result.judgement = before.empty() ? Judgement::advisory : Judgement::missing;
+        result.verdict = before.empty() ? Verdict::advisory : Verdict::missing;
         result.why = before.empty() ? "new" : after.empty() ? "no longer measured" : "null on one side";
         return result;
     }
     auto const how = comparing(known);
-    if (*result.base != 0) result.change = Effect{*result.head / *result.base - 1};
+    if (*result.base != 0) result.change = Estimate{*result.head / *result.base - 1};
     auto const items = [&](Side const& side) -> std::vector<double> const* {
         auto const found =
             side.items.find({head_cell.cell.id, std::string(known.name), std::string(side_components[component])});

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "results/statistics/signed_rank.hpp"
-#include "results/verdict/judgement.hpp"
+#include "results/statistics/verdict.hpp"
 #include "results/verdict/side.hpp"
 
 namespace kvstone {
@@ -14,7 +14,7 @@ namespace kvstone {
 /// How figures of a metric are compared.
 enum class Comparing : std::uint8_t {
     exactly,     ///< deterministic ones: any difference is one
-    by_time,     ///< timings and rates, of whatever the machine was doing: only interleaved builds are judged
+    by_time,     ///< timings and rates, of whatever the machine was doing: only interleaved builds are ranked
     by_items,    ///< accuracy: item by item, where the answers were stored
     by_interval  ///< the rest: quality of a model and memory, by their confidence intervals
 };
@@ -43,10 +43,10 @@ struct Compared {
     std::optional<double> base = {};  ///< median over processes
     std::optional<double> head = {};
     /// Of accuracy head - base; else head / base - 1. Nothing where base is 0 or one of them is null.
-    std::optional<Effect> change = {};
+    std::optional<Estimate> change = {};
     std::optional<double> p = {};           ///< of accuracy: that it is worse by the margin or more
     std::optional<double> detectable = {};  ///< of accuracy: the loss that would have been seen
-    Judgement judgement = Judgement::pass;
+    Verdict verdict = Verdict::pass;
     std::string why = {};        ///< empty: nothing to say, the figures are equal
     bool within_margin = false;  ///< they differ by no more than what counts as none
 };

@@ -21,30 +21,30 @@ class Judge {
           rules_(rules),
           evidence_(evidence),
           pairs_(cell_pairs(evidence)),
-          verdicts_{.waived = std::vector<int>(policy.waivers.size())} {
+          outcome_{.waived = std::vector<int>(policy.waivers.size())} {
         if (!evidence.base) return;
         auto const around = circumstances(*evidence.base, evidence.head);
         excuse_ = around.excuse(evidence.across_toolchains);
-        verdicts_.notices = around.differences;
+        outcome_.notices = around.differences;
     }
 
-    Verdicts run() {
-        for (auto& notice : notices_of_sides(evidence_)) verdicts_.notices.push_back(std::move(notice));
+    GateOutcome run() {
+        for (auto& notice : notices_of_sides(evidence_)) outcome_.notices.push_back(std::move(notice));
         coverage();
         for (auto const& rule : rules_) judge(rule);
         for (auto const& joint : policy_.joint) judge(joint);
         for (std::size_t i = 0; i < policy_.waivers.size(); ++i)
             if (expired(policy_.waivers[i]))
-                verdicts_.notices.push_back(
+                outcome_.notices.push_back(
                     fmt::format("waiver expired on {}: {}", policy_.waivers[i].until, policy_.waivers[i].reason));
-        return std::move(verdicts_);
+        return std::move(outcome_);
     }
 
   private:
     bool expired(Waiver const& waiver) const { return waiver.until < evidence_.today; }
 
-    static Decision about(std::string const& rule, SideCell const& cell, std::string_view metric = {},
-                          std::string_view component = {}) {
+    static Finding about(std::string const& rule, SideCell const& cell, std::string_view metric = {},
+                         std::string_view component = {}) {
         return {.rule = rule,
                 .cell = cell.cell.id,
                 .title = cell.title,
@@ -53,19 +53,19 @@ class Judge {
                 .metric = std::string(metric)};
     }
 
-    void decide(Decision decision, SideCell const* cell = nullptr) {
-        auto counts = decision.warns ? std::min(decision.judgement, Judgement::advisory) : decision.judgement;
-        for (std::size_t i = 0; i < policy_.waivers.size() && counts > Judgement::advisory; ++i) {
+    void decide(Finding finding, SideCell const* cell = nullptr) {
+        auto counts = finding.warns ? std::min(finding.verdict, Verdict::advisory) : finding.verdict;
+        for (std::size_t i = 0; i < policy_.waivers.size() && counts > Verdict::advisory; ++i) {
             auto const& waiver = policy_.waivers[i];
-            bool const meant = (waiver.rule.empty() || waiver.rule == decision.rule) &&
+            bool const meant = (waiver.rule.empty() || waiver.rule == finding.rule) &&
                                (cell == nullptr ? waiver.cells.match.empty() : waiver.cells.takes(cell->cell));
             if (!meant || expired(waiver)) continue;
-            decision.waiver = waiver.reason;
-            ++verdicts_.waived[i];
-            counts = Judgement::advisory;
+            finding.waiver = waiver.reason;
+            ++outcome_.waived[i];
+            counts = Verdict::advisory;
         }
-        verdicts_.judgement = worse(verdicts_.judgement, counts);
-        verdicts_.decisions.push_back(std::move(decision));
+        outcome_.verdict = worse(outcome_.verdict, counts);
+        outcome_.findings.push_back(std::move(finding));
     }
 
     void coverage() {
@@ -73,10 +73,10 @@ class Judge {
             // Where nothing is to be compared, a cell that cannot be measured here is nobody's fault.
             bool const excused = cell.status == "skipped" && policy_.require.at_least.empty() && !evidence_.base;
             if (cell.status == "ok" || excused) return;
-            auto decision = about("coverage", cell);
-            decision.judgement = is_absent(cell) ? Judgement::missing : Judgement::failed;
-            decision.why = cell.status + (cell.reason.empty() ? "" : ": " + cell.reason);
-            decide(std::move(decision), &cell);
+            auto finding = about("coverage", cell);
+            finding.verdict = is_absent(cell) ? Verdict::missing : Verdict::failed;
+            finding.why = cell.status + (cell.reason.empty() ? "" : ": " + cell.reason);
+            decide(std::move(finding), &cell);
         };
         if (policy_.require.all)
             for (auto const& pair : pairs_) {
@@ -84,10 +84,10 @@ class Judge {
                     state(*pair.head);
                     continue;
                 }
-                auto decision = about("coverage", *pair.base);
-                decision.judgement = Judgement::missing;
-                decision.why = "the head does not have this cell";
-                decide(std::move(decision), pair.base);
+                auto finding = about("coverage", *pair.base);
+                finding.verdict = Verdict::missing;
+                finding.why = "the head does not have this cell";
+                decide(std::move(finding), pair.base);
             }
         for (auto const& selection : policy_.require.at_least) {
             bool any = false;
@@ -98,17 +98,17 @@ class Judge {
                 }
             if (!any)
                 decide({.rule = "coverage",
-                        .judgement = Judgement::missing,
+                        .verdict = Verdict::missing,
                         .why = "no cell is ok like " + selection.match.dump()});
         }
     }
 
-    static void keep(Decision& decision, Lack const& lack) {
-        decision.judgement = lack.judgement;
-        decision.why = lack.why;
+    static void keep(Finding& finding, Lack const& lack) {
+        finding.verdict = lack.verdict;
+        finding.why = lack.why;
     }
 
-    /// Takes every figure of a rule to be judged. Where a base is given, each that cannot be compared becomes a decision,
+    /// Takes every figure of a rule to be ranked. Where a base is given, each that cannot be compared becomes a finding,
     /// too; where neither side tells which figures there are, one for the cell.
     template <class JudgeFigure>
     void for_each_figure(std::string const& rule, bool relative, bool warns, Selection const& cells,
@@ -120,26 +120,26 @@ class Judge {
             if (!cells.takes(cell.cell)) continue;
             auto const components = components_of_either(component, metric, pair);
             for (auto const each : components) {
-                auto decision = about(rule, cell, name, side_components[each]);
-                decision.warns = warns;
-                if (auto const lack = lack_of(relative, pair, metric, each); lack.judgement != Judgement::pass)
-                    keep(decision, lack);
+                auto finding = about(rule, cell, name, side_components[each]);
+                finding.warns = warns;
+                if (auto const lack = lack_of(relative, pair, metric, each); lack.verdict != Verdict::pass)
+                    keep(finding, lack);
                 else
-                    judge_figure(pair, each, decision);
+                    judge_figure(pair, each, finding);
                 ++decided;
-                decide(std::move(decision), &cell);
+                decide(std::move(finding), &cell);
             }
             if (!components.empty() || !relative || !evidence_.base || pair.both_ok()) continue;
-            auto decision = about(rule, cell, name);
-            decision.warns = warns;
-            keep(decision, lack_of(true, pair, metric, 0));
+            auto finding = about(rule, cell, name);
+            finding.warns = warns;
+            keep(finding, lack_of(true, pair, metric, 0));
             ++decided;
-            decide(std::move(decision), &cell);
+            decide(std::move(finding), &cell);
         }
         if (decided > 0) return;
         decide({.rule = rule,
                 .metric = std::string(name),
-                .judgement = Judgement::missing,
+                .verdict = Verdict::missing,
                 .why = "no cell that is ok has this figure",
                 .warns = warns});
     }
@@ -151,37 +151,37 @@ class Judge {
                 if (rule.source.cells.takes(cell.cell))
                     figures += components_of(rule.source.component, rule.metric, cell).size();
             if (figures > 0) {
-                verdicts_.notices.push_back(
+                outcome_.notices.push_back(
                     fmt::format("'{}': {} figures have nothing to be compared with", rule.source.name, figures));
                 return;
             }
         }
         for_each_figure(rule.source.name, rule.relative, rule.source.warns, rule.source.cells, rule.source.component,
-                        rule.metric, [&](CellPair const& pair, std::size_t component, Decision& decision) {
+                        rule.metric, [&](CellPair const& pair, std::size_t component, Finding& finding) {
                             if (!rule.relative)
-                                judge_bound(rule, *pair.head, component, decision);
+                                judge_bound(rule, *pair.head, component, finding);
                             else if (rule.timed() && evidence_.measured)
-                                judge_blocks(rule, *pair.head, component, decision);
+                                judge_blocks(rule, *pair.head, component, finding);
                             else
-                                judge_beside(rule, *pair.base, *pair.head, component, decision);
+                                judge_beside(rule, *pair.base, *pair.head, component, finding);
                         });
     }
 
-    void judge_bound(PolicyRule const& rule, SideCell const& cell, std::size_t component, Decision& decision) const {
+    void judge_bound(PolicyRule const& rule, SideCell const& cell, std::size_t component, Finding& finding) const {
         auto constraint = rule.bound;
         auto const figures = find_figures(cell, rule.metric, component);
         auto const value = median_value(figures);
-        decision.head = value;
+        finding.head = value;
         if (rule.bound_metric) {
             auto const other = median_value(find_figures(cell, *rule.bound_metric, component));
             if (!other) {
-                decision.judgement = Judgement::missing;
-                decision.why = fmt::format("there is no {} to bound it", metrics()[*rule.bound_metric].name);
+                finding.verdict = Verdict::missing;
+                finding.why = fmt::format("there is no {} to bound it", metrics()[*rule.bound_metric].name);
                 return;
             }
             constraint.bound *= *other;
         }
-        decision.target = constraint.bound;
+        finding.target = constraint.bound;
         // A bound is broken where the whole interval lies beyond it, kept where the whole interval keeps it.
         bool const holds = constraint.holds_for(*value);
         auto low = *value, high = *value;
@@ -189,78 +189,76 @@ class Judge {
         if (figures.size() > 1) std::tie(low, high) = over_processes(figures, *value);
         bool const all_hold = constraint.holds_for(constraint.upper ? high : low);
         bool const none_hold = !constraint.holds_for(constraint.upper ? low : high);
-        decision.change = low == high ? std::nullopt : std::optional(Effect{*value, low, high});
-        decision.judgement = all_hold ? Judgement::pass : none_hold ? Judgement::regression : Judgement::inconclusive;
-        decision.why = fmt::format("{:g} {} {}{}", *value, holds ? "keeps" : "breaks", constraint.text(),
-                                   all_hold || none_hold ? "" : ", but its interval spans the bound");
+        finding.change = low == high ? std::nullopt : std::optional(Estimate{*value, low, high});
+        finding.verdict = all_hold ? Verdict::pass : none_hold ? Verdict::regression : Verdict::inconclusive;
+        finding.why = fmt::format("{:g} {} {}{}", *value, holds ? "keeps" : "breaks", constraint.text(),
+                                  all_hold || none_hold ? "" : ", but its interval spans the bound");
     }
 
-    void judge_blocks(PolicyRule const& rule, SideCell const& cell, std::size_t component, Decision& decision) const {
+    void judge_blocks(PolicyRule const& rule, SideCell const& cell, std::size_t component, Finding& finding) const {
         if (std::ranges::find(evidence_.untimed, cell.cell.id) != evidence_.untimed.end()) {
-            decision.judgement = Judgement::missing;
-            decision.why = "not timed: the budget had no room for this cell";
+            finding.verdict = Verdict::missing;
+            finding.why = "not timed: the budget had no room for this cell";
             return;
         }
-        auto const stages = stages_of(policy_, rule, evidence_);
-        auto const effects = [&](char const* stage) {
-            return block_effects(evidence_.attempts, cell.cell.id, stage, rule.metric, component);
+        auto const phases = phases_of(policy_, rule, evidence_);
+        auto const effects = [&](char const* phase) {
+            return block_effects(evidence_.attempts, cell.cell.id, phase, rule.metric, component);
         };
         auto const screen = effects("screen"), confirm = effects("confirm");
-        auto const verdict = judge_timing(stages, screen, confirm, rule.worse_by);
-        decision.target = rule.worse_by;
-        decision.detectable = verdict.detectable;
-        decision.screen_p = verdict.screen_p;
-        decision.confirm_p = verdict.confirm_p;
-        if (!screen.empty()) decision.change = verdict.slowdown;
-        decision.base = over_attempts(cell, 'A', rule.metric, component);
-        decision.head = over_attempts(cell, 'B', rule.metric, component);
+        auto const verdict = judge_timing(phases, screen, confirm, rule.worse_by);
+        finding.target = rule.worse_by;
+        finding.detectable = verdict.detectable;
+        finding.screen_p = verdict.screen_p;
+        finding.confirm_p = verdict.confirm_p;
+        if (!screen.empty()) finding.change = verdict.slowdown;
+        finding.base = over_attempts(cell, 'A', rule.metric, component);
+        finding.head = over_attempts(cell, 'B', rule.metric, component);
         auto const slower = fmt::format("{:+.1f}%", 100 * verdict.slowdown.value);
         auto const detectable = std::isfinite(verdict.detectable) ? fmt::format("{:.1f}%", 100 * verdict.detectable)
                                                                   : std::string("nothing");
         switch (verdict.verdict) {
             case Verdict::pass:
-                decision.why = fmt::format("{} in {} blocks; {} would have been found", slower,
-                                           verdict.confirm_p ? confirm.size() : screen.size(), detectable);
+                finding.why = fmt::format("{} in {} blocks; {} would have been found", slower,
+                                          verdict.confirm_p ? confirm.size() : screen.size(), detectable);
                 break;
             case Verdict::regression:
-                decision.judgement = Judgement::regression;
-                decision.why = fmt::format("{} in {} fresh blocks of as many launches, p {:.2g} at level {:.2g}",
-                                           slower, confirm.size(), *verdict.confirm_p, stages.confirm_alpha);
+                finding.verdict = Verdict::regression;
+                finding.why = fmt::format("{} in {} fresh blocks of as many launches, p {:.2g} at level {:.2g}", slower,
+                                          confirm.size(), *verdict.confirm_p, phases.confirm_alpha);
                 break;
-            case Verdict::inconclusive:
-                decision.judgement = Judgement::inconclusive;
-                decision.why = fmt::format("{}; here {} can be found, {:.1f}% is asked for", slower, detectable,
-                                           100 * rule.worse_by);
-                bool const short_of = static_cast<int>(screen.size()) < stages.screen_blocks;
-                bool const suspect = !short_of && verdict.screen_p <= stages.screen_alpha;
-                bool const unconfirmed = suspect && static_cast<int>(confirm.size()) < stages.confirm_blocks;
+            default:
+                finding.verdict = Verdict::inconclusive;
+                finding.why = fmt::format("{}; here {} can be found, {:.1f}% is asked for", slower, detectable,
+                                          100 * rule.worse_by);
+                bool const short_of = static_cast<int>(screen.size()) < phases.screen_blocks;
+                bool const suspect = !short_of && verdict.screen_p <= phases.screen_alpha;
+                bool const unconfirmed = suspect && static_cast<int>(confirm.size()) < phases.confirm_blocks;
                 if (short_of)
-                    decision.why = fmt::format("{} of {} blocks are whole", screen.size(), stages.screen_blocks);
+                    finding.why = fmt::format("{} of {} blocks are whole", screen.size(), phases.screen_blocks);
                 else if (unconfirmed)
-                    decision.why = fmt::format("{} suspected, {} of {} confirming blocks are whole", slower,
-                                               confirm.size(), stages.confirm_blocks);
-                if (short_of || unconfirmed) tell_trouble(rule, cell, component, short_of, decision);
+                    finding.why = fmt::format("{} suspected, {} of {} confirming blocks are whole", slower,
+                                              confirm.size(), phases.confirm_blocks);
+                if (short_of || unconfirmed) tell_trouble(rule, cell, component, short_of, finding);
         }
-        if (decision.judgement == Judgement::regression && !excuse_.empty()) {
-            decision.judgement = Judgement::inconclusive;
-            decision.why += "; " + excuse_;
+        if (finding.verdict == Verdict::regression && !excuse_.empty()) {
+            finding.verdict = Verdict::inconclusive;
+            finding.why += "; " + excuse_;
         }
     }
 
     /// Blocks that are not there for want of time are inconclusive; those that failed whenever they were tried are not.
     void tell_trouble(PolicyRule const& rule, SideCell const& cell, std::size_t component, bool screening,
-                      Decision& decision) const {
+                      Finding& finding) const {
         auto const trouble =
             block_trouble(evidence_.attempts, cell.cell.id, screening ? "screen" : "confirm", rule.metric, component);
         if (trouble.failed == 0 && !trouble.lacks) return;
-        decision.judgement = trouble.given_up ? Judgement::failed
-                             : trouble.lacks  ? Judgement::missing
-                                              : decision.judgement;
-        decision.why += "; " + trouble.why;
+        finding.verdict = trouble.given_up ? Verdict::failed : trouble.lacks ? Verdict::missing : finding.verdict;
+        finding.why += "; " + trouble.why;
     }
 
     void judge_beside(PolicyRule const& rule, SideCell const& base, SideCell const& cell, std::size_t component,
-                      Decision& decision) const {
+                      Finding& finding) const {
         auto const how = comparing(metrics()[rule.metric]);
         CompareOptions options;
         options.across_toolchains = evidence_.across_toolchains;
@@ -268,74 +266,73 @@ class Judge {
         if (rule.source.margin) options.margin = *rule.source.margin;
         auto const figure =
             compare_figure(*evidence_.base, base, evidence_.head, cell, rule.metric, component, excuse_, options);
-        decision.base = figure.base;
-        decision.head = figure.head;
-        decision.change = figure.change;
-        decision.screen_p = figure.p;
-        decision.detectable = figure.detectable;
-        decision.target = rule.worse_by;
-        decision.judgement = figure.judgement;
-        decision.why = figure.why.empty() ? "equal" : figure.why;
+        finding.base = figure.base;
+        finding.head = figure.head;
+        finding.change = figure.change;
+        finding.screen_p = figure.p;
+        finding.detectable = figure.detectable;
+        finding.target = rule.worse_by;
+        finding.verdict = figure.verdict;
+        finding.why = figure.why.empty() ? "equal" : figure.why;
         if (how == Comparing::by_time) {
             // Nobody knows what the machine did between two campaigns.
-            decision.judgement = Judgement::inconclusive;
+            finding.verdict = Verdict::inconclusive;
             return;
         }
         if (how == Comparing::by_items) {
             if (figure.p) return;
-            decision.judgement = Judgement::missing;
-            decision.why = "the answers item by item are not there on both sides";
+            finding.verdict = Verdict::missing;
+            finding.why = "the answers item by item are not there on both sides";
             return;
         }
         double const worse = kvstone::worse_by(metrics()[rule.metric], *figure.base, *figure.head);
         if (worse <= rule.worse_by) {
-            decision.judgement = Judgement::pass;
+            finding.verdict = Verdict::pass;
             if (worse != 0)
-                decision.why = fmt::format("{:.3g}% {}", 100 * std::abs(worse), worse > 0 ? "worse" : "better");
-        } else if (decision.judgement == Judgement::advisory) {
-            decision.judgement = Judgement::inconclusive;
+                finding.why = fmt::format("{:.3g}% {}", 100 * std::abs(worse), worse > 0 ? "worse" : "better");
+        } else if (finding.verdict == Verdict::advisory) {
+            finding.verdict = Verdict::inconclusive;
         }
     }
 
     void judge(JointRule const& rule) {
         if (!evidence_.base) {
-            verdicts_.notices.push_back(fmt::format("'{}': nothing to be compared with", rule.name));
+            outcome_.notices.push_back(fmt::format("'{}': nothing to be compared with", rule.name));
             return;
         }
         auto const gain = metric_index(rule.gain);
         for_each_figure(rule.name, true, false, rule.cells, {}, gain,
-                        [&](CellPair const& pair, std::size_t component, Decision& decision) {
-                            judge_joint(rule, pair, gain, component, decision);
+                        [&](CellPair const& pair, std::size_t component, Finding& finding) {
+                            judge_joint(rule, pair, gain, component, finding);
                         });
     }
 
     void judge_joint(JointRule const& rule, CellPair const& pair, std::size_t gain, std::size_t component,
-                     Decision& decision) const {
+                     Finding& finding) const {
         auto const value = [&](SideCell const& cell, char side) {
             return evidence_.measured ? over_attempts(cell, side, gain, component)
                                       : median_value(find_figures(cell, gain, component));
         };
-        decision.target = rule.by;
-        decision.base = value(*pair.base, 'A');
-        decision.head = value(*pair.head, 'B');
-        if (!decision.base || !decision.head)
-            return keep(decision, {Judgement::missing, fmt::format("no attempt of one side has {}", rule.gain)});
-        double const gained = -worse_by(metrics()[gain], *decision.base, *decision.head);
-        decision.why =
-            fmt::format("{} {:.3g}% {}", rule.gain, 100 * std::abs(gained), gained >= 0 ? "better" : "worse");
+        finding.target = rule.by;
+        finding.base = value(*pair.base, 'A');
+        finding.head = value(*pair.head, 'B');
+        if (!finding.base || !finding.head)
+            return keep(finding, {Verdict::missing, fmt::format("no attempt of one side has {}", rule.gain)});
+        double const gained = -worse_by(metrics()[gain], *finding.base, *finding.head);
+        finding.why = fmt::format("{} {:.3g}% {}", rule.gain, 100 * std::abs(gained), gained >= 0 ? "better" : "worse");
         if (gained < rule.by) return;
         auto const costs = costs_of(rule, pair, component);
         if (!costs.worse.empty()) {
-            decision.judgement = excuse_.empty() ? Judgement::regression : Judgement::inconclusive;
-            decision.why += ", bought with " + costs.worse;
-        } else if (costs.lack.judgement != Judgement::pass) {
-            decision.judgement = costs.lack.judgement;
-            decision.why += "; " + costs.lack.why;
+            finding.verdict = excuse_.empty() ? Verdict::regression : Verdict::inconclusive;
+            finding.why += ", bought with " + costs.worse;
+        } else if (costs.lack.verdict != Verdict::pass) {
+            finding.verdict = costs.lack.verdict;
+            finding.why += "; " + costs.lack.why;
         }
     }
 
     static std::pair<double, double> over_processes(std::span<SideFigure const> figures, double value) {
-        auto const interval = median_over_processes(sorted_values(figures));
+        auto const interval = median_estimate_of_sorted(sorted_values(figures));
         return {interval.low.value_or(value), interval.high.value_or(value)};
     }
 
@@ -352,13 +349,13 @@ class Judge {
     std::vector<PolicyRule> const& rules_;
     Evidence const& evidence_;
     std::vector<CellPair> pairs_;
-    Verdicts verdicts_;
+    GateOutcome outcome_;
     std::string excuse_;
 };
 
 }  // namespace
 
-Verdicts judge_gate(GatePolicy const& policy, std::vector<PolicyRule> const& rules, Evidence const& evidence) {
+GateOutcome judge_gate(GatePolicy const& policy, std::vector<PolicyRule> const& rules, Evidence const& evidence) {
     return Judge(policy, rules, evidence).run();
 }
 

@@ -29,13 +29,13 @@ std::vector<TimingTest> timing_tests(std::vector<PolicyRule> const& rules, Side 
     return tests;
 }
 
-TwoStage stages_of(GatePolicy const& policy, PolicyRule const& rule, Evidence const& evidence) {
-    auto stages = two_stage_for(std::max<std::size_t>(evidence.tests, 1), policy.error_budget,
+TwoStage phases_of(GatePolicy const& policy, PolicyRule const& rule, Evidence const& evidence) {
+    auto phases = two_stage_for(std::max<std::size_t>(evidence.tests, 1), policy.error_budget,
                                 rule.source.margin.value_or(policy.margin));
-    stages.screen_blocks = evidence.screen_blocks;
+    phases.screen_blocks = evidence.screen_blocks;
     // What so many blocks were needed for cannot be confirmed, at a stricter level, with fewer.
-    stages.confirm_blocks = std::max(stages.confirm_blocks, stages.screen_blocks);
-    return stages;
+    phases.confirm_blocks = std::max(phases.confirm_blocks, phases.screen_blocks);
+    return phases;
 }
 
 std::optional<double> process_value(Measurement const& measurement, std::size_t metric, std::size_t component) {
@@ -73,10 +73,10 @@ struct Launch {
 
 /// By block and launch.
 std::map<int, std::map<int, Launch>> launches_of(std::vector<GateAttempt> const& attempts, std::string const& cell,
-                                                 std::string_view stage, std::size_t metric, std::size_t component) {
+                                                 std::string_view phase, std::size_t metric, std::size_t component) {
     std::map<int, std::map<int, Launch>> blocks;
     for (auto const& attempt : attempts) {
-        if (attempt.cell != cell || attempt.stage != stage) continue;
+        if (attempt.cell != cell || attempt.phase != phase) continue;
         auto& launch = blocks[attempt.block][attempt.launch];
         auto const value = process_value(attempt.measurement, metric, component);
         if (value && *value > 0)
@@ -92,9 +92,9 @@ std::map<int, std::map<int, Launch>> launches_of(std::vector<GateAttempt> const&
 }  // namespace
 
 std::vector<double> block_effects(std::vector<GateAttempt> const& attempts, std::string const& cell,
-                                  std::string_view stage, std::size_t metric, std::size_t component) {
+                                  std::string_view phase, std::size_t metric, std::size_t component) {
     std::vector<double> effects;
-    for (auto const& [block, launches] : launches_of(attempts, cell, stage, metric, component))
+    for (auto const& [block, launches] : launches_of(attempts, cell, phase, metric, component))
         for (auto const& [number, launch] : launches) {
             if (!launch.whole()) continue;
             double const longer = block_effect(launch.values[0], launch.values[1]);
@@ -104,10 +104,10 @@ std::vector<double> block_effects(std::vector<GateAttempt> const& attempts, std:
     return effects;
 }
 
-BlockTrouble block_trouble(std::vector<GateAttempt> const& attempts, std::string const& cell, std::string_view stage,
+BlockTrouble block_trouble(std::vector<GateAttempt> const& attempts, std::string const& cell, std::string_view phase,
                            std::size_t metric, std::size_t component) {
     BlockTrouble trouble;
-    for (auto const& [block, launches] : launches_of(attempts, cell, stage, metric, component)) {
+    for (auto const& [block, launches] : launches_of(attempts, cell, phase, metric, component)) {
         int failed = 0;
         bool whole = false;
         for (auto const& [number, launch] : launches) {

@@ -16,8 +16,8 @@ namespace kvstone {
 namespace {
 
 constexpr std::size_t most_rows = 50;
-constexpr std::array shown_order{Judgement::regression, Judgement::failed, Judgement::missing, Judgement::inconclusive,
-                                 Judgement::advisory};
+constexpr std::array shown_order{Verdict::regression, Verdict::failed, Verdict::missing, Verdict::inconclusive,
+                                 Verdict::advisory};
 
 std::string said(Side const& side) {
     return fmt::format("{}  {}build {}", side.name, side.campaign.empty() ? "" : "campaign " + side.campaign + "  ",
@@ -26,16 +26,16 @@ std::string said(Side const& side) {
 
 QueryResult counts(GateRecord const& record) {
     std::vector<std::string> rules;
-    std::map<std::string, std::map<Judgement, std::int64_t>> by_rule;
-    for (auto const& decision : record.verdicts.decisions) {
-        if (!by_rule.contains(decision.rule)) rules.push_back(decision.rule);
-        ++by_rule[decision.rule][decision.judgement];
+    std::map<std::string, std::map<Verdict, std::int64_t>> by_rule;
+    for (auto const& finding : record.outcome.findings) {
+        if (!by_rule.contains(finding.rule)) rules.push_back(finding.rule);
+        ++by_rule[finding.rule][finding.verdict];
     }
     QueryResult table{{"rule", "pass"}, {}};
-    for (auto const judgement : shown_order) table.columns.emplace_back(name_of(judgement));
+    for (auto const verdict : shown_order) table.columns.emplace_back(name_of(verdict));
     for (auto const& rule : rules) {
-        std::vector<QueryValue> row{rule, by_rule[rule][Judgement::pass]};
-        for (auto const judgement : shown_order) row.emplace_back(by_rule[rule][judgement]);
+        std::vector<QueryValue> row{rule, by_rule[rule][Verdict::pass]};
+        for (auto const verdict : shown_order) row.emplace_back(by_rule[rule][verdict]);
         table.rows.push_back(std::move(row));
     }
     return table;
@@ -43,15 +43,15 @@ QueryResult counts(GateRecord const& record) {
 
 QueryResult troubles(GateRecord const& record) {
     QueryResult table{{"decision", "verdict", "rule", "where", "codec", "component", "why"}, {}};
-    for (auto const judgement : shown_order)
-        for (std::size_t i = 0; i < record.verdicts.decisions.size(); ++i) {
-            auto const& decision = record.verdicts.decisions[i];
-            if (decision.judgement != judgement) continue;
-            auto why = decision.why;
-            if (!decision.waiver.empty()) why += "; waived: " + decision.waiver;
-            if (decision.warns) why += "; only a warning";
-            table.rows.push_back({fmt::format("{}.{}", record.uid.substr(0, 8), i + 1), std::string(name_of(judgement)),
-                                  decision.rule, decision.title, decision.codec_name, decision.component, why});
+    for (auto const verdict : shown_order)
+        for (std::size_t i = 0; i < record.outcome.findings.size(); ++i) {
+            auto const& finding = record.outcome.findings[i];
+            if (finding.verdict != verdict) continue;
+            auto why = finding.why;
+            if (!finding.waiver.empty()) why += "; waived: " + finding.waiver;
+            if (finding.warns) why += "; only a warning";
+            table.rows.push_back({fmt::format("{}.{}", record.uid.substr(0, 8), i + 1), std::string(name_of(verdict)),
+                                  finding.rule, finding.title, finding.codec_name, finding.component, why});
         }
     return table;
 }
@@ -60,8 +60,8 @@ QueryResult troubles(GateRecord const& record) {
 std::string detectable(GateRecord const& record) {
     double most = 0;
     std::size_t timings = 0;
-    for (auto const& decision : record.verdicts.decisions)
-        if (decision.detectable && decision.screen_p) most = std::max(most, *decision.detectable), ++timings;
+    for (auto const& finding : record.outcome.findings)
+        if (finding.detectable && finding.screen_p) most = std::max(most, *finding.detectable), ++timings;
     if (timings == 0) return "";
     return std::isfinite(most)
                ? fmt::format("{} statistical tests; each would have found {:.1f}%", timings, 100 * most)
@@ -83,12 +83,12 @@ void print_parts(std::ostream& out, GateRecord const& record, TableFormat format
     }
     if (left_out > 0) out << fmt::format("and {} more: kvstone query \"select * from decision\"\n", left_out);
     out << '\n';
-    for (auto const& notice : record.verdicts.notices) out << notice << end;
+    for (auto const& notice : record.outcome.notices) out << notice << end;
     if (auto const line = detectable(record); !line.empty()) out << line << end;
 }
 
-bool counts_as_trouble(Decision const& decision) {
-    return decision.judgement > Judgement::advisory && decision.waiver.empty() && !decision.warns;
+bool counts_as_trouble(Finding const& finding) {
+    return finding.verdict > Verdict::advisory && finding.waiver.empty() && !finding.warns;
 }
 
 Json or_null(std::optional<double> const& value) { return value && std::isfinite(*value) ? Json(*value) : Json(); }
@@ -97,71 +97,70 @@ Json or_null(std::optional<double> const& value) { return value && std::isfinite
 
 void print_gate(std::ostream& out, GateRecord const& record, bool colour) {
     print_parts(out, record, TableFormat::table, colour);
-    auto const verdict = fmt::format("{}: {}", record.policy.name, name_of(record.verdicts.judgement));
+    auto const verdict = fmt::format("{}: {}", record.policy.name, name_of(record.outcome.verdict));
     Style const style{colour};
     out << (record.exit_code == 0 ? style.bold(verdict) : style.red(verdict))
         << fmt::format(" (gate {}, exit code {})\n", record.uid.substr(0, 8), record.exit_code);
 }
 
 void print_gate_markdown(std::ostream& out, GateRecord const& record) {
-    out << fmt::format("## {}: {}\n\n", record.policy.name, name_of(record.verdicts.judgement));
+    out << fmt::format("## {}: {}\n\n", record.policy.name, name_of(record.outcome.verdict));
     print_parts(out, record, TableFormat::md, false);
     out << fmt::format("\nGate `{}`; `kvstone explain {}.N` replays decision N.\n", record.uid,
                        record.uid.substr(0, 8));
 }
 
 Json gate_json(GateRecord const& record) {
-    Json decisions = Json::array();
-    for (auto const& d : record.verdicts.decisions)
-        decisions.push_back({{"rule", d.rule},
-                             {"cell", d.cell},
-                             {"where", d.title},
-                             {"codec", d.codec_name},
-                             {"component", d.component},
-                             {"metric", d.metric},
-                             {"base", or_null(d.base)},
-                             {"head", or_null(d.head)},
-                             {"change", d.change ? or_null(d.change->value) : Json()},
-                             {"low", d.change ? or_null(d.change->low) : Json()},
-                             {"high", d.change ? or_null(d.change->high) : Json()},
-                             {"screen_p", or_null(d.screen_p)},
-                             {"confirm_p", or_null(d.confirm_p)},
-                             {"detectable", or_null(d.detectable)},
-                             {"target", or_null(d.target)},
-                             {"judgement", name_of(d.judgement)},
-                             {"why", d.why},
-                             {"waiver", d.waiver},
-                             {"counts", counts_as_trouble(d)}});
+    Json findings = Json::array();
+    for (auto const& d : record.outcome.findings)
+        findings.push_back({{"rule", d.rule},
+                            {"cell", d.cell},
+                            {"where", d.title},
+                            {"codec", d.codec_name},
+                            {"component", d.component},
+                            {"metric", d.metric},
+                            {"base", or_null(d.base)},
+                            {"head", or_null(d.head)},
+                            {"change", d.change ? or_null(d.change->value) : Json()},
+                            {"low", d.change ? or_null(d.change->low) : Json()},
+                            {"high", d.change ? or_null(d.change->high) : Json()},
+                            {"screen_p", or_null(d.screen_p)},
+                            {"confirm_p", or_null(d.confirm_p)},
+                            {"detectable", or_null(d.detectable)},
+                            {"target", or_null(d.target)},
+                            {"judgement", name_of(d.verdict)},
+                            {"why", d.why},
+                            {"waiver", d.waiver},
+                            {"counts", counts_as_trouble(d)}});
     return {{"gate", record.uid},
             {"policy", record.policy.name},
             {"kind", record.kind},
-            {"judgement", name_of(record.verdicts.judgement)},
+            {"judgement", name_of(record.outcome.verdict)},
             {"exit_code", record.exit_code},
             {"tests", record.evidence.tests},
             {"settings", record.settings},
-            {"notices", record.verdicts.notices},
-            {"decisions", std::move(decisions)}};
+            {"notices", record.outcome.notices},
+            {"decisions", std::move(findings)}};
 }
 
 void print_gate_junit(std::ostream& out, GateRecord const& record) {
     std::size_t failures = 0, errors = 0, skipped = 0;
     std::string cases;
-    for (auto const& decision : record.verdicts.decisions) {
-        cases += fmt::format("  <testcase classname=\"{}\" name=\"{}\">", xml_text(decision.rule),
-                             xml_text(fmt::format("{} {} {} {}", decision.title, decision.codec_name,
-                                                  decision.component, decision.metric)));
-        auto const why = xml_text(decision.why + (decision.waiver.empty() ? "" : "; waived: " + decision.waiver));
-        if (!counts_as_trouble(decision)) {
-            if (decision.judgement != Judgement::pass)
-                cases += fmt::format("<skipped message=\"{}\"/>", why), ++skipped;
-        } else if (decision.judgement == Judgement::regression) {
+    for (auto const& finding : record.outcome.findings) {
+        cases += fmt::format(
+            "  <testcase classname=\"{}\" name=\"{}\">", xml_text(finding.rule),
+            xml_text(fmt::format("{} {} {} {}", finding.title, finding.codec_name, finding.component, finding.metric)));
+        auto const why = xml_text(finding.why + (finding.waiver.empty() ? "" : "; waived: " + finding.waiver));
+        if (!counts_as_trouble(finding)) {
+            if (finding.verdict != Verdict::pass) cases += fmt::format("<skipped message=\"{}\"/>", why), ++skipped;
+        } else if (finding.verdict == Verdict::regression) {
             cases += fmt::format("<failure type=\"regression\" message=\"{}\"/>", why);
             ++failures;
-        } else if (decision.judgement == Judgement::inconclusive) {
+        } else if (finding.verdict == Verdict::inconclusive) {
             cases += fmt::format("<skipped message=\"inconclusive: {}\"/>", why);
             ++skipped;
         } else {
-            cases += fmt::format("<error type=\"{}\" message=\"{}\"/>", name_of(decision.judgement), why);
+            cases += fmt::format("<error type=\"{}\" message=\"{}\"/>", name_of(finding.verdict), why);
             ++errors;
         }
         cases += "</testcase>\n";
@@ -169,7 +168,7 @@ void print_gate_junit(std::ostream& out, GateRecord const& record) {
     out << fmt::format(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" "
         "errors=\"{}\" skipped=\"{}\" timestamp=\"{}\">\n{}</testsuite>\n",
-        xml_text(record.policy.name), record.verdicts.decisions.size(), failures, errors, skipped, record.started_utc,
+        xml_text(record.policy.name), record.outcome.findings.size(), failures, errors, skipped, record.started_utc,
         cases);
 }
 
@@ -192,69 +191,68 @@ void print_gate_github(std::ostream& out, GateRecord const& record) {
         }
         return result;
     };
-    for (auto const& decision : record.verdicts.decisions) {
-        if (decision.judgement <= Judgement::advisory) continue;
+    for (auto const& finding : record.outcome.findings) {
+        if (finding.verdict <= Verdict::advisory) continue;
         int line = 1;
         for (auto const& rule : record.policy.rules)
-            if (rule.name == decision.rule) line = rule.place.line;
+            if (rule.name == finding.rule) line = rule.place.line;
         for (auto const& rule : record.policy.joint)
-            if (rule.name == decision.rule) line = rule.place.line;
-        bool const error = counts_as_trouble(decision) && decision.judgement != Judgement::inconclusive;
+            if (rule.name == finding.rule) line = rule.place.line;
+        bool const error = counts_as_trouble(finding) && finding.verdict != Verdict::inconclusive;
         out << fmt::format(
             "::{} file={},line={},title={}::{}\n", error ? "error" : "warning", encoded(record.policy.path, true), line,
-            encoded(fmt::format("{}: {}", name_of(decision.judgement), decision.rule), true),
-            encoded(fmt::format("{} {} {}: {}", decision.title, decision.codec_name, decision.component, decision.why),
+            encoded(fmt::format("{}: {}", name_of(finding.verdict), finding.rule), true),
+            encoded(fmt::format("{} {} {}: {}", finding.title, finding.codec_name, finding.component, finding.why),
                     false));
     }
 }
 
-std::string explained(GateRecord const& record, Decision const& decision) {
-    auto text =
-        fmt::format("{}: rule '{}' of policy '{}'", name_of(decision.judgement), decision.rule, record.policy.name);
-    if (!decision.cell.empty())
-        text += fmt::format("\n  at      {} {} {} ({})", decision.title, decision.codec_name, decision.component,
-                            decision.cell);
-    text += "\n  seen    " + decision.why;
+std::string explained(GateRecord const& record, Finding const& finding) {
+    auto text = fmt::format("{}: rule '{}' of policy '{}'", name_of(finding.verdict), finding.rule, record.policy.name);
+    if (!finding.cell.empty())
+        text += fmt::format("\n  at      {} {} {} ({})", finding.title, finding.codec_name, finding.component,
+                            finding.cell);
+    text += "\n  seen    " + finding.why;
     auto const number = [&](char const* name, std::optional<double> const& value) {
         if (value) text += fmt::format("\n  {:7} {:.10g}", name, *value);
     };
-    number("base", decision.base);
-    number("head", decision.head);
-    if (decision.change) {
-        text += fmt::format("\n  change  {:.6g}", decision.change->value);
-        if (decision.change->low && decision.change->high)
-            text += fmt::format(", 95% interval {:.6g} to {:.6g}", *decision.change->low, *decision.change->high);
+    number("base", finding.base);
+    number("head", finding.head);
+    if (finding.change) {
+        text += fmt::format("\n  change  {:.6g}", finding.change->value);
+        if (finding.change->low && finding.change->high)
+            text += fmt::format(", 95% interval {:.6g} to {:.6g}", *finding.change->low, *finding.change->high);
     }
     for (auto const& rule : rules_of(record.policy)) {
-        if (rule.source.name != decision.rule || !rule.timed() || !record.evidence.measured || !decision.screen_p)
+        if (rule.source.name != finding.rule || !rule.timed() || !record.evidence.measured || !finding.screen_p)
             continue;
-        auto const stages = stages_of(record.policy, rule, record.evidence);
-        auto const metric = metric_index(decision.metric);
-        auto const component = static_cast<std::size_t>(std::ranges::find(side_components, decision.component) -
+        auto const phases = phases_of(record.policy, rule, record.evidence);
+        auto const metric = metric_index(finding.metric);
+        auto const component = static_cast<std::size_t>(std::ranges::find(side_components, finding.component) -
                                                         std::begin(side_components));
-        auto const blocks = [&](char const* stage) {
+        auto const blocks = [&](char const* phase) {
             std::string list;
-            for (double const d : block_effects(record.evidence.attempts, decision.cell, stage, metric, component))
+            for (double const d : block_effects(record.evidence.attempts, finding.cell, phase, metric, component))
                 list += fmt::format(" {:+.2f}%", 100 * std::expm1(d));
             return list.empty() ? std::string(" none") : list;
         };
         text += fmt::format("\n  blocks  B took longer than A by, screening:{}", blocks("screen"));
         text +=
             fmt::format("\n  screen  exact signed-rank test against {:g}%: p {:.6g}, {} at level {:g}",
-                        100 * stages.margin, *decision.screen_p,
-                        *decision.screen_p <= stages.screen_alpha ? "suspected" : "not suspected", stages.screen_alpha);
-        if (decision.confirm_p) {
+                        100 * phases.margin, *finding.screen_p,
+                        *finding.screen_p <= phases.screen_alpha ? "suspected" : "not suspected", phases.screen_alpha);
+        if (finding.confirm_p) {
             text += fmt::format("\n  blocks  confirming, each a launch of its own:{}", blocks("confirm"));
             text += fmt::format(
                 "\n  confirm the same test: p {:.6g}, {} at level {:.6g} (an error budget of {:g}% over {} tests)",
-                *decision.confirm_p, *decision.confirm_p <= stages.confirm_alpha ? "confirmed" : "not confirmed",
-                stages.confirm_alpha, 100 * record.policy.error_budget, record.evidence.tests);
+                *finding.confirm_p, *finding.confirm_p <= phases.confirm_alpha ? "confirmed" : "not confirmed",
+                phases.confirm_alpha, 100 * record.policy.error_budget, record.evidence.tests);
         }
     }
-    if (decision.detectable && std::isfinite(*decision.detectable))
-        text += fmt::format("\n  could   have been found in 90% of repetitions: {:.2f}%{}", 100 * *decision.detectable,
-                            decision.target ? fmt::format("; asked for: {:.2f}%", 100 * *decision.target) : "");
-    if (!decision.waiver.empty()) text += "\n  waived  " + decision.waiver;
+    if (finding.detectable && std::isfinite(*finding.detectable))
+        text += fmt::format("\n  could   have been found in 90% of repetitions: {:.2f}%{}", 100 * *finding.detectable,
+                            finding.target ? fmt::format("; asked for: {:.2f}%", 100 * *finding.target) : "");
+    if (!finding.waiver.empty()) text += "\n  waived  " + finding.waiver;
     return text + "\n";
 }
 

@@ -11,15 +11,15 @@ namespace kvstone {
 void print_gate(std::ostream& out, GateRecord const& record, bool colour);
 /// The same as Markdown, for a job's summary or a comment.
 void print_gate_markdown(std::ostream& out, GateRecord const& record);
-/// {"gate":UID, "judgement":..., "exit_code":N, "notices":[...], "decisions":[...], ...}; null, never NaN.
+/// {"gate":UID, "verdict":..., "exit_code":N, "notices":[...], "findings":[...], ...}; null, never NaN.
 Json gate_json(GateRecord const& record);
-/// JUnit: a suite a rule, a case a decision; a regression is a failure, what failed or is missing an error, and what is
+/// JUnit: a suite a rule, a case a finding; a regression is a failure, what failed or is missing an error, and what is
 /// inconclusive or advisory is skipped with its reason.
 void print_gate_junit(std::ostream& out, GateRecord const& record);
 /// GitHub's workflow commands: ::error and ::warning at the rule's line of the policy.
 void print_gate_github(std::ostream& out, GateRecord const& record);
 
-/// One decision in words: what was asked, what was seen, by which test, and why that means what it means.
-std::string explained(GateRecord const& record, Decision const& decision);
+/// One finding in words: what was asked, what was seen, by which test, and why that means what it means.
+std::string explained(GateRecord const& record, Finding const& finding);
 
 }  // namespace kvstone

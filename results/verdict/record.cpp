@@ -66,16 +66,16 @@ std::optional<std::string> or_null(std::string const& text) {
     return text.empty() ? std::nullopt : std::optional(text);
 }
 
-void write_decisions(sqlite3* connection, std::int64_t run, std::vector<Decision> const& decisions) {
+void write_findings(sqlite3* connection, std::int64_t run, std::vector<Finding> const& findings) {
     Statement write(connection, "INSERT INTO decision VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     std::int64_t number = 0;
-    for (auto const& d : decisions) {
+    for (auto const& d : findings) {
         auto const cell = or_null(d.cell), codec = or_null(d.codec_name), component = or_null(d.component);
         auto const metric = or_null(d.metric), waiver = or_null(d.waiver);
         write.run(run, ++number, d.rule, cell, codec, component, metric, d.base, d.head,
                   d.change ? std::optional(d.change->value) : std::nullopt, d.change ? d.change->low : std::nullopt,
                   d.change ? d.change->high : std::nullopt, d.screen_p, d.confirm_p, d.detectable, d.target,
-                  name_of(d.judgement), d.why, waiver);
+                  name_of(d.verdict), d.why, waiver);
     }
 }
 
@@ -85,7 +85,7 @@ void write_attempts(sqlite3* connection, std::int64_t run, std::vector<GateAttem
     for (auto const& attempt : attempts) {
         std::string const side(1, attempt.side);
         auto const measurement = to_json(attempt.measurement).dump(-1, ' ', false, Json::error_handler_t::replace);
-        write.run(run, ++number, attempt.cell, attempt.stage, attempt.block, attempt.position, side, attempt.launch,
+        write.run(run, ++number, attempt.cell, attempt.phase, attempt.block, attempt.position, side, attempt.launch,
                   name_of(attempt.measurement.status), measurement);
     }
 }
@@ -96,9 +96,9 @@ void write_waivers(sqlite3* connection, std::int64_t run, GateRecord const& reco
         auto const& waiver = record.policy.waivers[i];
         auto const rule = or_null(waiver.rule);
         auto const cells = Json{{"match", waiver.cells.match}, {"except", waiver.cells.except}}.dump();
-        bool const used = i < record.verdicts.waived.size();
+        bool const used = i < record.outcome.waived.size();
         write.run(run, i + 1, rule, cells, waiver.until, waiver.reason, waiver.until < record.evidence.today,
-                  used ? record.verdicts.waived[i] : 0);
+                  used ? record.outcome.waived[i] : 0);
     }
 }
 
@@ -107,8 +107,8 @@ std::optional<double> nullable(QueryValue const& value) {
     return std::nullopt;
 }
 
-std::vector<Decision> read_decisions(Store const& store, std::int64_t run) {
-    std::vector<Decision> decisions;
+std::vector<Finding> read_findings(Store const& store, std::int64_t run) {
+    std::vector<Finding> findings;
     for (auto const& row :
          query(store,
                "SELECT rule, cell, codec_name, component, metric, base, head, change, low, high, screen_p, "
@@ -116,25 +116,25 @@ std::vector<Decision> read_decisions(Store const& store, std::int64_t run) {
                "ORDER BY number",
                {run})
              .rows) {
-        Decision d{.rule = text(row[0]),
-                   .cell = text(row[1]),
-                   .title = {},
-                   .codec_name = text(row[2]),
-                   .component = text(row[3]),
-                   .metric = text(row[4]),
-                   .base = nullable(row[5]),
-                   .head = nullable(row[6]),
-                   .screen_p = nullable(row[10]),
-                   .confirm_p = nullable(row[11]),
-                   .detectable = nullable(row[12]),
-                   .target = nullable(row[13]),
-                   .judgement = judgement_named(text(row[14])),
-                   .why = text(row[15]),
-                   .waiver = text(row[16])};
-        if (auto const change = nullable(row[7])) d.change = Effect{*change, nullable(row[8]), nullable(row[9])};
-        decisions.push_back(std::move(d));
+        Finding d{.rule = text(row[0]),
+                  .cell = text(row[1]),
+                  .title = {},
+                  .codec_name = text(row[2]),
+                  .component = text(row[3]),
+                  .metric = text(row[4]),
+                  .base = nullable(row[5]),
+                  .head = nullable(row[6]),
+                  .screen_p = nullable(row[10]),
+                  .confirm_p = nullable(row[11]),
+                  .detectable = nullable(row[12]),
+                  .target = nullable(row[13]),
+                  .verdict = verdict_named(text(row[14])),
+                  .why = text(row[15]),
+                  .waiver = text(row[16])};
+        if (auto const change = nullable(row[7])) d.change = Estimate{*change, nullable(row[8]), nullable(row[9])};
+        findings.push_back(std::move(d));
     }
-    return decisions;
+    return findings;
 }
 
 std::vector<GateAttempt> read_attempts(Store const& store, std::int64_t run) {
@@ -169,10 +169,10 @@ void store_gate(Store& store, GateRecord const& record) {
         "INSERT INTO gate_run(uid, kind, started_utc, finished_utc, policy_name, policy_path, policy, base, head, "
         "settings, hardware_class, judgement, exit_code) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)")
         .run(record.uid, record.kind, record.started_utc, record.finished_utc, record.policy.name, record.policy.path,
-             record.policy.text, base, head, text, evidence.head.hardware_class, name_of(record.verdicts.judgement),
+             record.policy.text, base, head, text, evidence.head.hardware_class, name_of(record.outcome.verdict),
              record.exit_code);
     auto const run = sqlite3_last_insert_rowid(connection);
-    write_decisions(connection, run, record.verdicts.decisions);
+    write_findings(connection, run, record.outcome.findings);
     write_attempts(connection, run, evidence.attempts);
     write_waivers(connection, run, record);
     transaction.commit();
@@ -199,8 +199,8 @@ GateRecord load_gate(Store const& store, std::string const& database, std::strin
     record.finished_utc = text(row[4]);
     if (!text(row[6]).empty()) record.policy = parse_policy(text(row[6]), text(row[5]));
     record.settings = parse_json(text(row[9]));
-    record.verdicts.decisions = read_decisions(store, id);
-    record.verdicts.judgement = judgement_named(text(row[10]));
+    record.outcome.findings = read_findings(store, id);
+    record.outcome.verdict = verdict_named(text(row[10]));
     record.exit_code = static_cast<int>(std::get<std::int64_t>(row[11]));
     auto& evidence = record.evidence;
     evidence.attempts = read_attempts(store, id);
@@ -255,7 +255,7 @@ void add_attempts(Side& side, std::vector<GateAttempt> const& attempts, char whi
     for (auto& cell : side.cells) cells[cell.cell.id] = &cell;
     for (auto const& attempt : attempts) {
         auto const found = cells.find(attempt.cell);
-        if (attempt.side != which || attempt.stage != "probe" || found == cells.end()) continue;
+        if (attempt.side != which || attempt.phase != "probe" || found == cells.end()) continue;
         if (found->second->status != "ok") add_measurement(side, *found->second, attempt.measurement);
     }
 }

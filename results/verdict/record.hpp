@@ -9,7 +9,7 @@
 
 namespace kvstone {
 
-/// A gate with everything that its decisions hang on.
+/// A gate with everything that its findings hang on.
 struct GateRecord {
     std::string uid;
     std::string kind;  ///< "stored", "run" or "calibration"
@@ -17,7 +17,7 @@ struct GateRecord {
     std::string finished_utc;
     GatePolicy policy;
     Evidence evidence;
-    Verdicts verdicts;
+    GateOutcome outcome;
     Json settings = Json::object();  ///< what else was set, or came of a calibration
     int exit_code = 0;
 };

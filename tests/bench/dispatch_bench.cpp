@@ -16,7 +16,7 @@
 #include "results/record/metrics.hpp"
 #include "results/store/store.hpp"
 #include "tests/bench/dispatch/mpi_farm.hpp"
-#include "tests/cluster/farm.hpp"
+#include "tests/cluster/local_cluster.hpp"
 
 namespace kvstone {
 namespace {

@@ -208,7 +208,7 @@ void compare(benchmark::State& state) {
 }
 BENCHMARK(compare)->Unit(benchmark::kMillisecond);
 
-/// Bounds and comparisons with a base, kv alone, decided for every cell; storing the decisions is not in it.
+/// Bounds and comparisons with a base, kv alone, decided for every cell; storing the findings is not in it.
 void gate(benchmark::State& state) {
     auto const path = large().path();
     auto const policy = parse_policy(
@@ -218,7 +218,7 @@ void gate(benchmark::State& state) {
     auto const wanted = metrics_of(policy, rules);
     for (auto _ : state) {
         Evidence evidence{.base = read_side(path, "latest", {}, wanted), .head = read_side(path, "latest", {}, wanted)};
-        state.counters["decisions"] = static_cast<double>(judge_gate(policy, rules, evidence).decisions.size());
+        state.counters["decisions"] = static_cast<double>(judge_gate(policy, rules, evidence).findings.size());
     }
 }
 BENCHMARK(gate)->Unit(benchmark::kMillisecond);

@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/cluster/farm.hpp"
+#include "tests/cluster/local_cluster.hpp"
 
 namespace kvstone {
 namespace {
@@ -23,16 +23,16 @@ INSTANTIATE_TEST_SUITE_P(Ranks, DispatcherAtRanks, testing::Values(1, 2, 4, 9));
 
 TEST_P(DispatcherAtRanks, EveryItemIsReportedOnceWithItsOwnFigure) {
     for (bool const timing : {false, true}) {
-        Farm farm(GetParam());
-        auto const outcome = farm.run(fake_items(200, timing));
+        LocalCluster local(GetParam());
+        auto const outcome = local.run(fake_items(200, timing));
         EXPECT_EQ(outcome.ok, 200u);
         EXPECT_EQ(outcome.failed + outcome.skipped, 0u);
         EXPECT_FALSE(outcome.interrupted);
         EXPECT_THAT(outcome.missing, IsEmpty());
-        EXPECT_THAT(farm.twice, IsEmpty());
-        ASSERT_EQ(farm.results.size(), 200u);
+        EXPECT_THAT(local.twice, IsEmpty());
+        ASSERT_EQ(local.results.size(), 200u);
         std::set<std::string> attempts;
-        for (auto const& [number, measurement] : farm.results) {
+        for (auto const& [number, measurement] : local.results) {
             EXPECT_EQ(measurement.figures.at(0).value, static_cast<double>(number));
             EXPECT_EQ(measurement.attempt_id.find_first_not_of("0123456789abcdef"), std::string::npos);
             EXPECT_EQ(measurement.attempt_id.size(), 32u);
@@ -40,20 +40,20 @@ TEST_P(DispatcherAtRanks, EveryItemIsReportedOnceWithItsOwnFigure) {
             attempts.insert(measurement.attempt_id);
         }
         EXPECT_EQ(attempts.size(), 200u);
-        EXPECT_EQ(farm.aborted, 0);
+        EXPECT_EQ(local.aborted, 0);
     }
 }
 
 TEST_P(DispatcherAtRanks, AnExceptionOfTheMeasuringFunctionIsAnErrorRow) {
-    Farm farm(GetParam());
-    farm.measure = [](int, WorkItem const& item) {
+    LocalCluster local(GetParam());
+    local.measure = [](int, WorkItem const& item) {
         if (number_of(item) == 7) throw std::runtime_error("seven is out");
         return fake_measurement(item);
     };
-    auto const outcome = farm.run(fake_items(20));
+    auto const outcome = local.run(fake_items(20));
     EXPECT_EQ(outcome.ok, 19u);
     EXPECT_EQ(outcome.failed, 1u);
-    auto const& failed = farm.results.at(7);
+    auto const& failed = local.results.at(7);
     EXPECT_EQ(failed.status, Status::error);
     EXPECT_EQ(failed.reason, "seven is out");
     EXPECT_FALSE(failed.started_utc.empty());
@@ -61,43 +61,43 @@ TEST_P(DispatcherAtRanks, AnExceptionOfTheMeasuringFunctionIsAnErrorRow) {
 }
 
 TEST_P(DispatcherAtRanks, ABackendNobodyOffersIsSkippedWithTheReason) {
-    Farm farm(GetParam());
+    LocalCluster local(GetParam());
     auto items = fake_items(5);
     items.push_back(fake_item(5, "cuda"));
-    auto const outcome = farm.run(items);
+    auto const outcome = local.run(items);
     EXPECT_EQ(outcome.ok, 5u);
     EXPECT_EQ(outcome.skipped, 1u);
-    auto const& skipped = farm.results.at(5);
+    auto const& skipped = local.results.at(5);
     EXPECT_EQ(skipped.status, Status::skipped);
     EXPECT_EQ(skipped.reason, "no rank offers backend 'cuda'; offered: openmp");
     EXPECT_EQ(skipped.attempt_id.size(), 32u);
 }
 
 TEST_P(DispatcherAtRanks, AStopLeavesTheRestMissingAndNothingTwice) {
-    Farm farm(GetParam());
+    LocalCluster local(GetParam());
     std::atomic<bool> stop = false;
-    farm.callbacks.results = [&](std::vector<Measurement> const& measurements) {
-        farm.collect(measurements);
-        if (farm.results.size() >= 10) stop = true;
+    local.callbacks.results = [&](std::vector<Measurement> const& measurements) {
+        local.collect(measurements);
+        if (local.results.size() >= 10) stop = true;
     };
-    auto const outcome = farm.run(fake_items(500), {.stop = &stop});
+    auto const outcome = local.run(fake_items(500), {.stop = &stop});
     EXPECT_TRUE(outcome.interrupted);
     EXPECT_GE(outcome.ok, 10u);
     // What came with the tenth, and what was dealt by then.
     EXPECT_LT(outcome.ok, 10u + 2 * static_cast<std::size_t>(GetParam()));
     std::set<int> numbers;
     for (auto const& item : outcome.missing) numbers.insert(number_of(item));
-    for (auto const& [number, measurement] : farm.results) numbers.insert(number);
+    for (auto const& [number, measurement] : local.results) numbers.insert(number);
     EXPECT_EQ(numbers.size(), 500u);
-    EXPECT_EQ(outcome.missing.size() + farm.results.size(), 500u);
-    EXPECT_EQ(farm.aborted, 0);
+    EXPECT_EQ(outcome.missing.size() + local.results.size(), 500u);
+    EXPECT_EQ(local.aborted, 0);
 }
 
 TEST_P(DispatcherAtRanks, WhatTheResultCallbackThrowsEndsTheRunAndComesOut) {
-    Farm farm(GetParam());
-    farm.callbacks.results = [](std::vector<Measurement> const&) { throw SystemError("disk full"); };
-    EXPECT_THAT([&] { farm.run(fake_items(50)); }, testing::ThrowsMessage<SystemError>("disk full"));
-    EXPECT_EQ(farm.aborted, 0);
+    LocalCluster local(GetParam());
+    local.callbacks.results = [](std::vector<Measurement> const&) { throw SystemError("disk full"); };
+    EXPECT_THAT([&] { local.run(fake_items(50)); }, testing::ThrowsMessage<SystemError>("disk full"));
+    EXPECT_EQ(local.aborted, 0);
 }
 
 TEST_P(DispatcherAtRanks, ACoordinatorThatNeverRunsDismissesTheOthers) {
@@ -131,20 +131,20 @@ TEST(Dispatcher, ALateListOfItemsFindsTheSameWorkers) {
 }
 
 TEST(Dispatcher, ACellGoesOnlyToARankWithItsBackend) {
-    Farm farm(4);
-    farm.workers[1].backends = {"openmp"};
-    farm.workers[2].backends = {"openmp", "cuda"};
-    farm.workers[3].backends = {"openmp", "arm"};
-    farm.measure = [](int rank, WorkItem const& item) {
+    LocalCluster local(4);
+    local.workers[1].backends = {"openmp"};
+    local.workers[2].backends = {"openmp", "cuda"};
+    local.workers[3].backends = {"openmp", "arm"};
+    local.measure = [](int rank, WorkItem const& item) {
         auto measurement = fake_measurement(item);
         measurement.reason = std::to_string(rank);
         return measurement;
     };
     std::vector<WorkItem> items;
     for (int i = 0; i < 60; ++i) items.push_back(fake_item(i, i % 3 == 0 ? "openmp" : i % 3 == 1 ? "cuda" : "arm"));
-    EXPECT_EQ(farm.run(items).ok, 60u);
+    EXPECT_EQ(local.run(items).ok, 60u);
     for (int i = 0; i < 60; ++i) {
-        auto const& rank = farm.results.at(i).reason;
+        auto const& rank = local.results.at(i).reason;
         EXPECT_TRUE(i % 3 != 1 || rank == "2") << i << " went to " << rank;
         EXPECT_TRUE(i % 3 != 2 || rank == "3") << i << " went to " << rank;
     }
@@ -176,15 +176,15 @@ struct Overlap {
 };
 
 Overlap& run_on_two_nodes(std::vector<WorkItem> items, Overlap& overlap, bool one_name_a_rank = false) {
-    Farm farm(9);
+    LocalCluster local(9);
     std::map<int, std::string> nodes;
     for (int rank = 1; rank < 9; ++rank) {
         nodes[rank] = rank % 2 == 0 ? "a" : "b";
-        farm.workers[rank].node = one_name_a_rank ? fmt::format("rank {}", rank) : nodes[rank];
+        local.workers[rank].node = one_name_a_rank ? fmt::format("rank {}", rank) : nodes[rank];
     }
     auto const count = items.size();
-    farm.measure = [&](int rank, WorkItem const& item) { return overlap.measure(nodes.at(rank), item); };
-    EXPECT_EQ(farm.run(std::move(items)).ok, count);
+    local.measure = [&](int rank, WorkItem const& item) { return overlap.measure(nodes.at(rank), item); };
+    EXPECT_EQ(local.run(std::move(items)).ok, count);
     return overlap;
 }
 
@@ -212,17 +212,17 @@ TEST(Dispatcher, SharedCellsOverlapAndNothingRunsBesideATimingCell) {
 }
 
 TEST(Dispatcher, ProgressCountsUpToTheTotal) {
-    Farm farm(3);
+    LocalCluster local(3);
     std::vector<Progress> steps;
-    farm.callbacks.progress = [&](Progress const& progress) { steps.push_back(progress); };
-    farm.measure = [](int, WorkItem const& item) {
+    local.callbacks.progress = [&](Progress const& progress) { steps.push_back(progress); };
+    local.measure = [](int, WorkItem const& item) {
         auto measurement = fake_measurement(item);
         if (number_of(item) == 3) measurement.status = Status::crash;
         return measurement;
     };
     auto items = fake_items(10);
     items.push_back(fake_item(10, "cuda"));
-    farm.run(items);
+    local.run(items);
     ASSERT_FALSE(steps.empty());
     std::size_t done = 0;
     for (auto const& step : steps) {
@@ -236,12 +236,12 @@ TEST(Dispatcher, ProgressCountsUpToTheTotal) {
 }
 
 TEST(Dispatcher, TimeLeftGoesByEstimates) {
-    Farm farm(2);
+    LocalCluster local(2);
     auto items = fake_items(4);
     for (int i = 0; i < 4; ++i) items[static_cast<std::size_t>(i)].estimated_s = 1 << i;
     std::vector<Progress> steps;
-    farm.callbacks.progress = [&](Progress const& progress) { steps.push_back(progress); };
-    farm.run(items);
+    local.callbacks.progress = [&](Progress const& progress) { steps.push_back(progress); };
+    local.run(items);
     ASSERT_EQ(steps.size(), 4u);
     // 8 of 15 are done after the first, 12 after the second; by numbers, 3 times as long would be left.
     EXPECT_DOUBLE_EQ(steps[0].left_s.value(), steps[0].elapsed_s * 7 / 8);
@@ -250,14 +250,14 @@ TEST(Dispatcher, TimeLeftGoesByEstimates) {
 }
 
 TEST(Dispatcher, BytesThatAreNotTextArriveAsReplacements) {
-    Farm farm(2);
-    farm.measure = [](int, WorkItem const& item) {
+    LocalCluster local(2);
+    local.measure = [](int, WorkItem const& item) {
         auto measurement = fake_measurement(item);
         measurement.stderr_tail = "caf\xe9 \xff";
         return measurement;
     };
-    EXPECT_EQ(farm.run(fake_items(1)).ok, 1u);
-    EXPECT_EQ(farm.results.begin()->second.stderr_tail, "caf\uFFFD \uFFFD");
+    EXPECT_EQ(local.run(fake_items(1)).ok, 1u);
+    EXPECT_EQ(local.results.begin()->second.stderr_tail, "caf\uFFFD \uFFFD");
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/cluster/farm.hpp"
+#include "tests/cluster/local_cluster.hpp"
 
 namespace kvstone {
 namespace {
@@ -77,15 +77,15 @@ TEST_F(Interruption, OfARunningAttemptLeavesNoTraceAndDoesNotWaitForItsEnd) {
     for (bool const second_signal : {false, true}) {
         stop = hurry = false;
         LongWork work;
-        Farm farm(1);
-        farm.measure = [&](int, WorkItem const& item) { return work.measure(item); };
+        LocalCluster local(1);
+        local.measure = [&](int, WorkItem const& item) { return work.measure(item); };
         std::thread user([&] {
             work.wait_until_running();
             stop = true;
             hurry = second_signal;
         });
         Spool spool(folder(), "n1");
-        auto const outcome = farm.run(
+        auto const outcome = local.run(
             fake_items(3),
             {.stop = &stop, .hurry = &hurry, .grace_s = second_signal ? 3600.0 : 0.5, .spool = &spool, .cancel = [&] {
                  work.cancel();
@@ -93,31 +93,31 @@ TEST_F(Interruption, OfARunningAttemptLeavesNoTraceAndDoesNotWaitForItsEnd) {
         user.join();
         EXPECT_TRUE(outcome.interrupted);
         EXPECT_THAT(outcome.missing, SizeIs(3));
-        EXPECT_THAT(farm.results, IsEmpty());
-        EXPECT_EQ(farm.aborted, 0);
+        EXPECT_THAT(local.results, IsEmpty());
+        EXPECT_EQ(local.aborted, 0);
         EXPECT_FALSE(std::filesystem::exists(folder()));
     }
 }
 
 TEST_F(Interruption, BeforeAnythingIsDealtBeginsNothing) {
     stop = true;
-    Farm farm(1);
-    farm.measure = [](int, WorkItem const&) -> Measurement { throw std::logic_error("begun"); };
-    auto const outcome = farm.run(fake_items(3), {.stop = &stop});
+    LocalCluster local(1);
+    local.measure = [](int, WorkItem const&) -> Measurement { throw std::logic_error("begun"); };
+    auto const outcome = local.run(fake_items(3), {.stop = &stop});
     EXPECT_TRUE(outcome.interrupted);
     EXPECT_THAT(outcome.missing, SizeIs(3));
-    EXPECT_THAT(farm.results, IsEmpty());
+    EXPECT_THAT(local.results, IsEmpty());
 }
 
 TEST_F(Interruption, AnAttemptThatEndsWithinTheGraceIsReported) {
-    Farm farm(1);
-    farm.measure = [&](int, WorkItem const& item) {
+    LocalCluster local(1);
+    local.measure = [&](int, WorkItem const& item) {
         stop = true;
         std::this_thread::sleep_for(std::chrono::milliseconds(500));
         return fake_measurement(item);
     };
     Spool spool(folder(), "n1");
-    auto const outcome = farm.run(
+    auto const outcome = local.run(
         fake_items(3), {.stop = &stop, .grace_s = 600, .spool = &spool, .cancel = [] { FAIL() << "cancelled"; }});
     EXPECT_EQ(outcome.ok, 1u);
     EXPECT_THAT(outcome.missing, SizeIs(2));
@@ -150,20 +150,20 @@ TEST_F(Interruption, AResultThatNobodyTookStaysOnDisk) {
 }
 
 TEST_F(Interruption, AStopWhileTheDatabaseIsBusyKeepsWhatCameMeanwhile) {
-    Farm farm(2);
-    farm.callbacks.results = [&](std::vector<Measurement> const& measurements) {
+    LocalCluster local(2);
+    local.callbacks.results = [&](std::vector<Measurement> const& measurements) {
         stop = true;
         std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the next result is written meanwhile
-        farm.collect(measurements);
+        local.collect(measurements);
     };
     std::set<std::string> measured;
-    farm.measure = [&](int, WorkItem const& item) {
+    local.measure = [&](int, WorkItem const& item) {
         measured.insert(item.attempt_id);
         return fake_measurement(item);
     };
-    farm.run(fake_items(9), {.stop = &stop});
+    local.run(fake_items(9), {.stop = &stop});
     std::set<std::string> reported;
-    for (auto const& [number, measurement] : farm.results) reported.insert(measurement.attempt_id);
+    for (auto const& [number, measurement] : local.results) reported.insert(measurement.attempt_id);
     EXPECT_EQ(reported, measured);
 }
 
@@ -202,9 +202,9 @@ TEST_F(Interruption, ARankThatWasToldToEndHandsItsItemBackWithoutALoss) {
 
 TEST_F(Interruption, AnAttemptThatASharedSignalEndedFirstIsNotMade) {
     // The attempt dies of the signal, and the flag is set a while later.
-    Farm farm(1);
+    LocalCluster local(1);
     std::thread late;
-    farm.measure = [&](int, WorkItem const& item) {
+    local.measure = [&](int, WorkItem const& item) {
         if (late.joinable()) return fake_measurement(item);  // dealt before the flag was seen
         late = std::thread([&] {
             std::this_thread::sleep_for(std::chrono::milliseconds(150));
@@ -215,7 +215,7 @@ TEST_F(Interruption, AnAttemptThatASharedSignalEndedFirstIsNotMade) {
         measurement.signal = SIGTERM;
         return measurement;
     };
-    auto const outcome = farm.run(fake_items(2), {.stop = &stop});
+    auto const outcome = local.run(fake_items(2), {.stop = &stop});
     late.join();
     EXPECT_TRUE(outcome.interrupted);
     EXPECT_EQ(outcome.failed, 0u);
@@ -224,16 +224,16 @@ TEST_F(Interruption, AnAttemptThatASharedSignalEndedFirstIsNotMade) {
 }
 
 TEST_F(Interruption, ASuspectIsDealtLast) {
-    Farm farm(1);
+    LocalCluster local(1);
     std::vector<int> order;
-    farm.measure = [&](int, WorkItem const& item) {
+    local.measure = [&](int, WorkItem const& item) {
         order.push_back(number_of(item));
         return fake_measurement(item);
     };
     auto items = fake_items(6);
     for (auto& item : items) item.estimated_s = number_of(item) == 4 ? 1000 : 1 + number_of(item);
     items[4].suspected = true;
-    farm.run(items);
+    local.run(items);
     ASSERT_THAT(order, SizeIs(6));
     EXPECT_EQ(order.back(), 4);
 }

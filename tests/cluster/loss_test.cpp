@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/cluster/farm.hpp"
+#include "tests/cluster/local_cluster.hpp"
 
 namespace kvstone {
 namespace {
@@ -18,52 +18,52 @@ using testing::IsEmpty;
 void nap(int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); }
 
 TEST(Loss, ItemsOfADeadRankAreMeasuredByTheOthers) {
-    Farm farm(4);
+    LocalCluster local(4);
     std::atomic<int> measured_by_two = 0;
-    farm.measure = [&](int rank, WorkItem const& item) {
-        if (rank == 2 && ++measured_by_two == 3) farm.world.lose(2, "pulled the plug");
+    local.measure = [&](int rank, WorkItem const& item) {
+        if (rank == 2 && ++measured_by_two == 3) local.world.lose(2, "pulled the plug");
         nap(1);
         return fake_measurement(item);
     };
-    auto const outcome = farm.run(fake_items(60));
+    auto const outcome = local.run(fake_items(60));
     EXPECT_EQ(outcome.ok, 60u);
     EXPECT_THAT(outcome.missing, IsEmpty());
-    EXPECT_THAT(farm.twice, IsEmpty());
-    EXPECT_THAT(farm.notices, Contains(HasSubstr("rank 2 is lost: pulled the plug")));
-    EXPECT_EQ(farm.aborted, 0);
+    EXPECT_THAT(local.twice, IsEmpty());
+    EXPECT_THAT(local.notices, Contains(HasSubstr("rank 2 is lost: pulled the plug")));
+    EXPECT_EQ(local.aborted, 0);
 }
 
 TEST(Loss, WithTheLastRankGoneItsItemIsNodeLostAndTheRestIsMissing) {
-    Farm farm(2);
-    farm.measure = [&](int, WorkItem const& item) {
-        if (number_of(item) == 4) farm.world.lose(1, "pulled the plug");
+    LocalCluster local(2);
+    local.measure = [&](int, WorkItem const& item) {
+        if (number_of(item) == 4) local.world.lose(1, "pulled the plug");
         return fake_measurement(item);
     };
-    auto const outcome = farm.run(fake_items(10));
+    auto const outcome = local.run(fake_items(10));
     EXPECT_EQ(outcome.ok, 4u);
     EXPECT_EQ(outcome.failed, 1u);
     EXPECT_EQ(outcome.missing.size(), 5u);
-    EXPECT_EQ(farm.results.at(4).status, Status::node_lost);
-    EXPECT_THAT(farm.results.at(4).reason, HasSubstr("pulled the plug"));
+    EXPECT_EQ(local.results.at(4).status, Status::node_lost);
+    EXPECT_THAT(local.results.at(4).reason, HasSubstr("pulled the plug"));
     EXPECT_FALSE(outcome.interrupted);
 }
 
 TEST(Loss, AnItemThatTakesTwoRanksDownIsGivenUpAndTheOthersGoOn) {
-    Farm farm(6);
-    farm.measure = [&](int rank, WorkItem const& item) {
-        if (number_of(item) == 5) farm.world.lose(rank, "killed by its item");
+    LocalCluster local(6);
+    local.measure = [&](int rank, WorkItem const& item) {
+        if (number_of(item) == 5) local.world.lose(rank, "killed by its item");
         return fake_measurement(item);
     };
-    auto const outcome = farm.run(fake_items(40));
+    auto const outcome = local.run(fake_items(40));
     EXPECT_EQ(outcome.ok, 39u);
     EXPECT_EQ(outcome.failed, 1u);
-    EXPECT_EQ(farm.results.at(5).status, Status::node_lost);
+    EXPECT_EQ(local.results.at(5).status, Status::node_lost);
 }
 
 TEST(Loss, ASilentRanksItemIsMeasuredAgainAndItsLateResultIsNotCounted) {
-    Farm farm(3);
+    LocalCluster local(3);
     std::atomic<bool> slept = false;
-    farm.measure = [&](int rank, WorkItem const& item) {
+    local.measure = [&](int rank, WorkItem const& item) {
         if (rank == 1 && !slept.exchange(true)) {
             nap(400);
         } else {
@@ -73,11 +73,11 @@ TEST(Loss, ASilentRanksItemIsMeasuredAgainAndItsLateResultIsNotCounted) {
     };
     auto items = fake_items(100);
     for (auto& item : items) item.measure.timeout_s = 0.1;
-    auto const outcome = farm.run(items, {.lease_slack_s = 0.1});
+    auto const outcome = local.run(items, {.lease_slack_s = 0.1});
     EXPECT_EQ(outcome.ok, 100u);
-    EXPECT_THAT(farm.twice, IsEmpty());
-    EXPECT_THAT(farm.notices, Contains(HasSubstr("rank 1 did not report before its lease ended")));
-    EXPECT_THAT(farm.notices, Contains(HasSubstr("too late: not counted")));
+    EXPECT_THAT(local.twice, IsEmpty());
+    EXPECT_THAT(local.notices, Contains(HasSubstr("rank 1 did not report before its lease ended")));
+    EXPECT_THAT(local.notices, Contains(HasSubstr("too late: not counted")));
 }
 
 TEST(Loss, ARankThatNeverOffersItselfIsNotWaitedForForEver) {
@@ -110,28 +110,28 @@ TEST(Loss, AWorkerWithoutItsCoordinatorThrows) {
 }
 
 TEST(Loss, AnInterruptedRunDoesNotWaitForARankThatGoesOnMeasuring) {
-    Farm farm(3);
+    LocalCluster local(3);
     std::atomic<bool> stop = false;
     std::atomic<bool> release = false;
-    farm.measure = [&](int rank, WorkItem const& item) {
+    local.measure = [&](int rank, WorkItem const& item) {
         if (rank == 1) {
             stop = true;
-            while (farm.aborted == 0 && !release) nap(1);
+            while (local.aborted == 0 && !release) nap(1);
         }
         return fake_measurement(item);
     };
-    auto const outcome = farm.run(fake_items(50), {.stop = &stop, .grace_s = 0.3});
+    auto const outcome = local.run(fake_items(50), {.stop = &stop, .grace_s = 0.3});
     EXPECT_TRUE(outcome.interrupted);
-    EXPECT_EQ(outcome.missing.size() + farm.results.size(), 50u);
-    EXPECT_EQ(farm.aborted, 130);
+    EXPECT_EQ(outcome.missing.size() + local.results.size(), 50u);
+    EXPECT_EQ(local.aborted, 130);
     release = true;
 }
 
 TEST(Loss, AFailureAfterTheStopIsMissingAndWhatStandsIsKept) {
-    Farm farm(3);
+    LocalCluster local(3);
     std::atomic<bool> stop = false;
     std::atomic<int> running = 0;
-    farm.measure = [&](int rank, WorkItem const& item) {
+    local.measure = [&](int rank, WorkItem const& item) {
         ++running;
         while (running < 2) nap(1);
         stop = true;
@@ -140,65 +140,65 @@ TEST(Loss, AFailureAfterTheStopIsMissingAndWhatStandsIsKept) {
         if (rank == 1) measurement.status = Status::crash;
         return measurement;
     };
-    auto const outcome = farm.run(fake_items(4), {.stop = &stop});
+    auto const outcome = local.run(fake_items(4), {.stop = &stop});
     EXPECT_EQ(outcome.ok, 1u);
     EXPECT_EQ(outcome.failed, 0u);
     EXPECT_EQ(outcome.missing.size(), 3u);
 }
 
 TEST(Loss, ARankThatDiesAfterTheStopCountsAsNoLoss) {
-    Farm farm(3);
+    LocalCluster local(3);
     std::atomic<bool> stop = false;
     std::vector<Measurement> lost;
-    farm.callbacks.lost = [&](Measurement const& measurement) { lost.push_back(measurement); };
-    farm.measure = [&](int rank, WorkItem const& item) {
+    local.callbacks.lost = [&](Measurement const& measurement) { lost.push_back(measurement); };
+    local.measure = [&](int rank, WorkItem const& item) {
         if (rank == 1) {
             stop = true;
             nap(50);
-            farm.world.lose(1, "killed with the job");
+            local.world.lose(1, "killed with the job");
         }
         nap(100);
         return fake_measurement(item);
     };
-    auto const outcome = farm.run(fake_items(6), {.stop = &stop, .loss_delay_s = 0});
+    auto const outcome = local.run(fake_items(6), {.stop = &stop, .loss_delay_s = 0});
     EXPECT_TRUE(outcome.interrupted);
     EXPECT_THAT(lost, IsEmpty());
-    for (auto const& [number, measurement] : farm.results) EXPECT_EQ(measurement.status, Status::ok);
-    EXPECT_EQ(outcome.missing.size() + farm.results.size(), 6u);
+    for (auto const& [number, measurement] : local.results) EXPECT_EQ(measurement.status, Status::ok);
+    EXPECT_EQ(outcome.missing.size() + local.results.size(), 6u);
 }
 
 TEST(Loss, ALossCountsOnlyWhereTheCoordinatorLivesOn) {
     // Whatever kills a whole job kills its ranks one after the other: here rank 0 is interrupted right after a loss.
     for (int const ranks : {2, 4}) {
-        Farm farm(ranks);
+        LocalCluster local(ranks);
         std::atomic<bool> stop = false;
         std::vector<Measurement> lost;
-        farm.callbacks.lost = [&](Measurement const& measurement) { lost.push_back(measurement); };
-        farm.callbacks.notice = [&](std::string const& text) {
+        local.callbacks.lost = [&](Measurement const& measurement) { lost.push_back(measurement); };
+        local.callbacks.notice = [&](std::string const& text) {
             if (text.find("is lost") != std::string::npos) stop = true;
         };
-        farm.measure = [&](int rank, WorkItem const& item) {
-            if (rank == 1) farm.world.lose(1, "killed with the job");
+        local.measure = [&](int rank, WorkItem const& item) {
+            if (rank == 1) local.world.lose(1, "killed with the job");
             nap(20);
             return fake_measurement(item);
         };
-        auto const outcome = farm.run(fake_items(8), {.stop = &stop});
+        auto const outcome = local.run(fake_items(8), {.stop = &stop});
         EXPECT_THAT(lost, IsEmpty());
         EXPECT_EQ(outcome.failed, 0u);
-        EXPECT_EQ(outcome.missing.size() + farm.results.size(), 8u);
-        for (auto const& [number, measurement] : farm.results) EXPECT_EQ(measurement.status, Status::ok);
+        EXPECT_EQ(outcome.missing.size() + local.results.size(), 8u);
+        for (auto const& [number, measurement] : local.results) EXPECT_EQ(measurement.status, Status::ok);
     }
 }
 
 TEST(Loss, ALossThatTheCoordinatorOutlivesIsTold) {
-    Farm farm(3);
+    LocalCluster local(3);
     std::vector<Measurement> lost;
-    farm.callbacks.lost = [&](Measurement const& measurement) { lost.push_back(measurement); };
-    farm.measure = [&](int rank, WorkItem const& item) {
-        if (rank == 1) farm.world.lose(1, "pulled the plug");
+    local.callbacks.lost = [&](Measurement const& measurement) { lost.push_back(measurement); };
+    local.measure = [&](int rank, WorkItem const& item) {
+        if (rank == 1) local.world.lose(1, "pulled the plug");
         return fake_measurement(item);
     };
-    EXPECT_EQ(farm.run(fake_items(4), {.loss_delay_s = 0.1}).ok, 4u);
+    EXPECT_EQ(local.run(fake_items(4), {.loss_delay_s = 0.1}).ok, 4u);
     ASSERT_EQ(lost.size(), 1u);
     EXPECT_EQ(lost[0].status, Status::node_lost);
     EXPECT_THAT(lost[0].reason, HasSubstr("pulled the plug"));

@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 
 #include "scenarios/content_hash.hpp"
-#include "tests/cluster/farm.hpp"
+#include "tests/cluster/local_cluster.hpp"
 
 namespace kvstone {
 namespace {
@@ -281,8 +281,8 @@ TEST_F(SpoolTest, AFullDiskLeavesWholeLines) {
 
 TEST_F(SpoolTest, ARunThatEndsWellLeavesNothing) {
     Spool spool(folder, "n1");
-    Farm farm(1);
-    auto const outcome = farm.run(fake_items(5), {.spool = &spool});
+    LocalCluster local(1);
+    auto const outcome = local.run(fake_items(5), {.spool = &spool});
     EXPECT_EQ(outcome.ok, 5U);
     EXPECT_FALSE(std::filesystem::exists(folder));
 }
@@ -291,17 +291,17 @@ TEST_F(SpoolTest, ADatabaseThatFailsLosesNothingThatWasMeasured) {
     std::set<std::string> measured;
     {
         Spool spool(folder, "n1");
-        Farm farm(1);
-        farm.measure = [&](int, WorkItem const& item) {
+        LocalCluster local(1);
+        local.measure = [&](int, WorkItem const& item) {
             measured.insert(item.attempt_id);
             return fake_measurement(item);
         };
         std::size_t reported = 0;
-        farm.callbacks.results = [&](std::vector<Measurement> const& some) {
+        local.callbacks.results = [&](std::vector<Measurement> const& some) {
             reported += some.size();
             if (reported >= 3) throw SystemError("database or disk is full");
         };
-        EXPECT_THROW(farm.run(fake_items(9), {.spool = &spool}), SystemError);
+        EXPECT_THROW(local.run(fake_items(9), {.spool = &spool}), SystemError);
     }
     auto const content = collected();
     std::set<std::string> kept;
@@ -312,28 +312,28 @@ TEST_F(SpoolTest, ADatabaseThatFailsLosesNothingThatWasMeasured) {
 
 TEST_F(SpoolTest, ASpoolThatFailsEndsTheRunAfterItsResultWasReported) {
     Spool spool("/proc/nowhere", "n1");
-    Farm farm(1);
+    LocalCluster local(1);
     try {
-        farm.run(fake_items(5), {.spool = &spool});
+        local.run(fake_items(5), {.spool = &spool});
         FAIL() << "no error";
     } catch (SystemError const& error) {
         EXPECT_THAT(error.what(), HasSubstr("/proc/nowhere"));
     }
-    EXPECT_THAT(farm.results, SizeIs(1));
+    EXPECT_THAT(local.results, SizeIs(1));
 }
 
 TEST_F(SpoolTest, AnAttemptThatTheStopEndedLeavesNoTrace) {
     std::atomic<bool> stop = false;
     {
         Spool spool(folder, "n1");
-        Farm farm(1);
-        farm.measure = [&](int, WorkItem const& item) {
+        LocalCluster local(1);
+        local.measure = [&](int, WorkItem const& item) {
             stop = true;
             auto measurement = fake_measurement(item);
             measurement.status = Status::crash;
             return measurement;
         };
-        farm.run(fake_items(5), {.stop = &stop, .spool = &spool});
+        local.run(fake_items(5), {.stop = &stop, .spool = &spool});
         // As if this run had no time to take its files away.
         spool.begin(item(7), fake_worker());
         spool.settled(item(7));

@@ -31,7 +31,7 @@ std::vector<float> outlier_channels(KvShape const& shape) {
 
 /// K and V of golden/captured_cache.safetensors: layers 0 and 3 of the shipped model over the first 32 tokens of the shipped
 /// text, as `kvstone dump` writes them, rounded to binary16.
-JudgedTensor captured(Component component) {
+CheckedTensor captured(Component component) {
     KvShape const shape{2, 2, 32, 64};
     auto const path = source_folder() + "/tests/golden/captured_cache.safetensors";
     std::ifstream file(path, std::ios::binary);
@@ -98,10 +98,10 @@ std::string beyond_bounds(std::vector<float> const& original, std::vector<float>
     return "";
 }
 
-std::vector<JudgedTensor> const& judged_tensors() {
-    static std::vector<JudgedTensor> const all = [] {
+std::vector<CheckedTensor> const& checked_tensors() {
+    static std::vector<CheckedTensor> const all = [] {
         KvShape const shape{2, 2, 64, 64};
-        std::vector<JudgedTensor> tensors;
+        std::vector<CheckedTensor> tensors;
         for (auto const component : {Component::k, Component::v}) {
             auto const name = name_of(component);
             tensors.push_back(
@@ -115,7 +115,7 @@ std::vector<JudgedTensor> const& judged_tensors() {
     return all;
 }
 
-Fidelity fidelity(std::string const& codec, JudgedTensor const& tensor) {
+Fidelity fidelity(std::string const& codec, CheckedTensor const& tensor) {
     TestTensor const original(tensor.shape, ElementType::f32, tensor.values);
     auto const result = decoded(encoded(codec, original, tensor.component), tensor.shape, ElementType::f32).values();
     double xx = 0, xy = 0, sum = 0, errors = 0;
@@ -131,7 +131,7 @@ Fidelity fidelity(std::string const& codec, JudgedTensor const& tensor) {
 }
 
 std::string fidelity_fault(std::string const& codec) {
-    for (auto const& tensor : judged_tensors()) {
+    for (auto const& tensor : checked_tensors()) {
         auto const found = fidelity(codec, tensor);
         // Not a number fails, too.
         if (!(found.gain > tensor.least_gain && found.gain < 1.5 && found.nmse < 1))

@@ -24,7 +24,7 @@ std::string beyond_bounds(std::vector<float> const& original, std::vector<float>
                           std::vector<double> const& bounds);
 
 /// A tensor that a codec is judged on whatever bound it declares.
-struct JudgedTensor {
+struct CheckedTensor {
     std::string name;
     double least_gain;
     Component component;
@@ -32,14 +32,14 @@ struct JudgedTensor {
     std::vector<float> values;
 };
 /// N(0,1) and outlier channels as K and as V; K and V that a model wrote into its cache.
-std::vector<JudgedTensor> const& judged_tensors();
+std::vector<CheckedTensor> const& checked_tensors();
 
 /// The share of a tensor that its decoded values keep of it, <x, y> / <x, x>, and their squared error over its variance.
 struct Fidelity {
     double gain = 0;
     double nmse = 0;
 };
-Fidelity fidelity(std::string const& codec, JudgedTensor const& tensor);
+Fidelity fidelity(std::string const& codec, CheckedTensor const& tensor);
 /// What no stage can excuse by its declared bound: a gain of N(0,1) that is not between a half and one and a half, an NMSE of 1
 /// or more (nothing but the mean would be as good). Where few channels have most of the energy, quantisers that clip their
 /// range keep less of it: there a fifth is enough. "" where all tensors pass.

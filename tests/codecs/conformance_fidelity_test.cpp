@@ -84,7 +84,7 @@ TEST(ConformanceSuite, PassesCodesThatAreNoBits) {
 }
 
 /// Every pattern of 16 bits, poison of both kinds among them: what a decoder copies is written, whatever its bits.
-TEST(JudgedDecode, BitsOfTheOriginalAreNoPoison) {
+TEST(CheckedDecode, BitsOfTheOriginalAreNoPoison) {
     KvShape const shape{1, 4, 128, 128};
     for (auto const type : {ElementType::f16, ElementType::bf16}) {
         TestTensor const tensor(shape, type);
@@ -99,7 +99,7 @@ TEST(JudgedDecode, BitsOfTheOriginalAreNoPoison) {
     }
 }
 
-TEST(JudgedDecode, PoisonIsWhatNoConversionWrites) {
+TEST(CheckedDecode, PoisonIsWhatNoConversionWrites) {
     for (auto const poison : {Poison::first, Poison::second}) {
         EXPECT_NE(from_float<Float16>(NAN).bits, poison_bits(ElementType::f16, poison));
         auto const f32 = std::bit_cast<float>(poison_bits(ElementType::f32, poison));

@@ -93,15 +93,15 @@ class Nodes final : public GateNodes {
     std::map<std::string, Program>&base_, &head_;
 };
 
-struct Judged {
+struct Ranked {
     int code = -1;
-    Verdicts verdicts;
+    GateOutcome outcome;
 
     std::string text() const {
         std::string all;
-        for (auto const& d : verdicts.decisions)
-            all += std::string(name_of(d.judgement)) + "  " + d.rule + " " + d.codec_name + ": " + d.why + "\n";
-        for (auto const& notice : verdicts.notices) all += notice + "\n";
+        for (auto const& d : outcome.findings)
+            all += std::string(name_of(d.verdict)) + "  " + d.rule + " " + d.codec_name + ": " + d.why + "\n";
+        for (auto const& notice : outcome.notices) all += notice + "\n";
         return all;
     }
 };
@@ -111,7 +111,7 @@ constexpr auto policy_text =
     "  - decode_ns no worse than 5%\n";
 
 /// Programs by cell.
-Judged judge(std::map<std::string, Program> base, std::map<std::string, Program> head, std::string const& require) {
+Ranked judge(std::map<std::string, Program> base, std::map<std::string, Program> head, std::string const& require) {
     std::string text = policy_text;
     text.replace(text.find("{}"), 2, require);
     auto const policy = parse_policy(text, "p.yaml");
@@ -127,12 +127,12 @@ Judged judge(std::map<std::string, Program> base, std::map<std::string, Program>
     }
     Nodes nodes(base, head);
     auto const evidence = run_gate(run, nodes, policy, rules);
-    Judged judged;
-    judged.verdicts = judge_gate(policy, rules, evidence);
-    judged.code = exit_code_of(judged.verdicts.judgement);
-    return judged;
+    Ranked ranked;
+    ranked.outcome = judge_gate(policy, rules, evidence);
+    ranked.code = exit_code_of(ranked.outcome.verdict);
+    return ranked;
 }
-Judged judge(Program const& base, Program const& head) { return judge({{"int8", base}}, {{"int8", head}}, "all"); }
+Ranked judge(Program const& base, Program const& head) { return judge({{"int8", base}}, {{"int8", head}}, "all"); }
 
 /// Rows: the base; columns: the head; in the order of `kinds`.
 constexpr int expected[8][8] = {
@@ -167,8 +167,8 @@ TEST(GateTableTest, EveryPairOfBaseAndHeadHasItsExitCode) {
 
 TEST(GateTableTest, ACrashCostsItsBlockAndHidesNoRegression) {
     for (int const call : {1, 2, 6, 20}) {
-        auto const judged = judge({.kind = Kind::crashed_once, .crashes_at = call}, {.decode_ns = 2e6});
-        EXPECT_EQ(judged.code, 1) << "crashed in call " << call << "\n" << judged.text();
+        auto const ranked = judge({.kind = Kind::crashed_once, .crashes_at = call}, {.decode_ns = 2e6});
+        EXPECT_EQ(ranked.code, 1) << "crashed in call " << call << "\n" << ranked.text();
     }
     auto const told = judge({.kind = Kind::crashed_once}, {});
     EXPECT_THAT(
@@ -179,10 +179,10 @@ TEST(GateTableTest, ACrashCostsItsBlockAndHidesNoRegression) {
 }
 
 TEST(GateTableTest, WhatCrashesOnlyInTimedBlocksIsFailedAndTheRestIsCompared) {
-    auto const judged = judge({}, {.crashes_after = 2});  // the probe, and the pilot
-    EXPECT_EQ(judged.code, 4) << judged.text();
-    EXPECT_THAT(judged.text(), HasSubstr("pass  relative_error_l1 no worse than 0.1% int8: equal"));
-    EXPECT_THAT(judged.text(),
+    auto const ranked = judge({}, {.crashes_after = 2});  // the probe, and the pilot
+    EXPECT_EQ(ranked.code, 4) << ranked.text();
+    EXPECT_THAT(ranked.text(), HasSubstr("pass  relative_error_l1 no worse than 0.1% int8: equal"));
+    EXPECT_THAT(ranked.text(),
                 HasSubstr("failed  decode_ns no worse than 5% int8: 0 of 8 blocks are whole; head: crash"));
     auto const late = judge({.crashes_after = 9}, {});
     EXPECT_EQ(late.code, 4) << late.text();

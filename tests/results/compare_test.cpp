@@ -64,21 +64,21 @@ class CompareTest : public testing::Test {
 
 TEST_F(CompareTest, DeterministicFiguresAreEqualToTheLastDigitOrWorse) {
     auto const same = compare({}, {});
-    EXPECT_EQ(same->judgement, Judgement::pass);
+    EXPECT_EQ(same->verdict, Verdict::pass);
     EXPECT_EQ(same->equal, 2U);
     EXPECT_TRUE(same->rows.empty());
     auto const worse = compare({}, {.int8_error = std::nextafter(0.01, 1)});
     ASSERT_EQ(worse->rows.size(), 1U);
-    EXPECT_EQ(worse->judgement, Judgement::regression);
+    EXPECT_EQ(worse->verdict, Verdict::regression);
     EXPECT_EQ(worse->rows[0].cell->cell.codec, "int8");
     auto const better = compare({}, {.int8_error = 0.009});
-    EXPECT_EQ(better->judgement, Judgement::pass);
+    EXPECT_EQ(better->verdict, Verdict::pass);
     EXPECT_EQ(better->rows.at(0).why, "better");
 }
 
 TEST_F(CompareTest, AnotherMachineOrToolchainIsNamedAndNotBlamedOnTheCode) {
     auto const elsewhere = compare({}, {.int8_error = 0.02, .hardware = "other"});
-    EXPECT_EQ(elsewhere->judgement, Judgement::inconclusive);
+    EXPECT_EQ(elsewhere->verdict, Verdict::inconclusive);
     EXPECT_THAT(elsewhere->rows.at(0).why, testing::HasSubstr("another hardware class"));
     EXPECT_THAT(elsewhere->circumstances.differences, testing::ElementsAre(testing::StartsWith("hardware differs")));
     auto base = Side{}, head = Side{};
@@ -89,14 +89,14 @@ TEST_F(CompareTest, AnotherMachineOrToolchainIsNamedAndNotBlamedOnTheCode) {
 
 TEST_F(CompareTest, TimingsOfTwoOccasionsAreAdvisoryAtBestInconclusive) {
     auto const once = compare({}, {.time_ns = 3000});
-    EXPECT_EQ(once->judgement, Judgement::pass) << "one process bears no interval";
+    EXPECT_EQ(once->verdict, Verdict::pass) << "one process bears no interval";
     EXPECT_EQ(once->timings, 2U);
     auto const often = compare({.processes = 5}, {.time_ns = 1200, .processes = 5});
-    EXPECT_EQ(often->judgement, Judgement::inconclusive);
+    EXPECT_EQ(often->verdict, Verdict::inconclusive);
     ASSERT_EQ(often->rows.size(), 2U);
     EXPECT_THAT(often->rows[0].why, testing::HasSubstr("not interleaved"));
     EXPECT_NEAR(often->rows[0].figure->change->value, 0.2, 0.01);
-    EXPECT_EQ(compare({.processes = 5}, {.time_ns = 800, .processes = 5})->judgement, Judgement::advisory) << "faster";
+    EXPECT_EQ(compare({.processes = 5}, {.time_ns = 800, .processes = 5})->verdict, Verdict::advisory) << "faster";
 }
 
 TEST_F(CompareTest, AnswersAreComparedItemByItem) {
@@ -105,12 +105,12 @@ TEST_F(CompareTest, AnswersAreComparedItemByItem) {
     for (int i = 0; i < 60; ++i) many[static_cast<std::size_t>(i)] = 0;
     CompareOptions const margin{.accuracy_margin = 0.02};
     auto const good = compare({.answers = before}, {.answers = few}, margin);
-    EXPECT_EQ(good->judgement, Judgement::pass);
+    EXPECT_EQ(good->verdict, Verdict::pass);
     auto const bad = compare({.answers = before}, {.answers = many}, margin);
-    EXPECT_EQ(bad->judgement, Judgement::regression);
+    EXPECT_EQ(bad->verdict, Verdict::regression);
     EXPECT_THAT(bad->rows.at(0).why, testing::HasSubstr("60 items lost"));
     auto const unsure = compare({.answers = {1, 1, 0, 1}}, {.answers = {1, 1, 0, 1}}, margin);
-    EXPECT_EQ(unsure->judgement, Judgement::inconclusive) << "four items show nothing";
+    EXPECT_EQ(unsure->verdict, Verdict::inconclusive) << "four items show nothing";
     EXPECT_GT(*unsure->rows.at(0).figure->detectable, 0.02);
 }
 
@@ -176,19 +176,19 @@ TEST_F(CompareTest, WhatFailedInTheBaseIsNotPassed) {
         return side;
     };
     auto const judged = [&](std::string const& base, std::string const& head) {
-        return compare_sides(all(base), all(head), {}, false)->judgement;
+        return compare_sides(all(base), all(head), {}, false)->verdict;
     };
-    EXPECT_EQ(judged("ok", "ok"), Judgement::pass);
-    EXPECT_EQ(judged("crash", "ok"), Judgement::missing) << "nothing was compared";
-    EXPECT_EQ(judged("crash", "crash"), Judgement::failed);
-    EXPECT_EQ(judged("skipped", "skipped"), Judgement::missing);
-    EXPECT_EQ(compare_sides({}, {}, {}, false)->judgement, Judgement::missing);
+    EXPECT_EQ(judged("ok", "ok"), Verdict::pass);
+    EXPECT_EQ(judged("crash", "ok"), Verdict::missing) << "nothing was compared";
+    EXPECT_EQ(judged("crash", "crash"), Verdict::failed);
+    EXPECT_EQ(judged("skipped", "skipped"), Verdict::missing);
+    EXPECT_EQ(compare_sides({}, {}, {}, false)->verdict, Verdict::missing);
     auto base = all("crash"), head = all("ok");
     base.cells.push_back(all("ok").cells[0]);
     base.cells[1].cell.id = "d";
     head.cells.push_back(base.cells[1]);
     auto const partly = compare_sides(base, head, {}, false);
-    EXPECT_EQ(partly->judgement, Judgement::inconclusive);
+    EXPECT_EQ(partly->verdict, Verdict::inconclusive);
     EXPECT_EQ(partly->rows.at(0).why, "ok; was crash");
 }
 

@@ -1,4 +1,4 @@
-// A gate over two stored campaigns: what could not be compared is a decision, never silence.
+// A gate over two stored campaigns: what could not be compared is a finding, never silence.
 
 #include <array>
 #include <limits>
@@ -33,19 +33,19 @@ Side side(std::vector<SideCell> cells) {
     return one;
 }
 
-struct Judged {
+struct Ranked {
     int code;
     std::string text;
 };
 
-Judged judge(std::string const& policy_text, std::optional<Side> base, Side head) {
+Ranked judge(std::string const& policy_text, std::optional<Side> base, Side head) {
     auto const policy = parse_policy(policy_text, "p.yaml");
-    auto const verdicts = judge_gate(policy, rules_of(policy), {.base = std::move(base), .head = std::move(head)});
+    auto const outcome = judge_gate(policy, rules_of(policy), {.base = std::move(base), .head = std::move(head)});
     std::string text;
-    for (auto const& d : verdicts.decisions)
-        text += std::string(name_of(d.judgement)) + "  " + d.rule + ": " + d.why + "\n";
-    for (auto const& notice : verdicts.notices) text += notice + "\n";
-    return {exit_code_of(verdicts.judgement), text};
+    for (auto const& d : outcome.findings)
+        text += std::string(name_of(d.verdict)) + "  " + d.rule + ": " + d.why + "\n";
+    for (auto const& notice : outcome.notices) text += notice + "\n";
+    return {exit_code_of(outcome.verdict), text};
 }
 
 /// In the order of the table: ok, failed, crash, skipped, timeout, missing, no such cell, without the figure.
@@ -75,11 +75,11 @@ TEST(GateJudgeTest, EveryPairOfStoredCellsHasItsExitCode) {
     for (auto const* require : {"all", "none"})
         for (std::size_t base = 0; base < all.size(); ++base)
             for (std::size_t head = 0; head < all.size(); ++head) {
-                auto const judged = judge(
+                auto const ranked = judge(
                     std::string("gate: 1\nrequire: ") + require + "\nrules: [relative_error_l1 no worse than 0.1%]\n",
                     all[base], all[head]);
-                EXPECT_EQ(judged.code, expected[base][head]) << "base " << base << ", head " << head << "\n"
-                                                             << judged.text;
+                EXPECT_EQ(ranked.code, expected[base][head]) << "base " << base << ", head " << head << "\n"
+                                                             << ranked.text;
             }
 }
 
@@ -120,9 +120,9 @@ TEST(GateJudgeTest, AJointRuleSaysWhatItCouldNotCompare) {
 TEST(GateJudgeTest, WithoutABaseNothingIsCompared) {
     std::string const policy = "gate: 1\nrules: [relative_error_l1 <= 0.05, relative_error_l1 no worse than 0.1%]\n";
     auto const whole = side({made("ok", {{"relative_error_l1", 0.01}})});
-    auto const judged = judge(policy, std::nullopt, whole);
-    EXPECT_EQ(judged.code, 0);
-    EXPECT_THAT(judged.text, HasSubstr("1 figures have nothing to be compared with"));
+    auto const ranked = judge(policy, std::nullopt, whole);
+    EXPECT_EQ(ranked.code, 0);
+    EXPECT_THAT(ranked.text, HasSubstr("1 figures have nothing to be compared with"));
     auto skipped = made("skipped", {});
     skipped.cell.id = "cuda";
     EXPECT_EQ(judge(policy, std::nullopt, side({whole.cells[0], skipped})).code, 0) << "no rule asks for a device here";
@@ -132,9 +132,9 @@ TEST(GateJudgeTest, WithoutABaseNothingIsCompared) {
 TEST(GateJudgeTest, ATimingWithoutTimeIsMissing) {
     auto const policy = parse_policy("gate: 1\nrules: [decode_ns no worse than 5%]\n", "p.yaml");
     auto const whole = side({made("ok", {{"decode_ns", 100}})});
-    auto const verdicts =
+    auto const outcome =
         judge_gate(policy, rules_of(policy), {.base = whole, .head = whole, .untimed = {"int8"}, .measured = true});
-    EXPECT_EQ(exit_code_of(verdicts.judgement), 5);
+    EXPECT_EQ(exit_code_of(outcome.verdict), 5);
 }
 
 }  // namespace

@@ -131,9 +131,9 @@ TEST(ReportVerdicts, AreShownWhereThereAreGates) {
         "settings, hardware_class, judgement, exit_code) VALUES (1, 'g', 'run', '', '2026-03-02', 'ci', '', '', '', "
         "'', 'hw', 'regression', 1); INSERT INTO decision(gate_run, number, rule, judgement, why) VALUES (1, 1, 'a', "
         "'pass', 'x'), (1, 2, 'b', 'regression', 'y')");
-    auto const verdicts = gate_verdicts(store);
-    ASSERT_EQ(verdicts.rows.size(), 2);
-    EXPECT_EQ(std::get<std::string>(verdicts.rows[0][2]), "regression");
+    auto const outcome = gate_verdicts(store);
+    ASSERT_EQ(outcome.rows.size(), 2);
+    EXPECT_EQ(std::get<std::string>(outcome.rows[0][2]), "regression");
     auto const plan = test::plan({test::cell("int4")});
     store.begin_campaign(plan, test::build(), "hw", false);
     std::ostringstream out;

@@ -1,4 +1,4 @@
-// The tests behind verdicts, against enumeration, against each other and against figures from the literature.
+// The tests behind outcome, against enumeration, against each other and against figures from the literature.
 
 #include <algorithm>
 #include <bit>

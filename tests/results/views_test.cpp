@@ -224,7 +224,7 @@ TEST(MedianOverProcessesTest, TakesTheWidestRankThatKeepsFivePercent) {
     for (int n = 1; n <= 60; ++n) {
         std::vector<double> values;
         for (int i = 1; i <= n; ++i) values.push_back(i);
-        auto const result = median_over_processes(values);
+        auto const result = median_estimate_of_sorted(values);
         EXPECT_EQ(result.median, (n + 1) / 2.0);
         if (n < 6) {
             EXPECT_FALSE(result.low || result.high) << n;  // even [min, max] misses 6.25% at n = 5

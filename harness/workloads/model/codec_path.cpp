@@ -71,19 +71,19 @@ std::uint64_t CodecPath::columns() const {
 }
 
 void CodecPath::write(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view) {
-    if (!spoilt_) {
+    if (!corrupted_) {
         sequence_->write(component, layer, first, view);
         return;
     }
     auto const values = view.as<float>();
     std::vector<float> other(view.shape.values());
-    KvView const spoilt{other.data(), ElementType::f32, view.shape, KvStrides::packed(view.shape)};
-    auto const to = spoilt.as<float>();
+    KvView const corrupted{other.data(), ElementType::f32, view.shape, KvStrides::packed(view.shape)};
+    auto const to = corrupted.as<float>();
     for (std::uint64_t l = 0; l < view.shape.layers; ++l)
         for (std::uint64_t h = 0; h < view.shape.heads; ++h)
             for (std::uint64_t t = 0; t < view.shape.tokens; ++t)
                 for (std::uint64_t c = 0; c < view.shape.dim; ++c) to(l, h, t, c) = 1 - values(l, h, t, c);
-    sequence_->write(component, layer, first, spoilt);
+    sequence_->write(component, layer, first, corrupted);
 }
 
 std::unique_ptr<CodecPath> plain_path(EngineSequence& sequence, bool steps) {

@@ -70,9 +70,9 @@ class CodecPath {
     virtual CacheBytes bytes(Component component) = 0;
     /// Whether the engine reads a context by itself, before anything is coded.
     virtual bool reads_by_itself() const { return true; }
-    /// From now on what the codec gives is spoilt on its way into the cache: protocol context in the container, below its
+    /// From now on what the codec gives is corrupted on its way into the cache: protocol context in the container, below its
     /// checksum, the others as decoded values.
-    void spoil(bool spoilt) { spoilt_ = spoilt; }
+    void corrupt(bool corrupted) { corrupted_ = corrupted; }
 
   protected:
     explicit CodecPath(EngineSequence& sequence) : sequence_(&sequence) {}
@@ -88,7 +88,7 @@ class CodecPath {
     void write(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view);
     std::uint64_t columns() const;  ///< layers x heads
     std::uint64_t context_tokens() const { return context_tokens_; }
-    bool spoilt() const { return spoilt_; }
+    bool corrupted() const { return corrupted_; }
 
     EngineSequence* sequence_;
 
@@ -100,7 +100,7 @@ class CodecPath {
     static constexpr std::uint64_t few_values = std::uint64_t{1} << 15;
     OneThread one_thread_;
     std::uint64_t context_tokens_ = 0;
-    bool spoilt_ = false;
+    bool corrupted_ = false;
 };
 
 /// Without a codec; `steps`: token by token behind the context, as protocol decode does.

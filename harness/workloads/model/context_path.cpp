@@ -6,7 +6,7 @@
 
 #include "codecs/container/container.hpp"
 #include "codecs/container/tensor_codec.hpp"
-#include "codecs/pipeline/judged_decode.hpp"
+#include "codecs/pipeline/checked_decode.hpp"
 #include "harness/workloads/model/paths.hpp"
 #include "harness/workloads/model/staged_tensor.hpp"
 
@@ -51,7 +51,7 @@ class ContextPath : public CodecPath {
         auto encoder = bind(component, shape);
         encoder.encode(values_.backend());
         auto container = encoder.seal();
-        bool const unlike = spoilt() && spoil_container(container);
+        bool const unlike = corrupted() && corrupt_container(container);
         auto decoder = bind(component, shape);
         bool noticed = false;
         try {

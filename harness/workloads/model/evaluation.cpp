@@ -10,19 +10,19 @@
 
 #include <fmt/format.h>
 
-#include "codecs/pipeline/judged_decode.hpp"
+#include "codecs/pipeline/checked_decode.hpp"
 
 namespace kvstone {
 namespace {
 
-/// Without what went into judging what was decoded.
+/// Without what went into checking what was decoded.
 template <class Action>
 std::int64_t timed_ns(Action const& action) {
-    auto const judged_before = judging_ns();
+    auto const checked_before = checking_ns();
     auto const start = std::chrono::steady_clock::now();
     action();
     auto const passed = std::chrono::steady_clock::now() - start;
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(passed).count() - (judging_ns() - judged_before);
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(passed).count() - (checking_ns() - checked_before);
 }
 
 /// log of the sum of exp(logits).
@@ -171,18 +171,18 @@ std::optional<std::string> Evaluation::prove(std::span<Token const> context, std
             return fmt::format("{} logits differ from those of the engine alone although codec raw changes nothing",
                                count);
     }
-    state.path->spoil(true);
+    state.path->corrupt(true);
     state.path->begin(context, kept_context.bytes);
-    auto const spoilt = state.read_on(*state.path, shown);
-    state.path->spoil(false);
-    state.sequence.clear();  // of NaN, which spoilt bytes may mean and which spreads to what is read behind it
+    auto const corrupted = state.read_on(*state.path, shown);
+    state.path->corrupt(false);
+    state.sequence.clear();  // of NaN, which corrupted bytes may mean and which spreads to what is read behind it
     // This time the context is read: figures of speed are measured.
     state.fresh = false;
     state.begin(context);
     state.fresh = false;
     auto const coded = state.read_on(*state.path, shown);
     auto const read = state.path->read_fraction(state.sequence.tokens() - 1);
-    if (read > 0 && spoilt.differing(coded) == 0) return "a spoilt cache does not change the logits";
+    if (read > 0 && corrupted.differing(coded) == 0) return "a spoilt cache does not change the logits";
     state.back_to_context();
     state.fresh = true;
     state.proven = true;

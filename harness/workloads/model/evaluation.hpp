@@ -65,7 +65,7 @@ class Evaluation {
     /// - what is kept of the model without a codec is, bit by bit, what the engine alone says now; else it is made anew;
     /// - with codec `raw` in the path the logits are, bit by bit, those of the engine alone, that nobody listens to, too, and
     ///   where a kept context was put there instead of being read;
-    /// - what the codec writes, spoilt, changes them (unless the codec writes nothing that is read).
+    /// - what the codec writes, corrupted, changes them (unless the codec writes nothing that is read).
     /// Returns what did not hold, or nothing. Leaves the evaluation as begin(context) does, the context read and timed.
     std::optional<std::string> prove(std::span<Token const> context, std::span<Token const> continuation);
 

@@ -83,7 +83,7 @@ TEST_F(GateTest, TheShippedPolicyPassesFailsAndSaysWhenItCannotTell) {
     ASSERT_EQ(pass.code, 0) << pass.out << pass.err;
     auto const answer = json::parse(pass.out);
     EXPECT_EQ(answer["tests"], 4);
-    for (auto const& decision : answer["decisions"]) EXPECT_EQ(decision["judgement"], "pass") << decision;
+    for (auto const& finding : answer["decisions"]) EXPECT_EQ(finding["judgement"], "pass") << finding;
     EXPECT_EQ(rows("select head ->> 'git_sha' as commit_sha from gate_run")[0]["commit_sha"], "f00d");
     EXPECT_THAT(pass.err, HasSubstr("would be found in 90% of repetitions"));
     EXPECT_THAT(read(path("summary.md")), HasSubstr("## ci: pass"));
@@ -103,15 +103,15 @@ TEST_F(GateTest, TheShippedPolicyPassesFailsAndSaysWhenItCannotTell) {
 
 TEST_F(GateTest, StoredVerdictsAreReplayedToTheSameP) {
     ASSERT_EQ(gate({}, {.decode_ns = 1.1e6}).code, 1);
-    auto const decision = rows(
+    auto const finding = rows(
         "select g.uid || '.' || d.number as name, d.cell from decision d join gate_run g on g.id = "
         "d.gate_run where d.judgement = 'regression' limit 1")[0];
-    auto const told = kvstone("explain " + decision["name"].get<std::string>());
+    auto const told = kvstone("explain " + finding["name"].get<std::string>());
     EXPECT_EQ(told.code, 0) << told.out << told.err;
     EXPECT_THAT(told.out, HasSubstr("the same verdict, to the same p-values"));
     EXPECT_THAT(told.out, HasSubstr("exact signed-rank test against 2%: p 0.00390625, suspected at level 0.05"));
     EXPECT_THAT(told.out, HasSubstr("confirmed at level 0.05"));
-    EXPECT_EQ(kvstone("explain " + decision["cell"].get<std::string>().substr(0, 12)).code, 0);
+    EXPECT_EQ(kvstone("explain " + finding["cell"].get<std::string>().substr(0, 12)).code, 0);
     EXPECT_EQ(kvstone("explain zz").code, 2);
     // Raw samples that someone has touched decide otherwise, and it says so.
     std::string const touch =
@@ -120,7 +120,7 @@ TEST_F(GateTest, StoredVerdictsAreReplayedToTheSameP) {
         "'confirm'";
     if (shell("command -v sqlite3").code == 0) {
         ASSERT_EQ(shell("sqlite3 kvstone.db \"" + touch + "\"").code, 0);
-        auto const altered = kvstone("explain " + decision["name"].get<std::string>());
+        auto const altered = kvstone("explain " + finding["name"].get<std::string>());
         EXPECT_EQ(altered.code, 4) << altered.out;
         EXPECT_THAT(altered.out, HasSubstr("NOT the stored verdict"));
     }
@@ -147,9 +147,9 @@ TEST_F(GateTest, ACrashOfTheBaseHidesNothing) {
     EXPECT_THAT(healthy.out, HasSubstr("1 attempts of the head failed at cells where others were ok"));
     auto const always = gate({.crashes = true}, {.decode_ns = 2e6}, "--json");
     EXPECT_EQ(always.code, 4);
-    auto const decisions = json::parse(always.out)["decisions"];
-    EXPECT_EQ(std::ranges::count_if(decisions, [](auto const& d) { return d["rule"] == "decodes as fast"; }), 2);
-    for (auto const& d : decisions) EXPECT_TRUE(d["rule"] != "decodes as fast" || d["judgement"] == "failed") << d;
+    auto const findings = json::parse(always.out)["decisions"];
+    EXPECT_EQ(std::ranges::count_if(findings, [](auto const& d) { return d["rule"] == "decodes as fast"; }), 2);
+    for (auto const& d : findings) EXPECT_TRUE(d["rule"] != "decodes as fast" || d["judgement"] == "failed") << d;
     EXPECT_EQ(gate({.crashes = true}, {.crashes = true}).code, 4);
     EXPECT_EQ(kvstone("explain " + json::parse(always.out)["gate"].get<std::string>() + ".1").code, 0);
 }

@@ -16,21 +16,21 @@ struct ggml_tensor;
 namespace kvstone {
 
 /// K or V of one layer.
-struct CellName {
+struct SlotName {
     Component component;
     std::uint64_t layer;
 };
 
 /// The cells that a step of the graph writes, if it does.
-std::optional<CellName> written_cells(ggml_tensor const& step);
+std::optional<SlotName> written_slots(ggml_tensor const& step);
 
-class EngineCells {
+class EngineSlots {
   public:
-    explicit EngineCells(Engine const& engine);
+    explicit EngineSlots(Engine const& engine);
 
     /// Learns from a step that wrote the cells of `tokens` tokens, the first of the sequence, where they lie. Throws
     /// ConfigError where that is no place that we know to read.
-    void learn(ggml_tensor const& step, CellName const& name, std::uint64_t tokens);
+    void learn(ggml_tensor const& step, SlotName const& name, std::uint64_t tokens);
     /// Throws ConfigError where a layer's K or V was not learnt.
     void require_all() const;
     /// Throws ConfigError unless a step that writes cells puts the tokens [first, first + count) into those of their

@@ -18,10 +18,10 @@
 namespace kvstone {
 
 /// What a rank does: its offer and its measuring function, which is told the rank.
-struct Farm {
+struct LocalCluster {
     using Measure = std::function<Measurement(int rank, WorkItem const&)>;
 
-    explicit Farm(int ranks) : size(ranks), world(ranks, [this](int code) { aborted = code; }) {
+    explicit LocalCluster(int ranks) : size(ranks), world(ranks, [this](int code) { aborted = code; }) {
         for (int rank = 0; rank < ranks; ++rank) workers[rank] = fake_worker();
     }
 

@@ -1,6 +1,6 @@
 #ifdef KVSTONE_HAS_LLAMA
 
-#include "harness/engine/cells.hpp"
+#include "harness/engine/engine_slots.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -65,7 +65,7 @@ void with_memory(ggml_tensor* tensor, bool changes, Action const& action) {
 
 }  // namespace
 
-std::optional<CellName> written_cells(ggml_tensor const& step) {
+std::optional<SlotName> written_slots(ggml_tensor const& step) {
     if (step.op != GGML_OP_SET_ROWS || step.view_src == nullptr) return std::nullopt;
     std::string_view const name = step.view_src->name;
     for (auto const& [prefix, component] :
@@ -74,23 +74,23 @@ std::optional<CellName> written_cells(ggml_tensor const& step) {
         auto const digits = name.substr(prefix.size());
         std::uint64_t layer = 0;
         auto const [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), layer);
-        if (error == std::errc{} && end == digits.data() + digits.size()) return CellName{component, layer};
+        if (error == std::errc{} && end == digits.data() + digits.size()) return SlotName{component, layer};
     }
     return std::nullopt;
 }
 
-EngineCells::EngineCells(Engine const& engine) : engine_(&engine) {
+EngineSlots::EngineSlots(Engine const& engine) : engine_(&engine) {
     for (auto& own : layers_) own.assign(engine.layers(), {});
 }
 
-void EngineCells::refuse(std::string const& why) const {
+void EngineSlots::refuse(std::string const& why) const {
     throw ConfigError(fmt::format("{}: {}; its cache cannot be reached, and no figure of it would mean anything",
                                   engine_->path(), why),
                       engine_->metadata("general.architecture"),
                       {"models whose layers each keep K and V of one shape"});
 }
 
-void EngineCells::require_all() const {
+void EngineSlots::require_all() const {
     for (auto const component : {Component::k, Component::v}) {
         auto const& own = layers_[static_cast<std::size_t>(component)];
         for (std::size_t layer = 0; layer < own.size(); ++layer) {
@@ -100,7 +100,7 @@ void EngineCells::require_all() const {
     }
 }
 
-void EngineCells::check_places(ggml_tensor const& step, std::uint64_t first, std::uint64_t count) const {
+void EngineSlots::check_places(ggml_tensor const& step, std::uint64_t first, std::uint64_t count) const {
     auto const check = [&](auto const& places) {
         for (std::uint64_t i = 0; i < count; ++i) {
             if (i >= places.size() || static_cast<std::uint64_t>(places[i]) != first + i)
@@ -116,7 +116,7 @@ void EngineCells::check_places(ggml_tensor const& step, std::uint64_t first, std
         refuse("the engine does not say where it keeps tokens");
 }
 
-void EngineCells::learn(ggml_tensor const& step, CellName const& name, std::uint64_t tokens) {
+void EngineSlots::learn(ggml_tensor const& step, SlotName const& name, std::uint64_t tokens) {
     if (name.layer >= engine_->layers()) return;  // layers that only draft
     auto* const memory = step.view_src;
     if (memory->type != GGML_TYPE_F32 || step.src[0] == nullptr || step.src[0]->type != GGML_TYPE_F32)
@@ -142,7 +142,7 @@ void EngineCells::learn(ggml_tensor const& step, CellName const& name, std::uint
     refuse(fmt::format("the engine keeps {} in an order of its own", memory->name));
 }
 
-void EngineCells::copy(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view,
+void EngineSlots::copy(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view,
                        bool to_cells) const {
     auto const& size = view.shape;
     if (view.type != ElementType::f32 || size.heads != engine_->kv_heads() || size.dim != dim(component) ||

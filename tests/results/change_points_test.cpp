@@ -1,6 +1,6 @@
 // Marks of moved levels: what they find, and how often they find what is not there.
 
-#include "results/statistics/level.hpp"
+#include "results/statistics/change_points.hpp"
 
 #include <random>
 #include <sstream>
@@ -29,18 +29,19 @@ TEST(Level, FalseAlarmsAreAsOftenAsSaid) {
     constexpr int trials = 20'000;
     std::mt19937_64 random(20260302);
     int alarmed = 0;
-    for (int i = 0; i < trials; ++i) alarmed += level_moves(nights(random, 100), false).empty() ? 0 : 1;
+    for (int i = 0; i < trials; ++i) alarmed += change_points(nights(random, 100), false).empty() ? 0 : 1;
     double const share = static_cast<double>(alarmed) / trials;
     RecordProperty("share", std::to_string(share));
     // Three standard errors of the share.
-    EXPECT_NEAR(share, level_false_alarms_per_100_nights, 0.0035) << "say so in results/statistics/level.hpp";
+    EXPECT_NEAR(share, change_point_false_alarms_per_100_nights, 0.0035)
+        << "say so in results/statistics/change_points.hpp";
 }
 
 TEST(Level, FindsAStepWhereItIs) {
     std::mt19937_64 random(7);
     int found = 0;
     for (int i = 0; i < 1000; ++i) {
-        auto const moves = level_moves(nights(random, 60, 30, 0.9), false);
+        auto const moves = change_points(nights(random, 60, 30, 0.9), false);
         found += !moves.empty() && moves.front() >= 29 && moves.front() <= 31 ? 1 : 0;
     }
     EXPECT_GE(found, 900);
@@ -49,16 +50,16 @@ TEST(Level, FindsAStepWhereItIs) {
 TEST(Level, OneOddNightIsNoMove) {
     std::vector<double> series(20, 100.0);
     series[12] = 130;
-    EXPECT_TRUE(level_moves(series, false).empty());
-    EXPECT_EQ(level_moves(series, true), (std::vector<std::size_t>{12, 13}));
+    EXPECT_TRUE(change_points(series, false).empty());
+    EXPECT_EQ(change_points(series, true), (std::vector<std::size_t>{12, 13}));
 }
 
 TEST(Level, CountsAnewAfterAMark) {
     std::vector<double> series(10, 1.0);
     series.insert(series.end(), 10, 2.0);
     series.insert(series.end(), 10, 3.0);
-    EXPECT_EQ(level_moves(series, false), (std::vector<std::size_t>{10, 20}));
-    EXPECT_TRUE(level_moves({}, false).empty());
+    EXPECT_EQ(change_points(series, false), (std::vector<std::size_t>{10, 20}));
+    EXPECT_TRUE(change_points({}, false).empty());
 }
 
 TEST(History, TellsWhatChangedAndWhereTheLevelMoved) {

@@ -1,4 +1,4 @@
-#include "results/statistics/level.hpp"
+#include "results/statistics/change_points.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -29,7 +29,7 @@ bool moved(std::span<double const> series, std::size_t start, std::size_t first)
 
 }  // namespace
 
-std::vector<std::size_t> level_moves(std::span<double const> series, bool deterministic) {
+std::vector<std::size_t> change_points(std::span<double const> series, bool deterministic) {
     std::vector<std::size_t> moves;
     if (deterministic) {
         for (std::size_t i = 1; i < series.size(); ++i)

@@ -1,4 +1,4 @@
-#include "cluster/crew.hpp"
+#include "cluster/worker_pool.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -11,15 +11,15 @@ double steady_s() { return std::chrono::duration<double>(std::chrono::steady_clo
 
 }  // namespace
 
-Crew::Crew(Transport& transport) : transport_(transport), started_s_(steady_s()) {
+WorkerPool::WorkerPool(Transport& transport) : transport_(transport), started_s_(steady_s()) {
     for (int rank = 0; rank < transport.size(); ++rank) {
         if (rank != transport.rank()) awaited_.insert(rank);
     }
 }
 
-double Crew::now_s() const { return steady_s() - started_s_; }
+double WorkerPool::now_s() const { return steady_s() - started_s_; }
 
-void Crew::lose(int rank) {
+void WorkerPool::lose(int rank) {
     if (awaited_.erase(rank) > 0) complete_ = false;
     workers_.erase(rank);
     std::erase(idle_, rank);
@@ -27,13 +27,13 @@ void Crew::lose(int rank) {
     gone_.insert(rank);
 }
 
-void Crew::mark_silent(int rank) {
+void WorkerPool::mark_silent(int rank) {
     if (awaited_.erase(rank) > 0) complete_ = false;
     workers_.erase(rank);
     busy_.erase(rank);
 }
 
-std::optional<Crew::Event> Crew::wait(double timeout_s) {
+std::optional<WorkerPool::Event> WorkerPool::wait(double timeout_s) {
     try {
         auto const message = transport_.receive(timeout_s);
         if (!message || gone_.contains(message->from)) return std::nullopt;
@@ -45,7 +45,7 @@ std::optional<Crew::Event> Crew::wait(double timeout_s) {
     }
 }
 
-std::optional<Crew::Event> Crew::understand(Message const& message) {
+std::optional<WorkerPool::Event> WorkerPool::understand(Message const& message) {
     int const rank = message.from;
     Event event{rank, Joined{}};
     try {
@@ -87,7 +87,7 @@ std::optional<Crew::Event> Crew::understand(Message const& message) {
     return event;
 }
 
-std::optional<std::string> Crew::deal(int rank, WorkItem const& item, double deadline_s) {
+std::optional<std::string> WorkerPool::deal(int rank, WorkItem const& item, double deadline_s) {
     std::erase(idle_, rank);
     try {
         transport_.send(rank, encode_message(Deal{item, std::exchange(stored_[rank], {})}));
@@ -99,7 +99,7 @@ std::optional<std::string> Crew::deal(int rank, WorkItem const& item, double dea
     }
 }
 
-void Crew::cancel() {
+void WorkerPool::cancel() {
     for (auto const& [rank, deadline_s] : std::map(busy_)) {
         try {
             transport_.send(rank, encode_message(Cancel{}));
@@ -109,7 +109,7 @@ void Crew::cancel() {
     }
 }
 
-std::vector<int> Crew::dismiss(double patience_s, double latest_s) {
+std::vector<int> WorkerPool::dismiss(double patience_s, double latest_s) {
     double const patient_until_s = now_s() + patience_s;
     std::map<int, double> expected;  // deadline by rank
     for (int rank = 0; rank < transport_.size(); ++rank) {

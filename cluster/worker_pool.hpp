@@ -15,9 +15,9 @@
 namespace kvstone {
 
 /// All ranks of a world but 0. Outlives a list of items. Times are seconds since it was made.
-class Crew {
+class WorkerPool {
   public:
-    explicit Crew(Transport& transport);
+    explicit WorkerPool(Transport& transport);
 
     double now_s() const;
 

@@ -13,9 +13,9 @@
 
 namespace kvstone {
 
-/// judging: target and scratch memory are filled before (see poison.hpp), the target is looked through behind. timing: the
+/// checking: target and scratch memory are filled before (see poison.hpp), the target is looked through behind. timing: the
 /// stages' work alone; what such a pass gives is to be judged nowhere.
-enum class DecodeFor : std::uint8_t { judging, timing };
+enum class DecodeFor : std::uint8_t { checking, timing };
 
 /// A decoder that did not write every value: a fault of the codec, whatever the bytes.
 class UnwrittenValues : public std::runtime_error {
@@ -24,16 +24,16 @@ class UnwrittenValues : public std::runtime_error {
 };
 
 /// Nanoseconds that this process has spent so far on filling and looking through memory, and on decoding again for it: for
-/// whoever times something that decodes for judging.
-std::int64_t judging_ns();
+/// whoever times something that decodes for checking.
+std::int64_t checking_ns();
 
-/// Adds its lifetime to judging_ns(); within another one nothing.
-class JudgingTime {
+/// Adds its lifetime to checking_ns(); within another one nothing.
+class CheckingTime {
   public:
-    JudgingTime();
-    ~JudgingTime();
-    JudgingTime(JudgingTime const&) = delete;
-    JudgingTime& operator=(JudgingTime const&) = delete;
+    CheckingTime();
+    ~CheckingTime();
+    CheckingTime(CheckingTime const&) = delete;
+    CheckingTime& operator=(CheckingTime const&) = delete;
 
   private:
     bool outermost_;
@@ -44,12 +44,12 @@ class JudgingTime {
 template <class Decode>
 void decode_onto_poison(KvView const& target, BackendKind kind, Component component, Decode const& decode) {
     {
-        JudgingTime const time;
+        CheckingTime const time;
         poison(target, kind);
         fence(kind);
     }
     decode();
-    JudgingTime const time;
+    CheckingTime const time;
     if (poisoned_values(target, kind) == 0) return;
     // Values of the original may have the same bits, and raw bits come back: written places show it by not keeping others.
     auto const own = poisoned_values(target, kind, Poison::second);

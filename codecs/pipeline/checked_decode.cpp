@@ -1,4 +1,4 @@
-#include "codecs/pipeline/judged_decode.hpp"
+#include "codecs/pipeline/checked_decode.hpp"
 
 #include <atomic>
 
@@ -7,22 +7,22 @@
 namespace kvstone {
 namespace {
 
-std::atomic<std::int64_t> judged_ns{0};
-thread_local bool judging = false;
+std::atomic<std::int64_t> checked_ns{0};
+thread_local bool checking = false;
 
 }  // namespace
 
 UnwrittenValues::UnwrittenValues(Component component, std::uint64_t values, std::uint64_t of)
     : std::runtime_error(fmt::format("{}: decoding left {} of {} values unwritten", name_of(component), values, of)) {}
 
-std::int64_t judging_ns() { return judged_ns; }
+std::int64_t checking_ns() { return checked_ns; }
 
-JudgingTime::JudgingTime() : outermost_(!judging), start_(std::chrono::steady_clock::now()) { judging = true; }
+CheckingTime::CheckingTime() : outermost_(!checking), start_(std::chrono::steady_clock::now()) { checking = true; }
 
-JudgingTime::~JudgingTime() {
+CheckingTime::~CheckingTime() {
     if (!outermost_) return;
-    judging = false;
-    judged_ns +=
+    checking = false;
+    checked_ns +=
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start_).count();
 }
 
