@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "results/statistics/median.hpp"
-#include "results/store/combine.hpp"
 #include "results/verdict/cell_pair.hpp"
 
 namespace kvstone {
