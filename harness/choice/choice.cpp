@@ -49,7 +49,7 @@ Choosable choosable(Candidate const& candidate, Question const& question, CacheS
         return one;
     }
     Constraint const bound{"kld_mean", true, false, question.max_kld};
-    auto const end = bound.judged_end(candidate.kld);
+    auto const end = bound.bounding_end(candidate.kld);
     one.meets = end && bound.holds_for(*end);
     if (!end) one.why_not = "no interval: nothing says how sure its KLD is";
     return one;

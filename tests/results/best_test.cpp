@@ -52,10 +52,10 @@ TEST(ConstraintTest, RefusesWhatItCannotMean) {
 TEST(ConstraintTest, JudgesTheEndThatCounts) {
     Constraint const below{"kld_mean", true, true, 0.01};
     Constraint const above{"decode_tokens_per_s", false, true, 100};
-    EXPECT_EQ(below.judged_end({0.005, 0.001, 0.02}), 0.02);
-    EXPECT_EQ(above.judged_end({105, 90, 120}), 90);
-    EXPECT_EQ(below.judged_end({0.005, {}, {}}), std::nullopt) << "nothing says how sure it is";
-    EXPECT_EQ((Constraint{"bits_per_value", true, true, 5}.judged_end({4, {}, {}})), 4) << "deterministic";
+    EXPECT_EQ(below.bounding_end({0.005, 0.001, 0.02}), 0.02);
+    EXPECT_EQ(above.bounding_end({105, 90, 120}), 90);
+    EXPECT_EQ(below.bounding_end({0.005, {}, {}}), std::nullopt) << "nothing says how sure it is";
+    EXPECT_EQ((Constraint{"bits_per_value", true, true, 5}.bounding_end({4, {}, {}})), 4) << "deterministic";
 }
 
 struct BestTest : testing::Test {
