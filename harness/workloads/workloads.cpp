@@ -1,9 +1,11 @@
 #include "harness/workloads/append/append.hpp"
 #include "harness/workloads/attention/attention.hpp"
 #include "harness/workloads/model/model.hpp"
+#include "harness/workloads/model_options.hpp"
 #include "harness/workloads/roundtrip/cycles.hpp"
 #include "harness/workloads/roundtrip/roundtrip.hpp"
 #include "harness/workloads/tasks/tasks.hpp"
+#include "harness/workloads/tasks/tasks_options.hpp"
 #include "harness/workloads/workload.hpp"
 
 namespace kvstone {

@@ -1,7 +1,5 @@
 // Protocol context: clean K and V of the context, through the sealed container, back into the cache.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <algorithm>
 
 #include "codecs/container/container.hpp"
@@ -99,5 +97,3 @@ std::unique_ptr<CodecPath> context_path(EngineSequence& sequence, Codec const& c
 }
 
 }  // namespace kvstone
-
-#endif
