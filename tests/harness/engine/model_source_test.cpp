@@ -8,9 +8,10 @@
 #include "harness/captures/capture_cache.hpp"
 #include "harness/captures/load_tensors.hpp"
 #include "harness/engine/model_capture.hpp"
-#include "harness/planning/shared_captures.hpp"
+#include "harness/planning/vocabulary.hpp"
 #include "harness/sources/rope.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/shared_captures.hpp"
 #include "tests/harness/source_test_files.hpp"
 #include "tests/test_data.hpp"
 
@@ -163,19 +164,19 @@ TEST_F(Stories, LoadsThroughTheCache) {
 TEST_F(Stories, OneCaptureServesWorkloadsThatNeedMoreAndLess) {
     auto const* const before = std::getenv("XDG_CACHE_HOME");
     std::string const old = before == nullptr ? "" : before;
-    Plan plan;
+    std::vector<Cell> cells;
     for (auto const* workload : {"roundtrip", "attention", "model"}) {
         Cell cell;
         cell.workload = workload;
         cell.source = {{"kind", "model"}, {"sha256", "m"}, {"text_sha256", "t"}};
         cell.locator = {{"path", model_}, {"text", text_}};
         cell.context = 64;
-        plan.cells.push_back(cell);
+        cells.push_back(cell);
     }
-    auto const captures_of = [](std::vector<Cell> const& cells) {
+    auto const captures_of = [](std::vector<Cell> const& of) {
         ScratchFolder const cache;
         ::setenv("XDG_CACHE_HOME", (cache / "").c_str(), 1);
-        for (auto const& cell : cells) {
+        for (auto const& cell : of) {
             auto const tensors =
                 load_tensors(cell.source, cell.locator, cell.context, {.q = cell.workload == "attention"});
             EXPECT_EQ(tensors.q.has_value(), cell.workload == "attention");
@@ -183,15 +184,15 @@ TEST_F(Stories, OneCaptureServesWorkloadsThatNeedMoreAndLess) {
         }
         return list_captures(capture_folder()).size();
     };
-    EXPECT_EQ(captures_of({plan.cells[0], plan.cells[1]}), 2U) << "nobody has said that queries will be needed";
-    share_captures(plan);
-    EXPECT_EQ(captures_of({plan.cells[0], plan.cells[1]}), 1U);
-    EXPECT_EQ(captures_of({plan.cells[1], plan.cells[0]}), 1U);
-    EXPECT_FALSE(plan.cells[2].locator.contains("queries"));
-    plan.cells[1].workload = "append";
-    for (auto& cell : plan.cells) cell.locator.erase("queries");
-    share_captures(plan);
-    EXPECT_FALSE(plan.cells[0].locator.contains("queries"));
+    EXPECT_EQ(captures_of({cells[0], cells[1]}), 2U) << "nobody has said that queries will be needed";
+    share_captures(cells, vocabulary());
+    EXPECT_EQ(captures_of({cells[0], cells[1]}), 1U);
+    EXPECT_EQ(captures_of({cells[1], cells[0]}), 1U);
+    EXPECT_FALSE(cells[2].locator.contains("queries"));
+    cells[1].workload = "append";
+    for (auto& cell : cells) cell.locator.erase("queries");
+    share_captures(cells, vocabulary());
+    EXPECT_FALSE(cells[0].locator.contains("queries"));
     before == nullptr ? ::unsetenv("XDG_CACHE_HOME") : ::setenv("XDG_CACHE_HOME", old.c_str(), 1);
 }
 
