@@ -119,6 +119,15 @@ inline std::string text(Store const& store, std::string const& sql) {
     return statement.text(0);
 }
 
+/// What the sqlite3 shell would do to a file, which is made where there is none.
+inline void execute_in(std::string const& file, std::string const& sql) {
+    sqlite3* handle = nullptr;
+    int const code = sqlite3_open(file.c_str(), &handle);
+    Connection const connection(handle);
+    if (code != SQLITE_OK) throw std::runtime_error("cannot open " + file);
+    execute(handle, sql);
+}
+
 /// "message" must occur in what F throws as an E.
 template <class E, class F>
 void expect_error(F&& call, std::string const& message) {
