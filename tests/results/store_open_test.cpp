@@ -99,11 +99,11 @@ TEST(StoreOpenTest, AReaderNeverWrites) {
 
 TEST(StoreOpenTest, BadPathsAreRefusedAndNothingIsLeft) {
     Folder folder;
-    expect_error<ConfigError>([&] { Store::open(folder.path().string()); }, "folder");
+    expect_error<ConfigError>([&] { Store::open(folder.path()); }, "folder");
     expect_error<ConfigError>([&] { Store::open(folder.file("no/such/kvstone.db")); }, "does not exist");
     expect_error<ConfigError>([&] { Store::open(""); }, "no name");
     expect_error<ConfigError>([&] { Store::open_read_only(folder.file()); }, "no database");
-    expect_error<ConfigError>([&] { Store::open_read_only(folder.path().string()); }, "folder");
+    expect_error<ConfigError>([&] { Store::open_read_only(folder.path()); }, "folder");
     EXPECT_EQ(folder.files(), 0U);
 }
 
