@@ -11,6 +11,7 @@
 #include "harness/cli/cli.hpp"
 #include "harness/cli/output_file.hpp"
 #include "harness/cli/progress.hpp"
+#include "harness/cli/scenario_options.hpp"
 #include "harness/files/zip_writer.hpp"
 #include "harness/planning/plan_of_file.hpp"
 #include "results/query/query.hpp"

@@ -45,7 +45,7 @@ struct Tree {
         // A repository above the scratch folder is none of its.
         auto const command = "GIT_CEILING_DIRECTORIES='" + folder.path() + "' '" KVSTONE_CMAKE "' -D known='" + known +
                              "' -D source='" + root.string() + "' -D output='" + output + "' -P '" + source_folder() +
-                             "/results/build_info.cmake'";
+                             "/results/record/build_info.cmake'";
         EXPECT_EQ(std::system(command.c_str()), 0);
         std::ifstream in(output);
         std::string const text{std::istreambuf_iterator<char>(in), {}};
