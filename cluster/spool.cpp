@@ -7,14 +7,15 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <span>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cluster/scheduler.hpp"
+#include "results/record/file_lock.hpp"
 #include "results/record/utc.hpp"
 #include "scenarios/content_hash.hpp"
 
@@ -79,10 +80,8 @@ std::string file_name_part(std::string name) {
 
 /// Makes the names in a folder as durable as what is in the files.
 void sync_folder(std::string const& folder) {
-    int const descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) return;
-    ::fsync(descriptor);
-    ::close(descriptor);
+    FileDescriptor const descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (descriptor.is_open()) ::fsync(descriptor.get());
 }
 
 }  // namespace
@@ -105,46 +104,38 @@ bool Spool::create_once() {
     std::error_code error;
     fs::create_directories(folder_, error);
     if (error) throw SystemError("cannot make the spool's folder " + folder_, error.value());
-    int const descriptor = ::open(hidden.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644);
-    if (descriptor < 0) {
+    FileDescriptor file(::open(hidden.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0644));
+    if (!file.is_open()) {
         if (errno == ENOENT) return false;
         throw SystemError("cannot make " + hidden, errno);
     }
-    bool const locked = locking_ == Locking::none || flock(descriptor, LOCK_EX | LOCK_NB) == 0;
+    int failure = locking_ == Locking::none ? 0 : try_lock(file);
+    bool const locked = failure == 0;
     if (locked && ::rename(hidden.c_str(), path.c_str()) == 0) {
-        descriptor_ = descriptor;
+        file_ = std::move(file);
         path_ = path;
         return true;
     }
-    int const failure = errno;
+    if (locked) failure = errno;
     ::unlink(hidden.c_str());
-    ::close(descriptor);
     if (!locked && lacks_locks(failure)) throw SystemError(lock_error_text(failure, path));
     if (failure == EWOULDBLOCK || failure == ENOENT) return false;
     throw SystemError("cannot make " + path, failure);
-}
-
-Spool::~Spool() {
-    if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 void Spool::append(Json const& record, bool to_disk) {
     if (path_.empty()) create();
     auto const text = record.dump(-1, ' ', false, Json::error_handler_t::replace);
     auto const line = fmt::format("{} {}\n", short_hash(text), text);
-    for (std::size_t written = 0; written < line.size();) {
-        auto const count = ::write(descriptor_, line.data() + written, line.size() - written);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) {
-            int const failure = errno;
-            // Half a line would corrupt the next one. Where even this fails, that one is reported as altered.
-            if (::ftruncate(descriptor_, size_) != 0) errno = failure;
-            throw SystemError("cannot write " + path_, failure);
-        }
-        written += static_cast<std::size_t>(count);
+    try {
+        write_all(file_, std::as_bytes(std::span(line)), "cannot write " + path_);
+    } catch (SystemError const&) {
+        // Half a line would corrupt the next one. Where even this fails, that one is reported as altered.
+        [[maybe_unused]] int const cut = ::ftruncate(file_.get(), size_);
+        throw;
     }
     size_ += static_cast<off_t>(line.size());
-    if (to_disk && ::fdatasync(descriptor_) != 0) throw SystemError("cannot write " + path_, errno);
+    if (to_disk && ::fdatasync(file_.get()) != 0) throw SystemError("cannot write " + path_, errno);
 }
 
 void Spool::begin(WorkItem const& item, WorkerInfo const& self) {
@@ -238,17 +229,13 @@ void collect_spools(std::string const& folder,
     std::ranges::sort(paths);
     for (auto const& path : paths) {
         // For writing, because locks on NFS ask for it.
-        int const descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-        if (descriptor < 0) {
+        FileDescriptor const file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+        if (!file.is_open()) {
             if (errno != ENOENT) notice(fmt::format("{}: kept: it cannot be read: {}", path, std::strerror(errno)));
             continue;
         }
-        struct Closer {
-            int descriptor;
-            ~Closer() { ::close(descriptor); }
-        } const closer{descriptor};
-        if (locking == Locking::file && flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-            if (errno != EWOULDBLOCK) notice(fmt::format("{}: kept: {}", path, lock_error_text(errno, path)));
+        if (int const error = locking == Locking::file ? try_lock(file) : 0; error != 0) {
+            if (error != EWOULDBLOCK) notice(fmt::format("{}: kept: {}", path, lock_error_text(error, path)));
             continue;  // its worker lives
         }
         if (path.ends_with(half_made)) {

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "cluster/protocol.hpp"
+#include "results/record/file_descriptor.hpp"
 #include "results/record/locking.hpp"
 
 namespace kvstone {
@@ -28,16 +29,12 @@ struct SpooledAttempt {
     Measurement measurement;
 };
 
-/// One worker's own file. Not thread safe.
+/// One worker's own file, which stays unless close() removes it; its lock ends with the spool. Not thread safe.
 class Spool {
   public:
     /// Nothing is made before the first record.
     Spool(std::string folder, std::string node, Locking locking = Locking::file)
         : folder_(std::move(folder)), node_(std::move(node)), locking_(locking) {}
-    /// Keeps the file unless close() removed it; its lock ends.
-    ~Spool();
-    Spool(Spool const&) = delete;
-    Spool& operator=(Spool const&) = delete;
 
     /// An attempt starts; makes the file, and the folder where it is missing. Throws SystemError, which names the file, as
     /// all of these do. Survives the process, not the machine: losing it costs no figure.
@@ -62,7 +59,7 @@ class Spool {
     Locking locking_;
     std::string path_;                ///< empty before the first record
     std::set<std::string> unstored_;  ///< attempts whose results are in the file, and perhaps not in the database
-    int descriptor_ = -1;
+    FileDescriptor file_;
     off_t size_ = 0;  ///< up to the end of the last whole line
 };
 

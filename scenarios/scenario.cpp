@@ -11,6 +11,7 @@
 #include "scenarios/content_hash.hpp"
 #include "scenarios/grid.hpp"
 #include "scenarios/measure.hpp"
+#include "scenarios/shared_captures.hpp"
 #include "scenarios/text.hpp"
 
 namespace kvstone {
@@ -147,6 +148,7 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Axes const* b
     for (auto const& cell : expansion.cells)
         if (cell.context == 0 && cell.source.at("kind") == "synthetic")
             refuse(map.at("grid"), "a synthetic source has no length of its own: context must say how many tokens");
+    share_captures(expansion.cells, vocabulary);
     plan.cells = std::move(expansion.cells);
     plan.require = std::move(expansion.required);
 }

@@ -58,6 +58,8 @@ struct Vocabulary {
     std::function<std::string(std::string const&)> canonical_codec;
     std::vector<std::string> workloads;
     std::map<std::string, std::vector<WorkloadOption>> workload_options;  ///< of those that have any
+    std::vector<std::string> capture_readers;  ///< workloads that read K and V of the source, of the whole context
+    std::vector<std::string> query_readers;    ///< of these, those that read its queries, too
     /// Looks into the options of a workload and the files that they name, locator {"files":{OPTION:PATH}}, and throws
     /// ConfigError where it could not run so; none: nothing is looked at.
     std::function<void(std::string const& workload, Json const& options, Json const& locator)> check_workload;

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "harness/attempts/process_memory.hpp"
+#include "results/record/file_descriptor.hpp"
 #include "results/record/text.hpp"
 #include "scenarios/errors.hpp"
 
@@ -34,26 +35,8 @@ constexpr int kResultDescriptor = 3;
 
 volatile std::sig_atomic_t running_child = 0;
 
-/// A descriptor that closes itself.
-class Descriptor {
-  public:
-    explicit Descriptor(int value = -1) : value_(value) {}
-    ~Descriptor() { reset(); }
-    Descriptor(Descriptor const&) = delete;
-    Descriptor& operator=(Descriptor const&) = delete;
-    int get() const { return value_; }
-    bool open() const { return value_ >= 0; }
-    void reset(int value = -1) {
-        if (value_ >= 0) close(value_);
-        value_ = value;
-    }
-
-  private:
-    int value_;
-};
-
 struct Pipe {
-    Descriptor read, write;
+    FileDescriptor read, write;
     Pipe() {
         int ends[2];
         if (pipe2(ends, O_CLOEXEC) != 0) throw SystemError("cannot make a pipe", errno);
@@ -62,7 +45,7 @@ struct Pipe {
         write.reset(fcntl(ends[1], F_DUPFD_CLOEXEC, 10));
         close(ends[0]);
         close(ends[1]);
-        if (!read.open() || !write.open()) throw SystemError("cannot make a pipe", errno);
+        if (!read.is_open() || !write.is_open()) throw SystemError("cannot make a pipe", errno);
     }
 };
 
@@ -106,9 +89,9 @@ void set_limit(__rlimit_resource resource, std::uint64_t value) {
 
 /// Reads what is there into `text`; closes at the end of file. Keeps at most `limit` bytes: the first ones, or the last
 /// ones (and up to as many again) where `tail`. One block at a time, so that a flood starves nobody; true: come again.
-bool drain(Descriptor& descriptor, std::string& text, std::size_t limit, bool tail) {
+bool drain(FileDescriptor& descriptor, std::string& text, std::size_t limit, bool tail) {
     std::array<char, 65536> block;
-    if (!descriptor.open()) return false;
+    if (!descriptor.is_open()) return false;
     auto const got = read(descriptor.get(), block.data(), block.size());
     if (got < 0 && errno == EINTR) return true;
     if (got < 0 && errno == EAGAIN) return false;
@@ -126,7 +109,7 @@ bool drain(Descriptor& descriptor, std::string& text, std::size_t limit, bool ta
     return true;
 }
 
-void feed(Descriptor& descriptor, std::string_view& input) {
+void feed(FileDescriptor& descriptor, std::string_view& input) {
     auto const sent = write(descriptor.get(), input.data(), input.size());
     if (sent < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (sent > 0) input.remove_prefix(static_cast<std::size_t>(sent));
@@ -170,8 +153,8 @@ ChildOutcome run_child(ChildCommand const& command, int owner) {
     if (pid < 0) throw SystemError("cannot start a process", errno);
     if (pid == 0) become_child(command, self, input, output, error);
     running_child = pid;
-    Descriptor const handle(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-    if (!handle.open()) throw SystemError("cannot watch a process", errno);
+    FileDescriptor const handle(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    if (!handle.is_open()) throw SystemError("cannot watch a process", errno);
     input.read.reset();
     output.write.reset();
     error.write.reset();

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "results/record/file_descriptor.hpp"
 #include "scenarios/cell.hpp"
 #include "scenarios/errors.hpp"
 
@@ -183,7 +184,7 @@ extern "C" void end_helper(int) {
 
 struct Spawner::State {
     pid_t helper = -1;
-    int socket = -1;
+    FileDescriptor socket;
     int cores = 1;
     std::mutex sending;  ///< one frame at a time
     std::atomic<bool> cancelled = false;
@@ -192,25 +193,22 @@ struct Spawner::State {
 Spawner::Spawner() : state_(std::make_unique<State>()) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) throw SystemError("cannot make a socket", errno);
+    state_->socket.reset(ends[0]);
+    FileDescriptor theirs(ends[1]);
     pid_t const parent = getpid();
     state_->helper = fork();
     if (state_->helper == 0) {
-        close(ends[0]);
-        help(ends[1], parent);
+        state_->socket.reset();
+        help(theirs.get(), parent);
     }
-    int const fork_error = errno;
-    close(ends[1]);
-    state_->socket = ends[0];
-    if (state_->helper < 0) {
-        close(ends[0]);
-        throw SystemError("cannot start the helper that spawns attempts", fork_error);
-    }
+    if (state_->helper < 0) throw SystemError("cannot start the helper that spawns attempts", errno);
+    theirs.reset();
     Json hello;
-    if (receive_frame(state_->socket, hello)) state_->cores = hello.at("cores");
+    if (receive_frame(state_->socket.get(), hello)) state_->cores = hello.at("cores");
 }
 
 Spawner::~Spawner() {
-    close(state_->socket);
+    state_->socket.reset();
     while (waitpid(state_->helper, nullptr, 0) < 0 && errno == EINTR) {
     }
 }
@@ -221,10 +219,11 @@ ChildOutcome Spawner::run(ChildCommand const& command) {
     if (state_->cancelled) return cancelled_outcome();
     auto const send = [&] {
         std::lock_guard const lock(state_->sending);
-        return send_frame(state_->socket, to_json(command));
+        return send_frame(state_->socket.get(), to_json(command));
     };
     Json answer;
-    if (!send() || !receive_frame(state_->socket, answer)) throw SystemError("the helper that spawns attempts is gone");
+    if (!send() || !receive_frame(state_->socket.get(), answer))
+        throw SystemError("the helper that spawns attempts is gone");
     if (answer.contains("failure")) throw SystemError(answer.at("failure").get<std::string>());
     return outcome_from_json(answer);
 }
@@ -232,7 +231,7 @@ ChildOutcome Spawner::run(ChildCommand const& command) {
 void Spawner::cancel() {
     if (state_->cancelled.exchange(true)) return;
     std::lock_guard const lock(state_->sending);
-    send_frame(state_->socket, {{"cancel", true}});  // where the helper is gone, run() says so
+    send_frame(state_->socket.get(), {{"cancel", true}});  // where the helper is gone, run() says so
 }
 
 }  // namespace kvstone

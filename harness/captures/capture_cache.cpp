@@ -12,6 +12,7 @@
 #include "harness/files/replace_file.hpp"
 #include "harness/sources/dump.hpp"
 #include "harness/sources/sources.hpp"
+#include "results/record/file_lock.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

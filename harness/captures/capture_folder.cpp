@@ -1,18 +1,16 @@
 #include "harness/captures/capture_folder.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
 #include <utility>
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "results/record/file_lock.hpp"
 #include "scenarios/cache_folder.hpp"
 #include "scenarios/errors.hpp"
 
@@ -21,12 +19,6 @@ namespace {
 
 constexpr std::uint64_t default_limit_bytes = std::uint64_t{20} << 30;
 constexpr std::string_view entry_extensions[] = {".safetensors", ".baseline"};
-
-int locked(int descriptor, int operation) {
-    while (::flock(descriptor, operation) != 0)
-        if (errno != EINTR) return errno;
-    return 0;
-}
 
 /// Removes an entry and its lock file. A maker that waits for a lock file removed under it makes the entry once more
 /// than needed, and nothing worse.
@@ -54,30 +46,6 @@ std::uint64_t capture_limit_bytes() {
         throw ConfigError("KVSTONE_CAPTURES_BYTES: what captures may take", text, {"a number of bytes"});
     return bytes;
 }
-
-FileLock FileLock::exclusive(std::string const& path) {
-    int const descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (descriptor < 0) throw SystemError(path, errno);
-    FileLock lock(descriptor);
-    if (int const error = locked(descriptor, LOCK_EX); error != 0) throw SystemError(path, error);
-    return lock;
-}
-
-std::optional<FileLock> FileLock::if_free(std::string const& path) { return open_locked(path, LOCK_EX | LOCK_NB); }
-std::optional<FileLock> FileLock::shared(std::string const& path) { return open_locked(path, LOCK_SH); }
-std::optional<FileLock> FileLock::open_locked(std::string const& path, int operation) {
-    int const descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) return std::nullopt;
-    FileLock lock(descriptor);
-    if (locked(descriptor, operation) != 0) return std::nullopt;
-    return lock;
-}
-
-FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-FileLock::~FileLock() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-}
-void FileLock::touch() const { ::futimens(descriptor_, nullptr); }
 
 std::vector<CaptureFile> list_captures(std::string const& folder) {
     std::vector<CaptureFile> files;

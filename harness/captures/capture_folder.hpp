@@ -6,8 +6,6 @@
 // holds go, the least recently used first, when there is more than the limit.
 
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,27 +16,6 @@ std::string capture_folder();
 /// Bytes that entries may take together: $KVSTONE_CAPTURES_BYTES, a number of bytes, or 20 GiB. Throws ConfigError where
 /// that is no number.
 std::uint64_t capture_limit_bytes();
-
-/// A lock on a file, until it is destroyed or the process ends.
-class FileLock {
-  public:
-    /// Waits for the lock on a file that is made where there is none. Throws SystemError.
-    static FileLock exclusive(std::string const& path);
-    /// The lock on a file if it is there and nobody else has one.
-    static std::optional<FileLock> if_free(std::string const& path);
-    /// A lock that others may have, too, on a file that is there.
-    static std::optional<FileLock> shared(std::string const& path);
-    FileLock(FileLock&& other) noexcept;
-    FileLock& operator=(FileLock&&) = delete;
-    ~FileLock();
-    /// Marks the file as used now.
-    void touch() const;
-
-  private:
-    static std::optional<FileLock> open_locked(std::string const& path, int operation);
-    explicit FileLock(int descriptor) : descriptor_(descriptor) {}
-    int descriptor_;
-};
 
 struct CaptureFile {
     std::string path;

@@ -3,11 +3,8 @@
 #include "harness/captures/capture_cache.hpp"
 #include "harness/engine/engine.hpp"
 #include "harness/engine/model_capture.hpp"
-#include "scenarios/errors.hpp"
 
 namespace kvstone {
-
-#ifdef KVSTONE_HAS_LLAMA
 
 KvTensors load_model(Json const& source, Json const& locator, std::uint64_t context, Needs needs) {
     // Two captures per model, text and context: what most workloads read, and everything. Their common tensors are
@@ -29,13 +26,5 @@ KvTensors load_model(Json const& source, Json const& locator, std::uint64_t cont
         return tensors;
     });
 }
-
-#else
-
-KvTensors load_model(Json const&, Json const&, std::uint64_t, Needs) {
-    throw ConfigError("this build reads no models: it was made without libllama");
-}
-
-#endif
 
 }  // namespace kvstone

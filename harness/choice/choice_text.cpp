@@ -7,7 +7,7 @@
 
 #include "codecs/engine_limits.hpp"
 #include "harness/choice/choice.hpp"
-#include "results/record/text.hpp"
+#include "results/query/codec_table.hpp"
 
 namespace kvstone {
 namespace {
@@ -64,23 +64,19 @@ std::string memory_text(Choice const& choice, CodecBytes const& bytes) {
 }
 
 std::string table_text(Choice const& choice) {
-    std::size_t width = 5;
-    for (auto const& one : choice.codecs)
-        width = std::max(width, std::min<std::size_t>(27, display_width(one.candidate.codec_name)));
-    auto text = fmt::format("{:<{}}  {:>8}  {:>10}  {:>9}  {:>20}\n", "codec", width, "bits/val", "bytes", "KLD mean",
-                            "95% interval");
+    CodecTable table({{"bits/val", 8}, {"bytes", 10}, {"KLD mean", 9}, {"95% interval", 20}});
     for (auto const& one : choice.codecs) {
-        auto const own = display_width(one.candidate.codec_name);
-        text +=
-            one.candidate.codec_name + (own > width ? "\n" + std::string(width, ' ') : std::string(width - own, ' '));
-        if (one.bytes)
-            text += fmt::format("  {:>8.3f}  {:>10}  {:>9.2e}  {:>20}  {}", bits_of(choice, *one.bytes),
-                                size_text(one.bytes->bytes()), one.candidate.kld.value,
-                                interval_text(one.candidate.kld), one.meets ? "yes" : "no");
-        if (!one.why_not.empty()) text += fmt::format("  {}", one.why_not);
-        text += "\n";
+        auto const& kld = one.candidate.kld;
+        if (!one.bytes) {
+            table.add(one.candidate.codec_name, {}, one.why_not);
+            continue;
+        }
+        table.add(one.candidate.codec_name,
+                  {fmt::format("{:.3f}", bits_of(choice, *one.bytes)), size_text(one.bytes->bytes()),
+                   fmt::format("{:.2e}", kld.value), interval_text(kld)},
+                  (one.meets ? "yes" : "no") + (one.why_not.empty() ? "" : "  " + one.why_not));
     }
-    return text;
+    return table.text();
 }
 
 Json number(std::optional<double> const& value) { return value ? Json(*value) : Json(); }

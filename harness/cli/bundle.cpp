@@ -11,6 +11,7 @@
 #include "harness/cli/cli.hpp"
 #include "harness/cli/output_file.hpp"
 #include "harness/cli/progress.hpp"
+#include "harness/cli/scenario_options.hpp"
 #include "harness/files/zip_writer.hpp"
 #include "harness/planning/plan_of_file.hpp"
 #include "results/query/query.hpp"
@@ -160,7 +161,7 @@ ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
     archive.add_text("README.md",
                      read_me(plan, file, scenario.filename().string(), fs::path(options.output).filename().string()));
     write_to_output(options.output, [&] { archive.close(); });
-    fmt::print(stderr, "{}: campaign {}, {} bytes\n", options.output, campaign, fs::file_size(options.output));
+    say(fmt::format("{}: campaign {}, {} bytes", options.output, campaign, fs::file_size(options.output)));
     return exit_pass;
 }
 

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "harness/cli/progress.hpp"
 #include "harness/files/replace_file.hpp"
 #include "scenarios/errors.hpp"
 
@@ -106,7 +107,7 @@ void write_output(std::string const& file, std::function<void(std::ostream&)> co
         }
     };
     try {
-        if (auto const bytes = write_to_file(file, guarded)) fmt::print(stderr, "{}: {} bytes\n", file, bytes);
+        if (auto const bytes = write_to_file(file, guarded)) say(fmt::format("{}: {} bytes", file, bytes));
     } catch (SystemError const& error) {
         if (own) throw;
         throw ConfigError(fmt::format("the output cannot be written: {}", error.what()), file);

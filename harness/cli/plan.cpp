@@ -12,6 +12,7 @@
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/simulation.hpp"
 #include "results/query/query.hpp"
+#include "results/query/recorded_history.hpp"
 #include "results/record/host.hpp"
 
 namespace kvstone {

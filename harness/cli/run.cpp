@@ -24,6 +24,7 @@
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/stop_signals.hpp"
 #include "harness/planning/plan_of_file.hpp"
+#include "results/query/recorded_history.hpp"
 #include "results/query/show.hpp"
 #include "results/record/host.hpp"
 #include "results/store/store.hpp"

@@ -1,9 +1,5 @@
 #include "harness/engine/cache_shape.hpp"
 
-#include "scenarios/errors.hpp"
-
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <algorithm>
 #include <charconv>
 
@@ -11,6 +7,7 @@
 #include <llama.h>
 
 #include "harness/engine/engine.hpp"
+#include "scenarios/errors.hpp"
 
 namespace kvstone {
 namespace {
@@ -60,15 +57,3 @@ CacheShape cache_shape_of(std::string const& gguf) {
 }
 
 }  // namespace kvstone
-
-#else
-
-namespace kvstone {
-
-CacheShape cache_shape_of(std::string const&) {
-    throw ConfigError("this build reads no models: it was made without libllama");
-}
-
-}  // namespace kvstone
-
-#endif

@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/engine/engine.hpp"
 
 #include <algorithm>
@@ -167,5 +165,3 @@ bool engine_has_device() {
 std::string engine_version() { return fmt::format("ggml {}", ggml_version()); }
 
 }  // namespace kvstone
-
-#endif

@@ -1,6 +1,6 @@
 #pragma once
-// A GGUF model opened by libllama, its vocabulary and its shape. libllama is known in this folder and in
-// harness/sources/{model_capture,graph_tap} alone.
+// A GGUF model opened by libllama, its vocabulary and its shape. libllama is known in this folder alone. A build without it
+// leaves out the folder and what stands on it, and has harness/no_engine.cpp instead.
 
 #include <cstdint>
 #include <memory>

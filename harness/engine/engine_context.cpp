@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/engine/engine_context.hpp"
 
 #include <algorithm>
@@ -35,5 +33,3 @@ EngineContext open_context(Engine const& engine, std::uint64_t tokens, GraphList
 }
 
 }  // namespace kvstone
-
-#endif

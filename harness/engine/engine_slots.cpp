@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/engine/engine_slots.hpp"
 
 #include <algorithm>
@@ -164,5 +162,3 @@ void EngineSlots::copy(Component component, std::uint64_t layer, std::uint64_t f
 }
 
 }  // namespace kvstone
-
-#endif

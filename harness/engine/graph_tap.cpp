@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/engine/graph_tap.hpp"
 
 #include <algorithm>
@@ -154,5 +152,3 @@ void GraphTap::store(Kept& kept, ggml_tensor const& tensor, std::uint64_t layer)
 }
 
 }  // namespace kvstone
-
-#endif

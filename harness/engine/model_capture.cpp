@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/engine/model_capture.hpp"
 
 #include <algorithm>
@@ -126,5 +124,3 @@ KvTensors capture_model(std::string const& model_path, std::string const& text_p
 }
 
 }  // namespace kvstone
-
-#endif

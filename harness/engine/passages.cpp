@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/engine/passages.hpp"
 
 #include <algorithm>
@@ -127,5 +125,3 @@ Passages read_passages(Engine const& engine, std::string const& text_path, Passa
 }
 
 }  // namespace kvstone
-
-#endif

@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/engine/scored_text.hpp"
 
 #include <algorithm>
@@ -34,5 +32,3 @@ std::uint64_t shared_tokens(std::span<Token const> prefix, std::span<ScoredText 
 }
 
 }  // namespace kvstone
-
-#endif

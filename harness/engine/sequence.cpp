@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/engine/sequence.hpp"
 
 #include <algorithm>
@@ -170,5 +168,3 @@ void EngineSequence::write(Component component, std::uint64_t layer, std::uint64
 void EngineSequence::on_written(WrittenHook hook) { state_->hook = std::move(hook); }
 
 }  // namespace kvstone
-
-#endif

@@ -1,12 +1,12 @@
 #include "harness/files/replace_file.hpp"
 
-#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "results/record/file_descriptor.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -20,44 +20,32 @@ class TemporaryFile {
         struct stat status{};
         if (::stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
             throw SystemError(target + ": not a regular file");
-        descriptor_ = ::mkostemp(path_.data(), O_CLOEXEC);
-        if (descriptor_ < 0) throw SystemError(target_, errno);
+        file_.reset(::mkostemp(path_.data(), O_CLOEXEC));
+        if (!file_.is_open()) throw SystemError(target_, errno);
     }
     ~TemporaryFile() {
-        if (descriptor_ < 0) return;
-        ::close(descriptor_);
-        ::unlink(path_.c_str());
+        if (file_.is_open()) ::unlink(path_.c_str());
     }
     TemporaryFile(TemporaryFile const&) = delete;
     TemporaryFile& operator=(TemporaryFile const&) = delete;
 
-    void write(std::span<std::byte const> bytes) {
-        // Linux writes at most 2 GiB a call.
-        constexpr std::size_t chunk_bytes = std::size_t{1} << 30;
-        while (!bytes.empty()) {
-            auto const written = ::write(descriptor_, bytes.data(), std::min(bytes.size(), chunk_bytes));
-            if (written < 0 && errno == EINTR) continue;
-            if (written < 0) throw SystemError(target_, errno);
-            bytes = bytes.subspan(static_cast<std::size_t>(written));
-        }
-    }
+    void write(std::span<std::byte const> bytes) { write_all(file_, bytes, target_); }
 
     void keep() {
         // mkostemp makes private files; a dump is as readable as any other file of its user.
         mode_t const mask = ::umask(0);
         ::umask(mask);
-        if (::fchmod(descriptor_, 0666 & ~mask) != 0 || ::fsync(descriptor_) != 0 ||
+        if (::fchmod(file_.get(), 0666 & ~mask) != 0 || ::fsync(file_.get()) != 0 ||
             ::rename(path_.c_str(), target_.c_str()) != 0) {
             throw SystemError(target_, errno);
         }
-        ::close(descriptor_);
-        descriptor_ = -1;
+        file_.reset();
     }
 
   private:
     std::string target_;
     std::string path_;
-    int descriptor_ = -1;
+    FileDescriptor file_;
 };
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 #include "harness/attempts/shell_word.hpp"
-#include "harness/captures/capture_folder.hpp"
+#include "results/record/file_lock.hpp"
 #include "scenarios/cache_folder.hpp"
 #include "scenarios/errors.hpp"
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "harness/planning/shared_captures.hpp"
 #include "harness/planning/vocabulary.hpp"
 #include "scenarios/errors.hpp"
 
@@ -21,7 +20,6 @@ Plan load_plan(ScenarioFile const& file, std::function<void(std::string const&)>
         notice(fmt::format(
             "{}: plan {} here, {} where it was packed: other options or files make other cells, which do not compare",
             plan.scenario, plan.hash, file.plan_hash));
-    share_captures(plan);
     return plan;
 }
 

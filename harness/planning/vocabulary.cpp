@@ -19,6 +19,8 @@ Vocabulary vocabulary() {
     for (auto const& workload : workloads()) {
         words.workloads.push_back(workload.name);
         if (!workload.options.empty()) words.workload_options[workload.name] = workload.options;
+        if (workload.reads.k || workload.reads.v) words.capture_readers.push_back(workload.name);
+        if (workload.reads.q) words.query_readers.push_back(workload.name);
     }
     words.check_workload = [](std::string const& name, Json const& options, Json const& locator) {
         for (auto const& workload : workloads())

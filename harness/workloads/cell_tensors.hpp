@@ -1,12 +1,26 @@
 #pragma once
 
+#include <optional>
+#include <utility>
+
+#include "codecs/codec.hpp"
 #include "harness/attempts/attempt.hpp"
 #include "harness/sources/tensor_source.hpp"
+#include "scenarios/errors.hpp"
 
 namespace kvstone {
 
 /// The tensors of an attempt's cell, as load_tensors() brings them. Where K or V of a dump are judged and do not look as if
 /// they lay as they are read (layout_check.hpp), the measurement's reason says so: "suspect_layout: k ...".
 KvTensors load_cell_tensors(AttemptRequest const& request, Needs needs, Measurement& measurement);
+
+/// Hands K and V, as far as there are any, to `take(Component, HostTensor)` one after the other, so that K's memory may go
+/// before V's turn. Throws CorruptData where there is neither.
+template <class Take>
+void take_k_and_v(KvTensors& tensors, Take const& take) {
+    if (!tensors.k && !tensors.v) throw CorruptData("the source has neither K nor V");
+    if (tensors.k) take(Component::k, *std::exchange(tensors.k, std::nullopt));
+    if (tensors.v) take(Component::v, *std::exchange(tensors.v, std::nullopt));
+}
 
 }  // namespace kvstone

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "harness/attempts/attempt.hpp"
+#include "harness/sources/tensor_source.hpp"
 #include "scenarios/scenario.hpp"
 
 namespace kvstone {
@@ -21,6 +22,8 @@ struct Workload {
     std::vector<WorkloadOption> options;
     /// See Vocabulary::check_workload; null: any options will do.
     void (*check)(Json const& options, Json const& locator) = nullptr;
+    /// Of the source's first tokens, as many as the cell's context has: workloads that read some share one capture.
+    Needs reads = {};
 };
 
 std::vector<Workload> const& workloads();

@@ -1,9 +1,11 @@
 #include "harness/workloads/append/append.hpp"
 #include "harness/workloads/attention/attention.hpp"
 #include "harness/workloads/model/model.hpp"
+#include "harness/workloads/model_options.hpp"
 #include "harness/workloads/roundtrip/cycles.hpp"
 #include "harness/workloads/roundtrip/roundtrip.hpp"
 #include "harness/workloads/tasks/tasks.hpp"
+#include "harness/workloads/tasks/tasks_options.hpp"
 #include "harness/workloads/workload.hpp"
 
 namespace kvstone {
@@ -13,10 +15,18 @@ std::vector<Workload> const& workloads() {
         {"roundtrip", "encode and decode K and V as whole tensors: bytes, tensor error, speed", run_roundtrip, {}},
         {"cycles", "encode and decode ten times in a row: what repeated compression adds to the error", run_cycles, {}},
         {"append", "serving's shape: one token a step to each sequence of a batch, pages read back", run_append, {}},
-        {"attention", "what a codec does to attention: logits, KL of the softmax, output, the 8 most attended tokens",
-         run_attention, attention_options()},
-        {"model", "what a model says with the codec in its cache: perplexity, KLD, top-1, greedy decoding", run_model,
-         model_options()},
+        {"attention",
+         "what a codec does to attention: logits, KL of the softmax, output, the 8 most attended tokens",
+         run_attention,
+         attention_options(),
+         nullptr,
+         {.q = true}},
+        {"model",
+         "what a model says with the codec in its cache: perplexity, KLD, top-1, greedy decoding",
+         run_model,
+         model_options(),
+         nullptr,
+         {.k = false, .v = false}},
         {"tasks", "multiple choice and recall behind a compressed text: accuracy beside that of the plain cache",
          run_tasks, tasks_options(), check_tasks}};
     return all;

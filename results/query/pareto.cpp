@@ -7,8 +7,8 @@
 #include <fmt/ostream.h>
 #include <fmt/ranges.h>
 
+#include "results/query/codec_table.hpp"
 #include "results/query/show_text.hpp"
-#include "results/record/text.hpp"
 #include "results/store/sqlite.hpp"
 #include "scenarios/errors.hpp"
 
@@ -40,21 +40,20 @@ std::string remark_of(ParetoRow const& row) {
 
 void show_front(std::ostream& out, std::vector<ParetoRow const*> const& front) {
     bool const timed = std::ranges::any_of(front, [](auto const* row) { return !row->speed_metric.empty(); });
-    std::size_t width = 5;
-    for (auto const* row : front) width = std::max(width, std::min(codec_width, display_width(row->codec_name)));
     auto const& first = *front.front();
-    fmt::print(out, "{:<{}}  {:>8}  {:>8}  {:>18}", "codec", width, "bits/val", title_of(first.error_metric),
-               "95% interval");
-    if (timed) fmt::print(out, "  {:>9}  {:>18}", title_of(first.speed_metric), "95% interval");
-    fmt::print(out, "\n");
+    std::vector<CodecTable::Column> columns{{"bits/val", 8}, {title_of(first.error_metric), 8}, {"95% interval", 18}};
+    if (timed) columns.insert(columns.end(), {{title_of(first.speed_metric), 9}, {"95% interval", 18}});
+    CodecTable table(columns);
     for (auto const* row : front) {
-        fmt::print(out, "{}  {:>8.3f}  {:>8}  {:>18}", codec_cell(row->codec_name, width), *row->bits_per_value,
-                   formatted(Notation::error, row->error.value), interval_text(row->error));
-        if (timed)
-            fmt::print(out, "  {:>9}  {:>18}", formatted(Notation::ratio, row->speed.value), interval_text(row->speed));
-        auto const remark = remark_of(*row);
-        fmt::print(out, "{}{}\n", remark.empty() ? "" : "  ", remark);
+        std::vector<std::string> cells{fmt::format("{:.3f}", *row->bits_per_value),
+                                       formatted(Notation::error, row->error.value), interval_text(row->error)};
+        if (timed) {
+            cells.push_back(formatted(Notation::ratio, row->speed.value));
+            cells.push_back(interval_text(row->speed));
+        }
+        table.add(row->codec_name, std::move(cells), remark_of(*row));
     }
+    fmt::print(out, "{}", table.text());
 }
 
 void show_peers(std::ostream& out, Style style, Peers const& peers) {

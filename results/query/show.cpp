@@ -10,9 +10,9 @@
 
 #include <fmt/ostream.h>
 
+#include "results/query/codec_table.hpp"
 #include "results/query/query.hpp"
 #include "results/query/show_text.hpp"
-#include "results/record/text.hpp"
 #include "results/store/sqlite.hpp"
 
 namespace kvstone {
@@ -154,26 +154,24 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
 }
 
 void show_group(std::ostream& out, Style style, Group const& group) {
-    std::size_t width = 5;
-    for (auto const& row : group.rows) width = std::max(width, std::min(codec_width, display_width(row.codec)));
-    fmt::print(out, "\n{}\n{:<{}}", style.bold(group.title), "codec", width);
     std::vector<std::size_t> shown;
     for (std::size_t i = 0; i < columns.size(); ++i)
         if (std::ranges::any_of(group.rows, [i](CellRow const& row) { return row.figures[i].has_value(); }))
             shown.push_back(i);
-    for (auto const i : shown) fmt::print(out, "  {:>{}}", columns[i].title, columns[i].width);
-    fmt::print(out, "\n");
+    std::vector<CodecTable::Column> titles;
+    for (auto const i : shown) titles.push_back({std::string(columns[i].title), columns[i].width});
+    CodecTable table(titles);
     for (auto const& row : group.rows) {
-        fmt::print(out, "{}", codec_cell(row.codec, width));
         if (row.status != "ok") {
-            fmt::print(out, "  {}\n", style.red(row.status));
+            table.add(row.codec, {}, style.red(row.status));
             continue;
         }
+        std::vector<std::string> cells;
         for (auto const i : shown)
-            fmt::print(out, "  {:>{}}", row.figures[i] ? formatted(columns[i].notation, row.figures[i]->value) : "-",
-                       columns[i].width);
-        fmt::print(out, "\n");
+            cells.push_back(row.figures[i] ? formatted(columns[i].notation, row.figures[i]->value) : "-");
+        table.add(row.codec, std::move(cells));
     }
+    fmt::print(out, "\n{}\n{}", style.bold(group.title), table.text());
 }
 
 void show_section(Store const& store, std::ostream& out, Style style, std::string const& title, std::string const& sql,

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "results/record/text.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -27,12 +26,6 @@ std::string text(QueryValue const& value) {
     if (auto const* string = std::get_if<std::string>(&value)) return *string;
     if (auto const* integer = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *integer);
     return {};
-}
-
-std::string codec_cell(std::string const& name, std::size_t width) {
-    auto const own = display_width(name);
-    // A longer name keeps its line to itself: cutting it could make two codecs look the same.
-    return name + (own > width ? "\n" + std::string(width, ' ') : std::string(width - own, ' '));
 }
 
 std::string title_sql(std::string_view options) {

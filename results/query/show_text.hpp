@@ -1,7 +1,6 @@
 #pragma once
 // What the parts of `show` share: campaigns, titles, numbers and colours.
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -22,11 +21,6 @@ std::string formatted(Notation notation, double value);
 
 /// A value's text or whole number; empty for anything else.
 std::string text(QueryValue const& value);
-
-/// Columns that a codec's name has in tables; a longer one keeps its line to itself.
-inline constexpr std::size_t codec_width = 27;
-/// The codec's name as the first cell of a row that is `width` columns wide.
-std::string codec_cell(std::string const& name, std::size_t width);
 
 /// SQL for what a group of cells that differ in their codec alone is called. `options` is SQL for the workload's options
 /// as JSON, or null; the rest are columns of the table `cell`.

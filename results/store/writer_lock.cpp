@@ -2,13 +2,15 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "results/record/file_lock.hpp"
+#include "results/record/locking.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -34,40 +36,34 @@ void sign(int descriptor) {
 
 WriterLock::WriterLock(std::string const& database) : path_(database + ".lock") {
     for (;;) {
-        int descriptor = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        bool const made = descriptor >= 0;
-        if (!made && errno == EEXIST) descriptor = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-        if (descriptor < 0) {
+        FileDescriptor file(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+        bool const made = file.is_open();
+        if (!made && errno == EEXIST) file.reset(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+        if (!file.is_open()) {
             if (errno == EACCES || errno == EROFS || errno == EPERM)
                 throw ConfigError("cannot write beside the database: its folder or " + path_ + " is read-only",
                                   database);
             throw SystemError("cannot create " + path_, errno);
         }
-        if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-            int const error = errno;
-            auto const who = holder(descriptor);
-            ::close(descriptor);
+        if (int const error = try_lock(file); error != 0) {
             if (error == EWOULDBLOCK)
-                throw ConfigError(fmt::format("{} writes to this database already; one run at a time", who), database);
+                throw ConfigError(
+                    fmt::format("{} writes to this database already; one run at a time", holder(file.get())), database);
             if (made) ::unlink(path_.c_str());  // without locks it says nothing; another's may be held
             if (lacks_locks(error)) throw ConfigError(lock_error_text(error, path_), database);
             throw SystemError("cannot lock " + path_, error);
         }
         // Its last holder may have removed the file between our open and our lock: then this lock guards nothing.
         struct stat locked{}, named{};
-        if (fstat(descriptor, &locked) == 0 && stat(path_.c_str(), &named) == 0 && locked.st_ino == named.st_ino &&
+        if (fstat(file.get(), &locked) == 0 && stat(path_.c_str(), &named) == 0 && locked.st_ino == named.st_ino &&
             locked.st_dev == named.st_dev) {
-            descriptor_ = descriptor;
-            sign(descriptor_);
+            sign(file.get());
+            file_ = std::move(file);
             return;
         }
-        ::close(descriptor);
     }
 }
 
-WriterLock::~WriterLock() {
-    ::unlink(path_.c_str());
-    ::close(descriptor_);
-}
+WriterLock::~WriterLock() { ::unlink(path_.c_str()); }
 
 }  // namespace kvstone

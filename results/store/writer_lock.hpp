@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "results/record/locking.hpp"
+#include "results/record/file_descriptor.hpp"
 
 namespace kvstone {
 
@@ -20,7 +20,7 @@ class WriterLock {
 
   private:
     std::string path_;
-    int descriptor_ = -1;
+    FileDescriptor file_;
 };
 
 }  // namespace kvstone

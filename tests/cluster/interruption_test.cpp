@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/cluster/local_cluster.hpp"
+#include "tests/scratch_folder.hpp"
 
 namespace kvstone {
 namespace {
@@ -49,12 +50,7 @@ class LongWork {
 };
 
 struct Interruption : testing::Test {
-    Interruption() {
-        auto pattern = (std::filesystem::temp_directory_path() / "kvstone_stop_XXXXXX").string();
-        base = mkdtemp(pattern.data());
-    }
-    ~Interruption() override { std::filesystem::remove_all(base); }
-    std::string folder() const { return base + "/spool"; }
+    std::string folder() const { return base / "spool"; }
     /// What a later run would find.
     SpoolContent left() const {
         SpoolContent all;
@@ -68,7 +64,7 @@ struct Interruption : testing::Test {
         return all;
     }
 
-    std::string base;
+    ScratchFolder const base;
     std::atomic<bool> stop = false;
     std::atomic<bool> hurry = false;
 };

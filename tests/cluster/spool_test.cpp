@@ -14,6 +14,7 @@
 
 #include "scenarios/content_hash.hpp"
 #include "tests/cluster/local_cluster.hpp"
+#include "tests/scratch_folder.hpp"
 
 namespace kvstone {
 namespace {
@@ -24,13 +25,6 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 struct SpoolTest : testing::Test {
-    SpoolTest() {
-        auto pattern = (std::filesystem::temp_directory_path() / "kvstone_spool_XXXXXX").string();
-        base = mkdtemp(pattern.data());
-        folder = base + "/spool";
-    }
-    ~SpoolTest() override { std::filesystem::remove_all(base); }
-
     static WorkItem item(int number) {
         auto made = fake_item(number);
         made.campaign = "campaign";
@@ -79,8 +73,8 @@ struct SpoolTest : testing::Test {
     static std::string line(std::string const& text) { return short_hash(text) + ' ' + text + '\n'; }
     static std::string line(Json const& record) { return line(record.dump()); }
 
-    std::string base;
-    std::string folder;
+    ScratchFolder const base;
+    std::string folder = base / "spool";
 };
 
 std::vector<std::string> ids(SpoolContent const& content) {

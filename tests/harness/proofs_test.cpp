@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "backends/kernels/floats.hpp"
-#include "tests/harness/attempt_fixture.hpp"
+#include "tests/harness/proofs_fixture.hpp"
 #include "tests/harness/source_test_files.hpp"
 
 namespace kvstone {
@@ -16,14 +16,8 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-/// Runs the program with the misbehaving stage.
-class Proofs : public AttemptTest {
+class Proofs : public ProofsTest {
   protected:
-    void SetUp() override {
-        AttemptTest::SetUp();
-        setenv("KVSTONE_ATTEMPT", (programs_folder() + "/kvstone-attempt-faults").c_str(), 1);
-    }
-
     Measurement run_synthetic(std::string const& workload, std::string const& codec, std::uint64_t context = 96) {
         auto request = model_request({}, workload, codec, Json::object(), context);
         request.cell.source = {{"kind", "synthetic"}, {"layers", 2},    {"kv_heads", 2},
@@ -62,12 +56,10 @@ class Proofs : public AttemptTest {
     ScratchFolder folder_;
 };
 
-std::string const left[] = {"skip_value", "skip_vector", "skip_head"};
-
 TEST_F(Proofs, ValuesLeftUnwrittenFailEveryWorkloadOverTensors) {
     for (auto const* workload : {"roundtrip", "cycles", "append", "attention"}) {
         ASSERT_EQ(run_synthetic(workload, "fp16").status, Status::ok) << workload;
-        for (auto const& how : left) {
+        for (auto const& how : left_unwritten) {
             auto const m = run_synthetic(workload, "fault:how=" + how);
             EXPECT_EQ(m.status, Status::verify_failed) << workload << ' ' << how << ' ' << m.reason << m.stderr_tail;
             EXPECT_THAT(m.reason, StartsWith("k: decoding left ")) << workload << ' ' << how;
@@ -83,29 +75,6 @@ TEST_F(Proofs, ValuesLeftUnwrittenAreFoundInEveryElementTypeAndBehindTransforms)
                     HasSubstr("left 1 of 128 values"));
     }
 }
-
-#ifdef KVSTONE_HAS_LLAMA
-
-TEST_F(Proofs, ValuesLeftUnwrittenFailEveryProtocolOfModels) {
-    for (auto const* protocol : {"context", "inline", "decode"}) {
-        for (auto const& how : left) {
-            auto const model = run(model_request({}, "model", "fault:how=" + how,
-                                                 {{"protocol", protocol}, {"passages", 1}, {"continuation", 8}}, 32));
-            EXPECT_EQ(model.status, Status::verify_failed) << protocol << ' ' << how << ' ' << model.stderr_tail;
-            EXPECT_THAT(model.reason, HasSubstr(": decoding left ")) << protocol << ' ' << how;
-        }
-        auto const tasks = run(model_request({}, "tasks", "fault:how=skip_value",
-                                             {{"protocol", protocol}, {"task", "key_value"}, {"items", 1}}, 512));
-        EXPECT_EQ(tasks.status, Status::verify_failed) << protocol << ' ' << tasks.stderr_tail;
-        EXPECT_THAT(tasks.reason, HasSubstr(": decoding left ")) << protocol;
-    }
-    auto const compressed = run(
-        model_request({}, "model", "fault:how=skip_value",
-                      {{"protocol", "decode"}, {"prefill", "compressed"}, {"passages", 1}, {"continuation", 8}}, 32));
-    EXPECT_THAT(compressed.reason, HasSubstr(": decoding left "));
-}
-
-#endif
 
 /// K of zeros, of one value and of denormals: in the code of some codecs no single byte decides anything.
 TEST_F(Proofs, DegenerateTensorsAreOk) {
@@ -154,11 +123,6 @@ TEST_F(Proofs, ValuesAtTheEndOfBinary16StayFinite) {
 }
 
 TEST_F(Proofs, WhatACodecCannotBeAskedIsSkippedWithTheReason) {
-    auto const skipped = [&](Measurement const& m) {
-        EXPECT_EQ(m.status, Status::skipped) << m.reason << m.stderr_tail;
-        EXPECT_TRUE(m.figures.empty());
-        return m.reason;
-    };
     for (auto const* workload : {"roundtrip", "cycles", "append", "attention"}) {
         EXPECT_THAT(skipped(run_synthetic(workload, "unrope:base=10000 | int8")), StartsWith("unrope is for keys"))
             << workload;
@@ -166,13 +130,6 @@ TEST_F(Proofs, WhatACodecCannotBeAskedIsSkippedWithTheReason) {
     EXPECT_THAT(skipped(run_dump<float>("F32", ordinary(), ordinary(), "k{unrope | int8} v{int8}")),
                 StartsWith("the source of these keys states no rotary position embedding"));
     EXPECT_THAT(skipped(run_synthetic("append", "fp16", 1)), StartsWith("a cache that grows needs a prompt"));
-#ifdef KVSTONE_HAS_LLAMA
-    EXPECT_THAT(skipped(run(model_request({}, "model", "unrope:base=10000 | int:bits=8,axis=token",
-                                          {{"protocol", "decode"}, {"passages", 1}}, 32))),
-                StartsWith("unrope is for keys"));
-    EXPECT_THAT(skipped(run(model_request({}, "tasks", "fp16", {{"protocol", "context"}, {"task", "needle"}}, 100))),
-                StartsWith("the context is shorter than what is to be compressed"));
-#endif
 }
 
 }  // namespace

@@ -3,40 +3,14 @@
 
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <initializer_list>
 #include <string>
 
-#include <unistd.h>
-
 #include "harness/sources/tensor_source.hpp"
+#include "tests/scratch_folder.hpp"
 
 namespace kvstone {
-
-/// A folder that vanishes with its contents.
-class ScratchFolder {
-  public:
-    ScratchFolder() {
-        auto name = (std::filesystem::temp_directory_path() / "kvstone_test_XXXXXX").string();
-        path_ = ::mkdtemp(name.data());
-    }
-    ~ScratchFolder() {
-        std::error_code error;
-        std::filesystem::remove_all(path_, error);
-    }
-    ScratchFolder(ScratchFolder const&) = delete;
-    ScratchFolder& operator=(ScratchFolder const&) = delete;
-
-    std::string operator/(std::string const& name) const { return (path_ / name).string(); }
-    std::string write(std::string const& name, std::string const& bytes) const {
-        std::ofstream(path_ / name, std::ios::binary) << bytes;
-        return *this / name;
-    }
-
-  private:
-    std::filesystem::path path_;
-};
 
 inline std::string read_file(std::string const& path) {
     std::ifstream file(path, std::ios::binary);

@@ -1,54 +1,19 @@
 // The codec stage that undoes RoPE, on keys whose values before RoPE are known.
 
-#include <algorithm>
-#include <cmath>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "codecs/container/container.hpp"
-#include "codecs/container/tensor_codec.hpp"
 #include "harness/captures/load_tensors.hpp"
-#include "harness/engine/model_capture.hpp"
 #include "harness/sources/rope.hpp"
 #include "harness/workloads/roundtrip/roundtrip.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/source_test_files.hpp"
-#include "tests/places.hpp"
+#include "tests/harness/unroped.hpp"
 
 namespace kvstone {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr Needs keys{.k = true, .v = false, .k_prerope = true, .q = false};
-
-KvView view_of(HostTensor const& tensor) {
-    return {const_cast<std::byte*>(tensor.bytes.get()), tensor.type, tensor.shape, KvStrides::packed(tensor.shape)};
-}
-
-/// Keys as `unrope` hands them on.
-std::vector<float> unroped(HostTensor const& k, Rope const& rope) {
-    TensorCodec codec(Codec::parse("k{unrope | raw} v{raw}"), Component::k, k.shape, k.type, BackendKind::openmp,
-                      &rope);
-    codec.encode(view_of(k));
-    auto const container = codec.seal();
-    auto const plane = read_container(container).planes.back();
-    std::vector<float> values(plane.bytes / sizeof(float));
-    std::memcpy(values.data(), plane.data, plane.bytes);
-    return values;
-}
-
-/// |ours - theirs| / |theirs|.
-double relative_error(std::vector<float> const& ours, std::vector<float> const& theirs) {
-    double error = 0;
-    double norm = 0;
-    for (std::size_t i = 0; i < theirs.size(); ++i) {
-        error += (double{ours.at(i)} - theirs[i]) * (double{ours[i]} - theirs[i]);
-        norm += double{theirs[i]} * theirs[i];
-    }
-    return std::sqrt(error / norm);
-}
 
 TEST(Unrope, AgreesWithDoublePrecisionOnSyntheticKeys) {
     Json const source{{"kind", "synthetic"}, {"layers", 2}, {"kv_heads", 2},        {"head_dim", 128},
@@ -63,18 +28,6 @@ TEST(Unrope, AgreesWithDoublePrecisionOnSyntheticKeys) {
     other.scale = 1 + 1e-6;
     EXPECT_GT(relative_error(ours, floats(rotate(*tensors.k, other, true))), 1e-7) << "positions a little off";
 }
-
-#ifdef KVSTONE_HAS_LLAMA
-
-TEST(Unrope, BringsAModelsKeysBack) {
-    std::string const folder = source_folder() + "/harness/tiny_model";
-    auto const tensors = capture_model(folder + "/tiny.gguf", folder + "/text.txt", 512, keys);
-    ASSERT_TRUE(tensors.rope && tensors.k_prerope);
-    EXPECT_LT(relative_error(unroped(*tensors.k, *tensors.rope), floats(*tensors.k_prerope)), 1e-5);
-    EXPECT_GT(relative_error(floats(*tensors.k), floats(*tensors.k_prerope)), 0.1) << "as they are cached";
-}
-
-#endif
 
 Measurement roundtrip_of(std::string const& codec, char const* distribution) {
     AttemptRequest request;

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 /// A tree with two files that are compiled and two that are not.
 struct Tree {
     test::Folder folder;
-    fs::path root = folder.path() / "tree";
+    fs::path root = folder / "tree";
 
     Tree() {
         write("CMakeLists.txt", "project(p)\n");
@@ -43,9 +43,9 @@ struct Tree {
         std::ofstream(known) << "set(version 0)\nset(compiler c)\nset(has_mpi true)\nset(has_llama true)\n"
                                 "set(has_cuda false)\n";
         // A repository above the scratch folder is none of its.
-        auto const command = "GIT_CEILING_DIRECTORIES='" + folder.path().string() + "' '" KVSTONE_CMAKE "' -D known='" +
-                             known + "' -D source='" + root.string() + "' -D output='" + output + "' -P '" +
-                             source_folder() + "/results/build_info.cmake'";
+        auto const command = "GIT_CEILING_DIRECTORIES='" + folder.path() + "' '" KVSTONE_CMAKE "' -D known='" + known +
+                             "' -D source='" + root.string() + "' -D output='" + output + "' -P '" + source_folder() +
+                             "/results/record/build_info.cmake'";
         EXPECT_EQ(std::system(command.c_str()), 0);
         std::ifstream in(output);
         std::string const text{std::istreambuf_iterator<char>(in), {}};

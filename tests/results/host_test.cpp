@@ -17,12 +17,8 @@ namespace {
 
 struct Tree {
     test::Folder folder;
-    void write(std::string const& path, std::string const& content) const {
-        auto const file = folder.path() / path;
-        std::filesystem::create_directories(file.parent_path());
-        std::ofstream(file) << content;
-    }
-    Host host() const { return describe_host(folder.path().string()); }
+    void write(std::string const& path, std::string const& content) const { folder.write(path, content); }
+    Host host() const { return describe_host(folder.path()); }
 };
 
 Tree two_sockets_with_smt() {

@@ -13,6 +13,7 @@
 namespace kvstone {
 namespace {
 
+using test::execute_in;
 using test::number;
 using test::text;
 
@@ -37,14 +38,12 @@ INSERT INTO published(id, campaign, match, component, metric, value) VALUES (1, 
 INSERT INTO published_cell VALUES (1, 1);
 )sql";
 
-void make_file_of(int version, std::string const& path) {
-    sqlite3* handle = nullptr;
-    ASSERT_EQ(sqlite3_open(path.c_str(), &handle), SQLITE_OK);
-    Connection const connection(handle);
+/// `more_rows`: SQL that adds to the rows.
+void make_file_of(int version, std::string const& path, std::string const& more_rows = {}) {
     for (auto const& migration : migrations())
-        if (migration.version <= version) execute(handle, std::string(migration.sql));
-    execute(handle, rows);
-    execute(handle, fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, version));
+        if (migration.version <= version) execute_in(path, std::string(migration.sql));
+    execute_in(path, rows + more_rows);
+    execute_in(path, fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, version));
 }
 
 class EveryVersion : public testing::TestWithParam<int> {};
@@ -85,18 +84,12 @@ TEST_P(EveryVersion, IsReadAndMigratedWithItsRows) {
 /// Until version 6 two edits of one commit were one build, and one campaign: nobody knows whether they are the same.
 TEST(Migrations, TwoNightsOfAnEditedTreeAreNotCalledTheSameBinary) {
     test::Folder const folder;
-    make_file_of(6, folder.file());
-    {
-        sqlite3* handle = nullptr;
-        ASSERT_EQ(sqlite3_open(folder.file().c_str(), &handle), SQLITE_OK);
-        Connection const connection(handle);
-        execute(handle, R"(
+    make_file_of(6, folder.file(), R"(
 INSERT INTO campaign VALUES (2, 'd', 'c', 1, 'old', 1, 1, 'hw', '2025-01-02T00:00:00Z', '2025-01-02T00:00:00Z');
 INSERT INTO expected VALUES (2, 1, 0, 0, 0);
 INSERT INTO attempt(id, uid, campaign, cell, process, status, finished_utc, host)
   VALUES (2, 'b', 2, 1, 0, 'ok', '2025-01-02T00:00:01Z', 1);
 INSERT INTO figure VALUES (2, 1, 'k', 0.5, 1, NULL, NULL);)");
-    }
     auto const same =
         "SELECT group_concat(coalesce(same_binary, '-')) FROM (SELECT * FROM v_history WHERE metric = "
         "'cosine' ORDER BY started_utc)";
@@ -112,12 +105,7 @@ INSTANTIATE_TEST_SUITE_P(Schema, EveryVersion, testing::Range(1, schema_version(
 /// The class of a host that a kernel's update took over a boundary of whole GiB is that of its first nights again.
 TEST(Migrations, MakesOneClassOfHardwareThatWasTwo) {
     test::Folder const folder;
-    make_file_of(6, folder.file());
-    {
-        sqlite3* handle = nullptr;
-        ASSERT_EQ(sqlite3_open(folder.file().c_str(), &handle), SQLITE_OK);
-        Connection const connection(handle);
-        execute(handle, R"(
+    make_file_of(6, folder.file(), R"(
 UPDATE host SET facts = '{"cpu_model":"c","cores":2,"gpus":[],"memory_bytes":16642998272}';
 INSERT INTO host(id, uid, name, hardware_class, facts) VALUES
   (2, 'i', 'node1', 'updated', '{"cpu_model":"c","cores":2,"gpus":[],"memory_bytes":16644000000}'),
@@ -125,7 +113,6 @@ INSERT INTO host(id, uid, name, hardware_class, facts) VALUES
 INSERT INTO campaign VALUES
   (2, 'd', 'd', 0, 'old', 1, 1, 'updated', '2025-01-02T00:00:00Z', '2025-01-02T00:00:00Z'),
   (3, 'e', 'e', 0, 'old', 1, 1, 'larger', '2025-01-03T00:00:00Z', '2025-01-03T00:00:00Z');)");
-    }
     auto const store = Store::open(folder.file());
     EXPECT_EQ(text(store, "SELECT group_concat(hardware_class, ' ') FROM (SELECT * FROM campaign ORDER BY id)"),
               "hw hw larger");
@@ -149,13 +136,8 @@ TEST(Migrations, ANewerFileIsReadNotWritten) {
     {
         Store::open(folder.file());
     }
-    {
-        sqlite3* handle = nullptr;
-        sqlite3_open(folder.file().c_str(), &handle);
-        Connection const connection(handle);
-        execute(handle, fmt::format("ALTER TABLE cell ADD COLUMN later INTEGER; PRAGMA user_version = {}",
-                                    schema_version() + 1));
-    }
+    execute_in(folder.file(), fmt::format("ALTER TABLE cell ADD COLUMN later INTEGER; PRAGMA user_version = {}",
+                                          schema_version() + 1));
     EXPECT_EQ(number(Store::open_read_only(folder.file()), "SELECT count(*) FROM v_latest"), 0);
     test::expect_error<ConfigError>([&] { Store::open(folder.file()); }, "it can be read, not written");
     auto other = Store::open(folder.file("other.db"));

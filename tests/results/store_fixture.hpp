@@ -10,30 +10,17 @@
 
 #include "results/store/sqlite.hpp"
 #include "results/store/store.hpp"
+#include "tests/scratch_folder.hpp"
 
 namespace kvstone::test {
 
-/// A folder of its own, removed at the end.
-class Folder {
+/// Where databases lie.
+class Folder : public ScratchFolder {
   public:
-    Folder() {
-        auto pattern = (std::filesystem::temp_directory_path() / "kvstone_store_XXXXXX").string();
-        if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
-        path_ = pattern;
-    }
-    ~Folder() {
-        std::error_code ignored;
-        std::filesystem::permissions(path_, std::filesystem::perms::owner_all, ignored);
-        std::filesystem::remove_all(path_, ignored);
-    }
-    std::string file(std::string const& name = "kvstone.db") const { return (path_ / name).string(); }
-    std::filesystem::path const& path() const { return path_; }
+    std::string file(std::string const& name = "kvstone.db") const { return *this / name; }
     std::size_t files() const {
-        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
+        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path()), {}));
     }
-
-  private:
-    std::filesystem::path path_;
 };
 
 inline Cell cell(std::string const& codec, std::uint64_t context = 512) {
@@ -117,6 +104,15 @@ inline std::string text(Store const& store, std::string const& sql) {
     Statement statement(store.connection(), sql);
     if (!statement.step()) throw std::runtime_error("no row: " + sql);
     return statement.text(0);
+}
+
+/// What the sqlite3 shell would do to a file, which is made where there is none.
+inline void execute_in(std::string const& file, std::string const& sql) {
+    sqlite3* handle = nullptr;
+    int const code = sqlite3_open(file.c_str(), &handle);
+    Connection const connection(handle);
+    if (code != SQLITE_OK) throw std::runtime_error("cannot open " + file);
+    execute(handle, sql);
 }
 
 /// "message" must occur in what F throws as an E.

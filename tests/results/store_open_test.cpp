@@ -20,6 +20,7 @@ namespace {
 
 using test::build;
 using test::cell;
+using test::execute_in;
 using test::expect_error;
 using test::Folder;
 using test::measurement;
@@ -98,11 +99,11 @@ TEST(StoreOpenTest, AReaderNeverWrites) {
 
 TEST(StoreOpenTest, BadPathsAreRefusedAndNothingIsLeft) {
     Folder folder;
-    expect_error<ConfigError>([&] { Store::open(folder.path().string()); }, "folder");
+    expect_error<ConfigError>([&] { Store::open(folder.path()); }, "folder");
     expect_error<ConfigError>([&] { Store::open(folder.file("no/such/kvstone.db")); }, "does not exist");
     expect_error<ConfigError>([&] { Store::open(""); }, "no name");
     expect_error<ConfigError>([&] { Store::open_read_only(folder.file()); }, "no database");
-    expect_error<ConfigError>([&] { Store::open_read_only(folder.path().string()); }, "folder");
+    expect_error<ConfigError>([&] { Store::open_read_only(folder.path()); }, "folder");
     EXPECT_EQ(folder.files(), 0U);
 }
 
@@ -110,12 +111,7 @@ TEST(StoreOpenTest, ForeignFilesAreRefusedAndUntouched) {
     Folder folder;
     std::string const prose(5000, 'x');
     write_file(folder.file("prose"), prose);
-    {
-        sqlite3* other = nullptr;
-        sqlite3_open(folder.file("other").c_str(), &other);
-        execute(other, "CREATE TABLE t(x); PRAGMA user_version = 1");
-        sqlite3_close(other);
-    }
+    execute_in(folder.file("other"), "CREATE TABLE t(x); PRAGMA user_version = 1");
     auto const other = read_file(folder.file("other"));
     for (bool const reading : {false, true}) {
         auto const open = [&](std::string const& file) {
@@ -218,13 +214,8 @@ TEST(StoreOpenTest, AFileLeftInWalModeOpensInAReadOnlyFolderWhereItIsComplete) {
         auto store = Store::open(folder.file());
         fill(store);
     }
-    {
-        // As the sqlite3 shell might leave it, with the journal gone.
-        sqlite3* shell = nullptr;
-        sqlite3_open(folder.file().c_str(), &shell);
-        execute(shell, "PRAGMA journal_mode = WAL");
-        sqlite3_close(shell);
-    }
+    // As the sqlite3 shell might leave it, with the journal gone.
+    execute_in(folder.file(), "PRAGMA journal_mode = WAL");
     auto const read = [&] {
         auto const reader = Store::open_read_only(folder.file());
         EXPECT_EQ(number(reader, "SELECT count(*) FROM v_latest"), 3);

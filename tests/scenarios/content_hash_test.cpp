@@ -10,7 +10,7 @@
 
 #include "scenarios/errors.hpp"
 #include "scenarios/hash_cache.hpp"
-#include "tests/scenarios/scratch_folder.hpp"
+#include "tests/scratch_folder.hpp"
 
 namespace kvstone {
 namespace {

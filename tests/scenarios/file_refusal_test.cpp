@@ -1,7 +1,7 @@
 // Whole texts, files and overrides that make no scenario.
 
 #include "tests/scenarios/refusal.hpp"
-#include "tests/scenarios/scratch_folder.hpp"
+#include "tests/scratch_folder.hpp"
 
 namespace kvstone {
 namespace {

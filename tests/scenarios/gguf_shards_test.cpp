@@ -8,7 +8,7 @@
 #include "scenarios/content_hash.hpp"
 #include "scenarios/scenario.hpp"
 #include "tests/scenarios/fake_vocabulary.hpp"
-#include "tests/scenarios/scratch_folder.hpp"
+#include "tests/scratch_folder.hpp"
 
 namespace kvstone {
 namespace {

@@ -5,7 +5,7 @@
 #include "scenarios/scenario.hpp"
 #include "tests/places.hpp"
 #include "tests/scenarios/fake_vocabulary.hpp"
-#include "tests/scenarios/scratch_folder.hpp"
+#include "tests/scratch_folder.hpp"
 
 namespace kvstone {
 namespace {

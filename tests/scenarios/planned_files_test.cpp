@@ -7,7 +7,7 @@
 
 #include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
-#include "tests/scenarios/scratch_folder.hpp"
+#include "tests/scratch_folder.hpp"
 
 namespace kvstone {
 namespace {

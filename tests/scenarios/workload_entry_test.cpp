@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/scenarios/fake_vocabulary.hpp"
-#include "tests/scenarios/scratch_folder.hpp"
+#include "tests/scratch_folder.hpp"
 
 namespace kvstone {
 namespace {

@@ -12,6 +12,7 @@
 #include "harness/attempts/process_memory.hpp"
 #include "harness/sources/tensor_source.hpp"
 #include "harness/workloads/cell_tensors.hpp"
+#include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/stopping_rule.hpp"
 #include "harness/workloads/verify.hpp"
 #include "results/statistics/median.hpp"
@@ -219,29 +220,26 @@ PageTimes read_pages(Cache const& cache, BackendKind kind, Measure const& measur
     return times;
 }
 
-void add(Measurement& measurement, std::string_view component, char const* metric, double value, std::uint64_t n,
-         std::optional<Interval> interval) {
-    Figure figure{std::string(component), metric, value, n, {}, {}};
-    if (interval) {
-        figure.ci_low = interval->low;
-        figure.ci_high = interval->high;
-    }
-    measurement.figures.push_back(figure);
-}
-
 /// A time and the rate it means for `bytes`: bytes per nanosecond are 10^9 bytes per second.
-void add_time(Measurement& measurement, std::string_view component, char const* time, char const* rate, double ns,
-              double bytes, std::uint64_t n, std::optional<Interval> interval) {
-    add(measurement, component, time, ns, n, interval);
+void add_time(FigureWriter& figures, char const* time, char const* rate, double ns, double bytes, std::uint64_t n,
+              std::optional<Interval> interval) {
+    figures.add(time, ns, n, interval);
     if (interval) interval = Interval{bytes / interval->high, bytes / interval->low};
-    add(measurement, component, rate, bytes / ns, n, interval);
+    figures.add(rate, bytes / ns, n, interval);
 }
 
 void add_append_times(Measurement& measurement, std::string_view component, std::vector<double> const& samples,
                       double token_bytes) {
-    add_time(measurement, component, "append_ns_per_token", "append_gb_per_s", median(samples), token_bytes,
-             samples.size(), median_interval(samples));
+    FigureWriter figures(measurement, std::string(component));
+    add_time(figures, "append_ns_per_token", "append_gb_per_s", median(samples), token_bytes, samples.size(),
+             median_interval(samples));
     measurement.samples.push_back({std::string(component), "append_ns_per_token", samples});
+}
+
+void add_page_times(Measurement& measurement, std::string_view component, double ns, double bytes, std::uint64_t n,
+                    std::optional<Interval> const& interval) {
+    FigureWriter figures(measurement, std::string(component));
+    add_time(figures, "page_read_ns", "page_read_gb_per_s", ns, bytes, n, interval);
 }
 
 void time_appends(std::vector<Cache>& caches, BackendKind kind, AttemptRequest const& request,
@@ -271,8 +269,7 @@ void time_appends(std::vector<Cache>& caches, BackendKind kind, AttemptRequest c
         auto const pages = read_pages(caches[c], kind, request.measure);
         auto const own_bytes = token_bytes * static_cast<double>(pages.tokens);
         auto const own_interval = median_interval(pages.ns);
-        add_time(measurement, name, "page_read_ns", "page_read_gb_per_s", median(pages.ns), own_bytes, pages.ns.size(),
-                 own_interval);
+        add_page_times(measurement, name, median(pages.ns), own_bytes, pages.ns.size(), own_interval);
         measurement.samples.push_back({std::string(name), "page_read_ns", pages.ns});
         page_ns += median(pages.ns);
         page_bytes += own_bytes;
@@ -284,7 +281,7 @@ void time_appends(std::vector<Cache>& caches, BackendKind kind, AttemptRequest c
     }
     if (caches.size() < 2) return;
     add_append_times(measurement, "kv", times.both, both_bytes);
-    add_time(measurement, "kv", "page_read_ns", "page_read_gb_per_s", page_ns, page_bytes, page_samples, page_interval);
+    add_page_times(measurement, "kv", page_ns, page_bytes, page_samples, page_interval);
 }
 
 }  // namespace
@@ -296,9 +293,9 @@ void run_append(AttemptRequest const& request, Measurement& measurement) {
     auto tensors = load_cell_tensors(request, {}, measurement);
     auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
     std::vector<Cache> caches;
-    if (tensors.k) caches.emplace_back(Component::k, std::move(*tensors.k), rope, kind, codec, cell);
-    if (tensors.v) caches.emplace_back(Component::v, std::move(*tensors.v), rope, kind, codec, cell);
-    if (caches.empty()) throw CorruptData("the source has neither K nor V");
+    take_k_and_v(tensors, [&](Component component, HostTensor tensor) {
+        caches.emplace_back(component, std::move(tensor), rope, kind, codec, cell);
+    });
     for (auto const& cache : caches)
         if (cache.context() < 2) throw NotApplicable("a cache that grows needs a prompt and a token", "context", {"2"});
 
@@ -311,19 +308,20 @@ void run_append(AttemptRequest const& request, Measurement& measurement) {
         if (!wrong.empty()) refuse(measurement, Status::verify_failed, std::string(cache.name()), wrong);
         auto const own_values = static_cast<double>(cell.batch * cache.values());
         auto const own_held = static_cast<double>(cache.held_bytes());
-        add(measurement, cache.name(), "append_bits_per_value", 8 * own_held / own_values, 1, {});
-        add(measurement, cache.name(), "bits_per_value", 8 * static_cast<double>(stored_bytes) / own_values, 1, {});
+        FigureWriter figures(measurement, std::string(cache.name()));
+        figures.add("append_bits_per_value", 8 * own_held / own_values);
+        figures.add("bits_per_value", 8 * static_cast<double>(stored_bytes) / own_values);
         held += own_held;
         stored += static_cast<double>(stored_bytes);
         values += own_values;
     }
+    FigureWriter figures(measurement, "kv");
     if (caches.size() == 2) {
-        add(measurement, "kv", "append_bits_per_value", 8 * held / values, 1, {});
-        add(measurement, "kv", "bits_per_value", 8 * stored / values, 1, {});
+        figures.add("append_bits_per_value", 8 * held / values);
+        figures.add("bits_per_value", 8 * stored / values);
     }
-    add(measurement, "kv", "peak_rss_bytes", static_cast<double>(own_peak_rss_bytes()), 1, {});
-    if (kind != BackendKind::openmp)
-        add(measurement, "kv", "device_peak_bytes", static_cast<double>(memory_peak(kind)), 1, {});
+    figures.add_count("peak_rss_bytes", own_peak_rss_bytes());
+    if (kind != BackendKind::openmp) figures.add_count("device_peak_bytes", memory_peak(kind));
 }
 
 }  // namespace kvstone

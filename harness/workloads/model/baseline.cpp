@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/workloads/model/baseline.hpp"
 
 #include <algorithm>
@@ -135,5 +133,3 @@ bool Baseline::verify_logits(std::span<Token const> context, std::span<Token con
 }
 
 }  // namespace kvstone
-
-#endif

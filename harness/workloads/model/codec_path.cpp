@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/workloads/model/codec_path.hpp"
 
 #include <vector>
@@ -113,5 +111,3 @@ std::unique_ptr<CodecPath> codec_path(EngineSequence& sequence, Codec const& cod
 }
 
 }  // namespace kvstone
-
-#endif

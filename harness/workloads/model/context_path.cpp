@@ -1,7 +1,5 @@
 // Protocol context: clean K and V of the context, through the sealed container, back into the cache.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <algorithm>
 
 #include "codecs/container/container.hpp"
@@ -12,6 +10,19 @@
 
 namespace kvstone {
 namespace {
+
+/// Whether decoding finds that the bytes cannot be right.
+template <class Decode>
+bool complains(Decode const& decode) {
+    try {
+        decode();
+        return false;
+    } catch (CorruptData const&) {
+        return true;
+    } catch (UnwrittenValues const&) {
+        return true;
+    }
+}
 
 class ContextPath : public CodecPath {
   public:
@@ -53,22 +64,17 @@ class ContextPath : public CodecPath {
         auto container = encoder.seal();
         bool const unlike = corrupted() && corrupt_container(container);
         auto decoder = bind(component, shape);
-        bool noticed = false;
-        try {
+        auto const decode = [&] {
             decoder.load(container);
             decoder.decode(values_.backend());
             values_.to_host();
             sequence_->write(component, 0, 0, values_.host());
-        } catch (CorruptData const&) {
-            if (!unlike) throw;
-            noticed = true;
-        } catch (UnwrittenValues const&) {
-            if (!unlike) throw;
-            noticed = true;
-        }
-        if (noticed) {
+        };
+        if (!unlike) {
+            decode();
+        } else if (complains(decode)) {
             sequence_->read(component, 0, 0, values_.host());  // what was there before
-            write(component, 0, 0, values_.host());            // the codec noticed: other values must do
+            write(component, 0, 0, values_.host());            // other values must do
         }
         coded_vectors_ +=
             coded_vectors(cut_sections(codec_, pipelines_, component, shape, ElementType::f32), shape.tokens);
@@ -99,5 +105,3 @@ std::unique_ptr<CodecPath> context_path(EngineSequence& sequence, Codec const& c
 }
 
 }  // namespace kvstone
-
-#endif

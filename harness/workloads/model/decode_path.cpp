@@ -1,7 +1,5 @@
 // Protocol decode: a cache that grows token by token, whose cells are rewritten as the codec lets go of them.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <algorithm>
 #include <optional>
 
@@ -130,5 +128,3 @@ std::unique_ptr<CodecPath> decode_path(EngineSequence& sequence, Codec const& co
 }
 
 }  // namespace kvstone
-
-#endif

@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/workloads/model/evaluation.hpp"
 
 #include <algorithm>
@@ -193,5 +191,3 @@ CacheBytes Evaluation::bytes(Component component) { return state_->path->bytes(c
 PathTimes const& Evaluation::times() const { return state_->times; }
 
 }  // namespace kvstone
-
-#endif

@@ -1,7 +1,5 @@
 // Protocol inline: every K and V passes through the codec as the engine writes it, layer by layer.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <utility>
 
 #include <fmt/format.h>
@@ -128,5 +126,3 @@ std::unique_ptr<CodecPath> inline_path(EngineSequence& sequence, Codec const& co
 }
 
 }  // namespace kvstone
-
-#endif

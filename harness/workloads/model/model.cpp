@@ -10,30 +10,11 @@
 #include "harness/engine/passages.hpp"
 #include "harness/workloads/model/model_figures.hpp"
 #include "harness/workloads/model/model_session.hpp"
+#include "harness/workloads/model_options.hpp"
 #include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
-namespace {
-
-constexpr std::uint64_t most_tokens = std::uint64_t{1} << 24;
-constexpr std::uint64_t most_passages = 1'000'000;
-constexpr std::uint64_t default_passages = 8;
-
-}  // namespace
-
-std::vector<WorkloadOption> model_options() {
-    using enum WorkloadOption::Kind;
-    return {
-        protocol_option(),
-        {"continuation", tokens, 0, {}, 0, most_tokens, "tokens scored behind the context; 0: as many as it has"},
-        {"passages", number, default_passages, {}, 1, most_passages, "of the text, at most"},
-        {"document", text, "", {}, 0, 0, "what lines begin with that begin a document; else the text is cut evenly"},
-        prefill_option()};
-}
-
-#ifdef KVSTONE_HAS_LLAMA
-
 namespace {
 
 PassageSettings passage_settings(Cell const& cell, Engine const& engine) {
@@ -109,14 +90,5 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     warn_unless_engaged(measurement);
     warn_of_poor_baseline(measurement);
 }
-
-#else
-
-void run_model(AttemptRequest const&, Measurement& measurement) {
-    measurement.status = Status::skipped;
-    measurement.reason = "this build reads no models: it was made without libllama";
-}
-
-#endif
 
 }  // namespace kvstone

@@ -1,14 +1,8 @@
 #pragma once
 
-#include <vector>
-
 #include "harness/workloads/workload.hpp"
-#include "scenarios/scenario.hpp"
 
 namespace kvstone {
-
-/// protocol (must be given), continuation, passages, document, prefill: see `kvstone list workloads`.
-std::vector<WorkloadOption> model_options();
 
 /// Reads passages of the source's text with the codec in the model's cache (harness/workloads/model/codec_path.hpp) and without, and
 /// compares what it says. grid.context is the context of a passage (0: half of what the model was trained on); all

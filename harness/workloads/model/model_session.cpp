@@ -9,25 +9,6 @@
 
 namespace kvstone {
 
-WorkloadOption protocol_option() {
-    return {"protocol",
-            WorkloadOption::Kind::choice,
-            {},
-            {"context", "inline", "decode"},
-            0,
-            0,
-            "when the codec codes what the model writes"};
-}
-WorkloadOption prefill_option() {
-    return {"prefill",
-            WorkloadOption::Kind::choice,
-            "clean",
-            {"clean", "compressed"},
-            0,
-            0,
-            "protocol decode: how the context is read before it is coded"};
-}
-
 bool lacks_model(Cell const& cell, Measurement& measurement) {
     if (cell.source.at("kind") == "model") return false;
     measurement.status = Status::skipped;
@@ -53,8 +34,6 @@ std::optional<double> value_of(Measurement const& measurement, std::string const
         if (figure.component == "kv" && figure.metric == metric) return figure.value;
     return std::nullopt;
 }
-
-#ifdef KVSTONE_HAS_LLAMA
 
 namespace {
 
@@ -92,7 +71,5 @@ std::unique_ptr<Evaluation> ModelSession::evaluation(Cell const& cell, std::uint
     return std::make_unique<Evaluation>(engine, Codec::parse(cell.codec), settings, capacity,
                                         BaselineCache{baseline_folder, cell.source.at("sha256").get<std::string>()});
 }
-
-#endif
 
 }  // namespace kvstone

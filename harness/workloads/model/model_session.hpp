@@ -9,13 +9,8 @@
 #include "harness/workloads/model/evaluation.hpp"
 #include "results/record/measurement.hpp"
 #include "scenarios/cell.hpp"
-#include "scenarios/scenario.hpp"
 
 namespace kvstone {
-
-/// Options `protocol` (must be given) and `prefill`, see codec_path.hpp.
-WorkloadOption protocol_option();
-WorkloadOption prefill_option();
 
 /// Whether the cell's source is no model; says so.
 bool lacks_model(Cell const& cell, Measurement& measurement);

@@ -71,16 +71,10 @@ void run_cycles(AttemptRequest const& request, Measurement& measurement) {
     auto tensors = load_cell_tensors(request, {}, measurement);
     auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
     std::vector<CyclesResult> results;
-    auto const add = [&](Component component, std::optional<HostTensor>& tensor) {
-        if (!tensor) return;
-        auto taken = std::move(*tensor);
-        tensor.reset();
-        results.push_back(repeat(component, std::move(taken), rope, kind, codec, measurement));
+    take_k_and_v(tensors, [&](Component component, HostTensor tensor) {
+        results.push_back(repeat(component, std::move(tensor), rope, kind, codec, measurement));
         add_figures(results.back(), measurement);
-    };
-    add(Component::k, tensors.k);
-    add(Component::v, tensors.v);
-    if (results.empty()) throw CorruptData("the source has neither K nor V");
+    });
     if (results.size() == 2) add_figures(both(results[0], results[1]), measurement);
 }
 

@@ -105,15 +105,9 @@ void run_roundtrip(AttemptRequest const& request, Measurement& measurement) {
     auto tensors = load_cell_tensors(request, {}, measurement);
     auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
     std::vector<RoundtripResult> results;
-    auto const add = [&](Component component, std::optional<HostTensor>& tensor) {
-        if (!tensor) return;
-        auto taken = std::move(*tensor);
-        tensor.reset();
-        results.push_back(roundtrip(component, std::move(taken), rope, kind, request, codec, measurement));
-    };
-    add(Component::k, tensors.k);
-    add(Component::v, tensors.v);
-    if (results.empty()) throw CorruptData("the source has neither K nor V");
+    take_k_and_v(tensors, [&](Component component, HostTensor tensor) {
+        results.push_back(roundtrip(component, std::move(tensor), rope, kind, request, codec, measurement));
+    });
     add_roundtrip_figures(results, measurement);
     measurement.figures.push_back({"kv", "peak_rss_bytes", static_cast<double>(own_peak_rss_bytes()), 1, {}, {}});
     if (kind != BackendKind::openmp)

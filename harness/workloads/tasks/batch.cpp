@@ -1,5 +1,3 @@
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/workloads/tasks/batch.hpp"
 
 #include <algorithm>
@@ -79,5 +77,3 @@ void answer(Evaluation& evaluation, Batch const& batch, Answered& answered) {
 }
 
 }  // namespace kvstone
-
-#endif

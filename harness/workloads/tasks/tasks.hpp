@@ -1,19 +1,8 @@
 #pragma once
 
-#include <vector>
-
 #include "harness/workloads/workload.hpp"
-#include "scenarios/scenario.hpp"
 
 namespace kvstone {
-
-/// protocol and task (must be given), file, labels, items, min_context_tokens, seed, prefill: see
-/// `kvstone list workloads`.
-std::vector<WorkloadOption> tasks_options();
-
-/// Reads the task's file from end to end. Throws ConfigError naming file and line where it is broken, and where options do
-/// not belong together.
-void check_tasks(Json const& options, Json const& locator);
 
 /// Asks the model questions behind a text whose K and V went through the codec (harness/workloads/model/codec_path.hpp), and beside
 /// that behind the same text as it came.

@@ -1,13 +1,11 @@
 // Codecs in a model's path, in each protocol.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <optional>
 
 #include <gmock/gmock.h>
 
 #include "codecs/container/tensor_codec.hpp"
-#include "tests/harness/model_fixture.hpp"
+#include "tests/harness/engine/model_fixture.hpp"
 
 namespace kvstone {
 namespace {
@@ -272,5 +270,3 @@ TEST(CodecOfLayer, CodesALayerAsTheWholeDoes) {
 
 }  // namespace
 }  // namespace kvstone
-
-#endif

@@ -1,14 +1,12 @@
 // The engine's cells: what is read there is what the engine wrote, and what is written there is what it reads.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <cstring>
 #include <map>
 
 #include "harness/engine/model_capture.hpp"
 #include "harness/engine/sequence.hpp"
 #include "scenarios/errors.hpp"
-#include "tests/harness/model_fixture.hpp"
+#include "tests/harness/engine/model_fixture.hpp"
 
 namespace kvstone {
 namespace {
@@ -98,5 +96,3 @@ TEST_F(TinyModel, WhatAListenerThrowsComesOut) {
 
 }  // namespace
 }  // namespace kvstone
-
-#endif

@@ -1,7 +1,5 @@
 // Models whose cache cannot be reached, or whose figures would mean something else, are refused with the reason.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -81,5 +79,3 @@ TEST_F(ModelRefusal, OfVocabulariesThatCannotSpell) {
 
 }  // namespace
 }  // namespace kvstone
-
-#endif

@@ -1,7 +1,5 @@
 // Captured Q and K are those that meet in the engine: their softmax is the one its graph computes.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -104,5 +102,3 @@ TEST(EngineAttention, HasTheSoftmaxOfCapturedQueriesAndKeys) {
 
 }  // namespace
 }  // namespace kvstone
-
-#endif

@@ -8,9 +8,10 @@
 #include "harness/captures/capture_cache.hpp"
 #include "harness/captures/load_tensors.hpp"
 #include "harness/engine/model_capture.hpp"
-#include "harness/planning/shared_captures.hpp"
+#include "harness/planning/vocabulary.hpp"
 #include "harness/sources/rope.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/shared_captures.hpp"
 #include "tests/harness/source_test_files.hpp"
 #include "tests/test_data.hpp"
 
@@ -20,8 +21,6 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr Needs everything{.k = true, .v = true, .k_prerope = true, .q = true};
-
-#ifdef KVSTONE_HAS_LLAMA
 
 class Stories : public ::testing::Test {
   protected:
@@ -165,19 +164,19 @@ TEST_F(Stories, LoadsThroughTheCache) {
 TEST_F(Stories, OneCaptureServesWorkloadsThatNeedMoreAndLess) {
     auto const* const before = std::getenv("XDG_CACHE_HOME");
     std::string const old = before == nullptr ? "" : before;
-    Plan plan;
+    std::vector<Cell> cells;
     for (auto const* workload : {"roundtrip", "attention", "model"}) {
         Cell cell;
         cell.workload = workload;
         cell.source = {{"kind", "model"}, {"sha256", "m"}, {"text_sha256", "t"}};
         cell.locator = {{"path", model_}, {"text", text_}};
         cell.context = 64;
-        plan.cells.push_back(cell);
+        cells.push_back(cell);
     }
-    auto const captures_of = [](std::vector<Cell> const& cells) {
+    auto const captures_of = [](std::vector<Cell> const& of) {
         ScratchFolder const cache;
         ::setenv("XDG_CACHE_HOME", (cache / "").c_str(), 1);
-        for (auto const& cell : cells) {
+        for (auto const& cell : of) {
             auto const tensors =
                 load_tensors(cell.source, cell.locator, cell.context, {.q = cell.workload == "attention"});
             EXPECT_EQ(tensors.q.has_value(), cell.workload == "attention");
@@ -185,85 +184,16 @@ TEST_F(Stories, OneCaptureServesWorkloadsThatNeedMoreAndLess) {
         }
         return list_captures(capture_folder()).size();
     };
-    EXPECT_EQ(captures_of({plan.cells[0], plan.cells[1]}), 2U) << "nobody has said that queries will be needed";
-    share_captures(plan);
-    EXPECT_EQ(captures_of({plan.cells[0], plan.cells[1]}), 1U);
-    EXPECT_EQ(captures_of({plan.cells[1], plan.cells[0]}), 1U);
-    EXPECT_FALSE(plan.cells[2].locator.contains("queries"));
-    plan.cells[1].workload = "append";
-    for (auto& cell : plan.cells) cell.locator.erase("queries");
-    share_captures(plan);
-    EXPECT_FALSE(plan.cells[0].locator.contains("queries"));
+    EXPECT_EQ(captures_of({cells[0], cells[1]}), 2U) << "nobody has said that queries will be needed";
+    share_captures(cells, vocabulary());
+    EXPECT_EQ(captures_of({cells[0], cells[1]}), 1U);
+    EXPECT_EQ(captures_of({cells[1], cells[0]}), 1U);
+    EXPECT_FALSE(cells[2].locator.contains("queries"));
+    cells[1].workload = "append";
+    for (auto& cell : cells) cell.locator.erase("queries");
+    share_captures(cells, vocabulary());
+    EXPECT_FALSE(cells[0].locator.contains("queries"));
     before == nullptr ? ::unsetenv("XDG_CACHE_HOME") : ::setenv("XDG_CACHE_HOME", old.c_str(), 1);
-}
-
-#endif
-
-KvTensors small_capture(float value) {
-    auto const values = std::make_shared<std::vector<float>>(8, value);
-    std::shared_ptr<std::byte const> const bytes(values, reinterpret_cast<std::byte const*>(values->data()));
-    KvTensors tensors;
-    tensors.k = HostTensor{ElementType::f32, {1, 1, 4, 2}, bytes};
-    tensors.v = tensors.k;
-    return tensors;
-}
-
-TEST(CaptureCache, CapturesOncePerKey) {
-    ScratchFolder const folder;
-    int captures = 0;
-    auto const load = [&](char const* key) {
-        return cached_capture(folder / "deep/er", {{"context", key}}, {},
-                              [&] { return small_capture(float(++captures)); });
-    };
-    EXPECT_EQ(floats(*load("a").k)[0], 1);
-    EXPECT_EQ(floats(*load("a").k)[0], 1);
-    EXPECT_EQ(floats(*load("b").k)[0], 2);
-    EXPECT_EQ(floats(*load("a").k)[0], 1);
-    EXPECT_EQ(captures, 2);
-}
-
-TEST(CaptureCache, ReplacesDamagedFiles) {
-    ScratchFolder const folder;
-    int captures = 0;
-    auto const load = [&] {
-        return cached_capture(folder / "c", {{"context", 1}}, {}, [&] { return small_capture(float(++captures)); });
-    };
-    load();
-    std::string path;
-    for (auto const& entry : std::filesystem::directory_iterator(folder / "c")) {
-        if (entry.path().extension() == ".safetensors") path = entry.path().string();
-    }
-    ASSERT_FALSE(path.empty());
-    auto const whole = read_file(path);
-    // Truncated; one value changed; the header of another key.
-    auto changed = whole;
-    changed.back() = static_cast<char>(changed.back() ^ 1);
-    auto other = whole;
-    other[other.find("context") + 1] = 'x';
-    int expected = 1;
-    for (auto const& damaged : {whole.substr(0, whole.size() - 1), changed, other, std::string()}) {
-        std::ofstream(path, std::ios::binary) << damaged;
-        EXPECT_EQ(floats(*load().k)[0], static_cast<float>(++expected));
-        EXPECT_EQ(floats(*load().k)[0], static_cast<float>(expected)) << "the replacement is kept";
-    }
-    EXPECT_EQ(captures, expected);
-}
-
-TEST(CaptureCache, GoesOnWithoutAFolderToWrite) {
-    ScratchFolder const folder;
-    auto const file = folder.write("file", "no folder");
-    auto const tensors = cached_capture(file + "/below", {{"context", 1}}, {}, [] { return small_capture(3); });
-    EXPECT_EQ(floats(*tensors.k)[0], 3);
-    EXPECT_THAT(tensors.metadata.at("cache").get<std::string>(), HasSubstr("not kept"));
-    EXPECT_EQ(floats(*cached_capture("", {{"context", 1}}, {}, [] { return small_capture(4); }).k)[0], 4);
-}
-
-TEST(CaptureCache, FailedCapturesLeaveNothing) {
-    ScratchFolder const folder;
-    auto const fail = []() -> KvTensors { throw CorruptData("no"); };
-    EXPECT_THROW(cached_capture(folder / "c", {{"context", 1}}, {}, fail), CorruptData);
-    for (auto const& entry : std::filesystem::directory_iterator(folder / "c"))
-        EXPECT_EQ(entry.path().extension(), ".lock");
 }
 
 }  // namespace

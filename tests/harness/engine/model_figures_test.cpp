@@ -1,7 +1,5 @@
 // From logits to scores, and from scores to figures: closed forms.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include "harness/workloads/model/model_figures.hpp"
 
 #include <algorithm>
@@ -150,5 +148,3 @@ TEST(ModelFigures, GreedyTextsDivergeWhereTheyFirstDiffer) {
 
 }  // namespace
 }  // namespace kvstone
-
-#endif

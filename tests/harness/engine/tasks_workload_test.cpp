@@ -1,7 +1,5 @@
 // Workload tasks: scores beside a computation of their own, what codecs do to them, and what is refused.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -17,7 +15,7 @@
 #include "harness/workloads/tasks/groups.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/harness/attempt_fixture.hpp"
-#include "tests/harness/model_fixture.hpp"
+#include "tests/harness/engine/model_fixture.hpp"
 #include "tests/places.hpp"
 #include "tests/test_data.hpp"
 
@@ -290,5 +288,3 @@ TEST_F(TasksWorkload, RefusesWithTheReason) {
 
 }  // namespace
 }  // namespace kvstone
-
-#endif

@@ -1,11 +1,9 @@
 // What is kept of a model without a codec: it is what the engine says, bit by bit, or it is made anew.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <cstring>
 #include <filesystem>
 
-#include "tests/harness/model_fixture.hpp"
+#include "tests/harness/engine/model_fixture.hpp"
 #include "tests/harness/source_test_files.hpp"
 
 namespace kvstone {
@@ -147,5 +145,3 @@ TEST_F(ModelBaseline, ContextsAreReadUntilTheProofAndForIt) {
 
 }  // namespace
 }  // namespace kvstone
-
-#endif

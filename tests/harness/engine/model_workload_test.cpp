@@ -1,7 +1,5 @@
 // Workload model in an attempt's process: what it refuses and says, the order of codecs, and the engine's own tool.
 
-#ifdef KVSTONE_HAS_LLAMA
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -239,5 +237,3 @@ TEST_F(LlamaPerplexity, AgreesOnItsRotatedCacheWithinTheSpreadOfSigns) {
 
 }  // namespace
 }  // namespace kvstone
-
-#endif

@@ -1,0 +1,30 @@
+// In place of harness/engine/ and what stands on it, in a build without libllama: says so.
+
+#include "harness/captures/model_source.hpp"
+#include "harness/engine/cache_shape.hpp"
+#include "harness/workloads/model/model.hpp"
+#include "harness/workloads/tasks/tasks.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr char const* no_engine = "this build reads no models: it was made without libllama";
+
+}  // namespace
+
+KvTensors load_model(Json const&, Json const&, std::uint64_t, Needs) { throw ConfigError(no_engine); }
+
+CacheShape cache_shape_of(std::string const&) { throw ConfigError(no_engine); }
+
+void run_model(AttemptRequest const&, Measurement& measurement) {
+    measurement.status = Status::skipped;
+    measurement.reason = no_engine;
+}
+
+void run_tasks(AttemptRequest const&, Measurement& measurement) {
+    measurement.status = Status::skipped;
+    measurement.reason = no_engine;
+}
+
+}  // namespace kvstone

@@ -1,0 +1,40 @@
+#include "harness/workloads/model_options.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr std::uint64_t most_tokens = std::uint64_t{1} << 24;
+constexpr std::uint64_t most_passages = 1'000'000;
+
+}  // namespace
+
+WorkloadOption protocol_option() {
+    return {"protocol",
+            WorkloadOption::Kind::choice,
+            {},
+            {"context", "inline", "decode"},
+            0,
+            0,
+            "when the codec codes what the model writes"};
+}
+WorkloadOption prefill_option() {
+    return {"prefill",
+            WorkloadOption::Kind::choice,
+            "clean",
+            {"clean", "compressed"},
+            0,
+            0,
+            "protocol decode: how the context is read before it is coded"};
+}
+
+std::vector<WorkloadOption> model_options() {
+    using enum WorkloadOption::Kind;
+    return {
+        protocol_option(),
+        {"continuation", tokens, 0, {}, 0, most_tokens, "tokens scored behind the context; 0: as many as it has"},
+        {"passages", number, default_passages, {}, 1, most_passages, "of the text, at most"},
+        {"document", text, "", {}, 0, 0, "what lines begin with that begin a document; else the text is cut evenly"},
+        prefill_option()};
+}
+
+}  // namespace kvstone
