@@ -6,6 +6,7 @@
 #include "backends/spaces.hpp"
 #include "codecs/host_staging.hpp"
 #include "codecs/stage.hpp"
+#include "codecs/stage_checks.hpp"
 
 namespace kvstone {
 
@@ -67,16 +68,8 @@ class TransformAdapter final : public DynamicTransform {
     Stage stage_;
 };
 
-/// Whether Stage encodes spans of T on some execution space.
-template <class Stage, class T>
-concept EncodesElements = requires(Stage const& stage, KvSpan<T const> values) {
-    stage.encode(Kokkos::DefaultHostExecutionSpace{}, Section{}, values, Planes{}, Workspace{});
-};
-
 template <class Stage>
 class QuantiserAdapter final : public DynamicQuantiser {
-    static_assert(EncodesElements<Stage, float>, "a quantiser encodes KvSpan<float const> at least");
-
   public:
     explicit QuantiserAdapter(Options const& options) : stage_(options) {}
     std::vector<PlaneSpec> planes(Section const& section) const override { return stage_.planes(section); }

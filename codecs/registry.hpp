@@ -34,33 +34,37 @@ StageEntry const& stage_named(std::string const& name);
 std::string versioned_name(StageInfo const& info);
 
 /// Throws logic_error, naming the stage, where the name is missing or taken, where no example is given or one does not use
-/// the stage (examples are what tests it), and where idle bytes have no reason or are more than half.
+/// the stage (examples are what tests it), where it has no summary, and where idle bytes or side bits have no reason or idle
+/// bytes are more than half.
 void register_stage(StageEntry entry);
 
-/// A namespace-scope object of this type registers Stage.
+/// A namespace-scope object of this type registers Stage. Compiling ends with a sentence where Stage lacks a member
+/// (stage_checks.hpp).
 template <class Stage>
 struct Register {
     Register() {
-        StageEntry entry;
-        entry.info = Stage::info();
-        if constexpr (std::is_base_of_v<Transform, Stage>) {
-            entry.kind = StageKind::transform;
-            entry.make_transform = [](Options const& options) -> std::unique_ptr<DynamicTransform> {
-                return std::make_unique<TransformAdapter<Stage>>(options);
-            };
-        } else if constexpr (std::is_base_of_v<Quantiser, Stage>) {
-            entry.kind = StageKind::quantiser;
-            entry.make_quantiser = [](Options const& options) -> std::unique_ptr<DynamicQuantiser> {
-                return std::make_unique<QuantiserAdapter<Stage>>(options);
-            };
-        } else {
-            static_assert(std::is_base_of_v<Entropy, Stage>, "a stage is a Transform, a Quantiser or an Entropy");
-            entry.kind = StageKind::entropy;
-            entry.make_entropy = [](Options const& options) -> std::unique_ptr<DynamicEntropy> {
-                return std::make_unique<EntropyAdapter<Stage>>(options);
-            };
+        // Without what is missing, everything below would be complained of, too.
+        if constexpr (check_stage<Stage>()) {
+            StageEntry entry;
+            entry.info = Stage::info();
+            if constexpr (std::is_base_of_v<Transform, Stage>) {
+                entry.kind = StageKind::transform;
+                entry.make_transform = [](Options const& options) -> std::unique_ptr<DynamicTransform> {
+                    return std::make_unique<TransformAdapter<Stage>>(options);
+                };
+            } else if constexpr (std::is_base_of_v<Quantiser, Stage>) {
+                entry.kind = StageKind::quantiser;
+                entry.make_quantiser = [](Options const& options) -> std::unique_ptr<DynamicQuantiser> {
+                    return std::make_unique<QuantiserAdapter<Stage>>(options);
+                };
+            } else {
+                entry.kind = StageKind::entropy;
+                entry.make_entropy = [](Options const& options) -> std::unique_ptr<DynamicEntropy> {
+                    return std::make_unique<EntropyAdapter<Stage>>(options);
+                };
+            }
+            register_stage(std::move(entry));
         }
-        register_stage(std::move(entry));
     }
 };
 
