@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "codecs/container/error_bounds.hpp"
+#include "tests/codecs/conformance.hpp"
 #include "tests/codecs/stored.hpp"
 
 namespace kvstone {
@@ -119,7 +120,8 @@ TEST_P(BlockDefinitions, GiveTheSameValues) {
 INSTANTIATE_TEST_SUITE_P(All, BlockDefinitions,
                          testing::Values(Definition{"mxfp4", mxfp4, 0}, Definition{"mxfp8", mxfp8, 0},
                                          Definition{"mxfp8:format=e5m2", mxfp8_e5m2, 0},
-                                         Definition{"nvfp4", nvfp4, 1e-4}));
+                                         Definition{"nvfp4", nvfp4, 1e-4}),
+                         [](auto const& all) { return test_name_of(all.param.codec); });
 
 TEST(BlockFloats, ErrorsOfOtherDefinitionsAreOthers) {
     auto const values = doubles(normal_values(shape.values()));
@@ -207,11 +209,7 @@ INSTANTIATE_TEST_SUITE_P(
                         return cut_off(values, 128,
                                        [](double least, double most) { return of_127(least, most) * 127 / 7; });
                     }}),
-    [](auto const& all) {
-        auto name = all.param.codec + "_" + all.param.name;
-        for (auto& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-        return name;
-    });
+    [](auto const& all) { return test_name_of(all.param.codec) + "_" + all.param.name; });
 
 }  // namespace
 }  // namespace kvstone

@@ -33,10 +33,7 @@ TEST_P(BoundMutants, AreBeyondTheBound) {
 }
 
 std::string mutant_name(testing::TestParamInfo<BoundMutant> const& info) {
-    auto const& codec = info.param.codec;
-    auto name = (codec == "int8:scheme=asymmetric" ? "asymmetric" : codec) + "_" + info.param.name;
-    for (auto& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-    return name;
+    return test_name_of(info.param.codec) + "_" + info.param.name;
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "codecs/kernels/lloyd_max.hpp"
+#include "tests/codecs/conformance.hpp"
 #include "tests/codecs/stored.hpp"
 
 namespace kvstone {
@@ -108,11 +109,8 @@ TEST_P(ClosedForms, ErrorAndBytes) {
     EXPECT_EQ(static_cast<double>(bytes), row.bits * static_cast<double>(normal_shape.values()) / 8 + row.extra_bytes);
 }
 
-INSTANTIATE_TEST_SUITE_P(Normal, ClosedForms, testing::ValuesIn(closed_forms()), [](auto const& row) {
-    std::string name = row.param.codec;
-    for (auto& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-    return name;
-});
+INSTANTIATE_TEST_SUITE_P(Normal, ClosedForms, testing::ValuesIn(closed_forms()),
+                         [](auto const& row) { return test_name_of(row.param.codec); });
 
 /// Decoded values of NF4 in double precision, `scale_of` the largest magnitude of each block of 64.
 template <class Scale>
@@ -187,7 +185,7 @@ double distortion(std::vector<float> const& levels) {
     return sum * (2 * end / steps) / std::sqrt(2 * M_PI);
 }
 
-TEST(LloydMax, LevelsAreThoseOfMax) {
+TEST(Lloydmax, LevelsAreThoseOfMax) {
     std::vector<std::vector<double>> const published{
         {.4528, 1.5104},
         {.2451, .7560, 1.3439, 2.1519},
@@ -205,7 +203,7 @@ TEST(LloydMax, LevelsAreThoseOfMax) {
     }
 }
 
-TEST(LloydMax, DistortionIsTheLeastAndWithinItsBounds) {
+TEST(Lloydmax, DistortionIsTheLeastAndWithinItsBounds) {
     std::vector<double> const table{.36338, .11748, .03455, .00950, .002505, .000644, .000163, .0000412};
     for (unsigned bits = 1; bits <= 8; ++bits) {
         auto levels = lloyd_max_levels(bits);

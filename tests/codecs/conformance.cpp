@@ -59,6 +59,18 @@ double idle_share(std::string const& text) {
     return share;
 }
 
+std::string stage_of(std::string const& text) {
+    for (auto const& [name, entry] : stage_registry()) {
+        if (std::ranges::find(entry.info.examples, text) != entry.info.examples.end()) return name;
+    }
+    auto const codec = Codec::parse(text);
+    if (codec.rules().size() > 1) return "rules";
+    auto const& pipeline = codec.rules()[0].pipeline;
+    return std::ranges::find(pipeline, StageKind::quantiser,
+                             [](StageText const& stage) { return stage_registry().at(stage.name).kind; })
+        ->name;
+}
+
 bool decodes_to(std::span<std::byte const> container, std::vector<std::byte> const& expected) {
     try {
         return decode_container(container) == expected;
@@ -81,10 +93,13 @@ std::vector<std::string> conformance_examples() {
     return all;
 }
 
+std::string as_test_name(std::string text) {
+    for (auto& c : text) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+    return text;
+}
+
 std::string test_name_of(std::string const& codec) {
-    std::string name;
-    for (char const c : codec) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-    return name;
+    return as_test_name(stage_of(codec)) + "__" + as_test_name(codec);
 }
 
 std::string beyond_bounds(std::vector<float> const& original, std::vector<float> const& result,

@@ -16,8 +16,11 @@ inline constexpr char const* mutant_stage = "test-mutant";
 /// The examples of all stages but that one, and codecs whose rules cut tensors.
 std::vector<std::string> conformance_examples();
 
-/// A codec's text as a test's name.
+/// A codec's text as a test's name, STAGE__TEXT. STAGE is whose test it is, as `./dev test codec STAGE` picks them: the stage
+/// that names the text as its example, else the text's quantiser, or "rules" where there are several rules.
 std::string test_name_of(std::string const& codec);
+/// All characters but letters and digits become `_`, as GoogleTest wants them.
+std::string as_test_name(std::string text);
 
 /// The first place where decoded values lie further from the original than allowed, or "".
 std::string beyond_bounds(std::vector<float> const& original, std::vector<float> const& result,

@@ -36,7 +36,7 @@ Bias bias_of(std::string const& text, KvShape const& shape, std::vector<float> c
     return bias;
 }
 
-TEST(Eden, EveryVectorKeepsItsPartAlongItself) {
+TEST(Lloydmax, EdenEveryVectorKeepsItsPartAlongItself) {
     KvShape const shape{1, 2, 1024, 128};
     auto const normal = normal_values(shape.values(), 5);
     auto const outliers = test_values(shape, 5);
@@ -54,7 +54,7 @@ TEST(Eden, EveryVectorKeepsItsPartAlongItself) {
 
 /// Levels of distortion D have <x, c> = |c|^2 = (1 - D) |x|^2 in long vectors. Scaled so that <x, x'> is |x|^2, they err by
 /// D / (1 - D); with the norm of x by 2 - 2 sqrt(1 - D); as they are by D.
-TEST(Eden, DistortionFollowsFromThatOfTheLevels) {
+TEST(Lloydmax, EdenDistortionFollowsFromThatOfTheLevels) {
     KvShape const shape{1, 1, 1024, 4096};
     auto const values = normal_values(shape.values(), 6);
     TestTensor const tensor(shape, ElementType::f32, values);

@@ -2,6 +2,7 @@
 
 #include "codecs/engines.hpp"
 
+#include <ranges>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -9,6 +10,7 @@
 #include "codecs/engine_limits.hpp"
 #include "codecs/registry.hpp"
 #include "codecs/text/presets.hpp"
+#include "tests/codecs/conformance.hpp"
 
 namespace kvstone {
 namespace {
@@ -19,7 +21,14 @@ using testing::Not;
 
 NearestSettings nearest(std::string const& codec) { return nearest_settings(Codec::parse(codec)); }
 
-TEST(EnginesTest, EveryStageStatesWhatEnginesHave) {
+/// Every stage of the program by name.
+class EnginesOfStages : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Registry, EnginesOfStages,
+                         testing::ValuesIn(std::views::keys(stage_registry()).begin(),
+                                           std::views::keys(stage_registry()).end()),
+                         [](auto const& stage) { return as_test_name(stage.param); });
+
+TEST_P(EnginesOfStages, AreStated) {
     // As the engines listed in codecs/engines.hpp accept them: a name that none takes would be a guess.
     std::set<std::string> const vllm{"none",
                                      "auto",
@@ -36,24 +45,25 @@ TEST(EnginesTest, EveryStageStatesWhatEnginesHave) {
                                      "turboquant_3bit_nc"};
     std::set<std::string> const sglang{"auto", "bf16", "fp8_e4m3", "fp8_e5m2", "mxfp8", "nvfp4", "fp4_mx_block16"};
     std::set<std::string> const llama_cpp{"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"};
-    for (auto const& [name, entry] : stage_registry()) {
-        auto const& cases = entry.info.engines;
-        ASSERT_FALSE(cases.empty()) << name << " states nothing";
-        EXPECT_TRUE(cases.back().options.empty() && cases.back().behind.empty())
-            << name << ": the last case is to fit always";
-        for (auto const& settings : cases) {
-            EXPECT_FALSE(settings.differs.empty()) << name;
-            for (auto const& value : settings.vllm) EXPECT_TRUE(vllm.contains(value)) << name << " " << value;
-            for (auto const& value : settings.sglang) EXPECT_TRUE(sglang.contains(value)) << name << " " << value;
-            for (auto const& value : settings.llama_cpp) EXPECT_TRUE(llama_cpp.contains(value)) << name << " " << value;
-            for (auto const& [option, value] : settings.options)
-                EXPECT_TRUE(std::ranges::any_of(
-                    entry.info.options,
-                    [&](OptionSpec const& spec) { return spec.name == option && spec.canonical(value) == value; }))
-                    << name << " has no " << option << "=" << value;
-        }
-        for (auto const& example : entry.info.examples) EXPECT_FALSE(nearest(example).differences.empty()) << example;
+    auto const& info = stage_registry().at(GetParam()).info;
+    auto const& cases = info.engines;
+    ASSERT_FALSE(cases.empty()) << "it states nothing";
+    EXPECT_TRUE(cases.back().options.empty() && cases.back().behind.empty()) << "the last case is to fit always";
+    for (auto const& settings : cases) {
+        EXPECT_FALSE(settings.differs.empty());
+        for (auto const& value : settings.vllm) EXPECT_TRUE(vllm.contains(value)) << value;
+        for (auto const& value : settings.sglang) EXPECT_TRUE(sglang.contains(value)) << value;
+        for (auto const& value : settings.llama_cpp) EXPECT_TRUE(llama_cpp.contains(value)) << value;
+        for (auto const& [option, value] : settings.options)
+            EXPECT_TRUE(std::ranges::any_of(
+                info.options,
+                [&](OptionSpec const& spec) { return spec.name == option && spec.canonical(value) == value; }))
+                << "it has no " << option << "=" << value;
     }
+    for (auto const& example : info.examples) EXPECT_FALSE(nearest(example).differences.empty()) << example;
+}
+
+TEST(EnginesTest, PresetsStateWhatDiffers) {
     for (auto const& preset : presets()) EXPECT_FALSE(nearest(std::string(preset.text)).differences.empty());
 }
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/codecs/conformance.hpp"
 #include "tests/codecs/stored.hpp"
 
 #ifdef KVSTONE_GGML
@@ -98,7 +99,7 @@ INSTANTIATE_TEST_SUITE_P(All, GgmlBlocksTest,
                          testing::Values(Blocks{"q8_0", GGML_TYPE_Q8_0}, Blocks{"q4_0", GGML_TYPE_Q4_0},
                                          Blocks{"q4_1", GGML_TYPE_Q4_1}, Blocks{"q5_0", GGML_TYPE_Q5_0},
                                          Blocks{"q5_1", GGML_TYPE_Q5_1}),
-                         [](auto const& all) { return all.param.codec; });
+                         [](auto const& all) { return test_name_of(all.param.codec); });
 
 // Were ties rounded to even, or the product and the sum fused, blocks of these values would tell.
 TEST(GgmlBlocksValues, TellRoundingsApart) {

@@ -7,6 +7,7 @@
 
 #include "backends/kernels/walsh_hadamard.hpp"
 #include "scenarios/errors.hpp"
+#include "tests/codecs/conformance.hpp"
 #include "tests/codecs/stored.hpp"
 
 namespace kvstone {
@@ -102,8 +103,9 @@ INSTANTIATE_TEST_SUITE_P(Dims, HadamardCut,
                                          Cut{"hadamard:block=32", {32, 32, 16}}, Cut{"hadamard", {256}},
                                          Cut{"hadamard", {512, 64}}, Cut{"hadamard", {1024, 1024, 512, 4}}),
                          [](auto const& cut) {
-                             std::string name = cut.param.text == "hadamard" ? "whole" : cut.param.text.substr(9);
-                             for (auto& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+                             auto name =
+                                 "hadamard__" +
+                                 as_test_name(cut.param.text == "hadamard" ? "whole" : cut.param.text.substr(9));
                              for (auto const n : cut.param.blocks) name += "_" + std::to_string(n);
                              return name;
                          });

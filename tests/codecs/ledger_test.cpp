@@ -4,6 +4,7 @@
 
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
+#include "tests/codecs/conformance.hpp"
 #include "tests/codecs/count_allocations.hpp"
 #include "tests/codecs/tensors.hpp"
 
@@ -83,7 +84,10 @@ INSTANTIATE_TEST_SUITE_P(Codecs, Warmed,
                                          "nuq:bits=4,axis=token", "hadamard | center | int8",
                                          "outliers:fraction=0.02,axis=channel | outliers:fraction=0.1 | int8",
                                          "unrope:base=10000 | int8", "test-offset | int8 | zstd | test-split",
-                                         "sink(4){raw} window(16){fp16} rest{int8 | zstd}"));
+                                         "sink(4){raw} window(16){fp16} rest{int8 | zstd}"),
+                         [](auto const& warmed) { return test_name_of(warmed.param); });
+INSTANTIATE_TEST_SUITE_P(Registry, Warmed, testing::ValuesIn(conformance_examples()),
+                         [](auto const& warmed) { return test_name_of(warmed.param); });
 
 TEST(Memory, EncodingHoldsThePlanesAndLittleMore) {
     KvShape const shape{2, 4, 1000, 128};

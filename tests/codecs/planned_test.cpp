@@ -2,33 +2,36 @@
 
 #include <gtest/gtest.h>
 
-#include "codecs/registry.hpp"
-#include "tests/codecs/tensors.hpp"
+#include "tests/codecs/conformance.hpp"
 
 namespace kvstone {
 namespace {
 
-TEST(PlannedTest, AreThoseThatEncodingStoresWhereNothingIsVariable) {
-    KvShape const shape{3, 2, 100, 64};
-    TestTensor const tensor(shape, ElementType::f32, test_values(shape));
-    int exact = 0;
-    for (auto const& [name, entry] : stage_registry()) {
-        for (auto const& example : entry.info.examples) {
-            if (entry.info.name == "unrope" && example.find("base=") == std::string::npos)
-                continue;  // the tensor's own
-            auto const codec = encoded(example, tensor);
-            auto const planned = codec.planned();
-            if (planned.exact) {
-                ++exact;
-                EXPECT_EQ(planned.ledger.stored_bytes(), codec.ledger().stored_bytes()) << example;
-                EXPECT_EQ(planned.ledger.stored_bytes(), codec.seal().size()) << example;
-            } else {
-                EXPECT_GE(planned.ledger.stored_bytes(), codec.ledger().stored_bytes()) << example;
-            }
-        }
+class Planned : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Registry, Planned, testing::ValuesIn(conformance_examples()),
+                         [](auto const& one) { return test_name_of(one.param); });
+
+constexpr KvShape small{3, 2, 100, 64};
+
+TEST_P(Planned, AreThoseThatEncodingStoresWhereNothingIsVariable) {
+    auto const codec = encoded(GetParam(), TestTensor(small, ElementType::f32, test_values(small)));
+    auto const planned = codec.planned();
+    if (planned.exact) {
+        EXPECT_EQ(planned.ledger.stored_bytes(), codec.ledger().stored_bytes());
+        EXPECT_EQ(planned.ledger.stored_bytes(), codec.seal().size());
+    } else {
+        EXPECT_GE(planned.ledger.stored_bytes(), codec.ledger().stored_bytes());
     }
-    EXPECT_GT(exact, 30);
-    EXPECT_FALSE(encoded("fp16 | zstd", tensor).planned().exact);
+}
+
+TEST(PlannedTest, AreExactWhereNoStageIsVariable) {
+    auto const exact = [](std::string const& codec) {
+        return TensorCodec(Codec::parse(codec), Component::k, small, ElementType::f32, BackendKind::openmp)
+            .planned()
+            .exact;
+    };
+    EXPECT_GT(std::ranges::count_if(conformance_examples(), exact), 30);
+    EXPECT_FALSE(exact("fp16 | zstd"));
 }
 
 TEST(PlannedTest, NeedNoMemoryForTheTensor) {

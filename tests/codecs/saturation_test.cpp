@@ -113,9 +113,12 @@ void expect_finite_within_bounds(std::string const& text, std::vector<ElementTyp
     }
 }
 
-TEST(AtTheEndsOfHalf, ExamplesStayFiniteAndWithinTheDeclaredBound) {
-    for (auto const& codec : conformance_examples())
-        expect_finite_within_bounds(codec, {ElementType::f16, ElementType::f32, ElementType::bf16});
+class ExamplesAtTheEndsOfHalf : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Registry, ExamplesAtTheEndsOfHalf, testing::ValuesIn(conformance_examples()),
+                         [](auto const& one) { return test_name_of(one.param); });
+
+TEST_P(ExamplesAtTheEndsOfHalf, StayFiniteAndWithinTheDeclaredBound) {
+    expect_finite_within_bounds(GetParam(), {ElementType::f16, ElementType::f32, ElementType::bf16});
 }
 TEST(AtTheEndsOfHalf, IntegersOfEveryGroupStayFiniteAndWithinTheDeclaredBound) {
     for (auto const& codec : integers()) expect_finite_within_bounds(codec);

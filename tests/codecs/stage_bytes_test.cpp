@@ -1,4 +1,5 @@
-// The worked examples on the stages' format pages, byte for byte.
+// The worked examples on the stages' format pages, byte for byte. Tests are named STAGE or STAGE__WhatElse, which is how
+// `./dev test codec STAGE` finds them.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,28 +23,28 @@ std::vector<Bytes> stored_planes(std::string const& text, std::vector<float> con
     return planes;
 }
 
-TEST(StageBytes, Raw) {
+TEST(StageBytes, raw) {
     EXPECT_EQ(stored_planes("raw", {1.0F, -2.0F}), (std::vector<Bytes>{bytes_of({0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0})}));
 }
 
-TEST(StageBytes, Fp16) {
+TEST(StageBytes, fp16) {
     EXPECT_EQ(stored_planes("fp16", {1.0F, -2.0F, 65504.0F, 1e-7F}),
               (std::vector<Bytes>{bytes_of({0x00, 0x3c, 0x00, 0xc0, 0xff, 0x7b, 0x02, 0x00})}));
 }
 
-TEST(StageBytes, Bf16) {
+TEST(StageBytes, bf16) {
     EXPECT_EQ(stored_planes("bf16", {1.0F, -2.0F, 3.1415927F}),
               (std::vector<Bytes>{bytes_of({0x80, 0x3f, 0x00, 0xc0, 0x49, 0x40})}));
 }
 
-TEST(StageBytes, Fp8) {
+TEST(StageBytes, fp8) {
     EXPECT_EQ(stored_planes("fp8:format=e4m3", {1.0F, -2.0F, 1000.0F, 0.001F}),
               (std::vector<Bytes>{bytes_of({0x38, 0xc0, 0x7e, 0x01})}));
     EXPECT_EQ(stored_planes("fp8:format=e5m2", {1.0F, -2.0F, 1e6F, 0.00001F}),
               (std::vector<Bytes>{bytes_of({0x3c, 0xc0, 0x7b, 0x01})}));
 }
 
-TEST(StageBytes, Fp8OverAScale) {
+TEST(StageBytes, fp8__OverAScale) {
     EXPECT_EQ(stored_planes("fp8:format=e4m3,scale=tensor", {1.0F, -896.0F}),
               (std::vector<Bytes>{bytes_of({0x30, 0xfe}), bytes_of({0, 0, 0, 0x40})}));
     // Two heads: 28672 / 57344 = 0.5 and 57344 / 57344 = 1.
@@ -60,58 +61,70 @@ Bytes followed_by(Bytes head, std::size_t count, int byte) {
     return head;
 }
 
-TEST(StageBytes, GgmlBlocks) {
+TEST(StageBytes, q8_0) {
     std::vector<float> values(32, 0.0F);
     values[0] = 127;
     values[1] = -1;
     values[2] = 0.5F;
     values[3] = -0.5F;
     EXPECT_EQ(stored_planes("q8_0", values).at(0), followed_by(bytes_of({0x00, 0x3c, 0x7f, 0xff, 0x01, 0xff}), 28, 0));
-    values.assign(32, 0.0F);
+}
+
+TEST(StageBytes, q4_0) {
+    std::vector<float> values(32, 0.0F);
     values[0] = -8;
     values[1] = 7;
     values[16] = 1;
     EXPECT_EQ(stored_planes("q4_0", values).at(0), followed_by(bytes_of({0x00, 0x3c, 0x90, 0x8f}), 14, 0x88));
-    values.assign(32, 0.0F);
+}
+
+TEST(StageBytes, q5_1) {
+    std::vector<float> values(32, 0.0F);
     values[1] = 31;
     values[2] = 16;
     EXPECT_EQ(stored_planes("q5_1", values).at(0),
               followed_by(bytes_of({0x00, 0x3c, 0x00, 0x00, 0x06, 0, 0, 0, 0x00, 0x0f, 0x00}), 13, 0));
 }
 
-TEST(StageBytes, BlockFloats) {
+TEST(StageBytes, mxfp4) {
     EXPECT_EQ(stored_planes("mxfp4", {1.0F, -6.0F, 0.75F, 0.2F}),
               (std::vector<Bytes>{bytes_of({0xf2, 0x02}), bytes_of({0x7f})}));
+}
+
+TEST(StageBytes, mxfp8) {
     EXPECT_EQ(stored_planes("mxfp8", {1.0F, -448.0F}), (std::vector<Bytes>{bytes_of({0x38, 0xfe}), bytes_of({0x7f})}));
     // 57344 = 1.75 x 2^15; a step of 2.
     EXPECT_EQ(stored_planes("mxfp8:format=e5m2", {-114688.0F, 2.0F}),
               (std::vector<Bytes>{bytes_of({0xfb, 0x3c}), bytes_of({0x80})}));
+}
+
+TEST(StageBytes, nvfp4) {
     EXPECT_EQ(stored_planes("nvfp4", {2688.0F, -448.0F, 1.0F}),
               (std::vector<Bytes>{bytes_of({0xa7, 0x00}), bytes_of({0x7e}), bytes_of({0, 0, 0x80, 0x3f})}));
 }
 
-TEST(StageBytes, BlockNorm) {
+TEST(StageBytes, blocknorm) {
     EXPECT_EQ(stored_planes("blocknorm:bits=4,block=4,topk=0.25", {1.0F, -8.0F, 7.0F, -3.5F, 2.0F}),
               (std::vector<Bytes>{bytes_of({0x71, 0x0c, 0x07}), bytes_of({0x00, 0x3c, 0x93, 0x34}),
                                   bytes_of({0x00, 0xc8, 0x01})}));
 }
 
-TEST(StageBytes, Int8Symmetric) {
+TEST(StageBytes, int8__Symmetric) {
     EXPECT_EQ(stored_planes("int8", {1.0F, -2.0F, 0.5F, 127.0F}),
               (std::vector<Bytes>{bytes_of({0x01, 0xfe, 0x00, 0x7f}), bytes_of({0, 0, 0x80, 0x3f})}));
 }
 
-TEST(StageBytes, Int8Asymmetric) {
+TEST(StageBytes, int8__Asymmetric) {
     EXPECT_EQ(stored_planes("int8:scheme=asymmetric", {0.0F, 255.0F, 3.0F}),
               (std::vector<Bytes>{bytes_of({0, 0xff, 3}), bytes_of({0, 0, 0x80, 0x3f}), bytes_of({0, 0, 0, 0})}));
 }
 
-TEST(StageBytes, IntByTokenPacksCodesAndKeepsHalfScales) {
+TEST(StageBytes, int__ByTokenPacksCodesAndKeepsHalfScales) {
     EXPECT_EQ(stored_planes("int:bits=4,axis=token", {7.0F, -7.0F, 1.0F}),
               (std::vector<Bytes>{bytes_of({0x97, 0x01}), bytes_of({0x00, 0x3c})}));
 }
 
-TEST(StageBytes, IntScalesAsOneByteAreRoundedUp) {
+TEST(StageBytes, int__ScalesAsOneByteAreRoundedUp) {
     // 14 / 7 = 2 = 2^(200/8 - 24) exactly; 14.1 / 7 takes the next step of 2^(1/8).
     EXPECT_EQ(stored_planes("int:bits=4,axis=token,scale=log8", {14.0F}).at(1), bytes_of({200}));
     EXPECT_EQ(stored_planes("int:bits=4,axis=token,scale=log8", {14.1F}).at(1), bytes_of({201}));
@@ -119,7 +132,7 @@ TEST(StageBytes, IntScalesAsOneByteAreRoundedUp) {
     EXPECT_EQ(stored_planes("int:bits=4,axis=token,scale=log8", {1e9F}).at(1), bytes_of({255}));
 }
 
-TEST(StageBytes, IntByChannelGroupsTokens) {
+TEST(StageBytes, int__ByChannelGroupsTokens) {
     TestTensor const tensor({1, 1, 3, 1}, ElementType::f32, std::vector{1.0F, 8.0F, 5.0F});
     auto const container = encoded("int:bits=3,scheme=asymmetric,axis=channel,group=2", tensor).seal();
     std::vector<Bytes> planes;
@@ -130,7 +143,7 @@ TEST(StageBytes, IntByChannelGroupsTokens) {
                                           bytes_of({0x00, 0x3c, 0x00, 0x45})}));
 }
 
-TEST(StageBytes, Int8ClipTakesTheRangeFromTheQuantile) {
+TEST(StageBytes, int8__ClipTakesTheRangeFromTheQuantile) {
     std::vector<float> values;
     for (int i = 1; i <= 1000; ++i) values.push_back(static_cast<float>(i == 1000 ? 1e6 : i * 0.127));
     // ceil(0.99 x 1000) = 990: the 990th smallest magnitude, 125.73, is the end of the range.
@@ -141,7 +154,7 @@ TEST(StageBytes, Int8ClipTakesTheRangeFromTheQuantile) {
     EXPECT_EQ(planes[0].back(), std::byte{0x7f});
 }
 
-TEST(StageBytes, Int8SamplesAreEvenlySpaced) {
+TEST(StageBytes, int8__SamplesAreEvenlySpaced) {
     std::vector<float> values(10, 1000.0F);
     // floor(i 10 / 4) = 0, 2, 5, 7.
     values[0] = 1;
@@ -153,7 +166,7 @@ TEST(StageBytes, Int8SamplesAreEvenlySpaced) {
     EXPECT_EQ(planes[0], bytes_of({1, 0x7f, 0x81, 0x7f, 0x7f, 3, 0x7f, 4, 0x7f, 0x7f}));
 }
 
-TEST(StageBytes, LloydMaxScalesByNormOrRms) {
+TEST(StageBytes, lloydmax__ScalesByNormOrRms) {
     auto const codes = bytes_of({0x3f});
     EXPECT_EQ(stored_planes("lloydmax:bits=2", {1, 1, 1, -1}), (std::vector<Bytes>{codes, bytes_of({0x00, 0x40})}));
     // 2 x 2 / (2 x 1.5104) = 1.3242 and 2 x 4 / (4 x 1.5104), which is the same.
@@ -166,7 +179,7 @@ TEST(StageBytes, LloydMaxScalesByNormOrRms) {
     EXPECT_EQ(stored_planes("lloydmax:bits=8", {0, 0}), (std::vector<Bytes>{bytes_of({127, 127}), bytes_of({0, 0})}));
 }
 
-TEST(StageBytes, Nf4PacksTwoCodesAndCodesScales) {
+TEST(StageBytes, nf4__PacksTwoCodesAndCodesScales) {
     auto const codes = bytes_of({0x0f, 0x7c});
     std::vector<float> const values{1, -1, 0.5F, 0};
     EXPECT_EQ(stored_planes("nf4", values),
@@ -176,7 +189,7 @@ TEST(StageBytes, Nf4PacksTwoCodesAndCodesScales) {
     EXPECT_EQ(stored_planes("nf4:scale=log8", values), (std::vector<Bytes>{codes, bytes_of({0xc0})}));
 }
 
-TEST(StageBytes, Nf4CodesScalesOf256BlocksTogether) {
+TEST(StageBytes, nf4__CodesScalesOf256BlocksTogether) {
     // 65 values are two blocks: 128 tokens make a superblock, the 129th token starts another one.
     std::vector<float> values(129 * 65);
     for (std::size_t token = 0; token < 129; ++token) values[token * 65] = token == 0 ? 51 : token == 128 ? 2 : 10;
@@ -201,7 +214,7 @@ TEST(StageBytes, Nf4CodesScalesOf256BlocksTogether) {
     EXPECT_EQ(steps[1], 2.0F / 255);
 }
 
-TEST(StageBytes, NuqStoresItsLevels) {
+TEST(StageBytes, nuq__StoresItsLevels) {
     // -2047, -683, 683 and 2047 over 2048; z = s = 4.5.
     auto const levels = bytes_of({0, 0xe0, 0x7f, 0xbf, 0, 0xc0, 0xaa, 0xbe, 0, 0xc0, 0xaa, 0x3e, 0, 0xe0, 0x7f, 0x3f});
     std::vector<Bytes> const expected{bytes_of({0xe4}), bytes_of({0x80, 0x44}), bytes_of({0x80, 0x44}), levels};
@@ -211,13 +224,13 @@ TEST(StageBytes, NuqStoresItsLevels) {
     EXPECT_EQ(stored_planes("nuq:bits=2,axis=channel", {0, 3}).at(2), bytes_of({0, 0, 0x00, 0x42}));
 }
 
-TEST(StageBytes, ZstdStoresWhatDoesNotShrink) {
+TEST(StageBytes, zstd__StoresWhatDoesNotShrink) {
     // Two bytes cannot shrink.
     auto const planes = stored_planes("fp16 | zstd", {1.0F});
     EXPECT_EQ(planes, (std::vector<Bytes>{bytes_of({2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0x80, 0x00, 0x3c})}));
 }
 
-TEST(StageBytes, ZstdPiecesAreFramesOfTheirOwn) {
+TEST(StageBytes, zstd__PiecesAreFramesOfTheirOwn) {
     auto const planes = stored_planes("raw | zstd", std::vector<float>(300000, 0.0F));
     ASSERT_EQ(planes.size(), 1U);
     auto const at = [&](std::size_t i) { return std::to_integer<unsigned>(planes[0][i]); };

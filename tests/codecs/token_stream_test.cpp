@@ -8,6 +8,7 @@
 #include "codecs/pipeline/sections.hpp"
 #include "codecs/pipeline/token_runs.hpp"
 #include "codecs/registry.hpp"
+#include "tests/codecs/conformance.hpp"
 #include "tests/codecs/count_allocations.hpp"
 #include "tests/codecs/tensors.hpp"
 
@@ -81,14 +82,9 @@ ByteLedger stored(ByteLedger const& ledger) {
     return lines;
 }
 
-std::string test_name(testing::TestParamInfo<std::string> const& tested) {
-    std::string name = std::to_string(tested.index) + "_";
-    for (char const c : tested.param) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-    return name;
-}
-
 class TokenStreams : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Registry, TokenStreams, testing::ValuesIn(texts()), test_name);
+INSTANTIATE_TEST_SUITE_P(Registry, TokenStreams, testing::ValuesIn(texts()),
+                         [](auto const& tested) { return test_name_of(tested.param); });
 
 TEST_P(TokenStreams, AreTheBulkEncodingInAnyChunks) {
     for (std::uint64_t const tokens : {0, 1, 15, 33, 165}) {

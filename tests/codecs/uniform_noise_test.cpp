@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/codecs/conformance.hpp"
 #include "tests/codecs/stored.hpp"
 
 namespace kvstone {
@@ -74,11 +75,8 @@ TEST_P(UniformNoise, IsATwelfthOfTheSquaredStep) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Normal, UniformNoise, testing::ValuesIn(grids()), [](auto const& grid) {
-    std::string name = grid.param.codec;
-    for (auto& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-    return name;
-});
+INSTANTIATE_TEST_SUITE_P(Normal, UniformNoise, testing::ValuesIn(grids()),
+                         [](auto const& grid) { return test_name_of(grid.param.codec); });
 
 }  // namespace
 }  // namespace kvstone
