@@ -78,12 +78,15 @@ void register_stage(StageEntry entry) {
         if (!holds) throw std::logic_error(fmt::format("stage {} cannot be registered: {}", name, what));
     };
     require(!name.empty(), "it has no name");
+    require(!entry.info.summary.empty(), "its StageInfo has no summary, which list shows");
     require(!entry.info.examples.empty(), "its StageInfo has no examples, which list shows and the tests run");
     for (auto const& example : entry.info.examples)
         require(example.find(name) != std::string::npos, "its example does not use it: " + example);
     auto const& idle = entry.info.idle_bytes;
     require(idle.share >= 0 && idle.share <= 0.5, "idle_bytes.share is not between 0 and 0.5");
     require((idle.share > 0) == !idle.reason.empty(), "idle_bytes has a share and a reason, or neither");
+    auto const& side = entry.info.side_bits;
+    require((side.most > 0) == !side.reason.empty(), "side_bits has a number and a reason, or neither");
     require(entries().emplace(name, std::move(entry)).second, "the name is taken");
 }
 

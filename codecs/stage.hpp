@@ -1,10 +1,25 @@
 #pragma once
-// How to add a stage: one file in codecs/stages/, nothing else.
+// How to add a stage: one file in codecs/stages/, nothing else. Copy the nearest one and change it:
+//
+//   stages/fp16.cpp      a quantiser that codes each value by itself. Frame: map_to_packed() and map_from_packed() of
+//                        backends/kernels/map_values.hpp.
+//   stages/lloydmax.cpp  a quantiser whose vectors, or groups of tokens, have a scale (read VectorLevels and what of LloydMax
+//                        is `by_vector_`). Frame: encode_pages() and decode_pages() of backends/kernels/map_pages.hpp, which
+//                        is the one to take wherever values share anything. Scales are stored by codecs/kernels/scales.hpp,
+//                        codes of 1 to 16 bits by codecs/kernels/bit_packing.hpp.
+//   stages/center.cpp    a transform.
+//   stages/zstd.cpp      an entropy stage that runs on the host.
+//
+// Then `./dev test codec NAME` builds what it needs and runs all tests of that stage: everything below that can be tested,
+// over the stage's own examples. Its worked example goes to tests/codecs/stage_bytes_test.cpp, the error that theory
+// gives for normal values to tests/codecs/closed_forms_test.cpp. A member that is missing or has another signature ends
+// compilation with a sentence that gives it as it should be (codecs/stage_checks.hpp).
 //
 // A stage is a small typed struct, constructed from its validated options (the constructor may throw ConfigError), that
 // says which planes it writes and encodes and decodes them with kernels templated on the execution space. One line,
 // `Register<MyStage> const registered;`, makes it known to codec text, `list`, the docs, the conformance suite and the
-// benchmarks. There are three kinds, told apart by what they derive from:
+// benchmarks. Names in the file are those of the whole program: rename every type of the file that was copied, or the linker
+// takes one of the two for both. There are three kinds, told apart by what they derive from:
 //
 //   Transform   tensor to tensor, f32, same shape; may keep side planes (means, bases).
 //   Quantiser   tensor to planes: exactly one per pipeline.
@@ -30,9 +45,15 @@
 //               void encode(Space, Section, KvSpan<T const> values, Planes, Workspace) const;
 //               void decode(Space, Section, ConstPlanes, KvSpan<T> values, Workspace) const;
 //               double nominal_bits(Section const&) const;
+//               Bits a value that the method's name promises: those of its codes, not of scales and other side data (4 for
+//               `int:bits=4` and `mxfp4`; 1.6 where five values of three levels share a byte), but for ggml's blocks, whose
+//               names stand for all of a block (8.5 for `q8_0`). Figures and gates compare what is stored with it: see
+//               StageInfo::side_bits. It changes nothing that is stored.
 //               void error_bounds(Section const&, float const* values, double* bounds) const;
 //               Taking KvSpan<float> alone is enough: other element types are then converted on the way.
-//               error_bounds gives, for each value in packed order, the largest error allowed, infinity included.
+//               error_bounds gives, for each value in packed order, the largest error allowed, infinity included: of the
+//               arithmetic in float, saturated scales among it. What rounding to the tensor's type adds is added by the caller,
+//               which asks nothing where the value is NaN or Inf.
 //   Entropy:    std::vector<PlaneSpec> planes(PlaneSpec const& input) const;
 //               void encode(Space, PlaneSpec const& input_spec, ConstPlane input, Planes, Workspace) const;
 //               void decode(Space, PlaneSpec const& input_spec, ConstPlanes, Plane& input, Workspace) const;
@@ -40,6 +61,9 @@
 //               decode() of Transform and Quantiser writes every value, whatever the values are before.
 //               static constexpr bool host_only = true; where Space is to be the host's alone: for other backends the
 //               planes are then copied to the host and back.
+//               The input has as many bytes as its ConstPlane says, at most input_spec.bytes. decode() is handed a Plane of
+//               input_spec.bytes and sets its `bytes` to what the input had: where input_spec.variable, what encode() writes
+//               has to tell it.
 //   all, where needed:  std::size_t workspace_bytes(Section const& | PlaneSpec const& input) const;
 //   Transform, Quantiser, where they differ from the defaults below:
 //               std::uint64_t page_tokens(Section const&) const;
@@ -47,7 +71,8 @@
 //               (the last page may be shorter), 0 the whole section at once. Where it is not 0, planes are laid out as
 //               [layer, head, page, ...] with the same bytes for every full page, so that streams can append; but for
 //               those of PlaneSpec::once. The planes of a section are those of its layers and heads put together. Depends
-//               on component, type and dim alone.
+//               on component, type and dim alone. The frame of map_pages.hpp is given the bytes of a full page and of a
+//               shorter one for each plane (PagePlane); PageGrid::bytes() of the two is the plane's size.
 //               double encode_reads(Section const&) const;
 //               How often encode() has to read every value: 2 where a range over everything comes first.
 
@@ -78,7 +103,8 @@ struct StageInfo {
     std::string name;
     std::string summary;  ///< one line
     std::string source;   ///< paper and equation, or format
-    NonFinite non_finite = NonFinite::kept;
+    NonFinite non_finite =
+        NonFinite::kept;  ///< of a quantiser; one that has codes and a scale keeps neither: saturated
     /// The nearest settings in serving engines: the first that fits the options is taken. The last one fits always; of
     /// transforms and entropy stages it says what engines have of them.
     std::vector<EngineSettings> engines;
@@ -105,6 +131,14 @@ struct StageInfo {
         std::string reason;
     };
     IdleBytes idle_bytes;
+    /// For a stage whose examples store more than 1.05 times nominal_bits a value: scales, means or indices of which the
+    /// method's name says nothing, at most so many bits a value beyond nominal_bits in tensors of head dimension 64 or 128,
+    /// and the sum that they are. tests/codecs/nominal_bits_test.cpp compares them with what is stored.
+    struct SideBits {
+        double most = 0;
+        std::string reason;
+    };
+    SideBits side_bits;
 };
 
 /// The box of one tensor that a pipeline is bound to. Stages see as `type` what they are handed: f32 behind transforms.
@@ -122,10 +156,15 @@ struct Section {
 /// One array of coded bytes.
 struct PlaneSpec {
     LedgerLine line = LedgerLine::payload;
-    std::uint64_t bytes = 0;  ///< exact, or the most it may take where variable
+    /// What encode() writes, exactly: it fills the plane, and decode() is called with no other size. Where `variable`: the
+    /// most that it may write, whatever the values are; Plane::bytes then says how much it was.
+    std::uint64_t bytes = 0;
     bool variable = false;
-    std::uint32_t element_bytes = 1;  ///< width of what it holds, for stages that split or subtract
-    std::uint64_t row_elements = 0;   ///< elements per token; 0 where it has no rows
+    std::uint32_t element_bytes = 1;  ///< width of what it holds, for entropy stages that split or subtract
+    /// Elements (of element_bytes) of one vector, that is of one token of a layer and head, for the same stages: dim where
+    /// each value is an element, the bytes of a vector's codes where these are packed, 1 for a vector's scale. 0 where
+    /// vectors do not lie one after the other (one scale for a section, groups of tokens, variable planes).
+    std::uint64_t row_elements = 0;
     bool once = false;  ///< of a stage that codes pages: parameters of the section, the same whichever page is coded
 };
 

@@ -39,12 +39,12 @@ struct Page {
     KOKKOS_INLINE_FUNCTION T* vector(std::uint64_t t) const { return values + t * stride; }
 };
 
-/// One coded plane, laid out [layer, head, page]: `full_bytes` a page, `tail_bytes` where a head's last one is shorter.
+/// One coded plane, laid out [layer, head, page].
 template <class Byte>
 struct PagePlane {
     Byte* data;
-    std::uint64_t full_bytes;
-    std::uint64_t tail_bytes;
+    std::uint64_t full_bytes;  ///< of a page of page_tokens tokens
+    std::uint64_t tail_bytes;  ///< of a head's last page where it has fewer tokens; 0 with pages of one
 };
 
 /// How a box is cut into pages.

@@ -274,6 +274,7 @@ class NvFp4 : public Quantiser {
                          .sglang = {"nvfp4"},
                          .differs = "the same blocks; engines take the tensor's scale from calibration"}};
         info.examples = {"nvfp4"};
+        info.side_bits = {0.5, "an 8-bit scale for each 16 values"};
         return info;
     }
     explicit NvFp4(Options const&) {}
@@ -318,6 +319,7 @@ class MxFp4 : public Quantiser {
             {.sglang = {"fp4_mx_block16"},
              .differs = "SGLang's blocks have 16 values, not 32; llama.cpp has the format for weights alone"}};
         info.examples = {"mxfp4"};
+        info.side_bits = {0.25, "an 8-bit scale for each 32 values"};
         return info;
     }
     explicit MxFp4(Options const&) {}

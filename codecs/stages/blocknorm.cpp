@@ -245,6 +245,7 @@ StageInfo BlockNormQuantiser::info() {
     };
     info.examples = {"blocknorm:bits=10", "blocknorm:bits=8", "blocknorm:bits=4,block=32,topk=0.05",
                      "blocknorm:bits=3,block=256,topk=0.25", "blocknorm:bits=12,block=64,topk=0"};
+    info.side_bits = {5.5, "with topk=0.25 of 64 values: 16 of them as 24 bits instead of 3, and an fp16 scale"};
     return info;
 }
 

@@ -112,6 +112,7 @@ StageInfo Int::info() {
                      "int:bits=9,scheme=asymmetric,axis=channel,group=64,scale=log8",
                      "int:bits=11,axis=token,group=24",
                      "int:bits=10 | zstd"};
+    info.side_bits = {4, "in groups of 8 values: an fp16 scale and an fp16 zero point for each"};
     return info;
 }
 
@@ -257,6 +258,7 @@ class Int8 : public Int {
                          "int8:scheme=asymmetric,clip=0.9",
                          "int8:samples=128",
                          "int8:scheme=asymmetric,clip=0.99,samples=256"};
+        info.side_bits = {};  // one scale for the section
         return info;
     }
     explicit Int8(Options const& options)

@@ -231,6 +231,7 @@ StageInfo LloydMax::info() {
                      "lloydmax:bits=6,norm=eden",
                      "lloydmax:bits=7,scale=tensor",
                      "lloydmax:bits=8"};
+    info.side_bits = {0.25, "an fp16 scale for each vector of 64 values"};
     return info;
 }
 

@@ -193,6 +193,7 @@ StageInfo Nf4::info() {
                       "how scales are stored; double: 8 bits, and f32 for each 256"),
     };
     info.examples = {"nf4", "nf4:scale=log8", "nf4:scale=fp32", "nf4:block=32,scale=fp16", "nf4:block=24"};
+    info.side_bits = {0.5, "with scale=fp32: a scale for each 64 values"};
     return info;
 }
 

@@ -261,6 +261,7 @@ StageInfo Nuq::info() {
                      "nuq:bits=2,axis=token",
                      "nuq:bits=5",
                      "outliers:fraction=0.01,axis=channel | nuq:bits=3,axis=channel"};
+    info.side_bits = {0.5, "with axis=token: an fp16 scale and an fp16 zero point for each vector of 64 values"};
     return info;
 }
 

@@ -138,6 +138,7 @@ class Outliers : public Transform {
             choice_option("values", "fp16", {"fp16", "fp32"}, "what they are stored as"),
         };
         info.examples = {"outliers:fraction=0.02 | int8", "outliers:fraction=0.05,axis=channel,values=fp32 | int8"};
+        info.side_bits = {2.4, "with fraction=0.05: an fp32 value and a 16-bit index for each outlier"};
         info.idle_bytes = {0.5, "what the quantiser stores in place of an outlier is replaced by the outlier"};
         return info;
     }

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -127,6 +128,9 @@ TEST(Registry, AStageWithoutExamplesIsRefusedByName) {
         return std::string();
     };
     entry.info.name = "test-untold";
+    auto const summary = std::exchange(entry.info.summary, "");
+    EXPECT_THAT(refusal(), HasSubstr("stage test-untold cannot be registered: its StageInfo has no summary"));
+    entry.info.summary = summary;
     entry.info.examples.clear();
     EXPECT_THAT(refusal(), HasSubstr("stage test-untold cannot be registered: its StageInfo has no examples"));
     entry.info.examples = {"raw"};
@@ -136,6 +140,9 @@ TEST(Registry, AStageWithoutExamplesIsRefusedByName) {
     EXPECT_THAT(refusal(), HasSubstr("idle_bytes has a share and a reason"));
     entry.info.idle_bytes = {0.6, "it likes to"};
     EXPECT_THAT(refusal(), HasSubstr("not between 0 and 0.5"));
+    entry.info.idle_bytes = {};
+    entry.info.side_bits = {0.25, ""};
+    EXPECT_THAT(refusal(), HasSubstr("side_bits has a number and a reason"));
     EXPECT_FALSE(stage_registry().contains("test-untold"));
 }
 

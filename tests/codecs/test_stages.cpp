@@ -85,6 +85,7 @@ struct TestTop : Quantiser {
         info.format_version = 2;
         info.options = {integer_option("bits", std::nullopt, 10, 16, "upper bits kept")};
         info.examples = {"test-top:bits=12", "test-top:bits=16 | test-split"};
+        info.side_bits = {4, "16 bits are stored of 12"};
         return info;
     }
     explicit TestTop(Options const& options) : bits_(static_cast<int>(options.integer("bits"))) {}
@@ -122,6 +123,7 @@ struct TestTrits : Quantiser {
         info.engines = {{.differs = "of tests"}};
         info.non_finite = NonFinite::saturated;
         info.examples = {"test-trits"};
+        info.side_bits = {0.525, "an fp32 scale for 64 values, and a digit that fills up the last byte"};
         return info;
     }
     explicit TestTrits(Options const&) {}
