@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <type_traits>
 
 #include "codecs/dynamic_stage.hpp"
 #include "codecs/stage.hpp"
@@ -37,35 +36,5 @@ std::string versioned_name(StageInfo const& info);
 /// the stage (examples are what tests it), where it has no summary, and where idle bytes or side bits have no reason or idle
 /// bytes are more than half.
 void register_stage(StageEntry entry);
-
-/// A namespace-scope object of this type registers Stage. Compiling ends with a sentence where Stage lacks a member
-/// (stage_checks.hpp).
-template <class Stage>
-struct Register {
-    Register() {
-        // Without what is missing, everything below would be complained of, too.
-        if constexpr (check_stage<Stage>()) {
-            StageEntry entry;
-            entry.info = Stage::info();
-            if constexpr (std::is_base_of_v<Transform, Stage>) {
-                entry.kind = StageKind::transform;
-                entry.make_transform = [](Options const& options) -> std::unique_ptr<DynamicTransform> {
-                    return std::make_unique<TransformAdapter<Stage>>(options);
-                };
-            } else if constexpr (std::is_base_of_v<Quantiser, Stage>) {
-                entry.kind = StageKind::quantiser;
-                entry.make_quantiser = [](Options const& options) -> std::unique_ptr<DynamicQuantiser> {
-                    return std::make_unique<QuantiserAdapter<Stage>>(options);
-                };
-            } else {
-                entry.kind = StageKind::entropy;
-                entry.make_entropy = [](Options const& options) -> std::unique_ptr<DynamicEntropy> {
-                    return std::make_unique<EntropyAdapter<Stage>>(options);
-                };
-            }
-            register_stage(std::move(entry));
-        }
-    }
-};
 
 }  // namespace kvstone

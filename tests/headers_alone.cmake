@@ -2,7 +2,7 @@
 # where a header brings a library to rooms that have nothing to do with it, which would wait for its compilation: a macro
 # of the library, then the headers that may define it.
 set(libraries_at_home
-    "KOKKOS_VERSION" "^(backends/(kernels/|spaces)|codecs/(kernels|stages|pipeline|stream)/|harness/quality/|tests/)|^codecs/(stage|dynamic_stage|host_staging|registry)\\.hpp$|^harness/workloads/(attention/attention_figures|model/paths)"
+    "KOKKOS_VERSION" "^(backends/(kernels/|spaces)|codecs/(kernels|stages)/|codecs/(register_stage|stage_checks)|harness/quality/|tests/)"
     "SQLITE_VERSION" "^(results/store/|tests/)"
     "CLI11_VERSION" "^harness/cli/")
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}

@@ -17,7 +17,7 @@
 
 #include "backends/kernels/map_values.hpp"
 #include "backends/kernels/nearest_element.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 

@@ -38,7 +38,7 @@
 #include "backends/kernels/table_lookup.hpp"
 #include "codecs/kernels/bit_packing.hpp"
 #include "codecs/kernels/scales.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 

@@ -31,7 +31,7 @@
 #include "backends/kernels/map_pages.hpp"
 #include "codecs/kernels/bit_packing.hpp"
 #include "codecs/kernels/uniform_grid.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 

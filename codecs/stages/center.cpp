@@ -22,7 +22,7 @@
 #include <limits>
 
 #include "backends/kernels/channel_rows.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 

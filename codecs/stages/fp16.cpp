@@ -16,7 +16,7 @@
 
 #include "backends/kernels/half_lanes.hpp"
 #include "backends/kernels/map_values.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 

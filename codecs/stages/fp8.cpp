@@ -25,7 +25,7 @@
 #include "backends/kernels/reduce_values.hpp"
 #include "backends/kernels/small_floats.hpp"
 #include "codecs/kernels/scales.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 

@@ -35,7 +35,7 @@
 #include <string>
 #include <vector>
 
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 

@@ -25,7 +25,7 @@
 #include <limits>
 
 #include "backends/kernels/walsh_hadamard.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

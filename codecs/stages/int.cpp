@@ -36,7 +36,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

@@ -42,7 +42,7 @@
 #include "codecs/kernels/lloyd_max.hpp"
 #include "codecs/kernels/scales.hpp"
 #include "codecs/kernels/square_sums.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

@@ -33,7 +33,7 @@
 #include <limits>
 
 #include "codecs/kernels/nf4_kernels.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

@@ -34,7 +34,7 @@
 #include "backends/kernels/channel_ranges.hpp"
 #include "backends/kernels/reduce_values.hpp"
 #include "codecs/kernels/nuq_kernels.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 

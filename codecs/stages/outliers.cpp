@@ -35,7 +35,7 @@
 #include "backends/kernels/sequences.hpp"
 #include "codecs/kernels/extremes.hpp"
 #include "codecs/not_applicable.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

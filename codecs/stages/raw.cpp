@@ -9,7 +9,7 @@
 // NaN, Inf, denormals: kept, payloads of NaN included.
 
 #include "backends/kernels/map_values.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 

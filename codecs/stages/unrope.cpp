@@ -31,7 +31,7 @@
 
 #include "backends/kernels/rotate_pairs.hpp"
 #include "codecs/not_applicable.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

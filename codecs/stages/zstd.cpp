@@ -27,7 +27,7 @@
 #include <Kokkos_Core.hpp>
 #include <zstd.h>
 
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "backends/kernels/map_values.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 #include "tests/codecs/conformance.hpp"
 
 namespace kvstone {

@@ -52,10 +52,10 @@ INSTANTIATE_TEST_SUITE_P(Registry, NominalBits, testing::ValuesIn(conformance_ex
 TEST_P(NominalBits, AreWhatIsStoredButForDeclaredSideBits) {
     for (std::uint64_t const dim : {64, 128}) {
         auto const excess = excess_of(GetParam(), dim);
-        EXPECT_LE(excess.bits, 0.05 * excess.nominal + declared(GetParam()))
-            << fmt::format("dim {}: {:.3f} bits a value are stored beyond the nominal {:.3f}: info.side_bits = {{{:.3f}, "
-                           "\"what they are\"}}",
-                           dim, excess.bits, excess.nominal, excess.bits);
+        EXPECT_LE(excess.bits, 0.05 * excess.nominal + declared(GetParam())) << fmt::format(
+            "dim {}: {:.3f} bits a value are stored beyond the nominal {:.3f}: info.side_bits = {{{:.3f}, "
+            "\"what they are\"}}",
+            dim, excess.bits, excess.nominal, excess.bits);
     }
 }
 

@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "backends/kernels/map_values.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 

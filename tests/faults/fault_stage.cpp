@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 #include "backends/kernels/map_values.hpp"
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 

@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include "results/statistics/share.hpp"
 #include "results/statistics/median.hpp"
+#include "results/statistics/share.hpp"
 
 namespace kvstone {
 namespace {

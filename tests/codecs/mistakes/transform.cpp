@@ -1,6 +1,6 @@
 // Transforms that lack a member each: what check_stage() says of them. See check.
 
-#include "codecs/registry.hpp"
+#include "codecs/register_stage.hpp"
 
 namespace kvstone {
 
