@@ -17,8 +17,8 @@
 //
 // A stage is a small typed struct, constructed from its validated options (the constructor may throw ConfigError), that
 // says which planes it writes and encodes and decodes them with kernels templated on the execution space. One line,
-// `Register<MyStage> const registered;` (codecs/register_stage.hpp), makes it known to codec text, `list`, the docs, the conformance suite and the
-// benchmarks. Names in the file are those of the whole program: rename every type of the file that was copied, or the linker
+// `Register<MyStage> const registered;` (codecs/register_stage.hpp), makes it known to codec text, `list`, the docs, the
+// conformance suite and the benchmarks. Names in the file are those of the whole program: rename every type of the file that was copied, or the linker
 // takes one of the two for both. There are three kinds, told apart by what they derive from:
 //
 //   Transform   tensor to tensor, f32, same shape; may keep side planes (means, bases).
