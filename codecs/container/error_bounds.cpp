@@ -5,6 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "backends/kernels/floats.hpp"
 #include "codecs/pipeline/pipeline.hpp"
 #include "codecs/pipeline/sections.hpp"
 

@@ -7,6 +7,7 @@
 
 #include "backends/kernels/map_values.hpp"
 #include "backends/kernels/nearest_element.hpp"
+#include "backends/spaces.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 
