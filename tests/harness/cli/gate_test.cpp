@@ -4,7 +4,6 @@
 
 #include <gmock/gmock.h>
 
-#include "results/record/build.hpp"
 #include "tests/harness/cli/program.hpp"
 
 namespace kvstone {
@@ -226,15 +225,15 @@ TEST_F(GateTest, BlocksOfOlderBuildsAreWholeAttempts) {
     EXPECT_THAT(judged.err, HasSubstr("a build cannot take times alone"));
 }
 
-TEST_F(GateTest, RanksMeasureForRankZero) {
-    if (!this_build().has_mpi) GTEST_SKIP() << "built without MPI";
-    if (shell("command -v mpirun").code != 0) GTEST_SKIP() << "no mpirun";
+using MpiGateTest = MpiTest<GateTest>;
+
+TEST_F(MpiGateTest, RanksMeasureForRankZero) {
     program("base", {});
     program("head", {.decode_ns = 1.1e6});
     write("count", "0");
-    auto const judged = shell(
-        "timeout 100 env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe -n 3 kvstone "
-        "gate ci --run --base ./base --head ./head --only asymmetric --only synthetic --seed 7 --json");
+    auto const judged =
+        shell("timeout 100 " + mpirun(3) +
+              "kvstone gate ci --run --base ./base --head ./head --only asymmetric --only synthetic --seed 7 --json");
     EXPECT_EQ(judged.code, 1) << judged.out << judged.err;
     // Two ranks of one node: never both at once, so that the programs' count of their runs is whole.
     EXPECT_EQ(rows("select settings ->> 'nodes' as nodes from gate_run")[0]["nodes"], 1);

@@ -7,7 +7,6 @@
 #include <gmock/gmock.h>
 
 #include "cluster/spool.hpp"
-#include "results/record/build.hpp"
 #include "results/store/sqlite.hpp"
 #include "results/store/store.hpp"
 #include "tests/harness/cli/program.hpp"
@@ -195,16 +194,9 @@ TEST_F(InterruptTest, ASpoolOfANewerBuildIsKeptAndTheRunGoesOn) {
     EXPECT_EQ(rows("select 1 from attempt where stands").size(), 2U);
 }
 
-class MpiInterruptTest : public InterruptTest {
+class MpiInterruptTest : public MpiTest<InterruptTest> {
   protected:
-    void SetUp() override {
-        InterruptTest::SetUp();
-        if (!this_build().has_mpi) GTEST_SKIP() << "built without MPI";
-        if (shell("command -v mpirun").code != 0) GTEST_SKIP() << "no mpirun";
-    }
-    static constexpr char const* launcher =
-        "env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe --mca btl_tcp_if_include "
-        "lo -n 3 ";
+    std::string const launcher = mpirun(3);
     /// Ranks that lost their launcher end a little later.
     static constexpr char const* until_all_are_gone =
         "sleep 1; for file in kvstone.db.lock kvstone.db.spool/*; do while [ -e $file ] && ! flock --nonblock $file "

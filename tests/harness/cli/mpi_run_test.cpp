@@ -1,24 +1,11 @@
 // The same cells over ranks and in one process.
 
-#include "results/record/build.hpp"
 #include "tests/harness/cli/program.hpp"
 
 namespace kvstone {
 namespace {
 
-class MpiRunTest : public ProgramTest {
-  protected:
-    void SetUp() override {
-        ProgramTest::SetUp();
-        if (!this_build().has_mpi) GTEST_SKIP() << "built without MPI";
-        if (shell("command -v mpirun").code != 0) GTEST_SKIP() << "no mpirun";
-    }
-    static std::string mpirun(int ranks) {
-        return "env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe --mca "
-               "btl_tcp_if_include lo -n " +
-               std::to_string(ranks) + " ";
-    }
-};
+using MpiRunTest = MpiTest<ProgramTest>;
 
 TEST_F(MpiRunTest, ThreeRanksGiveTheRowsOfOneProcess) {
     write("s.yaml", small_scenario("raw, fp16, int8, 'int8:scheme=asymmetric,clip=0.999', 'fp16 | zstd'",
@@ -64,11 +51,15 @@ TEST_F(MpiRunTest, BadInputEndsEveryRankWithTheWordsOfOneProcess) {
 
 TEST_F(MpiRunTest, AnErrorOfAnotherRankEndsEveryRankToo) {
     write("s.yaml", small_scenario("int8"));
-    auto const ended = shell("timeout 25 " + mpirun(3) +
-                             "sh -c 'test $OMPI_COMM_WORLD_RANK = 1 && export KVSTONE_MPI_MODULE=/nowhere.so; "
-                             "exec kvstone run s.yaml'");
-    EXPECT_EQ(ended.code, 4) << ended.err;
-    EXPECT_NE(ended.err.find("/nowhere.so"), std::string::npos) << ended.err;
+    write("p.yaml", "gate: 1\nscenario: s.yaml\nrules: [relative_error_l1 <= 0.05]\n");
+    for (std::string const command : {"run s.yaml", "gate p.yaml --run --base $(command -v kvstone)"}) {
+        auto const ended = shell("timeout 25 " + mpirun(3) +
+                                 "sh -c 'test $OMPI_COMM_WORLD_RANK = 1 && export KVSTONE_MPI_MODULE=/nowhere.so; "
+                                 "exec kvstone " +
+                                 command + "'");
+        EXPECT_EQ(ended.code, 4) << command << ended.err;
+        EXPECT_NE(ended.err.find("/nowhere.so"), std::string::npos) << command << ended.err;
+    }
 }
 
 }  // namespace

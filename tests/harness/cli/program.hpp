@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "results/record/build.hpp"
 #include "tests/places.hpp"
 
 namespace kvstone {
@@ -57,6 +58,24 @@ class ProgramTest : public testing::Test {
 
   private:
     std::filesystem::path folder_;
+};
+
+/// Tests of programs that an MPI launcher starts, where this build and this machine have one. `Base`: ProgramTest, or what
+/// is derived from it.
+template <class Base>
+class MpiTest : public Base {
+  protected:
+    void SetUp() override {
+        Base::SetUp();
+        if (!this_build().has_mpi) GTEST_SKIP() << "built without MPI";
+        if (this->shell("command -v mpirun").code != 0) GTEST_SKIP() << "no mpirun";
+    }
+    /// What stands before a program that so many ranks run.
+    static std::string mpirun(int ranks) {
+        return "env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe --mca "
+               "btl_tcp_if_include lo -n " +
+               std::to_string(ranks) + " ";
+    }
 };
 
 /// Small, untimed cells: what these tests look at takes part in every run, however short.
