@@ -4,14 +4,15 @@
 #include <cstdio>
 #include <deque>
 #include <limits>
-#include <thread>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "cluster/in_process.hpp"
 #include "cluster/scheduler.hpp"
+#include "cluster/sole_worker.hpp"
+#include "cluster/tally.hpp"
 #include "cluster/worker_pool.hpp"
 #include "results/record/utc.hpp"
 
@@ -23,30 +24,6 @@ constexpr double look_at_stop_s = 0.2;  // how soon an interruption is noticed
 constexpr int most_at_once = 256;       // events before idle workers are dealt to
 constexpr double goodbye_s = 10;        // an idle rank answers at once; a slow network may not
 constexpr double cancel_s = 5;          // a cancelled attempt is killed and reaped; the same network
-
-/// A world of two for a run in one process: this thread coordinates, the other measures.
-class SoleWorker {
-  public:
-    SoleWorker(Transport& alone, WorkerInfo self, MeasureFunction measure, WorkerOptions options)
-        : world_(2, [&alone](int exit_code) { alone.abort(exit_code); }),
-          coordinator_end_(world_.transport(0)),
-          thread_([this, self = std::move(self), measure = std::move(measure), options] {
-              try {
-                  serve(*world_.transport(1), self, measure, options);
-              } catch (std::exception const& error) {
-                  world_.lose(1, error.what());
-              }
-          }) {}
-    ~SoleWorker() { thread_.join(); }
-    SoleWorker(SoleWorker const&) = delete;
-    SoleWorker& operator=(SoleWorker const&) = delete;
-    Transport& transport() { return *coordinator_end_; }
-
-  private:
-    InProcessWorld world_;
-    std::unique_ptr<Transport> coordinator_end_;
-    std::thread thread_;
-};
 
 }  // namespace
 
@@ -66,6 +43,9 @@ struct Coordinator::State {
     std::unique_ptr<SoleWorker> sole;
     Transport& transport;
     WorkerPool pool;
+    std::optional<WorkerInfo> first;  ///< whom the others have to be like, once every rank has spoken
+    std::set<int> left_out;           ///< ranks that are not
+    bool dismissed = false;
     bool interrupted = false;  ///< a run saw the stop flag
     std::string failure;       ///< what came out of a run
 };
@@ -77,12 +57,9 @@ class Coordinator::Run {
         : state_(state),
           pool_(state.pool),
           callbacks_(callbacks),
-          total_(items.size()),
-          left_estimated_s_(sum_of_estimates(items)),
+          tally_(items),
           started_s_(pool_.now_s()),
-          scheduler_(std::move(items), state.options.lease_slack_s) {
-        for (int const rank : pool_.idle()) scheduler_.join(rank, pool_.workers().at(rank));
-    }
+          scheduler_(std::move(items), state.options.lease_slack_s) {}
 
     Outcome operator()() {
         while (scheduler_.queued() > 0 || !scheduler_.leases().empty() || !losses_.empty()) {
@@ -90,6 +67,7 @@ class Coordinator::Run {
                 drain();
                 break;
             }
+            for (int const rank : pool_.idle()) join(rank);
             if (pool_.awaited().empty()) settle_unserved();
             deal();
             hand_over();  // while the workers measure
@@ -97,6 +75,7 @@ class Coordinator::Run {
             step(next_look_s());
         }
         hand_over();
+        tally_.tell(outcome_);
         for (auto& item : scheduler_.take_rest()) outcome_.missing.push_back(std::move(item));
         return std::move(outcome_);
     }
@@ -105,6 +84,7 @@ class Coordinator::Run {
     /// A loss that counts if rank 0 is there a while later.
     struct Loss {
         double counts_s = 0;
+        std::size_t index = 0;
         WorkItem item;
         Measurement measurement;
         bool given_up = false;  ///< else its item is queued again
@@ -112,14 +92,34 @@ class Coordinator::Run {
     static bool set(std::atomic<bool> const* flag) { return flag != nullptr && *flag; }
     bool stopped() const { return set(state_.options.stop); }
 
+    /// Workers that have to be alike wait for each other: the lowest may be the last to offer itself.
+    void join(int rank) {
+        auto const& worker = pool_.workers().at(rank);
+        if (auto const& alike = state_.options.alike) {
+            if (!pool_.awaited().empty()) return;
+            if (!state_.first) state_.first = pool_.workers().begin()->second;
+            if (!alike(*state_.first, worker)) {
+                if (state_.left_out.insert(rank).second)
+                    notice(fmt::format("rank {} is left out: its hardware {} is not the others' {}", rank,
+                                       worker.hardware_class, state_.first->hardware_class));
+                return;
+            }
+        }
+        scheduler_.join(rank, worker);
+    }
+
     void deal() {
+        if (callbacks_.go_on && scheduler_.queued() > 0 && !callbacks_.go_on())
+            for (auto& item : scheduler_.take_queued()) outcome_.missing.push_back(std::move(item));
         auto const idle = pool_.idle();
         for (int const rank : idle) {
-            auto const* item = scheduler_.deal(rank, pool_.now_s());
-            if (item == nullptr) continue;
-            auto const why = pool_.deal(rank, *item, scheduler_.leases().at(rank).deadline_s);
-            if (why) lost(rank, *why);
+            if (auto const* item = scheduler_.deal(rank, pool_.now_s())) send(rank, *item);
         }
+    }
+
+    void send(int rank, WorkItem const& item) {
+        auto const why = pool_.deal(rank, item, scheduler_.leases().at(rank).deadline_s);
+        if (why) lost(rank, *why);
     }
 
     double next_look_s() const {
@@ -150,7 +150,9 @@ class Coordinator::Run {
         while (!losses_.empty() && losses_.front().counts_s <= pool_.now_s()) {
             auto const loss = std::move(losses_.front());
             losses_.pop_front();
-            if (loss.given_up)
+            if (loss.given_up && !loss.item.calls.empty())
+                report_block(loss.index, loss.item, std::vector(loss.item.calls.size(), loss.measurement));
+            else if (loss.given_up)
                 report(loss.item, loss.measurement);
             else if (callbacks_.lost)
                 callbacks_.lost(loss.measurement);
@@ -164,12 +166,10 @@ class Coordinator::Run {
             if (!stopped()) notice(fmt::format("rank {} was told to end: it is dealt nothing more", rank));
             return scheduler_.leave(rank);
         }
-        scheduler_.join(rank, pool_.workers().at(rank));
         if (auto* result = std::get_if<Result>(&event.what)) {
-            auto& measurement = result->measurement;
-            auto const* item = scheduler_.finish(rank, measurement.attempt_id);
-            if (item != nullptr) return report(*item, std::move(measurement), rank);
-            notice(fmt::format("rank {} reported attempt {} too late: not counted", rank, measurement.attempt_id));
+            auto const attempt_id = result->measurement.attempt_id;
+            if (!ended(rank, std::move(result->measurement), rank))
+                notice(fmt::format("rank {} reported attempt {} too late: not counted", rank, attempt_id));
         } else if (auto const* trouble = std::get_if<Trouble>(&event.what)) {
             hand_over();
             throw SystemError(fmt::format("rank {}: {}", rank, trouble->reason));
@@ -177,10 +177,31 @@ class Coordinator::Run {
             notice(fmt::format("rank {}: {}", rank, unreadable->reason));
             auto const lease = scheduler_.leases().find(rank);
             if (lease == scheduler_.leases().end()) return;
-            auto const attempt_id = lease->second.attempt_id;
-            auto const* item = scheduler_.finish(rank, attempt_id);
-            report(*item, verdict(*item, Status::error, fmt::format("rank {}: {}", rank, unreadable->reason)));
+            auto const& item = scheduler_.item(lease->second);
+            ended(rank, verdict(item, Status::error, fmt::format("rank {}: {}", rank, unreadable->reason)));
         }
+    }
+
+    /// What the attempt that the rank holds has brought; of a block, the rank is dealt the next call. False where it does
+    /// not hold it. `reporter`: as of report().
+    bool ended(int rank, Measurement measurement, int reporter = -1) {
+        auto const* next = stopped() ? nullptr : scheduler_.next_call(rank, measurement, pool_.now_s());
+        if (next != nullptr) {
+            send(rank, *next);
+            return true;
+        }
+        auto const found = scheduler_.leases().find(rank);
+        if (found == scheduler_.leases().end()) return false;
+        auto lease = found->second;
+        auto const* item = scheduler_.finish(rank, measurement.attempt_id);
+        if (item == nullptr) return false;
+        if (item->calls.empty()) {
+            report(*item, std::move(measurement), reporter);
+        } else {
+            lease.made.push_back(std::move(measurement));
+            report_block(lease.item, *item, lease.made);
+        }
+        return true;
     }
 
     void silent(int rank, std::string const& why) {
@@ -194,9 +215,11 @@ class Coordinator::Run {
         auto const loss = scheduler_.lose(rank);
         if (loss.item == nullptr) return;
         bool const given_up = loss.fate == Scheduler::Fate::given_up;
-        losses_.push_back({pool_.now_s() + state_.options.loss_delay_s, *loss.item,
+        losses_.push_back({pool_.now_s() + state_.options.loss_delay_s, loss.index, *loss.item,
                            verdict(*loss.item, Status::node_lost, why), given_up});
-        if (!given_up) notice(fmt::format("cell {} is queued again", loss.item->cell.id));
+        if (!given_up)
+            notice(fmt::format("cell {}{}", loss.item->cell.id,
+                               loss.item->calls.empty() ? " is queued again" : ": its block is measured anew"));
     }
 
     /// Items that nobody can run: skipped where nobody ever could, missing where those who could are gone.
@@ -204,7 +227,7 @@ class Coordinator::Run {
         auto const& offered = pool_.offered();
         for (auto& item : scheduler_.take_unserved()) {
             auto const& backend = item.cell.backend;
-            if (!pool_.complete() || offered.contains(backend)) {
+            if (!pool_.complete() || !item.calls.empty() || offered.contains(backend)) {
                 outcome_.missing.push_back(std::move(item));
                 continue;
             }
@@ -257,46 +280,34 @@ class Coordinator::Run {
             outcome_.missing.push_back(item);
             return;
         }
-        left_estimated_s_ -= weight_of(item);
-        if (measurement.status != Status::skipped) done_estimated_s_ += weight_of(item);
-        if (measurement.status == Status::ok) {
-            ++outcome_.ok;
-        } else if (measurement.status == Status::skipped) {
-            ++outcome_.skipped;
-        } else {
-            ++outcome_.failed;
-        }
+        tally_.count(item, measurement.status);
         if (rank >= 0) reporters_.emplace_back(rank, measurement.attempt_id);
         reported_.push_back(std::move(measurement));
+    }
+
+    /// A block counts as its first attempt that is not ok.
+    void report_block(std::size_t index, WorkItem const& item, std::vector<Measurement> const& made) {
+        auto const worst = std::ranges::find_if(made, [](auto const& one) { return one.status != Status::ok; });
+        bool const is_whole = made.size() == item.calls.size();
+        if (!is_whole || (draining_ && worst != made.end() && !stands(worst->status))) {
+            outcome_.missing.push_back(item);
+            return;
+        }
+        tally_.count(item, worst == made.end() ? Status::ok : worst->status);
+        callbacks_.block(index, made);
+        tell_progress();
     }
 
     void hand_over() {
         if (reported_.empty()) return;
         callbacks_.results(std::exchange(reported_, {}));
         for (auto const& [rank, attempt_id] : std::exchange(reporters_, {})) pool_.note_stored(rank, attempt_id);
-        if (callbacks_.progress) callbacks_.progress(progress());
+        tell_progress();
     }
 
-    Progress progress() const {
-        Progress now;
-        now.total = total_;
-        now.failed = outcome_.failed;
-        now.skipped = outcome_.skipped;
-        now.done = outcome_.ok + now.failed + now.skipped;
-        now.running = scheduler_.leases().size();
-        now.elapsed_s = pool_.now_s() - started_s_;
-        // Longest first: by number of items the first ones would say far too much.
-        if (done_estimated_s_ > 0)
-            now.left_s = now.done == total_ ? 0 : now.elapsed_s * left_estimated_s_ / done_estimated_s_;
-        return now;
-    }
-
-    /// Items without an estimate count alike.
-    static double weight_of(WorkItem const& item) { return item.estimated_s > 0 ? item.estimated_s : 1; }
-    static double sum_of_estimates(std::vector<WorkItem> const& items) {
-        double sum_s = 0;
-        for (auto const& item : items) sum_s += weight_of(item);
-        return sum_s;
+    void tell_progress() const {
+        if (callbacks_.progress)
+            callbacks_.progress(tally_.progress(scheduler_.leases().size(), pool_.now_s() - started_s_));
     }
 
     void notice(std::string const& text) const {
@@ -306,9 +317,7 @@ class Coordinator::Run {
     State& state_;
     WorkerPool& pool_;
     Callbacks const& callbacks_;
-    std::size_t total_;
-    double left_estimated_s_;  ///< of items not reported
-    double done_estimated_s_ = 0;
+    Tally tally_;
     double started_s_;
     Scheduler scheduler_;
     Outcome outcome_;
@@ -330,12 +339,26 @@ Outcome Coordinator::run(std::vector<WorkItem> items, Callbacks const& callbacks
     }
 }
 
-Coordinator::~Coordinator() {
+std::size_t Coordinator::nodes() const {
+    std::set<std::string> nodes;
+    for (auto const& [rank, worker] : state_->pool.workers())
+        if (!state_->left_out.contains(rank)) nodes.insert(worker.node);
+    return nodes.size();
+}
+
+std::vector<int> Coordinator::dismiss() {
     auto& state = *state_;
+    state.dismissed = true;
     double const patience_s = state.pool.awaited().empty() ? goodbye_s : state.options.hello_timeout_s;
     double const latest_s = state.interrupted ? state.pool.now_s() + cancel_s : never;
+    return state.pool.dismiss(patience_s, latest_s);
+}
+
+Coordinator::~Coordinator() {
+    auto& state = *state_;
+    if (state.dismissed) return;
     try {
-        auto const silent = state.pool.dismiss(patience_s, latest_s);
+        auto const silent = dismiss();
         if (silent.empty()) return;
         auto const who = state.sole
                              ? std::string("the attempt under way does not end: it is left behind")

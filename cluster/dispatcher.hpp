@@ -38,12 +38,18 @@ struct Progress {
 
 /// Called on the thread that called run. What they throw ends the run and comes out of it.
 struct Callbacks {
-    /// Each item once, in any order: all that came in since the last call, whose workers measure on meanwhile.
+    /// Each item once, but for blocks, in any order: all that came in since the last call, whose workers measure on
+    /// meanwhile.
     std::function<void(std::vector<Measurement> const&)> results;
     /// An attempt whose worker was lost, loss_delay_s ago; its item is queued again. Not told after a stop.
     std::function<void(Measurement const&)> lost = {};
-    std::function<void(Progress const&)> progress = {};   ///< after each call of results
+    std::function<void(Progress const&)> progress = {};   ///< after each call of results and block
     std::function<void(std::string const&)> notice = {};  ///< a rank lost, an item queued again
+    /// Each block once, by its index among the items: what its calls brought, in their order. All are node_lost where it
+    /// was given up. A block that is interrupted is missing as a whole.
+    std::function<void(std::size_t item, std::vector<Measurement> const&)> block = {};
+    /// Asked before items are dealt. Where it says no, those that nobody holds are missing. Empty: it never does.
+    std::function<bool()> go_on = {};
 };
 
 struct DispatchOptions {
@@ -64,6 +70,10 @@ struct DispatchOptions {
     double lease_slack_s = 60;
     /// A rank that has not offered itself by then counts as lost.
     double hello_timeout_s = 120;
+    /// Whether a worker's figures may stand beside those of the first, which is the lowest rank that offers itself. Where
+    /// this is set, nothing is dealt before every rank has offered itself or is lost, and workers that are not alike are
+    /// left out, with a notice. Empty: all are dealt to.
+    std::function<bool(WorkerInfo const& first, WorkerInfo const& worker)> alike = {};
     /// Of the worker in a world of one rank, see WorkerOptions.
     Spool* spool = nullptr;
     std::function<void()> cancel = {};
@@ -83,20 +93,24 @@ class Coordinator {
   public:
     /// `self` and `measure` are for a world of one rank, and `self.host` for the rows of cells that no rank can run.
     Coordinator(Transport& world, WorkerInfo self, MeasureFunction measure, DispatchOptions options = {});
-    /// Tells every rank to stop, and which of its attempts are stored, and waits until it says goodbye. A rank that stays
-    /// silent beyond its lease (after an interruption: beyond 5 s) takes the whole job down through Transport::abort, with
-    /// exit code 4 (130).
+    /// Dismisses the ranks, unless that was done. One that stays silent takes the whole job down through Transport::abort,
+    /// with exit code 4 (after an interruption: 130).
     ~Coordinator();
     Coordinator(Coordinator const&) = delete;
     Coordinator& operator=(Coordinator const&) = delete;
 
     /// Has every item measured by a rank that offers its backend. May be called again with other items.
     /// - An item whose backend no rank offers is reported as skipped, with the reason.
-    /// - A lost rank's item is queued again; lost twice (earlier runs count), or with no other rank to run it, it is
-    ///   reported as node_lost.
+    /// - A lost rank's item is queued again, a block as a whole; lost twice (earlier runs count), or with no other rank to
+    ///   run it, it is reported as node_lost.
     /// - A rank that was told to end takes no further item; the one it held is queued again.
     /// - A rank in trouble with its spool ends the run: throws SystemError.
     Outcome run(std::vector<WorkItem> items, Callbacks const& callbacks);
+    /// Nodes of the workers that may be dealt to, as the last run left them.
+    std::size_t nodes() const;
+    /// The last call: tells every rank to stop, and which of its attempts are stored, and waits until it says goodbye.
+    /// Returns those that stayed silent beyond their lease (after an interruption: beyond 5 s).
+    std::vector<int> dismiss();
 
   private:
     class Run;

@@ -39,6 +39,9 @@ struct WorkItem {
     bool suspected = false;        ///< it was under way when an earlier run died as a whole: dealt after the others
     double estimated_s = 0;        ///< what it is likely to cost a worker; 0: not known
     std::string pinned_host = {};  ///< the host that should measure it, by its name; empty: any
+    /// A block: one worker makes these calls, one after the other, each dealt as `call`. Where it is lost, all are made anew.
+    /// Other programs are called, so that the worker need not have the cell's backend. Empty: the item is one attempt.
+    std::vector<Json> calls = {};
 };
 
 /// Who offers to measure.

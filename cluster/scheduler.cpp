@@ -13,6 +13,14 @@ namespace kvstone {
 namespace {
 
 constexpr double never = std::numeric_limits<double>::infinity();
+constexpr char const* any_backend = "";  // what a block asks for, and every worker has
+
+/// What is captured once a node for an item. Blocks capture nothing: one place keeps them in their order.
+std::string place_of(WorkItem const& item) {
+    return item.calls.empty() ? fmt::format("{} {}", item.cell.source.dump(), item.cell.context) : "";
+}
+
+std::string backend_of(WorkItem const& item) { return item.calls.empty() ? item.cell.backend : any_backend; }
 
 }  // namespace
 
@@ -26,16 +34,15 @@ std::string new_attempt_id() {
 Scheduler::Scheduler(std::vector<WorkItem> items, double lease_slack_s)
     : items_(std::move(items)), lease_slack_s_(lease_slack_s) {
     for (std::size_t item = 0; item < items_.size(); ++item) {
-        auto const& cell = items_[item].cell;
-        places_.push_back(queue_.place(fmt::format("{} {}", cell.source.dump(), cell.context)));
+        places_.push_back(queue_.place(place_of(items_[item])));
         enqueue(item);
     }
 }
 
 void Scheduler::enqueue(std::size_t index) {
     auto const& item = items_[index];
-    queue_.add(index, item.suspected ? -1 : item.estimated_s,
-               {item.cell.backend, item.measure.timing, item.pinned_host}, places_[index]);
+    queue_.add(index, item.suspected ? -1 : item.estimated_s, {backend_of(item), item.measure.timing, item.pinned_host},
+               places_[index]);
 }
 
 void Scheduler::count_offers(Worker const& worker, int by) {
@@ -54,7 +61,8 @@ bool Scheduler::served(std::string const& backend, std::string const& host) cons
 void Scheduler::join(int worker, WorkerInfo const& info) {
     if (workers_.contains(worker)) return;
     auto const host = info.host.is_object() ? info.host.value("name", "") : "";
-    auto const& joined = workers_[worker] = {info.node, host, {info.backends.begin(), info.backends.end()}};
+    auto& joined = workers_[worker] = {info.node, host, {info.backends.begin(), info.backends.end()}};
+    joined.backends.insert(any_backend);
     count_offers(joined, 1);
 }
 
@@ -76,15 +84,30 @@ WorkItem const* Scheduler::deal(int worker, double now_s) {
         if (index || host.empty()) break;
     }
     if (!index) return nullptr;
-    auto& item = items_[*index];
     ++node.running;
-    node.timing = item.measure.timing;
+    node.timing = items_[*index].measure.timing;
+    return lease(worker, *index, {}, now_s);
+}
+
+WorkItem const* Scheduler::lease(int worker, std::size_t index, std::vector<Measurement> made, double now_s) {
+    auto& item = items_[index];
     item.attempt_id = new_attempt_id();
+    if (!item.calls.empty()) item.call = item.calls.at(made.size());
     double const limit_s = item.measure.timeout_s;
     double const deadline_s = limit_s > 0 ? now_s + limit_s + lease_slack_s_ : never;
     if (deadline_s < never) deadlines_.emplace(deadline_s, worker);
-    leases_[worker] = {*index, item.attempt_id, deadline_s};
+    leases_[worker] = {index, item.attempt_id, deadline_s, std::move(made)};
     return &item;
+}
+
+WorkItem const* Scheduler::next_call(int worker, Measurement const& made, double now_s) {
+    auto const at = leases_.find(worker);
+    if (at == leases_.end() || at->second.attempt_id != made.attempt_id) return nullptr;
+    auto& held = at->second;
+    if (held.made.size() + 1 >= items_[held.item].calls.size()) return nullptr;
+    deadlines_.erase({held.deadline_s, worker});
+    held.made.push_back(made);
+    return lease(worker, held.item, std::move(held.made), now_s);
 }
 
 void Scheduler::end_lease(std::map<int, Lease>::iterator lease, Worker const& worker) {
@@ -121,9 +144,9 @@ Scheduler::Lost Scheduler::lose(int worker) {
     auto const index = take_out(worker);
     if (!index) return {};
     auto& item = items_[*index];
-    if (++item.losses >= losses_allowed || !served(item.cell.backend)) return {&item, Fate::given_up};
+    if (++item.losses >= losses_allowed || !served(backend_of(item))) return {&item, Fate::given_up, *index};
     enqueue(*index);
-    return {&item, Fate::requeued};
+    return {&item, Fate::requeued, *index};
 }
 
 void Scheduler::leave(int worker) {
@@ -166,11 +189,18 @@ std::vector<WorkItem> Scheduler::take_unserved() {
     return items_at(std::move(unserved));
 }
 
-std::vector<WorkItem> Scheduler::take_rest() {
-    std::vector<std::size_t> rest;
-    for (auto const& [worker, lease] : leases_) rest.push_back(lease.item);
+std::vector<std::size_t> Scheduler::take_queued_indices() {
+    std::vector<std::size_t> queued;
     for (auto const& need : queue_.needs())
-        for (auto const index : queue_.take_all(need)) rest.push_back(index);
+        for (auto const index : queue_.take_all(need)) queued.push_back(index);
+    return queued;
+}
+
+std::vector<WorkItem> Scheduler::take_queued() { return items_at(take_queued_indices()); }
+
+std::vector<WorkItem> Scheduler::take_rest() {
+    auto rest = take_queued_indices();
+    for (auto const& [worker, lease] : leases_) rest.push_back(lease.item);
     leases_.clear();
     deadlines_.clear();
     nodes_.clear();
