@@ -130,8 +130,8 @@ ExitCode judge(CommandLine const& line, GateOptions const& options, Measure cons
 ExitCode gate(CommandLine const& line, GateOptions const& options) {
     if (!options.run && !options.calibrate) return judge(line, options, {});
     Spawner spawner;  // forks: before MPI and its threads
-    auto const world = open_world();
     stop_on_signals();
+    auto const world = open_world();
     return among_ranks(*world, [&](bool& met) {
         if (world->rank() == 0)
             return judge(line, options, [&](GateRecord& record, std::vector<PolicyRule> const& rules) {

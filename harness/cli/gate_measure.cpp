@@ -12,7 +12,7 @@
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/stop_signals.hpp"
 #include "harness/gates/base_build.hpp"
-#include "harness/gates/gate_farm.hpp"
+#include "harness/gates/gate_ranks.hpp"
 #include "harness/gates/gate_run.hpp"
 #include "harness/planning/vocabulary.hpp"
 #include "results/record/host.hpp"
@@ -108,9 +108,9 @@ void measure_gate(GateRecord& record, GateOptions const& options, std::vector<Po
     met = true;
     std::unique_ptr<GateNodes> nodes;
     if (world.size() > 1)
-        nodes = std::make_unique<GateFarm>(world, say);
+        nodes = std::make_unique<GateRanks>(world, say, run.stop);
     else
-        nodes = std::make_unique<GateNode>(spawner);
+        nodes = std::make_unique<GateNode>(spawner, run.stop);
     record.evidence = run_gate(run, *nodes, record.policy, rules);
     record.settings["nodes"] = nodes->count();
     record.settings["seed"] = run.seed;
@@ -122,7 +122,8 @@ void measure_gate(GateRecord& record, GateOptions const& options, std::vector<Po
 void serve_gate(Transport& world, Spawner& spawner) {
     auto const host = describe_host();
     serve(world, {node_name(), host.hardware_class, {}, to_json(host)},
-          [&](WorkItem const& item) { return call_build(spawner, build_call_from_json(item.call)); });
+          [&](WorkItem const& item) { return call_build(spawner, build_call_from_json(item.call)); },
+          {.stop = &stop_requested, .hurry = &stop_urged, .cancel = [&] { spawner.cancel(); }});
 }
 
 }  // namespace kvstone

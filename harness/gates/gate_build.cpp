@@ -1,5 +1,8 @@
 #include "harness/gates/gate_build.hpp"
 
+#include <chrono>
+#include <future>
+
 #include "harness/gates/gate_answer.hpp"
 #include "scenarios/errors.hpp"
 
@@ -7,6 +10,7 @@ namespace kvstone {
 namespace {
 
 constexpr double doctor_timeout_s = 60;
+constexpr std::chrono::milliseconds look{200};  // how soon an interruption is noticed
 
 ChildCommand command_of(Spawner const& spawner, std::vector<std::string> const& words) {
     auto command = attempt_command(spawner, "openmp", 1, 0);
@@ -73,10 +77,19 @@ void GateNode::measure(std::vector<GateBlock> const& blocks, CallOf const& call_
     for (auto const& block : blocks) {
         if (!go_on()) return;
         std::vector<Measurement> measurements;
-        for (std::size_t position = 0; position < block.order.size(); ++position)
-            measurements.push_back(call_build(spawner_, call_of(block, position)));
+        for (std::size_t position = 0; position < block.order.size() && !stopped(); ++position)
+            measurements.push_back(listening(call_of(block, position)));
+        if (stopped()) return;
         done(block, measurements);
     }
+}
+
+/// Makes the attempt on a thread of its own, and listens meanwhile.
+Measurement GateNode::listening(BuildCall const& call) {
+    auto calling = std::async(std::launch::async, [&] { return call_build(spawner_, call); });
+    while (calling.wait_for(look) != std::future_status::ready)
+        if (stopped()) spawner_.cancel();
+    return calling.get();
 }
 
 }  // namespace kvstone

@@ -1,6 +1,7 @@
 #pragma once
 // Builds of KVstone as programs, which a gate measures in turns.
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
@@ -55,7 +56,7 @@ class GateNodes {
     using CallOf = std::function<BuildCall(GateBlock const&, std::size_t position)>;
     using Done = std::function<void(GateBlock const&, std::vector<Measurement> const&)>;
     /// Measures blocks in their order, one a node at a time; `done` gets each when it is whole. None is begun once
-    /// `go_on` said no.
+    /// `go_on` said no. A stop ends what is under way: a block that is cut short is not `done`.
     virtual void measure(std::vector<GateBlock> const& blocks, CallOf const& call_of, Done const& done,
                          std::function<bool()> const& go_on) = 0;
 };
@@ -63,13 +64,18 @@ class GateNodes {
 /// This node alone.
 class GateNode final : public GateNodes {
   public:
-    explicit GateNode(Spawner& spawner) : spawner_(spawner) {}
+    /// `stop` is set by a signal handler: Spawner::cancel ends the attempt under way. Null: never.
+    explicit GateNode(Spawner& spawner, std::atomic<bool> const* stop = nullptr) : spawner_(spawner), stop_(stop) {}
     std::size_t count() const override { return 1; }
     void measure(std::vector<GateBlock> const& blocks, CallOf const& call_of, Done const& done,
                  std::function<bool()> const& go_on) override;
 
   private:
+    bool stopped() const { return stop_ != nullptr && *stop_; }
+    Measurement listening(BuildCall const& call);
+
     Spawner& spawner_;
+    std::atomic<bool> const* stop_;
 };
 
 }  // namespace kvstone

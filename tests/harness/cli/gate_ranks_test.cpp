@@ -1,6 +1,6 @@
 // Blocks of a gate over ranks that come, answer and die, as threads of this process.
 
-#include "harness/gates/gate_farm.hpp"
+#include "harness/gates/gate_ranks.hpp"
 
 #include <atomic>
 #include <mutex>
@@ -21,7 +21,7 @@ struct Worker {
     int dies_at = -1;  ///< the attempt in whose midst it is lost
 };
 
-class GateFarmTest : public testing::Test {
+class GateRanksTest : public testing::Test {
   protected:
     /// Blocks that were measured, each as the words of its attempts.
     std::map<int, std::string> measure(std::vector<Worker> const& workers, int blocks) {
@@ -34,8 +34,7 @@ class GateFarmTest : public testing::Test {
         auto const cell = fake_item(0).cell;
         {
             auto const rank_zero = world.transport(0);
-            GateFarm farm(*rank_zero, [this](std::string const& text) { notices += text + "\n"; });
-            nodes = farm.count();
+            GateRanks ranks(*rank_zero, [this](std::string const& text) { notices += text + "\n"; });
             std::vector<GateBlock> list;
             for (int number = 0; number < blocks; ++number)
                 list.push_back({&cell, "screen", number, "ABBA", number, 0});
@@ -45,7 +44,8 @@ class GateFarmTest : public testing::Test {
             auto const done = [&](GateBlock const& block, std::vector<Measurement> const& measurements) {
                 for (auto const& measurement : measurements) whole[block.number] += measurement.reason;
             };
-            farm.measure(list, call_of, done, [] { return true; });
+            ranks.measure(list, call_of, done, [] { return true; });
+            nodes = ranks.count();
         }
         threads.clear();
         return whole;
@@ -85,7 +85,7 @@ class GateFarmTest : public testing::Test {
     std::map<std::string, int> at_once_;
 };
 
-TEST_F(GateFarmTest, EveryBlockIsMeasuredWholeAndOneAtATimeOnANode) {
+TEST_F(GateRanksTest, EveryBlockIsMeasuredWholeAndOneAtATimeOnANode) {
     auto const whole = measure({{"one"}, {"one"}, {"two"}}, 20);
     ASSERT_EQ(whole.size(), 20U);
     for (auto const& [number, words] : whole) EXPECT_EQ(words, "ABBA") << number;
@@ -95,7 +95,7 @@ TEST_F(GateFarmTest, EveryBlockIsMeasuredWholeAndOneAtATimeOnANode) {
     EXPECT_GT(attempts["two"], 0);
 }
 
-TEST_F(GateFarmTest, ABlockWhoseRankDiesIsMeasuredAnewElsewhere) {
+TEST_F(GateRanksTest, ABlockWhoseRankDiesIsMeasuredAnewElsewhere) {
     auto const whole = measure({{"one", "h", 6}, {"two"}}, 20);
     ASSERT_EQ(whole.size(), 20U);
     for (auto const& [number, words] : whole) EXPECT_EQ(words, "ABBA") << number;
@@ -103,7 +103,7 @@ TEST_F(GateFarmTest, ABlockWhoseRankDiesIsMeasuredAnewElsewhere) {
     EXPECT_EQ(attempts["one"], 7);
 }
 
-TEST_F(GateFarmTest, OtherHardwareIsLeftOutAndNobodyAtAllIsAnError) {
+TEST_F(GateRanksTest, OtherHardwareIsLeftOutAndNobodyAtAllIsAnError) {
     auto const whole = measure({{"one"}, {"two", "other"}}, 5);
     EXPECT_EQ(whole.size(), 5U);
     EXPECT_EQ(attempts["two"], 0);
