@@ -52,6 +52,10 @@ std::filesystem::path module_path() {
     return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / mpi_module_file;
 }
 
+Launch own_launch() {
+    return detect_launch([](char const* name) { return std::getenv(name); });
+}
+
 /// Never unloaded: MPI libraries leave threads and exit handlers behind.
 std::unique_ptr<Transport> load_mpi(std::string const& launcher) {
     auto const path = module_path();
@@ -82,8 +86,13 @@ Launch detect_launch(std::function<char const*(char const*)> const& variable) {
     return {};
 }
 
+void outlast_launch(std::chrono::steady_clock::time_point started) {
+    constexpr auto launch_takes = std::chrono::milliseconds(500);
+    if (!own_launch().launcher.empty()) std::this_thread::sleep_until(started + launch_takes);
+}
+
 std::unique_ptr<Transport> open_world() {
-    auto const launch = detect_launch([](char const* name) { return std::getenv(name); });
+    auto const launch = own_launch();
     if (launch.launcher.empty() || launch.size == 1) return std::make_unique<Alone>();
     auto world = load_mpi(launch.launcher);
     if (launch.size && *launch.size != world->size()) {

@@ -1,6 +1,7 @@
 #pragma once
 // The ranks this process was started among.
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,5 +24,10 @@ Launch detect_launch(std::function<char const*(char const*)> const& variable);
 /// here. Call it after whatever forks. Throws SystemError where ranks were started but cannot speak to each other: each
 /// would measure the whole plan.
 std::unique_ptr<Transport> open_world();
+
+/// For a rank that has to end with an error, which it may know at once: waits until half a second after `started`, where
+/// a launcher started this process. Open MPI's launcher takes a rank that ends while others are still being started for
+/// one that could not be started, and ends with an exit code of its own.
+void outlast_launch(std::chrono::steady_clock::time_point started);
 
 }  // namespace kvstone

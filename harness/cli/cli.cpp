@@ -1,5 +1,6 @@
 #include "harness/cli/cli.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cluster/world.hpp"
 #include "harness/cli/progress.hpp"
 #include "results/record/build.hpp"
 #include "scenarios/errors.hpp"
@@ -55,7 +57,9 @@ void CommandLine::add_lock(CLI::App& command) {
         ->transform(CLI::CheckedTransformer(names).description("{file,none}"));
 }
 
-int kvstone_main(int argc, char** argv) {
+namespace {
+
+ExitCode parse_and_act(int argc, char** argv) {
     CommandLine line;
     line.app.set_version_flag("--version", fmt::format("kvstone {} ({}, sources {})", this_build().version,
                                                        this_build().git_sha, this_build().source_hash));
@@ -73,6 +77,15 @@ int kvstone_main(int argc, char** argv) {
         return line.app.exit(error) == 0 ? exit_pass : exit_bad_input;
     }
     return told(line.action);
+}
+
+}  // namespace
+
+int kvstone_main(int argc, char** argv) {
+    auto const started = std::chrono::steady_clock::now();
+    auto const code = parse_and_act(argc, argv);
+    if (code != exit_pass) outlast_launch(started);
+    return code;
 }
 
 }  // namespace kvstone

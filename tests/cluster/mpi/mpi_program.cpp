@@ -96,11 +96,13 @@ int run(std::string const& mode, int count) {
 }  // namespace kvstone
 
 int main(int argc, char** argv) {
+    auto const started = std::chrono::steady_clock::now();
     try {
         std::string const mode = argc > 1 ? argv[1] : "complete";
         return kvstone::run(mode, argc > 2 ? std::stoi(argv[2]) : 100);
     } catch (std::exception const& error) {
         std::fprintf(stderr, "every rank has left after: %s\n", error.what());
+        kvstone::outlast_launch(started);
         return 4;
     }
 }
