@@ -18,8 +18,8 @@
 // A stage is a small typed struct, constructed from its validated options (the constructor may throw ConfigError), that
 // says which planes it writes and encodes and decodes them with kernels templated on the execution space. One line,
 // `Register<MyStage> const registered;` (codecs/register_stage.hpp), makes it known to codec text, `list`, the docs, the
-// conformance suite and the benchmarks. Names in the file are those of the whole program: rename every type of the file that was copied, or the linker
-// takes one of the two for both. There are three kinds, told apart by what they derive from:
+// conformance suite and the benchmarks. Types of the file are the whole program's: rename those of the file that was copied,
+// or the linker takes one for both (`./dev test codec` tells which). There are three kinds, told apart by their base:
 //
 //   Transform   tensor to tensor, f32, same shape; may keep side planes (means, bases).
 //   Quantiser   tensor to planes: exactly one per pipeline.
