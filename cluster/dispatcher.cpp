@@ -212,7 +212,7 @@ class Coordinator::Run {
     void lost(int rank, std::string const& why) {
         notice(why);
         if (stopped()) return scheduler_.leave(rank);  // it may have died of the same signal
-        auto const loss = scheduler_.lose(rank);
+        auto const loss = scheduler_.lose(rank, !pool_.awaited().empty());
         if (loss.item == nullptr) return;
         bool const given_up = loss.fate == Scheduler::Fate::given_up;
         losses_.push_back({pool_.now_s() + state_.options.loss_delay_s, loss.index, *loss.item,

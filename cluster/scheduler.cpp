@@ -140,11 +140,12 @@ std::optional<std::size_t> Scheduler::take_out(int worker) {
     return index;
 }
 
-Scheduler::Lost Scheduler::lose(int worker) {
+Scheduler::Lost Scheduler::lose(int worker, bool others_may_come) {
     auto const index = take_out(worker);
     if (!index) return {};
     auto& item = items_[*index];
-    if (++item.losses >= losses_allowed || !served(backend_of(item))) return {&item, Fate::given_up, *index};
+    bool const servable = others_may_come || served(backend_of(item));
+    if (++item.losses >= losses_allowed || !servable) return {&item, Fate::given_up, *index};
     enqueue(*index);
     return {&item, Fate::requeued, *index};
 }

@@ -48,8 +48,9 @@ class Scheduler {
         Fate fate = Fate::requeued;
         std::size_t index = 0;  ///< of the item
     };
-    /// Takes a worker out. What it held is queued again if another worker can run it and it was not lost before.
-    Lost lose(int worker);
+    /// Takes a worker out. What it held is queued again if it was not lost before, and another worker can run it or may
+    /// yet come.
+    Lost lose(int worker, bool others_may_come = false);
     /// Takes a worker out that ends in order: what it held was not made, and is queued again without a loss.
     void leave(int worker);
     /// Workers whose lease has run out.

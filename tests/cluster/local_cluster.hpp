@@ -32,6 +32,7 @@ struct LocalCluster {
             threads.emplace_back([this, rank] {
                 try {
                     auto const transport = world.transport(rank);
+                    before_serving(rank);
                     serve(*transport, workers.at(rank), [&](WorkItem const& item) { return measure(rank, item); });
                 } catch (SystemError const&) {
                     // This rank was lost, or rank 0 was.
@@ -63,6 +64,7 @@ struct LocalCluster {
     int size;
     std::map<int, WorkerInfo> workers;
     Measure measure = [](int, WorkItem const& item) { return fake_measurement(item); };
+    std::function<void(int rank)> before_serving = [](int) {};
     std::map<std::string, int> numbers;  ///< by cell id
     std::map<int, Measurement> results;  ///< by number
     std::vector<int> twice;              ///< numbers of items reported again

@@ -1,5 +1,6 @@
 // Ranks that die, fall silent or talk nonsense.
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -202,6 +203,25 @@ TEST(Loss, ALossThatTheCoordinatorOutlivesIsTold) {
     ASSERT_EQ(lost.size(), 1u);
     EXPECT_EQ(lost[0].status, Status::node_lost);
     EXPECT_THAT(lost[0].reason, HasSubstr("pulled the plug"));
+}
+
+TEST(Loss, WhatIsLostBeforeEveryRankHasSpokenWaitsForThem) {
+    LocalCluster local(3);
+    std::vector<Measurement> lost;
+    local.callbacks.lost = [&](Measurement const& measurement) { lost.push_back(measurement); };
+    std::atomic<bool> first_is_gone = false;
+    local.before_serving = [&](int rank) {
+        while (rank == 2 && !first_is_gone) std::this_thread::yield();
+    };
+    local.measure = [&](int rank, WorkItem const& item) {
+        if (rank == 1) {
+            local.world.lose(1, "pulled the plug");
+            first_is_gone = true;
+        }
+        return fake_measurement(item);
+    };
+    EXPECT_EQ(local.run(fake_items(4), {.loss_delay_s = 0}).ok, 4u);
+    EXPECT_EQ(lost.size(), 1u);
 }
 
 TEST(Loss, NonsenseFromTheCoordinatorIsAnsweredAndTheWorkerGoesOn) {
