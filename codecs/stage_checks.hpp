@@ -11,6 +11,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/floats.hpp"
 #include "codecs/stage.hpp"
 
 namespace kvstone {

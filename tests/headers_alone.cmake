@@ -2,7 +2,7 @@
 # where a header brings a library to rooms that have nothing to do with it, which would wait for its compilation: a macro
 # of the library, then the headers that may define it.
 set(libraries_at_home
-    "KOKKOS_VERSION" "^(backends/(kernels/|spaces)|codecs/(kernels|stages)/|codecs/(register_stage|stage_checks)|harness/quality/|tests/)"
+    "KOKKOS_VERSION" "^(backends/(kernels/|spaces)|codecs/(kernels|stages)/|codecs/(register_stage|stage_checks)|harness/quality/|harness/workloads/attention/|tests/)"
     "SQLITE_VERSION" "^(results/store/|tests/)"
     "CLI11_VERSION" "^harness/cli/")
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
