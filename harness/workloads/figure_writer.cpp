@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/attempts/process_memory.hpp"
+
 namespace kvstone {
 
 void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t original_bytes, std::uint64_t values,
@@ -20,6 +22,12 @@ void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t or
         auto const account = static_cast<LedgerLine>(line);
         figures.add_count(fmt::format("ledger_{}_bytes", name_of(account)), ledger[account]);
     }
+}
+
+void add_memory_peaks(Measurement& measurement, BackendKind kind) {
+    FigureWriter figures(measurement, "kv");
+    figures.add_count("peak_rss_bytes", own_peak_rss_bytes());
+    if (kind != BackendKind::openmp) figures.add_count("device_peak_bytes", memory_peak(kind));
 }
 
 }  // namespace kvstone

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/backend.hpp"
 #include "codecs/ledger.hpp"
 #include "harness/workloads/stopping_rule.hpp"
 #include "results/record/measurement.hpp"
@@ -38,5 +39,8 @@ class FigureWriter {
 /// Bytes and ratios of one component: `values` of them, `original_bytes` as the source has them.
 void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t original_bytes, std::uint64_t values,
                double nominal_bits);
+
+/// The most memory that this process has had, and on a device (backends other than openmp) what its buffers took there.
+void add_memory_peaks(Measurement& measurement, BackendKind kind = BackendKind::openmp);
 
 }  // namespace kvstone

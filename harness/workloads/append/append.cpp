@@ -9,7 +9,6 @@
 #include "backends/timer.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/stream/token_stream.hpp"
-#include "harness/attempts/process_memory.hpp"
 #include "harness/sources/tensor_source.hpp"
 #include "harness/workloads/cell_tensors.hpp"
 #include "harness/workloads/figure_writer.hpp"
@@ -320,8 +319,7 @@ void run_append(AttemptRequest const& request, Measurement& measurement) {
         figures.add("append_bits_per_value", 8 * held / values);
         figures.add("bits_per_value", 8 * stored / values);
     }
-    figures.add_count("peak_rss_bytes", own_peak_rss_bytes());
-    if (kind != BackendKind::openmp) figures.add_count("device_peak_bytes", memory_peak(kind));
+    add_memory_peaks(measurement, kind);
 }
 
 }  // namespace kvstone

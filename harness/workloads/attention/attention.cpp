@@ -6,12 +6,12 @@
 
 #include "backends/spaces.hpp"
 #include "codecs/container/tensor_codec.hpp"
-#include "harness/attempts/process_memory.hpp"
 #include "harness/quality/compare_attention.hpp"
 #include "harness/sources/query_sample.hpp"
 #include "harness/sources/tensor_source.hpp"
 #include "harness/workloads/attention/attention_figures.hpp"
 #include "harness/workloads/cell_tensors.hpp"
+#include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
 
@@ -147,7 +147,7 @@ void run_attention(AttemptRequest const& request, Measurement& measurement) {
     add_bytes("k", stored_k, measurement);
     add_bytes("v", stored_v, measurement);
     add_bytes("kv", Stored(stored_k) += stored_v, measurement);
-    measurement.figures.push_back({"kv", "peak_rss_bytes", static_cast<double>(own_peak_rss_bytes()), 1, {}, {}});
+    add_memory_peaks(measurement);
 }
 
 }  // namespace kvstone

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "harness/attempts/process_memory.hpp"
 #include "harness/captures/capture_cache.hpp"
 #include "harness/engine/passages.hpp"
+#include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/model/model_figures.hpp"
 #include "harness/workloads/model/model_session.hpp"
 #include "harness/workloads/model_options.hpp"
@@ -86,7 +86,7 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     add_greedy_figures(scores, measurement);
     add_cache_figures(scores, measurement);
     if (request.measure.timing) add_rate_figures(scores, measurement);
-    measurement.figures.push_back({"kv", "peak_rss_bytes", static_cast<double>(own_peak_rss_bytes()), 1, {}, {}});
+    add_memory_peaks(measurement);
     warn_unless_engaged(measurement);
     warn_of_poor_baseline(measurement);
 }

@@ -4,9 +4,9 @@
 
 #include "backends/timer.hpp"
 #include "codecs/container/tensor_codec.hpp"
-#include "harness/attempts/process_memory.hpp"
 #include "harness/sources/tensor_source.hpp"
 #include "harness/workloads/cell_tensors.hpp"
+#include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/roundtrip/channel_rms.hpp"
 #include "harness/workloads/roundtrip/roundtrip_figures.hpp"
 #include "harness/workloads/stopping_rule.hpp"
@@ -109,9 +109,7 @@ void run_roundtrip(AttemptRequest const& request, Measurement& measurement) {
         results.push_back(roundtrip(component, std::move(tensor), rope, kind, request, codec, measurement));
     });
     add_roundtrip_figures(results, measurement);
-    measurement.figures.push_back({"kv", "peak_rss_bytes", static_cast<double>(own_peak_rss_bytes()), 1, {}, {}});
-    if (kind != BackendKind::openmp)
-        measurement.figures.push_back({"kv", "device_peak_bytes", static_cast<double>(memory_peak(kind)), 1, {}, {}});
+    add_memory_peaks(measurement, kind);
 }
 
 }  // namespace kvstone

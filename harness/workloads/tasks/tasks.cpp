@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "codecs/not_applicable.hpp"
-#include "harness/attempts/process_memory.hpp"
 #include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/model/model_figures.hpp"
 #include "harness/workloads/model/model_session.hpp"
@@ -101,7 +100,7 @@ void run_tasks(AttemptRequest const& request, Measurement& measurement) {
                 answered.scored_tokens, {});
     figures.add("task_context_tokens", mean_context(batches));
     add_cache_figures(answered.k, answered.v, measurement);
-    figures.add("peak_rss_bytes", static_cast<double>(own_peak_rss_bytes()));
+    add_memory_peaks(measurement);
     warn_unless_engaged(measurement);
     if (auto const why = poor_baseline(answered.items); !why.empty()) warn(measurement, why, true);
 }
