@@ -121,21 +121,18 @@ class Int : public Quantiser {
         });
     }
 
-    /// Calls action(kernel) with the kernel of groups that do not go beyond a page.
+    /// Calls action(kernel) with the kernel of groups that do not go beyond a page. The usual groups of the usual codes
+    /// have kernels of their own; codes above 8 bits do not, because each such kernel takes seconds to compile.
     template <class Code, class Action>
     void with_groups(Section const& section, Action const& action) const {
         auto const group = group_of(section);
-        if (axis_ == Axis::channel) {
-            action(ChannelGroups<Code>{grid_});
-        } else if (group == 32) {
-            action(TokenGroups<Code, 32>{grid_, group});
-        } else if (group == 64) {
-            action(TokenGroups<Code, 64>{grid_, group});
-        } else if (group == 128) {
-            action(TokenGroups<Code, 128>{grid_, group});
-        } else {
-            action(TokenGroups<Code, 0>{grid_, group});
+        if (axis_ == Axis::channel) return action(ChannelGroups<Code>{grid_});
+        if constexpr (sizeof(Code) == 1) {
+            if (group == 32) return action(TokenGroups<Code, 32>{grid_, group});
+            if (group == 64) return action(TokenGroups<Code, 64>{grid_, group});
+            if (group == 128) return action(TokenGroups<Code, 128>{grid_, group});
         }
+        action(TokenGroups<Code, 0>{grid_, group});
     }
 
     /// Scales and zeros of the groups that share one.
