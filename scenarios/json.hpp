@@ -12,7 +12,7 @@ namespace kvstone {
 
 using Json = nlohmann::json;
 
-/// Throws Json::parse_error.
+/// Throws Json::parse_error, and Json::out_of_range where a number is larger than a double takes (1e999).
 Json parse_json(std::string_view text);
 
 /// Discarded (Json::is_discarded()) where the text is no JSON.

@@ -103,6 +103,8 @@ TEST_F(TaskFormats, WhatIsBrokenIsRefusedWithFileAndLine) {
     EXPECT_THAT(refusal("piqa", good + "{\"goal\": \"x\",\n" + good, "0\n1\n0\n"), HasSubstr(at(2) + "14: no JSON"));
     EXPECT_THAT(refusal("piqa", good + "\n" + good, "0\n1\n0\n"), HasSubstr(at(2)));
     EXPECT_THAT(refusal("piqa", "[1]", "0"), HasSubstr(at(1) + " no JSON object"));
+    EXPECT_THAT(refusal("piqa", good + R"({"goal": 1e999})", "0\n1\n"),
+                HasSubstr(at(2) + " JSON with a number too large"));
     EXPECT_THAT(refusal("piqa", "{\"goal\": \"\xff\"}", "0"), HasSubstr(at(1)));
     EXPECT_THAT(refusal("piqa", R"({"goal": "x", "sol1": "y"})", "0"), HasSubstr("lacks a member: 'sol2'"));
     EXPECT_THAT(refusal("piqa", R"({"goal": 3, "sol1": "y", "sol2": "z"})", "0"), HasSubstr("'goal' is no text: '3'"));

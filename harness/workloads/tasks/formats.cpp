@@ -24,6 +24,8 @@ class Line {
         } catch (Json::parse_error const& error) {
             place_.column = static_cast<int>(error.byte);
             refuse("no JSON", std::string(text), {"one object a line"});
+        } catch (Json::out_of_range const&) {
+            refuse("JSON with a number too large", std::string(text), {"one object a line"});
         }
         if (!json_.is_object()) refuse("no JSON object", std::string(text), {"one object a line"});
     }
