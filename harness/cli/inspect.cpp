@@ -6,28 +6,37 @@
 
 #include "harness/cli/cli.hpp"
 #include "harness/cli/source_options.hpp"
+#include "harness/inspection/inspection_page.hpp"
 
 namespace kvstone {
 
 void add_inspect(CommandLine& line) {
-    auto options = std::make_shared<SourceOptions>();
+    struct Options : SourceOptions {
+        bool markdown = false;
+    };
+    auto options = std::make_shared<Options>();
     auto* command =
-        line.verb("inspect", "Describe K and V of sources: type, layout, distribution, outlier channels, RoPE");
+        line.verb("inspect", "Describe K and V of sources: type, layout, distribution, outlier channels, sinks, RoPE");
     options->add_to(*command);
+    command->add_flag("--markdown", options->markdown, "A page that sets the sources side by side");
     command->callback([&line, options] {
         line.action = [&line, options] {
-            auto const cells = options->cells();
-            Json reports = Json::array();
-            for (auto const& cell : cells) {
-                auto report = inspect(options->load(cell, {.k = true, .v = true, .k_prerope = true, .q = true}));
-                if (line.json && cells.size() > 1)
-                    reports.push_back({{"source", cell.source_name}, {"inspection", std::move(report)}});
-                else if (line.json)
-                    reports = std::move(report);
-                else
-                    std::cout << (cells.size() > 1 ? "== " + cell.source_name + "\n" : "") << inspection_text(report);
+            std::vector<std::pair<std::string, Json>> inspections;
+            for (auto const& cell : options->cells())
+                inspections.emplace_back(
+                    cell.source_name,
+                    inspect(options->load(cell, {.k = true, .v = true, .k_prerope = true, .q = true})));
+            bool const several = inspections.size() > 1;
+            if (options->markdown) {
+                std::cout << inspection_page(inspections);
+            } else if (line.json) {
+                auto reports = Json::array();
+                for (auto& [name, report] : inspections) reports.push_back({{"source", name}, {"inspection", report}});
+                std::cout << (several ? reports : reports[0]["inspection"]).dump(2) << '\n';
+            } else {
+                for (auto const& [name, report] : inspections)
+                    std::cout << (several ? "== " + name + "\n" : "") << inspection_text(report);
             }
-            if (line.json) std::cout << reports.dump(2) << '\n';
             return exit_pass;
         };
     });

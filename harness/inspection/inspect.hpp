@@ -12,8 +12,14 @@ namespace kvstone {
 ///   holds            the narrowest of f16, bf16 and f32 in which every value is exact: an f32 file of f16 values shows
 ///   min, max, mean, rms, zeros (share of values)
 ///   layout           verdict of layout_check.hpp, with the structure it rests on
-///   by_layer         per layer: rms, min, max, channel_ratio (largest over median RMS of the channels of all its heads),
-///                    outlier_channels (those above 4x the median), head_rms (one a head)
+///   by_layer         per layer: rms, min, max; channel_ratio (largest over median RMS of the channels of all its heads),
+///                    outlier_channels (those above 4x the median); variance_ratio (largest over least variance of a
+///                    head's channels, the median of the heads; null where a channel does not vary); mean_energy (share
+///                    of the sum of squares that lies in the channels' means over tokens); first_token (RMS of the first
+///                    token over the median token's), sink_tokens (those above 4x or below 1/4 of the median);
+///                    duplicate_rows (share of vectors whose bytes are those of an earlier token of their head);
+///                    head_rms (one a head). Ratios are null over a median of 0.
+/// "attention" where K and Q are there and belong together: first_token, one a layer (attention_share.hpp);
 /// and "rope" where known: its parameters; mean_share_rotated and mean_share_unrotated, the share of K's variance that
 /// lies between channels' means as it is and with RoPE undone; error (relative L2 of RoPE applied to k_prerope against
 /// k) where both are there. "metadata" is the source's own.

@@ -29,14 +29,20 @@ std::string tensor_text(std::string const& name, Json const& facts) {
                         facts["min"].get<double>(), facts["max"].get<double>(), facts["mean"].get<double>(),
                         facts["rms"].get<double>(), 100 * facts["zeros"].get<double>());
     text += "  " + layout_text(facts["layout"]) + "\n";
-    text += "  layer       rms       min       max  channel max/median  outliers  rms by head\n";
+    text +=
+        "  layer       rms       min       max  channel max/median  outliers  variance max/min  in means  first token  "
+        "sinks  repeated  rms by head\n";
+    auto const ratio = [](Json const& value) {
+        return value.is_null() ? std::string("-") : fmt::format("{:.2f}", value.get<double>());
+    };
     std::size_t layer = 0;
     for (auto const& of_layer : facts["by_layer"]) {
-        auto const& ratio = of_layer["channel_ratio"];
-        text += fmt::format("  {:5} {:9.4g} {:9.4g} {:9.4g} {:>19} {:9} ", layer++, of_layer["rms"].get<double>(),
-                            of_layer["min"].get<double>(), of_layer["max"].get<double>(),
-                            ratio.is_null() ? "-" : fmt::format("{:.2f}", ratio.get<double>()),
-                            of_layer["outlier_channels"].get<std::uint64_t>());
+        text += fmt::format("  {:5} {:9.4g} {:9.4g} {:9.4g} {:>19} {:9} {:>17} {:8.1f}% {:>12} {:6} {:8.2f}% ", layer++,
+                            of_layer["rms"].get<double>(), of_layer["min"].get<double>(), of_layer["max"].get<double>(),
+                            ratio(of_layer["channel_ratio"]), of_layer["outlier_channels"].get<std::uint64_t>(),
+                            ratio(of_layer["variance_ratio"]), 100 * of_layer["mean_energy"].get<double>(),
+                            ratio(of_layer["first_token"]), of_layer["sink_tokens"].get<std::uint64_t>(),
+                            100 * of_layer["duplicate_rows"].get<double>());
         for (auto const& rms : of_layer["head_rms"]) text += fmt::format(" {:.3g}", rms.get<double>());
         text += "\n";
     }
@@ -49,6 +55,12 @@ std::string inspection_text(Json const& inspection) {
     std::string text;
     for (auto const* name : {"k", "v", "k_prerope", "q"}) {
         if (inspection.contains(name)) text += tensor_text(name, inspection[name]);
+    }
+    if (inspection.contains("attention")) {
+        text += "share of attention on the first token, by layer:";
+        for (auto const& share : inspection["attention"]["first_token"])
+            text += fmt::format(" {:.1f}%", 100 * share.get<double>());
+        text += "\n";
     }
     if (inspection.contains("rope")) {
         auto const& rope = inspection["rope"];

@@ -1,0 +1,29 @@
+#pragma once
+// Sums over the values of one head of one layer, taken in one pass.
+
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "backends/host_tensor.hpp"
+
+namespace kvstone {
+
+struct HeadSums {
+    double least = std::numeric_limits<double>::infinity();
+    double most = -std::numeric_limits<double>::infinity();
+    double sum = 0;
+    double squares = 0;
+    std::uint64_t zeros = 0;
+    bool exact_in_f16 = true;
+    bool exact_in_bf16 = true;
+    std::vector<double> channel_sums;
+    std::vector<double> channel_squares;
+    std::vector<double> token_squares;
+    std::uint64_t duplicate_rows = 0;  ///< vectors whose bytes are those of an earlier token
+};
+
+/// `group`: layer * heads + head.
+HeadSums sum_head(HostTensor const& tensor, std::uint64_t group);
+
+}  // namespace kvstone
