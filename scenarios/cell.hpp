@@ -28,9 +28,9 @@ inline constexpr std::uint64_t default_page_tokens = 16;
 ///    "shape":[32,8,512,128], ["scale":1.5]}, "v":...}}                 locator {"path":BINARY, "sidecar":YAML}
 ///     A binary file with a sidecar (see raw_sidecar.hpp), which is read into `raw` with everything spelled out.
 ///   {"kind":"synthetic", "layers":L, "kv_heads":H, "head_dim":D, ["heads":N (kv_heads)], ["rope_base":B (10000)],
-///    ["distribution":NAME ("llama")], ["seed":N (0)]}                  locator {}
+///    ["distribution":NAME ("llama")], ["format":N (1)], ["seed":N (0)]}   locator {}
 ///     Numbers are spelled out: a shape's name stands for its numbers and is no part of the identity. rope_base 0 means
-///     no RoPE; only the llama distribution has one, the others leave it out.
+///     no RoPE; only the llama distribution has one, and a format, the others leave both out.
 ///
 /// Options of workloads that are files stand in `options` by their SHA-256, and in the locator as "files":{OPTION:PATH}.
 struct Cell {

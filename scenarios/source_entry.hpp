@@ -35,7 +35,8 @@ struct SourceFiles {
 ///   - model: {gguf: tiny | FILE, text: builtin | FILE, sha256: H, gpu_layers: N}   (path: for gguf:; text: builtin if left
 ///                                                                out; gpu_layers: of workload model, 0 if left out)
 ///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale}      (a source per file)
-///   - synthetic: {shape: NAME, layers, heads, kv_heads, head_dim, rope_base, distribution, seed}  (own numbers win)
+///   - synthetic: {shape: NAME, layers, heads, kv_heads, head_dim, rope_base, distribution, format, seed}  (own numbers
+///                                                                win; format: of llama, 1 or 2, the newest if left out)
 /// `dtype:` names the elements of arrays of an opaque type (u8, U16, I16, V2...); `scale:` is an array of one value, or a
 /// number. Each may stand beside a `name:`, its display name. Without one it is called after model, file or shape, with -2,
 /// -3... where that would name two. Sources that are identical are taken

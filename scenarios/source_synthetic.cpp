@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint64_t largest_number = 1 << 16;
 constexpr double default_rope_base = 10000;
+constexpr std::uint64_t newest_llama_format = 2;
 
 /// A double that is a whole number is written as one, so that 10000 and 1e4 are the same.
 Json spelled(double number) {
@@ -19,7 +20,8 @@ Json spelled(double number) {
 }  // namespace
 
 SourceEntry synthetic_source(YamlValue const& value, Vocabulary const& vocabulary) {
-    YamlMap const map(value, {"shape", "layers", "heads", "kv_heads", "head_dim", "rope_base", "distribution", "seed"});
+    YamlMap const map(
+        value, {"shape", "layers", "heads", "kv_heads", "head_dim", "rope_base", "distribution", "format", "seed"});
     SourceEntry entry{{{"kind", "synthetic"}}, Json::object(), {}};
     auto& source = entry.source;
     Json facts = Json::object();
@@ -44,6 +46,12 @@ SourceEntry synthetic_source(YamlValue const& value, Vocabulary const& vocabular
     if (auto const* distribution = map.find("distribution"))
         if (auto name = choice_of(*distribution, "distribution", vocabulary.distributions); name != "llama")
             source["distribution"] = std::move(name);
+    auto const* format = map.find("format");
+    if (format != nullptr && source.contains("distribution"))
+        refuse(*format, "only the llama distribution has formats");
+    auto const of_llama = format != nullptr ? whole_number_of(*format, 1, newest_llama_format) : newest_llama_format;
+    // Left out at 1, so that ids of cells from before there was another stay.
+    if (!source.contains("distribution") && of_llama != 1) source["format"] = of_llama;
     double rope_base = facts.value("rope_base", default_rope_base);
     if (auto const* own = map.find("rope_base")) rope_base = number_of(*own);
     // Below 1, later pairs of channels would turn faster than the first.

@@ -20,15 +20,40 @@ constexpr float v_correlation = 0.5F;
 constexpr float q_correlation = 0.5F;
 constexpr float v_deviation = 0.5F;
 constexpr float k_mean_deviation = 0.5F;
-constexpr float k_log_deviation = 0.4F;
-constexpr std::uint64_t channels_per_outlier = 32;
 constexpr float outlier_mean_least = 8;
 constexpr float outlier_mean_range = 4;
+
+/// What the formats of `llama` differ in; synthetic.hpp says what each is. The first token's numbers multiply those of
+/// every other token.
+struct LlamaFormat {
+    float k_log_deviation;
+    float k_first_mean;
+    float k_first_deviation;
+    float v_log_deviation;
+    float v_mean_deviation;                ///< means and outliers of V are multiples of v_deviation
+    std::uint64_t channels_per_v_outlier;  ///< 0: V has none
+    float v_first;
+    float sink_logit;  ///< 0: queries have no mean
+};
+constexpr std::uint64_t channels_per_k_outlier = 32;
+constexpr float v_outlier_least = 2.75F;
+constexpr float v_outlier_range = 0.5F;
+constexpr LlamaFormat llama_formats[] = {{0.4F, 1, 1, 0, 0, 0, 1, 0},
+                                         {0.315F, 0, 0.5F, 0.158F, 0.14F, 64, 0.23F, 7.5F}};
+
 constexpr float biased_mean = 4;
 constexpr float uniform_half_width = 1.7320508075688772F;  // variance 1
 
 /// What a stream of random words is for; part of the counter, so that no two streams share a word.
-enum Stream : std::uint32_t { k_noise = 0, v_noise = 1, q_noise = 2, k_channels = 3, k_outliers = 4 };
+enum Stream : std::uint32_t {
+    k_noise = 0,
+    v_noise = 1,
+    q_noise = 2,
+    k_channels = 3,
+    k_outliers = 4,
+    v_channels = 5,
+    v_outliers = 6
+};
 
 /// Random words of one head of one layer.
 struct Words {
@@ -82,6 +107,8 @@ struct Head {
     std::vector<float> mean;
     std::vector<float> deviation;
     Law law = Law::normal;
+    float first_mean = 1;  ///< of the first token, times its mean and deviation
+    float first_deviation = 1;
 };
 
 /// Turns pairs (i, i + dim/2) on by one position a step. Angles are multiplied up in double: after 2^20 steps they are
@@ -143,9 +170,11 @@ void fill(Head const& head, std::vector<double> const& frequencies, std::uint64_
         // The first token starts the process in its stationary state.
         float const kept = token == 0 ? 0 : head.correlation;
         float const added = token == 0 ? 1 : fresh;
+        float const of_mean = token == 0 ? head.first_mean : 1;
+        float const of_deviation = token == 0 ? head.first_deviation : 1;
         for (std::size_t c = 0; c < dim; ++c) {
             process[c] = kept * process[c] + added * noise[c];
-            values[c] = head.mean[c] + head.deviation[c] * process[c];
+            values[c] = of_mean * head.mean[c] + of_deviation * head.deviation[c] * process[c];
         }
         if (!frequencies.empty()) {
             rotation.apply(values);
@@ -161,26 +190,67 @@ Head plain_head(Words const& words, Stream noise, float correlation, float devia
     return {words, noise, correlation, std::vector<float>(dim, 0.0F), std::vector<float>(dim, deviation), Law::normal};
 }
 
-Head llama_k_head(Words const& words, std::uint64_t dim) {
-    auto head = plain_head(words, k_noise, k_correlation, 1, dim);
+/// Means and deviations of a head's channels: N(0, `of_means`^2), and log-normal around `around` (`of_deviations`).
+void draw_channels(Head& head, Stream channels, float of_means, float around, float of_deviations) {
+    auto const dim = head.mean.size();
     std::vector<float> draws;
-    normals(words, k_channels, 0, dim, draws);
-    for (std::size_t c = 0; c < dim; ++c) head.mean[c] = k_mean_deviation * draws[c];
-    normals(words, k_channels, 1, dim, draws);
-    for (std::size_t c = 0; c < dim; ++c) head.deviation[c] = std::exp(k_log_deviation * draws[c]);
+    normals(head.words, channels, 0, dim, draws);
+    for (std::size_t c = 0; c < dim; ++c) head.mean[c] = of_means * draws[c];
+    normals(head.words, channels, 1, dim, draws);
+    for (std::size_t c = 0; c < dim; ++c) head.deviation[c] = around * std::exp(of_deviations * draws[c]);
+}
+
+/// Channels of K with a large mean, and that mean.
+std::vector<std::pair<std::size_t, float>> k_outliers_of(Words const& words, std::uint64_t dim) {
     // The slowest quarter of the pairs; each outlier takes another one (the words shuffle them), on either side of it.
     auto const half = std::max<std::uint64_t>(1, dim / 2);
     auto const slow = std::max<std::uint64_t>(1, half / 4);
     std::vector<std::uint64_t> pairs(slow);
     for (std::uint64_t i = 0; i < slow; ++i) pairs[i] = half - 1 - i;
-    auto const outliers = std::min(slow, std::max<std::uint64_t>(1, dim / channels_per_outlier));
+    auto const outliers = std::min(slow, std::max<std::uint64_t>(1, dim / channels_per_k_outlier));
+    std::vector<std::pair<std::size_t, float>> found;
     for (std::uint64_t i = 0; i < outliers; ++i) {
         auto const word = words.at(k_outliers, 0, static_cast<std::uint32_t>(i));
         std::swap(pairs[i], pairs[i + word[0] % (slow - i)]);
         auto const channel = std::min(dim - 1, pairs[i] + (word[1] & 1U) * half);
         float const size = outlier_mean_least + outlier_mean_range * static_cast<float>(word[2] >> 8) * 0x1p-24F;
-        head.mean[channel] = (word[1] & 2U) != 0 ? -size : size;
+        found.emplace_back(channel, (word[1] & 2U) != 0 ? -size : size);
     }
+    return found;
+}
+
+Head llama_k_head(LlamaFormat const& format, Words const& words, std::uint64_t dim) {
+    auto head = plain_head(words, k_noise, k_correlation, 1, dim);
+    draw_channels(head, k_channels, k_mean_deviation, 1, format.k_log_deviation);
+    for (auto const& [channel, mean] : k_outliers_of(words, dim)) head.mean[channel] = mean;
+    head.first_mean = format.k_first_mean;
+    head.first_deviation = format.k_first_deviation;
+    return head;
+}
+
+Head llama_v_head(LlamaFormat const& format, Words const& words, std::uint64_t dim) {
+    auto head = plain_head(words, v_noise, v_correlation, v_deviation, dim);
+    head.first_mean = head.first_deviation = format.v_first;
+    if (format.channels_per_v_outlier == 0) return head;
+    draw_channels(head, v_channels, format.v_mean_deviation * v_deviation, v_deviation, format.v_log_deviation);
+    for (std::uint32_t i = 0; i < std::max<std::uint64_t>(1, dim / format.channels_per_v_outlier); ++i) {
+        auto const word = words.at(v_outliers, 0, i);
+        float const size = v_outlier_least + v_outlier_range * static_cast<float>(word[2] >> 8) * 0x1p-24F;
+        head.mean[word[0] % dim] = v_deviation * ((word[1] & 2U) != 0 ? -size : size);
+    }
+    return head;
+}
+
+/// `kv_words`: those of the head's KV head, against whose outlier channels the queries point: the logits of all tokens but
+/// the first are then about sink_logit lower than that one's.
+Head llama_q_head(LlamaFormat const& format, Words const& words, Words const& kv_words, std::uint64_t dim) {
+    auto head = plain_head(words, q_noise, q_correlation, 1, dim);
+    if (format.sink_logit == 0) return head;
+    auto const outliers = k_outliers_of(kv_words, dim);
+    float sizes = 0;
+    for (auto const& [channel, mean] : outliers) sizes += std::abs(mean);
+    float const against = format.sink_logit * std::sqrt(static_cast<float>(dim)) / sizes;
+    for (auto const& [channel, mean] : outliers) head.mean[channel] = mean > 0 ? -against : against;
     return head;
 }
 
@@ -201,8 +271,9 @@ struct Shape {
     KvShape kv;
     std::uint64_t heads = 0;
     PhiloxKey key;
-    Plain const* plain = nullptr;  ///< null: llama
-    Rope rope;                     ///< dims 0: none
+    Plain const* plain = nullptr;         ///< null: llama
+    LlamaFormat const* format = nullptr;  ///< of llama
+    Rope rope;                            ///< dims 0: none
 };
 
 /// `wanted`: as fill() takes it.
@@ -250,6 +321,10 @@ Shape read_shape(Json const& source, std::uint64_t context) {
     }
     for (auto const& plain : plain_distributions)
         if (distribution == plain.name) shape.plain = &plain;
+    auto const format = source.value("format", std::uint64_t{1});
+    if (format < 1 || format > std::size(llama_formats))
+        throw ConfigError("unknown format of the llama distribution", std::to_string(format), {"1", "2"});
+    shape.format = &llama_formats[format - 1];
     shape.rope.base = source.value("rope_base", shape.rope.base);
     shape.rope.interleaved = false;
     if (shape.plain == nullptr && shape.rope.base > 0) {
@@ -277,14 +352,18 @@ KvTensors make_synthetic(Json const& source, std::uint64_t context, Needs needs)
     auto const dim = shape.kv.dim;
     bool const rotated = shape.rope.dims != 0;
     auto const k_head = [&](Words const& words) {
-        return shape.plain != nullptr ? shape.plain->head(words, k_noise, dim) : llama_k_head(words, dim);
+        return shape.plain != nullptr ? shape.plain->head(words, k_noise, dim)
+                                      : llama_k_head(*shape.format, words, dim);
     };
     auto const v_head = [&](Words const& words) {
         return shape.plain != nullptr ? shape.plain->head(words, v_noise, dim)
-                                      : plain_head(words, v_noise, v_correlation, v_deviation, dim);
+                                      : llama_v_head(*shape.format, words, dim);
     };
     auto const q_head = [&](Words const& words) {
-        return plain_head(words, q_noise, shape.plain != nullptr ? 0 : q_correlation, 1, dim);
+        if (shape.plain != nullptr) return plain_head(words, q_noise, 0, 1, dim);
+        auto kv_words = words;
+        kv_words.head = static_cast<std::uint32_t>(words.head * shape.kv.heads / shape.heads);
+        return llama_q_head(*shape.format, words, kv_words, dim);
     };
     KvTensors tensors;
     if (needs.k) tensors.k = make_tensor(shape, shape.kv.heads, rotated, k_head);

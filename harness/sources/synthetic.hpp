@@ -6,14 +6,19 @@
 //   `biased`: N(4,1), positive but for 1 value in 30,000: what a zero point is for.
 //   `uniform`: uniform in [-sqrt(3), sqrt(3)], variance 1, no tails at all.
 //   `heavy`: Student's t with 4 degrees of freedom over sqrt(2), variance 1 and no fourth moment: outliers anywhere.
-// `llama` imitates what trained caches look like:
+// `llama` imitates what trained caches look like, in two formats:
 //   K before RoPE: channel c of a head is mean[c] + deviation[c] * z[t], where z is an AR(1) process over tokens with
-//   correlation 0.9. Most means are N(0, 0.5^2) and deviations log-normal around 1 (sigma 0.4). Of every 32 channels
+//   correlation 0.9. Most means are N(0, 0.5^2) and deviations log-normal around 1 (sigma 0.315). Of every 32 channels
 //   one (at least one a head) is an outlier channel with a mean of +-(8 to 12): those lie among the pairs that RoPE
 //   turns slowest, as in trained models, so that rotation leaves them outliers. K is then rotated by RoPE with the
 //   source's base, pairs (i, i + dim/2), all channels; a base of 0 means no RoPE (learned positions).
-//   V: N(0, 0.5^2) with correlation 0.5 over tokens, no outliers, no RoPE.
-//   Q: N(0,1) with correlation 0.5 over tokens, rotated as K is.
+//   V: correlation 0.5 over tokens, no RoPE; deviations log-normal around 0.5 (sigma 0.158), means N(0, 0.07^2), and of
+//   every 64 channels one (at least one a head) with a mean of +-(2.75 to 3.25) * 0.5.
+//   Q: N(0,1) with correlation 0.5 over tokens and, in the outlier channels of its K, a mean of the other sign, so that
+//   the product of the means lowers every logit by 7.5; rotated as K is.
+//   The first token is an attention sink: K without the means and with half the deviation, V times 0.23.
+//   Format 2 has these numbers, which are those of a trained model (docs/results/smollm2-cache.md) within a factor of two.
+//   Format 1, of earlier versions: sigma 0.4 for K; V is N(0, 0.5^2) and Q N(0,1), both without means; no sink.
 //
 // Every value is a function of seed, tensor, layer, head, channel and token alone: it depends neither on threads nor on
 // the context, so the first tokens of a longer context are the same values.

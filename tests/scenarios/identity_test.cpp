@@ -171,7 +171,8 @@ sources:
   - dump: {path: cache.npz, k: values, scale: scale, dtype: i8, layout: token dim}
   - dump: {path: cache.npz}
   - dump: {path: cache.bin}
-  - synthetic: {shape: llama-3.1-8b, layers: 2, seed: 7}
+  - synthetic: {shape: llama-3.1-8b, layers: 2, seed: 7, format: 1}
+  - {name: second, synthetic: {shape: llama-3.1-8b, layers: 2, seed: 7}}
   - {name: plain, synthetic: {layers: 1, kv_heads: 2, head_dim: 64, distribution: normal}}
 grid:
   context: [512, all]
@@ -180,7 +181,7 @@ grid:
   batch: [1, 4]
   threads: [all, 2]
 workloads: [roundtrip, attention, {model: {protocol: context, passages: 4}}]
-exclude: [{source: [llama-3.1-8b, plain], context: all}]
+exclude: [{source: [llama-3.1-8b, second, plain], context: all}]
 )",
                                  "golden.yaml", folder.path(), words);
     std::ifstream file(source_folder() + "/tests/golden/cell_ids.txt");

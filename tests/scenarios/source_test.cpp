@@ -30,10 +30,10 @@ Json source_of(std::string const& source, std::string const& folder = ".") {
 }
 
 TEST(Synthetic, SpellsNumbersAndLeavesDefaultsOut) {
-    EXPECT_EQ(source_of("synthetic: {shape: llama-3.1-8b, layers: 2, seed: 7}").dump(),
+    EXPECT_EQ(source_of("synthetic: {shape: llama-3.1-8b, layers: 2, seed: 7, format: 1}").dump(),
               R"({"head_dim":128,"heads":32,"kind":"synthetic","kv_heads":8,"layers":2,"rope_base":500000,"seed":7})");
     EXPECT_EQ(source_of("synthetic: {layers: 2, kv_heads: 4, head_dim: 64}").dump(),
-              R"({"head_dim":64,"kind":"synthetic","kv_heads":4,"layers":2})");
+              R"({"format":2,"head_dim":64,"kind":"synthetic","kv_heads":4,"layers":2})");
     EXPECT_EQ(source_of("synthetic: {layers: 2, heads: 4, kv_heads: 4, head_dim: 64, seed: 0, distribution: llama, "
                         "rope_base: 1e4}"),
               source_of("synthetic: {layers: 2, kv_heads: 4, head_dim: 64}"));
@@ -48,7 +48,7 @@ TEST(Synthetic, NormalValuesHaveNoRope) {
 
 TEST(Synthetic, OwnNumbersWinOverTheShape) {
     auto const source = source_of("synthetic: {shape: gpt2, kv_heads: 3, heads: 6, head_dim: 32}");
-    EXPECT_EQ(source.dump(), R"({"head_dim":32,"heads":6,"kind":"synthetic","kv_heads":3,"layers":12})");
+    EXPECT_EQ(source.dump(), R"({"format":2,"head_dim":32,"heads":6,"kind":"synthetic","kv_heads":3,"layers":12})");
 }
 
 TEST(Model, IsKnownByTheContentOfItsFiles) {
