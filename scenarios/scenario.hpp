@@ -74,6 +74,9 @@ struct Vocabulary {
     std::vector<std::string> metrics;  ///< of published figures; none: any name is taken
     /// Path of a built-in file ("tiny" model, "builtin" text), or empty where there is none.
     std::function<std::string(std::string const&)> builtin_path;
+    /// Path of a model that is fetched on request, by its name; empty where none is called so. Throws ConfigError (without
+    /// place) where it is not there. None: no model is.
+    std::function<std::string(std::string const&)> fetched_model;
 };
 
 /// A figure that a study published, to be shown beside ours.

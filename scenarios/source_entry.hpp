@@ -32,8 +32,8 @@ struct SourceFiles {
 };
 
 /// sources:
-///   - model: {gguf: tiny | FILE, text: builtin | FILE, sha256: H, gpu_layers: N}   (path: for gguf:; text: builtin if left
-///                                                                out; gpu_layers: of workload model, 0 if left out)
+///   - model: {gguf: tiny | FETCHED | FILE, text: builtin | FILE, sha256: H, gpu_layers: N}   (path: for gguf:; FETCHED: see
+///                                          Vocabulary; text: builtin if left out; gpu_layers: of workload model, 0 if left out)
 ///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale}      (a source per file)
 ///   - synthetic: {shape: NAME, layers, heads, kv_heads, head_dim, rope_base, distribution, format, seed}  (own numbers
 ///                                                                win; format: of llama, 1 or 2, the newest if left out)

@@ -16,6 +16,16 @@ std::string find_file(YamlValue const* value, std::string const& builtin, YamlVa
     return path;
 }
 
+/// The model at `gguf`, where that is the name of one that is fetched on request; else empty.
+std::string find_fetched(YamlValue const& gguf, Vocabulary const& vocabulary) {
+    if (!vocabulary.fetched_model) return {};
+    try {
+        return vocabulary.fetched_model(text_of(gguf));
+    } catch (ConfigError const& error) {
+        refuse(gguf, error.message());
+    }
+}
+
 }  // namespace
 
 SourceEntry model_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
@@ -23,7 +33,8 @@ SourceEntry model_source(YamlValue const& value, SourceFiles const& files, Vocab
     if (map.find("gguf") != nullptr && map.find("path") != nullptr) refuse(value, "gguf and path name the same thing");
     auto const& gguf = map.find("path") != nullptr ? *map.find("path") : map.at("gguf");
     auto const* text = map.find("text");
-    auto const model_path = find_file(&gguf, "tiny", value, files, vocabulary);
+    auto model_path = find_fetched(gguf, vocabulary);
+    if (model_path.empty()) model_path = find_file(&gguf, "tiny", value, files, vocabulary);
     auto const text_path = find_file(text, "builtin", value, files, vocabulary);
     Json source{{"kind", "model"},
                 {"sha256", files.hash(gguf, model_path, map.find("sha256"))},

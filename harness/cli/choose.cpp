@@ -10,6 +10,7 @@
 #include "harness/choice/choice.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/sources/builtin.hpp"
+#include "harness/sources/data.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/yaml_reader.hpp"
 
@@ -33,11 +34,21 @@ YamlValue scalar(std::string const& option, std::string const& text) {
     return value;
 }
 
+/// The file of a model that is known by name; empty where none is, or it has not been fetched.
+std::string file_of_named(std::string const& model) {
+    if (model == "tiny") return builtin_path(model);
+    try {
+        return fetched_model(model);
+    } catch (ConfigError const&) {
+        return {};  // a database may know it all the same
+    }
+}
+
 Question question_of(ChooseOptions const& options) {
     Question question;
     question.model = options.model;
-    if (auto const builtin = options.model == "tiny" ? builtin_path("tiny") : std::string(); !builtin.empty())
-        question.gguf = builtin;
+    if (auto const named = file_of_named(options.model); !named.empty())
+        question.gguf = named;
     else if (std::filesystem::is_regular_file(options.model))
         question.gguf = options.model;
     else if (options.model.ends_with(".gguf") || options.model.find('/') != std::string::npos)
@@ -66,10 +77,11 @@ std::string command_for(Question const& question, CacheShape const* shape, std::
     auto context = question.context;
     if (shape != nullptr && shape->trained_tokens != 0) context = std::min(context, shape->trained_tokens / 2);
     auto command = fmt::format("kvstone run model-quality --db {} --set 'grid.context=[{}]'", database, context);
-    if (question.model != "tiny")
-        command += fmt::format(" --set sources.0.model.gguf={} --set sources.0.model.text=FILE",
-                               question.gguf.empty() ? "FILE.gguf" : std::filesystem::absolute(question.gguf).string());
-    return command;
+    if (question.model == "tiny") return command;
+    auto gguf = question.gguf.empty() ? "FILE.gguf" : std::filesystem::absolute(question.gguf).string();
+    if (auto const names = model_names(); std::ranges::find(names, question.model) != names.end())
+        gguf = question.model;
+    return command + fmt::format(" --set sources.0.model.gguf={} --set sources.0.model.text=FILE", gguf);
 }
 
 ExitCode lacking(CommandLine const& line, Question const& question, CacheShape const* shape, std::string const& what) {
@@ -95,13 +107,17 @@ ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
     std::optional<CacheShape> shape;
     if (!question.gguf.empty()) shape = cache_shape_of(question.gguf);
     auto const* const known_shape = shape ? &*shape : nullptr;
-    if (!std::filesystem::exists(line.database))
+    if (!std::filesystem::exists(line.database)) {
+        if (question.gguf.empty()) fetched_model(question.model);  // tells what to fetch
         return lacking(line, question, known_shape, fmt::format("There is no database {}", line.database));
+    }
     auto const store = Store::open_read_only(line.database);
     auto const all = candidates(store, model, question.model);
-    if (all.empty() && question.gguf.empty())
+    if (all.empty() && question.gguf.empty()) {
+        fetched_model(question.model);
         throw ConfigError("neither a GGUF file nor a model that the database has measured", question.model,
                           measured_models(store));
+    }
     auto const comparable_ones = comparable(all, options.protocol, question.context);
     if (std::ranges::none_of(comparable_ones, [](auto const& one) { return one.left_out.empty(); })) {
         std::vector<std::string> names;
@@ -123,7 +139,9 @@ void add_choose(CommandLine& line) {
     auto* command = line.verb("choose",
                               "The codec for a model and a context whose mean KLD stays below a bound: its "
                               "bytes, how sure that is, and the nearest settings of engines");
-    command->add_option("--model", options->model, "tiny, a GGUF file, or what the database calls the model")
+    command
+        ->add_option("--model", options->model,
+                     "tiny, a model of ./dev data, a GGUF file, or what the database calls it")
         ->required();
     command->add_option("--context", options->context, "Tokens of a sequence: 8192, 32k")->required();
     command

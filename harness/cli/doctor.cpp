@@ -13,6 +13,7 @@
 #include "harness/attempts/roofline_probe.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/planning/vocabulary.hpp"
+#include "harness/sources/data.hpp"
 #include "results/record/build.hpp"
 #include "results/record/host.hpp"
 
@@ -64,6 +65,13 @@ void describe_files(std::vector<Finding>& findings) {
     for (auto const* name : {"tiny", "builtin"}) {
         auto const path = words.builtin_path(name);
         findings.push_back({fmt::format("built-in '{}'", name), path.empty() ? "not found" : path, !path.empty()});
+    }
+    for (auto const& file : fetchable_files()) {
+        auto const problem = problem_of(file);
+        bool const absent = !std::filesystem::exists(file.path);
+        findings.push_back({fmt::format("data '{}'", file.name),
+                            problem.empty() ? fmt::format("{} bytes, {}", file.bytes, file.path) : problem,
+                            problem.empty() || absent});
     }
     try {
         findings.push_back({"attempts", attempt_program()});

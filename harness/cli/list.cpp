@@ -14,6 +14,7 @@
 #include "codecs/text/presets.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/planning/vocabulary.hpp"
+#include "harness/sources/data.hpp"
 #include "harness/sources/shapes.hpp"
 #include "harness/sources/synthetic.hpp"
 #include "harness/workloads/workload.hpp"
@@ -62,9 +63,10 @@ QueryResult list_sources() {
     std::string const numbers = "synthetic: {layers: N, kv_heads: N, head_dim: N, distribution: ";
     table.rows.push_back({fmt::format("{}{}}}", numbers, fmt::join(synthetic_distributions(), " | ")), nullptr, nullptr,
                           nullptr, nullptr, nullptr});
-    for (auto const* text : {"model: {gguf: tiny | FILE.gguf, text: builtin | FILE.txt}",
-                             "dump: {path: FILE.safetensors | .npy | .npz | .yaml}"})
-        table.rows.push_back({std::string(text), nullptr, nullptr, nullptr, nullptr, nullptr});
+    for (auto const& text :
+         {fmt::format("model: {{gguf: {} | FILE.gguf, text: builtin | FILE.txt}}", fmt::join(model_names(), " | ")),
+          std::string("dump: {path: FILE.safetensors | .npy | .npz | .yaml}")})
+        table.rows.push_back({text, nullptr, nullptr, nullptr, nullptr, nullptr});
     return table;
 }
 

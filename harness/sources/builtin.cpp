@@ -12,7 +12,8 @@ std::string builtin_path(std::string const& name) {
     static std::map<std::string, fs::path> const sources{{"tiny", "harness/tiny_model/tiny.gguf"},
                                                          {"builtin", "harness/tiny_model/text.txt"},
                                                          {"words", "harness/tiny_model/words.json"},
-                                                         {"library", "scenarios/library"}};
+                                                         {"library", "scenarios/library"},
+                                                         {"data", "harness/sources/data.txt"}};
     auto const found = sources.find(name);
     if (found == sources.end()) return {};
     std::vector<fs::path> places;

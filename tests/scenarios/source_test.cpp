@@ -79,6 +79,34 @@ TEST(Model, BuiltInFilesAreFoundByName) {
     EXPECT_EQ(cells_of("model: {gguf: ./tiny, text: ./builtin}", folder.path()).at(0).id, cell.id);
 }
 
+TEST(Model, OneThatIsFetchedIsFoundByName) {
+    ScratchFolder const folder;
+    folder.write("fetched.gguf", "abc");
+    folder.write("builtin", "");
+    auto words = fake_vocabulary(folder.path());
+    words.fetched_model = [&](std::string const& name) -> std::string {
+        if (name == "absent") throw ConfigError("run ./dev data absent", name);
+        return name == "small" ? folder / "fetched.gguf" : "";
+    };
+    auto const cell_of = [&](std::string const& gguf) {
+        return parse_plan("kvstone: 1\nsources: [model: {gguf: " + gguf +
+                              "}]\ngrid: {context: [8], codec: [raw]}\nworkloads: [roundtrip]\n",
+                          "test.yaml", folder.path(), words)
+            .cells.at(0);
+    };
+    auto const cell = cell_of("small");
+    EXPECT_EQ(cell.source_name, "small");
+    EXPECT_EQ(cell.source.at("sha256"), abc_sha256);
+    EXPECT_EQ(cell.locator.at("path"), folder / "fetched.gguf");
+    EXPECT_EQ(cell_of("fetched.gguf").id, cell.id) << "content is identity";
+    try {
+        cell_of("absent");
+        ADD_FAILURE() << "taken";
+    } catch (ConfigError const& error) {
+        EXPECT_STREQ(error.what(), "test.yaml:2:25: sources.0.model.gguf: run ./dev data absent: 'absent'");
+    }
+}
+
 TEST(Model, AGivenDigestMustMatch) {
     ScratchFolder const folder;
     folder.write("model.gguf", "abc");
