@@ -68,11 +68,16 @@ void read_grid(Axes& axes, YamlValue const& grid, YamlValue const* threads, Voca
 }
 
 Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector<Json> const& require,
-                 std::vector<std::string> const& only) {
-    std::vector<AxisMatch> excluded;
-    std::vector<AxisMatch> required;
-    for (auto const& match : exclude) excluded.emplace_back(match, axes);
-    for (auto const& match : require) required.emplace_back(match, axes);
+                 Only const& only) {
+    auto const on_axes = [&](std::vector<Json> const& matches) {
+        std::vector<AxisMatch> all;
+        for (auto const& match : matches) all.emplace_back(match, axes);
+        return all;
+    };
+    auto const excluded = on_axes(exclude);
+    auto const required = on_axes(require);
+    std::vector<std::vector<AxisMatch>> parts;
+    for (auto const& part : only.parts) parts.push_back(on_axes(part));
     std::vector<std::string> source_texts;
     for (auto const& source : axes.sources) source_texts.push_back(source.source.dump());
 
@@ -106,7 +111,8 @@ Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector
             all.require_met[i] = true;
             is_required = true;
         }
-        if (!has_words(cell, axes.sources[source], axes.codecs[codec], only)) return;
+        if (!std::ranges::all_of(parts, [&](auto const& part) { return std::ranges::any_of(part, takes); })) return;
+        if (!has_words(cell, axes.sources[source], axes.codecs[codec], only.words)) return;
         cell.source = axes.sources[source].source;
         cell.locator = axes.sources[source].locator;
         cell.locator.update(axes.workloads[workload].locator);

@@ -53,14 +53,20 @@ class AxisMatch {
 };
 
 /// The cells of the axes, none twice, in plan order (source, context, codec, backend, batch, page, threads, workload; the last
-/// varies fastest) that no match in `exclude` takes and that hold every word of `only`; `required` gets the ids of those that
-/// a match in `require` takes, and `require_met` which of these matched at all, whatever `only` says.
+/// varies fastest) that no match in `exclude` takes, that are in the parts asked for, and that hold every word of `only`;
+/// `required` gets the ids of those that a match in `require` takes, and `require_met` which of these matched at all,
+/// whatever `only` says.
 struct Expansion {
     std::vector<Cell> cells;
     std::vector<std::string> required;
     std::vector<bool> require_met;
 };
+/// What `--only` leaves: cells that hold every word, and that a match of each part takes.
+struct Only {
+    std::vector<std::string> words = {};
+    std::vector<std::vector<Json>> parts = {};
+};
 Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector<Json> const& require,
-                 std::vector<std::string> const& only);
+                 Only const& only);
 
 }  // namespace kvstone

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 
 #include <fmt/format.h>
@@ -20,8 +21,8 @@ namespace {
 /// A planned cell takes about 1.6 kB.
 constexpr std::size_t most_cells = 1'000'000;
 
-std::vector<std::string> const scenario_keys{"kvstone", "name",    "sources", "grid",      "workloads",
-                                             "measure", "exclude", "require", "published", "targets"};
+std::vector<std::string> const scenario_keys{"kvstone", "name",    "sources", "grid",      "workloads", "measure",
+                                             "exclude", "require", "parts",   "published", "targets"};
 
 std::vector<Json> matches_of(YamlValue const* list, Axes const& axes, Vocabulary const& vocabulary,
                              Axes const* before) {
@@ -29,6 +30,25 @@ std::vector<Json> matches_of(YamlValue const* list, Axes const& axes, Vocabulary
     if (list != nullptr)
         for (auto const& item : items_of(*list)) all.push_back(match_of(item, axes, vocabulary, before));
     return all;
+}
+
+/// Words that name parts stand for them.
+Only only_of(std::vector<std::string> const& words, YamlValue const* parts, Axes const& axes,
+             Vocabulary const& vocabulary, Axes const* before) {
+    std::map<std::string, std::vector<Json>> known;
+    if (parts != nullptr) {
+        if (parts->kind != YamlValue::Kind::map || parts->entries.empty())
+            refuse(*parts, "expected named parts", {"parts: {quick: [{context: 512}]}"});
+        for (auto const& entry : parts->entries) known[entry.key] = matches_of(&entry.value, axes, vocabulary, before);
+    }
+    Only only;
+    for (auto const& word : words) {
+        if (auto const found = known.find(word); found != known.end())
+            only.parts.push_back(found->second);
+        else
+            only.words.push_back(word);
+    }
+    return only;
 }
 
 /// What `measure` says about threads, which are an axis.
@@ -140,7 +160,7 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Axes const* b
             plan.published.push_back(published_of(item, axes, vocabulary, before));
     if (auto const* targets = map.find("targets"))
         for (auto const& item : items_of(*targets)) plan.targets.push_back(target_of(item, axes, vocabulary, before));
-    auto expansion = expand(axes, exclude, require, options.only);
+    auto expansion = expand(axes, exclude, require, only_of(options.only, map.find("parts"), axes, vocabulary, before));
     check_required(map, axes, before, expansion, vocabulary);
     if (expansion.cells.empty() && !options.only.empty())
         throw ConfigError("no cell has every word of --only", fmt::format("{}", fmt::join(options.only, " ")));

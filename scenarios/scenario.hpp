@@ -118,8 +118,8 @@ struct Plan {
     std::string hash;
 };
 
-/// Options of one `kvstone run`: --set key=value (dotted keys into the scenario), --only (words that must all occur in
-/// a cell's canonical text, codec name or id).
+/// Options of one `kvstone run`: --set key=value (dotted keys into the scenario), --only (words: one that names a part of
+/// the scenario leaves the part's cells, another those in whose canonical text, codec name, source name or id it occurs).
 struct PlanOptions {
     std::vector<std::pair<std::string, std::string>> set;
     std::vector<std::string> only;
@@ -137,6 +137,7 @@ struct PlanOptions {
 ///   measure: {...}                 # see measure.hpp
 ///   exclude: [{codec: raw, context: [512, 2048]}, ...]   # cells that any of these partial matches takes are left out
 ///   require: [{backend: cuda}, ...]                      # cells that must not be skipped, as partial matches
+///   parts: {quick: [{context: 512}, ...], ...}           # what `--only quick` leaves: cells that any of the matches takes
 ///   published: [{match: {...}, component: k, metric: mae, value: 0.1, within: 2%, setting: TEXT, comparable: exact}, ...]
 ///              # at_least or at_most in place of value, where that is what the study says; within: a number, or a share
 ///              # of the value (default 1%: state your own for figures that are all near 1)

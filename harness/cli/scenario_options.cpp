@@ -12,7 +12,9 @@ void ScenarioOptions::add_to(CLI::App& command) {
         .add_option("scenario", scenarios,
                     "YAML files, bundles (NAME.zip), or names of shipped scenarios (`kvstone list scenarios`)")
         ->required();
-    command.add_option("--only", only, "Cells whose text, codec name or id has this word; repeated: all of them");
+    command.add_option(
+        "--only", only,
+        "Cells of this part of the scenario, or whose text, codec name or id has this word; repeated: all of them");
     command.add_option("--set", set, "KEY=VALUE into the scenario, as in --set grid.context=[512]");
 }
 

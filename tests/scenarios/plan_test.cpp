@@ -105,6 +105,23 @@ TEST(Plan, KeepsOnlyCellsThatHaveEveryWord) {
     EXPECT_THROW(plan_of(small, {{}, {"zstd", "int8"}}), ConfigError);
 }
 
+TEST(Plan, APartIsWhatAnyOfItsMatchesTakes) {
+    auto const parted =
+        small + "parts:\n  quick: [{codec: raw, context: 512}, {codec: int8}]\n  long: [{context: 1k}]\n";
+    EXPECT_EQ(ids(plan_of(parted)), ids(plan_of(small))) << "parts alone leave every cell, and its name";
+    EXPECT_EQ(plan_of(parted).hash, plan_of(small).hash);
+    EXPECT_THAT(spelled(plan_of(parted, {{}, {"quick"}})),
+                ElementsAre("gpt2 512 raw openmp 1 0 roundtrip", "gpt2 512 int8 openmp 1 0 roundtrip",
+                            "gpt2 1024 int8 openmp 1 0 roundtrip"));
+    EXPECT_THAT(spelled(plan_of(parted, {{}, {"quick", "long"}})), ElementsAre("gpt2 1024 int8 openmp 1 0 roundtrip"));
+    EXPECT_THAT(spelled(plan_of(parted, {{}, {"quick", "raw"}})), ElementsAre("gpt2 512 raw openmp 1 0 roundtrip"));
+    EXPECT_THROW(plan_of(parted, {{}, {"long", "512"}}), ConfigError);
+    EXPECT_THROW(plan_of(small, {{}, {"quick"}}), ConfigError);
+    // A value that is no longer there takes nothing.
+    EXPECT_THAT(spelled(plan_of(parted, {{{"grid.codec", "[raw]"}}, {"quick"}})),
+                ElementsAre("gpt2 512 raw openmp 1 0 roundtrip"));
+}
+
 TEST(Plan, TakesEqualCellsOnceAndKeepsTheFirstNameThatWasGiven) {
     auto const plan = plan_of(R"(kvstone: 1
 sources:

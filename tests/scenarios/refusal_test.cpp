@@ -32,10 +32,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"name", "@\"a\\tb\"", "name: expected one line without control characters: 'a?b'"},
         Case{"", "@colour: red",
              "unknown key: 'colour'; accepted: kvstone, name, sources, grid, workloads, measure, exclude, require, "
-             "published, targets"},
+             "parts, published, targets"},
         Case{"", "@exlude: []",
              "unknown key: 'exlude'; accepted: kvstone, name, sources, grid, workloads, measure, exclude, require, "
-             "published, targets (did you mean 'exclude'?)"},
+             "parts, published, targets (did you mean 'exclude'?)"},
+        Case{"", "parts: @[{codec: raw}]",
+             "parts: expected named parts: 'a list'; accepted: parts: {quick: [{context: 512}]}"},
         Case{"", "@name: twice", "key given twice (first in line 2): 'name'"},
         Case{"", "@[a, b]: x", "a key must be one word"}, Case{"", "@~: x", "a key must be one word"},
         Case{"workloads", "@roundtrip", "workloads: expected a list: 'roundtrip'"},
