@@ -10,12 +10,14 @@ namespace kvstone {
 
 void EngineContextDeleter::operator()(llama_context* context) const { llama_free(context); }
 
-EngineContext open_context(Engine const& engine, std::uint64_t tokens, GraphListener listener, void* user_data) {
+EngineContext open_context(Engine const& engine, std::uint64_t tokens, std::uint64_t branches, GraphListener listener,
+                           void* user_data) {
     auto parameters = llama_context_default_params();
     parameters.n_ctx = static_cast<std::uint32_t>(tokens);
     parameters.n_batch = static_cast<std::uint32_t>(std::min(tokens, engine_batch_tokens));
     parameters.n_ubatch = parameters.n_batch;
-    parameters.n_seq_max = 1;
+    parameters.n_seq_max = static_cast<std::uint32_t>(1 + branches);
+    parameters.kv_unified = branches > 0;
     parameters.n_threads = engine.threads();
     parameters.n_threads_batch = parameters.n_threads;
     parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;

@@ -1,5 +1,5 @@
 #pragma once
-// What the engine needs beside a model to run one sequence: cache, graph and threads, set up in one way everywhere, so that
+// What the engine needs beside a model to run a sequence: cache, graph and threads, set up in one way everywhere, so that
 // whatever is compared was computed alike.
 
 #include <cstdint>
@@ -14,6 +14,8 @@ namespace kvstone {
 
 /// Tokens that run at once, at most: bounds the engine's memory beside cache and weights.
 inline constexpr std::uint64_t engine_batch_tokens = 512;
+/// Branches that run at once, at most.
+inline constexpr std::uint64_t engine_branches = 32;
 
 struct EngineContextDeleter {
     void operator()(llama_context* context) const;
@@ -23,9 +25,10 @@ using EngineContext = std::unique_ptr<llama_context, EngineContextDeleter>;
 /// Asked before and called after each step of the graph, as the engine's own callback is.
 using GraphListener = bool (*)(ggml_tensor* step, bool ask, void* user_data);
 
-/// Room for `tokens` tokens of one sequence in a cache of f32, without flash attention; layers with a sliding window keep
-/// all tokens. On a device where the model's layers are. Throws SystemError where the engine cannot.
-EngineContext open_context(Engine const& engine, std::uint64_t tokens, GraphListener listener = nullptr,
-                           void* user_data = nullptr);
+/// Room for `tokens` tokens of one sequence, and of `branches` more that may go on from it, in a cache of f32, without flash
+/// attention; layers with a sliding window keep all tokens. On a device where the model's layers are. Throws SystemError
+/// where the engine cannot.
+EngineContext open_context(Engine const& engine, std::uint64_t tokens, std::uint64_t branches = 0,
+                           GraphListener listener = nullptr, void* user_data = nullptr);
 
 }  // namespace kvstone

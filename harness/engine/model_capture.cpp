@@ -93,7 +93,7 @@ KvTensors capture_model(std::string const& model_path, std::string const& text_p
                   .has_rope = has_rope},
                  needs);
     {
-        auto const engine = open_context(model, wanted, &GraphTap::evaluate, &tap);
+        auto const engine = open_context(model, wanted, 0, &GraphTap::evaluate, &tap);
         for (std::uint64_t done = 0; done < wanted; done += engine_batch_tokens) {
             auto const count = static_cast<std::int32_t>(std::min(engine_batch_tokens, wanted - done));
             tap.start_batch(done, static_cast<std::uint64_t>(count));

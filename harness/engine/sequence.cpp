@@ -22,17 +22,22 @@ constexpr std::uint64_t trial_tokens = 3;
 /// A buffer for tokens on their way into the engine.
 class Batch {
   public:
-    Batch() : batch_(llama_batch_init(static_cast<std::int32_t>(engine_batch_tokens), 0, 1)) {}
+    explicit Batch(std::uint64_t sequences)
+        : batch_(llama_batch_init(static_cast<std::int32_t>(engine_batch_tokens), 0,
+                                  static_cast<std::int32_t>(sequences))) {}
     ~Batch() { llama_batch_free(batch_); }
     Batch(Batch const&) = delete;
     Batch& operator=(Batch const&) = delete;
     void clear() { batch_.n_tokens = 0; }
-    void add(Token token, std::uint64_t position, bool logits) {
+    /// Of `sequences` sequences from `first_sequence` on.
+    void add(Token token, std::uint64_t position, bool logits, std::uint64_t first_sequence = 0,
+             std::uint64_t sequences = 1) {
         auto const at = batch_.n_tokens++;
         batch_.token[at] = token;
         batch_.pos[at] = static_cast<llama_pos>(position);
-        batch_.n_seq_id[at] = 1;
-        batch_.seq_id[at][0] = 0;
+        batch_.n_seq_id[at] = static_cast<std::int32_t>(sequences);
+        for (std::uint64_t i = 0; i < sequences; ++i)
+            batch_.seq_id[at][i] = static_cast<llama_seq_id>(first_sequence + i);
         batch_.logits[at] = logits ? 1 : 0;
     }
     llama_batch const& get() const { return batch_; }
@@ -44,11 +49,16 @@ class Batch {
 }  // namespace
 
 struct EngineSequence::State {
-    State(Engine const& its_engine, std::uint64_t its_capacity, bool plain)
-        : engine(&its_engine), capacity(std::max(its_capacity, trial_tokens)), cells(its_engine) {
+    State(Engine const& its_engine, std::uint64_t its_capacity, bool plain, std::uint64_t its_branches)
+        : engine(&its_engine),
+          capacity(std::max(its_capacity, trial_tokens)),
+          branches(its_branches),
+          cells(its_engine),
+          batch(std::max<std::uint64_t>(its_branches, 1)) {
         if (!plain && (llama_model_is_recurrent(engine->model()) || llama_model_is_hybrid(engine->model())))
             cells.refuse("a recurrent architecture keeps a state, not the K and V of each token");
-        context = plain ? open_context(*engine, capacity) : open_context(*engine, capacity, &State::evaluate, this);
+        context = plain ? open_context(*engine, capacity, branches)
+                        : open_context(*engine, capacity, branches, &State::evaluate, this);
         if (!plain) find_cells();
     }
 
@@ -95,23 +105,53 @@ struct EngineSequence::State {
             first = tokens;
             batch.clear();
             for (std::uint64_t i = 0; i < count; ++i) batch.add(fed[i], first + i, sink && first + i >= scored_from);
-            auto const result = llama_decode(context.get(), batch.get());
-            if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
-            if (result != 0)
-                throw SystemError(
-                    fmt::format("{}: the engine fails ({}): {}", engine->path(), result, engine->complaint()));
+            run();
             tokens += count;
-            for (std::uint64_t i = 0; i < count; ++i) {
-                if (!sink || first + i < scored_from) continue;
-                sink(first + i,
-                     {llama_get_logits_ith(context.get(), static_cast<std::int32_t>(i)), engine->vocabulary()});
-            }
+            for (std::uint64_t i = 0; i < count; ++i)
+                if (sink && first + i >= scored_from) sink(first + i, logits(i));
             fed = fed.subspan(count);
         }
     }
 
+    void feed_group(BranchGroup const& group, BranchSink const& sink, std::span<BranchedText const> texts) {
+        if (tokens + group.tokens.size() > capacity) throw std::invalid_argument("more tokens than there is room for");
+        auto* const memory = llama_get_memory(context.get());
+        // Sequence 0 is what all go on from.
+        for (std::uint64_t s = 1; s <= group.sequences; ++s)
+            llama_memory_seq_cp(memory, 0, static_cast<llama_seq_id>(s), -1, -1);
+        std::span<BranchToken const> left(group.tokens);
+        for (first = tokens; !left.empty(); first += count) {
+            count = std::min<std::uint64_t>(left.size(), engine_batch_tokens);
+            batch.clear();
+            for (auto const& one : left.first(count))
+                batch.add(one.token, tokens + one.index, one.scored, 1 + one.first_sequence, one.branches);
+            run();
+            for (std::uint64_t i = 0; i < count; ++i) {
+                auto const& one = left[i];
+                for (auto branch = one.first_branch; branch < one.first_branch + one.branches; ++branch)
+                    if (one.index + 1 >= texts[one.text].branches[branch].scored_from)
+                        sink(one.text, branch, one.index, logits(i));
+            }
+            left = left.subspan(count);
+        }
+        for (std::uint64_t s = 1; s <= group.sequences; ++s)
+            llama_memory_seq_rm(memory, static_cast<llama_seq_id>(s), -1, -1);
+    }
+
+    void run() {
+        auto const result = llama_decode(context.get(), batch.get());
+        if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
+        if (result != 0)
+            throw SystemError(
+                fmt::format("{}: the engine fails ({}): {}", engine->path(), result, engine->complaint()));
+    }
+    std::span<float const> logits(std::uint64_t at) const {
+        return {llama_get_logits_ith(context.get(), static_cast<std::int32_t>(at)), engine->vocabulary()};
+    }
+
     Engine const* engine;
     std::uint64_t capacity;
+    std::uint64_t branches;
     EngineSlots cells;
     EngineContext context;
     Batch batch;
@@ -123,19 +163,25 @@ struct EngineSequence::State {
     std::exception_ptr failure;  ///< of a listener: the engine cannot hand it on
 };
 
-EngineSequence::EngineSequence(Engine const& engine, std::uint64_t capacity, bool plain)
-    : state_(std::make_unique<State>(engine, capacity, plain)) {}
+EngineSequence::EngineSequence(Engine const& engine, std::uint64_t capacity, bool plain, std::uint64_t branches)
+    : state_(std::make_unique<State>(engine, capacity, plain, branches)) {}
 EngineSequence::~EngineSequence() = default;
 EngineSequence::EngineSequence(EngineSequence&&) noexcept = default;
 
 Engine const& EngineSequence::engine() const { return *state_->engine; }
 std::uint64_t EngineSequence::capacity() const { return state_->capacity; }
+std::uint64_t EngineSequence::branches() const { return state_->branches; }
 std::uint64_t EngineSequence::tokens() const { return state_->tokens; }
 KvShape EngineSequence::shape(Component component, std::uint64_t tokens) const {
     return {engine().layers(), engine().kv_heads(), tokens, state_->cells.dim(component)};
 }
 void EngineSequence::feed(std::span<Token const> tokens, std::uint64_t scored_from, LogitSink const& sink) {
     state_->feed(tokens, scored_from, sink);
+}
+void EngineSequence::feed_branches(std::span<BranchedText const> texts, BranchSink const& sink) {
+    if (branches() == 0) throw std::invalid_argument("a sequence without branches");
+    for (auto const& group : group_branches(texts, engine_batch_tokens, branches()))
+        state_->feed_group(group, sink, texts);
 }
 void EngineSequence::cut(std::uint64_t tokens) {
     if (tokens >= state_->tokens) return;

@@ -10,6 +10,7 @@
 
 #include "backends/kv_view.hpp"
 #include "codecs/codec.hpp"
+#include "harness/engine/branched_text.hpp"
 #include "harness/engine/engine_context.hpp"
 
 namespace kvstone {
@@ -18,15 +19,16 @@ namespace kvstone {
 /// write() puts there is what every later token sees. K lies there after RoPE.
 class EngineSequence {
   public:
-    /// Room for `capacity` tokens. `plain`: the engine runs without anybody listening, and cells can neither be read nor
-    /// written. Throws ConfigError where the architecture keeps no K and V of one shape for each layer (recurrent
+    /// Room for `capacity` tokens, of `branches` branches at once. `plain`: the engine runs without anybody listening, and
+    /// cells can neither be read nor written. Throws ConfigError where the architecture keeps no K and V of one shape for each layer (recurrent
     /// models, latent attention), SystemError where the engine cannot make the cache.
-    EngineSequence(Engine const& engine, std::uint64_t capacity, bool plain = false);
+    EngineSequence(Engine const& engine, std::uint64_t capacity, bool plain = false, std::uint64_t branches = 0);
     ~EngineSequence();
     EngineSequence(EngineSequence&&) noexcept;
 
     Engine const& engine() const;
     std::uint64_t capacity() const;
+    std::uint64_t branches() const;
     std::uint64_t tokens() const;
     /// Of K or V, `tokens` as given.
     KvShape shape(Component component, std::uint64_t tokens) const;
@@ -37,6 +39,11 @@ class EngineSequence {
     /// Appends tokens and runs them, engine_batch_tokens at once; `sink` is called for those at position `scored_from` and
     /// behind, in order. Requires room. Throws SystemError where the engine fails.
     void feed(std::span<Token const> tokens, std::uint64_t scored_from, LogitSink const& sink);
+    /// Reads texts that each go on from here, and forgets them: none of them sees another. Those of a group (see
+    /// group_branches(), with engine_batch_tokens) run at once. `sink` is called for the tokens that foretell scored ones,
+    /// those of a trunk once for each branch. Requires branches, and room for a group. Throws SystemError where the engine
+    /// fails.
+    void feed_branches(std::span<BranchedText const> texts, BranchSink const& sink);
     /// Forgets the tokens from `tokens` on. Their values stay in the cells until others are written there: the engine
     /// multiplies them by a weight of zero, which hides every value but NaN and infinity.
     void cut(std::uint64_t tokens);

@@ -24,21 +24,62 @@ std::size_t LogitRows::differing(LogitRows const& other) const {
     return count;
 }
 
-Token most_likely(std::span<float const> logits) {
-    return static_cast<Token>(std::ranges::max_element(logits) - logits.begin());
+namespace {
+
+/// K and V of the first tokens, as bytes: NaN is like itself.
+std::vector<std::byte> values_of(EngineSequence const& sequence, std::uint64_t tokens) {
+    std::vector<std::byte> all;
+    for (auto const component : {Component::k, Component::v}) {
+        auto const shape = sequence.shape(component, tokens);
+        std::vector<float> values(shape.values());
+        sequence.read(component, 0, 0, {values.data(), ElementType::f32, shape, KvStrides::packed(shape)});
+        auto const bytes = std::as_bytes(std::span(values));
+        all.insert(all.end(), bytes.begin(), bytes.end());
+    }
+    return all;
 }
+
+/// Three numbers a branch.
+std::vector<std::byte> to_bytes(BranchWords const& words) {
+    std::vector<double> numbers;
+    for (auto const& text : words)
+        for (auto const& word : text)
+            numbers.insert(numbers.end(),
+                           {word.log_likelihood, word.greedy ? 1.0 : 0.0, static_cast<double>(word.lost)});
+    auto const bytes = std::as_bytes(std::span(numbers));
+    return {bytes.begin(), bytes.end()};
+}
+std::optional<BranchWords> words_from(std::span<std::byte const> bytes, std::span<BranchedText const> texts) {
+    std::vector<double> numbers(bytes.size() / sizeof(double));
+    std::memcpy(numbers.data(), bytes.data(), numbers.size() * sizeof(double));
+    auto next = numbers.begin();
+    BranchWords words;
+    for (auto const& text : texts) {
+        if (numbers.end() - next < static_cast<std::ptrdiff_t>(3 * text.branches.size())) return std::nullopt;
+        auto& own = words.emplace_back();
+        for (std::size_t i = 0; i < text.branches.size(); ++i, next += 3)
+            own.push_back({next[0], next[1] != 0, static_cast<std::uint64_t>(next[2])});
+    }
+    return words;
+}
+
+}  // namespace
 
 struct Baseline::State {
     /// The engine alone, behind a context that it has read.
     EngineSequence& behind(std::span<Token const> context) {
-        if (!sequence) sequence.emplace(*engine, capacity, true);
+        auto& live = alone();
         if (!std::ranges::equal(read, context)) {
             read.clear();
-            sequence->cut(0);
-            sequence->feed(context, 0, {});
+            live.cut(0);
+            live.feed(context, 0, {});
             read.assign(context.begin(), context.end());
         }
-        sequence->cut(context.size());
+        live.cut(context.size());
+        return live;
+    }
+    EngineSequence& alone() {
+        if (!sequence) sequence.emplace(*engine, capacity, true, branches);
         return *sequence;
     }
     std::vector<std::byte> live_logits(std::span<Token const> context, std::span<Token const> fed) {
@@ -47,6 +88,25 @@ struct Baseline::State {
         return logits_of([&](EngineSequence::LogitSink const& sink) {
             for (; !fed.empty(); fed = fed.subspan(piece)) live.feed(fed.first(piece), 0, sink);
         });
+    }
+
+    BranchWords live_words(std::span<Token const> context, std::span<BranchedText const> texts) {
+        BranchListener listener(texts);
+        auto const sink = [&](std::size_t text, std::size_t branch, std::uint64_t index,
+                              std::span<float const> logits) { listener.take(text, branch, index, logits); };
+        if (branches > 0) {
+            behind(context).feed_branches(texts, sink);
+            return listener.words();
+        }
+        one_by_one(texts, sink, [&](std::span<Token const> fed, auto const& of_index) {
+            auto& live = behind(context);
+            auto const piece = steps ? 1 : fed.size();
+            for (; !fed.empty(); fed = fed.subspan(piece))
+                live.feed(fed.first(piece), 0, [&](std::uint64_t position, std::span<float const> logits) {
+                    of_index(position - context.size(), logits);
+                });
+        });
+        return listener.words();
     }
 
     Json key(char const* what, std::span<Token const> context) const {
@@ -66,9 +126,27 @@ struct Baseline::State {
         return fmt::format("{} {}", tokens.size(),
                            short_hash({reinterpret_cast<char const*>(tokens.data()), tokens.size_bytes()}));
     }
+    static std::string name_of(std::span<BranchedText const> texts) {
+        std::vector<Token> all;
+        auto const add = [&](std::span<Token const> tokens) {
+            all.push_back(static_cast<Token>(tokens.size()));
+            all.insert(all.end(), tokens.begin(), tokens.end());
+        };
+        for (auto const& text : texts) {
+            add(text.trunk);
+            for (auto const& branch : text.branches) {
+                add(branch.tokens);
+                all.push_back(static_cast<Token>(branch.scored_from));
+            }
+            all.push_back(-1);
+        }
+        return name_of(std::span<Token const>(all));
+    }
     bool judge(bool same) {
-        distrusted = distrusted || !same;
-        return same;
+        if (same) return true;
+        distrusted = true;
+        read.clear();  // it may come from what was kept
+        return false;
     }
     KeptBytes kept(Json const& of, std::function<std::vector<std::byte>()> const& make) const {
         return cached_bytes(cache.folder, of, distrusted, make);
@@ -78,14 +156,16 @@ struct Baseline::State {
     std::uint64_t capacity;
     bool steps;
     BaselineCache cache;
+    std::uint64_t branches;
     std::string processor = describe_host().cpu_model;
     std::optional<EngineSequence> sequence;
     std::vector<Token> read;  ///< the context that `sequence` has read
     bool distrusted = false;
 };
 
-Baseline::Baseline(Engine const& engine, std::uint64_t capacity, bool steps, BaselineCache cache)
-    : state_(std::make_unique<State>(&engine, capacity, steps, std::move(cache))) {}
+Baseline::Baseline(Engine const& engine, std::uint64_t capacity, bool steps, BaselineCache cache,
+                   std::uint64_t branches)
+    : state_(std::make_unique<State>(&engine, capacity, steps, std::move(cache), branches)) {}
 Baseline::~Baseline() = default;
 
 KeptBytes Baseline::state(std::span<Token const> context) {
@@ -97,6 +177,17 @@ LogitRows Baseline::logits(std::span<Token const> context, std::span<Token const
     key["fed"] = State::name_of(fed);
     key["steps"] = state_->steps;
     return {state_->kept(key, [&] { return state_->live_logits(context, fed); }), state_->engine->vocabulary()};
+}
+
+BranchWords Baseline::words(std::span<Token const> context, std::span<BranchedText const> texts) {
+    auto key = state_->key("words", context);
+    key["texts"] = State::name_of(texts);
+    key["steps"] = state_->steps;
+    key["branches"] = state_->branches;
+    auto const make = [&] { return to_bytes(state_->live_words(context, texts)); };
+    if (auto words = words_from(state_->kept(key, make).bytes, texts)) return *std::move(words);
+    state_->distrusted = true;
+    return words_from(state_->kept(key, make).bytes, texts).value();
 }
 
 std::vector<Token> Baseline::greedy(std::span<Token const> context, Token first, std::uint64_t count) {
@@ -120,9 +211,41 @@ LogitRows Baseline::live_logits(std::span<Token const> context, std::span<Token 
     return {keep_bytes(state_->live_logits(context, fed)), state_->engine->vocabulary()};
 }
 
+BranchWords Baseline::live_words(std::span<Token const> context, std::span<BranchedText const> texts) {
+    return state_->live_words(context, texts);
+}
+
 bool Baseline::verify_state(std::span<Token const> context) {
     auto const kept = state(context);
     return state_->judge(std::ranges::equal(kept.bytes, state_->behind(context).state()));
+}
+
+bool Baseline::verify_ends_of_state(std::span<Token const> context, EngineSequence& first) {
+    auto const kept = state(context);
+    auto const batch = std::min<std::uint64_t>(context.size(), engine_batch_tokens);
+    first.restore(kept.bytes, context.size());
+    auto const kept_values = values_of(first, batch);
+    first.clear();
+    first.feed(context.first(batch), 0, {});
+    bool const begins_so = values_of(first, batch) == kept_values;
+    first.clear();
+    // The last batch, whole or not, behind the kept ones; the engine alone has then read this context.
+    auto& live = state_->alone();
+    auto const last = (context.size() - 1) % engine_batch_tokens + 1;
+    state_->read.clear();
+    live.restore(kept.bytes, context.size());
+    live.cut(context.size() - last);
+    live.feed(context.last(last), 0, {});
+    bool const ends_so = std::ranges::equal(kept.bytes, live.state());
+    if (begins_so && ends_so) state_->read.assign(context.begin(), context.end());
+    return state_->judge(begins_so && ends_so);
+}
+
+bool Baseline::verify_words(std::span<Token const> context, std::span<BranchedText const> texts) {
+    auto kept = words(context, texts);
+    auto const compared = texts.first(texts_of_first_group(texts));
+    kept.resize(compared.size());
+    return state_->judge(same_words(kept, live_words(context, compared)));
 }
 
 bool Baseline::verify_logits(std::span<Token const> context, std::span<Token const> fed, std::uint64_t steps_compared) {

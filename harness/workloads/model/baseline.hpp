@@ -10,6 +10,8 @@
 
 #include "harness/captures/capture_cache.hpp"
 #include "harness/engine/sequence.hpp"
+#include "harness/workloads/model/branch_words.hpp"
+#include "harness/workloads/model/token_score.hpp"
 
 namespace kvstone {
 
@@ -49,30 +51,36 @@ std::vector<std::byte> logits_of(Feed const& feed) {
 /// decide a bit of it: the model, the tokens, how they are fed, the engine, its threads and settings, and the processor.
 class Baseline {
   public:
-    /// `steps`: what follows a context is fed token by token.
-    Baseline(Engine const& engine, std::uint64_t capacity, bool steps, BaselineCache cache);
+    /// `steps`: what follows a context is fed token by token. `branches`: see EngineSequence; 0: branches are fed one by one.
+    Baseline(Engine const& engine, std::uint64_t capacity, bool steps, BaselineCache cache, std::uint64_t branches = 0);
     ~Baseline();
 
     /// EngineSequence::state() behind a context.
     KeptBytes state(std::span<Token const> context);
     LogitRows logits(std::span<Token const> context, std::span<Token const> fed);
+    /// Of texts that go on from a context.
+    BranchWords words(std::span<Token const> context, std::span<BranchedText const> texts);
     /// Tokens that follow a context and `first`, the most likely one each time.
     std::vector<Token> greedy(std::span<Token const> context, Token first, std::uint64_t count);
 
     /// The same from the engine as it runs now, whatever is kept.
     LogitRows live_logits(std::span<Token const> context, std::span<Token const> fed);
+    BranchWords live_words(std::span<Token const> context, std::span<BranchedText const> texts);
     /// Whether what is kept is, bit by bit, what the engine says now. Else nothing kept is trusted any more, and what is
-    /// asked for from then on is made anew, and replaced.
+    /// asked for from then on is made anew, and replaced. Of a state all of it; or that its first batch is what the engine
+    /// reads, and its last what the engine reads behind the kept others, in which each value has a part but the last layer's:
+    /// those tell in the logits, whose turn comes then. `first` is a sequence of as many tokens whose cells can be read, and
+    /// is left empty.
     bool verify_state(std::span<Token const> context);
+    bool verify_ends_of_state(std::span<Token const> context, EngineSequence& first);
     /// Of the first batch, or of the first `steps_compared` tokens where they are fed one by one.
     bool verify_logits(std::span<Token const> context, std::span<Token const> fed, std::uint64_t steps_compared);
+    /// Of the texts that are read in one go, or of the first.
+    bool verify_words(std::span<Token const> context, std::span<BranchedText const> texts);
 
   private:
     struct State;
     std::unique_ptr<State> state_;
 };
-
-/// The first of the most likely tokens.
-Token most_likely(std::span<float const> logits);
 
 }  // namespace kvstone

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
-#include <stdexcept>
 
 #include <fmt/format.h>
 
@@ -23,54 +21,22 @@ std::int64_t timed_ns(Action const& action) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(passed).count() - (checking_ns() - checked_before);
 }
 
-/// log of the sum of exp(logits).
-double log_sum_exp(std::span<float const> logits) {
-    double const largest = *std::ranges::max_element(logits);
-    double sum = 0;
-    for (auto const logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-    return largest + std::log(sum);
-}
-
 /// Tokens of a continuation that proofs read with a codec.
 constexpr std::uint64_t proof_tokens = 32;
+/// Batches of a context from which on its ends alone are read for a proof.
+constexpr std::uint64_t few_batches = 2;
 
 }  // namespace
 
-double log_probability(std::span<float const> logits, Token token) {
-    return static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_sum_exp(logits);
-}
-
-TokenScore compare_logits(std::span<float const> baseline, std::span<float const> logits, Token token) {
-    if (baseline.size() != logits.size()) throw std::invalid_argument("distributions over two vocabularies");
-    auto const baseline_sum = log_sum_exp(baseline);
-    auto const sum = log_sum_exp(logits);
-    TokenScore score;
-    auto const at = static_cast<std::size_t>(token);
-    score.nll = sum - static_cast<double>(logits[at]);
-    score.baseline_nll = baseline_sum - static_cast<double>(baseline[at]);
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-        double const log_p = static_cast<double>(baseline[i]) - baseline_sum;
-        double const log_q = static_cast<double>(logits[i]) - sum;
-        double const p = std::exp(log_p);
-        if (p > 0) score.kld += p * (log_p - log_q);
-    }
-    score.kld = std::max(score.kld, 0.0);  // what rounding leaves of equal distributions
-    auto const top = most_likely(logits);
-    auto const baseline_top = most_likely(baseline);
-    score.same_top = top == baseline_top;
-    score.top = top == token;
-    score.baseline_top = baseline_top == token;
-    return score;
-}
-
 struct Evaluation::State {
     State(Engine const& its_engine, Codec const& codec, PathSettings const& its_settings, std::uint64_t its_capacity,
-          BaselineCache cache)
+          BaselineCache cache, std::uint64_t its_branches)
         : engine(&its_engine),
           settings(its_settings),
           capacity(its_capacity),
-          baseline(its_engine, its_capacity, its_settings.protocol == Protocol::decode, std::move(cache)),
-          sequence(its_engine, its_capacity),
+          branches(its_settings.protocol == Protocol::context ? its_branches : 0),
+          baseline(its_engine, its_capacity, its_settings.protocol == Protocol::decode, std::move(cache), branches),
+          sequence(its_engine, its_capacity, false, branches),
           path(codec_path(sequence, codec, its_settings)) {}
 
     KeptBytes state_for(CodecPath const& of, std::span<Token const> behind) {
@@ -96,9 +62,36 @@ struct Evaluation::State {
                 engine->vocabulary()};
     }
 
+    /// Reads texts from behind the context, all at once or one after the other.
+    void read_on(EngineSequence& its_sequence, CodecPath& of, std::span<BranchedText const> texts,
+                 BranchSink const& sink) const {
+        if (branches > 0) {
+            of.rewind();
+            its_sequence.feed_branches(texts, sink);
+            return;
+        }
+        one_by_one(texts, sink, [&](std::span<Token const> fed, auto const& of_index) {
+            of.rewind();
+            auto const first = its_sequence.tokens();
+            of.feed(fed,
+                    [&](std::uint64_t position, std::span<float const> logits) { of_index(position - first, logits); });
+        });
+    }
+
+    /// Of a context, and of what follows it, that what is kept is what the engine says now.
+    bool verify_kept(std::span<Token const> its_context, std::span<Token const> fed,
+                     std::span<BranchedText const> texts, bool whole) {
+        if (path->reads_by_itself() &&
+            !(whole ? baseline.verify_state(its_context) : baseline.verify_ends_of_state(its_context, sequence)))
+            return false;
+        return baseline.verify_logits(its_context, fed, proof_tokens) &&
+               (texts.empty() || baseline.verify_words(its_context, texts));
+    }
+
     Engine const* engine;
     PathSettings settings;
     std::uint64_t capacity;
+    std::uint64_t branches;
     Baseline baseline;
     EngineSequence sequence;
     std::unique_ptr<CodecPath> path;
@@ -109,8 +102,8 @@ struct Evaluation::State {
 };
 
 Evaluation::Evaluation(Engine const& engine, Codec const& codec, PathSettings const& settings, std::uint64_t capacity,
-                       BaselineCache cache)
-    : state_(std::make_unique<State>(engine, codec, settings, capacity, std::move(cache))) {}
+                       BaselineCache cache, std::uint64_t branches)
+    : state_(std::make_unique<State>(engine, codec, settings, capacity, std::move(cache), branches)) {}
 Evaluation::~Evaluation() = default;
 
 void Evaluation::begin(std::span<Token const> context) { state_->begin(context); }
@@ -134,6 +127,29 @@ std::vector<TokenScore> Evaluation::score(std::span<Token const> continuation) {
     return scores;
 }
 
+std::vector<std::vector<BranchScore>> Evaluation::score(std::span<BranchedText const> texts) {
+    auto& state = *state_;
+    auto const baseline = state.baseline.words(state.context, texts);
+    std::vector<std::vector<BranchScore>> scores;
+    for (auto const& text : texts) scores.emplace_back(text.branches.size());
+    BranchListener listener(texts);
+    state.fresh = false;
+    state.read_on(state.sequence, *state.path, texts,
+                  [&](std::size_t text, std::size_t branch, std::uint64_t index, std::span<float const> logits) {
+                      listener.take(text, branch, index, logits);
+                      auto& score = scores[text][branch];
+                      score.tokens += 1;
+                      score.read_fraction += state.path->read_fraction(state.context.size() + index);
+                  });
+    for (std::size_t text = 0; text < texts.size(); ++text) {
+        for (std::size_t branch = 0; branch < scores[text].size(); ++branch) {
+            scores[text][branch].coded = listener.words()[text][branch];
+            scores[text][branch].baseline = baseline[text][branch];
+        }
+    }
+    return scores;
+}
+
 GreedyPair Evaluation::generate(Token first, std::uint64_t tokens) {
     auto& state = *state_;
     state.back_to_context();
@@ -150,32 +166,40 @@ GreedyPair Evaluation::generate(Token first, std::uint64_t tokens) {
     return pair;
 }
 
-std::optional<std::string> Evaluation::prove(std::span<Token const> context, std::span<Token const> continuation) {
+std::optional<std::string> Evaluation::prove(std::span<Token const> context, std::span<Token const> continuation,
+                                             std::span<BranchedText const> texts, bool timed) {
     auto& state = *state_;
     auto const fed = continuation.first(continuation.size() > 1 ? continuation.size() - 1 : 1);
     auto const shown = fed.first(std::min<std::uint64_t>(fed.size(), proof_tokens));
-    bool const kept_is_true = (!state.path->reads_by_itself() || state.baseline.verify_state(context)) &&
-                              state.baseline.verify_logits(context, fed, proof_tokens);
-    if (!kept_is_true)
+    auto const whole = timed || context.size() <= few_batches * engine_batch_tokens;
+    if (!state.verify_kept(context, fed, texts, whole))
         std::fprintf(stderr,
                      "kvstone: what was kept of the model without a codec is not what it says now: made anew\n");
     auto const alone = state.baseline.live_logits(context, shown);
     auto const kept_context = state.state_for(*state.path, context);
     {
-        EngineSequence raw_sequence(*state.engine, state.capacity);
+        EngineSequence raw_sequence(*state.engine, state.capacity, false, state.branches);
         auto const raw = codec_path(raw_sequence, Codec::parse("raw"), state.settings);
         raw->begin(context, kept_context.bytes);
         if (auto const count = state.read_on(*raw, shown).differing(alone); count > 0)
             return fmt::format("{} logits differ from those of the engine alone although codec raw changes nothing",
                                count);
+        auto const some = texts.first(texts_of_first_group(texts));
+        BranchListener listener(some);
+        state.read_on(raw_sequence, *raw, some, [&](auto text, auto branch, auto index, auto logits) {
+            listener.take(text, branch, index, logits);
+        });
+        if (!same_words(listener.words(), state.baseline.live_words(context, some)))
+            return "likelihoods differ from those of the engine alone although codec raw changes nothing";
     }
     state.path->corrupt(true);
     state.path->begin(context, kept_context.bytes);
     auto const corrupted = state.read_on(*state.path, shown);
     state.path->corrupt(false);
     state.sequence.clear();  // of NaN, which corrupted bytes may mean and which spreads to what is read behind it
-    // This time the context is read: figures of speed are measured.
+    // Where figures of speed are measured, the context is read this time.
     state.fresh = false;
+    state.proven = !timed;
     state.begin(context);
     state.fresh = false;
     auto const coded = state.read_on(*state.path, shown);

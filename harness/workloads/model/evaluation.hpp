@@ -10,30 +10,22 @@
 
 #include "harness/workloads/model/baseline.hpp"
 #include "harness/workloads/model/codec_path.hpp"
+#include "harness/workloads/model/token_score.hpp"
 
 namespace kvstone {
-
-/// What is known of one scored token: the one at `position`, foretold by the logits of the one before it.
-struct TokenScore {
-    std::uint64_t position = 0;
-    double nll = 0;           ///< -log of its probability, nat
-    double baseline_nll = 0;  ///< the same from the uncompressed cache
-    double kld = 0;           ///< KL(uncompressed || compressed) of the whole distribution, nat
-    bool same_top = false;    ///< the most likely token is the same
-    bool top = false;         ///< the scored token is the most likely one
-    bool baseline_top = false;
-    double read_fraction = 0;  ///< of the K and V read, see CodecPath
-};
-
-/// Of two distributions over a vocabulary, given by logits, and the token that came. Requires as many logits in both.
-TokenScore compare_logits(std::span<float const> baseline, std::span<float const> logits, Token token);
-/// log p(token) under logits, nat.
-double log_probability(std::span<float const> logits, Token token);
 
 /// How long the parts of one score() took; 0: not run.
 struct PathTimes {
     std::int64_t context_ns = 0;       ///< reading the context, codec included; 0 too where it was put there
     std::int64_t continuation_ns = 0;  ///< reading the continuation
+};
+
+/// What is known of one branch of a text.
+struct BranchScore {
+    BranchWord coded;
+    BranchWord baseline;
+    std::uint64_t tokens = 0;  ///< scored
+    double read_fraction = 0;  ///< summed over them
 };
 
 /// Two generations from one context, by the most likely token each time.
@@ -47,9 +39,10 @@ struct GreedyPair {
 class Evaluation {
   public:
     /// Sequences have at most `capacity` tokens. What the model says without the codec is kept in `cache`, and taken from
-    /// there. Throws as EngineSequence and codec_path() do.
+    /// there. `branches` are read at once, see EngineSequence, where the protocol leaves what follows the context alone;
+    /// else, and where it is 0, one by one. Throws as EngineSequence and codec_path() do.
     Evaluation(Engine const& engine, Codec const& codec, PathSettings const& settings, std::uint64_t capacity,
-               BaselineCache cache = {});
+               BaselineCache cache = {}, std::uint64_t branches = 0);
     ~Evaluation();
 
     /// Reads a context; once prove() held, one that the engine reads before anything is coded is put there as the engine
@@ -58,6 +51,8 @@ class Evaluation {
     /// Reads a continuation from behind the context, and scores its tokens but the first, whose logits come from before the
     /// codec (protocol context).
     std::vector<TokenScore> score(std::span<Token const> continuation);
+    /// Reads texts that each go on from behind the context.
+    std::vector<std::vector<BranchScore>> score(std::span<BranchedText const> texts);
     /// Generates `tokens` tokens on both paths behind the context and `first`.
     GreedyPair generate(Token first, std::uint64_t tokens);
 
@@ -66,8 +61,11 @@ class Evaluation {
     /// - with codec `raw` in the path the logits are, bit by bit, those of the engine alone, that nobody listens to, too, and
     ///   where a kept context was put there instead of being read;
     /// - what the codec writes, corrupted, changes them (unless the codec writes nothing that is read).
-    /// Returns what did not hold, or nothing. Leaves the evaluation as begin(context) does, the context read and timed.
-    std::optional<std::string> prove(std::span<Token const> context, std::span<Token const> continuation);
+    /// Where `texts` are given, the first two hold of them, too. Returns what did not hold, or nothing. Leaves the
+    /// evaluation as begin(context) does: the context read and timed where it is to be `timed`, else put there. Of a long
+    /// context that is not timed the first and the last batch are read, see Baseline::verify_ends_of_state().
+    std::optional<std::string> prove(std::span<Token const> context, std::span<Token const> continuation,
+                                     std::span<BranchedText const> texts = {}, bool timed = true);
 
     CacheBytes bytes(Component component);
     PathTimes const& times() const;

@@ -74,7 +74,7 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     auto const evaluation = session.evaluation(cell, wanted.context + wanted.continuation, capture_folder());
 
     auto const& first = passages.all.front();
-    auto const failure = evaluation->prove(first.context, first.continuation);
+    auto const failure = evaluation->prove(first.context, first.continuation, {}, request.measure.timing);
     std::vector<PassageScores> scores;
     for (auto const& passage : passages.all)
         scores.push_back(scores_of(*evaluation, passage, session.settings.protocol));

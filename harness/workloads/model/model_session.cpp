@@ -67,9 +67,10 @@ ModelSession::ModelSession(Cell const& cell, Measurement& measurement)
 }
 
 std::unique_ptr<Evaluation> ModelSession::evaluation(Cell const& cell, std::uint64_t capacity,
-                                                     std::string const& baseline_folder) const {
+                                                     std::string const& baseline_folder, std::uint64_t branches) const {
     return std::make_unique<Evaluation>(engine, Codec::parse(cell.codec), settings, capacity,
-                                        BaselineCache{baseline_folder, cell.source.at("sha256").get<std::string>()});
+                                        BaselineCache{baseline_folder, cell.source.at("sha256").get<std::string>()},
+                                        branches);
 }
 
 }  // namespace kvstone

@@ -19,10 +19,10 @@ bool lacks_model(Cell const& cell, Measurement& measurement);
 struct ModelSession {
     /// Notes how the engine runs.
     ModelSession(Cell const& cell, Measurement& measurement);
-    /// With the cell's codec. What the model says without it is kept in the folder, where one is given (see
-    /// BaselineCache). Throws NotApplicable where the protocol cannot run the codec.
-    std::unique_ptr<Evaluation> evaluation(Cell const& cell, std::uint64_t capacity,
-                                           std::string const& baseline_folder = {}) const;
+    /// With the cell's codec. What the model says without it is kept in the folder (see BaselineCache); `branches`: see
+    /// Evaluation. Throws NotApplicable where the protocol cannot run the codec.
+    std::unique_ptr<Evaluation> evaluation(Cell const& cell, std::uint64_t capacity, std::string const& baseline_folder,
+                                           std::uint64_t branches = 0) const;
 
     PathSettings settings;  ///< first: finding out about RoPE takes an engine of its own
     Engine engine;

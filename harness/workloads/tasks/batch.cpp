@@ -1,31 +1,21 @@
 #include "harness/workloads/tasks/batch.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <span>
 
 #include <fmt/format.h>
 
+#include "harness/engine/scored_text.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
 namespace {
 
-void score_choice(Evaluation& evaluation, ScoredText const& text, ItemOutcome& item, Answered& answered) {
-    auto const scores = evaluation.score(text.tokens);
-    ChoiceScore coded, baseline;
-    // Scores begin with the second token.
-    for (auto const& token : std::span(scores).subspan(text.scored_from - 1)) {
-        coded.log_likelihood -= token.nll;
-        coded.greedy = coded.greedy && token.top;
-        baseline.log_likelihood -= token.baseline_nll;
-        baseline.greedy = baseline.greedy && token.baseline_top;
-        answered.read_fraction += token.read_fraction;
-        answered.scored_tokens += 1;
-        answered.lost_tokens += std::isfinite(token.nll) ? 0 : 1;
-    }
-    item.scores.push_back(coded);
-    item.baseline_scores.push_back(baseline);
+void take_choice(BranchScore const& score, ItemOutcome& item, Answered& answered) {
+    item.scores.push_back({score.coded.log_likelihood, score.coded.greedy});
+    item.baseline_scores.push_back({score.baseline.log_likelihood, score.baseline.greedy});
+    answered.read_fraction += score.read_fraction;
+    answered.scored_tokens += score.tokens;
+    answered.lost_tokens += score.coded.lost;
 }
 
 }  // namespace
@@ -39,7 +29,8 @@ Batch batch_of(Engine const& engine, TaskGroup group) {
     batch.context.resize(shared_tokens(batch.context, all));
     auto next = all.begin();
     for (auto const& item : batch.items) {
-        auto& texts = batch.texts.emplace_back();
+        std::vector<std::vector<Token>> texts;
+        std::vector<std::uint64_t> scored_from;
         for (std::size_t i = 0; i < item.choices.size(); ++i, ++next) {
             if (next->tokens.size() > engine.trained_tokens())
                 throw ConfigError(item.origin +
@@ -48,28 +39,32 @@ Batch batch_of(Engine const& engine, TaskGroup group) {
                                   fmt::format("{} tokens", next->tokens.size()),
                                   {fmt::format("up to {} tokens", engine.trained_tokens())});
             auto const start = static_cast<std::ptrdiff_t>(batch.context.size());
-            texts.push_back(
-                {{next->tokens.begin() + start, next->tokens.end()}, next->scored_from - batch.context.size()});
+            texts.emplace_back(next->tokens.begin() + start, next->tokens.end());
+            scored_from.push_back(next->scored_from - batch.context.size());
         }
+        batch.texts.push_back(branched(texts, scored_from));
     }
     return batch;
 }
 
-std::uint64_t longest_text(Batch const& batch) {
-    std::uint64_t longest = 0;
-    for (auto const& texts : batch.texts)
-        for (auto const& text : texts) longest = std::max<std::uint64_t>(longest, text.tokens.size());
-    return batch.context.size() + longest;
+std::uint64_t most_tokens(Batch const& batch) {
+    std::uint64_t most = 0;
+    for (auto const& text : batch.texts)
+        for (std::size_t i = 0; i < text.branches.size(); ++i) most = std::max(most, text.size(i));
+    for (auto const& group : group_branches(batch.texts, engine_batch_tokens, engine_branches))
+        most = std::max<std::uint64_t>(most, group.tokens.size());
+    return batch.context.size() + most;
 }
 
 void answer(Evaluation& evaluation, Batch const& batch, Answered& answered) {
     auto const group = answered.k.size();
     evaluation.begin(batch.context);
+    auto const scores = evaluation.score(batch.texts);
     for (std::size_t i = 0; i < batch.items.size(); ++i) {
         auto const& item = batch.items[i];
         ItemOutcome outcome{group, item.gold, item.chance, {}, {}, {}};
         for (auto const& choice : item.choices) outcome.answer_bytes.push_back(choice.answer_bytes);
-        for (auto const& text : batch.texts[i]) score_choice(evaluation, text, outcome, answered);
+        for (auto const& score : scores[i]) take_choice(score, outcome, answered);
         answered.items.push_back(std::move(outcome));
     }
     answered.k.push_back(evaluation.bytes(Component::k));

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "harness/engine/scored_text.hpp"
+#include "harness/engine/branched_text.hpp"
 #include "harness/workloads/model/evaluation.hpp"
 #include "harness/workloads/tasks/outcomes.hpp"
 #include "harness/workloads/tasks/task_item.hpp"
@@ -15,14 +15,14 @@ namespace kvstone {
 struct Batch {
     std::vector<Token> context;
     std::vector<TaskItem> items;
-    std::vector<std::vector<ScoredText>> texts;  ///< of each item, without the context
+    std::vector<BranchedText> texts;  ///< of each item, a branch a choice, without the context
 };
 
 /// The context is as much of the prefix as all texts begin with. Throws ConfigError naming the item where the vocabulary
 /// cannot spell it, or where the model was trained on shorter texts.
 Batch batch_of(Engine const& engine, TaskGroup group);
-/// Tokens of the context and the longest text behind it.
-std::uint64_t longest_text(Batch const& batch);
+/// Tokens of the context and what is read behind it at once: the longest text, or the largest group of texts.
+std::uint64_t most_tokens(Batch const& batch);
 
 /// What all items brought.
 struct Answered {

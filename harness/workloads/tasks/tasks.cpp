@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "codecs/not_applicable.hpp"
+#include "harness/captures/capture_folder.hpp"
 #include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/model/model_figures.hpp"
 #include "harness/workloads/model/model_session.hpp"
@@ -84,12 +85,11 @@ void run_tasks(AttemptRequest const& request, Measurement& measurement) {
     ModelSession const session(cell, measurement);
     auto const batches = batches_of(cell, session.engine);
     std::uint64_t longest = 0;
-    for (auto const& batch : batches) longest = std::max(longest, longest_text(batch));
-    auto const evaluation = session.evaluation(cell, longest);
+    for (auto const& batch : batches) longest = std::max(longest, most_tokens(batch));
+    auto const evaluation = session.evaluation(cell, longest, capture_folder(), engine_branches);
 
     auto const& first = batches.front();
-    auto const& text = first.texts.front().front().tokens;
-    auto const failure = evaluation->prove(first.context, text);
+    auto const failure = evaluation->prove(first.context, first.texts.front().text(0), first.texts, false);
     Answered answered;
     for (auto const& batch : batches) answer(*evaluation, batch, answered);
     refuse_lost_tokens(measurement, answered.lost_tokens);

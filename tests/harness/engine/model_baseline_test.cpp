@@ -128,6 +128,95 @@ TEST_F(ModelBaseline, WhatIsNotTrueIsFoundOutAndMadeAnew) {
     }
 }
 
+/// Of a long context the proof reads the first and the last batch: what is wrong anywhere is found out all the same, since
+/// the last batch attends to it.
+TEST_F(ModelBaseline, LongContextsAreLookedAtFromBothEnds) {
+    constexpr std::uint64_t long_tokens = 1300;
+    constexpr std::uint64_t capacity = long_tokens + 40;
+    auto const text = tokens(capacity);
+    auto const context = std::span(text).first(long_tokens);
+    auto const continuation = std::span(text).subspan(long_tokens);
+    auto const folder = folder_ / "c";
+    auto const stderr_of_proof = [&](std::vector<double>* kld = nullptr) {
+        testing::internal::CaptureStderr();
+        Evaluation of(engine_, Codec::parse(codec_), {}, capacity, {folder, "tiny"});
+        EXPECT_EQ(of.prove(context, continuation, {}, false), std::nullopt);
+        EXPECT_EQ(of.times().context_ns, 0) << "put there";
+        if (kld != nullptr)
+            for (auto const& token : of.score(continuation)) kld->push_back(token.kld);
+        return testing::internal::GetCapturedStderr();
+    };
+    std::vector<double> wanted;
+    EXPECT_EQ(stderr_of_proof(&wanted), "");
+    EXPECT_EQ(stderr_of_proof(), "") << "what is right is kept";
+    std::pair<std::uint64_t, std::uint64_t> const places[] = {{0, 0}, {1, 400}, {0, 700}, {1, 1100}, {0, 1299}};
+    for (auto const component : {Component::k, Component::v}) {
+        for (auto [layer, token] : places) {
+            if (layer == 1) layer = engine_.layers() - 1;
+            for (auto const& file : list_captures(folder)) {
+                auto const bytes = read_file(file.path);
+                auto const key = Json::parse(bytes.substr(0, bytes.find('\n')));
+                if (key.at("baseline") != "state") continue;
+                auto const start = (key.dump().size() + 18 + 63) / 64 * 64;
+                EngineSequence sequence(engine_, capacity);
+                sequence.restore(std::as_bytes(std::span(bytes)).subspan(start), long_tokens);
+                auto shape = sequence.shape(component, 1);
+                shape.layers = 1;
+                std::vector<float> values(shape.values());
+                KvView const view{values.data(), ElementType::f32, shape, KvStrides::packed(shape)};
+                sequence.read(component, layer, token, view);
+                for (auto& value : values) value += 0.5F;
+                sequence.write(component, layer, token, view);
+                cached_bytes(folder, key, true, [&] { return sequence.state(); });
+            }
+            std::vector<double> said;
+            EXPECT_NE(stderr_of_proof(&said).find("made anew"), std::string::npos) << name_of(component) << token;
+            EXPECT_EQ(said, wanted);
+        }
+    }
+}
+
+/// Choices that were kept are those that would be read now, or are read again.
+TEST_F(ModelBaseline, ChoicesAreKeptOnceTheyAreTrue) {
+    std::vector<BranchedText> texts;
+    for (std::size_t i = 0; i < 40; ++i)
+        texts.push_back(
+            branched({{text_[i], text_[i + 1], text_[i + 2]}, {text_[i], text_[i + 9], text_[i + 5]}}, {1, 2}));
+    auto const folder = folder_ / "c";
+    auto const capacity = context_tokens + engine_batch_tokens;
+    for (auto const protocol : {Protocol::context, Protocol::within, Protocol::decode}) {
+        auto const said = [&](std::string const& codec, std::string* complaint = nullptr) {
+            PathSettings settings;
+            settings.protocol = protocol;
+            testing::internal::CaptureStderr();
+            Evaluation of(engine_, Codec::parse(codec), settings, capacity, {folder, "tiny"}, engine_branches);
+            EXPECT_EQ(of.prove(context(), continuation(), texts, false), std::nullopt);
+            auto const stderr_text = testing::internal::GetCapturedStderr();
+            if (complaint != nullptr) *complaint = stderr_text;
+            return of.score(texts);
+        };
+        auto const first = said("raw");
+        for (auto const& text : first)
+            for (auto const& branch : text)
+                EXPECT_EQ(branch.coded.log_likelihood, branch.baseline.log_likelihood) << name_of(protocol);
+        EXPECT_EQ(first[0][0].tokens, 2U);
+        EXPECT_EQ(first[0][1].tokens, 1U);
+        auto const coded = said("int:bits=2,axis=token");
+        EXPECT_NE(coded[3][1].coded.log_likelihood, coded[3][1].baseline.log_likelihood);
+        EXPECT_EQ(coded[3][1].baseline.log_likelihood, first[3][1].baseline.log_likelihood);
+        for (auto const& file : list_captures(folder)) {
+            auto const bytes = read_file(file.path);
+            auto const key = Json::parse(bytes.substr(0, bytes.find('\n')));
+            if (key.at("baseline") != "words") continue;
+            std::vector<std::byte> none(bytes.size() - (key.dump().size() + 18 + 63) / 64 * 64);
+            cached_bytes(folder, key, true, [&] { return none; });
+        }
+        std::string complaint;
+        EXPECT_EQ(said("raw", &complaint)[3][1].baseline.log_likelihood, first[3][1].baseline.log_likelihood);
+        EXPECT_NE(complaint.find("made anew"), std::string::npos) << name_of(protocol);
+    }
+}
+
 TEST_F(ModelBaseline, ContextsAreReadUntilTheProofAndForIt) {
     auto of = evaluation(Protocol::context, folder_ / "c");
     of.begin(context());

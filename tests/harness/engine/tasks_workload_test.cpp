@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <llama.h>
 
+#include "harness/engine/scored_text.hpp"
 #include "harness/workloads/tasks/batch.hpp"
 #include "harness/workloads/tasks/formats.hpp"
 #include "harness/workloads/tasks/groups.hpp"
@@ -109,7 +110,7 @@ TEST_F(TinyModel, ThreePiqaItemsAreScoredAsByHand) {
     ASSERT_EQ(groups.size(), 1U);
     auto const batch = batch_of(engine_, groups[0]);
     EXPECT_GE(batch.context.size(), 510U);
-    Evaluation evaluation(engine_, Codec::parse("raw"), {}, longest_text(batch));
+    Evaluation evaluation(engine_, Codec::parse("raw"), {}, most_tokens(batch), {}, engine_branches);
     Answered answered;
     answer(evaluation, batch, answered);
     ASSERT_EQ(answered.items.size(), 3U);

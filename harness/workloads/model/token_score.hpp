@@ -1,0 +1,39 @@
+#pragma once
+// From logits over a vocabulary to what is known of one token.
+
+#include <cstdint>
+#include <span>
+
+#include "harness/engine/engine.hpp"
+
+namespace kvstone {
+
+/// What is known of one scored token: the one at `position`, foretold by the logits of the one before it.
+struct TokenScore {
+    std::uint64_t position = 0;
+    double nll = 0;           ///< -log of its probability, nat
+    double baseline_nll = 0;  ///< the same from the uncompressed cache
+    double kld = 0;           ///< KL(uncompressed || compressed) of the whole distribution, nat
+    bool same_top = false;    ///< the most likely token is the same
+    bool top = false;         ///< the scored token is the most likely one
+    bool baseline_top = false;
+    double read_fraction = 0;  ///< of the K and V read, see CodecPath
+};
+
+/// Of one distribution.
+struct LogitSum {
+    double log_sum = 0;  ///< log of the sum of exp(logit); NaN where a logit is NaN or the largest is infinite
+    Token top = 0;       ///< the first of the most likely tokens
+};
+/// In double precision, in vectors; the sum is taken in one order everywhere.
+LogitSum sum_logits(std::span<float const> logits);
+
+/// Of two distributions over a vocabulary, given by logits, and the token that came. Equal logits have a KLD of exactly 0.
+/// Requires as many logits in both.
+TokenScore compare_logits(std::span<float const> baseline, std::span<float const> logits, Token token);
+/// log p(token) under logits, nat.
+double log_probability(std::span<float const> logits, Token token);
+/// The first of the most likely tokens.
+Token most_likely(std::span<float const> logits);
+
+}  // namespace kvstone
