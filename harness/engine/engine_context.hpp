@@ -14,6 +14,11 @@ namespace kvstone {
 
 /// Tokens that run at once, at most: bounds the engine's memory beside cache and weights.
 inline constexpr std::uint64_t engine_batch_tokens = 512;
+/// Tokens that run at once where their logits are asked for: a proof of the first few needs no more, and the memory of
+/// attention stays in the processor's caches.
+inline constexpr std::uint64_t scored_batch_tokens = 64;
+/// Tokens of branches that run at once: attention looks at the cells of all of them for each.
+inline constexpr std::uint64_t branch_batch_tokens = 256;
 /// Branches that run at once, at most.
 inline constexpr std::uint64_t engine_branches = 32;
 

@@ -101,7 +101,7 @@ struct EngineSequence::State {
     void feed(std::span<Token const> fed, std::uint64_t scored_from, LogitSink const& sink) {
         if (tokens + fed.size() > capacity) throw std::invalid_argument("more tokens than there is room for");
         while (!fed.empty()) {
-            count = std::min<std::uint64_t>(fed.size(), engine_batch_tokens);
+            count = std::min<std::uint64_t>(fed.size(), sink ? scored_batch_tokens : engine_batch_tokens);
             first = tokens;
             batch.clear();
             for (std::uint64_t i = 0; i < count; ++i) batch.add(fed[i], first + i, sink && first + i >= scored_from);
@@ -180,7 +180,7 @@ void EngineSequence::feed(std::span<Token const> tokens, std::uint64_t scored_fr
 }
 void EngineSequence::feed_branches(std::span<BranchedText const> texts, BranchSink const& sink) {
     if (branches() == 0) throw std::invalid_argument("a sequence without branches");
-    for (auto const& group : group_branches(texts, engine_batch_tokens, branches()))
+    for (auto const& group : group_branches(texts, branch_batch_tokens, branches()))
         state_->feed_group(group, sink, texts);
 }
 void EngineSequence::cut(std::uint64_t tokens) {

@@ -36,11 +36,11 @@ class EngineSequence {
     /// Takes the logits of what follows the token at `position`: one value for each token of the vocabulary, which go when
     /// the call returns.
     using LogitSink = std::function<void(std::uint64_t position, std::span<float const> logits)>;
-    /// Appends tokens and runs them, engine_batch_tokens at once; `sink` is called for those at position `scored_from` and
-    /// behind, in order. Requires room. Throws SystemError where the engine fails.
+    /// Appends tokens and runs them, engine_batch_tokens at once, or scored_batch_tokens where there is a sink: it is called
+    /// for those at position `scored_from` and behind, in order. Requires room. Throws SystemError where the engine fails.
     void feed(std::span<Token const> tokens, std::uint64_t scored_from, LogitSink const& sink);
     /// Reads texts that each go on from here, and forgets them: none of them sees another. Those of a group (see
-    /// group_branches(), with engine_batch_tokens) run at once. `sink` is called for the tokens that foretell scored ones,
+    /// group_branches(), with branch_batch_tokens) run at once. `sink` is called for the tokens that foretell scored ones,
     /// those of a trunk once for each branch. Requires branches, and room for a group. Throws SystemError where the engine
     /// fails.
     void feed_branches(std::span<BranchedText const> texts, BranchSink const& sink);
@@ -50,8 +50,8 @@ class EngineSequence {
     /// Forgets every token and every value.
     void clear();
 
-    /// All there is of the first tokens() tokens, in the engine's own form, which another sequence of the same engine and
-    /// capacity takes with restore().
+    /// All there is of the first tokens() tokens, in the engine's own form, which another sequence of the same engine with
+    /// room for them takes with restore().
     std::vector<std::byte> state() const;
     /// Forgets everything and takes what state() of `tokens` tokens gave. Throws CorruptData where the engine does not.
     void restore(std::span<std::byte const> state, std::uint64_t tokens);

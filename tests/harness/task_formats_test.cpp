@@ -86,6 +86,12 @@ TEST_F(TaskFormats, HellaswagLosesItsMarks) {
     EXPECT_EQ(item.choices[0].continuation, " eats.. Next");
     EXPECT_EQ(item.choices[1].continuation, " swims off");
     EXPECT_EQ(item.choices[1].answer_bytes, 9U);
+    // Whole contexts count where there are no parts, and only there.
+    auto whole = hellaswag_line;
+    whole.insert(1, R"("ctx": "She stirs. [step] she", )");
+    EXPECT_EQ(read("hellaswag", whole)[0].choices[0].context, item.choices[0].context);
+    whole.replace(whole.find("ctx_a"), 5, "other");
+    EXPECT_EQ(read("hellaswag", whole)[0].choices[0].context, "Baking: She stirs. she");
 }
 
 TEST_F(TaskFormats, WinograndeScoresTheRestBehindEachOption) {
@@ -125,6 +131,8 @@ TEST_F(TaskFormats, WhatIsBrokenIsRefusedWithFileAndLine) {
                 HasSubstr("two choices have one label"));
     EXPECT_THAT(refusal("hellaswag", R"({"activity_label": "a", "ctx_a": "b", "ctx_b": "", "endings": ["x"]})"),
                 HasSubstr("no list of four"));
+    EXPECT_THAT(refusal("hellaswag", R"({"activity_label": "a", "ctx_b": "", "endings": ["x"]})"),
+                HasSubstr("lacks a member: 'ctx_a'"));
     EXPECT_THAT(refusal("winogrande", R"({"sentence": "no gap", "option1": "a", "option2": "b"})"),
                 HasSubstr("the sentence has no gap"));
     EXPECT_THROW(read_items("piqa", folder_ / "absent.jsonl", ""), SystemError);

@@ -120,6 +120,7 @@ struct Baseline::State {
                 {"gpu_layers", engine->gpu_layers()},
                 {"capacity", capacity},
                 {"batch", engine_batch_tokens},
+                {"scored_batch", scored_batch_tokens},
                 {"context", name_of(context)}};
     }
     static std::string name_of(std::span<Token const> tokens) {
@@ -169,7 +170,9 @@ Baseline::Baseline(Engine const& engine, std::uint64_t capacity, bool steps, Bas
 Baseline::~Baseline() = default;
 
 KeptBytes Baseline::state(std::span<Token const> context) {
-    return state_->kept(state_->key("state", context), [&] { return state_->behind(context).state(); });
+    auto key = state_->key("state", context);
+    key.erase("capacity");  // what there is room for behind a context is no part of it
+    return state_->kept(key, [&] { return state_->behind(context).state(); });
 }
 
 LogitRows Baseline::logits(std::span<Token const> context, std::span<Token const> fed) {
@@ -220,25 +223,19 @@ bool Baseline::verify_state(std::span<Token const> context) {
     return state_->judge(std::ranges::equal(kept.bytes, state_->behind(context).state()));
 }
 
-bool Baseline::verify_ends_of_state(std::span<Token const> context, EngineSequence& first) {
+bool Baseline::verify_start_of_state(std::span<Token const> context, EngineSequence& sequence) {
     auto const kept = state(context);
     auto const batch = std::min<std::uint64_t>(context.size(), engine_batch_tokens);
-    first.restore(kept.bytes, context.size());
-    auto const kept_values = values_of(first, batch);
-    first.clear();
-    first.feed(context.first(batch), 0, {});
-    bool const begins_so = values_of(first, batch) == kept_values;
-    first.clear();
-    // The last batch, whole or not, behind the kept ones; the engine alone has then read this context.
-    auto& live = state_->alone();
-    auto const last = (context.size() - 1) % engine_batch_tokens + 1;
-    state_->read.clear();
-    live.restore(kept.bytes, context.size());
-    live.cut(context.size() - last);
-    live.feed(context.last(last), 0, {});
-    bool const ends_so = std::ranges::equal(kept.bytes, live.state());
-    if (begins_so && ends_so) state_->read.assign(context.begin(), context.end());
-    return state_->judge(begins_so && ends_so);
+    sequence.restore(kept.bytes, context.size());
+    auto const kept_values = values_of(sequence, batch);
+    sequence.clear();
+    sequence.feed(context.first(batch), 0, {});
+    bool const begins_so = values_of(sequence, batch) == kept_values;
+    sequence.clear();
+    if (!state_->judge(begins_so)) return false;
+    state_->alone().restore(kept.bytes, context.size());
+    state_->read.assign(context.begin(), context.end());
+    return true;
 }
 
 bool Baseline::verify_words(std::span<Token const> context, std::span<BranchedText const> texts) {
@@ -248,11 +245,10 @@ bool Baseline::verify_words(std::span<Token const> context, std::span<BranchedTe
     return state_->judge(same_words(kept, live_words(context, compared)));
 }
 
-bool Baseline::verify_logits(std::span<Token const> context, std::span<Token const> fed, std::uint64_t steps_compared) {
+bool Baseline::verify_logits(std::span<Token const> context, std::span<Token const> fed, std::uint64_t compared) {
     auto const kept = logits(context, fed);
-    auto const compared =
-        fed.first(std::min<std::uint64_t>(fed.size(), state_->steps ? steps_compared : engine_batch_tokens));
-    return state_->judge(kept.rows() == fed.size() && kept.differing(live_logits(context, compared)) == 0);
+    auto const first = fed.first(std::min<std::uint64_t>({fed.size(), compared, scored_batch_tokens}));
+    return state_->judge(kept.rows() == fed.size() && kept.differing(live_logits(context, first)) == 0);
 }
 
 }  // namespace kvstone

@@ -67,14 +67,13 @@ class Baseline {
     LogitRows live_logits(std::span<Token const> context, std::span<Token const> fed);
     BranchWords live_words(std::span<Token const> context, std::span<BranchedText const> texts);
     /// Whether what is kept is, bit by bit, what the engine says now. Else nothing kept is trusted any more, and what is
-    /// asked for from then on is made anew, and replaced. Of a state all of it; or that its first batch is what the engine
-    /// reads, and its last what the engine reads behind the kept others, in which each value has a part but the last layer's:
-    /// those tell in the logits, whose turn comes then. `first` is a sequence of as many tokens whose cells can be read, and
-    /// is left empty.
+    /// asked for from then on is made anew, and replaced. Of a state all of it; or its first batch, read into a sequence of as
+    /// many tokens whose cells can be read and which is left empty: each value behind it has its part in the logits, whose
+    /// turn comes then.
     bool verify_state(std::span<Token const> context);
-    bool verify_ends_of_state(std::span<Token const> context, EngineSequence& first);
-    /// Of the first batch, or of the first `steps_compared` tokens where they are fed one by one.
-    bool verify_logits(std::span<Token const> context, std::span<Token const> fed, std::uint64_t steps_compared);
+    bool verify_start_of_state(std::span<Token const> context, EngineSequence& sequence);
+    /// Of the first `compared` tokens, at most those that run at once.
+    bool verify_logits(std::span<Token const> context, std::span<Token const> fed, std::uint64_t compared);
     /// Of the texts that are read in one go, or of the first.
     bool verify_words(std::span<Token const> context, std::span<BranchedText const> texts);
 

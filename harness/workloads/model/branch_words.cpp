@@ -35,7 +35,7 @@ bool same_words(BranchWords const& a, BranchWords const& b) {
 std::size_t texts_of_first_group(std::span<BranchedText const> texts) {
     std::size_t count = 1;
     while (count < texts.size() &&
-           group_branches(texts.first(count + 1), engine_batch_tokens, engine_branches).size() == 1)
+           group_branches(texts.first(count + 1), branch_batch_tokens, engine_branches).size() == 1)
         ++count;
     return std::min(count, texts.size());
 }

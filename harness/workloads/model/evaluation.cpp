@@ -21,10 +21,9 @@ std::int64_t timed_ns(Action const& action) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(passed).count() - (checking_ns() - checked_before);
 }
 
-/// Tokens of a continuation that proofs read with a codec.
-constexpr std::uint64_t proof_tokens = 32;
-/// Batches of a context from which on its ends alone are read for a proof.
-constexpr std::uint64_t few_batches = 2;
+/// Tokens of a continuation that proofs read; of those that are fed one by one a part.
+constexpr std::uint64_t proof_tokens = scored_batch_tokens;
+constexpr std::uint64_t proof_steps = 16;
 
 }  // namespace
 
@@ -82,10 +81,14 @@ struct Evaluation::State {
     bool verify_kept(std::span<Token const> its_context, std::span<Token const> fed,
                      std::span<BranchedText const> texts, bool whole) {
         if (path->reads_by_itself() &&
-            !(whole ? baseline.verify_state(its_context) : baseline.verify_ends_of_state(its_context, sequence)))
+            !(whole ? baseline.verify_state(its_context) : baseline.verify_start_of_state(its_context, sequence)))
             return false;
-        return baseline.verify_logits(its_context, fed, proof_tokens) &&
+        return baseline.verify_logits(its_context, fed, compared_tokens()) &&
                (texts.empty() || baseline.verify_words(its_context, texts));
+    }
+
+    std::uint64_t compared_tokens() const {
+        return settings.protocol == Protocol::decode ? proof_steps : proof_tokens;
     }
 
     Engine const* engine;
@@ -170,9 +173,8 @@ std::optional<std::string> Evaluation::prove(std::span<Token const> context, std
                                              std::span<BranchedText const> texts, bool timed) {
     auto& state = *state_;
     auto const fed = continuation.first(continuation.size() > 1 ? continuation.size() - 1 : 1);
-    auto const shown = fed.first(std::min<std::uint64_t>(fed.size(), proof_tokens));
-    auto const whole = timed || context.size() <= few_batches * engine_batch_tokens;
-    if (!state.verify_kept(context, fed, texts, whole))
+    auto const shown = fed.first(std::min<std::uint64_t>(fed.size(), state.compared_tokens()));
+    if (!state.verify_kept(context, fed, texts, timed || context.size() <= engine_batch_tokens))
         std::fprintf(stderr,
                      "kvstone: what was kept of the model without a codec is not what it says now: made anew\n");
     auto const alone = state.baseline.live_logits(context, shown);

@@ -62,8 +62,8 @@ class Evaluation {
     ///   where a kept context was put there instead of being read;
     /// - what the codec writes, corrupted, changes them (unless the codec writes nothing that is read).
     /// Where `texts` are given, the first two hold of them, too. Returns what did not hold, or nothing. Leaves the
-    /// evaluation as begin(context) does: the context read and timed where it is to be `timed`, else put there. Of a long
-    /// context that is not timed the first and the last batch are read, see Baseline::verify_ends_of_state().
+    /// evaluation as begin(context) does: the context read and timed where it is to be `timed`, else put there. Of a
+    /// context that is not timed the first batch is read, see Baseline::verify_start_of_state().
     std::optional<std::string> prove(std::span<Token const> context, std::span<Token const> continuation,
                                      std::span<BranchedText const> texts = {}, bool timed = true);
 

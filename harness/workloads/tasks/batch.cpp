@@ -51,7 +51,7 @@ std::uint64_t most_tokens(Batch const& batch) {
     std::uint64_t most = 0;
     for (auto const& text : batch.texts)
         for (std::size_t i = 0; i < text.branches.size(); ++i) most = std::max(most, text.size(i));
-    for (auto const& group : group_branches(batch.texts, engine_batch_tokens, engine_branches))
+    for (auto const& group : group_branches(batch.texts, branch_batch_tokens, engine_branches))
         most = std::max<std::uint64_t>(most, group.tokens.size());
     return batch.context.size() + most;
 }

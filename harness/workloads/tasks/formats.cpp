@@ -140,8 +140,10 @@ std::string capitalised(std::string text) {
 Choices hellaswag(Line const& line) {
     Choices choices;
     choices.own_label = line.label("label");
-    auto const context =
-        without_marks(line.text("activity_label") + ": " + line.text("ctx_a") + " " + capitalised(line.text("ctx_b")));
+    auto const told = line.json().contains("ctx_a") || !line.json().contains("ctx")
+                          ? line.text("ctx_a") + " " + capitalised(line.text("ctx_b"))
+                          : line.text("ctx");
+    auto const context = without_marks(line.text("activity_label") + ": " + told);
     auto const& endings = line.member(line.json(), "endings");
     if (!endings.is_array() || endings.size() != 4)
         line.refuse("'endings' are no list of four", endings.dump(), {"4 endings"});

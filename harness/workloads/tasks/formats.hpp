@@ -14,7 +14,8 @@ namespace kvstone {
 /// arc        {"question": {"stem", "choices": [{"text", "label"}]}, "answerKey"}, or
 ///            {"question": TEXT, "choices": {"text": [...], "label": [...]}, "answerKey"}: likewise
 /// hellaswag  {"activity_label", "ctx_a", "ctx_b", "endings": 4 of them, ["label": 0 to 3]}: "ACTIVITY: A B" + " ENDING",
-///            B with a capital, the marks of WikiHow ("[title]", "[step]") taken out
+///            B with a capital, the marks of WikiHow ("[title]", "[step]") taken out; files without "ctx_a" have all of
+///            it in "ctx", which is taken as it is but for the marks
 /// winogrande {"sentence": with "_", "option1", "option2", ["answer": 1 | 2]}: the rest of the sentence is scored
 ///            behind its beginning with each option put in
 std::vector<std::string> const& item_formats();

@@ -95,7 +95,7 @@ TEST_F(Branches, SayWhatTheySayByThemselves) {
     Baseline at_once(engine_, room, false, {}, engine_branches);
     auto const wanted = alone.live_words(context(), all);
     auto const found = at_once.live_words(context(), all);
-    EXPECT_GT(group_branches(all, engine_batch_tokens, engine_branches).size(), 1U) << "groups follow one another";
+    EXPECT_GT(group_branches(all, branch_batch_tokens, engine_branches).size(), 1U) << "groups follow one another";
     // What a branch would say behind another one, or without its context, is told apart.
     auto seen = all;
     for (auto& text : seen) {
