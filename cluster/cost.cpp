@@ -28,6 +28,31 @@ double file_bytes(Cell const& cell) {
     return unreadable ? 0 : static_cast<double>(bytes);
 }
 
+bool runs_model(Cell const& cell) { return cell.workload == "model" || cell.workload == "tasks"; }
+
+/// Of workloads that run a model: the tokens that it reads, in batches; a step alone takes as long as three of a batch.
+double tokens_read(Cell const& cell, double context) {
+    constexpr double proof_tokens = 832, passages = 8, published_items = 500, generated_items = 96;
+    constexpr double tokens_of_published_item = 80, tokens_of_generated_item = 16;
+    auto const option = [&](char const* name, double by_default) {
+        auto const given = number(cell.options, name);
+        return given > 0 ? given : by_default;
+    };
+    bool const steps = cell.options.value("protocol", "") == "decode";
+    if (cell.workload == "model")
+        return proof_tokens + option("passages", passages) * option("continuation", context) * (steps ? 2 * 3 : 1);
+    bool const published = cell.options.contains("file");
+    return proof_tokens + option("items", published ? published_items : generated_items) *
+                              (published ? tokens_of_published_item : tokens_of_generated_item) * (steps ? 3 : 1);
+}
+
+double model_passes_s(Cell const& cell) {
+    constexpr double s_per_byte = 2.2e-11;    // of the model's file, a token without a context
+    constexpr double context_as_long = 1400;  // reading its K and V takes as long as everything else
+    auto const context = cell.context == 0 ? tokens_of_unknown_text : static_cast<double>(cell.context);
+    return tokens_read(cell, context) * s_per_byte * file_bytes(cell) * (1 + context / context_as_long);
+}
+
 double tensor_bytes(Cell const& cell) {
     auto const kind = cell.source.is_object() ? cell.source.value("kind", "") : "";
     auto const batch = static_cast<double>(cell.batch);
@@ -47,6 +72,7 @@ double planned_cost_s(Cell const& cell, Measure const& measure) {
     double const bytes = tensor_bytes(cell);
     double const pass_s = bytes / pass_bytes_per_s;
     double const around_s = start_s + around_s_per_byte * bytes;
+    if (runs_model(cell)) return around_s + model_passes_s(cell) + (measure.timing ? probe_s : 0);
     if (!measure.timing) return around_s + 2 * pass_s;
     return around_s + probe_s + 2 * measure.warm_up() +
            std::max(4 * measure.min_time_s, 2 * measure.repetitions * pass_s);

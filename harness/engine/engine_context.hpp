@@ -17,8 +17,9 @@ inline constexpr std::uint64_t engine_batch_tokens = 512;
 /// Tokens that run at once where their logits are asked for: a proof of the first few needs no more, and the memory of
 /// attention stays in the processor's caches.
 inline constexpr std::uint64_t scored_batch_tokens = 64;
-/// Tokens of branches that run at once: attention looks at the cells of all of them for each.
-inline constexpr std::uint64_t branch_batch_tokens = 256;
+/// Tokens of branches that run at once: each looks at the cells of all of them, whose number the engine rounds up to a
+/// multiple of 256. Behind a context of 512 and a sentence more it is 768.
+inline constexpr std::uint64_t branch_batch_tokens = 192;
 /// Branches that run at once, at most.
 inline constexpr std::uint64_t engine_branches = 32;
 

@@ -46,7 +46,21 @@ TEST(Cost, AFileCountsByItsSize) {
     cell.source = {{"kind", "model"}};
     cell.context = 2000;
     EXPECT_DOUBLE_EQ(planned_cost_s(cell, measure), 0.3 + 1e-8 * 2000 * 1000);
+    // What runs a model takes its tokens: here 2.2e-11 x 32768000 s each, behind as many as take as long again.
+    cell.context = 1400;
+    auto const tokens_of = [&](char const* workload, Json options) {
+        cell.workload = workload;
+        cell.options = std::move(options);
+        return (planned_cost_s(cell, measure) - 0.3 - 8e-9 * 1400 * 1000) / (2 * 2.2e-11 * 32'768'000);
+    };
+    EXPECT_NEAR(tokens_of("model", {{"protocol", "context"}, {"passages", 4}, {"continuation", 256}}), 832 + 1024,
+                1e-6);
+    EXPECT_NEAR(tokens_of("model", {{"protocol", "decode"}, {"continuation", 100}}), 832 + 8 * 100 * 6, 1e-6);
+    EXPECT_NEAR(tokens_of("model", {{"protocol", "inline"}}), 832 + 8 * 1400, 1e-6);
+    EXPECT_NEAR(tokens_of("tasks", {{"protocol", "context"}, {"file", "f"}, {"items", 10}}), 832 + 800, 1e-6);
+    EXPECT_NEAR(tokens_of("tasks", {{"protocol", "context"}}), 832 + 96 * 16, 1e-6);
     std::filesystem::remove(path);
+    cell.workload = "";
     EXPECT_DOUBLE_EQ(planned_cost_s(cell, measure), 0.3);
 }
 

@@ -87,9 +87,7 @@ struct Evaluation::State {
                (texts.empty() || baseline.verify_words(its_context, texts));
     }
 
-    std::uint64_t compared_tokens() const {
-        return settings.protocol == Protocol::decode ? proof_steps : proof_tokens;
-    }
+    std::uint64_t compared_tokens() const { return settings.protocol == Protocol::decode ? proof_steps : proof_tokens; }
 
     Engine const* engine;
     PathSettings settings;
