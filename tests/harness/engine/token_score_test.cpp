@@ -2,6 +2,7 @@
 
 #include "harness/workloads/model/token_score.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
