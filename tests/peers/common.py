@@ -66,7 +66,8 @@ def keep(chosen, name, content):
     if not chosen.golden:
         return
     os.makedirs(chosen.golden, exist_ok=True)
-    text = json.dumps({"command": f"./dev test peers --golden tests/peers/golden {name}", **content}, indent=1)
+    script = os.path.basename(sys.argv[0]).removesuffix(".py")
+    text = json.dumps({"command": f"./dev test peers {script} --golden tests/peers/golden", **content}, indent=1)
     # Lists of numbers stand on one line.
     text = re.sub(r"\[[^\[\]{}\"]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text)
     with open(os.path.join(chosen.golden, f"{name}.json"), "w") as file:

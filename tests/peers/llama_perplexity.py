@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 
+import numpy
+
 from common import Table, finish, keep, measure, options, text_file
 
 TYPES = {"q8_0": "q8_0", "q5_1": "q5_1", "q4_0": "q4_0"}
@@ -30,6 +32,11 @@ def tool(chosen, arguments, wanted, count):
 
 def cache(kind):
     return ["-ctk", kind, "-ctv", kind, "-fa", "off" if kind == "f32" else "on"]
+
+
+def version():
+    said = subprocess.run(["llama-perplexity", "--version"], capture_output=True, text=True)
+    return re.search(r"version: (.*)", said.stdout + said.stderr)[1]
 
 
 def windows(chosen, kind, *more):
@@ -58,7 +65,10 @@ def hellaswag_items(chosen, folder):
     """(its form, ours) of the same items."""
     with open(os.path.join(chosen.data, "tasks", "hellaswag_val_2000.jsonl")) as file:
         items = [json.loads(line) for line, _ in zip(file, range(chosen.items))]
-    clean = lambda text: " ".join(text.split())  # noqa: E731
+
+    def clean(text):
+        return " ".join(re.sub(r"\[.*?\]", "", text.replace(" [title]", ". ")).split())
+
     theirs, ours = os.path.join(folder, "hellaswag.txt"), os.path.join(folder, "hellaswag.jsonl")
     with open(theirs, "w") as text, open(ours, "w") as lines:
         for item in items:
@@ -76,34 +86,51 @@ def mean_of_endings(choices):
     return [-sum(choice["nll"][shared - 1:]) / len(choice["nll"][shared - 1:]) for choice in choices]
 
 
+def drawn_order(count):
+    """The order in which the tool takes items: std::mt19937(1) and libstdc++'s std::uniform_int_distribution."""
+    generator, left, order = numpy.random.RandomState(1)._bit_generator, list(range(count)), []
+    while left:
+        product = int(generator.random_raw()) * len(left)
+        while product % 2**32 < 2**32 % len(left):
+            product = int(generator.random_raw()) * len(left)
+        order.append(left.pop(product >> 32))
+    return order
+
+
+def their_answers(chosen, file):
+    """Whether each item is answered rightly, in the order of the file."""
+    steps = tool(chosen, ["-f", file, "--hellaswag", "--hellaswag-tasks", str(chosen.items), *cache("f32")],
+                 r"^(\d+)\s+(\d+\.\d+)%?", chosen.items)
+    counts = [0] + [round(float(share) / 100 * int(place)) for place, share in steps]
+    right = dict(zip(drawn_order(chosen.items), (after - before for before, after in zip(counts, counts[1:]))))
+    return [right[i] for i in range(chosen.items)]
+
+
 def hellaswag(chosen, folder):
     table = Table(f"HellaSwag, the first {chosen.items} items, nothing before them, mean log likelihood of tokens")
     theirs_file, ours_file = hellaswag_items(chosen, folder)
-    steps = tool(chosen, ["-f", theirs_file, "--hellaswag", "--hellaswag-tasks", str(chosen.items), *cache("f32")],
-                 r"^(\d+)\s+(\d+\.\d+)%?", chosen.items)
-    theirs = float(steps[-1][1]) / 100
+    theirs = their_answers(chosen, theirs_file)
     said = subprocess.run(["kvstone-choices", chosen.model, "hellaswag", ours_file, "-", str(chosen.items), "0"],
                           capture_output=True, text=True)
     if said.returncode:
         raise SystemExit(said.stderr)
-    items = [json.loads(line) for line in said.stdout.splitlines() if "gold" in line]
-    right = ties = 0
-    for item in items:
+    right, tied, other = 0, 0, 0
+    for item, their in zip((json.loads(line) for line in said.stdout.splitlines() if "gold" in line), theirs):
         scores = mean_of_endings(item["choices"])
-        right += max(range(len(scores)), key=scores.__getitem__) == item["gold"]
-        best = sorted(scores)[-2:]
-        others = max(score for i, score in enumerate(scores) if i != item["gold"])
-        ties += best[1] - best[0] < chosen.tie and abs(scores[item["gold"]] - others) < chosen.tie
-    table.add(f"accuracy ({ties} items tie within {chosen.tie} nat a token)", right / len(items), theirs,
-              ties / len(items) + 1e-9)
-    keep(chosen, "llama_hellaswag", {"items": chosen.items, "accuracy": theirs})
+        gold = scores.pop(item["gold"])
+        right += gold > max(scores)
+        tied += abs(gold - max(scores)) < chosen.tie
+        other += (gold > max(scores)) != bool(their) and abs(gold - max(scores)) >= chosen.tie
+    table.add("accuracy", right / len(theirs), sum(theirs) / len(theirs), tied / len(theirs) + 1e-9)
+    table.add(f"items answered otherwise ({tied} within {chosen.tie} nat a token left out)", other, 0, 0)
+    keep(chosen, "llama_hellaswag", {"version": version(), "items": chosen.items, "accuracy": sum(theirs) / len(theirs), "right": theirs})
     return table
 
 
 def main():
     parser = options(__doc__)
-    parser.add_argument("--windows", type=int, default=16, help=f"of {WINDOW} tokens, the second half of each scored")
-    parser.add_argument("--items", type=int, default=400)
+    parser.add_argument("--windows", type=int, default=10, help=f"of {WINDOW} tokens, the second half of each scored")
+    parser.add_argument("--items", type=int, default=200)
     parser.add_argument("--tie", type=float, default=0.01, help="nat a token")
     parser.add_argument("--only", choices=["text", "hellaswag"])
     chosen = parser.parse_args()
@@ -123,7 +150,7 @@ def texts(chosen, folder):
                   "limit two standard errors of ours")
     plain = perplexity(chosen, "f32")
     table.add("raw, ppl", ours.value("raw", "ppl"), plain[-1], 0.001, relative=True, digits=7)
-    divergences = Table("KLD to the plain cache, nat; its base file keeps logits in 16 bits")
+    divergences = Table("KLD to the plain cache, nat; its base file keeps logits in 16 bits, its attention quantises Q, too")
     base = os.path.join(folder, "base.kld")
     tool(chosen, windows(chosen, "f32", "--kl-divergence-base", base), r"\[(\d+)\](\d+\.\d+)", chosen.windows)
     said = {}
@@ -133,9 +160,9 @@ def texts(chosen, folder):
         table.add(f"{name}, ppl", ours.value(name, "ppl"), theirs["ppl"][-1], digits=7)
         table.add(f"{name}, log ratio", math.log1p(delta), math.log(theirs["ppl"][-1] / plain[-1]),
                   ours.two_errors(name, "ppl_delta_percent") / 100)
-        divergences.add(f"{name}, mean KLD", ours.value(name, "kld_mean"), theirs["kld"][-1], None, relative=True)
+        divergences.add(f"{name}, mean KLD", ours.value(name, "kld_mean"), theirs["kld"][-1], 0.15, relative=True)
         divergences.add(f"{name}, same top token", ours.value(name, "top1_agreement"), theirs["same_top"][-1])
-    keep(chosen, "llama_texts", {"window": WINDOW, "windows": chosen.windows, "ppl": plain, "caches": said})
+    keep(chosen, "llama_texts", {"version": version(), "window": WINDOW, "windows": chosen.windows, "ppl": plain, "caches": said})
     return [table, divergences]
 
 

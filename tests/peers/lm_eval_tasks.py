@@ -9,6 +9,7 @@ workload itself.
 import json
 import os
 import subprocess
+import sys
 import tempfile
 
 import lm_eval.tasks
@@ -17,9 +18,9 @@ from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks._yaml_loader import load_yaml
 
-from common import Table, finish, keep, measure, options, versions
+from common import Table, keep, measure, options, versions
 
-TASKS = {"hellaswag": "hellaswag", "piqa": "piqa", "arc_easy": "arc"}
+TASKS = {"piqa": "piqa", "arc_easy": "arc", "hellaswag": "hellaswag"}
 
 
 def lines(path):
@@ -53,7 +54,8 @@ def local_files(chosen, task, folder):
 
 
 def our_choices(chosen, model, task, files):
-    said = subprocess.run(["kvstone-choices", model, TASKS[task], files["file"], files.get("labels", "-"), str(chosen.items),
+    items = chosen.items if model == chosen.model else min(chosen.items, chosen.exact)
+    said = subprocess.run(["kvstone-choices", model, TASKS[task], files["file"], files.get("labels", "-"), str(items),
                            str(chosen.context)], capture_output=True, text=True)
     if said.returncode:
         raise SystemExit(said.stderr)
@@ -99,26 +101,30 @@ def compare(chosen, lm, task, folder):
     mine = {model: our_choices(chosen, model, task, files) for model in (chosen.f32, chosen.model) if model}
     prefix, asked = mine[chosen.model]
     results, scores = their_choices(lm, task, [items[item["line"] - 1] for item in asked], prefix, folder)
-    run = workload(chosen, task, files, folder)
+    run = workload(chosen, task, files, folder) if task in chosen.workload else None
     tables = []
     for model, (_, ours) in mine.items():
         tie = 0.002 if model == chosen.f32 else chosen.tie
-        table = Table(f"{task}, {len(ours)} items behind {ours[0]['line'] - 1} solved ones, {os.path.basename(model)}; a tie: "
-                      f"less than {tie} nat between the two best of theirs")
+        table = Table(f"{task}, {len(ours)} items behind {ours[0]['line'] - 1} solved ones, {os.path.basename(model)}; what is "
+                      f"nearer than {tie} nat ties")
         apart = [abs(a - b) for item, theirs_ in zip(ours, scores) for a, b in zip(item["scores"], theirs_)]
         table.add("log likelihood of a choice, mean distance", sum(apart) / len(apart), 0, digits=3)
         table.add("log likelihood of a choice, furthest apart", max(apart), 0, digits=3)
         for metric in ("acc", "acc_norm"):
-            other = tied = 0
+            margins, tied = [0], 0
             for item, theirs_ in zip(ours, scores):
                 lengths = item["bytes"] if metric == "acc_norm" else None
                 choice, margin = best(theirs_, lengths)
-                is_tie = margin * (min(lengths) if lengths else 1) < tie
-                tied += is_tie
-                other += best(item["scores"], lengths)[0] != choice and not is_tie
-            table.add(f"{metric}: items with another choice ({tied} ties left out)", other, 0, 0)
+                margin *= min(lengths) if lengths else 1
+                tied += margin < tie
+                if best(item["scores"], lengths)[0] != choice:
+                    margins.append(margin)
+            table.add(f"{metric}: items with another choice", len(margins) - 1, 0)
+            table.add(f"{metric}: largest margin of theirs among these, nat", max(margins), 0, tie, digits=3)
+            if model != chosen.model:
+                continue
             table.add(metric, accuracy(ours, metric), results[f"{metric},none"], tied / len(ours) + 1e-9)
-            if model == chosen.model:
+            if run:
                 table.add(f"{metric} of the workload, beside kvstone-choices", run.value("raw", metric),
                           accuracy(ours, metric), 1e-9)
         tables.append(table)
@@ -130,18 +136,20 @@ def main():
     parser = options(__doc__)
     parser.add_argument("--items", type=int, default=100)
     parser.add_argument("--context", type=int, default=64, help="tokens that are compressed before each item, at least")
-    parser.add_argument("--tie", type=float, default=0.3, help="nat, where libllama computes with Q4 weights")
+    parser.add_argument("--tie", type=float, default=1, help="nat, where libllama computes with Q4 weights")
+    parser.add_argument("--exact", type=int, default=25, help="items that are asked of the dequantised model, too")
+    parser.add_argument("--workload", nargs="*", default=["piqa"], help="tasks whose acc `kvstone run` is asked for, too")
     parser.add_argument("--tasks", nargs="*", default=list(TASKS), choices=list(TASKS))
     chosen = parser.parse_args()
     lm = HFLM(pretrained=theirs.load(chosen.model, chosen.threads), tokenizer=theirs.tokenizer(chosen.model), batch_size=8)
-    tables, said = [], {}
+    broken, said = 0, {}
     with tempfile.TemporaryDirectory() as folder:
         for task in chosen.tasks:
-            more, said[task] = compare(chosen, lm, task, folder)
-            tables += more
-    keep(chosen, "lm_eval_tasks", {"versions": versions("lm-eval", "transformers", "torch"), "context": chosen.context,
-                                   "items": chosen.items, "tasks": said})
-    finish(tables)
+            tables, said[task] = compare(chosen, lm, task, folder)
+            broken += sum(table.print() for table in tables)
+            keep(chosen, "lm_eval_tasks", {"versions": versions("lm-eval", "transformers", "torch"),
+                                           "context": chosen.context, "items": chosen.items, "tasks": said})
+    sys.exit(1 if broken else 0)
 
 
 if __name__ == "__main__":

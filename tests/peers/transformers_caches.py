@@ -45,6 +45,12 @@ def ours_of(bits, k, v):
     return f"k{{{text}{k}}} v{{{text}{v}}}"
 
 
+def our_texts():
+    """Our text for each of theirs that has one, by (name, bits); and each text once, as a scenario names it."""
+    texts = {(name, b): ours_of(b, *peer[3:]) for name, peer in PEERS.items() for b in (4, 2) if peer[3]}
+    return texts, {text: text for text in texts.values()}
+
+
 class Unfitted(HQQQuantizer):
     @classmethod
     def quantize(cls, *arguments, **named):
@@ -90,7 +96,7 @@ def errors(chosen, model, k, v, folder):
     save_file({"k": k.contiguous(), "v": v.contiguous()}, f"{folder}/kv.safetensors")
     bits = Table(f"bits per value, {k.shape[2]} tokens; theirs with K and V in 16 bits")
     noise = Table("NMSE of decoded K and V, in f32")
-    codecs = {f"{name}, {b} bits": ours_of(b, *peer[3:]) for name, peer in PEERS.items() for b in (4, 2) if peer[3]}
+    texts, codecs = our_texts()
     ours = measure(folder, "errors", {"dump": {"path": f"{folder}/kv.safetensors"}}, k.shape[2], codecs, "roundtrip")
     said = {}
     for name, peer in PEERS.items():
@@ -102,12 +108,12 @@ def errors(chosen, model, k, v, folder):
             half = fill(new_cache(model, b, name), k.half(), v.half())
             their = said[key] = {"bits": stored_bits(half, 2 * k.numel()), "bits_f32": stored_bits(cache, 2 * k.numel()),
                                  "k_nmse": nmse(k, decoded[0]), "v_nmse": nmse(v, decoded[1])}
-            if key not in codecs:
+            if (name, b) not in texts:
                 print(f"{key}: {their}")
                 continue
-            bits.add(key, ours.value(key, "bits_per_value"), their["bits"], 0.01, relative=True)
+            bits.add(key, ours.value(texts[name, b], "bits_per_value"), their["bits"], 0.01, relative=True)
             for part in "kv":
-                noise.add(f"{key}, {part.upper()}", ours.value(key, "nmse", part), their[f"{part}_nmse"],
+                noise.add(f"{key}, {part.upper()}", ours.value(texts[name, b], "nmse", part), their[f"{part}_nmse"],
                           None if is_fitted(name) else 0.01, relative=True)
     return [bits, noise], said
 
@@ -126,7 +132,7 @@ def perplexities(chosen, model, folder):
         return total / len(cut)
 
     plain = mean_nll(DynamicCache)
-    codecs = {f"{name}, {b} bits": ours_of(b, *peer[3:]) for name, peer in PEERS.items() for b in (4, 2) if peer[3]}
+    texts, codecs = our_texts()
     kivi = {f"KIVI, {b} bits": f"window(128){{raw}} {ours_of(b, CHANNEL, TOKEN)}" for b in (4, 2)}
     source = {"model": {"gguf": chosen.f32 or chosen.model, "text": text_file(chosen)}}
     ours = measure(folder, "texts", source, half, {"raw": "raw", **codecs, **kivi},
@@ -139,9 +145,10 @@ def perplexities(chosen, model, folder):
         for b in (4, 2):
             key = f"{name}, {b} bits"
             said[key] = their = mean_nll(lambda: new_cache(model, b, name)) - plain
-            if key in codecs:
-                table.add(key, math.log1p(ours.value(key, "ppl_delta_percent") / 100), their,
-                          None if is_fitted(name) else ours.two_errors(key, "ppl_delta_percent") / 100)
+            if (name, b) in texts:
+                text = texts[name, b]
+                table.add(key, math.log1p(ours.value(text, "ppl_delta_percent") / 100), their,
+                          None if is_fitted(name) else ours.two_errors(text, "ppl_delta_percent") / 100)
             else:
                 print(f"{key}: log ratio {their:.5f}")
     for key in kivi:
@@ -154,7 +161,7 @@ def perplexities(chosen, model, folder):
 def main():
     parser = options(__doc__)
     parser.add_argument("--window", type=int, default=512)
-    parser.add_argument("--windows", type=int, default=16)
+    parser.add_argument("--windows", type=int, default=6)
     chosen = parser.parse_args()
     model = theirs.load(chosen.model, chosen.threads)
     ids = theirs.windows(chosen.model, text_file(chosen), chosen.window // 2, 1)[0]

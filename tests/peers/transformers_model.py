@@ -2,7 +2,8 @@
 """K and V after RoPE, perplexity and tokens beside those of transformers.
 
 transformers dequantises the weights and computes in f32. libllama multiplies Q4 weights with activations that it quantises to
-8 bits, which K and V show; with the same weights dequantised (--f32) both compute the same function.
+8 bits, which moves V by some percent and perplexity by half of one: there the limit is wide. With the same weights
+dequantised (--f32) both compute the same function.
 """
 
 import os
@@ -50,7 +51,7 @@ def caches(chosen, hf, folder):
                 table.add(f"{name} of layer {layer}", apart(ours[layer], their[layer]), 0, limit, digits=3)
             table.add(f"{name} of all layers", apart(ours, their), 0, limit, digits=3)
         tables.append(table)
-    return tables, expected, ids
+    return tables, expected
 
 
 def perplexities(chosen, hf, folder):
@@ -60,7 +61,7 @@ def perplexities(chosen, hf, folder):
     each = [theirs.nll(hf(ids, logits_to_keep=half).logits, ids[:, half:]) for ids in cut]
     their = exp(sum(each) / len(each))
     table = Table(f"perplexity without a codec, {len(cut)} windows of {chosen.window} tokens, the second half of each scored")
-    for model, limit in ((chosen.f32, 2e-3), (chosen.model, 2e-3)):
+    for model, limit in ((chosen.f32, 2e-3), (chosen.model, 1e-2)):
         if model:
             source = {"model": {"gguf": model, "text": text_file(chosen)}}
             ours = measure(folder, "f32" if model == chosen.f32 else "plain", source, half, {"raw": "raw"},
@@ -88,18 +89,18 @@ def main():
     parser = options(__doc__)
     parser.add_argument("--tokens", type=int, default=256, help="whose K and V are compared")
     parser.add_argument("--window", type=int, default=512)
-    parser.add_argument("--windows", type=int, default=16)
+    parser.add_argument("--windows", type=int, default=8)
     chosen = parser.parse_args()
     hf = theirs.load(chosen.model, chosen.threads)
     with tempfile.TemporaryDirectory() as folder:
-        tables, (k, v), ids = caches(chosen, hf, folder)
+        tables, (k, v) = caches(chosen, hf, folder)
         table, texts = perplexities(chosen, hf, folder)
     # Of the last token and the first and last 4 dims of each head: enough to tell layers, heads and RoPE's order.
     some = [0, 1, 2, 3, -4, -3, -2, -1]
     keep(chosen, "transformers_model", {
-        "versions": versions("transformers", "torch"), "tokens": ids[0].tolist(), "dims": some,
-        "k": {str(layer): k[layer][:, -1, some].round(6).tolist() for layer in SHOWN},
-        "v": {str(layer): v[layer][:, -1, some].round(6).tolist() for layer in SHOWN}, **texts})
+        "versions": versions("transformers", "torch"), "tokens": chosen.tokens, "dims": some,
+        "k": {str(layer): k[layer][:, -1, some].astype(float).round(6).tolist() for layer in SHOWN},
+        "v": {str(layer): v[layer][:, -1, some].astype(float).round(6).tolist() for layer in SHOWN}, **texts})
     finish([tokens_of(chosen), *tables, table])
 
 
