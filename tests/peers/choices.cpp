@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -24,24 +25,39 @@ namespace {
 
 constexpr std::uint64_t most_tokens = 4096;
 
-Json scored(Evaluation& evaluation, ScoredText const& text, std::uint64_t bytes) {
-    Json nll = Json::array();
-    for (auto const& token : evaluation.score(text.tokens)) nll.push_back(token.nll);
-    return {
-        {"bytes", bytes}, {"tokens", text.tokens.size() - text.scored_from}, {"ids", text.tokens}, {"nll", nll}};
-}
+/// Workload tasks' path with codec raw, without the plain cache beside it.
+struct Reader {
+    explicit Reader(Engine const& engine)
+        : sequence(engine, most_tokens), path(codec_path(sequence, Codec::parse("raw"), {})) {}
+
+    Json scored(ScoredText const& text, std::uint64_t bytes) {
+        path->rewind();
+        auto const start = sequence.tokens();
+        Json nll = Json::array();
+        // The last token foretells nothing that is known.
+        path->feed(std::span(text.tokens).first(text.tokens.size() - 1),
+                   [&](std::uint64_t position, std::span<float const> logits) {
+                       nll.push_back(-log_probability(logits, text.tokens[position - start + 1]));
+                   });
+        return {
+            {"bytes", bytes}, {"tokens", text.tokens.size() - text.scored_from}, {"ids", text.tokens}, {"nll", nll}};
+    }
+
+    EngineSequence sequence;
+    std::unique_ptr<CodecPath> path;
+};
 
 /// The tokens that all texts begin with are read first; where none stand before the items, these are an item's own.
-void answer_group(Engine const& engine, Evaluation& evaluation, TaskGroup group) {
+void answer_group(Engine const& engine, Reader& reader, TaskGroup group) {
     std::puts(Json{{"prefix", group.prefix}}.dump().c_str());
     auto const batch = batch_of(engine, std::move(group));
-    if (!batch.context.empty()) evaluation.begin(batch.context);
+    if (!batch.context.empty()) reader.path->begin(batch.context);
     for (std::size_t i = 0; i < batch.items.size(); ++i) {
         auto texts = batch.texts[i];
         if (batch.context.empty()) {
             auto const shared = shared_tokens(texts.front().tokens, texts);
             auto const& first = texts.front().tokens;
-            evaluation.begin(std::span(first).first(shared));
+            reader.path->begin(std::span(first).first(shared));
             for (auto& text : texts) {
                 text.tokens.erase(text.tokens.begin(), text.tokens.begin() + static_cast<std::ptrdiff_t>(shared));
                 text.scored_from -= shared;
@@ -49,8 +65,10 @@ void answer_group(Engine const& engine, Evaluation& evaluation, TaskGroup group)
         }
         Json choices = Json::array();
         for (std::size_t j = 0; j < texts.size(); ++j)
-            choices.push_back(scored(evaluation, texts[j], batch.items[i].choices[j].answer_bytes));
-        std::puts(Json{{"origin", batch.items[i].origin}, {"gold", batch.items[i].gold}, {"choices", choices}}.dump().c_str());
+            choices.push_back(reader.scored(texts[j], batch.items[i].choices[j].answer_bytes));
+        std::puts(Json{{"origin", batch.items[i].origin}, {"gold", batch.items[i].gold}, {"choices", choices}}
+                      .dump()
+                      .c_str());
     }
 }
 
@@ -62,17 +80,17 @@ void print_choices(std::span<char*> arguments) {
     auto const context = std::stoull(arguments[5]);
     BackendRuntime const runtime;
     Engine const engine(arguments[0]);
-    Evaluation evaluation(engine, Codec::parse("raw"), {}, most_tokens);
+    Reader reader(engine);
     auto items = read_items(task, file, labels == "-" ? "" : labels);
     if (context == 0) {
         items.resize(std::min<std::size_t>(items.size(), limit));
-        answer_group(engine, evaluation, {"", std::move(items)});
+        answer_group(engine, reader, {"", std::move(items)});
         return;
     }
     auto const tokens_of = [&](std::string_view text) { return engine.tokenize(text, true, "a prefix").size(); };
     // As tasks.cpp: two tokens to spare, which may join what follows.
     for (auto& group : file_groups(items, context + 2, limit, file, tokens_of))
-        answer_group(engine, evaluation, std::move(group));
+        answer_group(engine, reader, std::move(group));
 }
 
 }  // namespace
