@@ -157,7 +157,7 @@ std::pair<std::size_t, double> best(std::vector<double> const& scores) {
 }
 
 TEST_F(Peers, LmEvalChoosesTheSame) {
-    constexpr std::uint64_t items = 8;
+    constexpr std::uint64_t items = 4;
     auto const piqa = test_data("tasks/piqa_valid.jsonl");
     auto const labels = test_data("tasks/piqa_valid-labels.lst");
     auto const arc = test_data("tasks/genmc_arc_easy_official_dev.jsonl");
@@ -165,11 +165,11 @@ TEST_F(Peers, LmEvalChoosesTheSame) {
     auto const said = golden("lm_eval_tasks");
     Engine const engine(files_.model);
     auto const tokens_of = [&](std::string_view text) { return engine.tokenize(text, true, "").size(); };
-    for (auto const* task : {"piqa", "arc_easy"}) {
-        auto const all = *task == 'p' ? read_items("piqa", *piqa, *labels) : read_items("arc", *arc, {});
+    for (auto const& [task, theirs] : said["tasks"].items()) {
+        if (task == "hellaswag") continue;  // its file has no ctx_a and ctx_b, which its published form has
+        auto const all = task == "piqa" ? read_items("piqa", *piqa, *labels) : read_items("arc", *arc, {});
         auto const context = said["context"].get<std::uint64_t>();
         auto const batch = batch_of(engine, file_groups(all, context + 2, items, "", tokens_of).front());
-        auto const& theirs = said["tasks"][task];
         ASSERT_EQ(batch.items.size(), items);
         ASSERT_THAT(batch.items.front().origin, ::testing::EndsWith(":" + theirs["first_line"].dump()));
         Evaluation evaluation(engine, Codec::parse("raw"), {}, longest_text(batch));
@@ -190,9 +190,9 @@ TEST_F(Peers, LmEvalChoosesTheSame) {
                 ++ties;
         }
         std::printf("%s: the same choice for %zu of %zu items, %zu ties; log likelihoods at most %.3f nat apart\n",
-                    task, same, static_cast<std::size_t>(items), ties, furthest);
+                    task.c_str(), same, static_cast<std::size_t>(items), ties, furthest);
         EXPECT_EQ(same + ties, items);
-        EXPECT_LT(ties, items / 3);
+        EXPECT_LE(ties, 1U);
     }
 }
 
