@@ -13,8 +13,10 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "backends/backend.hpp"
+#include "harness/engine/scored_text.hpp"
 #include "harness/workloads/tasks/batch.hpp"
 #include "harness/workloads/tasks/formats.hpp"
 #include "harness/workloads/tasks/groups.hpp"
@@ -23,12 +25,12 @@
 namespace kvstone {
 namespace {
 
-constexpr std::uint64_t most_tokens = 4096;
+constexpr std::uint64_t room_tokens = 4096;
 
 /// Workload tasks' path with codec raw, without the plain cache beside it.
 struct Reader {
     explicit Reader(Engine const& engine)
-        : sequence(engine, most_tokens), path(codec_path(sequence, Codec::parse("raw"), {})) {}
+        : sequence(engine, room_tokens), path(codec_path(sequence, Codec::parse("raw"), {})) {}
 
     Json scored(ScoredText const& text, std::uint64_t bytes) {
         path->rewind();
@@ -53,7 +55,9 @@ void answer_group(Engine const& engine, Reader& reader, TaskGroup group) {
     auto const batch = batch_of(engine, std::move(group));
     if (!batch.context.empty()) reader.path->begin(batch.context);
     for (std::size_t i = 0; i < batch.items.size(); ++i) {
-        auto texts = batch.texts[i];
+        std::vector<ScoredText> texts;
+        for (std::size_t j = 0; j < batch.texts[i].branches.size(); ++j)
+            texts.push_back({batch.texts[i].text(j), batch.texts[i].branches[j].scored_from});
         if (batch.context.empty()) {
             auto const shared = shared_tokens(texts.front().tokens, texts);
             auto const& first = texts.front().tokens;
