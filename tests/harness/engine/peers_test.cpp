@@ -55,7 +55,7 @@ class Peers : public AttemptTest {
 };
 
 TEST_F(Peers, ReadTheSameText) {
-    constexpr std::size_t windows = 1;
+    constexpr std::size_t windows = 2;
     auto const llama = golden("llama_texts");
     auto const transformers = golden("transformers_model");
     auto const window = llama["window"].get<std::uint64_t>();
@@ -119,7 +119,7 @@ TEST_F(Peers, TransformersWritesTheSameKAndV) {
                 }
             }
             std::printf("%s of layer %s: relative distance %.4f\n", name, layer.c_str(), std::sqrt(apart / norm));
-            EXPECT_LT(std::sqrt(apart / norm), 0.05) << name << ' ' << layer;
+            EXPECT_LT(std::sqrt(apart / norm), 0.1) << name << ' ' << layer;
         }
     }
 }
@@ -157,7 +157,7 @@ std::pair<std::size_t, double> best(std::vector<double> const& scores) {
 }
 
 TEST_F(Peers, LmEvalChoosesTheSame) {
-    constexpr std::uint64_t items = 2;
+    constexpr std::uint64_t items = 4;
     auto const piqa = test_data("tasks/piqa_valid.jsonl");
     auto const labels = test_data("tasks/piqa_valid-labels.lst");
     auto const arc = test_data("tasks/genmc_arc_easy_official_dev.jsonl");
