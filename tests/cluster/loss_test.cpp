@@ -195,8 +195,14 @@ TEST(Loss, ALossThatTheCoordinatorOutlivesIsTold) {
     LocalCluster local(3);
     std::vector<Measurement> lost;
     local.callbacks.lost = [&](Measurement const& measurement) { lost.push_back(measurement); };
+    std::atomic<bool> first_is_gone = false;
     local.measure = [&](int rank, WorkItem const& item) {
-        if (rank == 1) local.world.lose(1, "pulled the plug");
+        if (rank == 1) {
+            local.world.lose(1, "pulled the plug");
+            first_is_gone = true;
+        }
+        // Or it may have made all of them before the other began.
+        while (rank == 2 && !first_is_gone) std::this_thread::yield();
         return fake_measurement(item);
     };
     EXPECT_EQ(local.run(fake_items(4), {.loss_delay_s = 0.1}).ok, 4u);
