@@ -2,7 +2,9 @@
 
 #include "results/query/show.hpp"
 
+#include <chrono>
 #include <sstream>
+#include <thread>
 
 #include <gmock/gmock.h>
 
@@ -179,6 +181,8 @@ TEST(ShowTest, NamesTheEditThatWasBuilt) {
     auto const night = [&](std::string const& git_sha, std::string const& source_hash, bool fresh = false) {
         store.ingest(store.begin_campaign(test::plan({raw}), test::build(git_sha, source_hash), "hw", fresh),
                      {test::measurement(raw)});
+        // Campaigns that begin within one millisecond have no order.
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
     };
     std::string const commit(40, 'a');
     night(commit + "-dirty", "1111111111111111");
