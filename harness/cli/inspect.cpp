@@ -21,21 +21,22 @@ void add_inspect(CommandLine& line) {
     command->add_flag("--markdown", options->markdown, "A page that sets the sources side by side");
     command->callback([&line, options] {
         line.action = [&line, options] {
+            auto const cells = options->cells();
+            bool const several = cells.size() > 1;
             std::vector<std::pair<std::string, Json>> inspections;
-            for (auto const& cell : options->cells())
-                inspections.emplace_back(
-                    cell.source_name,
-                    inspect(options->load(cell, {.k = true, .v = true, .k_prerope = true, .q = true})));
-            bool const several = inspections.size() > 1;
+            for (auto const& cell : cells) {
+                auto report = inspect(options->load(cell, {.k = true, .v = true, .k_prerope = true, .q = true}));
+                if (options->markdown || line.json)
+                    inspections.emplace_back(cell.source_name, std::move(report));
+                else
+                    std::cout << (several ? "== " + cell.source_name + "\n" : "") << inspection_text(report);
+            }
             if (options->markdown) {
                 std::cout << inspection_page(inspections);
             } else if (line.json) {
                 auto reports = Json::array();
                 for (auto& [name, report] : inspections) reports.push_back({{"source", name}, {"inspection", report}});
                 std::cout << (several ? reports : reports[0]["inspection"]).dump(2) << '\n';
-            } else {
-                for (auto const& [name, report] : inspections)
-                    std::cout << (several ? "== " + name + "\n" : "") << inspection_text(report);
             }
             return exit_pass;
         };

@@ -20,8 +20,8 @@ namespace kvstone {
 class EngineSequence {
   public:
     /// Room for `capacity` tokens, of `branches` branches at once. `plain`: the engine runs without anybody listening, and
-    /// cells can neither be read nor written. Throws ConfigError where the architecture keeps no K and V of one shape for each layer (recurrent
-    /// models, latent attention), SystemError where the engine cannot make the cache.
+    /// cells can neither be read nor written. Throws ConfigError where the architecture keeps no K and V of one shape for
+    /// each layer (recurrent models, latent attention), SystemError where the engine cannot make the cache.
     EngineSequence(Engine const& engine, std::uint64_t capacity, bool plain = false, std::uint64_t branches = 0);
     ~EngineSequence();
     EngineSequence(EngineSequence&&) noexcept;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/inspection/layer_facts.hpp"
+
 namespace kvstone {
 namespace {
 
@@ -29,14 +31,12 @@ constexpr Tensor tensors[] = {{"k", "K after RoPE"}, {"k_prerope", "K before RoP
 
 std::string text(Json const& value) { return value.is_null() ? "-" : fmt::format("{:.3g}", value.get<double>()); }
 
-/// Of the layers that have the figure; the upper one where there are two in the middle.
+/// Of the layers that have the figure.
 Json median_of(Json const& values) {
     std::vector<double> known;
     for (auto const& value : values)
         if (!value.is_null()) known.push_back(value.get<double>());
-    if (known.empty()) return {};
-    std::ranges::sort(known);
-    return known[known.size() / 2];
+    return known.empty() ? Json() : Json(upper_median(std::move(known)));
 }
 
 Json figure_of_layers(Json const& tensor, char const* key) {

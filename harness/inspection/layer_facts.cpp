@@ -2,23 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 namespace kvstone {
 namespace {
 
 constexpr double outlier_ratio = 4;
 
-/// The upper one where there are two in the middle.
-double median(std::vector<double> values) {
-    auto const middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-}
-
 Json ratio(double part, double whole) { return whole > 0 ? Json(part / whole) : Json(); }
 
 /// The largest variance of a head's channels (about their means) over the least; nothing where a channel does not vary.
-Json variance_ratio(HeadSums const& head, KvShape const& shape) {
+std::optional<double> variance_ratio(HeadSums const& head, KvShape const& shape) {
     auto const tokens = static_cast<double>(shape.tokens);
     double least = std::numeric_limits<double>::infinity();
     double most = 0;
@@ -29,7 +24,7 @@ Json variance_ratio(HeadSums const& head, KvShape const& shape) {
         most = std::max(most, variance);
     }
     // Sums in double leave a few units of the last place of the mean square.
-    return least > 1e-12 * most ? Json(most / least) : Json();
+    return least > 1e-12 * most ? std::optional(most / least) : std::nullopt;
 }
 
 /// Of the sum of squares, what the channels' means alone would give.
@@ -54,6 +49,12 @@ std::vector<double> token_rms(std::span<HeadSums const> heads, KvShape const& sh
 
 }  // namespace
 
+double upper_median(std::vector<double> values) {
+    auto const middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+}
+
 Json layer_facts(std::span<HeadSums const> heads, KvShape const& shape) {
     std::vector<double> channel_rms;
     std::vector<double> head_rms;
@@ -71,13 +72,13 @@ Json layer_facts(std::span<HeadSums const> heads, KvShape const& shape) {
         head_rms.push_back(std::sqrt(head.squares / per_head));
         for (auto const square : head.channel_squares)
             channel_rms.push_back(std::sqrt(square / static_cast<double>(shape.tokens)));
-        if (auto const spread = variance_ratio(head, shape); !spread.is_null()) variance_ratios.push_back(spread);
+        if (auto const spread = variance_ratio(head, shape)) variance_ratios.push_back(*spread);
     }
-    auto const typical_channel = median(channel_rms);
+    auto const typical_channel = upper_median(channel_rms);
     auto const outliers =
         std::ranges::count_if(channel_rms, [&](double rms) { return rms > outlier_ratio * typical_channel; });
     auto const of_tokens = token_rms(heads, shape);
-    auto const typical_token = median(of_tokens);
+    auto const typical_token = upper_median(of_tokens);
     auto const sinks = std::ranges::count_if(of_tokens, [&](double rms) {
         return rms > outlier_ratio * typical_token || outlier_ratio * rms < typical_token;
     });
@@ -86,7 +87,7 @@ Json layer_facts(std::span<HeadSums const> heads, KvShape const& shape) {
             {"max", most},
             {"channel_ratio", ratio(*std::ranges::max_element(channel_rms), typical_channel)},
             {"outlier_channels", outliers},
-            {"variance_ratio", variance_ratios.empty() ? Json() : Json(median(variance_ratios))},
+            {"variance_ratio", variance_ratios.empty() ? Json() : Json(upper_median(variance_ratios))},
             {"mean_energy", mean_energy(heads, shape)},
             {"first_token", ratio(of_tokens.front(), typical_token)},
             {"sink_tokens", sinks},

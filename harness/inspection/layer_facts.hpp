@@ -2,11 +2,15 @@
 // What inspect tells of one layer (inspect.hpp says what each member is).
 
 #include <span>
+#include <vector>
 
 #include "harness/inspection/head_sums.hpp"
 #include "scenarios/json.hpp"
 
 namespace kvstone {
+
+/// The median; of an even number of values the upper one in the middle, so that it is one of them. Requires a value.
+double upper_median(std::vector<double> values);
 
 /// `heads`: the sums of the layer's heads.
 Json layer_facts(std::span<HeadSums const> heads, KvShape const& shape);
