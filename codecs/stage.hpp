@@ -115,6 +115,13 @@ struct StageInfo {
     /// For a quantiser that stores each value as a floating-point number: what a rule for sinks or the recent window
     /// keeps with it is billed as window.
     bool plain = false;
+    /// What serving has to know: whether decoding needs the tokens' positions (a stage that undoes RoPE), whether a head's
+    /// values cannot be decoded without those of other heads or layers, whether the bytes are known before the values are,
+    /// and whether a file made by `kvstone calibrate` belongs to it.
+    bool needs_positions = false;
+    bool mixes_heads = false;
+    bool fixed_rate = true;
+    bool calibrated = false;
     /// For a name that stands for another stage with some of its options fixed and the rest its own: that stage with
     /// these values has the shorter name in canonical text.
     struct Shorthand {
@@ -152,6 +159,9 @@ struct Section {
     Rope const* rope = nullptr;
 };
 
+/// What the elements of a plane are, for entropy stages that code exponents.
+enum class NumberFormat : std::uint8_t { none, fp32, fp16, bf16, fp8_e4m3, fp8_e5m2 };
+
 /// One array of coded bytes.
 struct PlaneSpec {
     LedgerLine line = LedgerLine::payload;
@@ -165,6 +175,12 @@ struct PlaneSpec {
     /// vectors do not lie one after the other (one scale for a section, groups of tokens, variable planes).
     std::uint64_t row_elements = 0;
     bool once = false;  ///< of a stage that codes pages: parameters of the section, the same whichever page is coded
+    NumberFormat numbers = NumberFormat::none;  ///< each element is a number of this format
+    /// Where row_elements is not 0: rows of one layer and head, and heads of a layer, rows lying in [layer, head, token]
+    /// order, for tables per head or layer. A quantiser's are filled in by the pipeline; an entropy stage copies those of
+    /// its input to what keeps their order.
+    std::uint64_t head_rows = 0;
+    std::uint64_t layer_heads = 0;
 };
 
 /// Memory of a plane. Of a variable plane, encode() lowers `bytes` to what it wrote.

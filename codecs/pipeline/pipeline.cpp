@@ -100,7 +100,13 @@ SectionCodec::SectionCodec(Pipeline const& pipeline, Section const& section, Bac
         workspace_bytes_ = std::max(workspace_bytes_, transform->workspace_bytes(coded_));
     }
     stage_first_.push_back(slots_.size());
-    add_slots(pipeline.quantiser->planes(coded_));
+    auto specs = pipeline.quantiser->planes(coded_);
+    for (auto& spec : specs) {
+        if (spec.row_elements == 0) continue;
+        spec.head_rows = coded_.shape.tokens;
+        spec.layer_heads = coded_.shape.heads;
+    }
+    add_slots(specs);
     stage_first_.push_back(slots_.size());
     workspace_bytes_ = std::max(workspace_bytes_, pipeline.quantiser->workspace_bytes(coded_));
     plan_entropy();

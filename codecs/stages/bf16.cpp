@@ -52,7 +52,7 @@ struct Bf16 : Quantiser {
 
     std::vector<PlaneSpec> planes(Section const& section) const {
         return {{LedgerLine::payload, section.shape.values() * sizeof(BFloat16), false, sizeof(BFloat16),
-                 section.shape.dim}};
+                 section.shape.dim, false, NumberFormat::bf16}};
     }
     double nominal_bits(Section const&) const { return 16; }
 

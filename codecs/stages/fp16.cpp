@@ -65,7 +65,8 @@ struct Fp16 : Quantiser {
 
     std::vector<PlaneSpec> planes(Section const& section) const {
         return {
-            {LedgerLine::payload, section.shape.values() * sizeof(Float16), false, sizeof(Float16), section.shape.dim}};
+            {LedgerLine::payload, section.shape.values() * sizeof(Float16), false, sizeof(Float16), section.shape.dim,
+             false, NumberFormat::fp16}};
     }
     double nominal_bits(Section const&) const { return 16; }
 

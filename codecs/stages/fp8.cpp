@@ -201,7 +201,8 @@ Fp8::Fp8(Options const& options)
 
 std::vector<PlaneSpec> Fp8::planes(Section const& section) const {
     auto const& shape = section.shape;
-    std::vector<PlaneSpec> specs{{LedgerLine::payload, shape.values(), false, 1, shape.dim}};
+    std::vector<PlaneSpec> specs{{LedgerLine::payload, shape.values(), false, 1, shape.dim, false,
+                                  e4m3_ ? NumberFormat::fp8_e4m3 : NumberFormat::fp8_e5m2}};
     if (scale_ != Scale::none) {
         auto const scales = scale_ == Scale::head ? shape.layers * shape.heads : 1;
         specs.push_back({LedgerLine::scales, scales * sizeof(float), false, sizeof(float), 0});

@@ -40,9 +40,20 @@ struct Raw : Quantiser {
     std::vector<PlaneSpec> planes(Section const& section) const {
         auto const bytes = element_bytes(section.type);
         return {{LedgerLine::payload, section.shape.values() * bytes, false, static_cast<std::uint32_t>(bytes),
-                 section.shape.dim}};
+                 section.shape.dim, false, format_of(section.type)}};
     }
     double nominal_bits(Section const& section) const { return 8.0 * static_cast<double>(element_bytes(section.type)); }
+
+    static NumberFormat format_of(ElementType type) {
+        switch (type) {
+            case ElementType::f16:
+                return NumberFormat::fp16;
+            case ElementType::bf16:
+                return NumberFormat::bf16;
+            default:
+                return NumberFormat::fp32;
+        }
+    }
 
     template <class Space, class T>
     void encode(Space const& space, Section const&, KvSpan<T const> values, Planes planes, Workspace) const {

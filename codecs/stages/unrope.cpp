@@ -43,6 +43,7 @@ class Unrope : public Transform {
         info.name = "unrope";
         info.summary = "undoes the rotary position embedding of keys";
         info.source = "RoFormer (Su et al. 2021), equation 34; before quantisation as in KVQuant (2024)";
+        info.needs_positions = true;
         info.engines = {{.differs = "no engine has it: keys are cached after RoPE"}};
         info.options = {
             number_option("base", 0, 0, 1e12, false, "of RoPE's frequencies; 0: the tensor's own RoPE"),

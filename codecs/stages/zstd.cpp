@@ -41,6 +41,7 @@ class Zstd : public Entropy {
         info.name = "zstd";
         info.summary = "payload bytes compressed by Zstandard in pieces of 1 MiB";
         info.source = "RFC 8878";
+        info.fixed_rate = false;
         info.engines = {{.differs =
                              "no engine compresses the cache that attention reads by entropy; LMCache has compressing "
                              "serdes for what it offloads"}};
