@@ -8,7 +8,8 @@
 //                        is the one to take wherever values share anything. Scales are stored by codecs/kernels/scales.hpp,
 //                        codes of 1 to 16 bits by codecs/kernels/bit_packing.hpp.
 //   stages/center.cpp    a transform.
-//   stages/zstd.cpp      an entropy stage that runs on the host.
+//   stages/zstd.cpp      an entropy stage that runs on the host. Frame: codecs/kernels/pieces.hpp, for coders of libraries.
+//   stages/gear.cpp      an entropy stage that writes several planes, each of which the next stage codes by itself.
 //
 // Then `./dev test codec NAME` builds what it needs and runs all tests of that stage: everything below that can be tested,
 // over the stage's own examples. Its worked example goes to tests/codecs/stage_bytes_test.cpp, the error that theory
@@ -181,6 +182,9 @@ struct PlaneSpec {
     /// its input to what keeps their order.
     std::uint64_t head_rows = 0;
     std::uint64_t layer_heads = 0;
+    /// Bits of an element, the lowest ones, that may be set; 0: all of them. A stage that stores bytes as they are because
+    /// they do not shrink packs them to so many.
+    std::uint32_t element_bits = 0;
 };
 
 /// Memory of a plane. Of a variable plane, encode() lowers `bytes` to what it wrote.
