@@ -17,6 +17,8 @@ void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t or
     figures.add("bits_per_value", 8 * stored / count);
     figures.add("nominal_bits_per_value", nominal_bits);
     figures.add("ratio_vs_fp16", 2 * count / stored);
+    auto const side_data = ledger[LedgerLine::codebooks] + ledger[LedgerLine::headers];
+    figures.add("ratio_without_side_data", 2 * count / (stored - static_cast<double>(side_data)));
     figures.add("ratio_vs_fp32", 4 * count / stored);
     for (std::size_t line = 0; line < ledger_lines; ++line) {
         auto const account = static_cast<LedgerLine>(line);

@@ -17,6 +17,8 @@ constexpr std::array table{
            from_sums},
     Metric{"nominal_bits_per_value", "bit", lower, true, "bits per value that the method's name promises", from_sums},
     Metric{"ratio_vs_fp16", "1", higher, true, "2 x values / stored bytes", from_sums},
+    Metric{"ratio_without_side_data", "1", higher, true,
+           "2 x values / (stored bytes - codebooks and probability tables - headers and checksums)", from_sums},
     Metric{"ratio_vs_fp32", "1", higher, true, "4 x values / stored bytes", from_sums},
     Metric{"ledger_payload_bytes", "byte", lower, true, "stored bytes of coded values", sum},
     Metric{"ledger_scales_bytes", "byte", lower, true, "stored bytes of scales and norms", sum},

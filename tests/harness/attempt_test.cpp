@@ -101,6 +101,8 @@ TEST_F(AttemptTest, ARawRoundtripIsExact) {
         EXPECT_DOUBLE_EQ(*value(m, component, "bits_per_value"), 8 * stored / values);
         EXPECT_DOUBLE_EQ(*value(m, component, "ratio_vs_fp32"), 4 * values / stored);
         EXPECT_DOUBLE_EQ(*value(m, component, "ratio_vs_fp16"), 2 * values / stored);
+        EXPECT_DOUBLE_EQ(*value(m, component, "ratio_without_side_data"),
+                         2 * values / (stored - *value(m, component, "ledger_headers_bytes")));
         EXPECT_GT(*value(m, component, "encode_ns"), 0);
         EXPECT_DOUBLE_EQ(*value(m, component, "decode_gb_per_s"), 4 * values / *value(m, component, "decode_ns"));
     }
@@ -119,6 +121,16 @@ TEST_F(AttemptTest, KnowsEveryMetricItReports) {
     EXPECT_TRUE(std::ranges::any_of(m.profiles, [](ProfileFigure const& p) { return p.layer == 1 && p.head == 1; }));
     EXPECT_GT(*value(m, "k", "channel_rms_max_over_median"), 2);
     EXPECT_GT(*value(m, "kv", "break_even_gbit_per_s"), 0);
+}
+
+TEST_F(AttemptTest, TablesOfCodesAreSideData) {
+    auto const m = run(request_of("nuq:bits=4"));  // its levels are a codebook
+    ASSERT_EQ(m.status, Status::ok) << m.reason;
+    auto const codebooks = *value(m, "kv", "ledger_codebooks_bytes");
+    auto const headers = *value(m, "kv", "ledger_headers_bytes");
+    EXPECT_GT(codebooks, 0);
+    EXPECT_DOUBLE_EQ(*value(m, "kv", "ratio_without_side_data"),
+                     4 * values_per_component / (*value(m, "kv", "stored_bytes") - codebooks - headers));
 }
 
 TEST_F(AttemptTest, TheShippedProgramHasNoFaults) {

@@ -14,6 +14,7 @@ namespace {
 constexpr char const* promised[] = {"bits_per_value",
                                     "nominal_bits_per_value",
                                     "ratio_vs_fp16",
+                                    "ratio_without_side_data",
                                     "ratio_vs_fp32",
                                     "ledger_payload_bytes",
                                     "ledger_scales_bytes",
