@@ -10,10 +10,10 @@
 
 namespace kvstone {
 
-/// The stage that is wrong on purpose (mutants.cpp): the suite has to refuse it.
+/// What names of stages that are wrong on purpose begin with: the suite has to refuse this one (mutants.cpp).
 inline constexpr char const* mutant_stage = "test-mutant";
 
-/// The examples of all stages but that one, and codecs whose rules cut tensors.
+/// The examples of all stages but those, and codecs whose rules cut tensors.
 std::vector<std::string> conformance_examples();
 
 /// A codec's text as a test's name, STAGE__TEXT. STAGE is whose test it is, as `./dev test codec STAGE` picks them: the stage
