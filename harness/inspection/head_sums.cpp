@@ -48,6 +48,7 @@ HeadSums sum_head(HostTensor const& tensor, std::uint64_t group) {
         sums.channel_squares[i % shape.dim] += square;
         sums.token_squares[i / shape.dim] += square;
         sums.zeros += value == 0 ? 1 : 0;
+        sums.bits |= element_bits(tensor.type, tensor.bytes.get(), group * shape.tokens * shape.dim + i);
         sums.exact_in_f16 = sums.exact_in_f16 && exact_in_f16(value);
         sums.exact_in_bf16 = sums.exact_in_bf16 && exact_in_bf16(value);
     }

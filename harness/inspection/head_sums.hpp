@@ -17,6 +17,7 @@ struct HeadSums {
     std::uint64_t zeros = 0;
     bool exact_in_f16 = true;
     bool exact_in_bf16 = true;
+    std::uint32_t bits = 0;  ///< set in any value
     std::vector<double> channel_sums;
     std::vector<double> channel_squares;
     std::vector<double> token_squares;

@@ -1,11 +1,13 @@
 #include "harness/inspection/inspect.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "harness/inspection/attention_share.hpp"
 #include "harness/inspection/head_sums.hpp"
 #include "harness/inspection/layer_facts.hpp"
+#include "harness/sources/element_check.hpp"
 #include "harness/sources/elements.hpp"
 #include "harness/sources/layout_check.hpp"
 #include "harness/sources/rope.hpp"
@@ -17,6 +19,31 @@ Json to_json(Structure const& structure) {
     return {{"mean_share", structure.mean_share},
             {"size_share", structure.size_share},
             {"correlation", structure.correlation}};
+}
+
+Json type_facts(HostTensor const& tensor) {
+    auto const check = check_elements(tensor.span(), name_of(tensor.type));
+    Json facts{{"spread", std::isfinite(check.spread) ? Json(check.spread) : Json()}};
+    if (!check.likely.empty()) facts.update({{"likely", check.likely}, {"evidence", check.evidence}});
+    return facts;
+}
+
+/// Zeros that stand for nothing: the last channels and tokens of every head, and whole heads.
+Json padding_facts(std::vector<HeadSums> const& heads, KvShape const& shape) {
+    std::uint64_t channels = shape.dim;
+    std::uint64_t tokens = shape.tokens;
+    std::uint64_t empty = 0;
+    auto const last_zeros = [](std::vector<double> const& squares) {
+        auto const last = std::find_if(squares.rbegin(), squares.rend(), [](double square) { return square != 0; });
+        return static_cast<std::uint64_t>(last - squares.rbegin());
+    };
+    for (auto const& head : heads) {
+        channels = std::min(channels, last_zeros(head.channel_squares));
+        tokens = std::min(tokens, last_zeros(head.token_squares));
+        empty += head.squares == 0 ? 1 : 0;
+    }
+    return channels + tokens + empty == 0 ? Json()
+                                          : Json{{"channels", channels}, {"tokens", tokens}, {"heads", empty}};
 }
 
 Json tensor_facts(HostTensor const& tensor) {
@@ -33,6 +60,7 @@ Json tensor_facts(HostTensor const& tensor) {
         all.zeros += head.zeros;
         all.exact_in_f16 = all.exact_in_f16 && head.exact_in_f16;
         all.exact_in_bf16 = all.exact_in_bf16 && head.exact_in_bf16;
+        all.bits |= head.bits;
     }
     auto const count = static_cast<double>(shape.values());
     auto const layout = check_layout(tensor);
@@ -41,27 +69,32 @@ Json tensor_facts(HostTensor const& tensor) {
         layout_json["best_other"] = layout.best_other;
         layout_json["as_best_other"] = to_json(layout.as_best_other);
     }
+    if (!layout.axes.empty()) layout_json["axes"] = layout.axes;
     auto by_layer = Json::array();
     for (std::uint64_t layer = 0; layer < shape.layers; ++layer) {
         auto const first = sums.begin() + static_cast<std::ptrdiff_t>(layer * shape.heads);
         by_layer.push_back(layer_facts({first, first + static_cast<std::ptrdiff_t>(shape.heads)}, shape));
     }
-    return {{"type", name_of(tensor.type)},
-            {"layers", shape.layers},
-            {"heads", shape.heads},
-            {"tokens", shape.tokens},
-            {"dim", shape.dim},
-            {"bytes", tensor.span().size()},
-            {"holds", all.exact_in_f16    ? "f16"
-                      : all.exact_in_bf16 ? "bf16"
-                                          : "f32"},
-            {"min", all.least},
-            {"max", all.most},
-            {"mean", all.sum / count},
-            {"rms", std::sqrt(all.squares / count)},
-            {"zeros", static_cast<double>(all.zeros) / count},
-            {"layout", std::move(layout_json)},
-            {"by_layer", std::move(by_layer)}};
+    Json facts{{"type", name_of(tensor.type)},
+               {"layers", shape.layers},
+               {"heads", shape.heads},
+               {"tokens", shape.tokens},
+               {"dim", shape.dim},
+               {"bytes", tensor.span().size()},
+               {"holds", all.exact_in_f16    ? "f16"
+                         : all.exact_in_bf16 ? "bf16"
+                                             : "f32"},
+               {"low_zero_bits", std::min<std::uint64_t>(std::countr_zero(all.bits), 8 * element_bytes(tensor.type))},
+               {"type_check", type_facts(tensor)},
+               {"min", all.least},
+               {"max", all.most},
+               {"mean", all.sum / count},
+               {"rms", std::sqrt(all.squares / count)},
+               {"zeros", static_cast<double>(all.zeros) / count},
+               {"layout", std::move(layout_json)},
+               {"by_layer", std::move(by_layer)}};
+    if (auto padding = padding_facts(sums, shape); !padding.is_null()) facts["padding"] = std::move(padding);
+    return facts;
 }
 
 double relative_error(HostTensor const& ours, HostTensor const& theirs) {

@@ -10,8 +10,13 @@ namespace kvstone {
 /// "k_prerope", "q"):
 ///   type, layers, heads, tokens, dim, bytes
 ///   holds            the narrowest of f16, bf16 and f32 in which every value is exact: an f32 file of f16 values shows
+///   low_zero_bits    how many of an element's lowest bits are 0 in every value (13 of f32 where f16 values were widened)
+///   type_check       element_check.hpp: spread (null where there are too few values); likely and evidence where the bytes
+///                    look like another type's
+///   padding          where any of them is above 0: channels and tokens, how many of the last are 0 in every head; heads,
+///                    how many of all layers are 0
 ///   min, max, mean, rms, zeros (share of values)
-///   layout           verdict of layout_check.hpp, with the structure it rests on
+///   layout           verdict of layout_check.hpp, with the structure it rests on; axes, where other names of the axes fit
 ///   by_layer         per layer: rms, min, max; channel_ratio (largest over median RMS of the channels of all its heads),
 ///                    outlier_channels (those above 4x the median); variance_ratio (largest over least variance of a
 ///                    head's channels, the median of the heads; null where a channel does not vary); mean_energy (share

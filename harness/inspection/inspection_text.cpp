@@ -15,20 +15,46 @@ std::string layout_text(Json const& layout) {
     if (layout.contains("best_other")) {
         text += fmt::format(", {:.3f} as '{}'", sum(layout["as_best_other"]), layout["best_other"].get<std::string>());
     }
-    return text;
+    if (layout.contains("axes"))
+        text += fmt::format("; what is read as head, token and dim is rather {}", layout["axes"].get<std::string>());
+    auto const& read = layout["as_read"];
+    return text + fmt::format("\n    (as read, channels' means make {:.0f}% of the variance and their sizes {:.0f}%; "
+                              "neighbouring tokens correlate by {:.2f})",
+                              100 * read["mean_share"].get<double>(), 100 * read["size_share"].get<double>(),
+                              read["correlation"].get<double>());
+}
+
+std::string type_text(Json const& facts) {
+    auto const& check = facts["type_check"];
+    if (check.contains("likely"))
+        return fmt::format("  type suspect: rather {}: {}\n", check["likely"].get<std::string>(),
+                           check["evidence"].get<std::string>());
+    if (check["spread"].is_null()) return {};
+    return fmt::format("  type plausible: sizes spread over {:.1f} binades between their quartiles (normal values: 1.9)\n",
+                       check["spread"].get<double>());
+}
+
+std::string padding_text(Json const& facts) {
+    if (!facts.contains("padding")) return "  packed: no channel, token or head at the end is 0 throughout\n";
+    auto const& padding = facts["padding"];
+    return fmt::format("  padded: 0 throughout are the last {} channels, the last {} tokens and {} heads\n",
+                       padding["channels"].get<std::uint64_t>(), padding["tokens"].get<std::uint64_t>(),
+                       padding["heads"].get<std::uint64_t>());
 }
 
 std::string tensor_text(std::string const& name, Json const& facts) {
     auto const type = facts["type"].get<std::string>();
     auto const holds = facts["holds"].get<std::string>();
+    auto const bits =
+        type == "f32" ? fmt::format(": the lowest {} bits are 0", facts["low_zero_bits"].get<std::uint64_t>()) : "";
     auto text =
         fmt::format("{}: {} layers x {} heads x {} tokens x {} channels, {}{}, {} bytes\n", name,
                     facts["layers"].dump(), facts["heads"].dump(), facts["tokens"].dump(), facts["dim"].dump(), type,
-                    holds == type ? "" : fmt::format(" (every value is exact in {})", holds), facts["bytes"].dump());
+                    holds == type ? "" : fmt::format(" (every value is exact in {}{})", holds, bits), facts["bytes"].dump());
     text += fmt::format("  min {:.4g}, max {:.4g}, mean {:.4g}, rms {:.4g}, zeros {:.2f}%\n",
                         facts["min"].get<double>(), facts["max"].get<double>(), facts["mean"].get<double>(),
                         facts["rms"].get<double>(), 100 * facts["zeros"].get<double>());
-    text += "  " + layout_text(facts["layout"]) + "\n";
+    text += type_text(facts) + "  " + layout_text(facts["layout"]) + "\n" + padding_text(facts);
     text +=
         "  layer       rms       min       max  channel max/median  outliers  variance max/min  in means  first token  "
         "sinks  repeated  rms by head\n";

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <sstream>
 #include <vector>
 
 #include "harness/sources/elements.hpp"
@@ -12,12 +14,16 @@ namespace {
 
 constexpr double clear_difference = 0.05;
 constexpr double alike = 0.02;
+constexpr double far_difference = 0.3;
+constexpr double far_ratio = 2;
 // Runs of neighbouring tokens, spread over the context: enough for shares of a few per cent.
 constexpr std::uint64_t run_tokens = 32;
 constexpr std::uint64_t runs = 16;
 constexpr std::uint64_t sampled_layers = 4;
+constexpr std::uint64_t sampled_heads = 32;
+constexpr std::uint64_t least_tokens = 64;  // of a reading that is believed against what was said
 
-/// Where value (head, token, channel) of a layer lies, in elements from the layer's first.
+/// Where value (head, token, channel) of a layer lies, in elements from the layer's first; `shape` as it was read.
 using Place = std::uint64_t (*)(KvShape const& shape, std::uint64_t head, std::uint64_t token, std::uint64_t channel);
 
 struct Reading {
@@ -43,6 +49,35 @@ constexpr Reading readings[] = {
      [](KvShape const& s, std::uint64_t h, std::uint64_t t, std::uint64_t c) {
          auto const vector = h * s.tokens + t;
          return (vector % s.heads * s.tokens + vector / s.heads) * s.dim + c;
+     }},
+};
+
+/// The same axes by each other's names: what was read as head, token and dim is...
+struct Naming {
+    char const* name;
+    KvShape (*shape)(KvShape const& as_read);
+    Place place;
+};
+constexpr Naming namings[] = {
+    {"token head dim", [](KvShape const& s) { return KvShape{s.layers, s.tokens, s.heads, s.dim}; },
+     [](KvShape const& s, std::uint64_t h, std::uint64_t t, std::uint64_t c) {
+         return (t * s.tokens + h) * s.dim + c;
+     }},
+    {"head dim token", [](KvShape const& s) { return KvShape{s.layers, s.heads, s.dim, s.tokens}; },
+     [](KvShape const& s, std::uint64_t h, std::uint64_t t, std::uint64_t c) {
+         return (h * s.tokens + c) * s.dim + t;
+     }},
+    {"token dim head", [](KvShape const& s) { return KvShape{s.layers, s.dim, s.heads, s.tokens}; },
+     [](KvShape const& s, std::uint64_t h, std::uint64_t t, std::uint64_t c) {
+         return (t * s.tokens + c) * s.dim + h;
+     }},
+    {"dim head token", [](KvShape const& s) { return KvShape{s.layers, s.tokens, s.dim, s.heads}; },
+     [](KvShape const& s, std::uint64_t h, std::uint64_t t, std::uint64_t c) {
+         return (c * s.tokens + h) * s.dim + t;
+     }},
+    {"dim token head", [](KvShape const& s) { return KvShape{s.layers, s.dim, s.tokens, s.heads}; },
+     [](KvShape const& s, std::uint64_t h, std::uint64_t t, std::uint64_t c) {
+         return (c * s.tokens + t) * s.dim + h;
      }},
 };
 
@@ -119,17 +154,19 @@ double largest_counted(HostTensor const& tensor) {
     return *middle > 0 ? above_median * *middle : std::numeric_limits<double>::infinity();
 }
 
-Structure structure_as(HostTensor const& tensor, Place place, double limit) {
-    auto const& shape = tensor.shape;
+/// `shape`: as it would be in this order.
+Structure structure_as(HostTensor const& tensor, KvShape const& shape, Place place, double limit) {
     auto const layer_values = shape.values() / shape.layers;
     auto const layers = std::min(shape.layers, sampled_layers);
+    auto const heads = std::min(shape.heads, sampled_heads);
     auto const starts = run_starts(shape.tokens);
     auto const length = std::min(run_tokens, shape.tokens);
     Variances variances;
     std::vector<ChannelSums> channels(shape.dim);
     for (std::uint64_t sample = 0; sample < layers; ++sample) {
         auto const layer = layers == 1 ? 0 : sample * (shape.layers - 1) / (layers - 1);
-        for (std::uint64_t head = 0; head < shape.heads; ++head) {
+        for (std::uint64_t i = 0; i < heads; ++i) {
+            auto const head = i * shape.heads / heads;
             std::fill(channels.begin(), channels.end(), ChannelSums{});
             for (auto const start : starts) {
                 for (std::uint64_t c = 0; c < shape.dim; ++c) {
@@ -137,7 +174,7 @@ Structure structure_as(HostTensor const& tensor, Place place, double limit) {
                     for (std::uint64_t token = start; token < start + length; ++token) {
                         double const x =
                             std::clamp(double{element_value(tensor.type, tensor.bytes.get(),
-                                                            layer * layer_values + place(shape, head, token, c))},
+                                                            layer * layer_values + place(tensor.shape, head, token, c))},
                                        -limit, limit);
                         auto& sums = channels[c];
                         sums.count += 1;
@@ -158,31 +195,75 @@ Structure structure_as(HostTensor const& tensor, Place place, double limit) {
     return variances.structure();
 }
 
+/// A sum without what chance brings it: shares of one over the tokens of a channel, which differ between namings.
+double beyond_chance(Structure const& structure, KvShape const& shape) {
+    auto const length = std::min(run_tokens, shape.tokens);
+    auto const count = static_cast<double>(length * run_starts(shape.tokens).size());
+    auto const beyond = [count](double share) { return std::max(0.0, (share * count - 1) / (count - 1)); };
+    return beyond(structure.mean_share) + beyond(structure.size_share) + structure.correlation;
+}
+
+bool far_above(double other, double ours) { return other > ours + far_difference && other > far_ratio * ours; }
+
+/// The best other names of the axes, where they are far better than the ones it was read by.
+void check_names(HostTensor const& tensor, double limit, LayoutCheck& check) {
+    auto const& shape = tensor.shape;
+    auto const ours = shape.tokens > 1 ? beyond_chance(check.as_read, shape) : 0;
+    bool const enough = shape.tokens >= least_tokens;
+    auto best = check.best_other.empty() || !enough ? 0 : beyond_chance(check.as_best_other, shape);
+    for (auto const& naming : namings) {
+        auto const named = naming.shape(shape);
+        if (named.tokens < least_tokens) continue;
+        auto const structure = structure_as(tensor, named, naming.place, limit);
+        auto const sum = beyond_chance(structure, named);
+        if (sum <= best + alike || !far_above(sum, ours)) continue;
+        best = sum;
+        check.verdict = "suspect";
+        check.axes = check.best_other = naming.name;
+        check.as_best_other = structure;
+    }
+    check.contradicted = far_above(best, ours);
+}
+
 }  // namespace
 
 Structure structure_of(HostTensor const& tensor) {
-    return structure_as(tensor, readings[0].place, largest_counted(tensor));
+    return structure_as(tensor, tensor.shape, readings[0].place, largest_counted(tensor));
 }
 
 LayoutCheck check_layout(HostTensor const& tensor) {
     auto const limit = largest_counted(tensor);
-    LayoutCheck check{"undecided", structure_as(tensor, readings[0].place, limit), {}, {}};
+    LayoutCheck check{"undecided", structure_as(tensor, tensor.shape, readings[0].place, limit), {}, {}};
     for (auto const& reading : readings) {
         // With one head, or one token, this order is another's equal.
         bool const same =
             reading.place == readings[0].place || (tensor.shape.heads == 1 && reading.place != readings[2].place);
         if (same || tensor.shape.tokens == 1) continue;
-        auto const structure = structure_as(tensor, reading.place, limit);
+        auto const structure = structure_as(tensor, tensor.shape, reading.place, limit);
         // Orders that only permute heads and channels look alike where channels do not differ: the likelier one comes first.
         if (!check.best_other.empty() && structure.sum() <= check.as_best_other.sum() + alike) continue;
         check.best_other = reading.name;
         check.as_best_other = structure;
     }
-    if (check.best_other.empty()) return check;
-    auto const difference = check.as_read.sum() - check.as_best_other.sum();
-    if (difference > clear_difference) check.verdict = "confirmed";
-    if (difference < -clear_difference) check.verdict = "suspect";
+    if (!check.best_other.empty()) {
+        auto const difference = check.as_read.sum() - check.as_best_other.sum();
+        if (difference > clear_difference) check.verdict = "confirmed";
+        if (difference < -clear_difference) check.verdict = "suspect";
+    }
+    check_names(tensor, limit, check);
     return check;
+}
+
+std::string renamed_layout(std::string const& layout, std::string const& axes) {
+    std::istringstream right(axes);
+    std::map<std::string, std::string> names;
+    for (auto const* const read : {"head", "token", "dim"}) right >> names[read];
+    std::istringstream words(layout);
+    std::string renamed;
+    for (std::string word; words >> word;)
+        renamed += (renamed.empty() ? "" : " ") + (names.contains(word) ? names[word] : word);
+    bool const whole = renamed.find("token") != std::string::npos && renamed.find("dim") != std::string::npos;
+    return whole && !axes.empty() ? renamed : std::string();
 }
 
 }  // namespace kvstone

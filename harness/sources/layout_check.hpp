@@ -22,11 +22,21 @@ struct LayoutCheck {
     Structure as_read;
     std::string best_other;  ///< what the values would be read as otherwise, best first; empty: there is no other way
     Structure as_best_other;
+    /// The right names of what was read as head, token and dim, in this order ("token head dim"), where other names of the
+    /// same axes are clearly better; the bytes are then in best_other's order of these names, with other lengths.
+    std::string axes = {};
+    /// The structure is less than half, and far from, that of the best other reading: nothing measured on it would mean
+    /// anything.
+    bool contradicted = false;
 };
 
 /// Compares the structure as read with what it would be if the same bytes lay in any other order of head, token and
-/// dim, or had been swapped (head, token) while reading. `suspect` where another order shows clearly more structure,
-/// `confirmed` where every other shows clearly less, `undecided` where the values do not tell (plain noise).
+/// dim, if the axes were called by each other's names, or had been swapped (head, token) while reading. `suspect` where
+/// another order shows clearly more structure, `confirmed` where every other shows clearly less, `undecided` where the
+/// values do not tell (plain noise).
 LayoutCheck check_layout(HostTensor const& tensor);
+
+/// What a layout (layout.hpp) should have been called, from `axes` of its check; empty where that cannot be said.
+std::string renamed_layout(std::string const& layout, std::string const& axes);
 
 }  // namespace kvstone

@@ -5,8 +5,22 @@
 #include "harness/captures/load_tensors.hpp"
 #include "harness/sources/layout_check.hpp"
 #include "harness/workloads/verify.hpp"
+#include "scenarios/errors.hpp"
 
 namespace kvstone {
+
+namespace {
+
+[[noreturn]] void refuse_layout(Json const& source, std::string const& name, std::string const& axes,
+                                std::string const& evidence) {
+    auto const declared = source.contains("raw") ? source["raw"].at(name).at("layout").get<std::string>()
+                                                 : source.value("layout", "layer head token dim");
+    auto const right = renamed_layout(declared, axes);
+    throw ConfigError("wrong_layout: " + evidence + (right.empty() ? "" : ": the layout is rather '" + right + "'"),
+                      declared, right.empty() ? std::vector<std::string>() : std::vector{right});
+}
+
+}  // namespace
 
 KvTensors load_cell_tensors(AttemptRequest const& request, Needs needs, Measurement& measurement) {
     auto const& cell = request.cell;
@@ -16,10 +30,11 @@ KvTensors load_cell_tensors(AttemptRequest const& request, Needs needs, Measurem
     for (auto const& [name, tensor] : {std::pair{"k", &tensors.k}, {"v", &tensors.v}}) {
         if (!tensor->has_value()) continue;
         auto const layout = check_layout(**tensor);
-        if (layout.verdict == "suspect")
-            warn(measurement,
-                 fmt::format("suspect_layout: {} has more structure as '{}' ({:.2f}) than as read ({:.2f})", name,
-                             layout.best_other, layout.as_best_other.sum(), layout.as_read.sum()));
+        if (layout.verdict != "suspect") continue;
+        auto const evidence = fmt::format("{} has more structure as '{}' ({:.2f}) than as read ({:.2f})", name,
+                                          layout.best_other, layout.as_best_other.sum(), layout.as_read.sum());
+        if (layout.contradicted) refuse_layout(cell.source, name, layout.axes, evidence);
+        warn(measurement, "suspect_layout: " + evidence);
     }
     return tensors;
 }

@@ -1,5 +1,7 @@
 #include "harness/inspection/inspect.hpp"
 
+#include <tuple>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -86,9 +88,31 @@ TEST(LayoutCheck, SuspectsWhatLiesOtherwiseAndSaysHow) {
     }
 }
 
+/// The axes' lengths are right, their names are not: what is refused, and how it should have been called.
+TEST(LayoutCheck, FindsTheRightNamesOfAxes) {
+    auto const tensors = synthetic();
+    for (auto const* tensor : {&*tensors.k, &*tensors.v}) {
+        for (auto const& [called, axes, right] :
+             {std::tuple{"layer token head dim", std::vector<std::uint64_t>{2, 4, 600, 64}, "layer head token dim"},
+              {"layer head dim token", {2, 4, 600, 64}, "layer head token dim"}}) {
+            auto const check = check_layout(misread(*tensor, called, axes));
+            EXPECT_EQ(check.verdict, "suspect") << called;
+            EXPECT_TRUE(check.contradicted) << called;
+            EXPECT_EQ(renamed_layout(called, check.axes), right) << called << " to " << check.axes;
+        }
+        EXPECT_FALSE(check_layout(*tensor).contradicted);
+        EXPECT_TRUE(check_layout(mislaid(*tensor, "token head dim")).contradicted);
+    }
+    EXPECT_EQ(renamed_layout("batch head token dim", "token head dim"), "batch token head dim");
+    EXPECT_EQ(renamed_layout("batch token dim", "token head dim"), "") << "no token would be left";
+    EXPECT_EQ(renamed_layout("head token dim", ""), "");
+}
+
 TEST(LayoutCheck, NoiseDecidesNothing) {
     auto const tensors = synthetic("normal");
     EXPECT_EQ(check_layout(*tensors.k).verdict, "undecided");
+    EXPECT_FALSE(check_layout(*tensors.k).contradicted);
+    EXPECT_FALSE(check_layout(misread(*tensors.k, "layer token head dim", {2, 600, 4, 64})).contradicted);
     EXPECT_EQ(check_layout(mislaid(*tensors.k, "token head dim")).verdict, "undecided");
 }
 
@@ -109,6 +133,19 @@ TEST(Inspect, CountsByHand) {
     EXPECT_DOUBLE_EQ(layer["head_rms"][1].get<double>(), std::sqrt(17.0));
 }
 
+/// Two heads of four tokens and three channels; the last channel and the last two tokens are 0 in both.
+TEST(Inspect, TellsPaddingFromValues) {
+    KvTensors tensors;
+    tensors.k = tensor_of({1, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {1, 2, 4, 3});
+    tensors.v = tensor_of({0, 1, 1, 0, 0, 0, 0, 0}, {1, 2, 2, 2});
+    auto const facts = inspect(tensors);
+    EXPECT_EQ(facts["k"]["padding"], (Json{{"channels", 1}, {"tokens", 2}, {"heads", 0}}));
+    EXPECT_EQ(facts["v"]["padding"], (Json{{"channels", 0}, {"tokens", 0}, {"heads", 1}}));
+    EXPECT_THAT(inspection_text(facts), HasSubstr("padded: 0 throughout are the last 1 channels, the last 2 tokens"));
+    tensors.k = tensor_of({0, 1, 1, 0}, {1, 1, 2, 2});
+    EXPECT_FALSE(inspect(tensors)["k"].contains("padding"));
+}
+
 TEST(Inspect, FindsNarrowTypesInWideOnes) {
     auto const holds = [](std::vector<float> values) {
         KvTensors tensors;
@@ -122,6 +159,11 @@ TEST(Inspect, FindsNarrowTypesInWideOnes) {
     EXPECT_EQ(holds({1, 0x1.008p-1F}), "f16");      // 9 bits of mantissa: too many for bf16
     EXPECT_EQ(holds({1, 0x1.002p0F}), "f32");       // 11 bits: too many for either
     EXPECT_EQ(holds({65536, 0x1.008p-1F}), "f32");  // neither alone takes both
+    KvTensors tensors;
+    tensors.v = tensor_of({1, 0x1.004p0F, -3}, {1, 1, 3, 1});  // a mantissa of 10 bits of 23
+    auto const facts = inspect(tensors);
+    EXPECT_EQ(facts["v"]["low_zero_bits"], 13);
+    EXPECT_THAT(inspection_text(facts), HasSubstr("every value is exact in f16: the lowest 13 bits are 0"));
 }
 
 TEST(Inspect, StatesRopeAndWhatItDoesToK) {
