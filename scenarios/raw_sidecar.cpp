@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -42,7 +44,12 @@ Json tensor_of(YamlMap const& file, YamlValue const& value) {
 
 bool describes_itself(std::string const& path) {
     auto const extension = std::filesystem::path(path).extension();
-    return extension == ".safetensors" || extension == ".npy" || extension == ".npz";
+    if (std::ranges::find(self_describing_extensions, extension) != std::end(self_describing_extensions)) return true;
+    if (std::filesystem::exists(path + ".yaml")) return false;
+    std::ifstream file(path, std::ios::binary);
+    char magic[5] = "";
+    file.read(magic, 4);
+    return extension == ".data" || std::string_view(magic) == "nsgg" || std::string_view(magic) == "qsgg";
 }
 
 std::vector<std::string> const& dump_dtypes() {
@@ -71,7 +78,7 @@ RawSidecar read_raw_sidecar(YamlValue const& named, std::string const& path) {
     if (!std::filesystem::exists(sidecar)) {
         if (is_sidecar || !std::filesystem::exists(path)) refuse(named, "no such file");
         refuse(named, "a raw file needs a sidecar that describes it, " + sidecar,
-               {".safetensors", ".npy", ".npz", ".yaml"});
+               {".safetensors", ".npy", ".npz", ".pt", ".yaml"});
     }
     auto const root = read_yaml_file(sidecar);
     YamlMap const map(root, {"file", "dtype", "layout", "shape", "scale", "k", "v", "q", "k_prerope"});

@@ -25,7 +25,10 @@ struct RawSidecar {
     Json tensors;  ///< as member `raw` of a dump source (see cell.hpp)
 };
 
-/// True where the name says that the file needs no sidecar: .safetensors, .npy, .npz.
+/// Extensions of files that need no sidecar; nor does what llama.cpp saved of a cache, whose first bytes tell.
+inline constexpr char const* self_describing_extensions[] = {".safetensors", ".npy", ".npz", ".pt", ".pth"};
+/// True where the name has one of them; or where the file has no sidecar beside it, and is called .data, as LMCache's are,
+/// or begins as llama.cpp's do.
 bool describes_itself(std::string const& path);
 
 /// Reads the sidecar of a raw file: `path` itself where it ends with .yaml, else `path` with .yaml behind it. A missing

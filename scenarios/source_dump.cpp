@@ -9,12 +9,18 @@
 namespace kvstone {
 namespace {
 
-/// Whether a file is a zip archive, as torch.save() writes, or a pickle of protocol 2 and up.
-bool begins_pickled(std::string const& path) {
+std::string first_bytes(std::string const& path) {
     std::ifstream file(path, std::ios::binary);
     char begin[2] = "";
     file.read(begin, sizeof begin);
-    return (begin[0] == 'P' && begin[1] == 'K') || (begin[0] == '\x80' && begin[1] >= 2 && begin[1] <= 5);
+    return {begin, sizeof begin};
+}
+/// A zip archive, as torch.save() writes since PyTorch 1.6.
+bool begins_as_archive(std::string const& path) { return first_bytes(path) == "PK"; }
+/// A pickle of protocol 2 and up, as torch.save() wrote before.
+bool begins_pickled(std::string const& path) {
+    auto const begin = first_bytes(path);
+    return begin[0] == '\x80' && begin[1] >= 2 && begin[1] <= 5;
 }
 
 /// Where tensors are named, says all that are meant; where they are named as they are called anyway, says nothing.
@@ -37,7 +43,7 @@ void require_dump(YamlValue const& item, std::string const& path) {
     auto const there = std::filesystem::status(path, error);
     if (std::filesystem::is_directory(there)) {
         std::vector<std::string> inside;
-        for (auto const* extension : {".safetensors", ".npy", ".npz"})
+        for (auto const* extension : self_describing_extensions)
             for (auto const& entry : std::filesystem::directory_iterator(path, error))
                 if (entry.path().extension() == extension) {
                     inside.push_back("'" + (std::filesystem::path(item.text) / "*").string() + extension + "'");
@@ -55,25 +61,39 @@ void require_dump(YamlValue const& item, std::string const& path) {
                {"model: {gguf: " + item.text + ", text: builtin}"});
     if (ends(".index.json"))
         refuse(item, "an index of shards, which is no dump: name the shard that holds K and V", {".safetensors"});
-    for (auto const* pickled : {".pt", ".pth", ".ckpt", ".pkl", ".bin"})
-        if (ends(pickled) && !std::filesystem::exists(path + ".yaml", error) && begins_pickled(path))
+    for (auto const* pickled : {".pt", ".pth", ".ckpt", ".pkl", ".bin"}) {
+        if (!ends(pickled) || std::filesystem::exists(path + ".yaml", error)) continue;
+        if (begins_pickled(path))
             refuse(item,
-                   "a file of PyTorch's or pickle's, which can run code when it is read: write its tensors as "
-                   "safetensors, "
-                   "as in safetensors.torch.save_file({\"k\": k, \"v\": v}, \"cache.safetensors\")",
-                   {".safetensors", ".npy", ".npz"});
+                   "a plain pickle, or what PyTorch saved before 1.6: save it anew, as in torch.save({\"k\": k, \"v\": "
+                   "v}, \"cache.pt\") or safetensors.torch.save_file",
+                   {".safetensors", ".npy", ".npz", ".pt"});
+        if (!describes_itself(path) && begins_as_archive(path))
+            refuse(item, "an archive: if torch.save() of PyTorch wrote it, give it the extension .pt",
+                   {".safetensors", ".npy", ".npz", ".pt"});
+    }
 }
 
 }  // namespace
 
-std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files) {
-    YamlMap const map(value, {"path", "sha256", "k", "v", "q", "k_prerope", "layout", "dtype", "scale"});
+std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
+    YamlMap const map(value, {"path", "sha256", "k", "v", "q", "k_prerope", "layout", "dtype", "scale", "kv_heads", "rope"});
     Json options = Json::object();
     for (auto const* key : {"k", "v", "q", "k_prerope", "scale"})
         if (auto const* name = map.find(key)) options[key] = text_of(*name);
     if (auto const* layout = map.find("layout"))
         if (auto axes = layout_of(*layout); axes != default_layout) options["layout"] = std::move(axes);
     if (auto const* dtype = map.find("dtype")) options["dtype"] = choice_of(*dtype, "dtype", dump_dtypes());
+
+    if (auto const* heads = map.find("kv_heads")) options["kv_heads"] = whole_number_of(*heads, 1, 1 << 16);
+    Json rope;
+    if (auto const* config = map.find("rope"); config != nullptr && vocabulary.rope) {
+        try {
+            rope = vocabulary.rope(files.absolute(*config, text_of(*config)));
+        } catch (ConfigError const& error) {
+            throw error.at(config->place);
+        }
+    }
 
     auto const& path = map.at("path");
     auto const found = files.matching(path);
@@ -88,12 +108,13 @@ std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const&
             entry.source.update(options);
             settle_names(entry.source);
         } else {
-            if (!options.empty()) refuse(value, "a raw file is described by its sidecar", {"path", "sha256"});
+            if (!options.empty()) refuse(value, "a raw file is described by its sidecar", {"path", "sha256", "rope"});
             auto sidecar = read_raw_sidecar(*item, file);
             data = std::move(sidecar.binary);
             entry.locator["sidecar"] = std::move(sidecar.path);
             entry.source["raw"] = std::move(sidecar.tensors);
         }
+        if (!rope.is_null()) entry.source["rope"] = rope;
         entry.source["sha256"] = files.hash(*item, data, sha256);
         entry.locator["path"] = data;
         sources.push_back(std::move(entry));

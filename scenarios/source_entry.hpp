@@ -34,17 +34,20 @@ struct SourceFiles {
 /// sources:
 ///   - model: {gguf: tiny | FETCHED | FILE, text: builtin | FILE, sha256: H, gpu_layers: N}   (path: for gguf:; FETCHED: see
 ///                                          Vocabulary; text: builtin if left out; gpu_layers: of workload model, 0 if left out)
-///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale}      (a source per file)
-///   - synthetic: {shape: NAME, layers, heads, kv_heads, head_dim, rope_base, distribution, format, seed}  (own numbers
+///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale, kv_heads, rope}  (one each)
+///   - synthetic: {shape: NAME | FILE, layers, heads, kv_heads, head_dim, rope_base, distribution, format, seed}  (own numbers
 ///                                                                win; format: of llama, 1 or 2, the newest if left out)
-/// `dtype:` names the elements of arrays of an opaque type (u8, U16, I16, V2...); `scale:` is an array of one value, or a
-/// number. Each may stand beside a `name:`, its display name. Without one it is called after model, file or shape, with -2,
-/// -3... where that would name two. Sources that are identical are taken
-/// once and have the first name that one of them was given; the names of the others mean the same source.
+/// A name with {layer} in it ("past_key_values.{layer}.0") stands for one array a layer, and `layout:` then for the axes of
+/// each. `dtype:` names the elements of arrays of an opaque type (u8, U16, I16, V2...); `scale:` is an array of one value,
+/// or a number; `kv_heads:` says how many heads the axis dim holds, where they have no axis of their own. `rope:` is the
+/// config.json of the model that K comes from, as `shape:` may be: the numbers in it are taken over, and nothing else. Each
+/// may stand beside a `name:`, its display name. Without one it is called after model, file or shape, with -2, -3... where
+/// that would name two. Sources that are identical are taken once and have the first name that one of them was given; the
+/// names of the others mean the same source.
 std::vector<SourceEntry> sources_of(YamlValue const& list, SourceFiles const& files, Vocabulary const& vocabulary);
 
 SourceEntry model_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);
-std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files);
-SourceEntry synthetic_source(YamlValue const& value, Vocabulary const& vocabulary);
+std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);
+SourceEntry synthetic_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);
 
 }  // namespace kvstone

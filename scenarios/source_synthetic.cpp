@@ -1,4 +1,5 @@
 #include <cmath>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -19,15 +20,26 @@ Json spelled(double number) {
 
 }  // namespace
 
-SourceEntry synthetic_source(YamlValue const& value, Vocabulary const& vocabulary) {
+SourceEntry synthetic_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
     YamlMap const map(
         value, {"shape", "layers", "heads", "kv_heads", "head_dim", "rope_base", "distribution", "format", "seed"});
     SourceEntry entry{{{"kind", "synthetic"}}, Json::object(), {}};
     auto& source = entry.source;
     Json facts = Json::object();
     if (auto const* shape = map.find("shape")) {
-        entry.name = choice_of(*shape, "shape", vocabulary.shapes);
-        facts = vocabulary.shape(entry.name);
+        if (text_of(*shape).ends_with(".json")) {
+            auto const path = files.absolute(*shape, text_of(*shape));
+            // config.json says nothing: its folder is called after the model.
+            entry.name = std::filesystem::path(path).parent_path().filename().string();
+            try {
+                facts = vocabulary.shape(path);
+            } catch (ConfigError const& error) {
+                throw error.at(shape->place);
+            }
+        } else {
+            entry.name = choice_of(*shape, "shape", vocabulary.shapes);
+            facts = vocabulary.shape(entry.name);
+        }
     }
     for (auto const* key : {"layers", "kv_heads", "head_dim"}) {
         auto const* own = map.find(key);

@@ -20,8 +20,8 @@ std::vector<SourceEntry> entries_of(YamlValue const& item, SourceFiles const& fi
     if ((model != nullptr) + (dump != nullptr) + (synthetic != nullptr) != 1)
         refuse(item, "expected exactly one kind of source", {"model", "dump", "synthetic"});
     if (model != nullptr) return {model_source(*model, files, vocabulary)};
-    if (synthetic != nullptr) return {synthetic_source(*synthetic, vocabulary)};
-    auto entries = dump_sources(*dump, files);
+    if (synthetic != nullptr) return {synthetic_source(*synthetic, files, vocabulary)};
+    auto entries = dump_sources(*dump, files, vocabulary);
     if (vocabulary.check_dump)
         for (auto const& entry : entries) {
             try {

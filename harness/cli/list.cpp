@@ -65,7 +65,7 @@ QueryResult list_sources() {
                           nullptr, nullptr, nullptr});
     for (auto const& text :
          {fmt::format("model: {{gguf: {} | FILE.gguf, text: builtin | FILE.txt}}", fmt::join(model_names(), " | ")),
-          std::string("dump: {path: FILE.safetensors | .npy | .npz | .yaml}")})
+          std::string("dump: {path: FILE.safetensors | .npy | .npz | .pt | .yaml}")})
         table.rows.push_back({text, nullptr, nullptr, nullptr, nullptr, nullptr});
     return table;
 }

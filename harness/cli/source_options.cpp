@@ -29,7 +29,7 @@ ConfigError told_of_argument(ConfigError const& error) {
         }
     auto accepted = error.accepted();
     if (message == "no such file" || message == "no file matches")
-        accepted = {"a dump (.safetensors, .npy, .npz, or a raw file with a sidecar)",
+        accepted = {"a dump (.safetensors, .npy, .npz, .pt, or a raw file with a sidecar)",
                     "model: {gguf: FILE, text: FILE}", "synthetic: {shape: NAME}"};
     return ConfigError(message, error.offending(), std::move(accepted));
 }

@@ -36,8 +36,11 @@ std::unique_ptr<ArrayFile> open_arrays(std::string const& path) {
     if (extension == ".safetensors") return open_safetensors(path);
     if (extension == ".npy") return open_npy(path);
     if (extension == ".npz") return open_npz(path);
+    if (extension == ".pt" || extension == ".pth") return open_torch(path);
+    if (extension == ".data") return open_lmcache(path);
+    if (is_llama_state(path)) return open_llama_state(path);
     throw ConfigError(path + ": a dump is known by its extension, or by a sidecar that describes it",
-                      extension.string(), {".safetensors", ".npy", ".npz"});
+                      extension.string(), {".safetensors", ".npy", ".npz", ".pt"});
 }
 
 }  // namespace kvstone

@@ -1,22 +1,25 @@
 // Dumps: K, V, Q as files of arrays hold them, whatever tool wrote them.
 //
 // A dump of KVstone's own names its tensors k, v, k_prerope and q and lies as [layer, head, token, dim]: it is mapped
-// and used in place. Foreign ones name their tensors and layout; what lies otherwise is copied once. i8, f8_e4m3 (OCP's
-// E4M3 as safetensors, vLLM and SGLang have it: no infinity, largest number 448) and f8_e5m2 become f32 by the scale that
-// the dump names. `dtype:` says what the elements of an array are whose type in the file is opaque: bytes, words or
-// void. What a file says of itself is not overruled.
+// and used in place. Foreign ones name their tensors and layout (dump_reading.hpp); what lies otherwise is copied once.
+// i8, f8_e4m3 (OCP's E4M3 as safetensors, vLLM and SGLang have it: no infinity, largest number 448) and f8_e5m2 become f32
+// by the scale that the dump names. `dtype:` says what the elements of an array are whose type in the file is opaque:
+// bytes, words or void. What a file says of itself is not overruled; what the user says, and the values contradict, is
+// refused.
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
+#include <cstring>
 #include <new>
+#include <sstream>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "backends/kernels/small_floats.hpp"
 #include "harness/files/array_file.hpp"
+#include "harness/sources/dump_reading.hpp"
+#include "harness/sources/element_check.hpp"
 #include "harness/sources/finite.hpp"
 #include "harness/sources/layout.hpp"
 #include "harness/sources/sources.hpp"
@@ -25,62 +28,8 @@
 namespace kvstone {
 namespace {
 
-constexpr char const* tensor_names[] = {"k", "v", "k_prerope", "q"};
-constexpr char const* own_layout = "layer head token dim";
 /// Types that do not say what the elements are.
 constexpr std::string_view opaque_dtypes[] = {"u8", "U16", "I16", "|V1", "<V1", "|V2", "<V2", "<u2", "<i2"};
-
-std::vector<std::string> names_of(ArrayFile const& file) {
-    std::vector<std::string> names;
-    for (auto const& [name, info] : file.arrays()) {
-        names.push_back(fmt::format("{} ({} {})", name, shape_text(info.shape), info.dtype));
-    }
-    return names;
-}
-
-ArrayInfo const& array_named(ArrayFile const& file, std::string const& name) {
-    auto const found = file.arrays().find(name);
-    if (found == file.arrays().end()) {
-        throw ConfigError(file.path() + ": the dump has no such array", name, names_of(file));
-    }
-    return found->second;
-}
-
-/// What the dump says of one of its arrays.
-struct Reading {
-    std::string array;
-    std::string layout = own_layout;
-    std::string dtype;            ///< empty: what the file says
-    std::optional<double> scale;  ///< of i8 and f8
-};
-
-double scalar(ArrayFile const& file, std::string const& name) {
-    auto const& info = array_named(file, name);
-    auto const what = fmt::format("{}: scale '{}'", file.path(), name);
-    if (array_bytes(info.shape, info.element_bytes, what) != info.element_bytes ||
-        (info.dtype != "f32" && info.dtype != "f64")) {
-        throw ConfigError(
-            fmt::format("{} is {} of {}; one value of f32 or f64 is read", what, shape_text(info.shape), info.dtype));
-    }
-    auto const bytes = file.bytes(name);
-    if (info.dtype == "f64") {
-        double value = 0;
-        std::memcpy(&value, bytes.get(), sizeof value);
-        return value;
-    }
-    float value = 0;
-    std::memcpy(&value, bytes.get(), sizeof value);
-    return value;
-}
-
-/// An array of one value, or a number.
-double scale_named(ArrayFile const& file, std::string const& text) {
-    if (file.arrays().contains(text)) return scalar(file, text);
-    double value = 0;
-    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error == std::errc{} && end == text.data() + text.size() && std::isfinite(value)) return value;
-    return scalar(file, text);  // tells which arrays there are
-}
 
 bool is_scaled(std::string_view dtype) { return dtype == "i8" || dtype == "f8_e4m3" || dtype == "f8_e5m2"; }
 
@@ -111,7 +60,7 @@ HostTensor scaled(std::span<std::byte const> codes, KvShape const& shape, std::s
 }
 
 /// What the elements of an array are. Throws ConfigError where they cannot be read so.
-std::string dtype_of(ArrayInfo const& info, Reading const& reading, std::string const& what) {
+std::string dtype_of(ArrayInfo const& info, DumpReading const& reading, std::string const& what) {
     static std::vector<std::string> const read{"f32", "f16", "bf16", "i8", "f8_e4m3", "f8_e5m2"};
     bool const opaque = std::ranges::find(opaque_dtypes, info.dtype) != std::end(opaque_dtypes);
     auto const dtype = reading.dtype.empty() ? info.dtype : reading.dtype;
@@ -142,16 +91,54 @@ struct ArrayReading {
     ArrayLayout layout;
 };
 
-ArrayReading check_array(ArrayFile const& file, Reading const& reading, std::string const& what) {
-    auto const& info = array_named(file, reading.array);
-    return {dtype_of(info, reading, what), read_layout(reading.layout, info.shape, info.fortran_order, what)};
+/// The layout of an array one of whose axes holds the channels of all heads, head by head, as two axes.
+ArrayLayout layout_of_rows(ArrayInfo const& info, DumpReading const& reading, std::string const& what) {
+    auto shape = info.shape;
+    std::istringstream words(reading.layout);
+    std::string layout;
+    std::size_t axis = 0;
+    for (std::string word; words >> word; ++axis) {
+        if (word == "head")
+            throw ConfigError(what + ": kv_heads for a layout that names heads already", reading.layout);
+        if ((word == "dim" || word == "head*dim") && axis < shape.size()) {
+            if (shape[axis] % reading.kv_heads != 0)
+                throw ConfigError(fmt::format("{}: {} channels of all heads are no multiple of {} heads", what,
+                                              shape[axis], reading.kv_heads));
+            auto const dim = shape[axis] / reading.kv_heads;
+            shape[axis] = info.fortran_order ? dim : reading.kv_heads;
+            ++axis;
+            shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis),
+                         info.fortran_order ? reading.kv_heads : dim);
+            word = info.fortran_order ? "dim head" : "head dim";
+        }
+        layout += (layout.empty() ? "" : " ") + word;
+    }
+    return read_layout(layout, shape, info.fortran_order, what);
 }
 
-std::string name_for_errors(ArrayFile const& file, Reading const& reading) {
+ArrayReading check_array(ArrayFile const& file, DumpReading const& reading, std::string const& what) {
+    auto const& info = array_named(file, reading.array);
+    auto dtype = dtype_of(info, reading, what);
+    if (reading.kv_heads != 0) return {std::move(dtype), layout_of_rows(info, reading, what)};
+    if (reading.layout.find("head*dim") != std::string::npos)
+        throw ConfigError(what + ": the file does not say how many heads its rows hold; say it, as in kv_heads: 8");
+    return {std::move(dtype), read_layout(reading.layout, info.shape, info.fortran_order, what)};
+}
+
+std::string name_for_errors(ArrayFile const& file, DumpReading const& reading) {
     return fmt::format("{}: array '{}'", file.path(), reading.array);
 }
 
-HostTensor read_tensor(ArrayFile const& file, Reading const& reading, std::uint64_t context) {
+/// Throws ConfigError where the bytes are not of the type that they are said to be.
+void require_plausible(std::span<std::byte const> bytes, std::string const& dtype, std::string const& what) {
+    auto const check = check_elements(bytes, dtype);
+    if (!check.likely.empty())
+        throw ConfigError(
+            fmt::format("{}: the values are not of the dtype they are said to be: {}", what, check.evidence), dtype,
+            {check.likely});
+}
+
+HostTensor read_tensor(ArrayFile const& file, DumpReading const& reading, std::uint64_t context) {
     auto const& info = array_named(file, reading.array);
     auto const what = name_for_errors(file, reading);
     auto const [dtype, layout] = check_array(file, reading, what);
@@ -164,6 +151,8 @@ HostTensor read_tensor(ArrayFile const& file, Reading const& reading, std::uint6
     auto const type = dtype == "f16" ? ElementType::f16 : dtype == "bf16" ? ElementType::bf16 : ElementType::f32;
 
     auto bytes = file.bytes(reading.array);
+    if (reading.says_type)
+        require_plausible({bytes.get(), array_bytes(info.shape, info.element_bytes, what)}, dtype, what);
     bool const one_run = layout.packed() && (shape.tokens == layout.shape.tokens || shape.layers * shape.heads == 1);
     bool const aligned = reinterpret_cast<std::uintptr_t>(bytes.get()) % info.element_bytes == 0;
     if (!one_run || !aligned) {
@@ -175,35 +164,6 @@ HostTensor read_tensor(ArrayFile const& file, Reading const& reading, std::uint6
                                          : HostTensor{type, shape, bytes};
     require_finite(tensor, what);
     return tensor;
-}
-
-/// Which array is which, from the source's members and the file's contents.
-std::map<std::string, Reading> readings(ArrayFile const& file, Json const& source) {
-    std::map<std::string, Reading> result;
-    if (source.contains("raw")) {
-        for (auto const& [name, entry] : source["raw"].items()) {
-            result[name] = {name, entry.at("layout").get<std::string>(), {}, {}};
-            if (entry.contains("scale")) result[name].scale = entry["scale"].get<double>();
-        }
-        return result;
-    }
-    Reading common;
-    common.layout = source.value("layout", common.layout);
-    common.dtype = source.value("dtype", "");
-    if (source.contains("scale")) common.scale = scale_named(file, source["scale"].get<std::string>());
-    for (auto const* name : tensor_names) {
-        if (source.contains(name)) (result[name] = common).array = source[name].get<std::string>();
-    }
-    if (!result.empty()) return result;
-    for (auto const* name : tensor_names) {
-        if (file.arrays().contains(name)) (result[name] = common).array = name;
-    }
-    if (result.empty()) {
-        throw ConfigError(
-            fmt::format("{}: no array is called k or v: say which is which, as in `k: NAME`; the file has {}",
-                        file.path(), fmt::join(names_of(file), ", ")));
-    }
-    return result;
 }
 
 void require_matching(KvTensors const& tensors, std::string const& path) {
@@ -236,8 +196,9 @@ void check_dump(Json const& source, Json const& locator) {
     auto const path = locator.at("path").get<std::string>();
     try {
         auto const file = source.contains("raw") ? open_raw(path, source["raw"]) : open_arrays(path);
-        for (auto const& [name, reading] : readings(*file, source))
-            check_array(*file, reading, name_for_errors(*file, reading));
+        auto const dump = dump_of(*file, source);
+        for (auto const& [name, reading] : dump.readings)
+            check_array(*dump.file, reading, name_for_errors(*dump.file, reading));
     } catch (CorruptData const&) {
     } catch (SystemError const&) {
     }
@@ -251,14 +212,21 @@ KvTensors load_dump(Json const& source, std::string const& path, std::uint64_t c
 KvTensors load_arrays(ArrayFile const& file, Json const& source, std::uint64_t context, Needs needs) {
     KvTensors tensors;
     tensors.metadata = file.metadata();
-    for (auto const& [name, reading] : readings(file, source)) {
-        if (name == "k" && needs.k) tensors.k = read_tensor(file, reading, context);
-        if (name == "v" && needs.v) tensors.v = read_tensor(file, reading, context);
-        if (name == "k_prerope" && needs.k_prerope) tensors.k_prerope = read_tensor(file, reading, context);
-        if (name == "q" && needs.q) tensors.q = read_tensor(file, reading, context);
+    auto const dump = dump_of(file, source);
+    if (!dump.found.empty()) tensors.metadata["read"] = dump.found;
+    for (auto const& [name, reading] : dump.readings) {
+        if (name == "k" && needs.k) tensors.k = read_tensor(*dump.file, reading, context);
+        if (name == "v" && needs.v) tensors.v = read_tensor(*dump.file, reading, context);
+        if (name == "k_prerope" && needs.k_prerope) tensors.k_prerope = read_tensor(*dump.file, reading, context);
+        if (name == "q" && needs.q) tensors.q = read_tensor(*dump.file, reading, context);
     }
     require_matching(tensors, file.path());
-    if (tensors.metadata.contains("rope")) {
+    if (source.contains("rope")) {
+        if (tensors.metadata.contains("rope"))
+            throw ConfigError(file.path() + ": the file says itself what RoPE its K went through",
+                              tensors.metadata["rope"].dump());
+        tensors.rope = rope_from_json(source["rope"]);
+    } else if (tensors.metadata.contains("rope")) {
         try {
             tensors.rope = rope_from_json(parse_json(tensors.metadata["rope"].get<std::string>()));
             if (!(tensors.rope->base >= 1))

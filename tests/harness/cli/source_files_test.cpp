@@ -137,14 +137,17 @@ TEST_F(SourceFilesTest, ADumpReplacedBetweenPlanAndAttemptIsAnError) {
     EXPECT_EQ(kvstone("run s.yaml --db new.db").code, 0);
 }
 
-TEST_F(SourceFilesTest, ALayoutThatDoesNotLookRightIsSaidWhereItIsMeasured) {
+TEST_F(SourceFilesTest, ALayoutThatTheDataContradictIsRefusedWhereItIsMeasured) {
     ASSERT_EQ(
         kvstone("dump 'synthetic: {layers: 2, kv_heads: 4, head_dim: 64, seed: 1}' --context 600 -o d.safetensors")
             .code,
         0);
     write_scenario("path: d.safetensors");
     ASSERT_EQ(kvstone("run s.yaml --db right.db").code, 0);
-    EXPECT_THAT(kvstone("show --db right.db").out, Not(HasSubstr("suspect_layout")));
+    EXPECT_THAT(kvstone("show --db right.db").out, Not(HasSubstr("_layout")));
+    write_scenario("path: d.safetensors, layout: layer token head dim");
+    EXPECT_EQ(kvstone("run s.yaml --db named.db").code, 4);
+    EXPECT_THAT(kvstone("show --db named.db").out, HasSubstr("the layout is rather 'layer head token dim'"));
     // The same bytes under the name of another order.
     auto bytes = read(path("d.safetensors"));
     for (std::string const from = "[2,4,600,64]"; bytes.find(from) != std::string::npos;)
@@ -152,10 +155,9 @@ TEST_F(SourceFilesTest, ALayoutThatDoesNotLookRightIsSaidWhereItIsMeasured) {
     write("wrong.safetensors", bytes);
     write_scenario("path: wrong.safetensors, layout: layer token head dim");
     auto const ended = kvstone("run s.yaml");
-    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(ended.code, 4) << ended.err;
     EXPECT_THAT(rows("select distinct reason from attempt")[0]["reason"].get<std::string>(),
-                HasSubstr("suspect_layout: k has more structure as 'head token dim, before"));
-    EXPECT_THAT(kvstone("show").out, HasSubstr("suspect_layout"));
+                HasSubstr("wrong_layout: k has more structure as 'head token dim, before"));
 }
 
 TEST_F(SourceFilesTest, AttentionWithoutQueriesIsSkipped) {
@@ -197,14 +199,36 @@ TEST_F(SourceFilesTest, WhatIsNoDumpIsToldApart) {
     std::filesystem::create_directory(path("folder"));
     write("folder/a.npz", "x");
     write("m.gguf", "GGUF");
-    write("c.pt", "PK\3\4");
+    write("c.pt", "\x80\x02");
     write("m.safetensors.index.json", "{}");
     EXPECT_THAT(told("absent.safetensors"), AllOf(HasSubstr("no such file"), HasSubstr("model: {gguf: FILE")));
     EXPECT_THAT(told("'*.npz'"), HasSubstr("no file matches"));
     EXPECT_THAT(told("folder"), AllOf(HasSubstr("a folder"), HasSubstr("'folder/*.npz'")));
     EXPECT_THAT(told("m.gguf"), AllOf(HasSubstr("a model"), HasSubstr("model: {gguf: m.gguf, text: builtin}")));
-    EXPECT_THAT(told("c.pt"), AllOf(HasSubstr("PyTorch"), HasSubstr("save_file")));
+    EXPECT_THAT(told("c.pt"), AllOf(HasSubstr("PyTorch"), HasSubstr("torch.save(")));
     EXPECT_THAT(told("m.safetensors.index.json"), HasSubstr("an index of shards"));
+}
+
+/// A model's config.json beside its dump: as a shape, and for RoPE.
+TEST_F(SourceFilesTest, AModelsConfigurationSaysShapeAndRope) {
+    std::filesystem::create_directory(path("small-llama"));
+    write("small-llama/config.json",
+          R"({"model_type":"llama","num_hidden_layers":1,"num_attention_heads":4,"num_key_value_heads":1,"hidden_size":128,
+              "rope_theta":500000.0})");
+    auto const synthetic = kvstone("inspect 'synthetic: {shape: small-llama/config.json}' --context 16");
+    EXPECT_EQ(synthetic.code, 0) << synthetic.err;
+    EXPECT_THAT(synthetic.out, AllOf(HasSubstr("k: 1 layers x 1 heads x 16 tokens x 32 channels"),
+                                     HasSubstr("rope: base 500000, 32 channels, half-split pairs")));
+    write_dump("base.safetensors", "F32", values(128), values(128, 1));
+    auto const dump = kvstone("inspect 'dump: {path: base.safetensors, rope: small-llama/config.json}'");
+    EXPECT_EQ(dump.code, 0) << dump.err;
+    EXPECT_THAT(dump.out, HasSubstr("rope: base 500000, 32 channels, half-split pairs"));
+    write("yarn.json", R"({"model_type":"llama","num_hidden_layers":1,"num_attention_heads":4,"head_dim":32,
+                           "rope_theta":5e5,"rope_scaling":{"type":"yarn","factor":2}})");
+    auto const yarn = kvstone("inspect 'dump: {path: base.safetensors, rope: yarn.json}'");
+    EXPECT_EQ(yarn.code, 2);
+    EXPECT_THAT(yarn.err, HasSubstr("RoPE scaled by 'yarn'"));
+    EXPECT_THAT(kvstone("inspect 'synthetic: {shape: absent.json}' --context 4").err, HasSubstr("absent.json"));
 }
 
 TEST_F(SourceFilesTest, OutputThatCannotBeWrittenIsBadInput) {
