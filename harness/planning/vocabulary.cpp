@@ -6,6 +6,7 @@
 #include "codecs/codec.hpp"
 #include "harness/sources/builtin.hpp"
 #include "harness/sources/data.hpp"
+#include "harness/sources/model_config.hpp"
 #include "harness/sources/shapes.hpp"
 #include "harness/sources/sources.hpp"
 #include "harness/sources/synthetic.hpp"
@@ -32,6 +33,7 @@ Vocabulary vocabulary() {
     for (auto const& shape : model_shapes()) words.shapes.push_back(shape.name);
     words.distributions = synthetic_distributions();
     words.shape = shape_facts;
+    words.rope = rope_of_config;
     words.builtin_path = builtin_path;
     words.fetched_model = fetched_model;
     for (auto const& metric : metrics()) words.metrics.emplace_back(metric.name);

@@ -1,5 +1,6 @@
 #include "harness/sources/shapes.hpp"
 
+#include "harness/sources/model_config.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -58,6 +59,14 @@ std::vector<ModelShape> const& model_shapes() {
 }
 
 Json shape_facts(std::string const& name) {
+    if (name.ends_with(".json")) {
+        auto const config = read_model_config(name);
+        return {{"layers", config.layers},
+                {"heads", config.heads},
+                {"kv_heads", config.kv_heads},
+                {"head_dim", config.head_dim},
+                {"rope_base", config.rope_base}};
+    }
     std::vector<std::string> names;
     for (auto const& shape : model_shapes()) {
         if (shape.name == name) {

@@ -21,7 +21,8 @@ struct ModelShape {
 /// In the order in which they should be listed.
 std::vector<ModelShape> const& model_shapes();
 
-/// {"layers", "heads", "kv_heads", "head_dim", "rope_base"} of a shape by name. Throws ConfigError where there is none.
+/// {"layers", "heads", "kv_heads", "head_dim", "rope_base"} of a shape by name, or of a model's config.json, whose path ends
+/// with ".json" (model_config.hpp). Throws ConfigError where there is none.
 Json shape_facts(std::string const& name);
 
 }  // namespace kvstone

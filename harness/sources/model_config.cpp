@@ -1,0 +1,245 @@
+#include "harness/sources/model_config.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <initializer_list>
+#include <numbers>
+#include <optional>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "harness/sources/rope.hpp"
+#include "scenarios/errors.hpp"
+#include "scenarios/text.hpp"
+
+namespace kvstone {
+namespace {
+
+constexpr std::uint64_t largest_number = std::uint64_t{1} << 16;
+constexpr double usual_base = 10000;
+
+// How transformers' modeling files pair channels: rotate_half, or rotate_every_two.
+constexpr std::string_view half_split[] = {"llama",     "mistral",  "mixtral", "qwen2",    "qwen2_moe",  "qwen3",
+                                           "qwen3_moe", "gemma",    "gemma2",  "phi",      "phi3",       "phimoe",
+                                           "stablelm",  "olmo",     "olmo2",   "olmoe",    "starcoder2", "granite",
+                                           "granitemoe", "gpt_neox", "persimmon", "smollm3"};
+constexpr std::string_view interleaved[] = {"gptj", "codegen", "cohere", "glm", "glm4"};
+constexpr std::string_view without_rope[] = {"gpt2", "gpt_bigcode", "gpt_neo", "opt", "bloom", "mpt"};
+// What is RoPE's base where the file does not say it.
+constexpr std::string_view with_usual_base[] = {"llama", "mistral", "gpt_neox", "gptj", "codegen", "phi", "qwen2"};
+
+template <class Names>
+bool is_among(Names const& names, std::string_view name) {
+    return std::ranges::find(names, name) != std::end(names);
+}
+
+class Reader {
+  public:
+    Reader(Json const& config, std::string const& what) : config_(config), what_(what) {}
+
+    ModelConfig read() {
+        if (auto const* type = find("model_type"); type != nullptr && type->is_string())
+            result_.model_type = type->get<std::string>();
+        refuse_other_caches();
+        result_.layers = number({"num_hidden_layers", "n_layer"}).value_or(0);
+        result_.heads = number({"num_attention_heads", "n_head"}).value_or(0);
+        if (result_.layers == 0 || result_.heads == 0)
+            throw ConfigError(what_ + ": no number of layers or attention heads", {},
+                              {"num_hidden_layers and num_attention_heads", "n_layer and n_head"});
+        result_.kv_heads = kv_heads();
+        result_.head_dim = head_dim();
+        read_rope();
+        return result_;
+    }
+
+  private:
+    Json const* find(char const* key) const {
+        auto const found = config_.find(key);
+        return found == config_.end() || found->is_null() ? nullptr : &*found;
+    }
+    bool is_true(char const* key) const {
+        auto const* value = find(key);
+        return value != nullptr && value->is_boolean() && value->get<bool>();
+    }
+    std::optional<std::uint64_t> number(std::initializer_list<char const*> keys) const {
+        for (auto const* key : keys) {
+            auto const* value = find(key);
+            if (value == nullptr) continue;
+            if (!value->is_number_unsigned() || *value == 0 || *value > largest_number)
+                throw ConfigError(fmt::format("{}: {} is no number from 1 to {}", what_, key, largest_number),
+                                  excerpt(value->dump()));
+            return value->get<std::uint64_t>();
+        }
+        return {};
+    }
+    /// Of `from`; nothing where the key is absent.
+    std::optional<double> real(Json const& from, char const* key) const {
+        auto const found = from.find(key);
+        if (found == from.end() || found->is_null()) return {};
+        if (!found->is_number() || !(found->get<double>() > 0))
+            throw ConfigError(fmt::format("{}: {} is no number above 0", what_, key), excerpt(found->dump()));
+        return found->get<double>();
+    }
+
+    void refuse_other_caches() const {
+        auto const refuse = [&](char const* key, char const* why) {
+            throw ConfigError(fmt::format("{}: {}: no K and V of every token in every layer", what_, why), key);
+        };
+        if (find("kv_lora_rank") != nullptr) refuse("kv_lora_rank", "latent attention (MLA)");
+        if (is_true("is_encoder_decoder")) refuse("is_encoder_decoder", "encoder and decoder");
+        for (auto const* key : {"attn_layer_period", "hybrid_override_pattern", "num_kv_shared_layers",
+                                "cross_attention_layers", "ssm_cfg", "mamba_d_state", "linear_num_key_heads"})
+            if (auto const* value = find(key); value != nullptr && *value != 0) refuse(key, "layers of other kinds");
+        if (auto const* types = find("layer_types"); types != nullptr && types->is_array())
+            for (auto const& type : *types)
+                if (type != "full_attention" && type != "sliding_attention")
+                    refuse("layer_types", "layers of other kinds");
+    }
+    std::uint64_t kv_heads() const {
+        if (auto const own = number({"num_key_value_heads"})) {
+            if (result_.heads % *own != 0)
+                throw ConfigError(fmt::format("{}: {} query heads are no multiple of {} KV heads", what_, result_.heads,
+                                              *own));
+            return *own;
+        }
+        if (is_true("new_decoder_architecture")) return number({"num_kv_heads"}).value_or(result_.heads);
+        return is_true("multi_query") ? 1 : result_.heads;
+    }
+    std::uint64_t head_dim() const {
+        if (auto const own = number({"head_dim"})) return *own;
+        auto const width = number({"hidden_size", "n_embd"});
+        if (!width || *width % result_.heads != 0)
+            throw ConfigError(what_ + ": no head_dim, and no hidden_size that is a multiple of the heads");
+        return *width / result_.heads;
+    }
+
+    void read_rope() {
+        if (is_among(without_rope, result_.model_type) || is_true("alibi")) return;
+        auto parameters = Json::object();
+        for (auto const* key : {"rope_parameters", "rope_scaling"})
+            if (auto const* value = find(key)) {
+                if (!value->is_object()) throw ConfigError(fmt::format("{}: {} is no map", what_, key));
+                parameters = *value;
+                break;
+            }
+        // By kind of layer, where models have several.
+        if (!parameters.empty() && std::ranges::all_of(parameters, [](auto const& one) { return one.is_object(); })) {
+            auto const first = *parameters.begin();
+            if (std::ranges::any_of(parameters, [&](auto const& one) { return one != first; }))
+                problem("RoPE differs between layers");
+            parameters = first;
+        }
+        auto base = real(parameters, "rope_theta");
+        for (auto const* key : {"rope_theta", "rotary_emb_base"})
+            if (!base) base = real(config_, key);
+        if (!base && is_among(with_usual_base, result_.model_type)) base = usual_base;
+        if (!base) {
+            problem(fmt::format("no rope_theta, and none that is usual for the model_type '{}'",
+                                excerpt(result_.model_type)));
+            result_.rope_base = usual_base;
+            return;
+        }
+        if (*base < 1) throw ConfigError(fmt::format("{}: rope_theta is {}, which is below 1", what_, *base));
+        result_.rope_base = result_.rope.base = *base;
+        result_.rope.interleaved = is_among(interleaved, result_.model_type);
+        if (!result_.rope.interleaved && !is_among(half_split, result_.model_type))
+            problem(
+                fmt::format("how the model_type '{}' pairs channels is not known here", excerpt(result_.model_type)));
+        if (auto const* local = find("rope_local_base_freq"); local != nullptr) problem("RoPE differs between layers");
+        for (auto const* key : {"no_rope_layers", "no_rope_layer_interval"})
+            if (find(key) != nullptr) problem("layers without RoPE");
+        read_dims(parameters);
+        read_scaling(parameters);
+    }
+    void read_dims(Json const& parameters) {
+        auto& dims = result_.rope.dims;
+        dims = result_.head_dim;
+        auto share = real(parameters, "partial_rotary_factor");
+        for (auto const* key : {"partial_rotary_factor", "rotary_pct"})
+            if (!share) share = real(config_, key);
+        if (share) dims = static_cast<std::uint64_t>(std::min(*share, 2.0) * static_cast<double>(dims));
+        if (auto const own = number({"rotary_dim"})) dims = *own;
+        if (dims % 2 != 0 || dims == 0 || dims > result_.head_dim)
+            throw ConfigError(
+                fmt::format("{}: RoPE over {} of {} channels is no number of pairs", what_, dims, result_.head_dim));
+    }
+    void read_scaling(Json const& parameters) {
+        std::string kind = "default";
+        for (auto const* key : {"type", "rope_type"})
+            if (parameters.contains(key)) {
+                if (!parameters[key].is_string()) throw ConfigError(fmt::format("{}: {} is no text", what_, key));
+                kind = parameters[key].get<std::string>();
+            }
+        if (kind == "default" || kind == "linear" || kind == "llama3") {
+            std::vector<std::string> known{"type", "rope_type", "rope_theta", "partial_rotary_factor"};
+            if (kind != "default") known.emplace_back("factor");
+            if (kind == "llama3")
+                known.insert(known.end(), {"low_freq_factor", "high_freq_factor", "original_max_position_embeddings"});
+            for (auto const& [key, value] : parameters.items())
+                if (!is_among(known, key)) problem(fmt::format("'{}' of {} RoPE", excerpt(key), kind));
+        } else {
+            problem(fmt::format("RoPE scaled by '{}', which depends on the length of the text or alters sizes, too",
+                                excerpt(kind)));
+            return;
+        }
+        if (kind == "linear") result_.rope.scale = 1 / needed(parameters, "factor");
+        if (kind == "llama3") scale_by_wavelength(parameters);
+    }
+    double needed(Json const& parameters, char const* key) const {
+        auto const value = real(parameters, key);
+        if (!value) throw ConfigError(fmt::format("{}: RoPE's scaling has no {}", what_, key));
+        return *value;
+    }
+    /// Llama 3.1 ("The Llama 3 Herd of Models", and transformers' rope type llama3): pairs that turn less than
+    /// low_freq_factor times within the original context turn `factor` times slower, those that turn more than
+    /// high_freq_factor times as before, and between them the inverse of the divisor goes over evenly.
+    void scale_by_wavelength(Json const& parameters) {
+        auto const factor = needed(parameters, "factor");
+        auto const low = needed(parameters, "low_freq_factor");
+        auto const high = needed(parameters, "high_freq_factor");
+        auto const context = needed(parameters, "original_max_position_embeddings");
+        if (!(high > low)) throw ConfigError(what_ + ": high_freq_factor is not above low_freq_factor");
+        for (auto const frequency : rope_frequencies(result_.rope)) {
+            auto const turns = context * frequency / (2 * std::numbers::pi);
+            auto const unscaled = std::clamp((turns - low) / (high - low), 0.0, 1.0);
+            result_.rope.frequency_factors.push_back(1 / ((1 - unscaled) / factor + unscaled));
+        }
+    }
+    void problem(std::string why) {
+        if (result_.rope_problem.empty()) result_.rope_problem = std::move(why);
+    }
+
+    Json const& config_;
+    std::string const& what_;
+    ModelConfig result_;
+};
+
+}  // namespace
+
+ModelConfig parse_model_config(std::string_view text, std::string const& what) {
+    Json config;
+    try {
+        config = parse_json(text);
+    } catch (Json::exception const& error) {
+        throw ConfigError(fmt::format("{}: no JSON: {}", what, error.what()));
+    }
+    if (!config.is_object()) throw ConfigError(what + ": no JSON object, as a model's config.json is");
+    // A model that sees or hears keeps what reads the text apart.
+    auto const inner = config.find("text_config");
+    if (inner != config.end() && inner->is_object() && !config.contains("num_hidden_layers"))
+        return Reader(*inner, what).read();
+    return Reader(config, what).read();
+}
+
+ModelConfig read_model_config(std::string const& path) { return parse_model_config(read_small_file(path), path); }
+
+Json rope_of_config(std::string const& path) {
+    auto const config = read_model_config(path);
+    if (config.rope_base == 0) throw ConfigError(path + ": a model without RoPE", config.model_type);
+    if (!config.rope_problem.empty())
+        throw ConfigError(path + ": RoPE that is not understood: " + config.rope_problem);
+    return to_json(config.rope);
+}
+
+}  // namespace kvstone
