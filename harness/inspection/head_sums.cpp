@@ -21,6 +21,8 @@ bool exact_in_f16(float value) {
 
 bool exact_in_bf16(float value) { return (std::bit_cast<std::uint32_t>(value) & 0xffffU) == 0; }
 
+}  // namespace
+
 std::uint64_t duplicate_rows(HostTensor const& tensor, std::uint64_t group) {
     auto const row_bytes = tensor.shape.dim * element_bytes(tensor.type);
     auto const* const first =
@@ -30,8 +32,6 @@ std::uint64_t duplicate_rows(HostTensor const& tensor, std::uint64_t group) {
         seen.emplace(first + token * row_bytes, row_bytes);
     return tensor.shape.tokens - seen.size();
 }
-
-}  // namespace
 
 HeadSums sum_head(HostTensor const& tensor, std::uint64_t group) {
     auto const& shape = tensor.shape;

@@ -21,10 +21,13 @@ struct HeadSums {
     std::vector<double> channel_sums;
     std::vector<double> channel_squares;
     std::vector<double> token_squares;
-    std::uint64_t duplicate_rows = 0;  ///< vectors whose bytes are those of an earlier token
+    std::uint64_t duplicate_rows = 0;
 };
 
 /// `group`: layer * heads + head.
 HeadSums sum_head(HostTensor const& tensor, std::uint64_t group);
+
+/// Vectors of a head whose bytes are those of an earlier token.
+std::uint64_t duplicate_rows(HostTensor const& tensor, std::uint64_t group);
 
 }  // namespace kvstone

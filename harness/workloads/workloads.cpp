@@ -1,5 +1,6 @@
 #include "harness/workloads/append/append.hpp"
 #include "harness/workloads/attention/attention.hpp"
+#include "harness/workloads/entropy/entropy.hpp"
 #include "harness/workloads/model/model.hpp"
 #include "harness/workloads/model_options.hpp"
 #include "harness/workloads/roundtrip/cycles.hpp"
@@ -14,6 +15,10 @@ std::vector<Workload> const& workloads() {
     static std::vector<Workload> const all{
         {"roundtrip", "encode and decode K and V as whole tensors: bytes, tensor error, speed", run_roundtrip, {}},
         {"cycles", "encode and decode ten times in a row: what repeated compression adds to the error", run_cycles, {}},
+        {"entropy",
+         "bounds of coders of order 0: entropies of what the codec hands to its entropy stages",
+         run_entropy,
+         {}},
         {"append", "serving's shape: one token a step to each sequence of a batch, pages read back", run_append, {}},
         {"attention",
          "what a codec does to attention: logits, KL of the softmax, output, the 8 most attended tokens",

@@ -60,6 +60,31 @@ constexpr std::array table{
     Metric{"channel_rms_max_over_median", "1", neither, true,
            "per layer and head: largest channel RMS / median channel RMS of x; the largest over layers and heads",
            none},
+    // Bounds. An element is what a plane of the codec's payload holds: a number, or a byte of packed codes; H its order-0
+    // entropy from counts, one table a plane where nothing else is said.
+    Metric{"entropy_word_bits", "bit", lower, true, "H of whole elements of 1 or 2 bytes / values", from_sums},
+    Metric{"entropy_high_byte_bits", "bit", lower, true, "H of the elements' most significant bytes / values",
+           from_sums},
+    Metric{"entropy_low_byte_bits", "bit", lower, true, "H of the other bytes of 2-byte elements / values", from_sums},
+    Metric{"entropy_high6_bits", "bit", lower, true, "H of sign and exponent of fp16 elements / values", from_sums},
+    Metric{"entropy_exponent_bits", "bit", lower, true, "H of the elements' exponents / values", from_sums},
+    Metric{
+        "entropy_per_channel_bits", "bit", lower, true,
+        "H of the high bytes with a table for each layer, head and channel, + (occurring - 1) / (2 ln 2) bits a table "
+        "(Miller-Madow) / values; n: tokens behind a table",
+        from_sums},
+    Metric{"entropy_given_previous_token_bits", "bit", lower, true,
+           "H of high bytes given that of the same channel in the token before, one table, Miller-Madow / values",
+           from_sums},
+    Metric{"huffman_best_high_byte_bits", "bit", lower, true, "bits of the best prefix code of the high bytes / values",
+           from_sums},
+    Metric{
+        "entropy_ratio_bound_vs_fp16", "1", higher, true,
+        "16 x values / (bits of side data + payload at H of its elements, of 4-byte ones at H of their byte planes); "
+        "headers left out",
+        from_sums},
+    Metric{"duplicate_rows", "1", neither, true,
+           "share of x's vectors that equal an earlier one of their head, bit by bit", from_sums},
     // Attention.
     // l = q.k / sqrt(dim) is a logit over the tokens that a query sees, p the softmax, o the output; a prime: of the
     // decoded K and V. Queries are a sample of each layer and query head.

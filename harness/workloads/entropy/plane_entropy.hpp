@@ -1,0 +1,42 @@
+#pragma once
+// What order-0 coding could make of a plane of coded values, and what tables of a finer grain would gain.
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "codecs/stage.hpp"
+
+namespace kvstone {
+
+/// Parts of an element, and ways to count them. An element is what PlaneSpec::element_bytes says: a number, or a byte of
+/// packed codes.
+enum class EntropyOf : std::uint8_t {
+    word,                  ///< the element; nothing where it has 4 bytes: these hardly ever repeat
+    high_byte,             ///< its most significant byte
+    low_byte,              ///< the other one of 2
+    high_6_bits,           ///< sign and exponent of fp16
+    exponent,              ///< of a floating-point format
+    high_byte_by_channel,  ///< a table for each layer, head and place in the row; Miller-Madow
+    high_byte_by_past,     ///< given the same place's high byte of the token before, one table; Miller-Madow
+    high_byte_huffman,     ///< the best prefix code
+};
+inline constexpr std::size_t entropy_kinds = 8;
+
+/// Bits of all elements together, at the place of each EntropyOf; nothing where the plane has no such part, or its rows do
+/// not lie one after the other.
+using EntropyBits = std::array<std::optional<double>, entropy_kinds>;
+
+struct PlaneEntropy {
+    EntropyBits bits;  ///< one table for the plane (but for high_byte_by_channel)
+    /// The least that a coder of order 0 takes with one table for the plane: of whole elements; of 4 bytes, of their byte
+    /// planes.
+    double bound_bits = 0;
+    std::vector<EntropyBits> layers;  ///< a table for each layer; empty where rows do not lie one after the other
+};
+
+/// Counts on all threads; the figures do not depend on how many there are. `plane` lies in host memory.
+PlaneEntropy measure_plane(PlaneSpec const& spec, ConstPlane plane);
+
+}  // namespace kvstone
