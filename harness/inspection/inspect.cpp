@@ -7,6 +7,7 @@
 #include "harness/inspection/attention_share.hpp"
 #include "harness/inspection/head_sums.hpp"
 #include "harness/inspection/layer_facts.hpp"
+#include "harness/inspection/spread.hpp"
 #include "harness/sources/element_check.hpp"
 #include "harness/sources/elements.hpp"
 #include "harness/sources/layout_check.hpp"
@@ -49,8 +50,12 @@ Json padding_facts(std::vector<HeadSums> const& heads, KvShape const& shape) {
 Json tensor_facts(HostTensor const& tensor) {
     auto const& shape = tensor.shape;
     std::vector<HeadSums> sums(shape.layers * shape.heads);
+    std::vector<std::vector<double>> variances(sums.size());
 #pragma omp parallel for schedule(dynamic)
-    for (std::uint64_t group = 0; group < sums.size(); ++group) sums[group] = sum_head(tensor, group);
+    for (std::uint64_t group = 0; group < sums.size(); ++group) {
+        sums[group] = sum_head(tensor, group);
+        variances[group] = principal_variances(tensor, group, sums[group]);
+    }
     HeadSums all;
     for (auto const& head : sums) {
         all.least = std::min(all.least, head.least);
@@ -72,8 +77,9 @@ Json tensor_facts(HostTensor const& tensor) {
     if (!layout.axes.empty()) layout_json["axes"] = layout.axes;
     auto by_layer = Json::array();
     for (std::uint64_t layer = 0; layer < shape.layers; ++layer) {
-        auto const first = sums.begin() + static_cast<std::ptrdiff_t>(layer * shape.heads);
-        by_layer.push_back(layer_facts({first, first + static_cast<std::ptrdiff_t>(shape.heads)}, shape));
+        auto const first = layer * shape.heads;
+        by_layer.push_back(layer_facts(std::span(sums).subspan(first, shape.heads),
+                                       std::span(variances).subspan(first, shape.heads), shape));
     }
     Json facts{{"type", name_of(tensor.type)},
                {"layers", shape.layers},

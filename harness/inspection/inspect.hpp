@@ -19,7 +19,11 @@ namespace kvstone {
 ///   layout           verdict of layout_check.hpp, with the structure it rests on; axes, where other names of the axes fit
 ///   by_layer         per layer: rms, min, max; channel_ratio (largest over median RMS of the channels of all its heads),
 ///                    outlier_channels (those above 4x the median); variance_ratio (largest over least variance of a
-///                    head's channels, the median of the heads; null where a channel does not vary); mean_energy (share
+///                    head's channels, the median of the heads; null where a channel does not vary);
+///                    second_moment_ratio (the same of mean squares, means kept), pca_ratio (first over last eigenvalue of
+///                    a head's covariance over tokens; null where there are no more tokens than channels) and rank_90 (the
+///                    least rank of a head that holds 90% of its variance), medians of the heads; pca_energy (share of the
+///                    variance of all heads that their first 1, 2, ... principal components hold); mean_energy (share
 ///                    of the sum of squares that lies in the channels' means over tokens); first_token (RMS of the first
 ///                    token over the median token's), sink_tokens (those above 4x or below 1/4 of the median);
 ///                    duplicate_rows (share of vectors whose bytes are those of an earlier token of their head);

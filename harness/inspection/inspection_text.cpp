@@ -56,19 +56,23 @@ std::string tensor_text(std::string const& name, Json const& facts) {
                         facts["rms"].get<double>(), 100 * facts["zeros"].get<double>());
     text += type_text(facts) + "  " + layout_text(facts["layout"]) + "\n" + padding_text(facts);
     text +=
-        "  layer       rms       min       max  channel max/median  outliers  variance max/min  in means  first token  "
+        "  layer       rms       min       max  channel max/median  outliers  variance max/min  2nd moment max/min  "
+        "PCA first/last  rank 90%  "
+        "in means  first token  "
         "sinks  repeated  rms by head\n";
     auto const ratio = [](Json const& value) {
         return value.is_null() ? std::string("-") : fmt::format("{:.2f}", value.get<double>());
     };
     std::size_t layer = 0;
     for (auto const& of_layer : facts["by_layer"]) {
-        text += fmt::format("  {:5} {:9.4g} {:9.4g} {:9.4g} {:>19} {:9} {:>17} {:8.1f}% {:>12} {:6} {:8.2f}% ", layer++,
-                            of_layer["rms"].get<double>(), of_layer["min"].get<double>(), of_layer["max"].get<double>(),
-                            ratio(of_layer["channel_ratio"]), of_layer["outlier_channels"].get<std::uint64_t>(),
-                            ratio(of_layer["variance_ratio"]), 100 * of_layer["mean_energy"].get<double>(),
-                            ratio(of_layer["first_token"]), of_layer["sink_tokens"].get<std::uint64_t>(),
-                            100 * of_layer["duplicate_rows"].get<double>());
+        text += fmt::format(
+            "  {:5} {:9.4g} {:9.4g} {:9.4g} {:>19} {:9} {:>17} {:>19} {:>15} {:>9} {:8.1f}% {:>12} {:6} {:8.2f}% ",
+            layer++, of_layer["rms"].get<double>(), of_layer["min"].get<double>(), of_layer["max"].get<double>(),
+            ratio(of_layer["channel_ratio"]), of_layer["outlier_channels"].get<std::uint64_t>(),
+            ratio(of_layer["variance_ratio"]), ratio(of_layer["second_moment_ratio"]), ratio(of_layer["pca_ratio"]),
+            of_layer["rank_90"].is_null() ? "-" : fmt::format("{:.0f}", of_layer["rank_90"].get<double>()),
+            100 * of_layer["mean_energy"].get<double>(), ratio(of_layer["first_token"]),
+            of_layer["sink_tokens"].get<std::uint64_t>(), 100 * of_layer["duplicate_rows"].get<double>());
         for (auto const& rms : of_layer["head_rms"]) text += fmt::format(" {:.3g}", rms.get<double>());
         text += "\n";
     }

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <optional>
+
+#include "harness/inspection/spread.hpp"
 
 namespace kvstone {
 namespace {
@@ -12,31 +13,15 @@ constexpr double outlier_ratio = 4;
 
 Json ratio(double part, double whole) { return whole > 0 ? Json(part / whole) : Json(); }
 
-/// The largest variance of a head's channels (about their means) over the least; nothing where a channel does not vary.
-std::optional<double> variance_ratio(HeadSums const& head, KvShape const& shape) {
-    auto const tokens = static_cast<double>(shape.tokens);
-    double least = std::numeric_limits<double>::infinity();
-    double most = 0;
-    for (std::uint64_t c = 0; c < shape.dim; ++c) {
-        auto const mean = head.channel_sums[c] / tokens;
-        auto const variance = head.channel_squares[c] / tokens - mean * mean;
-        least = std::min(least, variance);
-        most = std::max(most, variance);
-    }
-    // Sums in double leave a few units of the last place of the mean square.
-    return least > 1e-12 * most ? std::optional(most / least) : std::nullopt;
+/// Shares of the variance of all heads together that their first 1, 2, ... principal components hold.
+std::vector<double> energy_of_heads(std::span<std::vector<double> const> variances, KvShape const& shape) {
+    std::vector<double> sums(shape.dim);
+    for (auto const& head : variances)
+        for (std::uint64_t rank = 0; rank < shape.dim; ++rank) sums[rank] += std::max(head[rank], 0.0);
+    return energy_by_rank(sums);
 }
 
-/// Of the sum of squares, what the channels' means alone would give.
-double mean_energy(std::span<HeadSums const> heads, KvShape const& shape) {
-    double of_means = 0;
-    double squares = 0;
-    for (auto const& head : heads) {
-        for (auto const sum : head.channel_sums) of_means += sum * sum / static_cast<double>(shape.tokens);
-        squares += head.squares;
-    }
-    return squares > 0 ? of_means / squares : 0;
-}
+Json median_of(std::vector<double> values) { return values.empty() ? Json() : Json(upper_median(std::move(values))); }
 
 /// RMS of each token over the layer's heads.
 std::vector<double> token_rms(std::span<HeadSums const> heads, KvShape const& shape) {
@@ -55,10 +40,11 @@ double upper_median(std::vector<double> values) {
     return *middle;
 }
 
-Json layer_facts(std::span<HeadSums const> heads, KvShape const& shape) {
+Json layer_facts(std::span<HeadSums const> heads, std::span<std::vector<double> const> variances,
+                 KvShape const& shape) {
     std::vector<double> channel_rms;
     std::vector<double> head_rms;
-    std::vector<double> variance_ratios;
+    std::vector<double> variance_ratios, moment_ratios, eigenvalue_ratios, ranks;
     double least = std::numeric_limits<double>::infinity();
     double most = -least;
     double squares = 0;
@@ -72,7 +58,12 @@ Json layer_facts(std::span<HeadSums const> heads, KvShape const& shape) {
         head_rms.push_back(std::sqrt(head.squares / per_head));
         for (auto const square : head.channel_squares)
             channel_rms.push_back(std::sqrt(square / static_cast<double>(shape.tokens)));
-        if (auto const spread = variance_ratio(head, shape)) variance_ratios.push_back(*spread);
+        if (auto const spread = channel_variance_ratio(head, shape)) variance_ratios.push_back(*spread);
+        if (auto const spread = channel_second_moment_ratio(head, shape)) moment_ratios.push_back(*spread);
+    }
+    for (auto const& head : variances) {
+        if (auto const spread = eigenvalue_ratio(head)) eigenvalue_ratios.push_back(*spread);
+        if (auto const rank = rank_of_energy(head, 0.9)) ranks.push_back(static_cast<double>(*rank));
     }
     auto const typical_channel = upper_median(channel_rms);
     auto const outliers =
@@ -87,7 +78,11 @@ Json layer_facts(std::span<HeadSums const> heads, KvShape const& shape) {
             {"max", most},
             {"channel_ratio", ratio(*std::ranges::max_element(channel_rms), typical_channel)},
             {"outlier_channels", outliers},
-            {"variance_ratio", variance_ratios.empty() ? Json() : Json(upper_median(variance_ratios))},
+            {"variance_ratio", median_of(variance_ratios)},
+            {"second_moment_ratio", median_of(moment_ratios)},
+            {"pca_ratio", median_of(eigenvalue_ratios)},
+            {"rank_90", median_of(ranks)},
+            {"pca_energy", energy_of_heads(variances, shape)},
             {"mean_energy", mean_energy(heads, shape)},
             {"first_token", ratio(of_tokens.front(), typical_token)},
             {"sink_tokens", sinks},

@@ -12,7 +12,7 @@ namespace kvstone {
 /// The median; of an even number of values the upper one in the middle, so that it is one of them. Requires a value.
 double upper_median(std::vector<double> values);
 
-/// `heads`: the sums of the layer's heads.
-Json layer_facts(std::span<HeadSums const> heads, KvShape const& shape);
+/// `heads`: the sums of the layer's heads; `variances`: their principal_variances().
+Json layer_facts(std::span<HeadSums const> heads, std::span<std::vector<double> const> variances, KvShape const& shape);
 
 }  // namespace kvstone

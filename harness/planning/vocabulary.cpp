@@ -22,7 +22,8 @@ Vocabulary vocabulary() {
         words.workloads.push_back(workload.name);
         if (!workload.options.empty()) words.workload_options[workload.name] = workload.options;
         if (workload.reads.k || workload.reads.v) words.capture_readers.push_back(workload.name);
-        if (workload.reads.q) words.query_readers.push_back(workload.name);
+        // Captures that have one of the two have both.
+        if (workload.reads.q || workload.reads.k_prerope) words.query_readers.push_back(workload.name);
     }
     words.check_workload = [](std::string const& name, Json const& options, Json const& locator) {
         for (auto const& workload : workloads())

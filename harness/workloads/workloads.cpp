@@ -1,6 +1,7 @@
 #include "harness/workloads/append/append.hpp"
 #include "harness/workloads/attention/attention.hpp"
 #include "harness/workloads/entropy/entropy.hpp"
+#include "harness/workloads/inspect/inspect.hpp"
 #include "harness/workloads/model/model.hpp"
 #include "harness/workloads/model_options.hpp"
 #include "harness/workloads/roundtrip/cycles.hpp"
@@ -19,6 +20,12 @@ std::vector<Workload> const& workloads() {
          "bounds of coders of order 0: entropies of what the codec hands to its entropy stages",
          run_entropy,
          {}},
+        {"inspect",
+         "K before and after RoPE and V, whatever the codec: spread of channels, principal components, repeated rows",
+         run_inspect,
+         {},
+         nullptr,
+         {.k_prerope = true}},
         {"append", "serving's shape: one token a step to each sequence of a batch, pages read back", run_append, {}},
         {"attention",
          "what a codec does to attention: logits, KL of the softmax, output, the 8 most attended tokens",

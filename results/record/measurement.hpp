@@ -20,7 +20,7 @@ constexpr bool stands(Status status) { return status == Status::ok || status == 
 /// An attempt that has lost its worker so often is tried no more: it may be what kills them.
 inline constexpr int losses_allowed = 2;
 
-/// component is "k", "v" or "kv"; metric a name of metrics(). Null value: not applicable or not finite.
+/// component is "k", "v" or "kv", of workload inspect "k_prerope", too; metric a name of metrics(). Null value: not applicable or not finite.
 struct Figure {
     std::string component;
     std::string metric;

@@ -85,6 +85,21 @@ constexpr std::array table{
         from_sums},
     Metric{"duplicate_rows", "1", neither, true,
            "share of x's vectors that equal an earlier one of their head, bit by bit", from_sums},
+    // Spread, of one head's channels and of the covariance of its vectors over tokens; figures are medians over layers and
+    // heads.
+    Metric{"channel_variance_ratio", "1", neither, true,
+           "largest / least variance of a head's channels about their means", none},
+    Metric{"channel_second_moment_ratio", "1", neither, true,
+           "largest / least mean square of a head's channels, their means kept", none},
+    Metric{"channel_mean_energy", "1", neither, true, "share of the sum of squares that channel means alone would give",
+           none},
+    Metric{"pca_eigenvalue_ratio", "1", neither, false, "first / last eigenvalue of a head's covariance, means removed",
+           none},
+    Metric{
+        "pca_energy", "1", neither, false,
+        "share of a head's variance, means removed, in its first principal components; a profile, position: how many",
+        none},
+    Metric{"pca_rank_90", "1", neither, false, "least rank with 90% of a head's variance, means removed", none},
     // Attention.
     // l = q.k / sqrt(dim) is a logit over the tokens that a query sees, p the softmax, o the output; a prime: of the
     // decoded K and V. Queries are a sample of each layer and query head.

@@ -30,7 +30,7 @@ Texts const& shared() {
         {"codec_name", "Display name of the codec"},
         {"backend", "Execution space"},
         {"host", "Name of the host it ran on"},
-        {"component", "k, v or kv: of K and V together, as figure.component says"},
+        {"component", "k, v or kv: of K and V together, as figure.component says; k_prerope: K before RoPE"},
         {"metric", "Name of the metric"},
         {"unit", "Unit of the metric; 1 for ratios"},
         {"better", "lower, higher or neither"},

@@ -1,0 +1,117 @@
+#include "harness/inspection/spread.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <numeric>
+
+#include "codecs/kernels/eigen_symmetric.hpp"
+#include "harness/sources/elements.hpp"
+
+namespace kvstone {
+namespace {
+
+/// Sums in double leave a few units of the last place of the mean square.
+constexpr double nothing = 1e-12;
+
+/// The largest over the least of what `of_channel` gives.
+template <class OfChannel>
+std::optional<double> ratio_of_channels(std::uint64_t channels, OfChannel const& of_channel) {
+    double least = std::numeric_limits<double>::infinity();
+    double most = 0;
+    for (std::uint64_t c = 0; c < channels; ++c) {
+        auto const value = of_channel(c);
+        least = std::min(least, value);
+        most = std::max(most, value);
+    }
+    return least > nothing * most ? std::optional(most / least) : std::nullopt;
+}
+
+/// Tokens whose products are summed up at once.
+constexpr std::size_t at_once = 8;
+
+/// Adds the outer products of some vectors, up to the diagonal; `vectors` has at_once rows.
+void add_products(std::vector<double> const& vectors, std::uint64_t dim, std::vector<double>& sums) {
+    std::array<double const*, at_once> rows{};
+    for (std::size_t t = 0; t < at_once; ++t) rows[t] = vectors.data() + t * dim;
+    for (std::uint64_t i = 0; i < dim; ++i) {
+        std::array<double, at_once> factors{};
+        for (std::size_t t = 0; t < at_once; ++t) factors[t] = rows[t][i];
+        double* const to = sums.data() + i * dim;
+        for (std::uint64_t j = 0; j <= i; ++j) {
+            double sum = 0;
+            for (std::size_t t = 0; t < at_once; ++t) sum += factors[t] * rows[t][j];
+            to[j] += sum;
+        }
+    }
+}
+
+}  // namespace
+
+std::optional<double> channel_variance_ratio(HeadSums const& head, KvShape const& shape) {
+    auto const tokens = static_cast<double>(shape.tokens);
+    return ratio_of_channels(shape.dim, [&](std::uint64_t c) {
+        auto const mean = head.channel_sums[c] / tokens;
+        return head.channel_squares[c] / tokens - mean * mean;
+    });
+}
+
+std::optional<double> channel_second_moment_ratio(HeadSums const& head, KvShape const& shape) {
+    return ratio_of_channels(shape.dim, [&](std::uint64_t c) { return head.channel_squares[c]; });
+}
+
+double mean_energy(std::span<HeadSums const> heads, KvShape const& shape) {
+    double of_means = 0;
+    double squares = 0;
+    for (auto const& head : heads) {
+        for (auto const sum : head.channel_sums) of_means += sum * sum / static_cast<double>(shape.tokens);
+        squares += head.squares;
+    }
+    return squares > 0 ? of_means / squares : 0;
+}
+
+std::vector<double> principal_variances(HostTensor const& tensor, std::uint64_t group, HeadSums const& head) {
+    auto const [layers, heads, tokens, dim] = tensor.shape;
+    std::vector<double> means;
+    for (auto const sum : head.channel_sums) means.push_back(sum / static_cast<double>(tokens));
+    std::vector<double> covariance(dim * dim);
+    std::vector<double> vectors(at_once * dim);
+    for (std::uint64_t first = 0; first < tokens; first += at_once) {
+        auto const count = std::min<std::uint64_t>(at_once, tokens - first);
+        std::ranges::fill(vectors, 0.0);
+        for (std::uint64_t i = 0; i < count * dim; ++i) {
+            auto const place = (group * tokens + first) * dim + i;
+            vectors[i] = double{element_value(tensor.type, tensor.bytes.get(), place)} - means[i % dim];
+        }
+        add_products(vectors, dim, covariance);
+    }
+    for (auto& sum : covariance) sum /= static_cast<double>(tokens);
+    std::vector<double> variances(dim);
+    symmetric_eigen(dim, covariance, variances);
+    return variances;
+}
+
+std::optional<double> eigenvalue_ratio(std::span<double const> variances) {
+    if (variances.empty() || !(variances.back() > nothing * variances.front())) return std::nullopt;
+    return variances.front() / variances.back();
+}
+
+std::vector<double> energy_by_rank(std::span<double const> variances) {
+    std::vector<double> energy;
+    double sum = 0;
+    for (auto const variance : variances) {
+        sum += std::max(variance, 0.0);
+        energy.push_back(sum);
+    }
+    if (!(sum > 0)) return {};
+    for (auto& share : energy) share /= sum;
+    return energy;
+}
+
+std::optional<std::uint64_t> rank_of_energy(std::span<double const> variances, double share) {
+    auto const energy = energy_by_rank(variances);
+    if (energy.empty()) return std::nullopt;
+    return static_cast<std::uint64_t>(std::ranges::lower_bound(energy, share) - energy.begin()) + 1;
+}
+
+}  // namespace kvstone
