@@ -12,6 +12,7 @@
 
 #include "results/query/codec_table.hpp"
 #include "results/query/query.hpp"
+#include "results/query/show_bounds.hpp"
 #include "results/query/show_text.hpp"
 #include "results/store/sqlite.hpp"
 
@@ -38,6 +39,25 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"V nmse 1", "v", "first_cycle_nmse", Notation::error, 8},
                              Column{"V nmse n", "v", "last_cycle_nmse", Notation::error, 8},
                              Column{"V drift", "v", "cycle_drift", Notation::error, 8},
+                             Column{"K word", "k", "entropy_word_bits", Notation::ratio, 7},
+                             Column{"K high", "k", "entropy_high_byte_bits", Notation::ratio, 7},
+                             Column{"K chan", "k", "entropy_per_channel_bits", Notation::ratio, 7},
+                             Column{"K past", "k", "entropy_given_previous_token_bits", Notation::ratio, 7},
+                             Column{"K bound", "k", "entropy_ratio_bound_vs_fp16", Notation::ratio, 7},
+                             Column{"V word", "v", "entropy_word_bits", Notation::ratio, 7},
+                             Column{"V high", "v", "entropy_high_byte_bits", Notation::ratio, 7},
+                             Column{"V chan", "v", "entropy_per_channel_bits", Notation::ratio, 7},
+                             Column{"V past", "v", "entropy_given_previous_token_bits", Notation::ratio, 7},
+                             Column{"V bound", "v", "entropy_ratio_bound_vs_fp16", Notation::ratio, 7},
+                             Column{"K var", "k", "channel_variance_ratio", Notation::ratio, 7},
+                             Column{"K sq", "k", "channel_second_moment_ratio", Notation::ratio, 7},
+                             Column{"K PCA", "k", "pca_eigenvalue_ratio", Notation::ratio, 7},
+                             Column{"pre var", "k_prerope", "channel_variance_ratio", Notation::ratio, 7},
+                             Column{"pre sq", "k_prerope", "channel_second_moment_ratio", Notation::ratio, 7},
+                             Column{"pre PCA", "k_prerope", "pca_eigenvalue_ratio", Notation::ratio, 7},
+                             Column{"V var", "v", "channel_variance_ratio", Notation::ratio, 7},
+                             Column{"V sq", "v", "channel_second_moment_ratio", Notation::ratio, 7},
+                             Column{"V PCA", "v", "pca_eigenvalue_ratio", Notation::ratio, 7},
                              Column{"logit err", "kv", "attention_logit_error", Notation::error, 9},
                              Column{"att KL", "kv", "attention_kl", Notation::error, 8},
                              Column{"KL 99.9%", "kv", "attention_kl_p999", Notation::error, 8},
@@ -182,6 +202,18 @@ void show_section(Store const& store, std::ostream& out, Style style, std::strin
     print(out, result, TableFormat::table, style.colour);
 }
 
+void show_bounds(Store const& store, std::ostream& out, Style style, std::string const& campaign) {
+    auto const rows = bounds_rows(store, campaign);
+    if (rows.rows.empty()) return;
+    fmt::print(out, "\n{}\n", style.bold("Beside the bounds of order-0 coding"));
+    print(out, rows, TableFormat::table, style.colour);
+    fmt::print(
+        out,
+        "bound: order-0 entropy of what the quantiser stores, one table a plane, side data as they are. Beyond it, "
+        "in bits of\nhigh bytes: channels, a table each; time, the token before; repeats, rows that equal an "
+        "earlier one.\n");
+}
+
 constexpr auto targets_sql = R"sql(
 SELECT substr(codec_name, 1, 27) AS codec,
   count(*) FILTER (WHERE verdict = 'pass') || ' of ' || count(*) AS passed,
@@ -227,6 +259,7 @@ void show_summary(Store const& store, std::ostream& out, ShowOptions const& opti
         "\nM: bytes read plus written per second over the memory bandwidth measured around the attempt; above 1 the "
         "tensors\nsit in caches. Timings are medians over K and V; vs fp16 is 2 bytes a value over all stored "
         "bytes.\n");
+    show_bounds(store, out, style, campaign);
     show_section(store, out, style, "Not ok",
                  "SELECT source, context, codec_name AS codec, process, status, substr(reason, 1, 60) AS reason "
                  "FROM v_failures WHERE campaign = ?1 AND NOT repeated UNION ALL SELECT source, context, codec_name, "

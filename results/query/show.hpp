@@ -14,8 +14,9 @@ struct ShowOptions {
 };
 
 /// The campaign's circumstances and coverage, a table of its codecs for each workload, source and context in plan
-/// order, what failed with its reason, which targets each codec misses, and our figures beside published ones. At most 120 columns wide, names of codecs
-/// aside. Throws ConfigError where no campaign, or more than one, is meant.
+/// order, ratios beside bounds of order-0 coding where workload entropy has run, what failed with its reason, which
+/// targets each codec misses, and our figures beside published ones. At most 120 columns wide, names of codecs aside.
+/// Throws ConfigError where no campaign, or more than one, is meant.
 void show_summary(Store const& store, std::ostream& out, ShowOptions const& options = {});
 
 /// One metric by commit and night, each figure beside the one before it of the same cell and class of hardware, with a mark
