@@ -30,8 +30,8 @@ inline constexpr std::uint64_t default_page_tokens = 16;
 ///   {"kind":"dump", "sha256":H, "raw":{"k":{"dtype":"f16", "layout":"layer head token dim", "offset":BYTES,
 ///    "shape":[32,8,512,128], ["scale":1.5]}, "v":...}}                 locator {"path":BINARY, "sidecar":YAML}
 ///     A binary file with a sidecar (see raw_sidecar.hpp), which is read into `raw` with everything spelled out.
-///   {"kind":"synthetic", "layers":L, "kv_heads":H, "head_dim":D, ["heads":N (kv_heads)], ["rope_base":B (10000)],
-///    ["distribution":NAME ("llama")], ["format":N (1)], ["seed":N (0)]}   locator {}
+///   {"kind":"synthetic", "layers":L, "kv_heads":H, "head_dim":D, ["heads":N (kv_heads)], ["latent":N (0)],
+///    ["rope_base":B (10000)], ["distribution":NAME ("llama")], ["format":N (1)], ["seed":N (0)]}   locator {}
 ///     Numbers are spelled out: a shape's name stands for its numbers and is no part of the identity. rope_base 0 means
 ///     no RoPE; only the llama distribution has one, and a format, the others leave both out.
 ///

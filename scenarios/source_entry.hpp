@@ -35,8 +35,9 @@ struct SourceFiles {
 ///   - model: {gguf: tiny | FETCHED | FILE, text: builtin | FILE, sha256: H, gpu_layers: N}   (path: for gguf:; FETCHED: see
 ///                                          Vocabulary; text: builtin if left out; gpu_layers: of workload model, 0 if left out)
 ///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale, kv_heads, rope}  (one each)
-///   - synthetic: {shape: NAME | FILE, layers, heads, kv_heads, head_dim, rope_base, distribution, format, seed}  (own numbers
-///                                                                win; format: of llama, 1 or 2, the newest if left out)
+///   - synthetic: {shape: NAME | FILE, layers, heads, kv_heads, head_dim, latent, rope_base, distribution, format, seed}
+///     (own numbers win; latent: of the one KV head's channels, those of latent attention, which has no V; format: of llama,
+///     1 or 2, the newest if left out)
 /// A name with {layer} in it ("past_key_values.{layer}.0") stands for one array a layer, and `layout:` then for the axes of
 /// each. `dtype:` names the elements of arrays of an opaque type (u8, U16, I16, V2...); `scale:` is an array of one value,
 /// or a number; `kv_heads:` says how many heads the axis dim holds, where they have no axis of their own. `rope:` is the

@@ -21,8 +21,8 @@ Json spelled(double number) {
 }  // namespace
 
 SourceEntry synthetic_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
-    YamlMap const map(
-        value, {"shape", "layers", "heads", "kv_heads", "head_dim", "rope_base", "distribution", "format", "seed"});
+    YamlMap const map(value, {"shape", "layers", "heads", "kv_heads", "head_dim", "latent", "rope_base", "distribution",
+                              "format", "seed"});
     SourceEntry entry{{{"kind", "synthetic"}}, Json::object(), {}};
     auto& source = entry.source;
     Json facts = Json::object();
@@ -54,6 +54,12 @@ SourceEntry synthetic_source(YamlValue const& value, SourceFiles const& files, V
         refuse(map.find("heads") != nullptr ? *map.find("heads") : value,
                fmt::format("{} query heads are no multiple of {} KV heads", heads, kv_heads));
     if (heads != kv_heads) source["heads"] = heads;
+    auto latent = facts.value("latent", std::uint64_t{0});
+    if (auto const* own = map.find("latent")) latent = whole_number_of(*own, 0, largest_number);
+    if (latent != 0 && (kv_heads != 1 || latent >= source["head_dim"].get<std::uint64_t>()))
+        refuse(map.find("latent") != nullptr ? *map.find("latent") : value,
+               fmt::format("a latent of {} channels stands beside others in the one KV head there is", latent));
+    if (latent != 0) source["latent"] = latent;
 
     if (auto const* distribution = map.find("distribution"))
         if (auto name = choice_of(*distribution, "distribution", vocabulary.distributions); name != "llama")

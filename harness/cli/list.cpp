@@ -55,18 +55,19 @@ QueryResult list_backends() {
 }
 
 QueryResult list_sources() {
-    QueryResult table{{"source", "layers", "heads", "kv_heads", "head_dim", "rope_base"}, {}};
+    QueryResult table{{"source", "layers", "heads", "kv_heads", "head_dim", "rope_base", "latent"}, {}};
     for (auto const& shape : model_shapes())
         table.rows.push_back({"synthetic: {shape: " + shape.name + "}", static_cast<std::int64_t>(shape.layers),
                               static_cast<std::int64_t>(shape.heads), static_cast<std::int64_t>(shape.kv_heads),
-                              static_cast<std::int64_t>(shape.head_dim), shape.rope_base});
+                              static_cast<std::int64_t>(shape.head_dim), shape.rope_base,
+                              shape.latent == 0 ? QueryValue(nullptr) : static_cast<std::int64_t>(shape.latent)});
     std::string const numbers = "synthetic: {layers: N, kv_heads: N, head_dim: N, distribution: ";
     table.rows.push_back({fmt::format("{}{}}}", numbers, fmt::join(synthetic_distributions(), " | ")), nullptr, nullptr,
-                          nullptr, nullptr, nullptr});
+                          nullptr, nullptr, nullptr, nullptr});
     for (auto const& text :
          {fmt::format("model: {{gguf: {} | FILE.gguf, text: builtin | FILE.txt}}", fmt::join(model_names(), " | ")),
           std::string("dump: {path: FILE.safetensors | .npy | .npz | .pt | .yaml}")})
-        table.rows.push_back({text, nullptr, nullptr, nullptr, nullptr, nullptr});
+        table.rows.push_back({text, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr});
     return table;
 }
 

@@ -54,6 +54,10 @@ std::vector<ModelShape> const& model_shapes() {
         {"phi-3-mini", 32, 32, 32, 96, 1e4},
         {"phi-3-medium", 40, 40, 10, 128, 1e4},
         {"phi-4", 40, 40, 10, 128, 2.5e5},
+        // Latent attention: kv_lora_rank, and qk_rope_head_dim of RoPE beside it, both once a token.
+        {"deepseek-v2-lite", 27, 16, 1, 512 + 64, 1e4, 512},
+        {"deepseek-v2", 60, 128, 1, 512 + 64, 1e4, 512},
+        {"deepseek-v3", 61, 128, 1, 512 + 64, 1e4, 512},
     };
     return shapes;
 }
@@ -70,11 +74,13 @@ Json shape_facts(std::string const& name) {
     std::vector<std::string> names;
     for (auto const& shape : model_shapes()) {
         if (shape.name == name) {
-            return {{"layers", shape.layers},
-                    {"heads", shape.heads},
-                    {"kv_heads", shape.kv_heads},
-                    {"head_dim", shape.head_dim},
-                    {"rope_base", shape.rope_base}};
+            Json facts{{"layers", shape.layers},
+                       {"heads", shape.heads},
+                       {"kv_heads", shape.kv_heads},
+                       {"head_dim", shape.head_dim},
+                       {"rope_base", shape.rope_base}};
+            if (shape.latent != 0) facts["latent"] = shape.latent;
+            return facts;
         }
         names.push_back(shape.name);
     }

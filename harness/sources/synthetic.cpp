@@ -219,10 +219,11 @@ std::vector<std::pair<std::size_t, float>> k_outliers_of(Words const& words, std
     return found;
 }
 
-Head llama_k_head(LlamaFormat const& format, Words const& words, std::uint64_t dim) {
+/// Outliers are among the channels in front of the latent, if there is one.
+Head llama_k_head(LlamaFormat const& format, Words const& words, std::uint64_t dim, std::uint64_t latent) {
     auto head = plain_head(words, k_noise, k_correlation, 1, dim);
     draw_channels(head, k_channels, k_mean_deviation, 1, format.k_log_deviation);
-    for (auto const& [channel, mean] : k_outliers_of(words, dim)) head.mean[channel] = mean;
+    for (auto const& [channel, mean] : k_outliers_of(words, dim - latent)) head.mean[channel] = mean;
     head.first_mean = format.k_first_mean;
     head.first_deviation = format.k_first_deviation;
     return head;
@@ -243,10 +244,11 @@ Head llama_v_head(LlamaFormat const& format, Words const& words, std::uint64_t d
 
 /// `kv_words`: those of the head's KV head, against whose outlier channels the queries point: the logits of all tokens but
 /// the first are then about sink_logit lower than that one's.
-Head llama_q_head(LlamaFormat const& format, Words const& words, Words const& kv_words, std::uint64_t dim) {
+Head llama_q_head(LlamaFormat const& format, Words const& words, Words const& kv_words, std::uint64_t dim,
+                  std::uint64_t latent) {
     auto head = plain_head(words, q_noise, q_correlation, 1, dim);
     if (format.sink_logit == 0) return head;
-    auto const outliers = k_outliers_of(kv_words, dim);
+    auto const outliers = k_outliers_of(kv_words, dim - latent);
     float sizes = 0;
     for (auto const& [channel, mean] : outliers) sizes += std::abs(mean);
     float const against = format.sink_logit * std::sqrt(static_cast<float>(dim)) / sizes;
@@ -270,6 +272,7 @@ constexpr std::array plain_distributions{Plain{"normal", Law::normal, 0}, Plain{
 struct Shape {
     KvShape kv;
     std::uint64_t heads = 0;
+    std::uint64_t latent = 0;
     PhiloxKey key;
     Plain const* plain = nullptr;         ///< null: llama
     LlamaFormat const* format = nullptr;  ///< of llama
@@ -312,6 +315,10 @@ Shape read_shape(Json const& source, std::uint64_t context) {
     shape.kv = {size_member(source, "layers"), size_member(source, "kv_heads"), context,
                 size_member(source, "head_dim")};
     shape.heads = source.contains("heads") ? size_member(source, "heads") : shape.kv.heads;
+    if (source.contains("latent")) shape.latent = size_member(source, "latent");
+    if (shape.latent >= shape.kv.dim || (shape.latent > 0 && shape.kv.heads != 1))
+        throw ConfigError("a latent has fewer channels than the one KV head that holds it",
+                          std::to_string(shape.latent));
     auto const seed = source.value("seed", std::uint64_t{0});
     shape.key = {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
     auto const& names = synthetic_distributions();
@@ -328,10 +335,10 @@ Shape read_shape(Json const& source, std::uint64_t context) {
     shape.rope.base = source.value("rope_base", shape.rope.base);
     shape.rope.interleaved = false;
     if (shape.plain == nullptr && shape.rope.base > 0) {
-        if (shape.kv.dim % 2 != 0) {
-            throw ConfigError("RoPE turns pairs of channels: head_dim must be even", std::to_string(shape.kv.dim));
-        }
-        shape.rope.dims = shape.kv.dim;
+        shape.rope.dims = shape.kv.dim - shape.latent;
+        if (shape.rope.dims % 2 != 0)
+            throw ConfigError("RoPE turns pairs of channels: head_dim, a latent left out, must be even",
+                              std::to_string(shape.rope.dims));
     }
     return shape;
 }
@@ -353,7 +360,7 @@ KvTensors make_synthetic(Json const& source, std::uint64_t context, Needs needs)
     bool const rotated = shape.rope.dims != 0;
     auto const k_head = [&](Words const& words) {
         return shape.plain != nullptr ? shape.plain->head(words, k_noise, dim)
-                                      : llama_k_head(*shape.format, words, dim);
+                                      : llama_k_head(*shape.format, words, dim, shape.latent);
     };
     auto const v_head = [&](Words const& words) {
         return shape.plain != nullptr ? shape.plain->head(words, v_noise, dim)
@@ -363,11 +370,11 @@ KvTensors make_synthetic(Json const& source, std::uint64_t context, Needs needs)
         if (shape.plain != nullptr) return plain_head(words, q_noise, 0, 1, dim);
         auto kv_words = words;
         kv_words.head = static_cast<std::uint32_t>(words.head * shape.kv.heads / shape.heads);
-        return llama_q_head(*shape.format, words, kv_words, dim);
+        return llama_q_head(*shape.format, words, kv_words, dim, shape.latent);
     };
     KvTensors tensors;
     if (needs.k) tensors.k = make_tensor(shape, shape.kv.heads, rotated, k_head);
-    if (needs.v) tensors.v = make_tensor(shape, shape.kv.heads, false, v_head);
+    if (needs.v && shape.latent == 0) tensors.v = make_tensor(shape, shape.kv.heads, false, v_head);
     if (needs.q && needs.q_sample.queries > 0) tensors.q_positions = needs.q_sample.positions(context);
     if (needs.q) tensors.q = make_tensor(shape, shape.heads, rotated, q_head, tensors.q_positions);
     if (needs.k_prerope && rotated) tensors.k_prerope = make_tensor(shape, shape.kv.heads, false, k_head);

@@ -20,6 +20,11 @@
 //   Format 2 has these numbers, which are those of a trained model (docs/results/smollm2-cache.md) within a factor of two.
 //   Format 1, of earlier versions: sigma 0.4 for K; V is N(0, 0.5^2) and Q N(0,1), both without means; no sink.
 //
+// With `latent`, the channels behind the first head_dim - latent are a latent as in multi-head latent attention (DeepSeek-V2,
+// 2024, section 2.1): the cache is that one vector a token, K of all query heads and V alike, so there is no V here. RoPE
+// turns the first channels alone, which stand in front as llama.cpp has them and hold the outlier channels; the latent's
+// means and deviations are those of K. No trained latent has been measured for it.
+//
 // Every value is a function of seed, tensor, layer, head, channel and token alone: it depends neither on threads nor on
 // the context, so the first tokens of a longer context are the same values.
 

@@ -232,6 +232,43 @@ TEST(Synthetic, WithoutRopeKIsNotRotated) {
     EXPECT_FALSE(tensors.rope || tensors.k_prerope);
 }
 
+TEST(Synthetic, ALatentIsOneVectorATokenAndHasNoV) {
+    auto source = shape_facts("deepseek-v3");
+    source["kind"] = "synthetic";
+    source["layers"] = 1;
+    source["format"] = 2;
+    auto const tensors = load(source, 300, {.k = true, .v = true, .k_prerope = true, .q = true});
+    EXPECT_FALSE(tensors.v);
+    EXPECT_EQ(tensors.k->shape, (KvShape{1, 1, 300, 576}));
+    EXPECT_EQ(tensors.q->shape, (KvShape{1, 128, 300, 576}));
+    ASSERT_TRUE(tensors.rope);
+    EXPECT_EQ(tensors.rope->dims, 64U);
+    // RoPE turns the first 64 channels alone, and the outlier channels are among them.
+    auto const after = floats(*tensors.k), before = floats(*tensors.k_prerope);
+    std::vector<double> means(576);
+    for (std::size_t t = 0; t < 300; ++t)
+        for (std::size_t c = 0; c < 576; ++c) {
+            if (c >= 64) {
+                ASSERT_EQ(after[t * 576 + c], before[t * 576 + c]) << t << " " << c;
+            }
+            means[c] += before[t * 576 + c] / 300.0;
+        }
+    EXPECT_NE(after[576 + 5], before[576 + 5]);
+    // A mean of 8 to 12; the others are N(0, 0.5^2), as latents alone.
+    auto const largest = [&](std::size_t from, std::size_t to) {
+        double most = 0;
+        for (auto c = from; c < to; ++c) most = std::max(most, std::abs(means[c]));
+        return most;
+    };
+    EXPECT_GT(largest(0, 64), 6);
+    EXPECT_LT(largest(64, 576), 5);
+    source["kv_heads"] = 2;
+    EXPECT_THAT(message_of<ConfigError>([&] { load(source, 4); }), HasSubstr("one KV head"));
+    source["kv_heads"] = 1;
+    source["latent"] = 511;
+    EXPECT_THAT(message_of<ConfigError>([&] { load(source, 4); }), HasSubstr("even"));
+}
+
 TEST(Synthetic, RefusesShapesThatAreNone) {
     auto const refusal = [](char const* member, Json const& value, std::uint64_t context = 16) {
         auto source = llama_source();

@@ -81,14 +81,20 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"sources", "[synthetic: @{}]", "sources.0.synthetic: missing key: 'layers'"},
         Case{"sources", "[synthetic: @gpt2]",
              "sources.0.synthetic: expected a map: 'gpt2'; accepted: shape, layers, heads, kv_heads, head_dim, "
-             "rope_base, distribution, format, seed"},
+             "latent, rope_base, distribution, format, seed"},
         Case{"sources", "[synthetic: {shape: gpt2, @dims: 3}]",
-             "sources.0.synthetic: unknown key: 'dims'; accepted: shape, layers, heads, kv_heads, head_dim, rope_base, "
-             "distribution, format, seed"},
+             "sources.0.synthetic: unknown key: 'dims'; accepted: shape, layers, heads, kv_heads, head_dim, latent, "
+             "rope_base, distribution, format, seed"},
         Case{"sources", "[synthetic: {shape: gpt2, heads: @13}]",
              "sources.0.synthetic.heads: 13 query heads are no multiple of 12 KV heads: '13'"},
         Case{"sources", "[synthetic: @{shape: gpt2, kv_heads: 5}]",
              "sources.0.synthetic: 12 query heads are no multiple of 5 KV heads: 'a map'"},
+        Case{
+            "sources", "[synthetic: {layers: 1, kv_heads: 2, head_dim: 8, latent: @4}]",
+            "sources.0.synthetic.latent: a latent of 4 channels stands beside others in the one KV head there is: '4'"},
+        Case{
+            "sources", "[synthetic: {layers: 1, kv_heads: 1, head_dim: 8, latent: @8}]",
+            "sources.0.synthetic.latent: a latent of 8 channels stands beside others in the one KV head there is: '8'"},
         Case{"sources", "[synthetic: {shape: gpt2, format: @3}]",
              "sources.0.synthetic.format: expected a whole number from 1 to 2: '3'"},
         Case{"sources", "[synthetic: {shape: gpt2, distribution: normal, format: @1}]",

@@ -46,6 +46,13 @@ TEST(Synthetic, NormalValuesHaveNoRope) {
               R"({"distribution":"normal","head_dim":128,"heads":32,"kind":"synthetic","kv_heads":8,"layers":32})");
 }
 
+TEST(Synthetic, ALatentIsPartOfTheIdentityWhereThereIsOne) {
+    EXPECT_EQ(source_of("synthetic: {layers: 2, heads: 16, kv_heads: 1, head_dim: 576, latent: 512}").dump(),
+              R"({"format":2,"head_dim":576,"heads":16,"kind":"synthetic","kv_heads":1,"latent":512,"layers":2})");
+    EXPECT_EQ(source_of("synthetic: {layers: 2, kv_heads: 1, head_dim: 576, latent: 0}"),
+              source_of("synthetic: {layers: 2, kv_heads: 1, head_dim: 576}"));
+}
+
 TEST(Synthetic, OwnNumbersWinOverTheShape) {
     auto const source = source_of("synthetic: {shape: gpt2, kv_heads: 3, heads: 6, head_dim: 32}");
     EXPECT_EQ(source.dump(), R"({"format":2,"head_dim":32,"heads":6,"kind":"synthetic","kv_heads":3,"layers":12})");
