@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "harness/sources/normal.hpp"
-#include "harness/sources/philox.hpp"
+#include "backends/normal.hpp"
+#include "backends/philox.hpp"
 #include "harness/sources/sources.hpp"
 #include "scenarios/errors.hpp"
 

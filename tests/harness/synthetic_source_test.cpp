@@ -8,9 +8,9 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include "backends/normal.hpp"
+#include "backends/philox.hpp"
 #include "harness/captures/load_tensors.hpp"
-#include "harness/sources/normal.hpp"
-#include "harness/sources/philox.hpp"
 #include "harness/sources/rope.hpp"
 #include "harness/sources/shapes.hpp"
 #include "harness/sources/synthetic.hpp"
