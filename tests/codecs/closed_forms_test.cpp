@@ -67,6 +67,15 @@ std::vector<ClosedForm> closed_forms() {
         {"q5_0", .00182, .01, 5.5, 0, 1.01},
         {"nvfp4", .00905, .01, 4.5, 4, 1.02},
         {"mxfp4", .0132, .01, 4.25, 0, 1.02},
+        // Steps of 2 M / 2^b err by M^2 / (3 x 4^b); of the largest of 32 the mean square is 5.71, and it alone errs by
+        // half a step, three times as much: 5.71 x 34/32.
+        {"exl3:bits=2", .1259, .01, 2.5, 0, 1.05},
+        {"exl3:bits=3", .03155, .01, 3.5, 0, 1.03},
+        {"exl3:bits=4", .00790, .01, 4.5, 0, 1.02},
+        {"exl3:bits=5", .00197, .01, 5.5, 0, 1.01},
+        {"exl3:bits=6", 4.94e-4, .01, 6.5, 0, 1.005},
+        {"exl3:bits=7", 1.23e-4, .01, 7.5, 0, 1.002},
+        {"exl3:bits=8", 3.09e-5, .01, 8.5, 0, 1.002},
     };
 }
 

@@ -8,6 +8,7 @@
 
 #include "codecs/container/container.hpp"
 #include "codecs/kernels/quantile.hpp"
+#include "tests/codecs/stored.hpp"
 #include "tests/codecs/tensors.hpp"
 
 namespace kvstone {
@@ -109,6 +110,27 @@ TEST(StageBytes, blocknorm) {
     EXPECT_EQ(stored_planes("blocknorm:bits=4,block=4,topk=0.25", {1.0F, -8.0F, 7.0F, -3.5F, 2.0F}),
               (std::vector<Bytes>{bytes_of({0x71, 0x0c, 0x07}), bytes_of({0x00, 0x3c, 0x93, 0x34}),
                                   bytes_of({0x00, 0xc8, 0x01})}));
+}
+
+TEST(StageBytes, exl3__DecodesItsExample) {
+    // H (1, 2, 3, 4) / 2 = (5, -1, -2, 0); codes 3, 1, 1, 2.
+    std::vector<float> const values{1, 2, 3, 4};
+    EXPECT_EQ(stored_planes("exl3:bits=2", values), (std::vector<Bytes>{bytes_of({0x97}), bytes_of({0x00, 0x45})}));
+    // 5 (3, -1, -1, 1) / 4, and H of it / 2.
+    TestTensor const tensor({1, 1, 1, 4}, ElementType::f32, values);
+    EXPECT_EQ(decoded(encoded("exl3:bits=2", tensor), {1, 1, 1, 4}, ElementType::f32).values(),
+              (std::vector<float>{1.25F, 1.25F, 1.25F, 3.75F}));
+}
+
+TEST(StageBytes, exl3__BlocksAreThirtyTwoAndWhatIsLeft) {
+    // 35 = 32 + 2 + 1. An even vector has one coordinate: 32 / sqrt(32) = 5.657, as binary16 05a8 above 4000.
+    std::vector<float> values(35, 1.0F);
+    values[34] = -2;
+    auto const planes = stored_planes("exl3:bits=8", values);
+    // 255 for the coordinate, 128 for a 0; 255 for a vector of one is its own magnitude, 0 the opposite.
+    auto codes = followed_by(bytes_of({0xff}), 31, 0x80);
+    for (auto const code : bytes_of({0xff, 0x80, 0x00})) codes.push_back(code);
+    EXPECT_EQ(planes, (std::vector<Bytes>{codes, bytes_of({0xa8, 0x45, 0xa8, 0x3d, 0x00, 0x40})}));
 }
 
 TEST(StageBytes, int8__Symmetric) {
