@@ -76,6 +76,12 @@ std::vector<ClosedForm> closed_forms() {
         {"exl3:bits=6", 4.94e-4, .01, 6.5, 0, 1.005},
         {"exl3:bits=7", 1.23e-4, .01, 7.5, 0, 1.002},
         {"exl3:bits=8", 3.09e-5, .01, 8.5, 0, 1.002},
+        // S is one draw for all vectors: the squares of its m d elements vary by sqrt(2 / (m d)), and so does (pi/2) d /
+        // m of the error: tolerances are three times that. Orthogonal rows vary in nothing; <x, x'> is 1 + 1/(4 d) of
+        // |x|^2 there, which takes 1/(4 d) off .2854.
+        {"qjl:sketch=1", 1.563, .035, 1 + 16.0 / 128, 0, 1.05},
+        {"qjl:sketch=4", .3907, .02, 4 + 16.0 / 128, 0, 1.05},
+        {"qjl:sketch=2,matrix=orthogonal", .2834, .005, 2 + 16.0 / 128, 0, 1.05},
     };
 }
 

@@ -133,6 +133,16 @@ TEST(StageBytes, exl3__BlocksAreThirtyTwoAndWhatIsLeft) {
     EXPECT_EQ(planes, (std::vector<Bytes>{codes, bytes_of({0xa8, 0x45, 0xa8, 0x3d, 0x00, 0x40})}));
 }
 
+/// Without bits that follow from a random matrix: zeros are not negative, and a vector and its negative have opposite signs.
+TEST(StageBytes, qjl) {
+    EXPECT_EQ(stored_planes("qjl:sketch=2", {0, 0, 0, 0}), (std::vector<Bytes>{bytes_of({0xff}), bytes_of({0, 0})}));
+    auto const one = stored_planes("qjl:sketch=4,matrix=orthogonal", {0, -3, 4, 0});
+    auto const other = stored_planes("qjl:sketch=4,matrix=orthogonal", {0, 3, -4, 0});
+    EXPECT_EQ(one.at(1), bytes_of({0x00, 0x45}));
+    ASSERT_EQ(one.at(0).size(), 2U);
+    for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(one[0][i] ^ other.at(0).at(i), std::byte{0xff});
+}
+
 TEST(StageBytes, int8__Symmetric) {
     EXPECT_EQ(stored_planes("int8", {1.0F, -2.0F, 0.5F, 127.0F}),
               (std::vector<Bytes>{bytes_of({0x01, 0xfe, 0x00, 0x7f}), bytes_of({0, 0, 0x80, 0x3f})}));
