@@ -82,6 +82,10 @@ std::vector<ClosedForm> closed_forms() {
         {"qjl:sketch=1", 1.563, .035, 1 + 16.0 / 128, 0, 1.05},
         {"qjl:sketch=4", .3907, .02, 4 + 16.0 / 128, 0, 1.05},
         {"qjl:sketch=2,matrix=orthogonal", .2834, .005, 2 + 16.0 / 128, 0, 1.05},
+        // Distortion of Lloyd-Max with a bit less, times (pi d/2 - 1) / d = 1.5630.
+        {"turboquant_prod:bits=2", .36338 * 1.5630, .035, 2 + 32.0 / 128, 0, 1.1},
+        {"turboquant_prod:bits=3", .11748 * 1.5630, .035, 3 + 32.0 / 128, 0, 1.1},
+        {"turboquant_prod:bits=4", .03455 * 1.5630, .035, 4 + 32.0 / 128, 0, 1.1},
     };
 }
 

@@ -143,6 +143,17 @@ TEST(StageBytes, qjl) {
     for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(one[0][i] ^ other.at(0).at(i), std::byte{0xff});
 }
 
+TEST(StageBytes, turboquant_prod) {
+    // Levels of one bit are +-.7979; a residual of .2021 four times has the norm .4042, as binary16 3678.
+    auto const planes = stored_planes("turboquant_prod:bits=2", {1, 1, 1, -1});
+    ASSERT_EQ(planes.size(), 3U);
+    EXPECT_EQ(planes[0], bytes_of({0x07}));
+    EXPECT_EQ(planes[1].size(), 1U) << "8 rows, more than 4 values";
+    EXPECT_EQ(planes[2], bytes_of({0x00, 0x40, 0x78, 0x36}));
+    EXPECT_EQ(stored_planes("turboquant_prod:bits=2", {0, 0}),
+              (std::vector<Bytes>{bytes_of({0x00}), bytes_of({0xff}), bytes_of({0, 0, 0, 0})}));
+}
+
 TEST(StageBytes, int8__Symmetric) {
     EXPECT_EQ(stored_planes("int8", {1.0F, -2.0F, 0.5F, 127.0F}),
               (std::vector<Bytes>{bytes_of({0x01, 0xfe, 0x00, 0x7f}), bytes_of({0, 0, 0x80, 0x3f})}));
