@@ -154,6 +154,14 @@ TEST(StageBytes, turboquant_prod) {
               (std::vector<Bytes>{bytes_of({0x00}), bytes_of({0xff}), bytes_of({0, 0, 0, 0})}));
 }
 
+TEST(StageBytes, higgs) {
+    // (12, 5) sqrt(2) / 13 = (1.3054, .5439) is nearest to (6944, 3203) / 4096 = (1.6953, .7820).
+    EXPECT_EQ(stored_planes("higgs:bits=2", {12, 5}), (std::vector<Bytes>{bytes_of({0x0e}), bytes_of({0x80, 0x4a})}));
+    // A third value is a pair with 0: all are 3 sqrt(3) / 3 = 1.7321 from 0, and (1.7321, 0) is nearest to number 15,
+    // (7946, -2057) / 4096; the pair of zeros to number 8, (7, -6) / 4096.
+    EXPECT_EQ(stored_planes("higgs:bits=2", {0, 0, 3}), (std::vector<Bytes>{bytes_of({0xf8}), bytes_of({0, 0x42})}));
+}
+
 TEST(StageBytes, int8__Symmetric) {
     EXPECT_EQ(stored_planes("int8", {1.0F, -2.0F, 0.5F, 127.0F}),
               (std::vector<Bytes>{bytes_of({0x01, 0xfe, 0x00, 0x7f}), bytes_of({0, 0, 0x80, 0x3f})}));
