@@ -162,6 +162,16 @@ TEST(StageBytes, higgs) {
     EXPECT_EQ(stored_planes("higgs:bits=2", {0, 0, 3}), (std::vector<Bytes>{bytes_of({0xf8}), bytes_of({0, 0x42})}));
 }
 
+TEST(StageBytes, cq) {
+    // From (1, 2) and (5, 6) to (1, 3) and (5, 6).
+    auto const planes = planes_of("cq:channels=2,bits=1", {1, 1, 3, 2}, {1, 2, 5, 6, 1, 4});
+    EXPECT_EQ(planes, (std::vector<Bytes>{bytes_of({0x00, 0x01, 0x00}),
+                                          bytes_of({0x00, 0x3c, 0x00, 0x45, 0x00, 0x42, 0x00, 0x46})}));
+    // A third channel is a group of its own; one token has one point.
+    EXPECT_EQ(planes_of("cq:channels=2,bits=4", {1, 1, 1, 3}, {1, 2, 4}),
+              (std::vector<Bytes>{bytes_of({0x00}), bytes_of({0x00, 0x3c, 0x00, 0x40, 0x00, 0x44})}));
+}
+
 TEST(StageBytes, int8__Symmetric) {
     EXPECT_EQ(stored_planes("int8", {1.0F, -2.0F, 0.5F, 127.0F}),
               (std::vector<Bytes>{bytes_of({0x01, 0xfe, 0x00, 0x7f}), bytes_of({0, 0, 0x80, 0x3f})}));
