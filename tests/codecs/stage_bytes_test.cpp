@@ -172,6 +172,14 @@ TEST(StageBytes, cq) {
               (std::vector<Bytes>{bytes_of({0x00}), bytes_of({0x00, 0x3c, 0x00, 0x40, 0x00, 0x44})}));
 }
 
+TEST(StageBytes, cachegen) {
+    EXPECT_EQ(planes_of("cachegen:bins=16", {1, 2, 1, 2}, {7, -3.4F, 0.6F, 0}),
+              (std::vector<Bytes>{bytes_of({0x0e, 0x04, 0x08, 0x07}), bytes_of({0x00, 0x47})}));
+    // A scale for each layer and token, of both heads: 15, then 30.
+    EXPECT_EQ(planes_of("cachegen:bins=32", {1, 2, 2, 1}, {15, 2, -1, -30}),
+              (std::vector<Bytes>{bytes_of({0x1e, 0x10, 0x0e, 0x00}), bytes_of({0x80, 0x4b, 0x80, 0x4f})}));
+}
+
 TEST(StageBytes, int8__Symmetric) {
     EXPECT_EQ(stored_planes("int8", {1.0F, -2.0F, 0.5F, 127.0F}),
               (std::vector<Bytes>{bytes_of({0x01, 0xfe, 0x00, 0x7f}), bytes_of({0, 0, 0x80, 0x3f})}));
