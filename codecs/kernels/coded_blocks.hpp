@@ -1,0 +1,329 @@
+#pragma once
+// Symbols of a byte each, coded in blocks that decode by themselves: what our entropy coders share.
+//
+// The symbols are cut into segments that share a table (all of them, those of a layer or of a head, or one block), and each
+// segment into blocks; a segment's last block may be shorter. A block that does not shrink is stored as it is, and so is a
+// segment that does not shrink together with its table.
+// Planes:
+//   payload    the blocks, one after the other
+//   headers    8 bytes             how many symbols there are
+//              4 bytes for each block   its bytes; bit 31 set where it is stored as it is
+//   codebooks  for each segment with a coded block, its table; coders without tables have no such plane
+// Numbers are little-endian. A symbol that is stored as it is has BlockLayout::plain_bits, packed as
+// codecs/kernels/bit_packing.hpp has them. Payload and codebooks together never exceed the symbols so packed.
+//
+// A Coder has:
+//   std::size_t most_table_bytes() const                    0: it has no tables
+//   std::size_t tables_bytes() const                        memory for what it makes of a table, of alignment 64
+//   std::size_t scratch_bytes(std::size_t count) const      what encode() needs for a block of so many symbols
+//   std::size_t counters() const                            how many counts of symbols its table is made from
+//   void count(SymbolBlock const&, std::uint64_t* counts) const   adds a block's symbols
+//   std::size_t write_table(std::uint64_t const* counts, std::byte* table) const    returns its bytes
+//   std::size_t table_bytes(std::byte const* table, std::size_t available) const    0 where it is none
+//   void load_codes(std::byte const* table, std::size_t bytes, std::byte* memory) const
+//   bool load_lookup(std::byte const* table, std::size_t bytes, std::byte* memory) const
+//   std::size_t encode(std::byte* memory, SymbolBlock const&, std::byte* coded, std::size_t most, std::byte* scratch) const
+//                                                           returns bytes, or 0 where they exceed `most`
+//   bool decode(std::byte* memory, std::byte const* coded, std::size_t bytes, std::uint8_t* symbols, std::size_t count,
+//               std::uint64_t first) const                  safe on any bytes; `first` as in SymbolBlock
+// Symbols has:
+//   std::uint8_t const* peek(std::uint64_t first, std::size_t count, std::byte* buffer) const
+//   std::uint8_t const* read(std::uint64_t first, std::size_t count, std::byte* buffer) const    once for each block
+//   std::uint8_t* target(std::uint64_t first, std::byte* buffer) const    where symbols are decoded to
+//   void finish(std::uint64_t first, std::size_t count, std::byte* buffer) const    takes them from there
+//   static constexpr bool buffered    whether it uses the buffer, of a block's bytes
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <vector>
+
+#include "codecs/kernels/block_layout.hpp"
+#include "codecs/kernels/host_pieces.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+
+/// Symbols of one block, and the place of the first among all.
+struct SymbolBlock {
+    std::uint8_t const* symbols = nullptr;
+    std::size_t count = 0;
+    std::uint64_t first = 0;
+};
+
+/// Symbols that are a plane's bytes.
+struct ByteSymbols {
+    static constexpr bool buffered = false;
+    std::byte* data = nullptr;
+
+    std::uint8_t const* peek(std::uint64_t first, std::size_t, std::byte*) const {
+        return reinterpret_cast<std::uint8_t const*>(data + first);
+    }
+    std::uint8_t const* read(std::uint64_t first, std::size_t count, std::byte* buffer) const {
+        return peek(first, count, buffer);
+    }
+    std::uint8_t* target(std::uint64_t first, std::byte*) const {
+        return reinterpret_cast<std::uint8_t*>(data + first);
+    }
+    void finish(std::uint64_t, std::size_t, std::byte*) const {}
+};
+
+template <class Coder, class Symbols>
+class CodedBlocks {
+  public:
+    CodedBlocks(Coder const& coder, BlockLayout const& layout) : coder_(coder), layout_(layout) {}
+
+    /// payload, headers and, where the coder has tables, codebooks, of at most so many bytes.
+    static std::vector<PlaneSpec> planes(Coder const& coder, BlockLayout const& most) {
+        std::vector<PlaneSpec> specs{{LedgerLine::payload, most.packed_total(most.plain_bits), true},
+                                     {LedgerLine::headers, table_end(most.blocks()), true}};
+        if (coder.most_table_bytes() > 0)
+            specs.push_back({LedgerLine::codebooks, most.segments() * coder.most_table_bytes(), true});
+        return specs;
+    }
+    static std::size_t workspace_bytes(Coder const& coder, BlockLayout const& most) {
+        return host_slots() * slot_bytes(coder, most) + (most.blocks() + 2 * most.segments()) * sizeof(std::uint64_t);
+    }
+
+    /// planes: as planes() has them.
+    template <class Space>
+    void encode(Space const& space, Symbols const& symbols, Planes planes, Workspace workspace) {
+        start(workspace, planes[1].data);
+        std::memcpy(planes[1].data, &layout_.symbols, sizeof(layout_.symbols));
+        payload_ = planes[0].data;
+        tables_ = has_tables() ? planes[2].data : nullptr;
+        auto const slots = host_slots();
+        if (layout_.segments() >= 2 * slots) {
+            share_pieces(space, slots, layout_.segments(), [this, &symbols](std::size_t slot, std::uint64_t segment) {
+                encode_segment(symbols, segment, slot, slot + 1, [slot](std::uint64_t blocks, auto const& work) {
+                    for (std::uint64_t block = 0; block < blocks; ++block) work(slot, block);
+                });
+            });
+        } else {
+            for (std::uint64_t segment = 0; segment < layout_.segments(); ++segment) {
+                encode_segment(symbols, segment, 0, slots, [&space, slots](std::uint64_t blocks, auto const& work) {
+                    share_pieces(space, slots, blocks, work);
+                });
+            }
+        }
+        close_up(symbols, planes);
+    }
+
+    /// Throws CorruptData where the planes are not what encode() writes for this layout.
+    template <class Space>
+    void decode(Space const& space, Symbols const& symbols, ConstPlanes planes, Workspace workspace) {
+        start(workspace, const_cast<std::byte*>(planes[1].data));
+        check(planes);
+        std::atomic<bool> broken{false};
+        auto* const failed = &broken;
+        auto const* const payload = planes[0].data;
+        auto const* const tables = has_tables() ? planes[2].data : nullptr;
+        share_pieces(
+            space, host_slots(), layout_.blocks(), [=, this, &symbols](std::size_t index, std::uint64_t block) {
+                auto const slot = slot_of(index);
+                auto const first = layout_.first(block);
+                auto const count = layout_.count(block);
+                auto* const target = symbols.target(first, slot.buffer);
+                auto const* const coded = payload + offsets_[block];
+                auto const size = entry(block);
+                if ((size & plain_bit) != 0) {
+                    unpack_codes(layout_.plain_bits, coded, count, target);
+                } else {
+                    auto const segment = layout_.segment_of(block);
+                    if (*slot.loaded != segment) {
+                        *slot.loaded = segment;
+                        if (has_tables() &&
+                            !coder_.load_lookup(tables + table_offsets_[segment], table_sizes_[segment], slot.memory)) {
+                            *slot.loaded = none;
+                            *failed = true;
+                            return;
+                        }
+                    }
+                    if (!coder_.decode(slot.memory, coded, size, target, count, first)) *failed = true;
+                }
+                symbols.finish(first, count, slot.buffer);
+            });
+        if (broken) throw CorruptData("a coded block is broken");
+    }
+
+    /// The symbols that a headers plane says there are; throws CorruptData where it is cut off.
+    static std::uint64_t stored_symbols(ConstPlane headers) {
+        std::uint64_t symbols = 0;
+        if (headers.bytes < sizeof(symbols)) throw CorruptData("blocks without their number of symbols");
+        std::memcpy(&symbols, headers.data, sizeof(symbols));
+        return symbols;
+    }
+
+  private:
+    static constexpr std::uint32_t plain_bit = 1U << 31;
+    static constexpr std::uint64_t none = ~std::uint64_t{0};
+
+    struct Slot {
+        std::uint64_t* loaded;  ///< the segment whose table `memory` holds
+        std::byte* memory;
+        std::uint64_t* counts;
+        std::byte* scratch;
+        std::byte* buffer;
+    };
+
+    static std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+    static std::uint64_t table_end(std::uint64_t blocks) { return sizeof(std::uint64_t) + 4 * blocks; }
+    static std::size_t slot_bytes(Coder const& coder, BlockLayout const& layout) {
+        auto const block = std::min(layout.block_symbols, std::max<std::uint64_t>(1, layout.symbols));
+        return 64 + aligned(coder.tables_bytes()) + aligned(coder.counters() * sizeof(std::uint64_t)) +
+               aligned(coder.scratch_bytes(block)) + (Symbols::buffered ? aligned(block) : 0);
+    }
+    bool has_tables() const { return coder_.most_table_bytes() > 0; }
+
+    void start(Workspace workspace, std::byte* headers) {
+        workspace_ = workspace;
+        slot_bytes_ = slot_bytes(coder_, layout_);
+        offsets_ = reinterpret_cast<std::uint64_t*>(workspace + host_slots() * slot_bytes_);
+        table_offsets_ = offsets_ + layout_.blocks();
+        table_sizes_ = table_offsets_ + layout_.segments();
+        headers_ = headers;
+        for (std::size_t slot = 0; slot < host_slots(); ++slot) *slot_of(slot).loaded = none;
+    }
+
+    Slot slot_of(std::size_t index) const {
+        auto* const at = workspace_ + index * slot_bytes_;
+        auto* const memory = at + 64;
+        auto* const counts = memory + aligned(coder_.tables_bytes());
+        auto* const scratch = counts + aligned(coder_.counters() * sizeof(std::uint64_t));
+        auto const block = std::min(layout_.block_symbols, std::max<std::uint64_t>(1, layout_.symbols));
+        return {reinterpret_cast<std::uint64_t*>(at), memory, reinterpret_cast<std::uint64_t*>(counts), scratch,
+                scratch + aligned(coder_.scratch_bytes(block))};
+    }
+
+    std::uint32_t entry(std::uint64_t block) const {
+        std::uint32_t size = 0;
+        std::memcpy(&size, headers_ + table_end(block), sizeof(size));
+        return size;
+    }
+    void set_entry(std::uint64_t block, std::size_t bytes, bool plain) const {
+        auto const size = static_cast<std::uint32_t>(bytes) | (plain ? plain_bit : 0);
+        std::memcpy(headers_ + table_end(block), &size, sizeof(size));
+    }
+
+    SymbolBlock peek(Symbols const& symbols, std::uint64_t block, std::byte* buffer) const {
+        auto const first = layout_.first(block);
+        auto const count = layout_.count(block);
+        return {symbols.peek(first, count, buffer), count, first};
+    }
+    std::byte* place_of(std::uint64_t block) const {
+        return payload_ + layout_.packed_place(block, layout_.plain_bits);
+    }
+    void store_plain(std::uint64_t number, SymbolBlock const& block) const {
+        pack_codes(layout_.plain_bits, block.symbols, block.count, place_of(number));
+        set_entry(number, layout_.plain_bytes(number), true);
+    }
+
+    /// Codes a segment's blocks where they would stand if none shrank, with the slots [first_slot, last_slot).
+    /// run(blocks, work) calls work(slot, block) for each.
+    template <class Run>
+    void encode_segment(Symbols const& symbols, std::uint64_t segment, std::size_t first_slot, std::size_t last_slot,
+                        Run const& run) {
+        auto const first_block = layout_.first_block(segment);
+        auto const blocks = layout_.first_block(segment + 1) - first_block;
+        if (has_tables()) {
+            auto const counters = coder_.counters();
+            for (auto slot = first_slot; slot < last_slot; ++slot) std::fill_n(slot_of(slot).counts, counters, 0);
+            run(blocks, [this, &symbols, first_block](std::size_t index, std::uint64_t block) {
+                auto const slot = slot_of(index);
+                coder_.count(peek(symbols, first_block + block, slot.buffer), slot.counts);
+            });
+            auto* const sums = slot_of(first_slot).counts;
+            for (auto slot = first_slot + 1; slot < last_slot; ++slot) {
+                auto const* const more = slot_of(slot).counts;
+                for (std::size_t i = 0; i < counters; ++i) sums[i] += more[i];
+            }
+            table_sizes_[segment] = coder_.write_table(sums, table_of(segment));
+        }
+        run(blocks, [this, &symbols, first_block, segment](std::size_t index, std::uint64_t of_segment) {
+            auto const slot = slot_of(index);
+            if (*slot.loaded != segment) {
+                if (has_tables()) coder_.load_codes(table_of(segment), table_sizes_[segment], slot.memory);
+                *slot.loaded = segment;
+            }
+            auto const number = first_block + of_segment;
+            auto const first = layout_.first(number);
+            auto const count = layout_.count(number);
+            SymbolBlock const block{symbols.read(first, count, slot.buffer), count, first};
+            auto const bytes =
+                coder_.encode(slot.memory, block, place_of(number), layout_.plain_bytes(number) - 1, slot.scratch);
+            if (bytes == 0) return store_plain(number, block);
+            set_entry(number, bytes, false);
+        });
+    }
+
+    std::byte* table_of(std::uint64_t segment) const { return tables_ + segment * coder_.most_table_bytes(); }
+
+    /// Moves blocks and tables together, and gives up coding segments that it does not make smaller.
+    void close_up(Symbols const& symbols, Planes planes) const {
+        std::uint64_t end = 0;
+        std::uint64_t tables_end = 0;
+        for (std::uint64_t segment = 0; segment < layout_.segments(); ++segment) {
+            auto const first = layout_.first_block(segment);
+            auto const last = layout_.first_block(segment + 1);
+            std::uint64_t saved = 0;
+            for (auto block = first; block < last; ++block)
+                saved += layout_.plain_bytes(block) - (entry(block) & ~plain_bit);
+            auto const table_bytes = has_tables() ? table_sizes_[segment] : 0;
+            bool const coded = saved > table_bytes;
+            for (auto block = first; block < last; ++block) {
+                if (!coded && (entry(block) & plain_bit) == 0)
+                    store_plain(block, peek(symbols, block, slot_of(0).buffer));
+                auto const bytes = entry(block) & ~plain_bit;
+                std::memmove(payload_ + end, place_of(block), bytes);
+                end += bytes;
+            }
+            if (!coded || !has_tables()) continue;
+            std::memmove(tables_ + tables_end, table_of(segment), table_bytes);
+            tables_end += table_bytes;
+        }
+        planes[0].bytes = end;
+        planes[1].bytes = table_end(layout_.blocks());
+        if (has_tables()) planes[2].bytes = tables_end;
+    }
+
+    /// Finds where blocks and tables begin.
+    void check(ConstPlanes planes) const {
+        if (planes[1].bytes != table_end(layout_.blocks())) throw CorruptData("block sizes cut off");
+        std::uint64_t end = 0;
+        std::uint64_t tables_end = 0;
+        for (std::uint64_t segment = 0; segment < layout_.segments(); ++segment) {
+            bool coded = false;
+            for (auto block = layout_.first_block(segment); block < layout_.first_block(segment + 1); ++block) {
+                auto const size = entry(block);
+                std::uint64_t const bytes = size & ~plain_bit;
+                bool const plain = (size & plain_bit) != 0;
+                auto const plain_bytes = layout_.plain_bytes(block);
+                if ((plain ? bytes != plain_bytes : bytes >= plain_bytes) || bytes > planes[0].bytes - end)
+                    throw CorruptData("a block has a size that none has");
+                offsets_[block] = end;
+                end += bytes;
+                coded = coded || !plain;
+            }
+            if (!coded || !has_tables()) continue;
+            table_offsets_[segment] = tables_end;
+            table_sizes_[segment] = coder_.table_bytes(planes[2].data + tables_end, planes[2].bytes - tables_end);
+            if (table_sizes_[segment] == 0) throw CorruptData("a table of a coder is broken");
+            tables_end += table_sizes_[segment];
+        }
+        if (end != planes[0].bytes || (has_tables() && tables_end != planes[2].bytes))
+            throw CorruptData("bytes after the last block or table");
+    }
+
+    Coder const& coder_;
+    BlockLayout layout_;
+    std::byte* workspace_ = nullptr;
+    std::size_t slot_bytes_ = 0;
+    std::uint64_t* offsets_ = nullptr;
+    std::uint64_t* table_offsets_ = nullptr;
+    std::uint64_t* table_sizes_ = nullptr;
+    std::byte* headers_ = nullptr;
+    std::byte* payload_ = nullptr;
+    std::byte* tables_ = nullptr;
+};
+
+}  // namespace kvstone

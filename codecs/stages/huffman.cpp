@@ -1,0 +1,75 @@
+// huffman: the payload's bytes in a canonical Huffman code, in blocks that decode by themselves.
+//
+// Purpose    the code that lossless formats for model weights and caches take for exponents and byte planes (DFloat11,
+//            ZipNN), with its tables billed.
+// Source     Huffman, Proc. IRE 40 (1952); no code longer than 11 bits (package-merge: Larmore and Hirschberg, JACM 37,
+//            1990); 64 interleaved states a block (codecs/kernels/state_lanes.hpp).
+// Planes     payload, headers and codebooks of codecs/kernels/coded_blocks.hpp: blocks as codecs/kernels/state_lanes.hpp has
+//            them, tables as codecs/kernels/huffman_code.hpp has them. Symbols are the plane's bytes as they lie.
+// Example    the bytes 7f 7e 7f 7e ... (16 of them): both codes have one bit, 7e is 0 and 7f is 1. From the last to the
+//            first, 0 1 0 1 ... 0 1 are pushed into the state 10000: after 15 of them it is 8000 2aaa, which has no room for
+//            one more, so that 2aaa moves out, and 8000 becomes 1 0001.
+//              payload    01 00 01 00  aa 2a
+//              headers    10 00 00 00 00 00 00 00  06 00 00 00
+//              codebooks  7e 7f 11
+//            the bytes 01 02 -> payload 01 02, headers 02 00 00 00 00 00 00 00  02 00 00 80, no codebook
+// Error      none: the input's bytes come back.
+// NaN, Inf, denormals: not looked at.
+
+#include "codecs/kernels/huffman_coder.hpp"
+#include "codecs/register_stage.hpp"
+
+namespace kvstone {
+
+class Huffman : public Entropy {
+  public:
+    static constexpr bool host_only = true;
+
+    static StageInfo info() {
+        StageInfo info;
+        info.name = "huffman";
+        info.summary = "payload bytes in a canonical Huffman code of at most 11 bits, in blocks";
+        info.source = "Huffman, Proc. IRE 40 (1952); length-limited by package-merge (JACM 37, 1990)";
+        info.fixed_rate = false;
+        info.engines = {{.differs = "no engine compresses the cache that attention reads by entropy"}};
+        info.options = {tables_option(), block_option()};
+        info.examples = {"fp16 | huffman", "int8 | huffman:tables=head",
+                         "fp8:format=e4m3 | huffman:tables=block,block=4096", "bf16 | huffman:tables=layer | zstd"};
+        return info;
+    }
+    explicit Huffman(Options const& options)
+        : tables_(options.choice("tables")), block_(static_cast<std::uint64_t>(options.integer("block"))) {}
+
+    std::vector<PlaneSpec> planes(PlaneSpec const& input) const {
+        return Blocks::planes(coder_, layout_of_bytes(input, input.bytes, tables_, block_));
+    }
+    std::size_t workspace_bytes(PlaneSpec const& input) const {
+        return Blocks::workspace_bytes(coder_, layout_of_bytes(input, input.bytes, tables_, block_));
+    }
+
+    template <class Space>
+    void encode(Space const& space, PlaneSpec const& spec, ConstPlane input, Planes planes, Workspace workspace) const {
+        Blocks blocks(coder_, layout_of_bytes(spec, input.bytes, tables_, block_));
+        blocks.encode(space, ByteSymbols{const_cast<std::byte*>(input.data)}, planes, workspace);
+    }
+    template <class Space>
+    void decode(Space const& space, PlaneSpec const& spec, ConstPlanes planes, Plane& input,
+                Workspace workspace) const {
+        auto const bytes = Blocks::stored_symbols(planes[1]);
+        if (bytes > spec.bytes) throw CorruptData("huffman: more bytes than the plane can have");
+        Blocks blocks(coder_, layout_of_bytes(spec, bytes, tables_, block_));
+        blocks.decode(space, ByteSymbols{input.data}, planes, workspace);
+        input.bytes = bytes;
+    }
+
+  private:
+    using Blocks = CodedBlocks<HuffmanCoder, ByteSymbols>;
+
+    HuffmanCoder coder_;
+    std::string tables_;
+    std::uint64_t block_;
+};
+
+static Register<Huffman> const registered;
+
+}  // namespace kvstone

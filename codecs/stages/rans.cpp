@@ -1,0 +1,98 @@
+// rans: the payload's bytes in a range variant of asymmetric numeral systems, in blocks that decode by themselves.
+//
+// Purpose    a coder of order 0 within hundredths of a bit of the entropy that decodes with vectors; with a table of their
+//            own for channels that are unlike the others (order 1).
+// Source     Duda, arXiv 1311.2540; Giesen, arXiv 1402.3392 (interleaved states). Probabilities are of 12 bits; 64 states a
+//            block (codecs/kernels/state_lanes.hpp).
+// Planes     payload, headers and codebooks of codecs/kernels/coded_blocks.hpp: blocks as codecs/kernels/state_lanes.hpp has
+//            them, tables as codecs/kernels/rans_table.hpp has them, and where context=channel, as
+//            codecs/kernels/channel_rans_coder.hpp has them. Symbols are the plane's bytes as they lie.
+// Example    the bytes 7f 7e 7f 7e ... (16 of them): both have 2048 slots, 7e the first ones. The state s becomes
+//            floor(s / 2048) 4096 + s mod 2048, and 2048 more for 7f: its bits from the twelfth on move up by one, and the
+//            free bit is 1 for 7f. The last 15 symbols, 0 1 0 1 ... 0, make 8155 5000 of 1 0000; that has no room for one more,
+//            so that 5000 moves out, and 8155 becomes 1 0955.
+//              payload    55 09 01 00  00 50
+//              headers    10 00 00 00 00 00 00 00  06 00 00 00
+//              codebooks  7e 7f 0c 00 06 00
+// Error      none: the input's bytes come back.
+// NaN, Inf, denormals: not looked at.
+
+#include "codecs/kernels/channel_rans_coder.hpp"
+#include "codecs/kernels/rans_coder.hpp"
+#include "codecs/register_stage.hpp"
+
+namespace kvstone {
+
+class Rans : public Entropy {
+    template <class Coder>
+    using Blocks = CodedBlocks<Coder, ByteSymbols>;
+
+    template <class Action>
+    auto with_coder(PlaneSpec const& input, Action const& action) const {
+        auto const row_bytes = by_channel_ ? input.row_elements * input.element_bytes : 0;
+        if (row_bytes == 0 || row_bytes > most_row_places) return action(RansCoder{});
+        return action(ChannelRansCoder(row_bytes));
+    }
+
+  public:
+    static constexpr bool host_only = true;
+
+    static StageInfo info() {
+        StageInfo info;
+        info.name = "rans";
+        info.summary = "payload bytes in interleaved rANS with 12-bit probabilities, in blocks";
+        info.source = "Duda, arXiv 1311.2540; Giesen, arXiv 1402.3392";
+        info.fixed_rate = false;
+        info.engines = {{.differs = "no engine compresses the cache that attention reads by entropy"}};
+        info.options = {choice_option("context", "none", {"none", "channel"},
+                                      "whether bytes of different places in a vector may have different tables; planes "
+                                      "that do not tell vectors apart, and vectors above 4096 bytes, have one"),
+                        tables_option(), block_option()};
+        info.examples = {"fp16 | rans", "fp16 | rans:context=channel", "int8 | rans:tables=head",
+                         "bf16 | rans:tables=block,block=4096 | zstd"};
+        return info;
+    }
+    explicit Rans(Options const& options)
+        : by_channel_(options.choice("context") == "channel"),
+          tables_(options.choice("tables")),
+          block_(static_cast<std::uint64_t>(options.integer("block"))) {}
+
+    std::vector<PlaneSpec> planes(PlaneSpec const& input) const {
+        return with_coder(input, [&]<class Coder>(Coder const& coder) {
+            return Blocks<Coder>::planes(coder, layout_of_bytes(input, input.bytes, tables_, block_));
+        });
+    }
+    std::size_t workspace_bytes(PlaneSpec const& input) const {
+        return with_coder(input, [&]<class Coder>(Coder const& coder) {
+            return Blocks<Coder>::workspace_bytes(coder, layout_of_bytes(input, input.bytes, tables_, block_));
+        });
+    }
+
+    template <class Space>
+    void encode(Space const& space, PlaneSpec const& spec, ConstPlane input, Planes planes, Workspace workspace) const {
+        with_coder(spec, [&]<class Coder>(Coder const& coder) {
+            Blocks<Coder> blocks(coder, layout_of_bytes(spec, input.bytes, tables_, block_));
+            blocks.encode(space, ByteSymbols{const_cast<std::byte*>(input.data)}, planes, workspace);
+        });
+    }
+    template <class Space>
+    void decode(Space const& space, PlaneSpec const& spec, ConstPlanes planes, Plane& input,
+                Workspace workspace) const {
+        with_coder(spec, [&]<class Coder>(Coder const& coder) {
+            auto const bytes = Blocks<Coder>::stored_symbols(planes[1]);
+            if (bytes > spec.bytes) throw CorruptData("rans: more bytes than the plane can have");
+            Blocks<Coder> blocks(coder, layout_of_bytes(spec, bytes, tables_, block_));
+            blocks.decode(space, ByteSymbols{input.data}, planes, workspace);
+            input.bytes = bytes;
+        });
+    }
+
+  private:
+    bool by_channel_;
+    std::string tables_;
+    std::uint64_t block_;
+};
+
+static Register<Rans> const registered;
+
+}  // namespace kvstone
