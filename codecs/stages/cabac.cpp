@@ -1,0 +1,81 @@
+// cabac: the payload's bytes by context-adaptive binary arithmetic coding, in blocks that decode by themselves.
+//
+// Purpose    order 0 without tables, and with context=row order 1: values of one channel that follow each other are alike.
+// Source     Marpe, Schwarz and Wiegand, IEEE Trans. CSVT 13 (2003), the principle, and DeepCABAC (arXiv 1907.11900), its use
+//            for weights; the two estimates of a context as in H.266; binary range coder, eight bits a byte
+//            (codecs/kernels/binary_coder.hpp).
+// Planes     payload and headers of codecs/kernels/coded_blocks.hpp, blocks as codecs/kernels/binary_coder.hpp has them.
+//            Symbols are the plane's bytes as they lie; bytes of different places in an element have contexts of their own.
+// Example    64 zero bytes: eight bits each that are always 0, so that low stays 0, and the range shrinks from 2^32. Before bit n
+//            (from 0) a context's estimates are 1 - (15/16)^n / 2 and 1 - (127/128)^n / 2; the product of their means over 64
+//            bits is 2^-28.4, of all eight contexts 2^-227.6. Below 2^24 a byte moves out: 28 of them do.
+//              payload    28 + 4 bytes 00
+//              headers    40 00 00 00 00 00 00 00  20 00 00 00
+// Error      none: the input's bytes come back.
+// NaN, Inf, denormals: not looked at.
+
+#include "codecs/kernels/binary_coder.hpp"
+#include "codecs/register_stage.hpp"
+
+namespace kvstone {
+
+class Cabac : public Entropy {
+  public:
+    static constexpr bool host_only = true;
+
+    static StageInfo info() {
+        StageInfo info;
+        info.name = "cabac";
+        info.summary = "payload bytes by context-adaptive binary arithmetic coding, in blocks";
+        info.source = "Marpe, Schwarz and Wiegand, IEEE Trans. CSVT 13 (2003); DeepCABAC, arXiv 1907.11900";
+        info.fixed_rate = false;
+        info.engines = {{.differs = "no engine compresses the cache that attention reads by entropy"}};
+        info.options = {choice_option("context", "none", {"none", "row"},
+                                      "whether the byte at the same place of the vector before is looked at, in planes "
+                                      "that tell vectors apart"),
+                        block_option()};
+        info.examples = {"fp16 | cabac", "fp16 | cabac:context=row", "int8 | cabac:block=4096", "bf16 | cabac | zstd"};
+        return info;
+    }
+    explicit Cabac(Options const& options)
+        : by_row_(options.choice("context") == "row"), block_(static_cast<std::uint64_t>(options.integer("block"))) {}
+
+    std::vector<PlaneSpec> planes(PlaneSpec const& input) const {
+        return Blocks::planes(coder(input), layout_of_bytes(input, input.bytes, "plane", block_));
+    }
+    std::size_t workspace_bytes(PlaneSpec const& input) const {
+        return Blocks::workspace_bytes(coder(input), layout_of_bytes(input, input.bytes, "plane", block_));
+    }
+
+    template <class Space>
+    void encode(Space const& space, PlaneSpec const& spec, ConstPlane input, Planes planes, Workspace workspace) const {
+        auto const coder_of_plane = coder(spec);
+        Blocks blocks(coder_of_plane, layout_of_bytes(spec, input.bytes, "plane", block_));
+        blocks.encode(space, ByteSymbols{const_cast<std::byte*>(input.data)}, planes, workspace);
+    }
+    template <class Space>
+    void decode(Space const& space, PlaneSpec const& spec, ConstPlanes planes, Plane& input,
+                Workspace workspace) const {
+        auto const bytes = Blocks::stored_symbols(planes[1]);
+        if (bytes > spec.bytes) throw CorruptData("cabac: more bytes than the plane can have");
+        auto const coder_of_plane = coder(spec);
+        Blocks blocks(coder_of_plane, layout_of_bytes(spec, bytes, "plane", block_));
+        blocks.decode(space, ByteSymbols{input.data}, planes, workspace);
+        input.bytes = bytes;
+    }
+
+  private:
+    using Blocks = CodedBlocks<BinaryCoder<ShiftContext>, ByteSymbols>;
+
+    BinaryCoder<ShiftContext> coder(PlaneSpec const& input) const {
+        auto const row_bytes = by_row_ ? input.row_elements * input.element_bytes : 0;
+        return BinaryCoder<ShiftContext>({input.element_bytes, row_bytes});
+    }
+
+    bool by_row_;
+    std::uint64_t block_;
+};
+
+static Register<Cabac> const registered;
+
+}  // namespace kvstone
