@@ -295,6 +295,99 @@ TEST(StageBytes, nuq__StoresItsLevels) {
     EXPECT_EQ(stored_planes("nuq:bits=2,axis=channel", {0, 3}).at(2), bytes_of({0, 0, 0x00, 0x42}));
 }
 
+/// A plane of alternate bytes 7f and 7e, 16 of them.
+std::vector<float> alternate_codes() {
+    std::vector<float> values(16, 127.0F);
+    for (std::size_t i = 1; i < values.size(); i += 2) values[i] = 126;
+    return values;
+}
+
+TEST(StageBytes, huffman) {
+    auto const planes = stored_planes("int8 | huffman", alternate_codes());
+    ASSERT_EQ(planes.size(), 4U);
+    EXPECT_EQ(planes[0], bytes_of({0x01, 0x00, 0x01, 0x00, 0xaa, 0x2a}));
+    EXPECT_EQ(planes[1], bytes_of({0x10, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0}));
+    EXPECT_EQ(planes[2], bytes_of({0x7e, 0x7f, 0x11}));
+}
+
+TEST(StageBytes, huffman__StoresWhatDoesNotShrink) {
+    auto const planes = stored_planes("int8 | huffman", {1, 2, 127});
+    EXPECT_EQ(planes[0], bytes_of({1, 2, 127}));
+    EXPECT_EQ(planes[1], bytes_of({3, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0x80}));
+    EXPECT_EQ(planes[2], Bytes());
+}
+
+TEST(StageBytes, rans) {
+    auto const planes = stored_planes("int8 | rans", alternate_codes());
+    ASSERT_EQ(planes.size(), 4U);
+    EXPECT_EQ(planes[0], bytes_of({0x55, 0x09, 0x01, 0x00, 0x00, 0x50}));
+    EXPECT_EQ(planes[1], bytes_of({0x10, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0}));
+    EXPECT_EQ(planes[2], bytes_of({0x7e, 0x7f, 0x0c, 0x00, 0x06, 0x00}));
+}
+
+TEST(StageBytes, arithmetic) {
+    auto const planes = stored_planes("int8 | arithmetic", std::vector<float>(16, 0.0F));
+    ASSERT_EQ(planes.size(), 3U);
+    EXPECT_EQ(planes[0], bytes_of({0, 0, 0, 0, 0, 0}));
+    EXPECT_EQ(planes[1], bytes_of({0x10, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0}));
+}
+
+TEST(StageBytes, cabac) {
+    auto const planes = stored_planes("int8 | cabac", std::vector<float>(64, 0.0F));
+    ASSERT_EQ(planes.size(), 3U);
+    EXPECT_EQ(planes[0], Bytes(32));
+    EXPECT_EQ(planes[1], bytes_of({0x40, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0}));
+}
+
+/// 1, -2, 1, -2, ...: 16 values.
+std::vector<float> alternate_values() {
+    std::vector<float> values(16, 1.0F);
+    for (std::size_t i = 1; i < values.size(); i += 2) values[i] = -2;
+    return values;
+}
+
+TEST(StageBytes, exponent__Fixed4OfBf16) {
+    auto const planes = stored_planes("bf16 | exponent:code=fixed4", alternate_values());
+    ASSERT_EQ(planes.size(), 4U);
+    EXPECT_EQ(planes[0], bytes_of({0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80}));
+    EXPECT_EQ(planes[1], Bytes(8, std::byte{0x10}));
+    EXPECT_EQ(planes[2], bytes_of({0x10, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0}));
+    EXPECT_EQ(planes[3], bytes_of({2, 0x7f, 0x80}));
+}
+
+TEST(StageBytes, exponent__Fixed3OfFp16) {
+    // 3c00 and c000: exponents 0f and 10; signs and mantissas 000 and 400, low bytes 00, three bits 000 and 100.
+    auto const planes = stored_planes("fp16 | exponent:code=fixed3", alternate_values());
+    ASSERT_EQ(planes.size(), 4U);
+    EXPECT_EQ(planes[0],
+              bytes_of({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0x08, 0x82, 0x20, 0x08, 0x82}));
+    EXPECT_EQ(planes[1], bytes_of({0x08, 0x82, 0x20, 0x08, 0x82, 0x20}));
+    EXPECT_EQ(planes[2], bytes_of({0x10, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0}));
+    EXPECT_EQ(planes[3], bytes_of({2, 0x0f, 0x10}));
+}
+
+TEST(StageBytes, exponent__EscapesFollowTheCodes) {
+    // E5M2 1, 2, 4, ... 64 have exponents 0f to 15, and 128 has 16: by equal counts the lowest seven have codes.
+    std::vector<float> values;
+    for (int i = 0; i < 32; ++i) values.push_back(std::exp2(static_cast<float>(i < 28 ? i % 7 : 7)));
+    auto const planes = stored_planes("fp8:format=e5m2 | exponent:code=fixed3", values);
+    ASSERT_EQ(planes.size(), 4U);
+    EXPECT_EQ(planes[0], Bytes(12)) << "three bits each";
+    // 12 bytes of codes and four times five bits are 15 of 20, but the table takes 8: all is stored as it is.
+    EXPECT_EQ(planes[1].size(), 20U);
+    EXPECT_EQ(planes[3], Bytes());
+    values.clear();
+    for (int i = 0; i < 64; ++i) values.push_back(std::exp2(static_cast<float>(i < 62 ? i % 7 : 7)));
+    auto const longer = stored_planes("fp8:format=e5m2 | exponent:code=fixed3", values);
+    // Codes 0, 1, 2, ... begin with 000 001 010, lowest bits first; the last two are 7, their exponents 16 and 16.
+    ASSERT_EQ(longer[1].size(), 26U);
+    EXPECT_EQ(longer[1][0], std::byte{0x88});
+    EXPECT_EQ(longer[1][23] & std::byte{0xfc}, std::byte{0xfc});
+    EXPECT_EQ(longer[1][24], std::byte{0xd6}) << "10110 10110";
+    EXPECT_EQ(longer[1][25], std::byte{0x02});
+    EXPECT_EQ(longer[3], bytes_of({7, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15}));
+}
+
 TEST(StageBytes, zstd__StoresWhatDoesNotShrink) {
     // Two bytes cannot shrink.
     auto const planes = stored_planes("fp16 | zstd", {1.0F});
