@@ -79,6 +79,12 @@ INSTANTIATE_TEST_SUITE_P(
         BoundMutant{"lloydmax:bits=4", "smaller_by_a_fifth", [](float x, float) { return x * 0.8F; }},
         BoundMutant{"lloydmax:bits=6,norm=eden", "smaller_by_a_tenth", [](float x, float) { return x * 0.9F; }},
         BoundMutant{"nuq:bits=4,axis=channel", "smaller_by_a_fifth", [](float x, float) { return x * 0.8F; }},
+        BoundMutant{"exl3:bits=4", "zero", [](float, float) { return 0.0F; }},
+        BoundMutant{"higgs:bits=4", "smaller_by_a_fifth", [](float x, float) { return x * 0.8F; }},
+        BoundMutant{"cachegen:bins=32", "of_16_bins",
+                    [](float x, float range) { return std::nearbyint(x / (range / 7)) * (range / 7); }},
+        BoundMutant{"cq:channels=4,bits=8", "twice_the_range_away", [](float x, float range) { return x + 2 * range; }},
+        BoundMutant{"qjl:sketch=4", "fifty_times_as_large", [](float x, float) { return x * 50; }},
         BoundMutant{"int8:scheme=asymmetric", "of_symmetric_steps",
                     [](float x, float range) { return std::floor(x / (range / 127)) * (range / 127); }}),
     mutant_name);
