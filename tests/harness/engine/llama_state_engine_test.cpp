@@ -1,5 +1,8 @@
 // Files that libllama itself writes, read back beside what our capture of the same tokens has.
 
+#include <algorithm>
+#include <cmath>
+
 #include <gtest/gtest.h>
 #include <llama.h>
 
