@@ -45,7 +45,8 @@ Json tensor_of(YamlMap const& file, YamlValue const& value) {
 bool describes_itself(std::string const& path) {
     auto const extension = std::filesystem::path(path).extension();
     if (std::ranges::find(self_describing_extensions, extension) != std::end(self_describing_extensions)) return true;
-    if (std::filesystem::exists(path + ".yaml")) return false;
+    std::error_code error;
+    if (std::filesystem::exists(path + ".yaml", error) || !std::filesystem::is_regular_file(path, error)) return false;
     std::ifstream file(path, std::ios::binary);
     char magic[5] = "";
     file.read(magic, 4);
