@@ -70,9 +70,9 @@ class Blosc2 : public Entropy {
         auto parameters = BLOSC2_DPARAMS_DEFAULTS;
         parameters.nthreads = 1;
         frame().decode(space, spec, planes[0], input, workspace,
-                       [parameters](std::byte*, std::byte const* from, std::uint64_t bytes, std::byte* to,
-                                    std::uint64_t wanted) {
-                           if (bytes < BLOSC_EXTENDED_HEADER_LENGTH) return false;
+                       [parameters, filter = filter_code()](std::byte*, std::byte const* from, std::uint64_t bytes,
+                                                            std::byte* to, std::uint64_t wanted) {
+                           if (bytes < BLOSC_EXTENDED_HEADER_LENGTH || !is_of(from, filter)) return false;
                            // A chunk says itself how long it is, which the library believes.
                            std::int32_t plain = 0;
                            std::int32_t coded = 0;
@@ -92,6 +92,19 @@ class Blosc2 : public Entropy {
     using Context = std::unique_ptr<blosc2_context, Free>;
 
     static PieceFrame frame() { return {"blosc2", std::uint64_t{1} << 20, 0}; }
+    /// Whether a chunk's header names no coder and filters but ours: for others the library looks for plugins, and for
+    /// chunks that lie elsewhere it opens files.
+    static bool is_of(std::byte const* chunk, std::uint8_t filter) {
+        auto const at = [&](std::size_t i) { return std::to_integer<unsigned>(chunk[i]); };
+        constexpr std::size_t last_filter = BLOSC2_MAX_FILTERS - 1;
+        constexpr unsigned special_values = 0x70;
+        for (std::size_t i = 0; i < last_filter; ++i) {
+            if (at(BLOSC2_CHUNK_FILTER_CODES + i) != unsigned{BLOSC_NOFILTER}) return false;
+        }
+        return at(BLOSC2_CHUNK_FILTER_CODES + last_filter) == filter &&
+               at(BLOSC2_CHUNK_FLAGS) >> 5 == unsigned{BLOSC_ZSTD_FORMAT} && at(BLOSC2_CHUNK_BLOSC2_FLAGS2) == 0 &&
+               (at(BLOSC2_CHUNK_BLOSC2_FLAGS) & ~special_values) == 0;
+    }
     std::uint8_t filter_code() const {
         return filter_ == "none" ? BLOSC_NOFILTER : filter_ == "shuffle" ? BLOSC_SHUFFLE : BLOSC_BITSHUFFLE;
     }
