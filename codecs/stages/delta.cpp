@@ -38,7 +38,7 @@ class Delta : public Entropy {
             choice_option("along", "tokens", {"tokens", "channels"}, "which neighbour is subtracted"),
             choice_option("by", "subtract", {"subtract", "xor"}, "difference modulo 2^bits, or exclusive or")};
         info.examples = {"fp16 | gear | delta | zstd:level=1", "fp16 | delta:along=channels", "raw | delta:by=xor",
-                         "int8 | delta:along=channels,by=xor", "fp16 | gear:planes=exponent | delta | zstd:level=1"};
+                         "int8 | delta:along=channels,by=xor", "bf16 | gear:planes=exponent | delta | zstd:level=1"};
         return info;
     }
     explicit Delta(Options const& options)
