@@ -277,9 +277,7 @@ class Table {
 }  // namespace kvstone::bench
 
 int main() {
-    setenv("OMP_NUM_THREADS", "1", 1);
-    setenv("OMP_PROC_BIND", "true", 0);
-    kvstone::BackendRuntime const runtime;
+    kvstone::BackendRuntime const runtime(1);
     kvstone::bench::Table table;
     table.run();
     table.print();
