@@ -98,8 +98,9 @@ namespace kvstone {
 /// What becomes of NaN and Inf. kept: they stay what they are. saturated: Inf becomes the end of the range of the
 /// finite values, NaN the code nearest to zero. nan_kept: Inf likewise, NaN stays NaN. mixed: of quantisers that code
 /// several values together, NaN counts as 0 and Inf as the largest finite magnitude of its group with its sign; all of the
-/// group come back finite.
-enum class NonFinite : std::uint8_t { kept, saturated, nan_kept, mixed };
+/// group come back finite. any: nothing is promised of them, or it differs between options. Finite values stay finite in
+/// each case.
+enum class NonFinite : std::uint8_t { kept, saturated, nan_kept, mixed, any };
 
 struct StageInfo {
     std::string name;

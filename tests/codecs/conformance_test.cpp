@@ -213,7 +213,7 @@ TEST_P(Conformance, NanAndInfFollowTheDeclaredPolicy) {
             auto const expected =
                 decoded(encoded(GetParam(), TestTensor(shape, type, replaced)), shape, type).values();
             EXPECT_EQ(result, expected);
-        } else {
+        } else if (*policy != NonFinite::any) {
             if (*policy == NonFinite::nan_kept) {
                 EXPECT_TRUE(std::isnan(result[100]) && std::isnan(result[106]));
             } else {

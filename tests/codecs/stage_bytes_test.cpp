@@ -443,6 +443,17 @@ TEST(StageBytes, blosc2) {
     EXPECT_EQ(part(16, 4), bytes_of({0, 0x40, 0, 0})) << "bytes of the input";
 }
 
+TEST(StageBytes, zfp__ZerosAreOneBit) {
+    auto const payload = [](std::string const& text) {
+        TestTensor const tensor({1, 1, 4, 4}, ElementType::f32, std::vector<float>(16, 0.0F));
+        auto const container = encoded(text, tensor).seal();
+        auto const plane = read_container(container).planes.at(0);
+        return Bytes(plane.data, plane.data + plane.bytes);
+    };
+    EXPECT_EQ(payload("zfp:rate=8"), Bytes(16, std::byte{0}));
+    EXPECT_EQ(payload("zfp:mode=reversible"), bytes_of({0x40, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}));
+}
+
 TEST(StageBytes, gear__CutsBytesFieldsAndBits) {
     std::vector<float> const values{1.0F, -2.0F};  // 3c00 and c000
     EXPECT_EQ(stored_planes("fp16 | gear", values), (std::vector<Bytes>{bytes_of({0x3c, 0xc0}), bytes_of({0, 0})}));
