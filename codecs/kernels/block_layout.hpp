@@ -76,7 +76,8 @@ inline BlockLayout layout_of(PlaneSpec const& input, std::uint64_t bytes, std::s
 /// The same where the plane's bytes are the symbols.
 inline BlockLayout layout_of_bytes(PlaneSpec const& input, std::uint64_t bytes, std::string const& tables,
                                    std::uint64_t block) {
-    return layout_of(input, bytes, tables, block, 1, 8);
+    bool const short_codes = input.element_bytes == 1 && input.element_bits != 0;
+    return layout_of(input, bytes, tables, block, 1, short_codes ? input.element_bits : 8);
 }
 
 }  // namespace kvstone
