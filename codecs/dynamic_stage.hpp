@@ -13,9 +13,15 @@ class DynamicTransform {
     virtual ~DynamicTransform() = default;
     virtual std::vector<PlaneSpec> planes(Section const&) const = 0;
     virtual std::size_t workspace_bytes(Section const&) const = 0;
+    /// The shape of what it hands on.
+    virtual KvShape coded_shape(Section const&) const = 0;
+    /// Whether it hands on the shape that it takes: decode() is then given the same memory twice, and carry_bounds() too.
+    virtual bool keeps_shape() const = 0;
     virtual void encode(BackendKind, Section const&, KvSpan<float const>, KvSpan<float>, Planes, Workspace) const = 0;
-    virtual void decode(BackendKind, Section const&, ConstPlanes, KvSpan<float>, Workspace) const = 0;
-    virtual void carry_bounds(Section const&, float const* values, double* bounds) const = 0;
+    virtual void decode(BackendKind, Section const&, ConstPlanes, KvSpan<float const> coded, KvSpan<float> values,
+                        Workspace) const = 0;
+    virtual void carry_bounds(Section const&, float const* values, double const* coded_bounds,
+                              double* bounds) const = 0;
     virtual std::uint64_t page_tokens(Section const&) const = 0;
 };
 

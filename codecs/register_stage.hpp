@@ -22,12 +22,25 @@ class TransformAdapter final : public DynamicTransform {
                 Workspace workspace) const override {
         with_space(kind, [&](auto const& space) { stage_.encode(space, section, in, out, planes, workspace); });
     }
-    void decode(BackendKind kind, Section const& section, ConstPlanes planes, KvSpan<float> values,
-                Workspace workspace) const override {
-        with_space(kind, [&](auto const& space) { stage_.decode(space, section, planes, values, workspace); });
+    KvShape coded_shape(Section const& section) const override { return stage_.coded_shape(section); }
+    bool keeps_shape() const override { return !changes_shape<Stage>; }
+    void decode(BackendKind kind, Section const& section, ConstPlanes planes, KvSpan<float const> coded,
+                KvSpan<float> values, Workspace workspace) const override {
+        with_space(kind, [&](auto const& space) {
+            if constexpr (changes_shape<Stage>) {
+                stage_.decode(space, section, planes, coded, values, workspace);
+            } else {
+                stage_.decode(space, section, planes, values, workspace);
+            }
+        });
     }
-    void carry_bounds(Section const& section, float const* values, double* bounds) const override {
-        stage_.carry_bounds(section, values, bounds);
+    void carry_bounds(Section const& section, float const* values, double const* coded_bounds,
+                      double* bounds) const override {
+        if constexpr (changes_shape<Stage>) {
+            stage_.carry_bounds(section, values, coded_bounds, bounds);
+        } else {
+            stage_.carry_bounds(section, values, bounds);
+        }
     }
     std::uint64_t page_tokens(Section const& section) const override { return stage_.page_tokens(section); }
 

@@ -8,6 +8,7 @@
 //                        is the one to take wherever values share anything. Scales are stored by codecs/kernels/scales.hpp,
 //                        codes of 1 to 16 bits by codecs/kernels/bit_packing.hpp.
 //   stages/center.cpp    a transform.
+//   stages/lowrank.cpp   a transform that hands on another shape than it takes.
 //   stages/zstd.cpp      an entropy stage that runs on the host. Frame: codecs/kernels/pieces.hpp, for coders of libraries.
 //   stages/gear.cpp      an entropy stage that writes several planes, each of which the next stage codes by itself.
 //
@@ -22,7 +23,7 @@
 // conformance suite and the benchmarks. Types of the file are the whole program's: rename those of the file that was copied,
 // or the linker takes one for both (`./dev test codec` tells which). There are three kinds, told apart by their base:
 //
-//   Transform   tensor to tensor, f32, same shape; may keep side planes (means, bases).
+//   Transform   tensor to tensor, f32, of the same shape or another one; may keep side planes (means, bases).
 //   Quantiser   tensor to planes: exactly one per pipeline.
 //   Entropy     payload plane to planes, lossless; planes billed as anything else pass it by.
 //
@@ -42,6 +43,13 @@
 //               void carry_bounds(Section const&, float const* values, double* bounds) const;
 //               `in` and `out` may be the same memory. carry_bounds turns bounds on the transformed values into bounds
 //               on the original ones, which it is given, in place; both in packed order.
+//   Transform that hands on another shape than it takes:
+//               KvShape coded_shape(Section const&) const;
+//               What the stages behind it are bound to: a Section of this shape. It has as many tokens as the section, and
+//               where page_tokens() is not 0 as many layers and heads. With it, decode() and carry_bounds() are
+//               void decode(Space, Section, ConstPlanes, KvSpan<float const> coded, KvSpan<float> values, Workspace) const;
+//               void carry_bounds(Section const&, float const* values, double const* coded_bounds, double* bounds) const;
+//               and neither these nor encode() are given the same memory twice. Bits are billed per value of the section.
 //   Quantiser:  std::vector<PlaneSpec> planes(Section const&) const;
 //               void encode(Space, Section, KvSpan<T const> values, Planes, Workspace) const;
 //               void decode(Space, Section, ConstPlanes, KvSpan<T> values, Workspace) const;
@@ -232,3 +240,4 @@ struct Entropy {
 };
 
 }  // namespace kvstone
+    KvShape coded_shape(Section const& section) const { return section.shape; }

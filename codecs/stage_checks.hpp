@@ -41,15 +41,57 @@ concept HasPages = requires(Stage const& stage, Section const& section) {
     { stage.page_tokens(section) } -> std::convertible_to<std::uint64_t>;
 };
 
+/// Whether a Transform has a coded_shape() of its own.
+template <class Stage>
+inline constexpr bool changes_shape = [] {
+    if constexpr (requires { &Stage::coded_shape; }) {
+        return !std::is_same_v<decltype(&Stage::coded_shape), decltype(&Transform::coded_shape)>;
+    } else {
+        return true;  // several of that name: check_stage() complains
+    }
+}();
+
+template <class Stage>
+consteval bool check_changed_shape() {
+    constexpr bool shape = requires(Stage const& stage, Section const& section) {
+        { stage.coded_shape(section) } -> std::same_as<KvShape>;
+    };
+    constexpr bool decodes = requires(Stage const& stage, KvSpan<float const> coded, KvSpan<float> values) {
+        stage.decode(Kokkos::DefaultHostExecutionSpace{}, Section{}, ConstPlanes{}, coded, values, Workspace{});
+    };
+    constexpr bool carries =
+        requires(Stage const& stage, Section const& section, float const* values, double const* coded_bounds,
+                 double* bounds) { stage.carry_bounds(section, values, coded_bounds, bounds); };
+    static_assert(shape, "a Transform's coded_shape is `KvShape coded_shape(Section const&) const`");
+    static_assert(decodes,
+                  "a Transform with a coded_shape has, for any Space, `void decode(Space const&, Section const&, "
+                  "ConstPlanes, KvSpan<float const> coded, KvSpan<float> values, Workspace) const`");
+    static_assert(carries,
+                  "a Transform with a coded_shape has `void carry_bounds(Section const&, float const* values, double "
+                  "const* coded_bounds, double* bounds) const`");
+    return shape && decodes && carries;
+}
+
+template <class Stage>
+consteval bool check_kept_shape() {
+    constexpr bool decodes = DecodesElements<Stage, float>;
+    constexpr bool carries = requires(Stage const& stage, Section const& section, float const* values, double* bounds) {
+        stage.carry_bounds(section, values, bounds);
+    };
+    static_assert(
+        decodes,
+        "a Transform has, for any Space, `void decode(Space const&, Section const&, ConstPlanes, KvSpan<float> "
+        "values, Workspace) const`");
+    static_assert(carries,
+                  "a Transform has `void carry_bounds(Section const&, float const* values, double* bounds) const`");
+    return decodes && carries;
+}
+
 template <class Stage>
 consteval bool check_transform() {
     constexpr bool planes = PlansPlanes<Stage, Section>;
     constexpr bool encodes = requires(Stage const& stage, KvSpan<float const> in, KvSpan<float> out) {
         stage.encode(Kokkos::DefaultHostExecutionSpace{}, Section{}, in, out, Planes{}, Workspace{});
-    };
-    constexpr bool decodes = DecodesElements<Stage, float>;
-    constexpr bool carries = requires(Stage const& stage, Section const& section, float const* values, double* bounds) {
-        stage.carry_bounds(section, values, bounds);
     };
     constexpr bool workspace = PlansWorkspace<Stage, Section>;
     constexpr bool pages = HasPages<Stage>;
@@ -57,15 +99,15 @@ consteval bool check_transform() {
     static_assert(encodes,
                   "a Transform has, for any Space, `void encode(Space const&, Section const&, KvSpan<float const> in, "
                   "KvSpan<float> out, Planes, Workspace) const`");
-    static_assert(
-        decodes,
-        "a Transform has, for any Space, `void decode(Space const&, Section const&, ConstPlanes, KvSpan<float> "
-        "values, Workspace) const`");
-    static_assert(carries,
-                  "a Transform has `void carry_bounds(Section const&, float const* values, double* bounds) const`");
     static_assert(workspace, "a Transform's workspace_bytes is `std::size_t workspace_bytes(Section const&) const`");
     static_assert(pages, "a Transform's page_tokens is `std::uint64_t page_tokens(Section const&) const`");
-    return planes && encodes && decodes && carries && workspace && pages;
+    bool both = false;
+    if constexpr (changes_shape<Stage>) {
+        both = check_changed_shape<Stage>();
+    } else {
+        both = check_kept_shape<Stage>();
+    }
+    return both && planes && encodes && workspace && pages;
 }
 
 template <class Stage>

@@ -12,8 +12,9 @@
 namespace kvstone {
 namespace {
 
-/// Replaces values by what the transform makes of them.
-void transform_in_place(DynamicTransform const& transform, Section const& section, std::vector<float>& values) {
+/// What the transform makes of values.
+std::vector<float> transformed(DynamicTransform const& transform, Section const& section,
+                               std::vector<float> const& values) {
     std::vector<Buffer> memory;
     std::vector<Plane> planes;
     for (auto const& spec : transform.planes(section)) {
@@ -21,22 +22,31 @@ void transform_in_place(DynamicTransform const& transform, Section const& sectio
         planes.push_back({memory.back().data(), spec.bytes});
     }
     Buffer const workspace(BackendKind::openmp, transform.workspace_bytes(section));
-    KvSpan<float> const span{values.data(), section.shape, KvStrides::packed(section.shape)};
-    transform.encode(BackendKind::openmp, section, read_only(span), span, planes, workspace.data());
+    auto const shape = transform.coded_shape(section);
+    std::vector<float> coded(shape.values());
+    transform.encode(BackendKind::openmp, section, {values.data(), section.shape, KvStrides::packed(section.shape)},
+                     {coded.data(), shape, KvStrides::packed(shape)}, planes, workspace.data());
     fence(BackendKind::openmp);
+    return coded;
 }
 
 /// Bounds of one section, in its own packed order.
 std::vector<double> section_bounds(Pipeline const& pipeline, Section const& section, std::vector<float> values) {
+    std::vector<Section> seen{section};
     std::vector<std::vector<float>> before;
     for (auto const& transform : pipeline.transforms) {
-        before.push_back(values);
-        transform_in_place(*transform, section, values);
+        before.push_back(std::move(values));
+        values = transformed(*transform, seen.back(), before.back());
+        seen.push_back(seen.back());
+        seen.back().shape = transform->coded_shape(seen.end()[-2]);
     }
     std::vector<double> bounds(values.size());
-    pipeline.quantiser->error_bounds(section, values.data(), bounds.data());
+    pipeline.quantiser->error_bounds(seen.back(), values.data(), bounds.data());
     for (auto i = before.size(); i-- > 0;) {
-        pipeline.transforms[i]->carry_bounds(section, before[i].data(), bounds.data());
+        auto const& transform = *pipeline.transforms[i];
+        auto const coded = bounds;
+        if (!transform.keeps_shape()) bounds.assign(before[i].size(), 0);
+        transform.carry_bounds(seen[i], before[i].data(), coded.data(), bounds.data());
     }
     return bounds;
 }

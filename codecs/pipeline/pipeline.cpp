@@ -76,13 +76,15 @@ Pipeline::Pipeline(PipelineText const& text) {
 
 std::uint64_t Pipeline::page_tokens(Section const& section) const {
     if (!entropy.empty()) return 0;
-    auto tokens = quantiser->page_tokens(section);
+    std::uint64_t tokens = 1;
+    auto seen = section;
     for (auto const& transform : transforms) {
-        auto const own = transform->page_tokens(section);
-        if (own == 0 || tokens == 0) return 0;
+        auto const own = transform->page_tokens(seen);
+        if (own == 0) return 0;
         tokens = std::lcm(tokens, own);
+        seen.shape = transform->coded_shape(seen);
     }
-    return tokens;
+    return std::lcm(tokens, quantiser->page_tokens(seen));
 }
 
 std::vector<Pipeline> pipelines_of(Codec const& codec) {
@@ -92,23 +94,28 @@ std::vector<Pipeline> pipelines_of(Codec const& codec) {
 }
 
 SectionCodec::SectionCodec(Pipeline const& pipeline, Section const& section, BackendKind kind)
-    : pipeline_(&pipeline), section_(section), coded_(section), kind_(kind) {
-    if (converts()) coded_.type = ElementType::f32;
+    : pipeline_(&pipeline), section_(section), kind_(kind) {
+    auto seen = section;
+    if (converts()) seen.type = ElementType::f32;
     for (auto const& transform : pipeline.transforms) {
+        seen_.push_back(seen);
         stage_first_.push_back(slots_.size());
-        add_slots(transform->planes(coded_));
-        workspace_bytes_ = std::max(workspace_bytes_, transform->workspace_bytes(coded_));
+        add_slots(transform->planes(seen));
+        workspace_bytes_ = std::max(workspace_bytes_, transform->workspace_bytes(seen));
+        seen.shape = transform->coded_shape(seen);
     }
+    seen_.push_back(seen);
     stage_first_.push_back(slots_.size());
-    auto specs = pipeline.quantiser->planes(coded_);
+    auto specs = pipeline.quantiser->planes(seen);
     for (auto& spec : specs) {
         if (spec.row_elements == 0) continue;
-        spec.head_rows = coded_.shape.tokens;
-        spec.layer_heads = coded_.shape.heads;
+        spec.head_rows = seen.shape.tokens;
+        spec.layer_heads = seen.shape.heads;
     }
     add_slots(specs);
     stage_first_.push_back(slots_.size());
-    workspace_bytes_ = std::max(workspace_bytes_, pipeline.quantiser->workspace_bytes(coded_));
+    workspace_bytes_ = std::max(workspace_bytes_, pipeline.quantiser->workspace_bytes(seen));
+    plan_places();
     plan_entropy();
     planes_.reserve(slots_.size());
     const_planes_.reserve(slots_.size());
@@ -145,13 +152,41 @@ void SectionCodec::plan_entropy() {
     }
 }
 
+void SectionCodec::plan_places() {
+    auto encodes = converts() ? Place::first : Place::tensor;
+    auto decodes = encodes;
+    auto const other = [](Place place) { return place == Place::first ? Place::second : Place::first; };
+    for (std::size_t i = 0; i < seen_.size(); ++i) {
+        encode_from_.push_back(encodes);
+        decode_to_.push_back(decodes);
+        for (auto const place : {encodes, decodes}) {
+            if (place == Place::tensor) continue;
+            auto& bytes = values_bytes_[static_cast<std::size_t>(place)];
+            bytes = std::max<std::size_t>(bytes, seen_[i].shape.values() * sizeof(float));
+        }
+        if (i == pipeline_->transforms.size()) break;
+        bool const keeps = pipeline_->transforms[i]->keeps_shape();
+        // Encoding never writes to the tensor; decoding may work in it.
+        if (!keeps || encodes == Place::tensor) encodes = other(encodes);
+        if (!keeps) decodes = other(decodes);
+    }
+}
+
+KvView SectionCodec::at(Place place, std::size_t stage, KvView const& tensor, Scratch const& scratch) const {
+    return place == Place::tensor ? tensor
+                                  : packed_floats(scratch.values[static_cast<std::size_t>(place)], seen_[stage].shape);
+}
+
 bool SectionCodec::converts() const {
     return !pipeline_->quantiser->takes(section_.type) ||
            (!pipeline_->transforms.empty() && section_.type != ElementType::f32);
 }
 
 void SectionCodec::reserve_scratch(Scratch& scratch) const {
-    for (std::size_t turn = 0; turn < 2; ++turn) scratch.planes[turn].reserve_discard(turn_bytes_[turn]);
+    for (std::size_t turn = 0; turn < 2; ++turn) {
+        scratch.planes[turn].reserve_discard(turn_bytes_[turn]);
+        scratch.values[turn].reserve_discard(values_bytes_[turn]);
+    }
     scratch.workspace.reserve_discard(workspace_bytes_);
 }
 
@@ -183,25 +218,19 @@ void SectionCodec::written(std::size_t first, Planes planes) {
 void SectionCodec::encode(KvView const& view, Scratch& scratch) {
     reserve_scratch(scratch);
     auto* const workspace = scratch.workspace.data();
-    auto values = view;
     auto const& transforms = pipeline_->transforms;
-    if (converts() || !transforms.empty()) {
-        scratch.values.reserve_discard(section_.shape.values() * sizeof(float));
-        auto const floats = packed_floats(scratch.values, section_.shape);
-        if (converts()) {
-            widen(kind_, values, static_cast<float*>(floats.data));
-            values = floats;
-        }
-        for (std::size_t i = 0; i < transforms.size(); ++i) {
-            auto const planes = writable(stage_first_[i], stage_first_[i + 1], scratch);
-            transforms[i]->encode(kind_, coded_, values.as<float const>(), floats.as<float>(), planes, workspace);
-            written(stage_first_[i], planes);
-            values = floats;
-        }
+    auto values = at(encode_from_[0], 0, view, scratch);
+    if (converts()) widen(kind_, view, static_cast<float*>(values.data));
+    for (std::size_t i = 0; i < transforms.size(); ++i) {
+        auto const planes = writable(stage_first_[i], stage_first_[i + 1], scratch);
+        auto const coded = at(encode_from_[i + 1], i + 1, view, scratch);
+        transforms[i]->encode(kind_, seen_[i], values.as<float const>(), coded.as<float>(), planes, workspace);
+        written(stage_first_[i], planes);
+        values = coded;
     }
     auto const first = stage_first_[transforms.size()];
     auto const planes = writable(first, stage_first_.back(), scratch);
-    pipeline_->quantiser->encode(kind_, coded_, values, planes, workspace);
+    pipeline_->quantiser->encode(kind_, seen_.back(), values, planes, workspace);
     written(first, planes);
     for (auto const& step : steps_) {
         auto const& input = slots_[step.input];
@@ -243,27 +272,33 @@ void SectionCodec::decode_stages(KvView const& view, Scratch& scratch) {
         }
         input.bytes = plane.bytes;
     }
-    auto values = view;
-    if (converts()) {
-        scratch.values.reserve_discard(section_.shape.values() * sizeof(float));
-        values = packed_floats(scratch.values, section_.shape);
-        if (judged) {
+    auto const& transforms = pipeline_->transforms;
+    // What follows a stage computes with its values: what it left unwritten would no longer be told by its bits.
+    auto const poisoned = [&](std::size_t stage) {
+        auto const values = at(decode_to_[stage], stage, view, scratch);
+        if (judged && decode_to_[stage] != Place::tensor) {
             CheckingTime const time;
             poison(values, kind_);
         }
-    }
-    auto const& transforms = pipeline_->transforms;
-    auto const planes = readable(stage_first_[transforms.size()], stage_first_.back(), scratch);
-    pipeline_->quantiser->decode(kind_, coded_, planes, values, workspace);
-    if (judged && (converts() || !transforms.empty())) {
-        // What follows computes with these values: what was left unwritten would no longer be told by its bits.
+        return values;
+    };
+    auto const check_written = [&](KvView const& values) {
+        if (!judged) return;
         CheckingTime const time;
         if (auto const unwritten = poisoned_values(values, kind_); unwritten > 0)
-            throw UnwrittenValues(section_.component, unwritten, section_.shape.values());
-    }
+            throw UnwrittenValues(section_.component, unwritten, values.shape.values());
+    };
+    auto values = poisoned(transforms.size());
+    auto const planes = readable(stage_first_[transforms.size()], stage_first_.back(), scratch);
+    pipeline_->quantiser->decode(kind_, seen_.back(), planes, values, workspace);
+    if (converts() || !transforms.empty()) check_written(values);
     for (auto i = transforms.size(); i-- > 0;) {
         auto const side = readable(stage_first_[i], stage_first_[i + 1], scratch);
-        transforms[i]->decode(kind_, coded_, side, values.as<float>(), workspace);
+        bool const apart = !transforms[i]->keeps_shape();
+        auto const target = apart ? poisoned(i) : values;
+        transforms[i]->decode(kind_, seen_[i], side, values.as<float const>(), target.as<float>(), workspace);
+        if (apart && decode_to_[i] != Place::tensor) check_written(target);
+        values = target;
     }
     if (converts()) narrow(kind_, values.as<float const>().data, view);
 }

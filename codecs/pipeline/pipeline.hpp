@@ -26,8 +26,10 @@ std::vector<Pipeline> pipelines_of(Codec const& codec);
 
 /// Memory that sections of one tensor use in turn.
 struct Scratch {
-    explicit Scratch(BackendKind kind) : values(kind), planes{Buffer(kind), Buffer(kind)}, workspace(kind) {}
-    Buffer values;     ///< one section as f32, where stages cannot take it as it lies
+    explicit Scratch(BackendKind kind)
+        : values{Buffer(kind), Buffer(kind)}, planes{Buffer(kind), Buffer(kind)}, workspace(kind) {}
+    /// One section as f32, where stages cannot take it as it lies; two where a transform changes the shape.
+    Buffer values[2];
     Buffer planes[2];  ///< what one entropy stage hands to the next, in turn
     Buffer workspace;
     /// What decode() is for; under the clock it leaves memory as it is.
@@ -35,7 +37,9 @@ struct Scratch {
 
     /// Fills the first megabyte of all but `values` with bytes that mean nothing.
     void corrupt() const;
-    std::size_t bytes() const { return values.size() + planes[0].size() + planes[1].size() + workspace.size(); }
+    std::size_t bytes() const {
+        return values[0].size() + values[1].size() + planes[0].size() + planes[1].size() + workspace.size();
+    }
 };
 
 /// A pipeline bound to one section. Holds the stored planes.
@@ -59,9 +63,16 @@ class SectionCodec {
     /// A stored plane of fixed size, to be filled by the caller.
     Plane open_plane(std::size_t index);
     /// Takes the section to be the one of the same shape that starts at `token`.
-    void move_to(std::uint64_t token) { section_.token = coded_.token = token; }
-    double nominal_bits() const { return pipeline_->quantiser->nominal_bits(coded_); }
-    double encode_reads() const { return pipeline_->quantiser->encode_reads(coded_); }
+    void move_to(std::uint64_t token) {
+        section_.token = token;
+        for (auto& section : seen_) section.token = token;
+    }
+    /// A value of the section, not of what transforms make of it.
+    double nominal_bits() const {
+        return pipeline_->quantiser->nominal_bits(seen_.back()) * static_cast<double>(seen_.back().shape.values()) /
+               static_cast<double>(section_.shape.values());
+    }
+    double encode_reads() const { return pipeline_->quantiser->encode_reads(seen_.back()); }
 
   private:
     /// A plane between two stages: in a buffer of its own where it is stored, else in scratch.planes[turn].
@@ -82,7 +93,12 @@ class SectionCodec {
         std::size_t outputs;
     };
 
+    /// Where values lie between two stages: in one of scratch.values, or in the tensor itself.
+    enum class Place : std::uint8_t { first, second, tensor };
+
     void add_slots(std::vector<PlaneSpec> const& specs);
+    void plan_places();
+    KvView at(Place place, std::size_t stage, KvView const& tensor, Scratch const& scratch) const;
     void plan_entropy();
     void decode_stages(KvView const& view, Scratch& scratch);
     bool converts() const;
@@ -96,7 +112,12 @@ class SectionCodec {
 
     Pipeline const* pipeline_;
     Section section_;
-    Section coded_;  ///< the same as stages see it: f32 where they cannot take the tensor's own type
+    /// The same as each transform sees it, and last the quantiser: f32 where they cannot take the tensor's own type.
+    std::vector<Section> seen_;
+    /// Where each of them finds what it encodes, and where its decode() puts it.
+    std::vector<Place> encode_from_;
+    std::vector<Place> decode_to_;
+    std::size_t values_bytes_[2] = {0, 0};
     BackendKind kind_;
     std::vector<Slot> slots_;
     std::vector<std::size_t> stage_first_;  ///< first slot of each transform, of the quantiser, and of what follows

@@ -78,4 +78,36 @@ struct PagesThatChange : Right {
 // refused: a Transform's page_tokens is `std::uint64_t page_tokens(Section const&) const`
 static Register<PagesThatChange> const pages_that_change;
 
+/// What a Transform that changes the shape has to have.
+struct RightReshape : Right {
+    using Right::Right;
+    KvShape coded_shape(Section const&) const;
+    template <class Space>
+    void decode(Space const&, Section const&, ConstPlanes, KvSpan<float const>, KvSpan<float>, Workspace) const;
+    void carry_bounds(Section const&, float const*, double const*, double*) const;
+};
+static Register<RightReshape> const right_reshape;
+
+struct ShapeOfAWritableSection : RightReshape {
+    using RightReshape::RightReshape;
+    KvShape coded_shape(Section&) const;
+};
+// refused: a Transform's coded_shape is `KvShape coded_shape(Section const&) const`
+static Register<ShapeOfAWritableSection> const shape_of_a_writable_section;
+
+struct DecodesInPlace : RightReshape {
+    using RightReshape::RightReshape;
+    template <class Space>
+    void decode(Space const&, Section const&, ConstPlanes, KvSpan<float>, Workspace) const;
+};
+// refused: a Transform with a coded_shape has, for any Space, `void decode(Space const&, Section const&, ConstPlanes, KvSpan<float const> coded, KvSpan<float> values, Workspace) const`
+static Register<DecodesInPlace> const decodes_in_place;
+
+struct CarriesBoundsInPlace : RightReshape {
+    using RightReshape::RightReshape;
+    void carry_bounds(Section const&, float const*, double*) const;
+};
+// refused: a Transform with a coded_shape has `void carry_bounds(Section const&, float const* values, double const* coded_bounds, double* bounds) const`
+static Register<CarriesBoundsInPlace> const carries_bounds_in_place;
+
 }  // namespace kvstone
