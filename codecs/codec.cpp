@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "codecs/not_applicable.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {
@@ -42,6 +43,8 @@ std::string print(StageText const& stage) {
     }
     return text;
 }
+
+StageInfo needs_of_stage(StageText const& stage) { return under_options(stage_named(stage.name).info, stage.options); }
 
 std::string print(PipelineText const& pipeline) {
     std::string text;
@@ -81,3 +84,28 @@ Codec Codec::of_layer(std::uint64_t layer, std::uint64_t layers) const {
 }
 
 }  // namespace kvstone
+CodecNeeds needs_of(Codec const& codec) {
+    CodecNeeds needs;
+    for (auto const& rule : codec.rules()) {
+        for (auto const& stage : rule.pipeline) {
+            auto const info = needs_of_stage(stage);
+            needs.needs_positions |= info.needs_positions;
+            needs.mixes_heads |= info.mixes_heads;
+            needs.mixes_layers |= info.mixes_layers;
+            needs.fixed_rate &= info.fixed_rate;
+            needs.calibrated |= info.calibrated;
+        }
+    }
+    return needs;
+}
+
+std::string text_of(CodecNeeds const& needs) {
+    std::vector<std::string> parts;
+    if (needs.needs_positions) parts.emplace_back("needs positions");
+    if (needs.mixes_heads) parts.emplace_back("mixes heads");
+    if (needs.mixes_layers) parts.emplace_back("mixes layers");
+    if (!needs.fixed_rate) parts.emplace_back("variable rate");
+    if (needs.calibrated) parts.emplace_back("calibrated");
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+

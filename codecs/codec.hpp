@@ -67,6 +67,7 @@ class Codec {
     std::string text() const;
 
     /// What the rules say of one layer of so many, as of a tensor that has no other: rules for other layers left out.
+    /// Throws NotApplicable where a stage merges layers.
     Codec of_layer(std::uint64_t layer, std::uint64_t layers) const;
 
     std::vector<Rule> const& rules() const { return rules_; }
@@ -75,6 +76,18 @@ class Codec {
   private:
     std::vector<Rule> rules_;
 };
+
+/// What serving has to know of a codec: what is true of one of its stages, under that one's options.
+struct CodecNeeds {
+    bool needs_positions = false;  ///< decoding asks where in its text a token stands
+    bool mixes_heads = false;      ///< a head is not decoded without others of its layer
+    bool mixes_layers = false;     ///< nor a layer without others
+    bool fixed_rate = true;        ///< bytes are known before values are
+    bool calibrated = false;       ///< a file of `kvstone calibrate` belongs to it
+};
+CodecNeeds needs_of(Codec const& codec);
+/// "needs positions, mixes heads, variable rate"; empty where there is nothing to say.
+std::string text_of(CodecNeeds const& needs);
 
 /// Names and one-line descriptions of a registered stage, for `list`, docs and suggestions.
 struct StageSummary {
@@ -85,6 +98,8 @@ struct StageSummary {
     std::string access;   ///< "token", "page" or "whole"
     std::string options;  ///< "scheme=symmetric|asymmetric (symmetric), clip=..."
     std::string example;  ///< a codec text that uses it
+    std::string
+        needs;  ///< as text_of(CodecNeeds), with what is so under some options alone: "mixes heads (over=heads)"
 };
 std::vector<StageSummary> registered_stages();
 

@@ -30,6 +30,19 @@ std::string_view access_of(StageEntry const& entry) {
     throw std::logic_error("the first example of a stage does not use it: " + entry.info.name);
 }
 
+std::string describe_needs(StageInfo const& info) {
+    auto const words = [](StageInfo const& of) {
+        return text_of({of.needs_positions, of.mixes_heads, of.mixes_layers, of.fixed_rate, of.calibrated});
+    };
+    auto text = words(info);
+    for (auto const& [option, value, flag] : info.under) {
+        StageInfo one;
+        one.*flag = !(one.*flag);
+        text += fmt::format("{}{} ({}={})", text.empty() ? "" : ", ", words(one), option, value);
+    }
+    return text;
+}
+
 std::string describe_options(std::vector<OptionSpec> const& specs) {
     std::string text;
     for (auto const& spec : specs) {
@@ -95,7 +108,8 @@ std::vector<StageSummary> registered_stages() {
     for (auto const& [name, entry] : entries()) {
         auto const& info = entry.info;
         summaries.push_back({name, std::string(name_of(entry.kind)), info.summary, info.source,
-                             std::string(access_of(entry)), describe_options(info.options), info.examples.at(0)});
+                             std::string(access_of(entry)), describe_options(info.options), info.examples.at(0),
+                             describe_needs(info)});
     }
     return summaries;
 }

@@ -135,8 +135,16 @@ struct StageInfo {
     bool fixed_rate = true;
     bool calibrated = false;
     /// For a name that stands for another stage with some of its options fixed and the rest its own: that stage with
+    bool mixes_layers = false;
     /// these values has the shorter name in canonical text.
     struct Shorthand {
+    /// Of these, what is so under one value of an option alone.
+    struct Under {
+        std::string option;
+        std::string value;
+        bool StageInfo::* flag = nullptr;
+    };
+    std::vector<Under> under;
         std::string stage;
         std::map<std::string, std::string> fixed;
     };
@@ -162,6 +170,12 @@ struct StageInfo {
 /// The box of one tensor that a pipeline is bound to. Stages see as `type` what they are handed: f32 behind transforms.
 struct Section {
     Component component = Component::k;
+/// The info with what is so under these options, `under` taken in.
+inline StageInfo under_options(StageInfo info, std::map<std::string, std::string> const& options) {
+    for (auto const& [option, value, flag] : info.under) info.*flag = info.*flag || options.at(option) == value;
+    return info;
+}
+
     ElementType type = ElementType::f32;
     std::uint64_t layer = 0;  ///< first layer, head and token of the box within the tensor
     std::uint64_t head = 0;
@@ -231,6 +245,7 @@ struct Transform {
 };
 struct Quantiser {
     std::size_t workspace_bytes(Section const&) const { return 0; }
+    KvShape coded_shape(Section const& section) const { return section.shape; }
     std::uint64_t page_tokens(Section const&) const { return 1; }
     double encode_reads(Section const&) const { return 1; }
 };
@@ -240,4 +255,3 @@ struct Entropy {
 };
 
 }  // namespace kvstone
-    KvShape coded_shape(Section const& section) const { return section.shape; }

@@ -122,7 +122,9 @@ std::string choice_text(Choice const& choice) {
         text += labelled("memory", memory_text(choice, bytes));
         text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.max_kld));
         text += labelled("measured", sureness_text(candidate));
-        auto const nearest = nearest_settings(Codec::parse(candidate.codec), {shape.k_dim, shape.v_dim});
+        auto const codec = Codec::parse(candidate.codec);
+        if (auto const needs = text_of(needs_of(codec)); !needs.empty()) text += labelled("serving", needs);
+        auto const nearest = nearest_settings(codec, {shape.k_dim, shape.v_dim});
         text += labelled("vLLM", nearest.vllm) + labelled("SGLang", nearest.sglang) +
                 labelled("LMCache", nearest.lmcache) + labelled("llama.cpp", nearest.llama_cpp);
         for (auto const& difference : nearest.differences) text += labelled("differs", difference);
@@ -162,7 +164,14 @@ Json choice_json(Choice const& choice) {
         json["chosen"]["sequences"] = *memory / chosen->bytes->bytes();
         json["fp16_sequences"] = *memory / choice.fp16_bytes;
     }
-    auto const nearest = nearest_settings(Codec::parse(chosen->candidate.codec), {shape.k_dim, shape.v_dim});
+    auto const codec = Codec::parse(chosen->candidate.codec);
+    auto const needs = needs_of(codec);
+    json["chosen"]["needs"] = {{"positions", needs.needs_positions},
+                               {"mixes_heads", needs.mixes_heads},
+                               {"mixes_layers", needs.mixes_layers},
+                               {"fixed_rate", needs.fixed_rate},
+                               {"calibrated", needs.calibrated}};
+    auto const nearest = nearest_settings(codec, {shape.k_dim, shape.v_dim});
     json["engines"] = {{"vllm", nearest.vllm},
                        {"sglang", nearest.sglang},
                        {"lmcache", nearest.lmcache},

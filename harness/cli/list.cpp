@@ -26,9 +26,11 @@ namespace kvstone {
 namespace {
 
 QueryResult list_stages() {
-    QueryResult table{{"stage", "kind", "access", "options", "summary", "source"}, {}};
+    QueryResult table{{"stage", "kind", "access", "needs", "options", "summary", "source"}, {}};
     for (auto const& stage : registered_stages())
-        table.rows.push_back({stage.name, stage.kind, stage.access, stage.options, stage.summary, stage.source});
+        table.rows.push_back({stage.name, stage.kind, stage.access,
+                              stage.needs.empty() ? QueryValue(nullptr) : QueryValue(stage.needs), stage.options,
+                              stage.summary, stage.source});
     return table;
 }
 
