@@ -76,6 +76,17 @@ Codec Codec::of_layer(std::uint64_t layer, std::uint64_t layers) const {
         auto const holds = [&](auto const& range) { return range.first <= layer && layer <= range.second; };
         if (where.layers && std::ranges::none_of(*where.layers, holds)) continue;
         if (where.last_layers && layer + *where.last_layers < layers) continue;
+        for (auto const& stage : rule.pipeline) {
+            if (layers > 1 && needs_of_stage(stage).mixes_layers)
+                throw NotApplicable("merges layers, and is asked of one layer at a time", stage.name,
+                                    {"the protocol context"});
+        }
+        for (auto& stage : rule.pipeline) {
+            // Bases of single layers: the tensor's only layer is this one of theirs.
+            if (auto first = stage.options.find("first_layer");
+                first != stage.options.end() && needs_of_stage(stage).calibrated)
+                first->second = std::to_string(std::stoull(first->second) + layer);
+        }
         where.layers.reset();
         where.last_layers.reset();
         own.rules_.push_back(std::move(rule));
@@ -83,7 +94,6 @@ Codec Codec::of_layer(std::uint64_t layer, std::uint64_t layers) const {
     return own;
 }
 
-}  // namespace kvstone
 CodecNeeds needs_of(Codec const& codec) {
     CodecNeeds needs;
     for (auto const& rule : codec.rules()) {
@@ -109,3 +119,4 @@ std::string text_of(CodecNeeds const& needs) {
     return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+}  // namespace kvstone

@@ -25,11 +25,13 @@ std::optional<Number> parse_number(std::string const& text) {
 
 std::string OptionSpec::accepted() const {
     if (type == Type::choice) return fmt::format("{}", fmt::join(choices, "|"));
+    if (type == Type::text) return "TEXT";
     if (type == Type::integer) return fmt::format("{}..{}", low, high);
     return fmt::format("{}{}, {}]", low_excluded ? '(' : '[', low, high);
 }
 
 std::string OptionSpec::canonical(std::string const& value) const {
+    if (type == Type::text) return value;
     if (type == Type::choice) {
         if (std::ranges::find(choices, value) != choices.end()) return value;
         throw ConfigError("unknown value of option " + name, value, choices);
@@ -81,6 +83,15 @@ OptionSpec number_option(std::string name, std::optional<double> default_value, 
     spec.low = low;
     spec.high = high;
     spec.low_excluded = low_excluded;
+    spec.help = std::move(help);
+    return spec;
+}
+
+OptionSpec text_option(std::string name, std::optional<std::string> default_value, std::string help) {
+    OptionSpec spec;
+    spec.name = std::move(name);
+    spec.type = OptionSpec::Type::text;
+    spec.default_value = std::move(default_value);
     spec.help = std::move(help);
     return spec;
 }

@@ -11,9 +11,9 @@
 
 namespace kvstone {
 
-/// What one option accepts. Make one with choice_option(), integer_option() or number_option().
+/// What one option accepts. Make one with choice_option(), integer_option(), number_option() or text_option().
 struct OptionSpec {
-    enum class Type : std::uint8_t { choice, integer, number };
+    enum class Type : std::uint8_t { choice, integer, number, text };
 
     std::string name;
     Type type = Type::choice;
@@ -40,6 +40,9 @@ OptionSpec integer_option(std::string name, std::optional<std::int64_t> default_
 OptionSpec number_option(std::string name, std::optional<double> default_value, double low, double high,
                          bool low_excluded, std::string help);
 
+/// Any word of codec text: a name, a path, a hash.
+OptionSpec text_option(std::string name, std::optional<std::string> default_value, std::string help);
+
 /// The options of one stage, complete and in canonical spelling.
 class Options {
   public:
@@ -49,6 +52,7 @@ class Options {
 
     /// These require that the stage declared the option, with that type.
     std::string const& choice(std::string const& name) const { return values_.at(name); }
+    std::string const& text(std::string const& name) const { return values_.at(name); }
     std::int64_t integer(std::string const& name) const;
     double number(std::string const& name) const;
 

@@ -137,6 +137,8 @@ struct Register {
         if constexpr (check_stage<Stage>()) {
             StageEntry entry;
             entry.info = Stage::info();
+            if constexpr (requires(std::map<std::string, std::string>& options) { Stage::complete(options); })
+                entry.complete = Stage::complete;
             if constexpr (std::is_base_of_v<Transform, Stage>) {
                 entry.kind = StageKind::transform;
                 entry.make_transform = [](Options const& options) -> std::unique_ptr<DynamicTransform> {

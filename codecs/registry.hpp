@@ -21,6 +21,8 @@ struct StageEntry {
     std::unique_ptr<DynamicTransform> (*make_transform)(Options const&) = nullptr;
     std::unique_ptr<DynamicQuantiser> (*make_quantiser)(Options const&) = nullptr;
     std::unique_ptr<DynamicEntropy> (*make_entropy)(Options const&) = nullptr;
+    /// Fills in options that follow from others; null: none does.
+    void (*complete)(std::map<std::string, std::string>& options) = nullptr;
 };
 
 /// All stages by registered name.

@@ -73,7 +73,10 @@
 //               The input has as many bytes as its ConstPlane says, at most input_spec.bytes. decode() is handed a Plane of
 //               input_spec.bytes and sets its `bytes` to what the input had: where input_spec.variable, what encode() writes
 //               has to tell it.
-//   all, where needed:  std::size_t workspace_bytes(Section const& | PlaneSpec const& input) const;
+//   all, where needed:  static void complete(std::map<std::string, std::string>& options);
+//               Fills in, while codec text is read, an option that follows from others, such as the hash of a file that they
+//               name: canonical text has it. Throws ConfigError.
+//                       std::size_t workspace_bytes(Section const& | PlaneSpec const& input) const;
 //   Transform, Quantiser, where they differ from the defaults below:
 //               std::uint64_t page_tokens(Section const&) const;
 //               How many consecutive tokens of a layer and head can be coded by themselves: 1 each token, n pages of n
@@ -132,12 +135,9 @@ struct StageInfo {
     /// and whether a file made by `kvstone calibrate` belongs to it.
     bool needs_positions = false;
     bool mixes_heads = false;
+    bool mixes_layers = false;
     bool fixed_rate = true;
     bool calibrated = false;
-    /// For a name that stands for another stage with some of its options fixed and the rest its own: that stage with
-    bool mixes_layers = false;
-    /// these values has the shorter name in canonical text.
-    struct Shorthand {
     /// Of these, what is so under one value of an option alone.
     struct Under {
         std::string option;
@@ -145,6 +145,9 @@ struct StageInfo {
         bool StageInfo::* flag = nullptr;
     };
     std::vector<Under> under;
+    /// For a name that stands for another stage with some of its options fixed and the rest its own: that stage with
+    /// these values has the shorter name in canonical text.
+    struct Shorthand {
         std::string stage;
         std::map<std::string, std::string> fixed;
     };
@@ -167,15 +170,15 @@ struct StageInfo {
     SideBits side_bits;
 };
 
-/// The box of one tensor that a pipeline is bound to. Stages see as `type` what they are handed: f32 behind transforms.
-struct Section {
-    Component component = Component::k;
 /// The info with what is so under these options, `under` taken in.
 inline StageInfo under_options(StageInfo info, std::map<std::string, std::string> const& options) {
     for (auto const& [option, value, flag] : info.under) info.*flag = info.*flag || options.at(option) == value;
     return info;
 }
 
+/// The box of one tensor that a pipeline is bound to. Stages see as `type` what they are handed: f32 behind transforms.
+struct Section {
+    Component component = Component::k;
     ElementType type = ElementType::f32;
     std::uint64_t layer = 0;  ///< first layer, head and token of the box within the tensor
     std::uint64_t head = 0;
@@ -242,10 +245,10 @@ using Workspace = std::byte*;
 struct Transform {
     std::size_t workspace_bytes(Section const&) const { return 0; }
     std::uint64_t page_tokens(Section const&) const { return 1; }
+    KvShape coded_shape(Section const& section) const { return section.shape; }
 };
 struct Quantiser {
     std::size_t workspace_bytes(Section const&) const { return 0; }
-    KvShape coded_shape(Section const& section) const { return section.shape; }
     std::uint64_t page_tokens(Section const&) const { return 1; }
     double encode_reads(Section const&) const { return 1; }
 };

@@ -247,7 +247,12 @@ class Parser {
                 given.emplace_back(std::move(key), word("the option's value"));
             } while (take(','));
         }
-        Options const options(entry.info.name, entry.info.options, given);
+        Options options(entry.info.name, entry.info.options, given);
+        if (entry.complete != nullptr) {
+            auto values = options.values();
+            entry.complete(values);
+            options = Options(entry.info.name, entry.info.options, {values.begin(), values.end()});
+        }
         // Made and dropped: the stage itself says whether its options go together.
         if (entry.make_transform != nullptr) entry.make_transform(options);
         if (entry.make_quantiser != nullptr) entry.make_quantiser(options);

@@ -237,6 +237,31 @@ TEST(StageBytes, int8__SamplesAreEvenlySpaced) {
     EXPECT_EQ(planes[0], bytes_of({1, 0x7f, 0x81, 0x7f, 0x7f, 3, 0x7f, 4, 0x7f, 0x7f}));
 }
 
+TEST(StageBytes, bitalloc) {
+    // 16 bits a value are 64: eight for four codes of int2 and 32 for shift and scale do it exactly.
+    EXPECT_EQ(stored_planes("bitalloc:bits=16", {0.0F, 1.0F, 2.0F, 3.0F}),
+              (std::vector<Bytes>{bytes_of({0xe4}), bytes_of({0x00, 0x00, 0x00, 0x3c}), bytes_of({0x01, 0x00, 0x01})}));
+    // Of 20 components 16 in int4 take 96 bits, and nothing is left for the rest: types 2 and 0 of sizes 16.
+    std::vector<float> values(20, 0.25F);
+    for (std::size_t i = 0; i < 16; ++i) values[i] = static_cast<float>(i);
+    auto const planes = stored_planes("bitalloc:bits=4.9", values);
+    EXPECT_EQ(planes.at(0), bytes_of({0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe}));
+    EXPECT_EQ(planes.at(2), bytes_of({0x02, 0x00, 0x02, 0x00}));
+}
+
+TEST(StageBytes, lowrank) {
+    // Tokens (3, 4) and (6, 8) lie on the axis (.6, .8).
+    TestTensor const tensor({1, 1, 2, 2}, ElementType::f32, std::vector{3.0F, 4.0F, 6.0F, 8.0F});
+    auto const container = encoded("lowrank:rank=1,basis=prompt | raw", tensor).seal();
+    auto const planes = read_container(container).planes;
+    ASSERT_EQ(planes.size(), 2U);
+    EXPECT_EQ(planes[0].line, LedgerLine::codebooks);
+    EXPECT_EQ(Bytes(planes[0].data, planes[0].data + planes[0].bytes), bytes_of({0xcd, 0x38, 0x66, 0x3a}));
+    // 4.99951171875 and 9.9990234375.
+    EXPECT_EQ(Bytes(planes[1].data, planes[1].data + planes[1].bytes),
+              bytes_of({0x00, 0xfc, 0x9f, 0x40, 0x00, 0xfc, 0x1f, 0x41}));
+}
+
 TEST(StageBytes, lloydmax__ScalesByNormOrRms) {
     auto const codes = bytes_of({0x3f});
     EXPECT_EQ(stored_planes("lloydmax:bits=2", {1, 1, 1, -1}), (std::vector<Bytes>{codes, bytes_of({0x00, 0x40})}));

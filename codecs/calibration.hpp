@@ -1,0 +1,55 @@
+#pragma once
+// Bases that `kvstone calibrate` fitted to the cache of a text, and how a codec that names such a file comes by them.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/kv_view.hpp"
+#include "codecs/codec.hpp"
+
+namespace kvstone {
+
+/// Vectors that make one: each head's, those of all heads of a layer, or those of several layers (`over` of lowrank).
+struct CalibrationGroups {
+    std::string over = "head";
+    std::uint64_t layers = 1;  ///< of a group
+    bool mean = false;         ///< whether the mean is taken away before
+    bool operator==(CalibrationGroups const&) const = default;
+};
+
+/// Bases of one tensor: principal axes of each group's vectors, all of them, the largest eigenvalue first.
+struct TensorBases {
+    KvShape shape;                ///< groups along layers, groups along heads, components, channels (as many)
+    std::vector<float> basis;     ///< [layer group, head group, component, channel]
+    std::vector<float> mean;      ///< [layer group, head group, channel]; empty without mean
+    std::vector<float> variance;  ///< eigenvalues, [layer group, head group, component]
+};
+
+/// What a file says.
+struct Calibration {
+    std::string path;
+    std::string hash;         ///< SHA-256 of the file
+    std::string text_sha256;  ///< of the text whose cache it was fitted to; empty: a dump of unknown text
+    CalibrationGroups groups;
+    KvShape shape;                               ///< of the tensors; tokens: how many there were
+    std::map<std::string, TensorBases> tensors;  ///< "k" (after RoPE), "k_prerope" and "v", as far as it has them
+};
+
+/// How many digits of a file's hash codec text has.
+inline constexpr std::size_t calibration_hash_digits = 16;
+
+/// Reads a file of `kvstone calibrate`; throws ConfigError where it is none. The program says how: codecs read no files.
+using CalibrationReader = std::function<std::shared_ptr<Calibration const>(std::string const& path)>;
+void set_calibration_reader(CalibrationReader reader);
+/// Throws ConfigError, also in a program that set no reader.
+std::shared_ptr<Calibration const> read_calibration(std::string const& path);
+
+/// Throws ConfigError where a codec's bases were fitted to the text of this hash, and its stage does not say that this is
+/// meant.
+void check_other_text(Codec const& codec, std::string const& text_sha256);
+
+}  // namespace kvstone
