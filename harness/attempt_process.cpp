@@ -17,6 +17,7 @@
 #include "codecs/not_applicable.hpp"
 #include "codecs/pipeline/checked_decode.hpp"
 #include "harness/attempts/roofline_probe.hpp"
+#include "harness/files/calibration_file.hpp"
 #include "harness/workloads/workload.hpp"
 #include "scenarios/errors.hpp"
 #include "scenarios/planned_files.hpp"
@@ -101,6 +102,7 @@ int attempt_main(int argc, char** argv) {
         if (argc != 1) throw ConfigError("usage: kvstone-attempt [--probe BACKEND]");
         std::string const text{std::istreambuf_iterator<char>(std::cin), {}};
         auto const request = attempt_request_from_json(parse_json(text));
+        set_calibration_reader(read_calibration_file);
         if (char const* const factor = std::getenv(slow_down_variable); factor != nullptr)
             slow_down_factor = std::strtod(factor, nullptr);
         BackendRuntime const runtime(request.cell.threads);

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -168,6 +170,16 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Axes const* b
     for (auto const& cell : expansion.cells)
         if (cell.context == 0 && cell.source.at("kind") == "synthetic")
             refuse(map.at("grid"), "a synthetic source has no length of its own: context must say how many tokens");
+    std::set<std::pair<std::string, std::string>> checked;
+    for (auto const& cell : expansion.cells) {
+        if (!vocabulary.check_codec || !checked.emplace(cell.codec, cell.source.dump()).second) continue;
+        try {
+            vocabulary.check_codec(cell.codec, cell.source);
+        } catch (ConfigError const& error) {
+            refuse(map.at("grid"), fmt::format("codec {}: {}: {}", cell.codec_name, error.message(), error.offending()),
+                   error.accepted());
+        }
+    }
     share_captures(expansion.cells, vocabulary);
     plan.cells = std::move(expansion.cells);
     plan.require = std::move(expansion.required);

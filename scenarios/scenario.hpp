@@ -66,6 +66,8 @@ struct Vocabulary {
     /// Looks into a dump, source and locator as Cell has them, and throws ConfigError where its arrays are not what the
     /// source says of them; content that is broken is left to whoever reads it. None: nothing is looked at.
     std::function<void(Json const& source, Json const& locator)> check_dump;
+    /// Throws ConfigError where a codec must not be measured on a source, as Cell has them; none: any may.
+    std::function<void(std::string const& codec, Json const& source)> check_codec;
     std::vector<std::string> backends;
     std::vector<std::string> shapes;         ///< of synthetic sources
     std::vector<std::string> distributions;  ///< of synthetic sources

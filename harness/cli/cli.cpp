@@ -11,6 +11,7 @@
 
 #include "cluster/world.hpp"
 #include "harness/cli/progress.hpp"
+#include "harness/files/calibration_file.hpp"
 #include "results/record/build.hpp"
 #include "scenarios/errors.hpp"
 
@@ -69,7 +70,7 @@ ExitCode parse_and_act(int argc, char** argv) {
         "5 missing cells, 130 interrupted.");
     for (auto* add :
          {add_run, add_plan, add_list, add_show, add_query, add_compare, add_gate, add_explain, add_choose, add_report,
-          add_export, add_bundle, add_dump, add_inspect, add_attempt, add_doctor, add_prune, add_db})
+          add_export, add_bundle, add_dump, add_inspect, add_calibrate, add_attempt, add_doctor, add_prune, add_db})
         add(line);
     try {
         line.app.parse(argc, argv);
@@ -83,6 +84,7 @@ ExitCode parse_and_act(int argc, char** argv) {
 
 int kvstone_main(int argc, char** argv) {
     auto const started = std::chrono::steady_clock::now();
+    set_calibration_reader(read_calibration_file);
     auto const code = parse_and_act(argc, argv);
     if (code != exit_pass) outlast_launch(started);
     return code;

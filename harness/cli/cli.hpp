@@ -38,6 +38,7 @@ void add_gate(CommandLine& line);
 void add_explain(CommandLine& line);
 void add_choose(CommandLine& line);
 void add_dump(CommandLine& line);
+void add_calibrate(CommandLine& line);
 void add_inspect(CommandLine& line);
 void add_attempt(CommandLine& line);
 void add_doctor(CommandLine& line);

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "backends/backend.hpp"
+#include "codecs/calibration.hpp"
 #include "codecs/codec.hpp"
 #include "harness/sources/builtin.hpp"
 #include "harness/sources/data.hpp"
@@ -30,6 +31,10 @@ Vocabulary vocabulary() {
             if (workload.name == name && workload.check != nullptr) workload.check(options, locator);
     };
     words.check_dump = check_dump;
+    words.check_codec = [](std::string const& codec, Json const& source) {
+        if (source.contains("text_sha256"))
+            check_other_text(Codec::parse(codec), source.at("text_sha256").get<std::string>());
+    };
     words.backends = known_backends();
     for (auto const& shape : model_shapes()) words.shapes.push_back(shape.name);
     words.distributions = synthetic_distributions();

@@ -1,0 +1,115 @@
+// `kvstone calibrate`: bases of a model's K and V over a text, for `lowrank:basis=pca`.
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "codecs/kernels/fit_tensor.hpp"
+#include "harness/cli/cli.hpp"
+#include "harness/cli/output_file.hpp"
+#include "harness/cli/source_options.hpp"
+#include "harness/files/calibration_file.hpp"
+#include "scenarios/content_hash.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+struct CalibrateOptions : SourceOptions {
+    std::string text;
+    std::string output;
+    std::string over = "head";
+    std::uint64_t layers = 4;
+    std::string mean = "no";
+};
+
+/// The share of its variance that a tensor has in its first components, the worst group's.
+double least_kept(TensorBases const& bases, double share) {
+    auto const n = bases.shape.dim;
+    auto const rank = static_cast<std::size_t>(share * static_cast<double>(n));
+    double least = 1;
+    for (std::size_t group = 0; group < bases.variance.size(); group += n) {
+        double kept = 0;
+        double all = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            all += static_cast<double>(bases.variance[group + i]);
+            if (i < rank) kept += static_cast<double>(bases.variance[group + i]);
+        }
+        if (all > 0) least = std::min(least, kept / all);
+    }
+    return least;
+}
+
+ExitCode calibrate(CalibrateOptions options, bool json) {
+    if (!options.text.empty()) {
+        // A model by name or file, as `model:` has it.
+        for (auto& source : options.sources)
+            source = fmt::format("model: {{gguf: {}, text: {}}}", Json(source).dump(), Json(options.text).dump());
+    }
+    auto const cells = options.cells();
+    if (cells.size() != 1) throw ConfigError("bases are of one source", fmt::format("{} sources", cells.size()));
+    check_output(options.output);
+    auto const loaded = options.load(cells[0], {.k = true, .v = true, .k_prerope = true});
+    Calibration calibration;
+    calibration.groups = {options.over, options.over == "layers" ? options.layers : 1, options.mean == "yes"};
+    for (auto const& [name, tensor] : {std::pair{"k", &loaded.k}, {"k_prerope", &loaded.k_prerope}, {"v", &loaded.v}}) {
+        if (!*tensor) continue;
+        calibration.shape = (*tensor)->shape;
+        KvView const view{const_cast<std::byte*>((*tensor)->bytes.get()), (*tensor)->type, (*tensor)->shape,
+                          KvStrides::packed((*tensor)->shape)};
+        calibration.tensors[name] = fit_tensor(view, calibration.groups);
+    }
+    write_to_output(options.output, [&] { write_calibration(options.output, calibration, cells[0].source); });
+    auto const codec = fmt::format(
+        "lowrank:rank=0.875,basis=pca{}{}{},bases={}", options.over == "head" ? "" : ",over=" + options.over,
+        options.over == "layers" && options.layers != 4 ? fmt::format(",layers={}", options.layers) : "",
+        options.mean == "yes" ? ",mean=yes" : "", options.output);
+    auto tensors = Json::object();
+    for (auto const& [name, bases] : calibration.tensors)
+        tensors[name] = {
+            {"groups", bases.shape.layers * bases.shape.heads},
+            {"values", bases.shape.dim},
+            {"least_variance_kept", {{"0.75", least_kept(bases, 0.75)}, {"0.875", least_kept(bases, 0.875)}}}};
+    if (json) {
+        fmt::print("{}\n", Json{{"path", options.output},
+                                {"sha256", content_hash(options.output)},
+                                {"tokens", calibration.shape.tokens},
+                                {"codec", codec},
+                                {"tensors", tensors}}
+                               .dump(2));
+        return exit_pass;
+    }
+    for (auto const& [name, facts] : tensors.items())
+        fmt::print("{:10} {} groups of {} values; 3 of 4 components have at least {:.2f}% of the {}, 7 of 8 {:.2f}%\n",
+                   name, facts["groups"].get<std::uint64_t>(), facts["values"].get<std::uint64_t>(),
+                   100 * facts["least_variance_kept"]["0.75"].get<double>(),
+                   options.mean == "yes" ? "variance" : "energy",
+                   100 * facts["least_variance_kept"]["0.875"].get<double>());
+    fmt::print("{}: of {} tokens; a codec of it: {} | fp16\n", options.output, calibration.shape.tokens, codec);
+    return exit_pass;
+}
+
+}  // namespace
+
+void add_calibrate(CommandLine& line) {
+    auto options = std::make_shared<CalibrateOptions>();
+    auto* command =
+        line.verb("calibrate", "Fit bases for lowrank:basis=pca to K (after and before RoPE) and V of a source");
+    options->add_to(*command);
+    command->add_option("--text", options->text,
+                        "The source is a model (a GGUF file, tiny, smollm2), and reads this text");
+    command->add_option("-o,--out", options->output, "The file to write (safetensors)")->required();
+    command->add_option("--over", options->over, "Which vectors make one: of a head, of all heads, of several layers")
+        ->check(CLI::IsMember({"head", "heads", "layers"}))
+        ->capture_default_str();
+    command->add_option("--layers", options->layers, "With --over layers: of how many")
+        ->check(CLI::Range(2, 1024))
+        ->capture_default_str();
+    command->add_option("--mean", options->mean, "yes: without the mean, which then lies in the file, too")
+        ->check(CLI::IsMember({"yes", "no"}))
+        ->capture_default_str();
+    command->callback([&line, options] { line.action = [&line, options] { return calibrate(*options, line.json); }; });
+}
+
+}  // namespace kvstone

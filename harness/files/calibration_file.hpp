@@ -1,0 +1,24 @@
+#pragma once
+// Files of `kvstone calibrate`: safetensors with bases, and where they come from.
+//
+//   TENSOR.basis     F32 [layer groups, head groups, components, channels]: principal axes, the largest eigenvalue first
+//   TENSOR.mean      F32 [layer groups, head groups, 1, channels], where the mean was taken away
+//   TENSOR.variance  F32 [layer groups, head groups, 1, components]: the eigenvalues
+//   __metadata__     kvstone_calibration "1" (the version of this layout), over, layers, mean ("yes" or "no"), shape (layers,
+//                    heads, tokens, dim of the tensors), text_sha256 and model_sha256 where the source is a model, source
+// TENSOR is k (keys after RoPE), k_prerope or v.
+
+#include <string>
+
+#include "codecs/calibration.hpp"
+#include "scenarios/json.hpp"
+
+namespace kvstone {
+
+/// Writes `calibration`, whole or not at all; its path and hash are not looked at. `source` as cells have it. Throws SystemError.
+void write_calibration(std::string const& path, Calibration const& calibration, Json const& source);
+
+/// Reads one; the same file again is not read twice. Throws ConfigError where it is none.
+std::shared_ptr<Calibration const> read_calibration_file(std::string const& path);
+
+}  // namespace kvstone
