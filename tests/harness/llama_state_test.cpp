@@ -1,4 +1,4 @@
-// Sessions and sequences of llama.cpp, byte by byte. (Those of libllama itself: engine/llama_state_engine_test.cpp.)
+// Sessions and sequences of llama.cpp, byte by byte.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
