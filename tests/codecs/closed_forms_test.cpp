@@ -69,24 +69,26 @@ std::vector<ClosedForm> closed_forms() {
         {"nvfp4", .00905, .01, 4.5, 4, 1.02},
         {"mxfp4", .0132, .01, 4.25, 0, 1.02},
         // Steps of 2 M / 2^b err by M^2 / (3 x 4^b); of the largest of 32 the mean square is 5.71, and it alone errs by
-        // half a step, three times as much: 5.71 x 34/32.
-        {"exl3:bits=2", .1259, .01, 2.5, 0, 1.05},
-        {"exl3:bits=3", .03155, .01, 3.5, 0, 1.03},
-        {"exl3:bits=4", .00790, .01, 4.5, 0, 1.02},
-        {"exl3:bits=5", .00197, .01, 5.5, 0, 1.01},
-        {"exl3:bits=6", 4.94e-4, .01, 6.5, 0, 1.005},
-        {"exl3:bits=7", 1.23e-4, .01, 7.5, 0, 1.002},
-        {"exl3:bits=8", 3.09e-5, .01, 8.5, 0, 1.002},
-        // S is one draw for all vectors: the squares of its m d elements vary by sqrt(2 / (m d)), and so does (pi/2) d /
-        // m of the error: tolerances are three times that. Orthogonal rows vary in nothing; <x, x'> is 1 + 1/(4 d) of
-        // |x|^2 there, which takes 1/(4 d) off .2854.
-        {"qjl:sketch=1", 1.563, .035, 1 + 16.0 / 128, 0, 1.05},
-        {"qjl:sketch=4", .3907, .02, 4 + 16.0 / 128, 0, 1.05},
+        // half a step, three times as much: 5.71 x 34/32. It comes back smaller: values a little larger would mend that, so
+        // mutants are smaller.
+        {"exl3:bits=2", .1259, .01, 2.5, 0, .95},
+        {"exl3:bits=3", .03155, .01, 3.5, 0, .97},
+        {"exl3:bits=4", .00790, .01, 4.5, 0, .98},
+        {"exl3:bits=5", .00197, .01, 5.5, 0, .99},
+        {"exl3:bits=6", 4.94e-4, .01, 6.5, 0, .995},
+        {"exl3:bits=7", 1.23e-4, .01, 7.5, 0, .998},
+        {"exl3:bits=8", 3.09e-5, .01, 8.5, 0, .998},
+        // S is one draw for all vectors. The mean square of its m d elements varies by sqrt(2 / (m d)), and with it
+        // (pi/2) d/m of the error; products of its rows, squared and averaged, make 1 of it, which varies by 2/m.
+        // Tolerances are three times both. Orthogonal rows vary in neither; <x, x'> is 1 + 1/(4 d) of |x|^2 there, which
+        // takes 1/(4 d) off .2854.
+        {"qjl:sketch=1", 1.563, .045, 1 + 16.0 / 128, 0, 1.05},
+        {"qjl:sketch=4", .3907, .035, 4 + 16.0 / 128, 0, 1.05},
         {"qjl:sketch=2,matrix=orthogonal", .2834, .005, 2 + 16.0 / 128, 0, 1.05},
         // Distortion of Lloyd-Max with a bit less, times (pi d/2 - 1) / d = 1.5630.
-        {"turboquant_prod:bits=2", .36338 * 1.5630, .035, 2 + 32.0 / 128, 0, 1.1},
-        {"turboquant_prod:bits=3", .11748 * 1.5630, .035, 3 + 32.0 / 128, 0, 1.1},
-        {"turboquant_prod:bits=4", .03455 * 1.5630, .035, 4 + 32.0 / 128, 0, 1.1},
+        {"turboquant_prod:bits=2", .36338 * 1.5630, .045, 2 + 32.0 / 128, 0, 1.1},
+        {"turboquant_prod:bits=3", .11748 * 1.5630, .045, 3 + 32.0 / 128, 0, 1.1},
+        {"turboquant_prod:bits=4", .03455 * 1.5630, .045, 4 + 32.0 / 128, 0, 1.1},
         // k-means in the plane comes near to its best 16 points, or to one of the other rests, which err by up to 1.5%
         // more; 256 values a point take some per mille off.
         {"cq:channels=2,bits=4", .1076, .02, 2 + 16.0 * 16 / 4096, 0, 1.1},
