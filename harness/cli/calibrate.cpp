@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/backend.hpp"
 #include "codecs/kernels/fit_tensor.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/output_file.hpp"
@@ -50,6 +51,7 @@ ExitCode calibrate(CalibrateOptions options, bool json) {
     auto const cells = options.cells();
     if (cells.size() != 1) throw ConfigError("bases are of one source", fmt::format("{} sources", cells.size()));
     check_output(options.output);
+    BackendRuntime const runtime;
     auto const loaded = options.load(cells[0], {.k = true, .v = true, .k_prerope = true});
     Calibration calibration;
     calibration.groups = {options.over, options.over == "layers" ? options.layers : 1, options.mean == "yes"};

@@ -232,7 +232,16 @@ ModelConfig parse_model_config(std::string_view text, std::string const& what) {
     return Reader(config, what).read();
 }
 
-ModelConfig read_model_config(std::string const& path) { return parse_model_config(read_small_file(path), path); }
+ModelConfig read_model_config(std::string const& path) {
+    std::string text;
+    try {
+        text = read_small_file(path);
+    } catch (ConfigError const& error) {
+        // The place of a source in a scenario is put in the place of the file, which has to be named.
+        throw ConfigError(path + ": " + error.message());
+    }
+    return parse_model_config(text, path);
+}
 
 Json rope_of_config(std::string const& path) {
     auto const config = read_model_config(path);

@@ -41,7 +41,7 @@ TEST_F(CalibrateTest, BasesOfOneDumpAreUsedOnAnother) {
           scenario("{dump: {path: b.safetensors}}", "lowrank:rank=24,basis=pca,bases=bases.safetensors | fp16"));
     auto const ran = kvstone("run s.yaml");
     ASSERT_EQ(ran.code, 0) << ran.err;
-    auto const stored = rows("select codec from cells");
+    auto const stored = rows("select distinct codec from v_latest");
     ASSERT_EQ(stored.size(), 1U);
     auto const codec = stored[0]["codec"].get<std::string>();
     EXPECT_THAT(codec, HasSubstr(",hash=" + facts["sha256"].get<std::string>().substr(0, 16)));
