@@ -89,10 +89,12 @@ class Zstd : public Entropy {
     static constexpr std::uint64_t block_bytes = ZSTD_BLOCKSIZE_MAX;
     /// The library may read so many bytes behind literals.
     static constexpr std::uint64_t beyond_literals = 8;
+    static constexpr std::uint64_t literal_bytes = block_bytes + beyond_literals;
+    static constexpr std::uint64_t frame_bytes = ZSTD_COMPRESSBOUND(block_bytes);
 
     std::uint64_t piece_bytes() const { return literals_ ? block_bytes : std::uint64_t{1} << 20; }
     PieceFrame frame() const {
-        return {"zstd", piece_bytes(), context_bytes() + (literals_ ? block_bytes + beyond_literals : 0)};
+        return {"zstd", piece_bytes(), context_bytes() + (literals_ ? literal_bytes + frame_bytes : 0)};
     }
     ZSTD_compressionParameters parameters() const { return ZSTD_getCParams(level_, piece_bytes(), 0); }
     std::size_t context_bytes() const {
@@ -120,8 +122,13 @@ class Zstd : public Entropy {
         std::memcpy(literals, from, bytes);
         std::memset(literals + bytes, 0, beyond_literals);
         ZSTD_Sequence const all{0, static_cast<unsigned>(bytes), 0, 0};
-        return ZSTD_compressSequencesAndLiterals(context, to, capacity, &all, 1, literals, bytes,
-                                                 bytes + beyond_literals, bytes);
+        // Into memory of its own: with less room than a block may take, the library writes beyond it.
+        auto* const frame = literals + literal_bytes;
+        auto const coded = ZSTD_compressSequencesAndLiterals(context, frame, frame_bytes, &all, 1, literals, bytes,
+                                                             bytes + beyond_literals, bytes);
+        if (ZSTD_isError(coded) || coded > capacity) return 0;
+        std::memcpy(to, frame, coded);
+        return coded;
     }
 
     int level_;
