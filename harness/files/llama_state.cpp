@@ -4,7 +4,7 @@
 //   of sessions: u32 length, text: the model's architecture
 //   u32 streams; of each: u32 cells, and where there are any
 //     each cell: i32 position, u32 n, n x i32 sequences
-//     u32 whether V is transposed, u32 layers
+//     u32 whether V is transposed, u32 layers, u32 and u32 channels over which K and V are rotated (0: they are not)
 //     K of each layer: i32 type, u64 bytes of a row, a row [head, dim] a cell
 //     V of each layer: the same, or transposed: i32 type, u32 bytes of an element, u32 rows, of each row [cell]
 // Types are ggml's. The arrays are k.0, v.0, k.1...; how many heads a row holds is nowhere said.
@@ -34,9 +34,9 @@ struct StoredType {
     char const* name;
     std::size_t bytes;  ///< 0: of blocks, which are not read
 };
-constexpr StoredType stored_types[] = {{0, "f32", 4},  {1, "f16", 2},  {30, "bf16", 2}, {2, "q4_0", 0},
-                                       {3, "q4_1", 0}, {6, "q5_0", 0}, {7, "q5_1", 0},  {8, "q8_0", 0},
-                                       {20, "iq4_nl", 0}};
+constexpr StoredType stored_types[] = {{0, "f32", 4},  {1, "f16", 2},  {30, "bf16", 2},
+                                       {2, "q4_0", 0}, {3, "q4_1", 0}, {6, "q5_0", 0},
+                                       {7, "q5_1", 0}, {8, "q8_0", 0}, {20, "iq4_nl", 0}};
 
 class LlamaState : public ArrayFile {
   public:
@@ -86,9 +86,9 @@ class LlamaState : public ArrayFile {
         bool const session = magic == session_magic;
         auto const version = number<std::uint32_t>();
         if (version != (session ? session_version : sequence_version))
-            throw ConfigError(fmt::format("{}: a {} of llama.cpp's version {}", path_, session ? "session" : "sequence",
-                                          version),
-                              std::to_string(version), {std::to_string(session ? session_version : sequence_version)});
+            throw ConfigError(
+                fmt::format("{}: a {} of llama.cpp's version {}", path_, session ? "session" : "sequence", version),
+                std::to_string(version), {std::to_string(session ? session_version : sequence_version)});
         auto const tokens = number<std::uint32_t>();
         skip(std::uint64_t{4} * tokens);
         metadata_["format"] = fmt::format("llama.cpp {} {}", session ? "session" : "sequence", version);
@@ -104,15 +104,15 @@ class LlamaState : public ArrayFile {
             auto const position = number<std::int32_t>();
             auto const sequences = number<std::uint32_t>();
             if (sequences != 1)
-                throw ConfigError(
-                    fmt::format("{}: a cell of {} sequences: save one, by llama_state_seq_save_file", path_, sequences));
+                throw ConfigError(fmt::format("{}: a cell of {} sequences: save one, by llama_state_seq_save_file",
+                                              path_, sequences));
             auto const own = number<std::int32_t>();
             if (cell == 0) sequence = own;
             if (own != sequence || position < 0 || static_cast<std::uint32_t>(position) != cell)
-                throw ConfigError(
-                    fmt::format("{}: cell {} is position {} of sequence {}: only the positions 0, 1, 2... of one sequence "
-                                "are read",
-                                path_, cell, position, own));
+                throw ConfigError(fmt::format(
+                    "{}: cell {} is position {} of sequence {}: only the positions 0, 1, 2... of one sequence "
+                    "are read",
+                    path_, cell, position, own));
         }
     }
     StoredType const& type() {
@@ -149,6 +149,10 @@ class LlamaState : public ArrayFile {
         auto const transposed = number<std::uint32_t>();
         auto const layers = number<std::uint32_t>();
         if (transposed > 1 || layers == 0 || layers > most_layers) fail(fmt::format("{} layers", layers));
+        for (auto const* const name : {"K", "V"})
+            if (auto const channels = number<std::uint32_t>(); channels != 0)
+                throw ConfigError(fmt::format("{}: {} is rotated over {} channels", path_, name, channels), name,
+                                  {"a cache of f32, f16 or bf16, which llama.cpp does not rotate"});
         for (std::uint32_t layer = 0; layer < layers; ++layer) add_rows(fmt::format("k.{}", layer));
         for (std::uint32_t layer = 0; layer < layers; ++layer) {
             auto const name = fmt::format("v.{}", layer);

@@ -22,7 +22,7 @@ struct State {
     std::string head = u32(0x67677371) + u32(4) + u32(2) + u32(7) + u32(8);
     std::string streams = u32(1);
     std::string cells = u32(2) + u32(0) + u32(1) + u32(0) + u32(1) + u32(1) + u32(0);
-    std::string layers = u32(0) + u32(1);
+    std::string layers = u32(0) + u32(1) + u32(0) + u32(0);
     std::string k = u32(0) + u64(8) + bytes_of<float>({1, 2, 3, 4});
     std::string v = u32(0) + u64(8) + bytes_of<float>({5, 6, 7, 8});
     std::string bytes() const { return head + streams + cells + layers + k + v; }
@@ -49,7 +49,7 @@ TEST_F(LlamaStates, AreReadByTheirMagicAndTheNumberOfHeads) {
                 HasSubstr("2 channels of all heads are no multiple of 3 heads"));
     // A session, with V transposed.
     state.head = u32(0x6767736e) + u32(11) + u32(0) + u32(5) + "llama";
-    state.layers = u32(1) + u32(1);
+    state.layers = u32(1) + u32(1) + u32(0) + u32(0);
     state.v = u32(1) + u32(2) + u32(2) + bytes_of<std::uint16_t>({0x3c00, 0x4000, 0, 0xbc00});
     auto const session = load(write(state), {{"kv_heads", 2}});
     EXPECT_EQ(session.v->type, ElementType::f16);
@@ -61,7 +61,7 @@ TEST_F(LlamaStates, AreReadByTheirMagicAndTheNumberOfHeads) {
 }
 
 TEST_F(LlamaStates, WhatIsNotReadIsNamed) {
-    auto const altered = [&](std::string State::*part, std::string bytes) {
+    auto const altered = [&](std::string State::* part, std::string bytes) {
         State state;
         state.*part = std::move(bytes);
         return told(state);
