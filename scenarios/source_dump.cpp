@@ -77,7 +77,8 @@ void require_dump(YamlValue const& item, std::string const& path) {
 }  // namespace
 
 std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
-    YamlMap const map(value, {"path", "sha256", "k", "v", "q", "k_prerope", "layout", "dtype", "scale", "kv_heads", "rope"});
+    YamlMap const map(value,
+                      {"path", "sha256", "k", "v", "q", "k_prerope", "layout", "dtype", "scale", "kv_heads", "rope"});
     Json options = Json::object();
     for (auto const* key : {"k", "v", "q", "k_prerope", "scale"})
         if (auto const* name = map.find(key)) options[key] = text_of(*name);
