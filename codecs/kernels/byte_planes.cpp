@@ -4,9 +4,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codecs/kernels/byte_planes.cpp"
-#include <hwy/foreach_target.h>
-
 #include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 // Compiled once for each kind of processor.
@@ -109,7 +108,7 @@ inline void merge_words_into(std::array<std::uint8_t const*, 4> const& planes, s
 }
 
 void split_halves_on(std::uint16_t const* halves, std::uint64_t count, std::uint8_t* high, std::uint8_t* low,
-                 bool streaming) {
+                     bool streaming) {
     auto const* const bytes = reinterpret_cast<std::uint8_t const*>(halves);
     if (streaming && starts_line(high) && starts_line(low)) {
         split_halves_into<true>(bytes, count, high, low);
@@ -119,7 +118,7 @@ void split_halves_on(std::uint16_t const* halves, std::uint64_t count, std::uint
 }
 
 void merge_halves_on(std::uint8_t const* high, std::uint8_t const* low, std::uint64_t count, std::uint16_t* halves,
-                 bool streaming) {
+                     bool streaming) {
     auto* const bytes = reinterpret_cast<std::uint8_t*>(halves);
     if (streaming && starts_line(halves)) {
         merge_halves_into<true>(high, low, count, bytes);
@@ -129,7 +128,7 @@ void merge_halves_on(std::uint8_t const* high, std::uint8_t const* low, std::uin
 }
 
 void split_words_on(std::uint32_t const* words, std::uint64_t count, std::array<std::uint8_t*, 4> const& planes,
-                bool streaming) {
+                    bool streaming) {
     auto const* const bytes = reinterpret_cast<std::uint8_t const*>(words);
     for (auto const* plane : planes) streaming = streaming && starts_line(plane);
     if (streaming) {

@@ -58,9 +58,8 @@ class Blosc2 : public Entropy {
                        [parameters](std::byte*, std::byte const* from, std::uint64_t bytes, std::byte* to,
                                     std::uint64_t capacity) {
                            Context const context(blosc2_create_cctx(parameters));
-                           auto const coded =
-                               blosc2_compress_ctx(context.get(), from, static_cast<std::int32_t>(bytes), to,
-                                                   static_cast<std::int32_t>(capacity));
+                           auto const coded = blosc2_compress_ctx(context.get(), from, static_cast<std::int32_t>(bytes),
+                                                                  to, static_cast<std::int32_t>(capacity));
                            return coded > 0 ? static_cast<std::uint64_t>(coded) : 0;
                        });
     }

@@ -128,8 +128,8 @@ struct CoupledCodes {
                 float vector[most_coupled_values];
                 // Squares of such differences are finite.
                 copy_finite(page.values + first, cut.width(first), most < 0x1p60F ? most : 0x1p60F, vector);
-                codes[g] = static_cast<std::uint8_t>(nearest_point(from.points + (head * cut.dim + first) * padded,
-                                                                   padded, vector, cut.width(first)));
+                codes[g] = static_cast<std::uint8_t>(
+                    nearest_point(from.points + (head * cut.dim + first) * padded, padded, vector, cut.width(first)));
             }
             pack_codes(cut.bits, codes, count, to[0] + begin * cut.bits / 8);
         }
@@ -181,8 +181,7 @@ class CoupledQuantisation : public Quantiser {
         CoupledPoints const points{reinterpret_cast<float*>(workspace),
                                    reinterpret_cast<float*>(workspace + point_bytes(section))};
         auto const cut = cut_of(section);
-        Kokkos::parallel_for("cq_fit",
-                             Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(fits(section))),
+        Kokkos::parallel_for("cq_fit", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(fits(section))),
                              FitCoupledChannels<T>{values, cut, planes[1].data, points});
         std::array<PagePlane<std::byte>, 1> const pages{{{planes[0].data, cut.row_bytes(), 0}}};
         encode_pages(space, values, 1, pages, CoupledCodes{cut, section.shape.heads, planes[1].data, points});

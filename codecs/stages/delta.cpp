@@ -12,12 +12,13 @@
 // Error      none: the input's bytes come back.
 // NaN, Inf, denormals: bits like others.
 
+#include "codecs/kernels/delta.hpp"
+
 #include <algorithm>
 #include <string>
 
 #include <fmt/format.h>
 
-#include "codecs/kernels/delta.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/register_stage.hpp"
 

@@ -64,9 +64,8 @@ struct Fp16 : Quantiser {
     explicit Fp16(Options const&) {}
 
     std::vector<PlaneSpec> planes(Section const& section) const {
-        return {
-            {LedgerLine::payload, section.shape.values() * sizeof(Float16), false, sizeof(Float16), section.shape.dim,
-             false, NumberFormat::fp16}};
+        return {{LedgerLine::payload, section.shape.values() * sizeof(Float16), false, sizeof(Float16),
+                 section.shape.dim, false, NumberFormat::fp16}};
     }
     double nominal_bits(Section const&) const { return 16; }
 

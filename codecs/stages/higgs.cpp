@@ -100,8 +100,7 @@ struct PlanePoints {
 
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 2> const& from, Page<T> const& page) const {
-        auto const factor =
-            static_cast<float>(static_cast<double>(to_float(get_as<Float16>(from[1]))) / root_of_dim);
+        auto const factor = static_cast<float>(static_cast<double>(to_float(get_as<Float16>(from[1]))) / root_of_dim);
         constexpr auto together = 2 * pairs_at_a_time;
         for (std::uint64_t first = 0; first < page.dim; first += together) {
             auto const now = page.dim - first < together ? page.dim - first : together;

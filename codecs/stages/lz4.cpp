@@ -40,24 +40,23 @@ class Lz4 : public Entropy {
 
     template <class Space>
     void encode(Space const& space, PlaneSpec const& spec, ConstPlane input, Planes planes, Workspace workspace) const {
-        frame().encode(space, spec, input, planes[0], workspace,
-                       [](std::byte* slot, std::byte const* from, std::uint64_t bytes, std::byte* to,
-                          std::uint64_t capacity) {
-                           return LZ4_compress_fast_extState(slot, reinterpret_cast<char const*>(from),
-                                                             reinterpret_cast<char*>(to), static_cast<int>(bytes),
-                                                             static_cast<int>(capacity), 1);
-                       });
+        frame().encode(
+            space, spec, input, planes[0], workspace,
+            [](std::byte* slot, std::byte const* from, std::uint64_t bytes, std::byte* to, std::uint64_t capacity) {
+                return LZ4_compress_fast_extState(slot, reinterpret_cast<char const*>(from),
+                                                  reinterpret_cast<char*>(to), static_cast<int>(bytes),
+                                                  static_cast<int>(capacity), 1);
+            });
     }
     template <class Space>
     void decode(Space const& space, PlaneSpec const& spec, ConstPlanes planes, Plane& input,
                 Workspace workspace) const {
-        frame().decode(
-            space, spec, planes[0], input, workspace,
-            [](std::byte*, std::byte const* from, std::uint64_t bytes, std::byte* to, std::uint64_t wanted) {
-                return LZ4_decompress_safe(reinterpret_cast<char const*>(from), reinterpret_cast<char*>(to),
-                                           static_cast<int>(bytes),
-                                           static_cast<int>(wanted)) == static_cast<int>(wanted);
-            });
+        frame().decode(space, spec, planes[0], input, workspace,
+                       [](std::byte*, std::byte const* from, std::uint64_t bytes, std::byte* to, std::uint64_t wanted) {
+                           return LZ4_decompress_safe(reinterpret_cast<char const*>(from), reinterpret_cast<char*>(to),
+                                                      static_cast<int>(bytes),
+                                                      static_cast<int>(wanted)) == static_cast<int>(wanted);
+                       });
     }
 
   private:

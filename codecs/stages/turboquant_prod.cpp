@@ -68,8 +68,7 @@ struct LevelsAndSketch {
     }
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 3> const& from, Page<T> const& page) const {
-        auto const factor =
-            static_cast<float>(static_cast<double>(to_float(get_as<Float16>(from[2]))) / root_of_dim);
+        auto const factor = static_cast<float>(static_cast<double>(to_float(get_as<Float16>(from[2]))) / root_of_dim);
         std::uint8_t codes[levels_at_a_time];
         float values[most_sketched_values];
         float sums[most_sketched_values];

@@ -232,11 +232,11 @@ class Zfp : public Quantiser {
             map_to_packed(space, values, reinterpret_cast<float*>(workspace), AsItIs{});
             space.fence();
             ZfpHead const head(section.shape.tokens, section.shape.dim);
-            frame(section).encode(space, spec, {workspace, spec.bytes}, planes[0], workspace + packed_bytes_of(section),
-                                  [head](std::byte* slot, std::byte const* from, std::uint64_t, std::byte* to,
-                                         std::uint64_t capacity) {
-                                      return head.encode(slot, reinterpret_cast<float const*>(from), to, capacity);
-                                  });
+            frame(section).encode(
+                space, spec, {workspace, spec.bytes}, planes[0], workspace + packed_bytes_of(section),
+                [head](std::byte* slot, std::byte const* from, std::uint64_t, std::byte* to, std::uint64_t capacity) {
+                    return head.encode(slot, reinterpret_cast<float const*>(from), to, capacity);
+                });
         }
     }
     template <class Space>
@@ -252,11 +252,11 @@ class Zfp : public Quantiser {
             auto const spec = packed_values(section);
             Plane packed{workspace, spec.bytes};
             ZfpHead const head(section.shape.tokens, section.shape.dim);
-            frame(section).decode(space, spec, planes[0], packed, workspace + packed_bytes_of(section),
-                                  [head](std::byte* slot, std::byte const* from, std::uint64_t bytes, std::byte* to,
-                                         std::uint64_t) {
-                                      return head.decode(slot, from, bytes, reinterpret_cast<float*>(to));
-                                  });
+            frame(section).decode(
+                space, spec, planes[0], packed, workspace + packed_bytes_of(section),
+                [head](std::byte* slot, std::byte const* from, std::uint64_t bytes, std::byte* to, std::uint64_t) {
+                    return head.decode(slot, from, bytes, reinterpret_cast<float*>(to));
+                });
             if (packed.bytes != spec.bytes) throw CorruptData("zfp: fewer values than the tensor has");
             map_from_packed(space, reinterpret_cast<float const*>(workspace), values, AsItIs{});
         }

@@ -42,12 +42,8 @@ class Zstd : public Entropy {
         info.options = {
             integer_option("level", default_level, -7, 19, "effort; negative levels are faster"),
             choice_option("mode", "matches", {"matches", "literals"}, "all of Zstandard, or its Huffman coder alone")};
-        info.examples = {"fp16 | zstd",
-                         "int8 | zstd:level=1",
-                         "raw | zstd:level=-5",
-                         "bf16 | zstd | zstd",
-                         "fp16 | zstd:mode=literals",
-                         "fp16 | gear | zstd:mode=literals"};
+        info.examples = {"fp16 | zstd",        "int8 | zstd:level=1",       "raw | zstd:level=-5",
+                         "bf16 | zstd | zstd", "fp16 | zstd:mode=literals", "fp16 | gear | zstd:mode=literals"};
         info.idle_bytes = {0.01, "frames hold some bits that decide nothing (RFC 8878: reserved and unused ones)"};
         return info;
     }
@@ -65,23 +61,23 @@ class Zstd : public Entropy {
 
     template <class Space>
     void encode(Space const& space, PlaneSpec const& spec, ConstPlane input, Planes planes, Workspace workspace) const {
-        frame().encode(space, spec, input, planes[0], workspace,
-                       [this](std::byte* slot, std::byte const* from, std::uint64_t bytes, std::byte* to,
-                              std::uint64_t capacity) {
-                           auto const coded = literals_ ? compress_literals(slot, from, bytes, to, capacity)
-                                                        : compress(slot, from, bytes, to, capacity);
-                           return ZSTD_isError(coded) ? 0 : coded;
-                       });
+        frame().encode(
+            space, spec, input, planes[0], workspace,
+            [this](std::byte* slot, std::byte const* from, std::uint64_t bytes, std::byte* to, std::uint64_t capacity) {
+                auto const coded = literals_ ? compress_literals(slot, from, bytes, to, capacity)
+                                             : compress(slot, from, bytes, to, capacity);
+                return ZSTD_isError(coded) ? 0 : coded;
+            });
     }
     template <class Space>
     void decode(Space const& space, PlaneSpec const& spec, ConstPlanes planes, Plane& input,
                 Workspace workspace) const {
-        frame().decode(space, spec, planes[0], input, workspace,
-                       [this](std::byte* slot, std::byte const* from, std::uint64_t bytes, std::byte* to,
-                              std::uint64_t wanted) {
-                           auto* const context = ZSTD_initStaticDCtx(slot, context_bytes());
-                           return ZSTD_decompressDCtx(context, to, wanted, from, bytes) == wanted;
-                       });
+        frame().decode(
+            space, spec, planes[0], input, workspace,
+            [this](std::byte* slot, std::byte const* from, std::uint64_t bytes, std::byte* to, std::uint64_t wanted) {
+                auto* const context = ZSTD_initStaticDCtx(slot, context_bytes());
+                return ZSTD_decompressDCtx(context, to, wanted, from, bytes) == wanted;
+            });
     }
 
   private:

@@ -18,7 +18,8 @@ struct ArrayInfo {
     std::size_t element_bytes = 0;     ///< 0: not known for this dtype
     std::vector<std::uint64_t> shape;  ///< slowest axis first, unless fortran_order; empty: one value
     bool fortran_order = false;        ///< the first axis varies fastest
-    std::string layout = {};  ///< names of the axes (layout.hpp) where the file itself says them; "head*dim": one of both
+    std::string layout =
+        {};  ///< names of the axes (layout.hpp) where the file itself says them; "head*dim": one of both
 };
 
 /// Everything but the values is read and checked when the file is opened; bytes() brings one array's values.

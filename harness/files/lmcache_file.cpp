@@ -29,8 +29,8 @@ class LmcacheFile : public ArrayFile {
         if (file_.size < sizeof head) throw CorruptData(path + ": truncated: LMCache's files begin with 28 bytes");
         std::memcpy(head.data(), file_.bytes.get(), sizeof head);
         auto const [bytes, format, dtype, planes, layers, tokens, channels] = head;
-        if (dtype < 1 || dtype >= static_cast<std::int32_t>(std::size(dtypes)) || bytes < 0 || planes < 0 || layers < 0 ||
-            tokens < 0 || channels < 0)
+        if (dtype < 1 || dtype >= static_cast<std::int32_t>(std::size(dtypes)) || bytes < 0 || planes < 0 ||
+            layers < 0 || tokens < 0 || channels < 0)
             throw CorruptData(path + ": no file of LMCache's: its head has numbers that none has");
         if (format != kv_2ltd)
             throw ConfigError(path + ": LMCache's memory format", std::to_string(format), {"1 (KV_2LTD)"});
@@ -39,8 +39,9 @@ class LmcacheFile : public ArrayFile {
         for (auto const axis : {layers, tokens, channels}) info.shape.push_back(static_cast<std::uint64_t>(axis));
         plane_bytes_ = array_bytes(info.shape, info.element_bytes, path);
         if (2 * plane_bytes_ != static_cast<std::uint64_t>(bytes) || 2 * plane_bytes_ != file_.size - sizeof head)
-            throw CorruptData(fmt::format("{}: K and V of {} of {} are not the {} bytes that it states, or the {} it has",
-                                          path, shape_text(info.shape), info.dtype, bytes, file_.size - sizeof head));
+            throw CorruptData(
+                fmt::format("{}: K and V of {} of {} are not the {} bytes that it states, or the {} it has", path,
+                            shape_text(info.shape), info.dtype, bytes, file_.size - sizeof head));
         metadata_["format"] = "LMCache KV_2LTD";
         arrays_ = {{"k", info}, {"v", info}};
     }

@@ -164,45 +164,89 @@ class Machine {
                 if (auto const protocol = number<std::uint8_t>(); protocol < 2 || protocol > 5)
                     fail(fmt::format("protocol {}", protocol));
                 break;
-            case 0x95: number<std::uint64_t>(); break;  // FRAME
-            case '.': return false;                     // STOP
-            case '(': marks_.push_back(stack_.size()); break;
-            case 'N': push({}); break;
-            case 0x88: push({.kind = Kind::boolean, .integer = 1}); break;
-            case 0x89: push({.kind = Kind::boolean}); break;
-            case 'K': push_integer(number<std::uint8_t>()); break;
-            case 'M': push_integer(number<std::uint16_t>()); break;
-            case 'J': push_integer(number<std::int32_t>()); break;
-            case 0x8a: push_long(number<std::uint8_t>()); break;
-            case 'G': push_real(); break;
-            case 0x8c: push({.kind = Kind::text, .text = text(number<std::uint8_t>())}); break;
-            case 'X': push({.kind = Kind::text, .text = text(number<std::uint32_t>())}); break;
-            case ']': push({.kind = Kind::list}); break;
-            case '}': push({.kind = Kind::dict}); break;
-            case ')': push_tuple(0); break;
-            case 0x85: push_tuple(1); break;
-            case 0x86: push_tuple(2); break;
-            case 0x87: push_tuple(3); break;
+            case 0x95:
+                number<std::uint64_t>();
+                break;  // FRAME
+            case '.':
+                return false;  // STOP
+            case '(':
+                marks_.push_back(stack_.size());
+                break;
+            case 'N':
+                push({});
+                break;
+            case 0x88:
+                push({.kind = Kind::boolean, .integer = 1});
+                break;
+            case 0x89:
+                push({.kind = Kind::boolean});
+                break;
+            case 'K':
+                push_integer(number<std::uint8_t>());
+                break;
+            case 'M':
+                push_integer(number<std::uint16_t>());
+                break;
+            case 'J':
+                push_integer(number<std::int32_t>());
+                break;
+            case 0x8a:
+                push_long(number<std::uint8_t>());
+                break;
+            case 'G':
+                push_real();
+                break;
+            case 0x8c:
+                push({.kind = Kind::text, .text = text(number<std::uint8_t>())});
+                break;
+            case 'X':
+                push({.kind = Kind::text, .text = text(number<std::uint32_t>())});
+                break;
+            case ']':
+                push({.kind = Kind::list});
+                break;
+            case '}':
+                push({.kind = Kind::dict});
+                break;
+            case ')':
+                push_tuple(0);
+                break;
+            case 0x85:
+                push_tuple(1);
+                break;
+            case 0x86:
+                push_tuple(2);
+                break;
+            case 0x87:
+                push_tuple(3);
+                break;
             case 't': {
                 auto items = pop_to_mark();
                 push({.kind = Kind::tuple, .items = std::move(items)});
                 break;
             }
-            default: return step_on_objects(opcode);
+            default:
+                return step_on_objects(opcode);
         }
         return true;
     }
     bool step_on_objects(std::uint8_t opcode) {
         switch (opcode) {
-            case 'a': append({pop()}); break;
-            case 'e': append(pop_to_mark()); break;
+            case 'a':
+                append({pop()});
+                break;
+            case 'e':
+                append(pop_to_mark());
+                break;
             case 's': {
                 auto const value = pop();
                 auto const key = pop();
                 set_items({key, value});
                 break;
             }
-            case 'u': set_items(pop_to_mark()); break;
+            case 'u':
+                set_items(pop_to_mark());
+                break;
             case 'c': {
                 auto module = line();
                 push_global(std::move(module) + "." + line());
@@ -215,20 +259,37 @@ class Machine {
                 push_global(node(module).text + "." + node(name).text);
                 break;
             }
-            case 'R': reduce(Kind::call); break;
-            case 0x81: reduce(Kind::object); break;  // NEWOBJ
-            case 'b': build(); break;
+            case 'R':
+                reduce(Kind::call);
+                break;
+            case 0x81:
+                reduce(Kind::object);
+                break;  // NEWOBJ
+            case 'b':
+                build();
+                break;
             case 'Q': {  // BINPERSID
                 auto const id = pop();
                 push({.kind = Kind::persistent, .items = {id}});
                 break;
             }
-            case 'q': memoize(number<std::uint8_t>()); break;
-            case 'r': memoize(number<std::uint32_t>()); break;
-            case 0x94: memoize(static_cast<std::uint32_t>(memo_.size())); break;
-            case 'h': recall(number<std::uint8_t>()); break;
-            case 'j': recall(number<std::uint32_t>()); break;
-            default: fail(fmt::format("opcode 0x{:02x}, which torch.save() does not write", opcode));
+            case 'q':
+                memoize(number<std::uint8_t>());
+                break;
+            case 'r':
+                memoize(number<std::uint32_t>());
+                break;
+            case 0x94:
+                memoize(static_cast<std::uint32_t>(memo_.size()));
+                break;
+            case 'h':
+                recall(number<std::uint8_t>());
+                break;
+            case 'j':
+                recall(number<std::uint32_t>());
+                break;
+            default:
+                fail(fmt::format("opcode 0x{:02x}, which torch.save() does not write", opcode));
         }
         return true;
     }

@@ -216,8 +216,11 @@ class TorchFile : public ArrayFile {
             case Kind::object:
                 if (node.state) take(*node.state, name, depth + 1);
                 break;
-            case Kind::call: take_call(node, name, depth); break;
-            default: break;
+            case Kind::call:
+                take_call(node, name, depth);
+                break;
+            default:
+                break;
         }
     }
     std::string name_below(std::string const& name, std::string const& part) const {
@@ -315,9 +318,10 @@ class TorchFile : public ArrayFile {
             fail(name, fmt::format("{} from element {} on lies outside of its storage of {} elements",
                                    shape_text(info.shape), place.offset, elements));
         if (values > elements)
-            throw ConfigError(fmt::format("{}: tensor '{}' repeats its values ({} of {} stored ones, as expand() makes "
-                                          "them): save it as clone() makes it",
-                                          path_, excerpt(name), values, elements));
+            throw ConfigError(
+                fmt::format("{}: tensor '{}' repeats its values ({} of {} stored ones, as expand() makes "
+                            "them): save it as clone() makes it",
+                            path_, excerpt(name), values, elements));
     }
 
     ZipReader archive_;

@@ -43,8 +43,7 @@ Json padding_facts(std::vector<HeadSums> const& heads, KvShape const& shape) {
         tokens = std::min(tokens, last_zeros(head.token_squares));
         empty += head.squares == 0 ? 1 : 0;
     }
-    return channels + tokens + empty == 0 ? Json()
-                                          : Json{{"channels", channels}, {"tokens", tokens}, {"heads", empty}};
+    return channels + tokens + empty == 0 ? Json() : Json{{"channels", channels}, {"tokens", tokens}, {"heads", empty}};
 }
 
 Json tensor_facts(HostTensor const& tensor) {

@@ -18,10 +18,11 @@ std::string layout_text(Json const& layout) {
     if (layout.contains("axes"))
         text += fmt::format("; what is read as head, token and dim is rather {}", layout["axes"].get<std::string>());
     auto const& read = layout["as_read"];
-    return text + fmt::format("\n    (as read, channels' means make {:.0f}% of the variance and their sizes {:.0f}%; "
-                              "neighbouring tokens correlate by {:.2f})",
-                              100 * read["mean_share"].get<double>(), 100 * read["size_share"].get<double>(),
-                              read["correlation"].get<double>());
+    return text + fmt::format(
+                      "\n    (as read, channels' means make {:.0f}% of the variance and their sizes {:.0f}%; "
+                      "neighbouring tokens correlate by {:.2f})",
+                      100 * read["mean_share"].get<double>(), 100 * read["size_share"].get<double>(),
+                      read["correlation"].get<double>());
 }
 
 std::string type_text(Json const& facts) {
@@ -30,8 +31,9 @@ std::string type_text(Json const& facts) {
         return fmt::format("  type suspect: rather {}: {}\n", check["likely"].get<std::string>(),
                            check["evidence"].get<std::string>());
     if (check["spread"].is_null()) return {};
-    return fmt::format("  type plausible: sizes spread over {:.1f} binades between their quartiles (normal values: 1.9)\n",
-                       check["spread"].get<double>());
+    return fmt::format(
+        "  type plausible: sizes spread over {:.1f} binades between their quartiles (normal values: 1.9)\n",
+        check["spread"].get<double>());
 }
 
 std::string padding_text(Json const& facts) {
@@ -47,10 +49,10 @@ std::string tensor_text(std::string const& name, Json const& facts) {
     auto const holds = facts["holds"].get<std::string>();
     auto const bits =
         type == "f32" ? fmt::format(": the lowest {} bits are 0", facts["low_zero_bits"].get<std::uint64_t>()) : "";
-    auto text =
-        fmt::format("{}: {} layers x {} heads x {} tokens x {} channels, {}{}, {} bytes\n", name,
-                    facts["layers"].dump(), facts["heads"].dump(), facts["tokens"].dump(), facts["dim"].dump(), type,
-                    holds == type ? "" : fmt::format(" (every value is exact in {}{})", holds, bits), facts["bytes"].dump());
+    auto text = fmt::format("{}: {} layers x {} heads x {} tokens x {} channels, {}{}, {} bytes\n", name,
+                            facts["layers"].dump(), facts["heads"].dump(), facts["tokens"].dump(), facts["dim"].dump(),
+                            type, holds == type ? "" : fmt::format(" (every value is exact in {}{})", holds, bits),
+                            facts["bytes"].dump());
     text += fmt::format("  min {:.4g}, max {:.4g}, mean {:.4g}, rms {:.4g}, zeros {:.2f}%\n",
                         facts["min"].get<double>(), facts["max"].get<double>(), facts["mean"].get<double>(),
                         facts["rms"].get<double>(), 100 * facts["zeros"].get<double>());

@@ -117,13 +117,12 @@ DumpReadings dump_of(ArrayFile const& file, Json const& source) {
     if (auto const usual = usual_layer_patterns(file)) {
         add(dump, "k", usual->first, common, layout);
         add(dump, "v", usual->second, common, layout);
-        dump.found = fmt::format("k from '{}', v from '{}', each '{}'", usual->first, usual->second,
-                                 dump.readings["k"].layout);
+        dump.found =
+            fmt::format("k from '{}', v from '{}', each '{}'", usual->first, usual->second, dump.readings["k"].layout);
         return dump;
     }
-    throw ConfigError(
-        fmt::format("{}: no array is called k or v: say which is which, as in `k: NAME`; the file has {}", file.path(),
-                    fmt::join(names_of(file), ", ")));
+    throw ConfigError(fmt::format("{}: no array is called k or v: say which is which, as in `k: NAME`; the file has {}",
+                                  file.path(), fmt::join(names_of(file), ", ")));
 }
 
 }  // namespace kvstone

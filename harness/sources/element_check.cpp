@@ -107,8 +107,9 @@ ElementCheck halves_check(Sample const& sample, ElementType type) {
     bool const nothing_beside = even.zeros > 0.99 && odd.zeros < 0.5;
     if (whole.usual() && (noise_beside || nothing_beside)) {
         check.likely = "f32";
-        check.evidence = fmt::format("as {} every other value is {}; as f32, half as many, sizes spread over {:.1f} binades",
-                                     name, nothing_beside ? "0" : "noise", whole.spread);
+        check.evidence =
+            fmt::format("as {} every other value is {}; as f32, half as many, sizes spread over {:.1f} binades", name,
+                        nothing_beside ? "0" : "noise", whole.spread);
         return check;
     }
     bool const too_wide = as_read.spread > wide;

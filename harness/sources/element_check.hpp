@@ -12,7 +12,7 @@ struct ElementCheck {
     /// Binades (powers of two) between the quartiles of |x|, of the finite values other than 0; 1.85 for normal values. NaN
     /// where there are too few to tell.
     double spread = 0;
-    std::string likely;    ///< the type that the bytes look like instead; empty: nothing speaks against the one they have
+    std::string likely;  ///< the type that the bytes look like instead; empty: nothing speaks against the one they have
     std::string evidence;  ///< the figures it rests on, where `likely` is said
 };
 

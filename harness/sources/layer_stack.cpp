@@ -34,13 +34,12 @@ class LayerStack : public ArrayFile {
         for (auto const& layer : layers_) {
             auto const& other = file.arrays().at(layer);
             if (other.dtype != info.dtype || other.shape != info.shape || other.fortran_order != info.fortran_order)
-                throw ConfigError(fmt::format("{}: layers that differ: '{}' is {} of {}, '{}' is {} of {}", path_,
-                                              layers_.front(), shape_text(info.shape), info.dtype, layer,
-                                              shape_text(other.shape), other.dtype),
-                                  pattern);
+                throw ConfigError(
+                    fmt::format("{}: layers that differ: '{}' is {} of {}, '{}' is {} of {}", path_, layers_.front(),
+                                shape_text(info.shape), info.dtype, layer, shape_text(other.shape), other.dtype),
+                    pattern);
         }
-        if (info.fortran_order)
-            throw ConfigError(path_ + ": layers in Fortran's order cannot be stacked", pattern);
+        if (info.fortran_order) throw ConfigError(path_ + ": layers in Fortran's order cannot be stacked", pattern);
         info.shape.insert(info.shape.begin(), layers_.size());
         arrays_[pattern] = std::move(info);
     }
@@ -84,9 +83,9 @@ std::vector<std::string> arrays_of_layers(ArrayFile const& file, std::string con
     std::vector<std::string> names;
     for (auto& [layer, name] : found) {
         if (layer != names.size())
-            throw ConfigError(fmt::format("{}: layer {} is missing, and layer {} is there", file.path(), names.size(),
-                                          layer),
-                              pattern);
+            throw ConfigError(
+                fmt::format("{}: layer {} is missing, and layer {} is there", file.path(), names.size(), layer),
+                pattern);
         names.push_back(std::move(name));
     }
     return names;

@@ -172,10 +172,10 @@ Structure structure_as(HostTensor const& tensor, KvShape const& shape, Place pla
                 for (std::uint64_t c = 0; c < shape.dim; ++c) {
                     double before = 0;
                     for (std::uint64_t token = start; token < start + length; ++token) {
-                        double const x =
-                            std::clamp(double{element_value(tensor.type, tensor.bytes.get(),
-                                                            layer * layer_values + place(tensor.shape, head, token, c))},
-                                       -limit, limit);
+                        double const x = std::clamp(
+                            double{element_value(tensor.type, tensor.bytes.get(),
+                                                 layer * layer_values + place(tensor.shape, head, token, c))},
+                            -limit, limit);
                         auto& sums = channels[c];
                         sums.count += 1;
                         sums.x += x;

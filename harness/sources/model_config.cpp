@@ -20,9 +20,9 @@ constexpr std::uint64_t largest_number = std::uint64_t{1} << 16;
 constexpr double usual_base = 10000;
 
 // How transformers' modeling files pair channels: rotate_half, or rotate_every_two.
-constexpr std::string_view half_split[] = {"llama",     "mistral",  "mixtral", "qwen2",    "qwen2_moe",  "qwen3",
-                                           "qwen3_moe", "gemma",    "gemma2",  "phi",      "phi3",       "phimoe",
-                                           "stablelm",  "olmo",     "olmo2",   "olmoe",    "starcoder2", "granite",
+constexpr std::string_view half_split[] = {"llama",      "mistral",  "mixtral",   "qwen2",  "qwen2_moe",  "qwen3",
+                                           "qwen3_moe",  "gemma",    "gemma2",    "phi",    "phi3",       "phimoe",
+                                           "stablelm",   "olmo",     "olmo2",     "olmoe",  "starcoder2", "granite",
                                            "granitemoe", "gpt_neox", "persimmon", "smollm3"};
 constexpr std::string_view interleaved[] = {"gptj", "codegen", "cohere", "glm", "glm4"};
 constexpr std::string_view without_rope[] = {"gpt2", "gpt_bigcode", "gpt_neo", "opt", "bloom", "mpt"};
@@ -99,8 +99,8 @@ class Reader {
     std::uint64_t kv_heads() const {
         if (auto const own = number({"num_key_value_heads"})) {
             if (result_.heads % *own != 0)
-                throw ConfigError(fmt::format("{}: {} query heads are no multiple of {} KV heads", what_, result_.heads,
-                                              *own));
+                throw ConfigError(
+                    fmt::format("{}: {} query heads are no multiple of {} KV heads", what_, result_.heads, *own));
             return *own;
         }
         if (is_true("new_decoder_architecture")) return number({"num_kv_heads"}).value_or(result_.heads);
@@ -246,8 +246,7 @@ ModelConfig read_model_config(std::string const& path) {
 Json rope_of_config(std::string const& path) {
     auto const config = read_model_config(path);
     if (config.rope_base == 0) throw ConfigError(path + ": a model without RoPE", config.model_type);
-    if (!config.rope_problem.empty())
-        throw ConfigError(path + ": RoPE that is not understood: " + config.rope_problem);
+    if (!config.rope_problem.empty()) throw ConfigError(path + ": RoPE that is not understood: " + config.rope_problem);
     return to_json(config.rope);
 }
 

@@ -16,9 +16,10 @@ struct ModelConfig {
     std::uint64_t heads = 0;  ///< query heads
     std::uint64_t kv_heads = 0;
     std::uint64_t head_dim = 0;
-    double rope_base = 0;      ///< 0: no RoPE
-    Rope rope;                 ///< as K in transformers' caches went through it; where there is one and no problem
-    std::string rope_problem;  ///< why `rope` is not known, although the model has RoPE (a kind of scaling, a model type)
+    double rope_base = 0;  ///< 0: no RoPE
+    Rope rope;             ///< as K in transformers' caches went through it; where there is one and no problem
+    std::string
+        rope_problem;  ///< why `rope` is not known, although the model has RoPE (a kind of scaling, a model type)
 };
 
 /// Numbers of layers, heads and channels by the keys of Llama and its kin, or of GPT-2 and GPT-J; a model with images has

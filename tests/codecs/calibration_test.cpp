@@ -107,7 +107,7 @@ TEST_F(Calibrated, PartsOfATensorHaveTheBasesOfTheirPlace) {
 TEST_F(Calibrated, TokensAreCodedByThemselves) {
     TestTensor const tensor(shape, ElementType::f16, test_values(shape));
     for (auto const& codec : {text(), std::string("sink(2){raw} rest{lowrank:rank=12,basis=pca,bases=bases."
-                                                        "safetensors | int:bits=8,axis=token}")}) {
+                                                  "safetensors | int:bits=8,axis=token}")}) {
         TokenStream stream(Codec::parse(codec), Component::k, shape, ElementType::f16, BackendKind::openmp, 8);
         for (std::uint64_t t = 0; t < shape.tokens; ++t)
             stream.append(tensor.view().box(0, 0, t, {shape.layers, shape.heads, 1, shape.dim}));

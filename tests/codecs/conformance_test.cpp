@@ -210,8 +210,7 @@ TEST_P(Conformance, NanAndInfFollowTheDeclaredPolicy) {
             replaced[100] = replaced[106] = 0;
             replaced[101] = 2;
             replaced[102] = -2;
-            auto const expected =
-                decoded(encoded(GetParam(), TestTensor(shape, type, replaced)), shape, type).values();
+            auto const expected = decoded(encoded(GetParam(), TestTensor(shape, type, replaced)), shape, type).values();
             EXPECT_EQ(result, expected);
         } else if (*policy != NonFinite::any) {
             if (*policy == NonFinite::nan_kept) {

@@ -447,8 +447,8 @@ TEST(StageBytes, zstd__LiteralsAreHuffmanCodesAlone) {
 
 TEST(StageBytes, lz4) {
     auto const planes = stored_planes("raw | lz4", std::vector<float>(8, 0.0F));
-    EXPECT_EQ(planes, (std::vector<Bytes>{bytes_of({0x20, 0, 0, 0, 0, 0, 0, 0, 0x0b, 0, 0, 0,  //
-                                                    0x1f, 0, 1, 0, 7, 0x50, 0, 0, 0, 0, 0})}));
+    EXPECT_EQ(planes, (std::vector<Bytes>{bytes_of({0x20, 0, 0, 0, 0, 0,    0, 0, 0x0b, 0, 0, 0,  //
+                                                    0x1f, 0, 1, 0, 7, 0x50, 0, 0, 0,    0, 0})}));
     EXPECT_EQ(stored_planes("fp16 | lz4", {1.0F}),
               (std::vector<Bytes>{bytes_of({2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0x80, 0x00, 0x3c})}));
 }
@@ -495,9 +495,8 @@ TEST(StageBytes, gear__CutsBytesFieldsAndBits) {
 TEST(StageBytes, gear__OfOtherNumbers) {
     // 3f800000 and c1234567, in planes from the highest byte on.
     std::vector<float> const values{1.0F, std::bit_cast<float>(0xc1234567U)};
-    EXPECT_EQ(stored_planes("raw | gear", values),
-              (std::vector<Bytes>{bytes_of({0x3f, 0xc1}), bytes_of({0x80, 0x23}), bytes_of({0, 0x45}),
-                                  bytes_of({0, 0x67})}));
+    EXPECT_EQ(stored_planes("raw | gear", values), (std::vector<Bytes>{bytes_of({0x3f, 0xc1}), bytes_of({0x80, 0x23}),
+                                                                       bytes_of({0, 0x45}), bytes_of({0, 0x67})}));
     // Exponents 7f and 82; sign and mantissa 0 and a34567, three bytes each.
     EXPECT_EQ(stored_planes("raw | gear:planes=exponent", values),
               (std::vector<Bytes>{bytes_of({0x7f, 0x82}), bytes_of({0, 0, 0, 0x67, 0x45, 0xa3})}));

@@ -84,10 +84,10 @@ TEST(ElementCheck, LeavesValuesOfTheirOwnTypeAlone) {
         EXPECT_EQ(likely(brains_of(values), "bf16"), "");
     };
     alone(normal_values());
-    alone(normal_values(4));                      // one sign, and within a binade or two
-    alone(std::vector<float>(count, 1.0F));       // one value
-    alone(std::vector<float>(count, 0.0F));       // none to judge
-    alone(std::vector<float>(32, 1.0F));          // too few
+    alone(normal_values(4));                 // one sign, and within a binade or two
+    alone(std::vector<float>(count, 1.0F));  // one value
+    alone(std::vector<float>(count, 0.0F));  // none to judge
+    alone(std::vector<float>(32, 1.0F));     // too few
     auto values = normal_values();
     for (std::size_t i = 0; i < count; ++i) values[i] *= i % 64 == 0 ? 10.0F : 0.01F;  // outlier channels
     alone(values);
@@ -110,9 +110,9 @@ TEST(ElementCheck, SpreadIsThatOfNormalValues) {
 }
 
 TEST_F(Dump, ATypeThatTheDataContradictIsRefused) {
-    auto const words = folder_.write("w.safetensors",
-                                     safetensors_bytes("{" + entry("k", "U16", "[1,1,64,64]", "[0,8192]") + "}",
-                                                       halves_of(normal_values())));
+    auto const words = folder_.write(
+        "w.safetensors",
+        safetensors_bytes("{" + entry("k", "U16", "[1,1,64,64]", "[0,8192]") + "}", halves_of(normal_values())));
     EXPECT_THAT(refused(words, {{"k", "k"}, {"dtype", "bf16"}}),
                 AllOf(HasSubstr("not of the dtype they are said to be"), HasSubstr("accepted: f16")));
     EXPECT_TRUE(load(words, {{"k", "k"}, {"dtype", "f16"}}).k);

@@ -21,12 +21,8 @@ using ::testing::HasSubstr;
 
 /// A small Llama with members replaced, or taken out where they are null here.
 std::string config(Json const& changes = Json::object()) {
-    Json whole{{"model_type", "llama"},
-               {"num_hidden_layers", 2},
-               {"num_attention_heads", 8},
-               {"num_key_value_heads", 4},
-               {"hidden_size", 64},
-               {"rope_theta", 500000.0}};
+    Json whole{{"model_type", "llama"},    {"num_hidden_layers", 2}, {"num_attention_heads", 8},
+               {"num_key_value_heads", 4}, {"hidden_size", 64},      {"rope_theta", 500000.0}};
     if (changes.is_object()) whole.merge_patch(changes);
     return whole.dump();
 }

@@ -54,10 +54,9 @@ TEST_F(ServingDump, AnyChunkIsReadOrRefused) {
 }
 
 TEST_F(ServingDump, VllmKeepsKAndVOfALayer) {
-    auto const path =
-        folder_.write("model.layers.0.self_attn.attn.safetensors",
-                      safetensors_bytes("{" + entry("kv_cache", "F32", "[2,2,2]", "[0,32]") + "}",
-                                        bytes_of<float>({1, 2, 3, 4, 5, 6, 7, 8})));
+    auto const path = folder_.write("model.layers.0.self_attn.attn.safetensors",
+                                    safetensors_bytes("{" + entry("kv_cache", "F32", "[2,2,2]", "[0,32]") + "}",
+                                                      bytes_of<float>({1, 2, 3, 4, 5, 6, 7, 8})));
     auto const tensors = load(path, {{"kv_heads", 2}});
     EXPECT_EQ(tensors.k->shape, (KvShape{1, 2, 2, 1}));
     EXPECT_THAT(floats(*tensors.k), ElementsAre(1, 3, 2, 4));

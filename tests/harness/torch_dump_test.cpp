@@ -45,12 +45,12 @@ TEST_F(TorchDump, ReadsTensorsOfADict) {
 /// K as attention makes it: a view of [batch, token, head, dim] with head and token exchanged; V, from the second token
 /// on, of the same storage.
 TEST_F(TorchDump, HonoursStridesAndOffsets) {
-    auto const path = write(
-        pickled::dict({{"k", pickled::tensor({"FloatStorage", "0", 8, {1, 2, 2, 2}, {8, 2, 4, 1}})},
-                       {"v", pickled::tensor({"FloatStorage", "0", 8, {1, 2, 2, 1}, {8, 2, 1, 4}, 4})},
-                       {"columns", pickled::tensor({"FloatStorage", "0", 8, {2, 3}, {1, 2}, 1})},
-                       {"scalar", pickled::tensor({"FloatStorage", "0", 8, {}, {}, 5})}}),
-        {{"0", eight()}});
+    auto const path =
+        write(pickled::dict({{"k", pickled::tensor({"FloatStorage", "0", 8, {1, 2, 2, 2}, {8, 2, 4, 1}})},
+                             {"v", pickled::tensor({"FloatStorage", "0", 8, {1, 2, 2, 1}, {8, 2, 1, 4}, 4})},
+                             {"columns", pickled::tensor({"FloatStorage", "0", 8, {2, 3}, {1, 2}, 1})},
+                             {"scalar", pickled::tensor({"FloatStorage", "0", 8, {}, {}, 5})}}),
+              {{"0", eight()}});
     auto const tensors = load(path);
     EXPECT_THAT(floats(*tensors.k), ElementsAre(0, 1, 4, 5, 2, 3, 6, 7));
     EXPECT_THAT(floats(*tensors.v), ElementsAre(4, 5, 6, 7));
@@ -64,8 +64,8 @@ TEST_F(TorchDump, HonoursStridesAndOffsets) {
 
 TEST_F(TorchDump, StacksTheLayersOfATuple) {
     auto const layer = [](char const* k, char const* v) {
-        return pickled::tuple({pickled::tensor("FloatStorage", k, {1, 2, 2, 1}),
-                               pickled::tensor("FloatStorage", v, {1, 2, 2, 1})});
+        return pickled::tuple(
+            {pickled::tensor("FloatStorage", k, {1, 2, 2, 1}), pickled::tensor("FloatStorage", v, {1, 2, 2, 1})});
     };
     std::map<std::string, std::string> const storages{{"0", bytes_of<float>({0, 1, 2, 3})},
                                                       {"1", bytes_of<float>({10, 11, 12, 13})},
@@ -114,10 +114,10 @@ TEST_F(TorchDump, ReadsAttributesOfTransformersCaches) {
                                               {"key_cache", pickled::list({k})},
                                               {"value_cache", pickled::list({v})}})),
           made("DynamicCache",
-               pickled::dict({{"layers", pickled::list({made("DynamicLayer", pickled::dict({{"keys", k},
-                                                                                            {"values", v},
-                                                                                            {"device", device}}))})},
-                              {"dtype", pickled::global("torch", "float32")}}))}) {
+               pickled::dict(
+                   {{"layers", pickled::list({made("DynamicLayer",
+                                                   pickled::dict({{"keys", k}, {"values", v}, {"device", device}}))})},
+                    {"dtype", pickled::global("torch", "float32")}}))}) {
         auto const tensors = load(write(cache, storages));
         EXPECT_THAT(floats(*tensors.k), ElementsAre(1, 2));
         EXPECT_THAT(floats(*tensors.v), ElementsAre(3, 4));
@@ -129,11 +129,11 @@ TEST_F(TorchDump, ReadsNewerTypesAndOpcodes) {
     auto const storage = pickled::tuple({pickled::text("storage"), pickled::global("torch.storage", "UntypedStorage"),
                                          pickled::text("0"), pickled::text("cuda:0"), pickled::integer(3)}) +
                          "Q";
-    auto const small = pickled::global("torch._utils", "_rebuild_tensor_v3") +
-                       pickled::tuple({storage, pickled::integer(1), pickled::integers({1, 1, 1, 2}),
-                                       pickled::integers({2, 2, 2, 1}), "\x89", pickled::no_hooks(),
-                                       pickled::global("torch", "float8_e4m3fn")}) +
-                       "R";
+    auto const small =
+        pickled::global("torch._utils", "_rebuild_tensor_v3") +
+        pickled::tuple({storage, pickled::integer(1), pickled::integers({1, 1, 1, 2}), pickled::integers({2, 2, 2, 1}),
+                        "\x89", pickled::no_hooks(), pickled::global("torch", "float8_e4m3fn")}) +
+        "R";
     auto const path = write(pickled::dict({{"k", small}}), {{"0", bytes_of<std::uint8_t>({0, 0x38, 0xfe})}});
     EXPECT_THAT(floats(*load(path, {{"k", "k"}, {"scale", "1"}}).k), ElementsAre(1, -448));
 
@@ -152,8 +152,8 @@ TEST_F(TorchDump, ReadsNewerTypesAndOpcodes) {
     };
     std::string const size = "(K\x01K\x01K\x01M\x01" + std::string(1, '\0') + "t";
     auto const body = "}" + short_text + "\x01k" + name("torch._utils", "_rebuild_tensor_v2") + "\x94(" +
-                      pickled::tuple({short_text + "\x07storage", name("torch", "FloatStorage"), short_text + "\x01" + "0",
-                                      short_text + "\x03" + "cpu", "\x8a\x01\x02"}) +
+                      pickled::tuple({short_text + "\x07storage", name("torch", "FloatStorage"),
+                                      short_text + "\x01" + "0", short_text + "\x03" + "cpu", "\x8a\x01\x02"}) +
                       "Q\x8a" + std::string(1, '\0') + size + "q\x01h\x01\x89)tRs.";
     auto const framed = "\x80\x04\x95" + bytes_of<std::uint64_t>({body.size()}) + body;
     auto const tensors = load(pickled::write_archive(folder_ / "p4.pt", framed, {{"0", bytes_of<float>({3, 4})}}));
@@ -165,11 +165,10 @@ TEST_F(TorchDump, ExecutesNothing) {
     auto const call = pickled::global("posix", "system") + pickled::tuple({pickled::text("touch " + trace)}) + "R";
     EXPECT_THAT(refused_k(call), AllOf(HasSubstr("'posix.system'"), HasSubstr("this reader executes nothing")));
     EXPECT_FALSE(std::filesystem::exists(trace));
-    for (auto const& [module, name] :
-         {std::pair{"builtins", "eval"},
-          {"torch", "load"},
-          {"torch._utils", "_rebuild_wrapper_subclass"},
-          {"numpy", "dtype"}})
+    for (auto const& [module, name] : {std::pair{"builtins", "eval"},
+                                       {"torch", "load"},
+                                       {"torch._utils", "_rebuild_wrapper_subclass"},
+                                       {"numpy", "dtype"}})
         EXPECT_THAT(refused_k(pickled::global(module, name)), HasSubstr(std::string(module) + "." + name));
 }
 
@@ -194,13 +193,16 @@ TEST_F(TorchDump, NoViewLeavesItsStorage) {
 TEST_F(TorchDump, WhatIsNoTensorIsRefused) {
     auto const plain = pickled::tensor("FloatStorage", "0", {1, 1, 4, 2});
     EXPECT_THAT(corrupt_k(pickled::tensor("FloatStorage", "7", {1, 1, 4, 2})), HasSubstr("not in the file: '7'"));
-    EXPECT_THAT(corrupt_k(pickled::tensor({"FloatStorage", "0", 8, {1, 1, 4, 2}, {8, 8, 2, 1}, 0,
-                                           pickled::dict({{"neg", "\x88"}})})),
+    EXPECT_THAT(corrupt_k(pickled::tensor(
+                    {"FloatStorage", "0", 8, {1, 1, 4, 2}, {8, 8, 2, 1}, 0, pickled::dict({{"neg", "\x88"}})})),
                 HasSubstr("negates or conjugates"));
     EXPECT_THAT(corrupt(write(pickled::dict({{"a.b", plain}, {"a", pickled::dict({{"b", plain}})}}), {{"0", eight()}})),
                 HasSubstr("two tensors of one name"));
     // A list that holds itself: put into the memo, taken out of it, appended.
-    EXPECT_THAT(corrupt(write("]q\x01h\x01" "a", {})), HasSubstr("without an end"));
+    EXPECT_THAT(corrupt(write("]q\x01h\x01"
+                              "a",
+                              {})),
+                HasSubstr("without an end"));
     // 2^30 ways to one tensor: each tuple holds the one before twice.
     auto doubled = plain;
     for (int i = 0; i < 30; ++i) doubled += "q\x01h\x01\x86";
@@ -218,9 +220,9 @@ TEST_F(TorchDump, WhatIsNoTensorIsRefused) {
 
 /// Below the archive's checksums: pickles that are cut short, or with a bit turned over, are read or refused.
 TEST_F(TorchDump, AnyBytesAreReadOrRefused) {
-    auto const good = pickled::program(
-        pickled::dict({{"k", pickled::tensor({"FloatStorage", "0", 8, {1, 2, 2, 2}, {8, 2, 4, 1}})},
-                       {"v", pickled::tuple({pickled::tensor("HalfStorage", "1", {2, 2})})}}));
+    auto const good =
+        pickled::program(pickled::dict({{"k", pickled::tensor({"FloatStorage", "0", 8, {1, 2, 2, 2}, {8, 2, 4, 1}})},
+                                        {"v", pickled::tuple({pickled::tensor("HalfStorage", "1", {2, 2})})}}));
     std::map<std::string, std::string> const storages{{"0", eight()}, {"1", std::string(8, '\0')}};
     auto const read = [&](std::string const& pickle) {
         try {
@@ -254,9 +256,8 @@ TEST_F(TorchDump, EveryTruncatedArchiveIsAnError) {
 
 TEST(PickleMachine, TellsWhatIsWrongAndWhere) {
     auto const told = [](std::string const& program) {
-        return message_of<CorruptData>([&] {
-            read_pickle(std::as_bytes(std::span(program)), [](std::string const&) { return true; }, "p");
-        });
+        return message_of<CorruptData>(
+            [&] { read_pickle(std::as_bytes(std::span(program)), [](std::string const&) { return true; }, "p"); });
     };
     EXPECT_EQ(told(""), "p: byte 0 of its pickle: ends early");
     EXPECT_EQ(told("\x80\x02"), "p: byte 2 of its pickle: ends early");
@@ -272,7 +273,9 @@ TEST(PickleMachine, TellsWhatIsWrongAndWhere) {
     EXPECT_THAT(told("X\xff\xff\xff\xff"), HasSubstr("ends early"));
     EXPECT_THAT(told("X\x01" + std::string(3, '\0') + "\xff."), HasSubstr("UTF-8"));
     EXPECT_THAT(told("cos\nsystem"), HasSubstr("a name without an end"));
-    EXPECT_THAT(told("\x8a\x09" "123456789."), HasSubstr("more than 64 bits"));
+    EXPECT_THAT(told("\x8a\x09"
+                     "123456789."),
+                HasSubstr("more than 64 bits"));
     EXPECT_THAT(told("I01\n."), HasSubstr("opcode 0x49"));
     EXPECT_THAT(told(std::string(1 << 21, 'N')), HasSubstr("more than 1048576 values"));
     auto const integer = [](std::string const& program) {

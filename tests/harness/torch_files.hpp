@@ -41,18 +41,18 @@ inline std::string no_hooks() { return global("collections", "OrderedDict") + ")
 
 /// A view of a storage.
 struct View {
-    std::string storage;            ///< its type, of torch
-    std::string key;                ///< of its member
-    std::int32_t elements = 0;      ///< of the storage
+    std::string storage;        ///< its type, of torch
+    std::string key;            ///< of its member
+    std::int32_t elements = 0;  ///< of the storage
     std::vector<std::int32_t> size;
     std::vector<std::int32_t> stride;
     std::int32_t offset = 0;
     std::string metadata = {};  ///< pickled; empty: none
 };
 inline std::string tensor(View const& view) {
-    auto const storage = tuple({text("storage"), global("torch", view.storage), text(view.key), text("cpu"),
-                                integer(view.elements)}) +
-                         "Q";
+    auto const storage =
+        tuple({text("storage"), global("torch", view.storage), text(view.key), text("cpu"), integer(view.elements)}) +
+        "Q";
     return global("torch._utils", "_rebuild_tensor_v2") +
            tuple({storage, integer(view.offset), integers(view.size), integers(view.stride), "\x89", no_hooks(),
                   view.metadata}) +

@@ -172,7 +172,7 @@ PlaneEntropy measure(Parts const& parts, Rows const& rows, std::byte const* data
 #pragma omp for schedule(dynamic) nowait
             for (std::uint64_t head = 0; head < rows.heads; ++head)
                 by_head[head] = count_head<element_bytes>(first + head * head_bytes, rows, own);
-                // Counts are whole numbers: their order does not matter.
+            // Counts are whole numbers: their order does not matter.
 #pragma omp critical(kvstone_plane_entropy)
             of_layer += own;
         }

@@ -213,8 +213,9 @@ TEST_F(SourceFilesTest, WhatIsNoDumpIsToldApart) {
 /// A model's config.json beside its dump: as a shape, and for RoPE.
 TEST_F(SourceFilesTest, AModelsConfigurationSaysShapeAndRope) {
     std::filesystem::create_directory(path("small-llama"));
-    write("small-llama/config.json",
-          R"({"model_type":"llama","num_hidden_layers":1,"num_attention_heads":4,"num_key_value_heads":1,"hidden_size":128,
+    write(
+        "small-llama/config.json",
+        R"({"model_type":"llama","num_hidden_layers":1,"num_attention_heads":4,"num_key_value_heads":1,"hidden_size":128,
               "rope_theta":500000.0})");
     auto const synthetic = kvstone("inspect 'synthetic: {shape: small-llama/config.json}' --context 16");
     EXPECT_EQ(synthetic.code, 0) << synthetic.err;
