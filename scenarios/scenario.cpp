@@ -176,8 +176,8 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Axes const* b
         try {
             vocabulary.check_codec(cell.codec, cell.source);
         } catch (ConfigError const& error) {
-            refuse(map.at("grid"), fmt::format("codec {}: {}: {}", cell.codec_name, error.message(), error.offending()),
-                   error.accepted());
+            throw ConfigError(fmt::format("grid: codec {}: {}", cell.codec_name, error.message()), error.offending(),
+                              error.accepted(), map.at("grid").place);
         }
     }
     share_captures(expansion.cells, vocabulary);
