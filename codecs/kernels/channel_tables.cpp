@@ -20,7 +20,7 @@ Bits costs_of(Sums const& counts) {
     bits.fill(32U << 8);
     if (total == 0) return bits;  // a table that no place takes attracts none
     // Shares out of 2^32, of totals below 2^31; larger ones are scaled.
-    auto const shift = std::max(0, std::bit_width(10 * total) - 31);
+    auto const shift = std::max(0, static_cast<int>(std::bit_width(10 * total)) - 31);
     auto const scaled_total = 10 * total >> shift;
     for (std::size_t symbol = 0; symbol < 256; ++symbol) {
         auto const tenths = std::max<std::uint64_t>(1, 10 * counts[symbol]) >> shift;
