@@ -53,10 +53,10 @@ struct PackedBases {
     float const* mean;      ///< m, `length` values a group; null: none
     bool shared;
 
-    static std::uint64_t forward_values(VectorGroups const& groups) {
+    KOKKOS_INLINE_FUNCTION static std::uint64_t forward_values(VectorGroups const& groups) {
         return packed_matrix_values(groups.length(), groups.rank);
     }
-    static std::uint64_t backward_values(VectorGroups const& groups) {
+    KOKKOS_INLINE_FUNCTION static std::uint64_t backward_values(VectorGroups const& groups) {
         return groups.group_layers * groups.group_heads * packed_matrix_values(groups.rank, groups.shape.dim);
     }
     /// How many bases there are.
@@ -67,8 +67,9 @@ struct PackedBases {
 };
 
 /// Copies entry (component, channel) of a group's basis into the packed matrices `index`.
-inline void pack_entry(VectorGroups const& groups, std::uint64_t group, std::uint64_t index, std::uint64_t component,
-                       std::uint64_t channel, float value, float* forward, float* backward) {
+KOKKOS_INLINE_FUNCTION void pack_entry(VectorGroups const& groups, std::uint64_t group, std::uint64_t index,
+                                       std::uint64_t component, std::uint64_t channel, float value, float* forward,
+                                       float* backward) {
     auto const dim = groups.shape.dim;
     auto const rank = groups.rank_of(group);
     auto const run = packed_matrix_values(groups.rank, dim);
