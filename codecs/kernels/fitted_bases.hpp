@@ -86,18 +86,21 @@ void fit_group(VectorGroups const& groups, std::uint64_t group, KvSpan<float con
 
 /// Fits and stores all groups' bases. Host memory; `workspace` has fit_bytes().
 template <class Space, class T>
-void fit_bases(Space const& space, VectorGroups const& groups, KvSpan<float const> values, T* bases, T* means,
+void fit_bases(Space const&, VectorGroups const& groups, KvSpan<float const> values, T* bases, T* means,
                std::byte* workspace, float* variances = nullptr) {
+    using Host = Kokkos::DefaultHostExecutionSpace;  // LAPACK's threads, whichever space the values came from
+    Host const host;
     auto const at_a_time = groups_at_a_time(groups);
     auto* const memory = reinterpret_cast<double*>(workspace);
     for (std::uint64_t first = 0; first < groups.count(); first += at_a_time) {
         auto const now = std::min(at_a_time, groups.count() - first);
-        Kokkos::parallel_for("fit_bases", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(now)),
+        Kokkos::parallel_for("fit_bases", Kokkos::RangePolicy<Host>(host, 0, static_cast<std::int64_t>(now)),
                              [=](std::int64_t const i) {
                                  auto const slot = static_cast<std::uint64_t>(i);
                                  fit_group(groups, first + slot, values, bases, means,
                                            memory + slot * fit_doubles(groups), variances);
                              });
+        host.fence();
     }
 }
 
