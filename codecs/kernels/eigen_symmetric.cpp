@@ -5,12 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "codecs/kernels/blas_lock.hpp"
-
-// LAPACK's own; OpenBLAS has it, and not every package of it brings a header. The lengths of texts come last.
-extern "C" void dsyevd_(char const* job, char const* triangle, int const* n, double* a, int const* rows, double* values,
-                        double* work, int const* work_size, int* whole_work, int const* whole_work_size, int* info,
-                        std::size_t job_length, std::size_t triangle_length);
+#include "codecs/kernels/lapack.hpp"
 
 namespace kvstone {
 namespace {

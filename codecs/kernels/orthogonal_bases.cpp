@@ -6,16 +6,7 @@
 #include <vector>
 
 #include "backends/philox.hpp"
-#include "codecs/kernels/blas_lock.hpp"
-
-extern "C" {
-void dsyevd_(char const* jobz, char const* uplo, int const* n, double* a, int const* lda, double* w, double* work,
-             int const* lwork, int* iwork, int const* liwork, int* info);
-void dgeqrf_(int const* m, int const* n, double* a, int const* lda, double* tau, double* work, int const* lwork,
-             int* info);
-void dorgqr_(int const* m, int const* n, int const* k, double* a, int const* lda, double const* tau, double* work,
-             int const* lwork, int* info);
-}
+#include "codecs/kernels/lapack.hpp"
 
 namespace kvstone {
 namespace {
@@ -107,7 +98,7 @@ void principal_axes(RowRuns const& rows, double const* mean, double* memory, dou
     int info = 0;
     {
         BlasLock const lock;
-        dsyevd_("V", "L", &order, sums, &order, eigenvalues, work, &lwork, whole, &liwork, &info);
+        dsyevd_("V", "L", &order, sums, &order, eigenvalues, work, &lwork, whole, &liwork, &info, 1, 1);
     }
     if (info != 0) {  // it did not converge: any orthonormal basis is a right one, and this one is at hand
         std::fill_n(sums, n * n, 0.0);
