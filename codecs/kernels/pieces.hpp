@@ -18,9 +18,8 @@
 #include <cstring>
 #include <string>
 
-#include <Kokkos_Core.hpp>
-
 #include "codecs/kernels/bit_packing.hpp"
+#include "codecs/kernels/host_pieces.hpp"
 #include "codecs/stage.hpp"
 #include "scenarios/errors.hpp"
 
@@ -38,7 +37,7 @@ class PieceFrame {
         auto const most = table_end(pieces_of(input.bytes)) + plain_bytes(input.bytes, bits_of(input));
         return {{LedgerLine::payload, most, true, 1, 0}};
     }
-    std::size_t workspace_bytes() const { return slots() * slot_bytes_; }
+    std::size_t workspace_bytes() const { return host_slots() * slot_bytes_; }
 
     /// `code(slot, from, bytes, to, capacity)` compresses a piece and returns its size, or 0 where it takes more than
     /// `capacity` bytes; `slot` is a thread's part of the workspace.
@@ -120,7 +119,6 @@ class PieceFrame {
     static constexpr std::uint32_t plain_flag = 1U << 31;
 
     static std::uint64_t table_end(std::uint64_t pieces) { return sizeof(std::uint64_t) + 4 * pieces; }
-    static std::size_t slots() { return static_cast<std::size_t>(Kokkos::DefaultHostExecutionSpace().concurrency()); }
     static unsigned bits_of(PlaneSpec const& spec) {
         return spec.element_bytes == 1 && spec.element_bits != 0 ? spec.element_bits : 8;
     }
@@ -146,18 +144,12 @@ class PieceFrame {
     }
     std::uint64_t pieces_of(std::uint64_t bytes) const { return (bytes + piece_bytes_ - 1) / piece_bytes_; }
 
-    /// `work(slot, piece)` for every piece; a slot is one thread's at a time.
+    /// `work(slot, piece)` for every piece, `slot` being a thread's part of the workspace.
     template <class Space, class Work>
     void share(Space const& space, std::uint64_t pieces, Workspace workspace, Work const& work) const {
-        std::atomic<std::uint64_t> next{0};
-        auto* const shared = &next;
-        auto const bytes = slot_bytes_;
-        Kokkos::parallel_for(stage_, Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(slots())),
-                             [=](std::int64_t const slot) {
-                                 auto* const own = workspace + static_cast<std::size_t>(slot) * bytes;
-                                 for (auto piece = (*shared)++; piece < pieces; piece = (*shared)++) work(own, piece);
-                             });
-        space.fence();
+        share_pieces(space, host_slots(), pieces, [=, bytes = slot_bytes_](std::size_t slot, std::uint64_t piece) {
+            work(workspace + slot * bytes, piece);
+        });
     }
 
     char const* stage_;
