@@ -15,6 +15,7 @@
 // NaN, Inf, denormals: not looked at.
 
 #include "codecs/kernels/binary_coder.hpp"
+#include "codecs/kernels/byte_blocks.hpp"
 #include "codecs/register_stage.hpp"
 
 namespace kvstone {
@@ -34,40 +35,28 @@ class Arithmetic : public Entropy {
         info.examples = {"fp16 | arithmetic", "int8 | arithmetic:block=4096", "bf16 | arithmetic | zstd"};
         return info;
     }
-    explicit Arithmetic(Options const& options) : block_(static_cast<std::uint64_t>(options.integer("block"))) {}
+    explicit Arithmetic(Options const& options)
+        : blocks_{"plane", static_cast<std::uint64_t>(options.integer("block"))} {}
 
-    std::vector<PlaneSpec> planes(PlaneSpec const& input) const {
-        return Blocks::planes(coder(input), layout_of_bytes(input, input.bytes, "plane", block_));
-    }
-    std::size_t workspace_bytes(PlaneSpec const& input) const {
-        return Blocks::workspace_bytes(coder(input), layout_of_bytes(input, input.bytes, "plane", block_));
-    }
+    std::vector<PlaneSpec> planes(PlaneSpec const& input) const { return blocks_.planes(coder(input), input); }
+    std::size_t workspace_bytes(PlaneSpec const& input) const { return blocks_.workspace_bytes(coder(input), input); }
 
     template <class Space>
     void encode(Space const& space, PlaneSpec const& spec, ConstPlane input, Planes planes, Workspace workspace) const {
-        auto const coder_of_plane = coder(spec);
-        Blocks blocks(coder_of_plane, layout_of_bytes(spec, input.bytes, "plane", block_));
-        blocks.encode(space, ByteSymbols{const_cast<std::byte*>(input.data)}, planes, workspace);
+        blocks_.encode(space, coder(spec), spec, input, planes, workspace);
     }
     template <class Space>
     void decode(Space const& space, PlaneSpec const& spec, ConstPlanes planes, Plane& input,
                 Workspace workspace) const {
-        auto const bytes = Blocks::stored_symbols(planes[1]);
-        if (bytes > spec.bytes) throw CorruptData("arithmetic: more bytes than the plane can have");
-        auto const coder_of_plane = coder(spec);
-        Blocks blocks(coder_of_plane, layout_of_bytes(spec, bytes, "plane", block_));
-        blocks.decode(space, ByteSymbols{input.data}, planes, workspace);
-        input.bytes = bytes;
+        blocks_.decode(space, "arithmetic", coder(spec), spec, planes, input, workspace);
     }
 
   private:
-    using Blocks = CodedBlocks<BinaryCoder<KtContext>, ByteSymbols>;
-
     static BinaryCoder<KtContext> coder(PlaneSpec const& input) {
         return BinaryCoder<KtContext>({input.element_bytes, 0});
     }
 
-    std::uint64_t block_;
+    ByteBlocks blocks_;
 };
 
 static Register<Arithmetic> const registered;

@@ -15,6 +15,7 @@
 // NaN, Inf, denormals: not looked at.
 
 #include "codecs/kernels/binary_coder.hpp"
+#include "codecs/kernels/byte_blocks.hpp"
 #include "codecs/register_stage.hpp"
 
 namespace kvstone {
@@ -38,42 +39,30 @@ class Cabac : public Entropy {
         return info;
     }
     explicit Cabac(Options const& options)
-        : by_row_(options.choice("context") == "row"), block_(static_cast<std::uint64_t>(options.integer("block"))) {}
+        : by_row_(options.choice("context") == "row"),
+          blocks_{"plane", static_cast<std::uint64_t>(options.integer("block"))} {}
 
-    std::vector<PlaneSpec> planes(PlaneSpec const& input) const {
-        return Blocks::planes(coder(input), layout_of_bytes(input, input.bytes, "plane", block_));
-    }
-    std::size_t workspace_bytes(PlaneSpec const& input) const {
-        return Blocks::workspace_bytes(coder(input), layout_of_bytes(input, input.bytes, "plane", block_));
-    }
+    std::vector<PlaneSpec> planes(PlaneSpec const& input) const { return blocks_.planes(coder(input), input); }
+    std::size_t workspace_bytes(PlaneSpec const& input) const { return blocks_.workspace_bytes(coder(input), input); }
 
     template <class Space>
     void encode(Space const& space, PlaneSpec const& spec, ConstPlane input, Planes planes, Workspace workspace) const {
-        auto const coder_of_plane = coder(spec);
-        Blocks blocks(coder_of_plane, layout_of_bytes(spec, input.bytes, "plane", block_));
-        blocks.encode(space, ByteSymbols{const_cast<std::byte*>(input.data)}, planes, workspace);
+        blocks_.encode(space, coder(spec), spec, input, planes, workspace);
     }
     template <class Space>
     void decode(Space const& space, PlaneSpec const& spec, ConstPlanes planes, Plane& input,
                 Workspace workspace) const {
-        auto const bytes = Blocks::stored_symbols(planes[1]);
-        if (bytes > spec.bytes) throw CorruptData("cabac: more bytes than the plane can have");
-        auto const coder_of_plane = coder(spec);
-        Blocks blocks(coder_of_plane, layout_of_bytes(spec, bytes, "plane", block_));
-        blocks.decode(space, ByteSymbols{input.data}, planes, workspace);
-        input.bytes = bytes;
+        blocks_.decode(space, "cabac", coder(spec), spec, planes, input, workspace);
     }
 
   private:
-    using Blocks = CodedBlocks<BinaryCoder<ShiftContext>, ByteSymbols>;
-
     BinaryCoder<ShiftContext> coder(PlaneSpec const& input) const {
         auto const row_bytes = by_row_ ? input.row_elements * input.element_bytes : 0;
         return BinaryCoder<ShiftContext>({input.element_bytes, row_bytes});
     }
 
     bool by_row_;
-    std::uint64_t block_;
+    ByteBlocks blocks_;
 };
 
 static Register<Cabac> const registered;

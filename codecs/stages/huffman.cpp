@@ -16,6 +16,7 @@
 // Error      none: the input's bytes come back.
 // NaN, Inf, denormals: not looked at.
 
+#include "codecs/kernels/byte_blocks.hpp"
 #include "codecs/kernels/huffman_coder.hpp"
 #include "codecs/register_stage.hpp"
 
@@ -38,36 +39,24 @@ class Huffman : public Entropy {
         return info;
     }
     explicit Huffman(Options const& options)
-        : tables_(options.choice("tables")), block_(static_cast<std::uint64_t>(options.integer("block"))) {}
+        : blocks_{options.choice("tables"), static_cast<std::uint64_t>(options.integer("block"))} {}
 
-    std::vector<PlaneSpec> planes(PlaneSpec const& input) const {
-        return Blocks::planes(coder_, layout_of_bytes(input, input.bytes, tables_, block_));
-    }
-    std::size_t workspace_bytes(PlaneSpec const& input) const {
-        return Blocks::workspace_bytes(coder_, layout_of_bytes(input, input.bytes, tables_, block_));
-    }
+    std::vector<PlaneSpec> planes(PlaneSpec const& input) const { return blocks_.planes(coder_, input); }
+    std::size_t workspace_bytes(PlaneSpec const& input) const { return blocks_.workspace_bytes(coder_, input); }
 
     template <class Space>
     void encode(Space const& space, PlaneSpec const& spec, ConstPlane input, Planes planes, Workspace workspace) const {
-        Blocks blocks(coder_, layout_of_bytes(spec, input.bytes, tables_, block_));
-        blocks.encode(space, ByteSymbols{const_cast<std::byte*>(input.data)}, planes, workspace);
+        blocks_.encode(space, coder_, spec, input, planes, workspace);
     }
     template <class Space>
     void decode(Space const& space, PlaneSpec const& spec, ConstPlanes planes, Plane& input,
                 Workspace workspace) const {
-        auto const bytes = Blocks::stored_symbols(planes[1]);
-        if (bytes > spec.bytes) throw CorruptData("huffman: more bytes than the plane can have");
-        Blocks blocks(coder_, layout_of_bytes(spec, bytes, tables_, block_));
-        blocks.decode(space, ByteSymbols{input.data}, planes, workspace);
-        input.bytes = bytes;
+        blocks_.decode(space, "huffman", coder_, spec, planes, input, workspace);
     }
 
   private:
-    using Blocks = CodedBlocks<HuffmanCoder, ByteSymbols>;
-
     HuffmanCoder coder_;
-    std::string tables_;
-    std::uint64_t block_;
+    ByteBlocks blocks_;
 };
 
 static Register<Huffman> const registered;

@@ -17,6 +17,7 @@
 // Error      none: the input's bytes come back.
 // NaN, Inf, denormals: not looked at.
 
+#include "codecs/kernels/byte_blocks.hpp"
 #include "codecs/kernels/channel_rans_coder.hpp"
 #include "codecs/kernels/rans_coder.hpp"
 #include "codecs/register_stage.hpp"
@@ -24,9 +25,6 @@
 namespace kvstone {
 
 class Rans : public Entropy {
-    template <class Coder>
-    using Blocks = CodedBlocks<Coder, ByteSymbols>;
-
     template <class Action>
     auto with_coder(PlaneSpec const& input, Action const& action) const {
         auto const row_bytes = by_channel_ ? input.row_elements * input.element_bytes : 0;
@@ -54,43 +52,29 @@ class Rans : public Entropy {
     }
     explicit Rans(Options const& options)
         : by_channel_(options.choice("context") == "channel"),
-          tables_(options.choice("tables")),
-          block_(static_cast<std::uint64_t>(options.integer("block"))) {}
+          blocks_{options.choice("tables"), static_cast<std::uint64_t>(options.integer("block"))} {}
 
     std::vector<PlaneSpec> planes(PlaneSpec const& input) const {
-        return with_coder(input, [&]<class Coder>(Coder const& coder) {
-            return Blocks<Coder>::planes(coder, layout_of_bytes(input, input.bytes, tables_, block_));
-        });
+        return with_coder(input, [&](auto const& coder) { return blocks_.planes(coder, input); });
     }
     std::size_t workspace_bytes(PlaneSpec const& input) const {
-        return with_coder(input, [&]<class Coder>(Coder const& coder) {
-            return Blocks<Coder>::workspace_bytes(coder, layout_of_bytes(input, input.bytes, tables_, block_));
-        });
+        return with_coder(input, [&](auto const& coder) { return blocks_.workspace_bytes(coder, input); });
     }
 
     template <class Space>
     void encode(Space const& space, PlaneSpec const& spec, ConstPlane input, Planes planes, Workspace workspace) const {
-        with_coder(spec, [&]<class Coder>(Coder const& coder) {
-            Blocks<Coder> blocks(coder, layout_of_bytes(spec, input.bytes, tables_, block_));
-            blocks.encode(space, ByteSymbols{const_cast<std::byte*>(input.data)}, planes, workspace);
-        });
+        with_coder(spec, [&](auto const& coder) { blocks_.encode(space, coder, spec, input, planes, workspace); });
     }
     template <class Space>
     void decode(Space const& space, PlaneSpec const& spec, ConstPlanes planes, Plane& input,
                 Workspace workspace) const {
-        with_coder(spec, [&]<class Coder>(Coder const& coder) {
-            auto const bytes = Blocks<Coder>::stored_symbols(planes[1]);
-            if (bytes > spec.bytes) throw CorruptData("rans: more bytes than the plane can have");
-            Blocks<Coder> blocks(coder, layout_of_bytes(spec, bytes, tables_, block_));
-            blocks.decode(space, ByteSymbols{input.data}, planes, workspace);
-            input.bytes = bytes;
-        });
+        with_coder(spec,
+                   [&](auto const& coder) { blocks_.decode(space, "rans", coder, spec, planes, input, workspace); });
     }
 
   private:
     bool by_channel_;
-    std::string tables_;
-    std::uint64_t block_;
+    ByteBlocks blocks_;
 };
 
 static Register<Rans> const registered;
