@@ -67,7 +67,7 @@ class Coordinator::Run {
                 drain();
                 break;
             }
-            for (int const rank : pool_.idle()) join(rank);
+            join_idle();
             if (pool_.awaited().empty()) settle_unserved();
             deal();
             hand_over();  // while the workers measure
@@ -91,6 +91,10 @@ class Coordinator::Run {
     };
     static bool set(std::atomic<bool> const* flag) { return flag != nullptr && *flag; }
     bool stopped() const { return set(state_.options.stop); }
+
+    void join_idle() {
+        for (int const rank : pool_.idle()) join(rank);
+    }
 
     /// Workers that have to be alike wait for each other: the lowest may be the last to offer itself.
     void join(int rank) {
@@ -212,6 +216,7 @@ class Coordinator::Run {
     void lost(int rank, std::string const& why) {
         notice(why);
         if (stopped()) return scheduler_.leave(rank);  // it may have died of the same signal
+        join_idle();  // whoever offered itself a moment ago can take the item
         auto const loss = scheduler_.lose(rank, !pool_.awaited().empty());
         if (loss.item == nullptr) return;
         bool const given_up = loss.fate == Scheduler::Fate::given_up;

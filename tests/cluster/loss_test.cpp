@@ -230,6 +230,29 @@ TEST(Loss, WhatIsLostBeforeEveryRankHasSpokenWaitsForThem) {
     EXPECT_EQ(lost.size(), 1u);
 }
 
+TEST(Loss, WhoOffersItselfAMomentBeforeTheLossTakesTheItem) {
+    LocalCluster local(3);
+    std::atomic<bool> first_is_gone = false;
+    local.before_serving = [&](int rank) {
+        while (rank == 2 && !first_is_gone) std::this_thread::yield();
+    };
+    std::atomic<int> made = 0;
+    local.measure = [&](int rank, WorkItem const& item) {
+        if (rank == 1 && ++made == 2) {
+            local.world.lose(1, "pulled the plug");
+            first_is_gone = true;
+        }
+        return fake_measurement(item);
+    };
+    // Rank 0 is busy until both have happened, and hears of them in one go.
+    local.callbacks.results = [&](std::vector<Measurement> const& measurements) {
+        while (!first_is_gone) std::this_thread::yield();
+        nap(50);
+        local.collect(measurements);
+    };
+    EXPECT_EQ(local.run(fake_items(4), {.loss_delay_s = 0}).ok, 4u);
+}
+
 TEST(Loss, NonsenseFromTheCoordinatorIsAnsweredAndTheWorkerGoesOn) {
     InProcessWorld world(2);
     std::thread worker([&] { serve(*world.transport(1), fake_worker(), fake_measurement); });
