@@ -130,7 +130,7 @@ def hellaswag(chosen, folder):
 def main():
     parser = options(__doc__)
     parser.add_argument("--windows", type=int, default=10, help=f"of {WINDOW} tokens, the second half of each scored")
-    parser.add_argument("--items", type=int, default=200)
+    parser.add_argument("--items", type=int, default=400)
     parser.add_argument("--tie", type=float, default=0.01, help="nat a token")
     parser.add_argument("--only", choices=["text", "hellaswag"])
     chosen = parser.parse_args()
