@@ -6,11 +6,8 @@
 namespace kvstone {
 
 std::vector<AllocatedGroup> const& BitAllocator::allocate(std::uint64_t count, std::uint64_t budget,
-                                                          std::vector<std::uint64_t> const& sizes,
+                                                          std::vector<std::uint64_t> const& sizes, std::uint64_t step,
                                                           std::vector<AllocationType> const& types, Loss const& loss) {
-    std::uint64_t step = 1;
-    for (auto const size : sizes)
-        if (size > 1 && (step == 1 || size < step)) step = size;
     auto const width = budget + 1;
     states_.assign((count + 1) * width, {std::numeric_limits<double>::infinity(), 0, 0});
     states_[0].loss = 0;

@@ -30,10 +30,10 @@ class BitAllocator {
 
     /// The cover of components [0, count) by groups that loses least at a cost of at most `budget` bits; of equal ones that
     /// which costs least. A group has one of `sizes` (ascending); the last one may be shorter, and sizes above 1 start at
-    /// multiples of the least of them. Empty where nothing fits: some type ought to cost nothing. Takes count x budget x
-    /// sizes x types steps.
+    /// multiples of `step`. Empty where nothing fits: some type ought to cost nothing. Takes count x budget x sizes x types
+    /// steps.
     std::vector<AllocatedGroup> const& allocate(std::uint64_t count, std::uint64_t budget,
-                                                std::vector<std::uint64_t> const& sizes,
+                                                std::vector<std::uint64_t> const& sizes, std::uint64_t step,
                                                 std::vector<AllocationType> const& types, Loss const& loss);
 
   private:

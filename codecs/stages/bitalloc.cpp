@@ -4,10 +4,14 @@
 //            many bits, most of the others none.
 // Source     "KVTC: KV Cache Transform Coding", ICLR 2026: dynamic programming over groups of 16, 64, 256 or 1024
 //            components, none, int2, int4 or fp8 each, with a shift and a scale of 16 bits a token and group. Its groups of one
-//            component are left out: the shift alone is such a value, and the code and the scale that are paid for say nothing.
+//            component, too, with singles=yes: the shift alone is such a value, and the code and the scale that are paid for
+//            say nothing, but the value comes back as binary16 has it.
 // Budget     floor(bits x dim) a token of a layer and head: a group of g components costs g b + 32, one of type none
-//            nothing. What a group loses is the squared error that it leaves in up to 256 tokens, evenly spaced, of this
-//            section's. The last group may be shorter.
+//            nothing. What a group loses is the squared error that it leaves in up to 256 tokens (64 with singles=yes, where
+//            there are many more groups to look at), evenly spaced, of this section's. The last group may be shorter.
+// Options    bits=N      a value, shifts and scales among them
+//            singles=no|yes  whether one component may be a group, and every group start anywhere, as in KVTC; else they start
+//                            at multiples of 16
 // Codes      of a token's group with finite values from l to m: int: shift l, scale (m - l) / (2^b - 1), the nearest of 0 to
 //            2^b - 1; fp8: shift (l + m) / 2, scale (m - l) / 896, the nearest number of E4M3. Both are rounded to binary16
 //            first, within +-65504.
@@ -15,7 +19,7 @@
 //            first, filled up to a whole byte
 //            scales: for each layer, head and token, for each group that is not none, shift and scale, little-endian
 //            codebooks: for each layer and head the number of groups, 2 bytes, and for each a byte: 4 times the index of its
-//            size among 16, 64, 256, 1024 plus its type, 0 none, 1 int2, 2 int4, 3 fp8
+//            size among 16, 64, 256, 1024, 1 plus its type, 0 none, 1 int2, 2 int4, 3 fp8
 // Example    bits=16, a token (0, 1, 2, 3): one group of 16, which 4 components fill, in int2: payload e4; scales 00 00 00 3c;
 //            codebooks 01 00 01
 // Error      of none |x|; of int half a scale, of fp8 half a step of E4M3 times the scale, or what lies beyond the last code;
@@ -66,11 +70,14 @@ class BitAllocation : public Quantiser {
         info.non_finite = NonFinite::saturated;
         info.engines = {{.differs = "no engine allots bits to components"}};
         info.fixed_rate = false;
-        info.options = {number_option("bits", std::nullopt, 0, 16, true, "a value, shifts and scales among them")};
-        info.examples = {"bitalloc:bits=4", "lowrank:rank=0.75,basis=random | bitalloc:bits=6"};
+        info.options = {number_option("bits", std::nullopt, 0, 16, true, "a value, shifts and scales among them"),
+                        choice_option("singles", "no", {"no", "yes"}, "whether one component may be a group")};
+        info.examples = {"bitalloc:bits=4", "bitalloc:bits=5,singles=yes",
+                         "lowrank:rank=0.75,basis=random | bitalloc:bits=6"};
         return info;
     }
-    explicit BitAllocation(Options const& options) : bits_(options.number("bits")) {}
+    explicit BitAllocation(Options const& options)
+        : bits_(options.number("bits")), singles_(options.choice("singles") == "yes") {}
 
     std::uint64_t page_tokens(Section const&) const { return 0; }
     std::vector<PlaneSpec> planes(Section const& section) const {
@@ -189,7 +196,7 @@ class BitAllocation : public Quantiser {
   private:
     static constexpr std::uint64_t most_components = 4096;
     static constexpr std::uint64_t most_states = std::uint64_t{1} << 24;
-    static constexpr std::uint64_t judged_tokens = 256;
+    std::uint64_t judged_tokens() const { return singles_ ? 64 : 256; }
 
     std::uint64_t budget_of(KvShape const& shape) const {
         return static_cast<std::uint64_t>(bits_ * static_cast<double>(shape.dim) + 1e-9);
@@ -206,10 +213,14 @@ class BitAllocation : public Quantiser {
                         groups_.size() * sizeof(PlannedGroup));
     }
 
-    static inline std::vector<std::uint64_t> const sizes{16, 64, 256, 1024};
+    /// As the table numbers them.
+    static inline std::vector<std::uint64_t> const sizes{16, 64, 256, 1024, 1};
+    static inline std::vector<std::uint64_t> const usual_sizes{16, 64, 256, 1024};
+    static inline std::vector<std::uint64_t> const all_sizes{1, 16, 64, 256, 1024};
     static inline std::vector<AllocationType> const types{{0, 0}, {2, 32}, {4, 32}, {8, 32}};
 
     double bits_;
+    bool singles_;
     // Of the call that is under way: one at a time, as with the scratch of a tensor.
     mutable BitAllocator allocator_;
     mutable std::vector<std::byte> table_;
@@ -221,7 +232,7 @@ class BitAllocation : public Quantiser {
 
 void BitAllocation::allot(KvSpan<float const> values) const {
     auto const& shape = values.shape;
-    auto const every = (shape.tokens + judged_tokens - 1) / judged_tokens;
+    auto const every = (shape.tokens + judged_tokens() - 1) / judged_tokens();
     table_.clear();
     for (std::uint64_t column = 0; column < shape.layers * shape.heads; ++column) {
         auto const loss = [&](std::uint64_t first, std::uint64_t size, std::size_t type) {
@@ -239,7 +250,8 @@ void BitAllocation::allot(KvSpan<float const> values) const {
             }
             return lost;
         };
-        auto const& groups = allocator_.allocate(shape.dim, budget_of(shape), sizes, types, loss);
+        auto const& groups = allocator_.allocate(shape.dim, budget_of(shape), singles_ ? all_sizes : usual_sizes,
+                                                 singles_ ? 1 : usual_sizes.front(), types, loss);
         table_.push_back(static_cast<std::byte>(groups.size() & 255U));
         table_.push_back(static_cast<std::byte>(groups.size() >> 8));
         for (auto const& group : groups) {

@@ -249,6 +249,35 @@ TEST(StageBytes, bitalloc) {
     EXPECT_EQ(planes.at(2), bytes_of({0x02, 0x00, 0x02, 0x00}));
 }
 
+TEST(StageBytes, bitalloc__SinglesAreGroupsAnywhere) {
+    // Of 68 bits each of the two values that are not 0 takes 34, and comes back. 16 components in int2 take 64, but their steps
+    // of 2.5 would miss the 2.
+    std::vector<float> values(20, 0.0F);
+    values[3] = 7.5F;
+    values[5] = 2.0F;
+    auto const planes = stored_planes("bitalloc:bits=3.4,singles=yes", values);
+    // Groups of 16, 64, 256, 1024, 1 are numbers 0 to 4; codes are 0.
+    EXPECT_EQ(planes.at(0), bytes_of({0}));
+    EXPECT_EQ(planes.at(1), bytes_of({0x80, 0x47, 0, 0, 0x00, 0x40, 0, 0}));
+    auto const& table = planes.at(2);
+    std::vector<std::byte> singles;
+    std::size_t covered = 0;
+    for (std::size_t i = 2; i < table.size(); ++i) {
+        auto const number = std::to_integer<std::size_t>(table[i]);
+        std::size_t const sizes[] = {16, 64, 256, 1024, 1};
+        if (number % 4 != 0) {
+            EXPECT_EQ(number, 4U * 4 + 1) << "one component in int2";
+            EXPECT_TRUE(covered == 3 || covered == 5) << covered;
+            singles.push_back(table[i]);
+        }
+        covered += std::min(sizes[number / 4], 20 - covered);
+    }
+    EXPECT_EQ(covered, 20U);
+    EXPECT_EQ(singles.size(), 2U);
+    // Without them 62 bits are too few for the 16 components that have something.
+    EXPECT_EQ(stored_planes("bitalloc:bits=3.1", values).at(1), Bytes{});
+}
+
 TEST(StageBytes, lowrank) {
     // Tokens (3, 4) and (6, 8) lie on the axis (.6, .8).
     TestTensor const tensor({1, 1, 2, 2}, ElementType::f32, std::vector{3.0F, 4.0F, 6.0F, 8.0F});
