@@ -10,7 +10,7 @@ namespace kvstone {
 using PhiloxCounter = std::array<std::uint32_t, 4>;
 using PhiloxKey = std::array<std::uint32_t, 2>;
 
-inline PhiloxCounter philox(PhiloxCounter counter, PhiloxKey key) {
+constexpr PhiloxCounter philox(PhiloxCounter counter, PhiloxKey key) {
     for (int round = 0; round < 10; ++round) {
         std::uint64_t const a = std::uint64_t{0xD2511F53U} * counter[0];
         std::uint64_t const b = std::uint64_t{0xCD9E8D57U} * counter[2];

@@ -278,6 +278,23 @@ TEST(StageBytes, bitalloc__SinglesAreGroupsAnywhere) {
     EXPECT_EQ(stored_planes("bitalloc:bits=3.1", values).at(1), Bytes{});
 }
 
+TEST(StageBytes, int_lowrank) {
+    // Steps of 3 and 4 leave .75 and 1 of the second channel: directions (.6, .8) and 1.25 of it.
+    TestTensor const tensor({1, 1, 2, 4}, ElementType::f32,
+                            std::vector{0.0F, 3.75F, 6.0F, 9.0F, 0.0F, 5.0F, 8.0F, 12.0F});
+    auto const container = encoded("int_lowrank:bits=2,axis=token,rank=1", tensor).seal();
+    std::vector<Bytes> planes;
+    for (auto const& plane : read_container(container).planes)
+        planes.emplace_back(plane.data, plane.data + plane.bytes);
+    EXPECT_EQ(planes,
+              (std::vector<Bytes>{bytes_of({0xe4, 0xe4}), bytes_of({0x00, 0x42, 0x00, 0x44}), bytes_of({0, 0, 0, 0}),
+                                  bytes_of({0xcd, 0x38, 0x66, 0x3a}), bytes_of({0, 0, 0x00, 0x3d, 0, 0, 0, 0})}));
+    EXPECT_EQ(read_container(container).planes[3].line, LedgerLine::codebooks);
+    // 3 + 1.25 x .60009765625 and 4 + 1.25 x .7998046875.
+    auto const back = decoded(encoded("int_lowrank:bits=2,axis=token,rank=1", tensor), {1, 1, 2, 4}, ElementType::f32);
+    EXPECT_EQ(back.values(), (std::vector{0.0F, 3.7501220703125F, 6.0F, 9.0F, 0.0F, 4.999755859375F, 8.0F, 12.0F}));
+}
+
 TEST(StageBytes, lowrank) {
     // Tokens (3, 4) and (6, 8) lie on the axis (.6, .8).
     TestTensor const tensor({1, 1, 2, 2}, ElementType::f32, std::vector{3.0F, 4.0F, 6.0F, 8.0F});
