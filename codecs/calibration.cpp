@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -13,6 +15,11 @@ CalibrationReader& reader() {
 }
 
 }  // namespace
+
+std::string text_of(CalibrationGroups const& groups) {
+    return fmt::format("over={}{}{}{}", groups.over, groups.layers > 1 ? fmt::format(",layers={}", groups.layers) : "",
+                       groups.heads > 0 ? fmt::format(",heads={}", groups.heads) : "", groups.mean ? ",mean=yes" : "");
+}
 
 void set_calibration_reader(CalibrationReader set) { reader() = std::move(set); }
 

@@ -13,13 +13,16 @@
 
 namespace kvstone {
 
-/// Vectors that make one: each head's, those of all heads of a layer, or those of several layers (`over` of lowrank).
+/// Vectors that make one: each head's, those of the heads of a layer, or those of several layers (`over` of lowrank).
 struct CalibrationGroups {
     std::string over = "head";
     std::uint64_t layers = 1;  ///< of a group
     bool mean = false;         ///< whether the mean is taken away before
+    std::uint64_t heads = 0;   ///< of a group, with over=heads; 0: all of a layer
     bool operator==(CalibrationGroups const&) const = default;
 };
+/// As options of lowrank: "over=heads,heads=4,mean=yes".
+std::string text_of(CalibrationGroups const& groups);
 
 /// Bases of one tensor: principal axes of each group's vectors, all of them, the largest eigenvalue first.
 struct TensorBases {
@@ -35,6 +38,7 @@ struct Calibration {
     std::string hash;         ///< SHA-256 of the file
     std::string text_sha256;  ///< of the text whose cache it was fitted to; empty: a dump of unknown text
     CalibrationGroups groups;
+    bool queries = false;                        ///< whether bases of K are of K and of the queries that meet it
     KvShape shape;                               ///< of the tensors; tokens: how many there were
     std::map<std::string, TensorBases> tensors;  ///< "k" (after RoPE), "k_prerope" and "v", as far as it has them
 };

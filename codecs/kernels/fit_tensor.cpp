@@ -1,5 +1,6 @@
 #include "codecs/kernels/fit_tensor.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include <fmt/format.h>
@@ -22,10 +23,13 @@ struct CalibratedValue {
 TensorBases fit_tensor(KvView const& tensor, CalibrationGroups const& of) {
     auto const& shape = tensor.shape;
     VectorGroups groups{shape, of.layers, of.over == "head" ? 1 : shape.heads, 0};
+    if (of.heads > 0) groups.group_heads = std::min(of.heads, shape.heads);
     groups.rank = groups.length();
     if (shape.values() == 0) throw ConfigError("a text without tokens makes no bases");
     if (shape.layers % of.layers != 0)
         throw ConfigError("groups of layers go into all layers", fmt::format("{} of {}", of.layers, shape.layers));
+    if (shape.heads % groups.group_heads != 0)
+        throw ConfigError("groups of heads go into all heads", fmt::format("{} of {}", of.heads, shape.heads));
     if (groups.length() > most_fitted_channels)
         throw ConfigError("vectors are merged into longer ones than can be fitted", fmt::format("{}", groups.length()),
                           {fmt::format("up to {}", most_fitted_channels)});

@@ -15,7 +15,7 @@ namespace kvstone {
 struct VectorGroups {
     KvShape shape;
     std::uint64_t group_layers;  ///< 1 or more
-    std::uint64_t group_heads;   ///< 1, or all of shape.heads
+    std::uint64_t group_heads;   ///< a divisor of shape.heads
     std::uint64_t rank;          ///< components kept; a group that has fewer values keeps all of them
 
     KOKKOS_INLINE_FUNCTION std::uint64_t across() const { return shape.heads / group_heads; }
@@ -61,6 +61,11 @@ struct PackedBases {
     }
     /// How many bases there are.
     static std::uint64_t count(VectorGroups const& groups, bool shared) { return shared ? 2 : groups.count(); }
+    /// Values of all of them, matrices and means one behind the other.
+    static std::uint64_t values(VectorGroups const& groups, bool shared, bool with_mean) {
+        return count(groups, shared) *
+               (forward_values(groups) + backward_values(groups) + (with_mean ? groups.length() : 0));
+    }
     KOKKOS_INLINE_FUNCTION std::uint64_t index(VectorGroups const& groups, std::uint64_t group) const {
         return !shared ? group : groups.length(group) < groups.length() ? 1 : 0;
     }

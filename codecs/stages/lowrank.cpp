@@ -7,9 +7,10 @@
 //            et al., "ShadowKV", 2024 (keys of this prompt before RoPE, heads beside each other); Chang et al., "xKV", 2025
 //            (layers beside each other, too). Keys before RoPE: `unrope | lowrank`, there is no option for it.
 // Equation   y = (x - m) W, back x' = m + y W^T; W has n rows and r orthonormal columns. x: n = dim values of a head
-//            (over=head), of all heads of a layer beside each other (heads), of the heads of `layers` layers (layers), in
-//            [layer, head, channel] order; the last group may have fewer layers, and as many components as these have
-//            values. The next stage meets [layer or group of layers, head or 1, token, r].
+//            (over=head), of all heads of a layer beside each other (heads), of N of them (over=heads,heads=N), of the heads
+//            of `layers` layers (layers), in [layer, head, channel] order; the last group may have fewer layers, and as many
+//            components as these have values. A tensor of fewer than N heads has one group of them. The next stage meets
+//            [layer or group of layers, head or group of heads, token, r].
 // Options    rank=R     r; below 1 its share of n, rounded up
 //            basis=random  uniformly random axes (seed=N), made again where they are needed: nothing is stored, and each token
 //                          can be coded by itself
@@ -17,7 +18,7 @@
 //            basis=pca     the principal axes of another text's tokens, as `kvstone calibrate` wrote them into the file
 //                          bases=PATH (relative to the working folder): they belong to the model, and nothing is stored but
 //                          the first digits of the file's SHA-256, hash=H, in the codec's text: any other file is refused.
-//                          over, layers and mean are as the file has them. rope=after|before: the file's bases of keys
+//                          over, layers, heads and mean are as the file has them. rope=after|before: the file's bases of keys
 //                          after RoPE, or before it, where `unrope` stands before. own_text=no|yes: whether a run may be on
 //                          the text that the bases were fitted to. first_layer=N: the file's layer that the tensor's
 //                          first one is.
@@ -42,8 +43,6 @@
 #include <array>
 #include <cmath>
 #include <map>
-#include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -53,9 +52,9 @@
 #include "codecs/calibration.hpp"
 #include "codecs/kernels/fitted_bases.hpp"
 #include "codecs/kernels/host_values.hpp"
-#include "codecs/kernels/orthogonal_bases.hpp"
 #include "codecs/kernels/projection.hpp"
 #include "codecs/kernels/projection_bounds.hpp"
+#include "codecs/kernels/unstored_bases.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/register_stage.hpp"
 #include "scenarios/errors.hpp"
@@ -78,6 +77,7 @@ class LowRank : public Transform {
             choice_option("over", "head", {"head", "heads", "layers"},
                           "each head by itself, all heads of a layer, or those of several layers"),
             integer_option("layers", 4, 2, 1024, "with over=layers: how many"),
+            integer_option("heads", 0, 0, 1024, "with over=heads: how many; 0: all of a layer"),
             choice_option("mean", "no", {"yes", "no"}, "whether the mean is taken away before"),
             choice_option("stored", "fp16", {"fp16", "fp32"}, "what basis and mean are stored as"),
             integer_option("seed", 0, 0, 4294967295, "of random axes"),
@@ -104,11 +104,10 @@ class LowRank : public Transform {
           basis_(options.choice("basis")),
           over_(options.choice("over")),
           layers_(static_cast<std::uint64_t>(options.integer("layers"))),
+          heads_(static_cast<std::uint64_t>(options.integer("heads"))),
           mean_(options.choice("mean") == "yes"),
           half_(options.choice("stored") == "fp16"),
-          seed_(static_cast<std::uint32_t>(options.integer("seed"))),
-          before_rope_(options.choice("rope") == "before"),
-          first_layer_(static_cast<std::uint64_t>(options.integer("first_layer"))) {
+          unstored_(static_cast<std::uint32_t>(options.integer("seed"))) {
         if (rank_ >= 1 && rank_ != std::floor(rank_)) {
             throw ConfigError("a rank is a whole number, or below 1 a share of the vector's values",
                               fmt::format("rank={}", rank_), {"rank=96", "rank=0.75"});
@@ -118,23 +117,23 @@ class LowRank : public Transform {
         };
         refuse(over_ != "layers" && layers_ != 4, "option layers of lowrank goes with over=layers", "layers",
                "over=layers");
+        refuse(over_ != "heads" && heads_ != 0, "option heads of lowrank goes with over=heads", "heads", "over=heads");
         refuse(random() && mean_, "random axes come without a mean", "mean=yes", "center | lowrank:basis=random,...");
         refuse(!fitted() && !half_, "no axes are stored but those of a prompt", "stored=fp32", "basis=prompt");
-        refuse(!random() && seed_ != 0, "option seed of lowrank is for random axes", "seed", "basis=random");
-        bool const of_file = options.text("bases") != "none" || options.text("hash") != "none" || before_rope_ ||
-                             options.choice("own_text") == "yes" || first_layer_ != 0;
+        refuse(!random() && options.integer("seed") != 0, "option seed of lowrank is for random axes", "seed",
+               "basis=random");
+        bool const before_rope = options.choice("rope") == "before";
+        auto const first_layer = static_cast<std::uint64_t>(options.integer("first_layer"));
+        bool const of_file = options.text("bases") != "none" || options.text("hash") != "none" || before_rope ||
+                             options.choice("own_text") == "yes" || first_layer != 0;
         refuse(basis_ != "pca" && of_file, "bases, hash, rope, own_text and first_layer of lowrank go with basis=pca",
                "lowrank", "basis=pca,bases=FILE.safetensors");
         if (basis_ != "pca") return;
-        calibration_ = read_calibration(options.text("bases"));
-        CalibrationGroups const own{over_, over_ == "layers" ? layers_ : 1, mean_};
-        if (calibration_->groups != own) {
-            auto const& there = calibration_->groups;
-            throw ConfigError(
-                "these bases are of other groups of vectors", options.text("bases"),
-                {fmt::format("over={}{}{}", there.over, there.layers > 1 ? fmt::format(",layers={}", there.layers) : "",
-                             there.mean ? ",mean=yes" : "")});
-        }
+        auto const file = read_calibration(options.text("bases"));
+        if (file->groups != CalibrationGroups{over_, over_ == "layers" ? layers_ : 1, mean_, heads_})
+            throw ConfigError("these bases are of other groups of vectors", options.text("bases"),
+                              {text_of(file->groups)});
+        unstored_ = UnstoredBases(file, before_rope, first_layer);
     }
     /// The hash of the file that is named.
     static void complete(std::map<std::string, std::string>& options) {
@@ -155,6 +154,11 @@ class LowRank : public Transform {
     std::vector<PlaneSpec> planes(Section const& section) const {
         auto const groups = groups_of(section);
         auto const most = random() ? most_random_channels : most_fitted_channels;
+        if (section.shape.heads % groups.group_heads != 0) {
+            throw NotApplicable("groups of heads go into all heads",
+                                fmt::format("{} of {}", groups.group_heads, section.shape.heads),
+                                {"over=heads without heads=: all of a layer", "over=head"});
+        }
         if (groups.length() > most) {
             throw NotApplicable("lowrank merges fewer values than that", fmt::format("vectors of {}", groups.length()),
                                 {fmt::format("up to {}", most)});
@@ -164,7 +168,7 @@ class LowRank : public Transform {
                                 fmt::format("rank={}", rank_),
                                 {fmt::format("up to {}", groups.length()), "a share of them, such as rank=0.75"});
         }
-        if (calibration_) check_calibrated(section);
+        if (!random() && !fitted()) unstored_.check(groups, section);
         if (!fitted()) return {};
         std::uint32_t const bytes = half_ ? sizeof(Float16) : sizeof(float);
         std::vector<PlaneSpec> specs{
@@ -204,21 +208,24 @@ class LowRank : public Transform {
     template <class Space>
     PackedBases packed(Space const& space, VectorGroups const& groups, Section const& section, ConstPlane const* planes,
                        Workspace workspace) const {
-        auto const count = PackedBases::count(groups, random());
-        auto* const forward = reinterpret_cast<float*>(workspace);
-        auto* const backward = forward + count * PackedBases::forward_values(groups);
-        auto* const mean = backward + count * PackedBases::backward_values(groups);
+        auto const places = [&](float const* first) {
+            auto const count = PackedBases::count(groups, random());
+            auto const* const backward = first + count * PackedBases::forward_values(groups);
+            return PackedBases{first, backward,
+                               mean_ ? backward + count * PackedBases::backward_values(groups) : nullptr, random()};
+        };
+        auto* const own = reinterpret_cast<float*>(workspace);
         if (!fitted()) {
-            auto const& made = made_bases(groups, section);
-            if constexpr (runs_on_host<Space>) {
-                return {made.data(), made.data() + (backward - forward),
-                        mean_ ? made.data() + (mean - forward) : nullptr, random()};
-            } else {
-                copy_to_backend(backend_of<Space>, workspace, reinterpret_cast<std::byte const*>(made.data()),
-                                made.size() * sizeof(float));
-                return {forward, backward, mean_ ? mean : nullptr, random()};
-            }
+            auto const& made = unstored_.packed(groups, section);
+            if constexpr (runs_on_host<Space>) return places(made.data());
+            copy_to_backend(backend_of<Space>, workspace, reinterpret_cast<std::byte const*>(made.data()),
+                            made.size() * sizeof(float));
+            return places(own);
         }
+        auto const to = places(own);
+        auto* const forward = own + (to.forward - own);
+        auto* const backward = own + (to.backward - own);
+        auto* const mean = mean_ ? own + (to.mean - own) : nullptr;
         if (half_) {
             unpack_bases(space, groups, planes[0].as<Float16>(), mean_ ? planes[1].as<Float16>() : nullptr, forward,
                          backward, mean);
@@ -226,7 +233,7 @@ class LowRank : public Transform {
             unpack_bases(space, groups, planes[0].as<float>(), mean_ ? planes[1].as<float>() : nullptr, forward,
                          backward, mean);
         }
-        return {forward, backward, mean_ ? mean : nullptr, false};
+        return to;
     }
 
     template <class Space>
@@ -245,13 +252,6 @@ class LowRank : public Transform {
 
     bool random() const { return basis_ == "random"; }
     bool fitted() const { return basis_ == "prompt"; }
-    TensorBases const* calibrated(Component component) const {
-        auto const found = calibration_->tensors.find(component == Component::v ? "v"
-                                                      : before_rope_            ? "k_prerope"
-                                                                                : "k");
-        return found == calibration_->tensors.end() ? nullptr : &found->second;
-    }
-    void check_calibrated(Section const& section) const;
     static std::array<ConstPlane, 2> read_planes(Planes planes) {
         std::array<ConstPlane, 2> read{};
         for (std::size_t i = 0; i < planes.size(); ++i) read[i] = {planes[i].data, planes[i].bytes};
@@ -260,7 +260,7 @@ class LowRank : public Transform {
     VectorGroups groups_of(Section const& section) const {
         auto const& shape = section.shape;
         VectorGroups groups{shape, 1, 1, 1};
-        if (over_ != "head") groups.group_heads = shape.heads;
+        if (over_ != "head") groups.group_heads = heads_ == 0 ? shape.heads : std::min(heads_, shape.heads);
         if (over_ == "layers") groups.group_layers = std::min(layers_, shape.layers);
         auto const length = static_cast<double>(groups.length());
         // A product that ought to be a whole number may lie a little above it.
@@ -269,105 +269,20 @@ class LowRank : public Transform {
         return groups;
     }
     std::size_t packed_bytes(VectorGroups const& groups) const {
-        auto const count = PackedBases::count(groups, random());
-        auto const floats = count * (PackedBases::forward_values(groups) + PackedBases::backward_values(groups)) +
-                            (mean_ ? count * groups.length() : 0);
-        return (floats * sizeof(float) + 255) / 256 * 256;
+        return (PackedBases::values(groups, random(), mean_) * sizeof(float) + 255) / 256 * 256;
     }
     /// Of memory that the host cannot read: as the host does it, by way of copies.
     void fit_on_host(VectorGroups const& groups, KvSpan<float const> in, Planes planes) const;
-    /// What packed() says of bases that are not stored, matrices and means one behind the other; made once. Random ones are of
-    /// the full length and of a shorter last group's.
-    std::vector<float> const& made_bases(VectorGroups const& groups, Section const& section) const;
-    void make_random(VectorGroups const& groups, float* forward, float* backward) const;
-    void take_calibrated(VectorGroups const& groups, Section const& section, float* forward, float* backward,
-                         float* mean) const;
 
     double rank_;
     std::string basis_;
     std::string over_;
     std::uint64_t layers_;
+    std::uint64_t heads_;
     bool mean_;
     bool half_;
-    std::uint32_t seed_;
-    bool before_rope_;
-    std::uint64_t first_layer_;
-    std::shared_ptr<Calibration const> calibration_;  ///< null but for basis=pca
-    mutable std::mutex making_;
-    mutable std::map<std::array<std::uint64_t, 7>, std::vector<float>> made_;
+    UnstoredBases unstored_;  ///< of random axes and of files
 };
-
-void LowRank::check_calibrated(Section const& section) const {
-    auto const& file = calibration_->shape;
-    auto const& shape = section.shape;
-    auto const layer = first_layer_ + section.layer;
-    if (calibrated(section.component) == nullptr) {
-        throw NotApplicable("the file has no bases of these tensors", calibration_->path,
-                            {"a source with keys before RoPE"});
-    }
-    bool const fits = shape.dim == file.dim && layer + shape.layers <= file.layers &&
-                      section.head + shape.heads <= file.heads && (over_ == "head" || shape.heads == file.heads) &&
-                      (over_ != "layers" || (layer % layers_ == 0 && shape.layers % layers_ == 0));
-    if (!fits) {
-        throw NotApplicable(
-            "the bases are of a cache of another shape",
-            fmt::format("{} layers of {} heads of {} from layer {} on", shape.layers, shape.heads, shape.dim, layer),
-            {fmt::format("{} layers of {} heads of {}", file.layers, file.heads, file.dim)});
-    }
-}
-
-std::vector<float> const& LowRank::made_bases(VectorGroups const& groups, Section const& section) const {
-    auto const& shape = section.shape;
-    std::lock_guard const lock(making_);
-    auto& floats = made_[random() ? std::array<std::uint64_t, 7>{groups.length(), groups.length(groups.count() - 1),
-                                                                 groups.rank, shape.dim}
-                                  : std::array<std::uint64_t, 7>{section.component == Component::k, section.layer,
-                                                                 section.head, shape.layers, shape.heads}];
-    if (!floats.empty()) return floats;
-    auto const count = PackedBases::count(groups, random());
-    auto const forward = count * PackedBases::forward_values(groups);
-    auto const backward = count * PackedBases::backward_values(groups);
-    floats.resize(packed_bytes(groups) / sizeof(float));
-    if (random()) {
-        make_random(groups, floats.data(), floats.data() + forward);
-    } else {
-        take_calibrated(groups, section, floats.data(), floats.data() + forward, floats.data() + forward + backward);
-    }
-    return floats;
-}
-
-void LowRank::take_calibrated(VectorGroups const& groups, Section const& section, float* forward, float* backward,
-                              float* mean) const {
-    auto const& bases = *calibrated(section.component);
-    auto const n = groups.length();
-    for (std::uint64_t group = 0; group < groups.count(); ++group) {
-        auto const row = (first_layer_ + section.layer) / groups.group_layers + group / groups.across();
-        auto const column = (over_ == "head" ? section.head : 0) + group % groups.across();
-        auto const at = row * bases.shape.heads + column;
-        for (std::uint64_t component = 0; component < groups.rank; ++component) {
-            for (std::uint64_t c = 0; c < n; ++c)
-                pack_entry(groups, group, group, component, c, bases.basis[(at * n + component) * n + c], forward,
-                           backward);
-        }
-        if (mean_) std::copy_n(bases.mean.data() + at * n, n, mean + group * n);
-    }
-}
-
-void LowRank::make_random(VectorGroups const& groups, float* forward, float* backward) const {
-    auto const last = groups.count() - 1;
-    for (auto const group : {std::uint64_t{0}, last}) {
-        auto const n = groups.length(group);
-        auto const rank = groups.rank_of(group);
-        std::vector<double> basis(n * rank);
-        random_basis(seed_, n, rank, basis.data());
-        for (std::uint64_t component = 0; component < rank; ++component) {
-            for (std::uint64_t c = 0; c < n; ++c)
-                pack_entry(groups, group, n < groups.length() ? 1 : 0, component, c,
-                           static_cast<float>(basis[component * n + c]), forward, backward);
-        }
-        if (n == groups.length(last)) break;
-    }
-}
 
 void LowRank::fit_on_host(VectorGroups const& groups, KvSpan<float const> in, Planes planes) const {
     auto const kind = BackendKind::cuda;

@@ -11,6 +11,7 @@
 #include "harness/cli/output_file.hpp"
 #include "harness/cli/source_options.hpp"
 #include "harness/files/calibration_file.hpp"
+#include "harness/sources/stack_queries.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
 
@@ -22,7 +23,9 @@ struct CalibrateOptions : SourceOptions {
     std::string output;
     std::string over = "head";
     std::uint64_t layers = 4;
+    std::uint64_t heads = 0;
     std::string mean = "no";
+    std::string queries = "no";
 };
 
 /// The share of its variance that a tensor has in its first components, the worst group's.
@@ -50,23 +53,33 @@ ExitCode calibrate(CalibrateOptions options, bool json) {
     }
     auto const cells = options.cells();
     if (cells.size() != 1) throw ConfigError("bases are of one source", fmt::format("{} sources", cells.size()));
+    if (options.heads > 0 && options.over != "heads")
+        throw ConfigError("--heads goes with --over heads", std::to_string(options.heads), {"--over heads"});
+    bool const queries = options.queries == "yes";
+    if (queries && options.over != "head")
+        throw ConfigError("queries meet the K of a head: --queries goes with --over head", options.over, {"head"});
     check_output(options.output);
     BackendRuntime const runtime;
-    auto const loaded = options.load(cells[0], {.k = true, .v = true, .k_prerope = true});
+    auto loaded = options.load(cells[0], {.k = true, .v = true, .k_prerope = true, .q = queries});
     Calibration calibration;
-    calibration.groups = {options.over, options.over == "layers" ? options.layers : 1, options.mean == "yes"};
+    calibration.groups = {options.over, options.over == "layers" ? options.layers : 1, options.mean == "yes",
+                          options.heads};
+    calibration.queries = queries;
+    if (loaded.k) calibration.shape = loaded.k->shape;
+    if (queries) add_queries(loaded);
     for (auto const& [name, tensor] : {std::pair{"k", &loaded.k}, {"k_prerope", &loaded.k_prerope}, {"v", &loaded.v}}) {
         if (!*tensor) continue;
-        calibration.shape = (*tensor)->shape;
+        if (!loaded.k) calibration.shape = (*tensor)->shape;
         KvView const view{const_cast<std::byte*>((*tensor)->bytes.get()), (*tensor)->type, (*tensor)->shape,
                           KvStrides::packed((*tensor)->shape)};
         calibration.tensors[name] = fit_tensor(view, calibration.groups);
     }
     write_to_output(options.output, [&] { write_calibration(options.output, calibration, cells[0].source); });
     auto const codec = fmt::format(
-        "lowrank:rank=0.875,basis=pca{}{}{},bases={}", options.over == "head" ? "" : ",over=" + options.over,
+        "lowrank:rank=0.875,basis=pca{}{}{}{},bases={}", options.over == "head" ? "" : ",over=" + options.over,
         options.over == "layers" && options.layers != 4 ? fmt::format(",layers={}", options.layers) : "",
-        options.mean == "yes" ? ",mean=yes" : "", options.output);
+        options.heads > 0 ? fmt::format(",heads={}", options.heads) : "", options.mean == "yes" ? ",mean=yes" : "",
+        options.output);
     auto tensors = Json::object();
     for (auto const& [name, bases] : calibration.tensors)
         tensors[name] = {
@@ -107,6 +120,12 @@ void add_calibrate(CommandLine& line) {
         ->capture_default_str();
     command->add_option("--layers", options->layers, "With --over layers: of how many")
         ->check(CLI::Range(2, 1024))
+        ->capture_default_str();
+    command->add_option("--heads", options->heads, "With --over heads: of how many; 0: of all of a layer")
+        ->check(CLI::Range(0, 1024))
+        ->capture_default_str();
+    command->add_option("--queries", options->queries, "yes: bases of K are of K and of the queries that meet it")
+        ->check(CLI::IsMember({"yes", "no"}))
         ->capture_default_str();
     command->add_option("--mean", options->mean, "yes: without the mean, which then lies in the file, too")
         ->check(CLI::IsMember({"yes", "no"}))

@@ -18,6 +18,7 @@ namespace kvstone {
 namespace {
 
 constexpr char const* version = "1";
+constexpr char const* version_with_queries = "2";
 
 HostTensor host_tensor(std::vector<float> const& values, KvShape const& shape) {
     // Not owned: it lives as long as the call that writes it.
@@ -58,14 +59,19 @@ std::vector<float> floats_of(ArrayFile const& file, std::string const& name, KvS
 std::shared_ptr<Calibration const> read(std::string const& path) {
     auto const file = open_safetensors(path);
     auto const& metadata = file->metadata();
-    if (text_of(metadata, "kvstone_calibration", path) != version)
-        refuse(path, "it has another version than " + std::string(version));
+    auto const has = text_of(metadata, "kvstone_calibration", path);
+    if (has != version && has != version_with_queries)
+        refuse(path, fmt::format("it has another version than {} and {}", version, version_with_queries));
     auto calibration = std::make_shared<Calibration>();
     calibration->path = path;
     calibration->hash = content_hash(path);
     calibration->text_sha256 = metadata.value("text_sha256", "");
     calibration->groups = {text_of(metadata, "over", path), whole_number(text_of(metadata, "layers", path), path),
                            text_of(metadata, "mean", path) == "yes"};
+    if (has == version_with_queries) {
+        calibration->groups.heads = whole_number(text_of(metadata, "heads", path), path);
+        calibration->queries = text_of(metadata, "queries", path) == "yes";
+    }
     auto const shape = text_of(metadata, "shape", path);
     std::vector<std::uint64_t> axes;
     for (std::size_t first = 0; first <= shape.size();) {
@@ -109,6 +115,11 @@ void write_calibration(std::string const& path, Calibration const& calibration, 
                   {"mean", calibration.groups.mean ? "yes" : "no"},
                   {"shape", fmt::format("{} {} {} {}", shape.layers, shape.heads, shape.tokens, shape.dim)},
                   {"source", source.dump()}};
+    if (calibration.groups.heads > 0 || calibration.queries) {
+        metadata["kvstone_calibration"] = version_with_queries;
+        metadata["heads"] = std::to_string(calibration.groups.heads);
+        metadata["queries"] = calibration.queries ? "yes" : "no";
+    }
     if (source.contains("text_sha256")) metadata["text_sha256"] = source.at("text_sha256");
     if (source.value("kind", "") == "model") metadata["model_sha256"] = source.at("sha256");
     write_safetensors(path, tensors, metadata);

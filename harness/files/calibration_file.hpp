@@ -4,8 +4,10 @@
 //   TENSOR.basis     F32 [layer groups, head groups, components, channels]: principal axes, the largest eigenvalue first
 //   TENSOR.mean      F32 [layer groups, head groups, 1, channels], where the mean was taken away
 //   TENSOR.variance  F32 [layer groups, head groups, 1, components]: the eigenvalues
-//   __metadata__     kvstone_calibration "1" (the version of this layout), over, layers, mean ("yes" or "no"), shape (layers,
-//                    heads, tokens, dim of the tensors), text_sha256 and model_sha256 where the source is a model, source
+//   __metadata__     kvstone_calibration (the version of this layout), over, layers, mean ("yes" or "no"), shape (layers,
+//                    heads, tokens, dim of the tensors), text_sha256 and model_sha256 where the source is a model, source.
+//                    Version "2", where it is needed, has heads (of a group; 0: all of a layer) and queries ("yes" where bases of
+//                    K are of K and of the queries that meet it) beside what "1" has.
 // TENSOR is k (keys after RoPE), k_prerope or v.
 
 #include <string>

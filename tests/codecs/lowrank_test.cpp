@@ -151,6 +151,20 @@ TEST(LowRank, MergedHeadsAreOneLongVector) {
         auto const theirs = planes_of("lowrank:rank=20," + options + " | raw", merged, beside);
         EXPECT_EQ(ours, theirs) << options;
     }
+    // Groups of two heads are those of tensors of two.
+    KvShape const four{2, 4, 40, 16};
+    auto const of_four = test_values(four, 9);
+    auto const grouped = planes_of("lowrank:rank=20,over=heads,heads=2,basis=prompt | raw", four, of_four);
+    std::vector<std::vector<std::byte>> joined(2);
+    for (std::size_t first = 0; first < of_four.size(); first += 2 * 40 * 16) {
+        auto const begin = of_four.begin() + static_cast<std::ptrdiff_t>(first);
+        auto const own =
+            planes_of("lowrank:rank=20,over=heads,basis=prompt | raw", {1, 2, 40, 16}, {begin, begin + 2 * 40 * 16});
+        for (std::size_t p = 0; p < 2; ++p) joined[p].insert(joined[p].end(), own[p].begin(), own[p].end());
+    }
+    EXPECT_EQ(grouped, joined);
+    EXPECT_EQ(planes_of("lowrank:rank=20,over=heads,heads=8,basis=prompt | raw", four, of_four),
+              planes_of("lowrank:rank=20,over=heads,basis=prompt | raw", four, of_four));
     // Two layers of three heads: the last group of three layers is one layer alone.
     KvShape const three{3, 2, 20, 8};
     auto const planes =
@@ -247,6 +261,9 @@ TEST(LowRank, RefusesWhatDoesNotGoTogether) {
     EXPECT_THAT(refusal("lowrank:rank=4,basis=random,stored=fp32 | raw", shape), HasSubstr("no axes are stored"));
     EXPECT_THAT(refusal("lowrank:rank=4,basis=prompt,seed=1 | raw", shape), HasSubstr("random axes"));
     EXPECT_THAT(refusal("lowrank:rank=4,basis=prompt,layers=2 | raw", shape), HasSubstr("over=layers"));
+    EXPECT_THAT(refusal("lowrank:rank=4,basis=prompt,heads=2 | raw", shape), HasSubstr("over=heads"));
+    EXPECT_THAT(refusal("lowrank:rank=4,basis=prompt,over=heads,heads=2 | raw", {4, 3, 8, 64}),
+                HasSubstr("go into all heads"));
     EXPECT_THAT(refusal("lowrank:rank=4,basis=prompt,over=layers | raw", {4, 32, 8, 64}), HasSubstr("up to 4096"));
     EXPECT_THROW(Codec::parse("lowrank:rank=4,basis=prompt,over=layers | raw").of_layer(0, 4), NotApplicable);
     EXPECT_EQ(text_of(needs_of(Codec::parse("unrope | lowrank:rank=4,basis=prompt,over=layers | raw | zstd"))),
