@@ -46,14 +46,15 @@ struct Rule {
 };
 
 /// Grammar (the first matching rule wins; a bare pipeline is rest{pipeline}):
-///   codec    = preset | pipeline | rule { " " rule } ;
+///   codec    = preset [ options ] | pipeline | rule { " " rule } ;
 ///   rule     = selector { "," selector } "{" pipeline "}" ;
 ///   selector = "k" | "v" | "layers(" ranges ")" | "first_layers(" n ")" | "last_layers(" n ")" | "heads(" ranges ")"
 ///            | "sink(" n ")" | "window(" n ")" | "rest" ;
 ///   pipeline = stage { " | " stage } ;
-///   stage    = name [ ":" key "=" value { "," key "=" value } ] ;
-/// first_layers(n) is another spelling of layers(0-(n-1)); last_layers(n) counts from the end of whatever tensor it meets,
-/// and takes all of one that has fewer layers. window(n) takes the last n tokens, and before them those that do not fill
+///   stage    = name [ options ] ;
+///   options  = ":" key "=" value { "," key "=" value } ;
+/// first_layers(n) is another spelling of layers(0-(n-1)); last_layers(n) counts from the end of whatever tensor it meets;
+/// both take all of one that has fewer layers. window(n) takes the last n tokens, and before them those that do not fill
 /// a page of the rule that codes what is older (`int:axis=channel,group=32`: up to 31 more). A preset (presets.hpp) is
 /// another spelling of the text it stands for. Where no rule takes a part, parsing fails: a codec covers every value of K
 /// and V.

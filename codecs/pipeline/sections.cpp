@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,8 @@ constexpr std::size_t most_parts = std::size_t{1} << 20;
 
 void check_within(std::optional<IndexRanges> const& ranges, std::uint64_t size, char const* axis) {
     if (!ranges || ranges->empty() || ranges->back().second < size) return;
+    // The first so many: there may be fewer.
+    if (ranges->size() == 1 && ranges->front().first == 0 && std::string_view(axis) == "layers") return;
     throw ConfigError(fmt::format("the codec names {} that the tensor does not have", axis),
                       fmt::format("{}", ranges->back().second), {fmt::format("{} 0-{}", axis, size - 1)});
 }
@@ -24,11 +27,11 @@ void check_parts(std::size_t parts) {
     throw ConfigError("the rules cut the tensor into too many parts", "", {fmt::format("up to {}", most_parts)});
 }
 
-void add_cuts(std::set<std::uint64_t>& cuts, std::optional<IndexRanges> const& ranges) {
+void add_cuts(std::set<std::uint64_t>& cuts, std::optional<IndexRanges> const& ranges, std::uint64_t size) {
     if (!ranges) return;
     for (auto const& [first, last] : *ranges) {
         cuts.insert(first);
-        cuts.insert(std::uint64_t{last} + 1);
+        cuts.insert(std::min(std::uint64_t{last} + 1, size));
     }
 }
 
@@ -74,9 +77,9 @@ ColumnCuts cut_columns(Codec const& codec, Component component, KvShape const& s
         if (where.component && *where.component != component) continue;
         check_within(where.layers, shape.layers, "layers");
         check_within(where.heads, shape.heads, "heads");
-        add_cuts(layers, where.layers);
+        add_cuts(layers, where.layers, shape.layers);
         if (where.last_layers) layers.insert(shape.layers - std::min<std::uint64_t>(*where.last_layers, shape.layers));
-        add_cuts(heads, where.heads);
+        add_cuts(heads, where.heads, shape.heads);
     }
     check_parts(layers.size() * heads.size());
     return {{layers.begin(), layers.end()}, {heads.begin(), heads.end()}};

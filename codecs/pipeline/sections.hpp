@@ -21,7 +21,8 @@ struct ColumnCuts {
     std::vector<std::uint64_t> layers;
     std::vector<std::uint64_t> heads;
 };
-/// Throws ConfigError where a rule names layers or heads beyond the shape, or where there are too many parts.
+/// Throws ConfigError where a rule names layers or heads beyond the shape, or where there are too many parts. The first n
+/// layers, as layers(0-9) has them, are all where there are fewer.
 ColumnCuts cut_columns(Codec const& codec, Component component, KvShape const& shape);
 
 /// Cuts a tensor into the largest boxes that fall to one rule each. The tokens of each layer and head are cut into runs

@@ -140,6 +140,10 @@ TEST(Sections, LayersAndHeadsBeyondTheTensorAreRefused) {
     EXPECT_THROW(cut("layers(4){raw} rest{int8}", shape), ConfigError);
     EXPECT_THROW(cut("heads(0-2){raw} rest{int8}", shape), ConfigError);
     EXPECT_NO_THROW(cut("v,layers(4){raw} rest{int8}", shape));
+    EXPECT_THROW(cut("layers(1-4){raw} rest{int8}", shape), ConfigError);
+    EXPECT_THROW(cut("layers(0,4){raw} rest{int8}", shape), ConfigError);
+    // But the first so many are all of fewer.
+    EXPECT_EQ(cut("layers(0-9){raw} rest{int8}", shape), cut("raw", shape));
 }
 
 TEST(Sections, AnEmptyTensorHasNone) {
