@@ -103,16 +103,16 @@ Options::Options(std::string const& stage, std::vector<OptionSpec> const& specs,
         if (spec == specs.end()) {
             std::vector<std::string> names;
             for (auto const& known : specs) names.push_back(known.name);
-            throw ConfigError(fmt::format("stage {} has no such option", stage), name, names);
+            throw ConfigError(fmt::format("{} has no such option", stage), name, names);
         }
         if (!values_.emplace(name, spec->canonical(value)).second) {
-            throw ConfigError(fmt::format("option of stage {} given twice", stage), name);
+            throw ConfigError(fmt::format("option of {} given twice", stage), name);
         }
     }
     for (auto const& spec : specs) {
         if (values_.contains(spec.name)) continue;
         if (!spec.default_value) {
-            throw ConfigError(fmt::format("stage {} needs its option {}", stage, spec.name), stage,
+            throw ConfigError(fmt::format("{} needs its option {}", stage, spec.name), stage,
                               {fmt::format("{}:{}={}", stage, spec.name, spec.accepted())});
         }
         values_.emplace(spec.name, *spec.default_value);

@@ -26,12 +26,6 @@ bool is_word(char c) {
            c == '.' || c == '+' || c == '/';
 }
 
-std::string_view without_outer_blanks(std::string_view text) {
-    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-    return text;
-}
-
 /// What others call stages of ours: llama.cpp's -ctk f16 and f32, and types of numeric libraries.
 constexpr std::array<std::pair<std::string_view, char const*>, 6> other_names{
     {{"f16", "fp16"}, {"float16", "fp16"}, {"f32", "raw"}, {"fp32", "raw"}, {"float32", "raw"}, {"bfloat16", "bf16"}}};
@@ -71,6 +65,19 @@ class Parser {
             rules.push_back(rule());
         }
         return rules;
+    }
+
+    /// Where the text is a preset and nothing else: what it stands for.
+    std::optional<std::string> preset_text() {
+        skip_blanks();
+        auto const first = at_;
+        while (!at_end() && is_word(text_[at_])) ++at_;
+        auto const* const preset = find_preset(text_.substr(first, at_ - first));
+        if (preset == nullptr || text_.find('{') != std::string_view::npos) return std::nullopt;
+        skip_blanks();
+        auto const given = options();
+        if (!at_end()) return std::nullopt;
+        return preset->codec_text(given);
     }
 
   private:
@@ -238,16 +245,20 @@ class Parser {
         }
     }
 
-    StageText stage(StageEntry const& entry) {
+    /// Those behind a colon, where there is one.
+    std::vector<std::pair<std::string, std::string>> options() {
         std::vector<std::pair<std::string, std::string>> given;
-        if (take(':')) {
-            do {
-                auto key = word("an option's name");
-                expect('=', "the option's name");
-                given.emplace_back(std::move(key), word("the option's value"));
-            } while (take(','));
-        }
-        Options options(entry.info.name, entry.info.options, given);
+        if (!take(':')) return given;
+        do {
+            auto key = word("an option's name");
+            expect('=', "the option's name");
+            given.emplace_back(std::move(key), word("the option's value"));
+        } while (take(','));
+        return given;
+    }
+
+    StageText stage(StageEntry const& entry) {
+        Options options(entry.info.name, entry.info.options, this->options());
         if (entry.complete != nullptr) {
             auto values = options.values();
             entry.complete(values);
@@ -314,8 +325,8 @@ void check_coverage(std::vector<Rule> const& rules) {
 
 Codec Codec::parse(std::string_view text) {
     Codec codec;
-    auto const* const preset = find_preset(without_outer_blanks(text));
-    codec.rules_ = Parser(preset != nullptr ? preset->text : text).parse();
+    auto const preset = text.size() <= longest_text ? Parser(text).preset_text() : std::nullopt;
+    codec.rules_ = Parser(preset ? *preset : text).parse();
     check_coverage(codec.rules_);
     return codec;
 }

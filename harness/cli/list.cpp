@@ -40,8 +40,14 @@ QueryResult list_codecs() {
         auto const nearest = nearest_settings(Codec::parse(codec));
         table.rows.push_back({codec, summary, nearest.text(), fmt::format("{}", fmt::join(nearest.differences, "; "))});
     };
-    for (auto const& preset : presets())
-        add(std::string(preset.name), fmt::format("{}: {}", preset.summary, preset.text));
+    for (auto const& preset : presets()) {
+        auto const summary = fmt::format("{} ({}): {}", preset.summary, preset.source, preset.text);
+        if (preset.needs_bases()) {
+            table.rows.push_back({preset.usage(), summary, nullptr, std::string("calibrated")});
+        } else {
+            add(preset.usage(), summary);
+        }
+    }
     for (auto const& stage : registered_stages()) add(stage.example, stage.summary);
     return table;
 }

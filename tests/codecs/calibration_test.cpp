@@ -2,6 +2,7 @@
 
 #include "codecs/calibration.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,14 +26,16 @@ class Calibrated : public testing::Test {
     Calibrated() { set({}); }
     ~Calibrated() override { set_calibration_reader(nullptr); }
 
-    void set(CalibrationGroups const& groups, std::string const& hash = "0123456789abcdef0123") {
+    void set(CalibrationGroups const& groups, std::string const& hash = "0123456789abcdef0123", bool queries = false) {
         auto file = std::make_shared<Calibration>();
         file->path = "bases.safetensors";
         file->hash = hash;
         file->text_sha256 = "a text";
         file->groups = groups;
+        file->queries = queries;
         file->shape = shape;
-        for (auto const& [name, seed] : {std::pair{"k", 11U}, {"v", 12U}}) {
+        for (auto const& [name, seed] : {std::pair{"k", 11U}, {"v", 12U}, {"k_prerope", 13U}}) {
+            if (seed == 13 && !has_prerope_) continue;
             TestTensor const tensor(shape, ElementType::f16, test_values(shape, seed));
             file->tensors[name] = fit_tensor(tensor.view(), groups);
         }
@@ -40,7 +43,11 @@ class Calibrated : public testing::Test {
             if (path != file->path) throw ConfigError("no file of bases", path);
             return file;
         });
+        file_ = file;
     }
+
+    bool has_prerope_ = false;
+    std::shared_ptr<Calibration> file_;
 };
 
 std::string text(std::string const& more = "") {
@@ -54,8 +61,9 @@ std::vector<float> passed(std::string const& codec, KvShape const& of, std::vect
 
 TEST_F(Calibrated, BasesOfTheSameTokensAreThoseOfThePrompt) {
     for (bool const mean : {false, true}) {
-        for (std::string const over : {"head", "heads", "layers"}) {
-            set({over, over == "layers" ? 4U : 1U, mean});
+        for (std::string const over : {"head", "heads", "layers", "heads,heads=1"}) {
+            bool const grouped = over == "heads,heads=1";
+            set({grouped ? "heads" : over, over == "layers" ? 4U : 1U, mean, grouped ? 1U : 0U});
             auto const options = ",over=" + over + (mean ? ",mean=yes" : "");
             std::vector<float> values;
             TestTensor const rounded(shape, ElementType::f16, test_values(shape, 12));
@@ -136,6 +144,77 @@ TEST_F(Calibrated, OtherShapesAndTheOwnTextAreRefused) {
     EXPECT_NO_THROW(check_other_text(Codec::parse(text(",own_text=yes")), "a text"));
     EXPECT_NO_THROW(check_other_text(Codec::parse("lowrank:rank=12,basis=prompt | raw"), "a text"));
     EXPECT_EQ(text_of(needs_of(Codec::parse(text()))), "calibrated");
+}
+
+/// What is thrown where a text is parsed.
+std::string refusal(std::string const& text) {
+    try {
+        Codec::parse(text);
+    } catch (ConfigError const& error) {
+        return error.what();
+    }
+    return "";
+}
+
+TEST_F(Calibrated, GroupsOfHeadsFindTheirBases) {
+    set({"heads", 1, false, 1});
+    auto const values = test_values(shape);
+    auto const codec = text(",over=heads,heads=1");
+    auto const whole = passed(codec, shape, values);
+    EXPECT_EQ(passed("heads(1){" + codec + "} rest{" + codec + "}", shape, values), whole);
+    set({});
+    EXPECT_EQ(passed(text(), shape, values), whole) << "groups of one head are heads";
+    EXPECT_THAT(refusal(codec), HasSubstr("over=head"));
+}
+
+TEST_F(Calibrated, PresetsNameTheirFileAndHowToMakeIt) {
+    EXPECT_THAT(refusal("palu"), HasSubstr("kvstone calibrate MODEL --text OTHER.txt --over heads --heads 4 -o FILE"));
+    EXPECT_THAT(refusal("eigen"), HasSubstr("kvstone calibrate MODEL --text OTHER.txt --queries yes -o FILE"));
+    EXPECT_THAT(refusal("palu:bases=other"), HasSubstr("--over heads --heads 4 -o other"));
+    EXPECT_THAT(refusal("palu:bases=bases.safetensors"), HasSubstr("--heads 4 -o bases.safetensors"));
+    EXPECT_THAT(refusal("eigen:bases=bases.safetensors"), HasSubstr("--queries yes")) << "K alone";
+    has_prerope_ = true;
+    set({"heads", 1, false, 4});
+    auto const bases = ",bases=bases.safetensors,hash=0123456789abcdef | fp16}";
+    EXPECT_EQ(Codec::parse("palu:bases=bases.safetensors,rank=0.25").text(),
+              std::string("k{unrope | lowrank:rank=0.25,basis=pca,over=heads,heads=4,rope=before") + bases +
+                  " v{lowrank:rank=0.25,basis=pca,over=heads,heads=4" + bases);
+    EXPECT_THAT(Codec::parse("palu:bases=bases.safetensors,own_text=yes").text(), HasSubstr("own_text=yes"));
+    set({"heads", 1, true});
+    EXPECT_EQ(Codec::parse("kvtc:bases=bases.safetensors,ratio=8").text(),
+              "sink(4){fp16} window(128){fp16} "
+              "k{unrope | lowrank:rank=0.9999,basis=pca,over=heads,mean=yes,rope=before,bases=bases.safetensors,"
+              "hash=0123456789abcdef | bitalloc:bits=2,singles=yes | zstd} "
+              "v{lowrank:rank=0.9999,basis=pca,over=heads,mean=yes,bases=bases.safetensors,"
+              "hash=0123456789abcdef | bitalloc:bits=2,singles=yes | zstd}");
+}
+
+TEST_F(Calibrated, RanksByEnergyAreThoseOfEachLayer) {
+    has_prerope_ = true;
+    set({}, "0123456789abcdef", true);
+    auto const n = shape.dim;
+    // Heads of layers 0 and 2 keep 98% with 3 of 16, but for one of layer 2, which takes 5; the others take all 16.
+    for (auto& [name, bases] : file_->tensors) {
+        for (std::uint64_t head = 0; head < 8; ++head) {
+            for (std::uint64_t i = 0; i < n; ++i) {
+                auto const many = head / 2 % 2 == 1 ? n : head == 5 ? 5 : 3;
+                bases.variance[head * n + i] = i < many ? 2.0F : 0.0F;
+            }
+        }
+    }
+    auto const text_of_rank = [](std::string const& selector, int rank, bool keys) {
+        return fmt::format("{}{{{}lowrank:rank={},basis=pca{},bases=bases.safetensors,hash=0123456789abcdef | fp16}}",
+                           selector, keys ? "unrope | " : "", rank, keys ? ",rope=before" : "");
+    };
+    EXPECT_EQ(Codec::parse("eigen:bases=bases.safetensors").text(),
+              text_of_rank("k,layers(0)", 3, true) + " " + text_of_rank("k,layers(2)", 5, true) + " " +
+                  text_of_rank("k", 16, true) + " " + text_of_rank("v,layers(0)", 3, false) + " " +
+                  text_of_rank("v,layers(2)", 5, false) + " " + text_of_rank("v", 16, false));
+    // Two of three equal ones are two thirds; of sixteen eight are a half.
+    EXPECT_THAT(Codec::parse("eigen:bases=bases.safetensors,energy=0.5").text(),
+                HasSubstr(text_of_rank("k,layers(0)", 2, true) + " " + text_of_rank("k,layers(2)", 3, true) + " " +
+                          text_of_rank("k", 8, true)));
+    EXPECT_THAT(refusal("eigen:bases=bases.safetensors,energy=1.5"), HasSubstr("energy"));
 }
 
 }  // namespace

@@ -64,7 +64,10 @@ TEST_P(EnginesOfStages, AreStated) {
 }
 
 TEST(EnginesTest, PresetsStateWhatDiffers) {
-    for (auto const& preset : presets()) EXPECT_FALSE(nearest(std::string(preset.text)).differences.empty());
+    for (auto const& preset : presets()) {
+        if (preset.needs_bases()) continue;
+        EXPECT_FALSE(nearest(std::string(preset.name)).differences.empty()) << preset.name;
+    }
 }
 
 TEST(EnginesTest, QuantisersGiveTheSetting) {

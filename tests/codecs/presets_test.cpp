@@ -15,14 +15,18 @@ namespace kvstone {
 namespace {
 
 TEST(Presets, StandForTheirTextAndPrintAsIt) {
-    ASSERT_EQ(presets().size(), 3U);
+    ASSERT_EQ(presets().size(), 15U);
     for (auto const& preset : presets()) {
-        auto const codec = Codec::parse(preset.name);
-        EXPECT_EQ(codec, Codec::parse(preset.text)) << preset.name;
-        EXPECT_EQ(codec.text(), preset.text) << preset.name << " is not canonical";
-        EXPECT_EQ(Codec::parse(" \n" + std::string(preset.name) + " "), codec);
         EXPECT_EQ(find_preset(preset.name), &preset);
         EXPECT_FALSE(stage_registry().contains(std::string(preset.name)));
+        EXPECT_FALSE(preset.summary.empty() || preset.source.empty()) << preset.name;
+        if (preset.needs_bases()) continue;  // calibration_test.cpp
+        auto const codec = Codec::parse(preset.name);
+        if (preset.text.find('$') == std::string_view::npos) {
+            EXPECT_EQ(codec.text(), preset.text) << preset.name << " is not canonical";
+        }
+        EXPECT_EQ(Codec::parse(codec.text()), codec) << preset.name;
+        EXPECT_EQ(Codec::parse(" \n" + std::string(preset.name) + " "), codec);
     }
     EXPECT_EQ(find_preset("balance"), nullptr);
     EXPECT_EQ(find_preset(""), nullptr);
@@ -38,6 +42,65 @@ TEST(Presets, NeverChange) {
     EXPECT_EQ(Codec::parse("aggressive").text(),
               "sink(4){fp16} window(128){fp16} k{int:bits=2,scheme=asymmetric,axis=channel,group=32} "
               "v{int:bits=2,scheme=asymmetric,axis=token,group=32}");
+    EXPECT_EQ(Codec::parse("gear-l").text(),
+              "window(64){fp16} k{int_lowrank:bits=2,axis=channel,group=64,rank=4} "
+              "v{int_lowrank:bits=2,axis=token,group=64,rank=4}");
+    EXPECT_EQ(Codec::parse("gear-sl").text(),
+              "window(64){fp16} k{outliers:fraction=0.02,axis=channel | "
+              "int_lowrank:bits=2,axis=channel,group=64,rank=4} "
+              "v{outliers:fraction=0.02 | int_lowrank:bits=2,axis=token,group=64,rank=4}");
+    EXPECT_EQ(Codec::parse("kvtc").text(),
+              "sink(4){fp16} window(128){fp16} k{unrope | lowrank:rank=0.5,basis=prompt,over=heads,mean=yes | "
+              "bitalloc:bits=2,singles=yes | zstd} v{lowrank:rank=0.5,basis=prompt,over=heads,mean=yes | "
+              "bitalloc:bits=2,singles=yes | zstd}");
+    EXPECT_EQ(Codec::parse("cachegen-shipped").text(),
+              "k,layers(0-9){cachegen:bins=32 | rans:context=channel,tables=layer} "
+              "v,layers(0-1){cachegen:bins=32 | rans:context=channel,tables=layer} "
+              "rest{cachegen:bins=16 | rans:context=channel,tables=layer}");
+    EXPECT_EQ(Codec::parse("shadowkv").text(),
+              "k{unrope | lowrank:rank=0.15625,basis=prompt,over=heads | fp16} v{fp16}");
+    EXPECT_EQ(Codec::parse("xkv").text(),
+              "k{unrope | lowrank:rank=0.125,basis=prompt,over=layers | fp16} "
+              "v{lowrank:rank=0.1875,basis=prompt,over=layers | fp16}");
+    EXPECT_EQ(Codec::parse("qjl-kv").text(),
+              "window(128){fp16} k,layers(0-14){qjl:sketch=4,matrix=orthogonal} k{qjl:sketch=2,matrix=orthogonal} "
+              "v{int:bits=2,scheme=asymmetric,axis=token,group=32}");
+    EXPECT_EQ(Codec::parse("turboquant-mse").text(), "hadamard | lloydmax:bits=4");
+    EXPECT_EQ(Codec::parse("turboquant-prod").text(), "hadamard | turboquant_prod:bits=4");
+    EXPECT_EQ(Codec::parse("higgs-hadamard").text(), "hadamard | higgs:bits=4");
+}
+
+TEST(Presets, TakeOptions) {
+    EXPECT_EQ(Codec::parse("turboquant-mse:bits=3").text(), "hadamard | lloydmax:bits=3");
+    EXPECT_EQ(Codec::parse("gear-l : bits = 4, group=32,rank=2").text(),
+              "window(64){fp16} k{int_lowrank:bits=4,axis=channel,group=32,rank=2} "
+              "v{int_lowrank:bits=4,axis=token,group=32,rank=2}");
+    EXPECT_THAT(Codec::parse("kvtc:ratio=32").text(), testing::HasSubstr("lowrank:rank=0.25,"));
+    EXPECT_THAT(Codec::parse("kvtc:ratio=4").text(), testing::HasSubstr("bitalloc:bits=4,"));
+    EXPECT_THAT(Codec::parse("qjl-kv:matrix=gaussian").text(), testing::HasSubstr("k{qjl:sketch=2}"));
+    for (auto const* text : {"balanced:bits=4", "gear-l:bits=9", "gear-l:bits", "gear-l:", "shadowkv:rank=3",
+                             "turboquant-mse:bits=4 | zstd", "k{gear-l:bits=2} v{raw}", "kvtc:bases=none.safetensors"})
+        EXPECT_THROW(Codec::parse(text), ConfigError) << text;
+}
+
+// Layers that four do not go into, fewer layers than rules name, narrow heads: every preset takes them.
+TEST(Presets, FitEveryModel) {
+    for (KvShape const shape : {KvShape{5, 2, 200, 16}, KvShape{1, 1, 140, 64}, KvShape{6, 3, 133, 40}}) {
+        TestTensor const original(shape, ElementType::f16, test_values(shape));
+        for (auto const& preset : presets()) {
+            if (preset.needs_bases()) continue;
+            for (auto const component : {Component::k, Component::v}) {
+                auto text = Codec::parse(preset.name).text();
+                for (auto at = text.find("unrope |"); at != std::string::npos; at = text.find("unrope |"))
+                    text.replace(at, 8, "unrope:base=10000 |");
+                TensorCodec codec(Codec::parse(text), component, shape, ElementType::f16, BackendKind::openmp);
+                codec.encode(original.view());
+                TestTensor const back(shape, ElementType::f16);
+                codec.decode(back.view());
+                for (auto const value : back.values()) ASSERT_TRUE(std::isfinite(value)) << preset.name;
+            }
+        }
+    }
 }
 
 TEST(Presets, StandAlone) {

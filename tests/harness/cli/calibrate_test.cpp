@@ -84,5 +84,34 @@ TEST_F(CalibrateTest, ATextIsNotRunOnItsOwnBases) {
     EXPECT_EQ(ran.code, 0) << ran.err;
 }
 
+TEST_F(CalibrateTest, PresetsRunOnTheFilesThatTheyAskFor) {
+    dump("a.safetensors", 1);
+    dump("b.safetensors", 2);
+    write("s.yaml", scenario("{dump: {path: b.safetensors}}", "palu:bases=palu.safetensors"));
+    auto const without = kvstone("plan s.yaml");
+    EXPECT_EQ(without.code, 2);
+    EXPECT_THAT(without.err,
+                HasSubstr("kvstone calibrate MODEL --text OTHER.txt --over heads --heads 4 -o palu.safetensors"));
+    ASSERT_EQ(kvstone("calibrate a.safetensors --over heads --heads 4 -o palu.safetensors").code, 0);
+    ASSERT_EQ(kvstone("calibrate a.safetensors --queries yes -o eigen.safetensors").code, 0);
+    write("s.yaml",
+          "kvstone: 1\nname: s\nsources: [{dump: {path: b.safetensors}}]\ngrid:\n  context: [128]\n  codec:\n"
+          "    - gear-l\n    - gear-l:bits=4,rank=2\n    - palu:bases=palu.safetensors\n"
+          "    - {name: eigen-98, codec: 'eigen:bases=eigen.safetensors'}\n    - kvtc\n    - cachegen-shipped\n"
+          "workloads: [roundtrip]\nmeasure: {timing: off}\n");
+    auto const ran = kvstone("run s.yaml");
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(rows("select distinct codec from v_latest where status = 'ok'").size(), 6U);
+    // The files do not do for each other.
+    write("s.yaml", scenario("{dump: {path: b.safetensors}}", "eigen:bases=palu.safetensors"));
+    auto const wrong = kvstone("plan s.yaml");
+    EXPECT_EQ(wrong.code, 2);
+    EXPECT_THAT(wrong.err, HasSubstr("eigen has other bases than this file's, which are of over=heads,heads=4"));
+    EXPECT_EQ(kvstone("calibrate a.safetensors --heads 4 -o x.safetensors").code, 2);
+    EXPECT_EQ(kvstone("calibrate a.safetensors --over heads --queries yes -o x.safetensors").code, 2);
+    auto const listed = kvstone("list codecs");
+    EXPECT_THAT(listed.out, HasSubstr("palu:bases=FILE.safetensors"));
+}
+
 }  // namespace
 }  // namespace kvstone
