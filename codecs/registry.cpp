@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "codecs/access.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -16,15 +17,10 @@ std::map<std::string, StageEntry>& entries() {
 
 /// "token", "page" or "whole": of the first example, on vectors of 128.
 std::string_view access_of(StageEntry const& entry) {
-    if (entry.kind == StageKind::entropy) return "whole";
-    Section section;
-    section.shape = {1, 1, 4096, 128};
     auto const codec = Codec::parse(entry.info.examples.at(0));
     for (auto const& stage : codec.rules()[0].pipeline) {
         if (stage.name != entry.info.name) continue;
-        Options const options(stage.name, entry.info.options, {stage.options.begin(), stage.options.end()});
-        auto const tokens = entry.kind == StageKind::transform ? entry.make_transform(options)->page_tokens(section)
-                                                               : entry.make_quantiser(options)->page_tokens(section);
+        auto const tokens = page_tokens_of(stage);
         return tokens == 0 ? "whole" : tokens == 1 ? "token" : "page";
     }
     throw std::logic_error("the first example of a stage does not use it: " + entry.info.name);

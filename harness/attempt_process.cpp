@@ -39,15 +39,6 @@ void answer(Json const& json) {
     }
 }
 
-Workload const& workload_named(std::string const& name) {
-    std::vector<std::string> names;
-    for (auto const& workload : workloads()) {
-        if (workload.name == name) return workload;
-        names.push_back(workload.name);
-    }
-    throw ConfigError("no such workload", name, names);
-}
-
 /// Figures of a pass that did not end well are no figures.
 void fail(Measurement& measurement, Status status, std::string reason) {
     measurement.status = status;
@@ -70,9 +61,14 @@ Measurement attempt(AttemptRequest const& request) {
                 fmt::format("kvstone-attempt is built from other sources ({}) than the program that asks "
                             "for the attempt ({}): build both",
                             own, request.source_hash));
+        auto const& workload = workload_named(request.cell.workload);
+        if (auto const why = skip_reason(request.cell); !why.empty()) {
+            fail(measurement, Status::skipped, why);
+            return measurement;
+        }
         PlannedFiles const files(request.cell);
         start = std::chrono::steady_clock::now();
-        workload_named(request.cell.workload).run(request, measurement);
+        workload.run(request, measurement);
         files.check_again();
     } catch (UnwrittenValues const& error) {
         fail(measurement, Status::verify_failed, error.what());

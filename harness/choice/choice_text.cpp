@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "codecs/access.hpp"
 #include "codecs/engine_limits.hpp"
 #include "harness/choice/choice.hpp"
 #include "results/query/codec_table.hpp"
@@ -123,7 +124,9 @@ std::string choice_text(Choice const& choice) {
         text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.max_kld));
         text += labelled("measured", sureness_text(candidate));
         auto const codec = Codec::parse(candidate.codec);
-        if (auto const needs = text_of(needs_of(codec)); !needs.empty()) text += labelled("serving", needs);
+        auto needs = text_of(needs_of(codec));
+        if (whole_tensor_stage(codec)) needs += needs.empty() ? "whole tensors" : ", whole tensors";
+        if (!needs.empty()) text += labelled("serving", needs);
         auto const nearest = nearest_settings(codec, {shape.k_dim, shape.v_dim});
         text += labelled("vLLM", nearest.vllm) + labelled("SGLang", nearest.sglang) +
                 labelled("LMCache", nearest.lmcache) + labelled("llama.cpp", nearest.llama_cpp);
@@ -166,11 +169,10 @@ Json choice_json(Choice const& choice) {
     }
     auto const codec = Codec::parse(chosen->candidate.codec);
     auto const needs = needs_of(codec);
-    json["chosen"]["needs"] = {{"positions", needs.needs_positions},
-                               {"mixes_heads", needs.mixes_heads},
-                               {"mixes_layers", needs.mixes_layers},
-                               {"fixed_rate", needs.fixed_rate},
-                               {"calibrated", needs.calibrated}};
+    json["chosen"]["needs"] = {
+        {"positions", needs.needs_positions}, {"mixes_heads", needs.mixes_heads},
+        {"mixes_layers", needs.mixes_layers}, {"fixed_rate", needs.fixed_rate},
+        {"calibrated", needs.calibrated},     {"whole_tensors", whole_tensor_stage(codec).has_value()}};
     auto const nearest = nearest_settings(codec, {shape.k_dim, shape.v_dim});
     json["engines"] = {{"vllm", nearest.vllm},
                        {"sglang", nearest.sglang},

@@ -1,16 +1,19 @@
 // `kvstone plan`: what a run would measure, without measuring it.
 
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cluster/cost.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/progress.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/simulation.hpp"
+#include "harness/workloads/workload.hpp"
 #include "results/query/query.hpp"
 #include "results/query/recorded_history.hpp"
 #include "results/record/host.hpp"
@@ -26,7 +29,8 @@ struct PlanVerbOptions : ScenarioOptions {
 
 /// A plan with what it is likely to take.
 struct CostedPlan {
-    std::vector<WorkItem> items;
+    std::vector<WorkItem> items;                 ///< of cells that have something to measure
+    std::map<std::string, std::string> skipped;  ///< why the others have not, by their ids
     EstimateSources sources;
     double spread = 0;  ///< recorded; 0: not known
     double total_s = 0;
@@ -35,9 +39,14 @@ struct CostedPlan {
 
 CostedPlan costed(Plan const& plan, std::string const& database) {
     CostedPlan result;
-    for (auto const& cell : plan.cells)
+    for (auto const& cell : plan.cells) {
+        if (auto why = skip_reason(cell); !why.empty()) {
+            result.skipped[cell.id] = std::move(why);
+            continue;
+        }
         for (int process = 0; process < plan.measure.processes; ++process)
             result.items.push_back({cell, plan.measure, process, {}});
+    }
     History history;
     if (std::filesystem::exists(database)) {
         auto const store = Store::open_read_only(database);
@@ -60,6 +69,21 @@ QueryResult table_of(Plan const& plan) {
     return table;
 }
 
+/// Reasons, each once, with what it is said of.
+std::string skipped_text(Plan const& plan, CostedPlan const& costs) {
+    std::map<std::string, std::vector<std::string>> by_reason;
+    for (auto const& cell : plan.cells) {
+        auto const why = costs.skipped.find(cell.id);
+        if (why == costs.skipped.end()) continue;
+        auto& cells = by_reason[why->second];
+        auto text = fmt::format("{} {}", cell.codec_name, workload_text(cell));
+        if (std::ranges::find(cells, text) == cells.end()) cells.push_back(std::move(text));
+    }
+    std::string text;
+    for (auto const& [why, cells] : by_reason) text += fmt::format("skipped: {}: {}\n", fmt::join(cells, ", "), why);
+    return text;
+}
+
 std::string makespans_text(CostedPlan const& plan) {
     std::string text;
     for (auto const& [nodes, makespan_s] : plan.makespans_s)
@@ -75,7 +99,11 @@ std::string sources_text(EstimateSources const& sources) {
 
 Json json_of(Plan const& plan, CostedPlan const& costs) {
     Json cells = Json::array();
-    for (auto const& cell : plan.cells) cells.push_back(to_json(cell));
+    for (auto const& cell : plan.cells) {
+        cells.push_back(to_json(cell));
+        if (auto const why = costs.skipped.find(cell.id); why != costs.skipped.end())
+            cells.back()["skipped"] = why->second;
+    }
     Json estimated = Json::object();
     for (auto const& [nodes, makespan_s] : costs.makespans_s) estimated[std::to_string(nodes)] = makespan_s;
     return {
@@ -107,8 +135,10 @@ ExitCode show_plans(CommandLine const& line, PlanVerbOptions const& options) {
             continue;
         }
         if (simulations.empty()) print(std::cout, table_of(plan), TableFormat::table, colour_wanted());
-        fmt::print("{}: {} cells x {} process(es) (plan {})\n", plan.scenario, plan.cells.size(),
-                   plan.measure.processes, plan.hash);
+        fmt::print("{}", skipped_text(plan, costs));
+        fmt::print("{}: {} cells x {} process(es){} (plan {})\n", plan.scenario, plan.cells.size(),
+                   plan.measure.processes,
+                   costs.skipped.empty() ? "" : fmt::format(", {} cells skipped", costs.skipped.size()), plan.hash);
         if (simulations.empty()) fmt::print("{}\n", makespans_text(costs));
         fmt::print("{}\n", sources_text(costs.sources));
         std::fflush(stdout);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "codecs/codec.hpp"
 #include "harness/attempts/attempt.hpp"
 #include "harness/sources/tensor_source.hpp"
 #include "scenarios/scenario.hpp"
@@ -24,8 +25,15 @@ struct Workload {
     void (*check)(Json const& options, Json const& locator) = nullptr;
     /// Of the source's first tokens, as many as the cell's context has: workloads that read some share one capture.
     Needs reads = {};
+    /// Why a codec has nothing to measure under these options, whatever the source; empty where it has. Its cells are then
+    /// skipped for this reason, and `plan` tells before. Null: any codec has.
+    std::string (*skips)(Codec const& codec, Json const& options) = nullptr;
 };
 
 std::vector<Workload> const& workloads();
+/// Throws ConfigError with the names there are.
+Workload const& workload_named(std::string const& name);
+/// Workload::skips of the cell's workload.
+std::string skip_reason(Cell const& cell);
 
 }  // namespace kvstone

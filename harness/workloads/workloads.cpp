@@ -1,6 +1,7 @@
 #include "harness/workloads/append/append.hpp"
 #include "harness/workloads/attention/attention.hpp"
 #include "harness/workloads/entropy/entropy.hpp"
+#include "harness/workloads/growing_cache.hpp"
 #include "harness/workloads/inspect/inspect.hpp"
 #include "harness/workloads/model/model.hpp"
 #include "harness/workloads/model_options.hpp"
@@ -9,6 +10,7 @@
 #include "harness/workloads/tasks/tasks.hpp"
 #include "harness/workloads/tasks/tasks_options.hpp"
 #include "harness/workloads/workload.hpp"
+#include "scenarios/errors.hpp"
 
 namespace kvstone {
 
@@ -26,7 +28,13 @@ std::vector<Workload> const& workloads() {
          {},
          nullptr,
          {.k_prerope = true}},
-        {"append", "serving's shape: one token a step to each sequence of a batch, pages read back", run_append, {}},
+        {"append",
+         "serving's shape: one token a step to each sequence of a batch, pages read back",
+         run_append,
+         {},
+         nullptr,
+         {},
+         append_skips},
         {"attention",
          "what a codec does to attention: logits, KL of the softmax, output, the 8 most attended tokens",
          run_attention,
@@ -38,10 +46,30 @@ std::vector<Workload> const& workloads() {
          run_model,
          model_options(),
          nullptr,
-         {.k = false, .v = false}},
-        {"tasks", "multiple choice and recall behind a compressed text: accuracy beside that of the plain cache",
-         run_tasks, tasks_options(), check_tasks}};
+         {.k = false, .v = false},
+         protocol_skips},
+        {"tasks",
+         "multiple choice and recall behind a compressed text: accuracy beside that of the plain cache",
+         run_tasks,
+         tasks_options(),
+         check_tasks,
+         {},
+         protocol_skips}};
     return all;
+}
+
+Workload const& workload_named(std::string const& name) {
+    std::vector<std::string> names;
+    for (auto const& workload : workloads()) {
+        if (workload.name == name) return workload;
+        names.push_back(workload.name);
+    }
+    throw ConfigError("no such workload", name, names);
+}
+
+std::string skip_reason(Cell const& cell) {
+    auto const& workload = workload_named(cell.workload);
+    return workload.skips == nullptr ? std::string() : workload.skips(Codec::parse(cell.codec), cell.options);
 }
 
 }  // namespace kvstone

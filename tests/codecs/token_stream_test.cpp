@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "codecs/access.hpp"
 #include "codecs/pipeline/sections.hpp"
 #include "codecs/pipeline/token_runs.hpp"
 #include "codecs/registry.hpp"
@@ -205,6 +206,22 @@ TEST(TokenStreamMutants, ATailForgotten) {
     for (std::uint64_t i = 0; i < values.size(); ++i) values[i] = i / shape.dim % shape.tokens < 64 ? values[i] : 0.0F;
     EXPECT_NE(streamed(text, TestTensor(shape, ElementType::f32, values), {70}).seal(), encoded(text, tensor).seal());
     EXPECT_NE(streamed(text, tensor, {64}).seal(), encoded(text, tensor).seal());
+}
+
+/// What is said of a codec without a tensor holds of its streams: they come to code something, unless a stage needs it all.
+TEST(TokenStream, ComesToCodeWhatNoStageTakesAsAWhole) {
+    for (auto const& [name, entry] : stage_registry()) {
+        for (auto const& text : entry.info.examples) {
+            auto const codec = Codec::parse(text);
+            if (codec.rules().size() > 1) continue;
+            TestTensor const tensor(with_tokens(600), ElementType::f32);
+            auto const stream = streamed(text, tensor, {600});
+            EXPECT_EQ(stream.coded_vectors() == 0, whole_tensor_stage(codec).has_value()) << text;
+        }
+    }
+    EXPECT_EQ(whole_tensor_stage(Codec::parse("k{fp16} v{bf16 | gear | zstd}"))->name, "gear");
+    EXPECT_FALSE(whole_tensor_stage(Codec::parse("window(8){int8} rest{int:bits=4,axis=channel,group=32}")));
+    EXPECT_EQ(whole_tensor_stage(Codec::parse("sink(4){int8} rest{fp16}"))->name, "int8");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "harness/attempts/attempt.hpp"
@@ -9,6 +10,8 @@
 
 namespace kvstone {
 namespace {
+
+using testing::StartsWith;
 
 constexpr std::uint64_t context = 96;
 
@@ -70,8 +73,6 @@ TEST_F(AppendTest, BillsWhatTheBlocksHold) {
     // A block of 64 tokens is begun with the 65th: 128 tokens' room for 96.
     EXPECT_EQ(value(run(request_of("fp16", 1, 64)), "k", "append_bits_per_value"), 16.0 * 128 / 96);
     EXPECT_EQ(value(run(request_of("int:bits=8,axis=token")), "v", "append_bits_per_value"), 8 + 16.0 / 64);
-    // Per tensor nothing is ever final: all of it is held as it came.
-    EXPECT_EQ(value(run(request_of("int8")), "k", "append_bits_per_value"), 32);
     // 32 of the last tokens are kept, groups of 32 coded: 5 bits each.
     EXPECT_EQ(value(run(request_of("window(32){raw} rest{int:bits=4,scheme=asymmetric,axis=channel,group=32}")), "k",
                     "append_bits_per_value"),
@@ -87,6 +88,22 @@ TEST_F(AppendTest, WithoutTimingNoFigureSpeaksOfTime) {
     EXPECT_TRUE(
         std::ranges::none_of(m.figures, [](Figure const& f) { return f.metric.find("_ns") < f.metric.size(); }));
     EXPECT_TRUE(m.samples.empty());
+}
+
+/// Of these nothing is ever final: a growing cache would hold it all as it came.
+TEST_F(AppendTest, SkipsCodecsOfWholeTensorsAndSaysWhichStageItIs) {
+    auto const reason = [&](std::string const& codec) {
+        auto const m = run(request_of(codec));
+        EXPECT_EQ(m.status, Status::skipped) << codec << m.stderr_tail;
+        EXPECT_TRUE(m.figures.empty());
+        return m.reason;
+    };
+    EXPECT_THAT(reason("int8"), StartsWith("stage int8 needs whole tensors, and workload append codes tokens"));
+    EXPECT_THAT(reason("k{fp16} v{fp16 | zstd}"), StartsWith("stage zstd needs whole tensors (variable rate), and"));
+    EXPECT_THAT(reason("lowrank:rank=0.5,basis=random,over=layers,layers=2 | fp16"),
+                StartsWith("stage lowrank needs whole tensors (mixes heads, mixes layers), and"));
+    // A window is held as it came anyway.
+    EXPECT_EQ(run(request_of("window(32){int8} rest{fp16}")).status, Status::ok);
 }
 
 TEST_F(AppendTest, PagesThatReadBackWrongAreFoundOut) {

@@ -71,7 +71,7 @@ class InlinePath : public CodecPath {
     void require_causal(Component component, RuledSection const& cut) const {
         auto const refuse = [&](std::string const& why) {
             throw NotApplicable(
-                fmt::format("protocol inline codes each token as it is written, and {} of this codec {}",
+                fmt::format("{} of this codec {}, and protocol inline codes each token as it is written",
                             name_of(component), why),
                 codec_.text(), {"protocol context", "protocol decode", "codecs of single tokens"});
         };

@@ -77,6 +77,32 @@ TEST_F(VerbsTest, PlanEstimatesByTheDatabaseAndSimulates) {
     }
 }
 
+TEST_F(VerbsTest, PlanTellsWhatWillBeSkipped) {
+    write("s.yaml", R"(kvstone: 1
+sources: [{model: {gguf: tiny}}]
+grid: {context: [512], codec: [fp16, {name: packed, codec: fp16 | zstd}]}
+workloads: [roundtrip, append, model: {protocol: [context, inline, decode]}]
+)");
+    auto const plan = json_of("plan s.yaml")[0];
+    std::map<std::string, std::string> skipped;
+    for (auto const& cell : plan["cells"])
+        if (cell.contains("skipped"))
+            skipped[cell["workload"].get<std::string>() + cell["options"].value("protocol", "")] =
+                cell["skipped"].get<std::string>();
+    ASSERT_EQ(skipped.size(), 3U);
+    EXPECT_THAT(skipped["append"], HasSubstr("stage zstd needs whole tensors (variable rate), and workload append"));
+    EXPECT_THAT(skipped["modelinline"], HasSubstr("protocol inline"));
+    EXPECT_THAT(skipped["modeldecode"], HasSubstr("protocol decode"));
+    EXPECT_EQ(plan["cells"].size(), 10U);
+    EXPECT_EQ(plan["estimates"]["guessed"], 7) << "of those that are measured";
+    auto const text = kvstone("plan s.yaml").out;
+    EXPECT_THAT(text, HasSubstr("skipped: packed append: stage zstd needs whole tensors"));
+    EXPECT_THAT(text, HasSubstr("10 cells x 1 process(es), 3 cells skipped (plan "));
+    // What it says is what happens, and no failure.
+    ASSERT_EQ(kvstone("run s.yaml --only packed --only decode --set measure.timing=off").code, 0);
+    EXPECT_EQ(rows("select reason from v_latest where status = 'skipped'")[0]["reason"], skipped["modeldecode"]);
+}
+
 /// Those of a model that has to be fetched are asked of the shipped one, and of items in the place of the user's files.
 TEST_F(VerbsTest, EveryShippedScenarioIsValid) {
     write(

@@ -1,0 +1,26 @@
+#include "codecs/access.hpp"
+
+#include "codecs/registry.hpp"
+
+namespace kvstone {
+
+std::uint64_t page_tokens_of(StageText const& stage) {
+    auto const& entry = stage_named(stage.name);
+    if (entry.kind == StageKind::entropy) return 0;
+    Section section;
+    section.shape = {1, 1, 4096, 128};
+    Options const options(stage.name, entry.info.options, {stage.options.begin(), stage.options.end()});
+    return entry.kind == StageKind::transform ? entry.make_transform(options)->page_tokens(section)
+                                              : entry.make_quantiser(options)->page_tokens(section);
+}
+
+std::optional<StageText> whole_tensor_stage(Codec const& codec) {
+    for (auto const& rule : codec.rules()) {
+        if (rule.selector.window_tokens) continue;
+        for (auto const& stage : rule.pipeline)
+            if (page_tokens_of(stage) == 0) return stage;
+    }
+    return std::nullopt;
+}
+
+}  // namespace kvstone
