@@ -71,8 +71,8 @@ struct Vocabulary {
     std::vector<std::string> backends;
     std::vector<std::string> shapes;         ///< of synthetic sources
     std::vector<std::string> distributions;  ///< of synthetic sources
-    /// Shape facts and defaults of a synthetic shape: {"layers":32,"heads":32,"kv_heads":8,"head_dim":128,["latent":N]}; a
-    /// name that ends with ".json" is the absolute path of a model's config.json. Throws ConfigError (without place).
+    /// Shape facts and defaults of a synthetic shape: {"layers":32,"heads":32,"kv_heads":8,"head_dim":128,["latent":N,
+    /// "query_dim":N]}; a name that ends with ".json" is the path of a model's config.json. Throws ConfigError (without place).
     std::function<Json(std::string const&)> shape;
     /// RoPE of a model's config.json, as Cell::source of a dump has it. Throws ConfigError (without place). None: there is
     /// none to read.

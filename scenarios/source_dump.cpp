@@ -74,11 +74,30 @@ void require_dump(YamlValue const& item, std::string const& path) {
     }
 }
 
+/// {"latent", ["query_dim"]}, or nothing where it is no latent attention.
+Json latent_of(YamlMap const& map, SourceFiles const& files, Vocabulary const& vocabulary) {
+    constexpr std::uint64_t most_channels = 1 << 16;
+    auto latent = Json::object();
+    // RoPE's channels are where the latent is not.
+    for (auto const* key : {"rope", "shape"}) {
+        auto const* const shape = map.find(key);
+        if (shape == nullptr || !vocabulary.shape) continue;
+        if (key == std::string_view("rope") && !text_of(*shape).ends_with(".json")) continue;
+        auto const facts = shape_facts_at(*shape, files, vocabulary);
+        if (facts.contains("latent"))
+            latent = {{"latent", facts["latent"]}, {"query_dim", facts["query_dim"]}};
+        else if (key == std::string_view("shape"))
+            refuse(*shape, "a shape without a latent, which is all that a dump's shape is asked for", {"kv_heads: N"});
+    }
+    if (auto const* own = map.find("latent")) latent["latent"] = whole_number_of(*own, 1, most_channels);
+    return latent;
+}
+
 }  // namespace
 
 std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
-    YamlMap const map(value,
-                      {"path", "sha256", "k", "v", "q", "k_prerope", "layout", "dtype", "scale", "kv_heads", "rope"});
+    YamlMap const map(value, {"path", "sha256", "k", "v", "q", "k_prerope", "layout", "dtype", "scale", "kv_heads",
+                              "shape", "latent", "rope"});
     Json options = Json::object();
     for (auto const* key : {"k", "v", "q", "k_prerope", "scale"})
         if (auto const* name = map.find(key)) options[key] = text_of(*name);
@@ -96,6 +115,8 @@ std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const&
         }
     }
 
+    auto const latent = latent_of(map, files, vocabulary);
+
     auto const& path = map.at("path");
     auto const found = files.matching(path);
     auto const* sha256 = map.find("sha256");
@@ -109,12 +130,14 @@ std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const&
             entry.source.update(options);
             settle_names(entry.source);
         } else {
-            if (!options.empty()) refuse(value, "a raw file is described by its sidecar", {"path", "sha256", "rope"});
+            if (!options.empty())
+                refuse(value, "a raw file is described by its sidecar", {"path", "sha256", "shape", "latent", "rope"});
             auto sidecar = read_raw_sidecar(*item, file);
             data = std::move(sidecar.binary);
             entry.locator["sidecar"] = std::move(sidecar.path);
             entry.source["raw"] = std::move(sidecar.tensors);
         }
+        entry.source.update(latent);
         if (!rope.is_null()) entry.source["rope"] = rope;
         entry.source["sha256"] = files.hash(*item, data, sha256);
         entry.locator["path"] = data;

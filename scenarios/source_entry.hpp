@@ -34,18 +34,24 @@ struct SourceFiles {
 /// sources:
 ///   - model: {gguf: tiny | FETCHED | FILE, text: builtin | FILE, sha256: H, gpu_layers: N}   (path: for gguf:; FETCHED: see
 ///                                          Vocabulary; text: builtin if left out; gpu_layers: of workload model, 0 if left out)
-///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale, kv_heads, rope}  (one each)
+///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale, kv_heads, shape, latent, rope}
+///                                                                                                  (one each)
 ///   - synthetic: {shape: NAME | FILE, layers, heads, kv_heads, head_dim, latent, rope_base, distribution, format, seed}
 ///     (own numbers win; latent: of the one KV head's channels, those of latent attention, which has no V; format: of llama,
 ///     1 or 2, the newest if left out)
-/// A name with {layer} in it ("past_key_values.{layer}.0") stands for one array a layer, and `layout:` then for the axes of
-/// each. `dtype:` names the elements of arrays of an opaque type (u8, U16, I16, V2...); `scale:` is an array of one value,
-/// or a number; `kv_heads:` says how many heads the axis dim holds, where they have no axis of their own. `rope:` is the
-/// config.json of the model that K comes from, as `shape:` may be: the numbers in it are taken over, and nothing else. Each
-/// may stand beside a `name:`, its display name. Without one it is called after model, file or shape, with -2, -3... where
-/// that would name two. Sources that are identical are taken once and have the first name that one of them was given; the
-/// names of the others mean the same source.
+/// A name with {layer} in it ("past_key_values.{layer}.0") stands for one array a layer, and `layout:` then for the axes
+/// of each. `dtype:` names the elements of arrays of an opaque type (u8, U16, I16, V2...); `scale:` is an array of one
+/// value, or a number; `kv_heads:` says how many heads the axis dim holds, where they have no axis of their own. `rope:`
+/// is the config.json of the model that K comes from, as `shape:` may be: the numbers in it are taken over, and nothing
+/// else. Of a dump `latent:`, or the `shape:` of a model that has one, says that K is latent attention's: so many
+/// channels in front of each vector are the latent, as serving engines have it. Each may stand beside a `name:`, its
+/// display name. Without one it is called after model, file or shape, with -2, -3... where that would name two. Sources
+/// that are identical are taken once and have the first name that one of them was given; the names of the others mean the
+/// same source.
 std::vector<SourceEntry> sources_of(YamlValue const& list, SourceFiles const& files, Vocabulary const& vocabulary);
+
+/// Vocabulary::shape of a name, or of the file of a path that ends with ".json". Refused at `shape`.
+Json shape_facts_at(YamlValue const& shape, SourceFiles const& files, Vocabulary const& vocabulary);
 
 SourceEntry model_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);
 std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);

@@ -20,6 +20,15 @@ Json spelled(double number) {
 
 }  // namespace
 
+Json shape_facts_at(YamlValue const& shape, SourceFiles const& files, Vocabulary const& vocabulary) {
+    if (!text_of(shape).ends_with(".json")) return vocabulary.shape(choice_of(shape, "shape", vocabulary.shapes));
+    try {
+        return vocabulary.shape(files.absolute(shape, text_of(shape)));
+    } catch (ConfigError const& error) {
+        throw error.at(shape.place);
+    }
+}
+
 SourceEntry synthetic_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
     YamlMap const map(value, {"shape", "layers", "heads", "kv_heads", "head_dim", "latent", "rope_base", "distribution",
                               "format", "seed"});
@@ -27,19 +36,11 @@ SourceEntry synthetic_source(YamlValue const& value, SourceFiles const& files, V
     auto& source = entry.source;
     Json facts = Json::object();
     if (auto const* shape = map.find("shape")) {
-        if (text_of(*shape).ends_with(".json")) {
-            auto const path = files.absolute(*shape, text_of(*shape));
-            // config.json says nothing: its folder is called after the model.
-            entry.name = std::filesystem::path(path).parent_path().filename().string();
-            try {
-                facts = vocabulary.shape(path);
-            } catch (ConfigError const& error) {
-                throw error.at(shape->place);
-            }
-        } else {
-            entry.name = choice_of(*shape, "shape", vocabulary.shapes);
-            facts = vocabulary.shape(entry.name);
-        }
+        facts = shape_facts_at(*shape, files, vocabulary);
+        entry.name = text_of(*shape);
+        // config.json says nothing: its folder is called after the model.
+        if (entry.name.ends_with(".json"))
+            entry.name = std::filesystem::path(files.absolute(*shape, entry.name)).parent_path().filename().string();
     }
     for (auto const* key : {"layers", "kv_heads", "head_dim"}) {
         auto const* own = map.find(key);

@@ -145,6 +145,8 @@ Json inspect(KvTensors const& tensors) {
     if (tensors.q) result["q"] = tensor_facts(*tensors.q);
     if (can_attend(tensors)) result["attention"] = {{"first_token", first_token_share(tensors)}};
     if (tensors.rope) result["rope"] = rope_facts(tensors);
+    if (tensors.latent != 0 && tensors.k)
+        result["latent"] = {{"channels", tensors.latent}, {"other_channels", tensors.k->shape.dim - tensors.latent}};
     if (!tensors.metadata.empty()) result["metadata"] = tensors.metadata;
     return result;
 }

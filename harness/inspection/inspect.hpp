@@ -31,7 +31,8 @@ namespace kvstone {
 /// "attention" where K and Q are there and belong together: first_token, one a layer (attention_share.hpp);
 /// and "rope" where known: its parameters; mean_share_rotated and mean_share_unrotated, the share of K's variance that
 /// lies between channels' means as it is and with RoPE undone; error (relative L2 of RoPE applied to k_prerope against
-/// k) where both are there. "metadata" is the source's own.
+/// k) where both are there. "latent" of latent attention: channels of the latent, and other_channels before it, which RoPE
+/// turns. "metadata" is the source's own.
 Json inspect(KvTensors const& tensors);
 
 /// The same for a terminal: one block a tensor, one line a layer.

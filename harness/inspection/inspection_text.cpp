@@ -111,6 +111,12 @@ std::string inspection_text(Json const& inspection) {
     } else {
         text += "rope: not stated\n";
     }
+    if (inspection.contains("latent"))
+        text += fmt::format(
+            "latent attention: of K's channels the first {} are those of RoPE, the last {} the latent that K and V of "
+            "all "
+            "heads are made of; there is no V\n",
+            inspection["latent"]["other_channels"].dump(), inspection["latent"]["channels"].dump());
     auto const metadata = inspection.value("metadata", Json::object());
     for (auto const& [key, value] : metadata.items()) {
         text += fmt::format("{}: {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());

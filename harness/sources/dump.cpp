@@ -20,6 +20,7 @@ void write_dump(std::string const& path, KvTensors const& tensors) {
     }
     metadata["kvstone_dump"] = "1";
     if (tensors.rope) metadata["rope"] = to_json(*tensors.rope).dump();
+    if (tensors.latent != 0) metadata["latent"] = std::to_string(tensors.latent);
     write_safetensors(path, named, metadata);
 }
 

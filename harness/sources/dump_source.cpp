@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <new>
@@ -21,6 +22,7 @@
 #include "harness/sources/dump_reading.hpp"
 #include "harness/sources/element_check.hpp"
 #include "harness/sources/finite.hpp"
+#include "harness/sources/latent.hpp"
 #include "harness/sources/layout.hpp"
 #include "harness/sources/sources.hpp"
 #include "scenarios/errors.hpp"
@@ -166,6 +168,23 @@ HostTensor read_tensor(ArrayFile const& file, DumpReading const& reading, std::u
     return tensor;
 }
 
+/// A file of ours says itself what its latent is, and has it in its place.
+void settle_latent(KvTensors& tensors, Json const& source, std::string const& path) {
+    auto const said = tensors.metadata.contains("kvstone_dump") ? tensors.metadata.value("latent", "") : "";
+    if (source.contains("latent")) {
+        if (!said.empty()) throw ConfigError(path + ": the file says itself what its latent is", said);
+        take_latent(tensors, source["latent"].get<std::uint64_t>(), path);
+        tensors.query_dim = source.value("query_dim", std::uint64_t{0});
+    } else if (!said.empty()) {
+        auto const [end, error] = std::from_chars(said.data(), said.data() + said.size(), tensors.latent);
+        bool const whole = error == std::errc{} && end == said.data() + said.size() && tensors.latent > 0;
+        if (!whole || tensors.v ||
+            (tensors.k && (tensors.k->shape.dim <= tensors.latent || tensors.k->shape.heads != 1)))
+            throw CorruptData(
+                fmt::format("{}: a latent of {} channels in the metadata, and tensors that have none", path, said));
+    }
+}
+
 void require_matching(KvTensors const& tensors, std::string const& path) {
     HostTensor const* first = nullptr;
     for (auto const* tensor : {&tensors.k, &tensors.v, &tensors.k_prerope, &tensors.q}) {
@@ -197,8 +216,12 @@ void check_dump(Json const& source, Json const& locator) {
     try {
         auto const file = source.contains("raw") ? open_raw(path, source["raw"]) : open_arrays(path);
         auto const dump = dump_of(*file, source);
-        for (auto const& [name, reading] : dump.readings)
-            check_array(*dump.file, reading, name_for_errors(*dump.file, reading));
+        auto const latent = source.value("latent", std::uint64_t{0});
+        for (auto const& [name, reading] : dump.readings) {
+            auto const what = name_for_errors(*dump.file, reading);
+            auto const shape = check_array(*dump.file, reading, what).layout.shape;
+            if (latent != 0) check_latent(name, shape, latent, what);
+        }
     } catch (CorruptData const&) {
     } catch (SystemError const&) {
     }
@@ -221,6 +244,7 @@ KvTensors load_arrays(ArrayFile const& file, Json const& source, std::uint64_t c
         if (name == "q" && needs.q) tensors.q = read_tensor(*dump.file, reading, context);
     }
     require_matching(tensors, file.path());
+    settle_latent(tensors, source, file.path());
     if (source.contains("rope")) {
         if (tensors.metadata.contains("rope"))
             throw ConfigError(file.path() + ": the file says itself what RoPE its K went through",

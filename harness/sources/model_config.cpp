@@ -19,12 +19,13 @@ namespace {
 constexpr std::uint64_t largest_number = std::uint64_t{1} << 16;
 constexpr double usual_base = 10000;
 
-// How transformers' modeling files pair channels: rotate_half, or rotate_every_two.
+// How transformers' modeling files pair channels: rotate_half, or rotate_every_two. Of latent attention as serving engines
+// cache it; transformers sorts the channels of DeepSeek-V3 before it turns them.
 constexpr std::string_view half_split[] = {"llama",      "mistral",  "mixtral",   "qwen2",  "qwen2_moe",  "qwen3",
                                            "qwen3_moe",  "gemma",    "gemma2",    "phi",    "phi3",       "phimoe",
                                            "stablelm",   "olmo",     "olmo2",     "olmoe",  "starcoder2", "granite",
                                            "granitemoe", "gpt_neox", "persimmon", "smollm3"};
-constexpr std::string_view interleaved[] = {"gptj", "codegen", "cohere", "glm", "glm4"};
+constexpr std::string_view interleaved[] = {"gptj", "codegen", "cohere", "glm", "glm4", "deepseek_v2", "deepseek_v3"};
 constexpr std::string_view without_rope[] = {"gpt2", "gpt_bigcode", "gpt_neo", "opt", "bloom", "mpt"};
 // What is RoPE's base where the file does not say it.
 constexpr std::string_view with_usual_base[] = {"llama", "mistral", "gpt_neox", "gptj", "codegen", "phi", "qwen2"};
@@ -47,8 +48,12 @@ class Reader {
         if (result_.layers == 0 || result_.heads == 0)
             throw ConfigError(what_ + ": no number of layers or attention heads", {},
                               {"num_hidden_layers and num_attention_heads", "n_layer and n_head"});
-        result_.kv_heads = kv_heads();
-        result_.head_dim = head_dim();
+        if (auto const latent = number({"kv_lora_rank"})) {
+            read_latent(*latent);
+        } else {
+            result_.kv_heads = kv_heads();
+            result_.head_dim = head_dim();
+        }
         read_rope();
         return result_;
     }
@@ -86,10 +91,10 @@ class Reader {
         auto const refuse = [&](char const* key, char const* why) {
             throw ConfigError(fmt::format("{}: {}: no K and V of every token in every layer", what_, why), key);
         };
-        if (find("kv_lora_rank") != nullptr) refuse("kv_lora_rank", "latent attention (MLA)");
         if (is_true("is_encoder_decoder")) refuse("is_encoder_decoder", "encoder and decoder");
-        for (auto const* key : {"attn_layer_period", "hybrid_override_pattern", "num_kv_shared_layers",
-                                "cross_attention_layers", "ssm_cfg", "mamba_d_state", "linear_num_key_heads"})
+        for (auto const* key :
+             {"attn_layer_period", "hybrid_override_pattern", "num_kv_shared_layers", "cross_attention_layers",
+              "ssm_cfg", "mamba_d_state", "linear_num_key_heads", "linear_attn_config"})
             if (auto const* value = find(key); value != nullptr && *value != 0) refuse(key, "layers of other kinds");
         if (auto const* types = find("layer_types"); types != nullptr && types->is_array())
             for (auto const& type : *types)
@@ -112,6 +117,18 @@ class Reader {
         if (!width || *width % result_.heads != 0)
             throw ConfigError(what_ + ": no head_dim, and no hidden_size that is a multiple of the heads");
         return *width / result_.heads;
+    }
+
+    void read_latent(std::uint64_t latent) {
+        auto const rotated = number({"qk_rope_head_dim"});
+        auto const others = number({"qk_nope_head_dim"});
+        if (!rotated || !others)
+            throw ConfigError(what_ + ": latent attention without a number of channels that queries have",
+                              "kv_lora_rank", {"qk_rope_head_dim and qk_nope_head_dim"});
+        result_.latent = latent;
+        result_.kv_heads = 1;
+        result_.head_dim = latent + *rotated;
+        result_.query_dim = *others + *rotated;
     }
 
     void read_rope() {
@@ -154,7 +171,7 @@ class Reader {
     }
     void read_dims(Json const& parameters) {
         auto& dims = result_.rope.dims;
-        dims = result_.head_dim;
+        dims = result_.head_dim - result_.latent;
         auto share = real(parameters, "partial_rotary_factor");
         for (auto const* key : {"partial_rotary_factor", "rotary_pct"})
             if (!share) share = real(config_, key);

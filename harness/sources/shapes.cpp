@@ -4,6 +4,19 @@
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
+namespace {
+
+Json facts_of(ModelShape const& shape) {
+    Json facts{{"layers", shape.layers},
+               {"heads", shape.heads},
+               {"kv_heads", shape.kv_heads},
+               {"head_dim", shape.head_dim},
+               {"rope_base", shape.rope_base}};
+    if (shape.latent != 0) facts.update({{"latent", shape.latent}, {"query_dim", shape.query_dim}});
+    return facts;
+}
+
+}  // namespace
 
 std::vector<ModelShape> const& model_shapes() {
     // From each model's published configuration: num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim,
@@ -54,10 +67,11 @@ std::vector<ModelShape> const& model_shapes() {
         {"phi-3-mini", 32, 32, 32, 96, 1e4},
         {"phi-3-medium", 40, 40, 10, 128, 1e4},
         {"phi-4", 40, 40, 10, 128, 2.5e5},
-        // Latent attention: kv_lora_rank, and qk_rope_head_dim of RoPE beside it, both once a token.
-        {"deepseek-v2-lite", 27, 16, 1, 512 + 64, 1e4, 512},
-        {"deepseek-v2", 60, 128, 1, 512 + 64, 1e4, 512},
-        {"deepseek-v3", 61, 128, 1, 512 + 64, 1e4, 512},
+        // Latent attention: kv_lora_rank, and qk_rope_head_dim of RoPE beside it, both once a token; queries of
+        // qk_nope_head_dim + qk_rope_head_dim.
+        {"deepseek-v2-lite", 27, 16, 1, 512 + 64, 1e4, 512, 128 + 64},
+        {"deepseek-v2", 60, 128, 1, 512 + 64, 1e4, 512, 128 + 64},
+        {"deepseek-v3", 61, 128, 1, 512 + 64, 1e4, 512, 128 + 64},
     };
     return shapes;
 }
@@ -65,23 +79,18 @@ std::vector<ModelShape> const& model_shapes() {
 Json shape_facts(std::string const& name) {
     if (name.ends_with(".json")) {
         auto const config = read_model_config(name);
-        return {{"layers", config.layers},
-                {"heads", config.heads},
-                {"kv_heads", config.kv_heads},
-                {"head_dim", config.head_dim},
-                {"rope_base", config.rope_base}};
+        return facts_of({{},
+                         config.layers,
+                         config.heads,
+                         config.kv_heads,
+                         config.head_dim,
+                         config.rope_base,
+                         config.latent,
+                         config.query_dim});
     }
     std::vector<std::string> names;
     for (auto const& shape : model_shapes()) {
-        if (shape.name == name) {
-            Json facts{{"layers", shape.layers},
-                       {"heads", shape.heads},
-                       {"kv_heads", shape.kv_heads},
-                       {"head_dim", shape.head_dim},
-                       {"rope_base", shape.rope_base}};
-            if (shape.latent != 0) facts["latent"] = shape.latent;
-            return facts;
-        }
+        if (shape.name == name) return facts_of(shape);
         names.push_back(shape.name);
     }
     throw ConfigError("unknown shape", name, names);

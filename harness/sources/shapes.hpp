@@ -17,13 +17,14 @@ struct ModelShape {
     std::uint64_t head_dim = 0;
     double rope_base = 0;      ///< 0: learned positions, no RoPE
     std::uint64_t latent = 0;  ///< of the KV head's channels, a latent that K and V of all heads are made from; 0: none
+    std::uint64_t query_dim = 0;  ///< with a latent: channels of a query before K's heads are absorbed into it
 };
 
 /// In the order in which they should be listed.
 std::vector<ModelShape> const& model_shapes();
 
-/// {"layers", "heads", "kv_heads", "head_dim", "rope_base", ["latent"]} of a shape by name, or of a model's config.json, whose
-/// path ends with ".json" (model_config.hpp). Throws ConfigError where there is none.
+/// {"layers", "heads", "kv_heads", "head_dim", "rope_base", ["latent", "query_dim"]} of a shape by name, or of a model's
+/// config.json, whose path ends with ".json" (model_config.hpp). Throws ConfigError where there is none.
 Json shape_facts(std::string const& name);
 
 }  // namespace kvstone

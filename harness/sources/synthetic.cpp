@@ -379,6 +379,7 @@ KvTensors make_synthetic(Json const& source, std::uint64_t context, Needs needs)
     if (needs.q) tensors.q = make_tensor(shape, shape.heads, rotated, q_head, tensors.q_positions);
     if (needs.k_prerope && rotated) tensors.k_prerope = make_tensor(shape, shape.kv.heads, false, k_head);
     if (rotated) tensors.rope = shape.rope;
+    tensors.latent = shape.latent;
     tensors.metadata = {{"source", source.dump()}};
     return tensors;
 }

@@ -20,7 +20,11 @@ struct KvTensors {
     std::optional<HostTensor> q;             ///< its heads are the query heads, its tokens the queries asked for
     std::vector<std::uint64_t> q_positions;  ///< token of each query of a sample; empty: every token has one
     std::optional<Rope> rope;
-    Json metadata;  ///< model, text, settings: whatever the source says of itself
+    /// Of K's channels the last ones: a latent that K and V of all heads are made of (latent attention); there is no V
+    /// then. 0: none.
+    std::uint64_t latent = 0;
+    std::uint64_t query_dim = 0;  ///< logits are divided by its square root; 0: as many as Q has channels
+    Json metadata;                ///< model, text, settings: whatever the source says of itself
 };
 
 /// Which tensors to bring; what is not asked for costs neither time nor memory.

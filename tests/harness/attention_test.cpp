@@ -9,7 +9,9 @@
 
 #include "codecs/container/tensor_codec.hpp"
 #include "harness/captures/load_tensors.hpp"
+#include "harness/files/safetensors.hpp"
 #include "harness/sources/dump.hpp"
+#include "harness/sources/latent.hpp"
 #include "harness/workloads/attention/attention_figures.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
@@ -71,6 +73,13 @@ std::vector<std::byte> decoded(HostTensor const& tensor, Component component, st
     encoder.encode(
         {const_cast<std::byte*>(tensor.bytes.get()), tensor.type, tensor.shape, KvStrides::packed(tensor.shape)});
     return decode_container(encoder.seal());
+}
+
+/// One vector's values, of every token and head.
+HostTensor tensor_of(KvShape const& shape, std::vector<float> const& vector) {
+    std::shared_ptr<float[]> const values(new float[shape.values()]);
+    for (std::size_t i = 0; i < shape.values(); ++i) values[i] = vector[i % vector.size()];
+    return {ElementType::f32, shape, {values, reinterpret_cast<std::byte*>(values.get())}};
 }
 
 std::vector<QueryComparison> expected_queries(std::string const& codec, std::uint64_t context,
@@ -174,6 +183,72 @@ TEST_F(AttentionWorkload, DumpsGiveWhatTheirSourceGives) {
     refused("3 query heads are no multiple of 2 KV heads");
     tensors.q->shape = {2, 2, 100, 96};
     refused("Q of 2 x 96 layers and channels, K of 2 x 64");
+}
+
+/// Every token holds the same: whatever the queries, the output is the latent. 17/16 lies halfway between two numbers of
+/// fp8 and becomes 1, 3 stays 3: had the output more channels than the latent, or others, it would be off by another
+/// share.
+TEST_F(AttentionWorkload, OfLatentAttentionTheLatentIsWhatIsRead) {
+    HostTensor const k = tensor_of({1, 1, 4, 5}, {1.0625F, 1.0625F, 1.0625F, 3, 3});
+    auto const path = folder_ / "latent.safetensors";
+    write_safetensors(path, {{"k", k}, {"q", tensor_of({1, 2, 4, 5}, {1, -1, 0.5F, 2, 0})}}, Json::object());
+    Json source{{"kind", "dump"}, {"sha256", content_hash(path)}, {"latent", 3}, {"query_dim", 4}};
+    auto const m = run("fp8:format=e4m3", 0, 1, {{"queries", 4}}, source, {{"path", path}});
+    ASSERT_EQ(m.status, Status::ok) << m.reason << m.stderr_tail;
+    EXPECT_NEAR(*value(m, "attention_output_error"), 1.0 / 17, 1e-12);
+    EXPECT_NEAR(*value(m, "attention_kl"), 0, 1e-12);
+    EXPECT_TRUE(std::ranges::none_of(m.figures, [](auto const& figure) { return figure.component == "v"; }));
+    // Without being told it is a K whose V is missing.
+    source.erase("latent");
+    auto const untold = run("fp8:format=e4m3", 0, 1, Json::object(), source, {{"path", path}});
+    EXPECT_EQ(untold.status, Status::skipped);
+    EXPECT_THAT(untold.reason, HasSubstr("the source has no V"));
+}
+
+TEST_F(AttentionWorkload, OfLatentAttentionIsWhatItsFormulasSay) {
+    Json const synthetic{{"kind", "synthetic"}, {"layers", 2},  {"kv_heads", 1}, {"heads", 4},
+                         {"head_dim", 24},      {"latent", 16}, {"format", 2}};
+    auto const path = folder_ / "dumped.safetensors";
+    write_dump(path, load_tensors(synthetic, {}, 100, {.q = true}));
+    auto foreign = load_tensors(synthetic, {}, 100, {.q = true});
+    foreign.latent = 0;
+    auto const foreign_path = folder_ / "foreign.safetensors";
+    write_dump(foreign_path, foreign);
+    QuerySample const sample{7, QuerySpread::all};
+    struct Case {
+        Json source;
+        Json locator;
+        std::uint64_t latent;
+        double query_dim;
+    };
+    for (auto const& [source, locator, latent, query_dim] :
+         {Case{synthetic, Json::object(), 16, 24},
+          Case{{{"kind", "dump"}, {"sha256", content_hash(path)}}, {{"path", path}}, 16, 24},
+          Case{{{"kind", "dump"}, {"sha256", content_hash(foreign_path)}, {"latent", 10}, {"query_dim", 6}},
+               {{"path", foreign_path}},
+               10,
+               6}}) {
+        auto const m = run("int8", 100, 1, {{"queries", 7}, {"spread", "all"}}, source, locator);
+        ASSERT_EQ(m.status, Status::ok) << m.reason << m.stderr_tail;
+        auto const tensors = load_tensors(source, locator, 100, {.q = true, .q_sample = sample});
+        auto k = decoded(*tensors.k, Component::k, "int8");
+        auto const view = [](HostTensor const& tensor, std::byte const* data) -> KvView {
+            return {const_cast<std::byte*>(data), tensor.type, tensor.shape, KvStrides::packed(tensor.shape)};
+        };
+        auto const original = view(*tensors.k, tensors.k->bytes.get());
+        auto const of_codec = view(*tensors.k, k.data());
+        auto const queries = attention_reference({view(*tensors.q, tensors.q->bytes.get()), tensors.q_positions.data(),
+                                                  original, latent_of(original, latent), of_codec,
+                                                  latent_of(of_codec, latent), 1 / std::sqrt(query_dim)});
+        double kl = 0, output = 0;
+        for (auto const& query : queries) {
+            kl += query.kl / static_cast<double>(queries.size());
+            output +=
+                std::sqrt(query.output_error_squares / query.output_squares) / static_cast<double>(queries.size());
+        }
+        expect_near(value(m, "attention_kl"), kl, "KL");
+        expect_near(value(m, "attention_output_error"), output, "output");
+    }
 }
 
 TEST_F(AttentionWorkload, ValuesThatAreNotFiniteAreRefusedNotMeasured) {

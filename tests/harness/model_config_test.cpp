@@ -49,6 +49,27 @@ TEST(ModelConfig, ReadsTheShape) {
     EXPECT_EQ(parse_model_config(R"({"model_type":"llava","text_config":)" + config() + "}", "c").layers, 2U);
 }
 
+TEST(ModelConfig, ReadsLatentAttentionAsServingEnginesCacheIt) {
+    // DeepSeek-V3, but for its layers: one KV head of 512 + 64 channels; K's heads as such are said to have 128.
+    Json const deepseek{{"model_type", "deepseek_v3"}, {"num_attention_heads", 128}, {"num_key_value_heads", 128},
+                        {"hidden_size", 7168},         {"kv_lora_rank", 512},        {"qk_rope_head_dim", 64},
+                        {"qk_nope_head_dim", 128},     {"v_head_dim", 128},          {"rope_theta", 10000}};
+    auto const own = parsed(deepseek);
+    EXPECT_EQ(own.heads, 128U);
+    EXPECT_EQ(own.kv_heads, 1U);
+    EXPECT_EQ(own.head_dim, 576U);
+    EXPECT_EQ(own.latent, 512U);
+    EXPECT_EQ(own.query_dim, 192U);
+    EXPECT_EQ(own.rope.dims, 64U);
+    EXPECT_TRUE(own.rope.interleaved);
+    EXPECT_EQ(own.rope_problem, "");
+    ScratchFolder const folder;
+    auto facts = shape_facts(folder.write("config.json", config(deepseek)));
+    facts["layers"] = 61;
+    EXPECT_EQ(facts, shape_facts("deepseek-v3"));
+    EXPECT_EQ(parsed().latent, 0U);
+}
+
 TEST(ModelConfig, ReadsRopeByOldAndNewKeys) {
     auto const rope = [](Json const& changes) { return parsed(changes).rope; };
     EXPECT_EQ(parsed().rope_problem, "");
@@ -118,7 +139,7 @@ TEST(ModelConfig, NamesWhatItDoesNotUnderstand) {
 }
 
 TEST(ModelConfig, RefusesWhatIsNoCacheOfKAndV) {
-    EXPECT_THAT(refused({{"kv_lora_rank", 512}}), AllOf(HasSubstr("MLA"), HasSubstr("kv_lora_rank")));
+    EXPECT_THAT(refused({{"kv_lora_rank", 512}}), AllOf(HasSubstr("kv_lora_rank"), HasSubstr("qk_rope_head_dim")));
     EXPECT_THAT(refused({{"is_encoder_decoder", true}}), HasSubstr("encoder"));
     EXPECT_THAT(refused({{"layer_types", {"full_attention", "linear_attention"}}}), HasSubstr("layers of other kinds"));
     EXPECT_THAT(refused({{"num_kv_shared_layers", 2}}), HasSubstr("num_kv_shared_layers"));

@@ -68,9 +68,12 @@ inline Vocabulary fake_vocabulary(std::string const& folder = {}) {
     vocabulary.canonical_codec = fake_codec;
     vocabulary.workloads = {"roundtrip", "attention"};
     vocabulary.backends = {"openmp", "cuda", "arm"};
-    vocabulary.shapes = {"llama-3.1-8b", "gpt2"};
+    vocabulary.shapes = {"llama-3.1-8b", "gpt2", "deepseek-v3"};
     vocabulary.distributions = {"llama", "normal"};
     vocabulary.shape = [](std::string const& name) -> Json {
+        if (name == "deepseek-v3")
+            return {{"layers", 61},    {"heads", 128},  {"kv_heads", 1},
+                    {"head_dim", 576}, {"latent", 512}, {"query_dim", 192}};
         if (name == "gpt2") return {{"layers", 12}, {"heads", 12}, {"kv_heads", 12}, {"head_dim", 64}};
         return {{"layers", 32}, {"heads", 32}, {"kv_heads", 8}, {"head_dim", 128}, {"rope_base", 500000.0}};
     };

@@ -76,7 +76,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"sources", "[{name: a, synthetic: {shape: gpt2}}, {name: @a, synthetic: {shape: gpt2, seed: 1}}]",
              "sources.1.name: a name of two sources: 'a'"},
         Case{"sources", "[synthetic: {shape: @gpt3}]",
-             "sources.0.synthetic.shape: unknown shape: 'gpt3'; accepted: llama-3.1-8b, gpt2 (did you mean 'gpt2'?)"},
+             "sources.0.synthetic.shape: unknown shape: 'gpt3'; accepted: llama-3.1-8b, gpt2, deepseek-v3 (did you "
+             "mean 'gpt2'?)"},
         Case{"sources", "[synthetic: @{layers: 1, kv_heads: 1}]", "sources.0.synthetic: missing key: 'head_dim'"},
         Case{"sources", "[synthetic: @{}]", "sources.0.synthetic: missing key: 'layers'"},
         Case{"sources", "[synthetic: @gpt2]",

@@ -145,6 +145,23 @@ TEST(Dump, LeavesOutWhatIsCalledAsItIsAnyway) {
     EXPECT_EQ(named("k: v, v: k"), R"({"k":"v","v":"k"})");
 }
 
+TEST(Dump, ALatentIsSaidByNumberOrByShape) {
+    ScratchFolder const folder;
+    folder.write("cache.npy", "abc");
+    auto const named = [&](std::string const& options) {
+        auto source = source_of("dump: {path: cache.npy, k: data, " + options + "}", folder.path());
+        source.erase("kind");
+        source.erase("sha256");
+        return source.dump();
+    };
+    EXPECT_EQ(named("shape: deepseek-v3"), R"({"k":"data","latent":512,"query_dim":192})");
+    EXPECT_EQ(named("latent: 256"), R"({"k":"data","latent":256})");
+    EXPECT_EQ(named("shape: deepseek-v3, latent: 448"), R"({"k":"data","latent":448,"query_dim":192})");
+    EXPECT_THROW(named("latent: 0"), ConfigError);
+    EXPECT_THROW(named("shape: gpt2"), ConfigError) << "which has none";
+    EXPECT_THROW(named("shape: gpt3"), ConfigError);
+}
+
 TEST(Dump, PatternsAndListsGiveASourceAFile) {
     ScratchFolder const folder;
     folder.write("a/two.npz", "2");

@@ -1,12 +1,14 @@
 #include "harness/workloads/attention/attention.hpp"
 
 #include <cmath>
+#include <optional>
 
 #include <fmt/format.h>
 
 #include "backends/spaces.hpp"
 #include "codecs/container/tensor_codec.hpp"
 #include "harness/quality/compare_attention.hpp"
+#include "harness/sources/latent.hpp"
 #include "harness/sources/query_sample.hpp"
 #include "harness/sources/tensor_source.hpp"
 #include "harness/workloads/attention/attention_figures.hpp"
@@ -27,10 +29,10 @@ QuerySample sample_of(Json const& options) {
     return {options.value("queries", default_queries), query_spread_named(options.value("spread", default_spread))};
 }
 
-/// Says so where K, V or Q is not there.
+/// Says so where K, V or Q is not there. Latent attention has no V.
 bool lacks_tensors(KvTensors const& tensors, Measurement& measurement) {
     for (auto const& [name, tensor] : {std::pair{"K", &tensors.k}, {"V", &tensors.v}, {"Q", &tensors.q}}) {
-        if (tensor->has_value()) continue;
+        if (tensor->has_value() || (tensor == &tensors.v && tensors.latent != 0)) continue;
         measurement.status = Status::skipped;
         measurement.reason = fmt::format("attention needs K, V and Q, and the source has no {}", name);
         return true;
@@ -40,7 +42,7 @@ bool lacks_tensors(KvTensors const& tensors, Measurement& measurement) {
 
 void require_shapes(KvTensors const& tensors) {
     auto const& k = tensors.k->shape;
-    auto const& v = tensors.v->shape;
+    auto const& v = tensors.v ? tensors.v->shape : k;
     auto const& q = tensors.q->shape;
     if (k.heads == 0 || q.heads % k.heads != 0)
         throw CorruptData(fmt::format("{} query heads are no multiple of {} KV heads", q.heads, k.heads));
@@ -95,8 +97,14 @@ void add_bytes(std::string const& component, Stored const& stored, Measurement& 
     add("ratio_vs_fp16", 2 * values / bytes);
 }
 
+/// What queries read.
+struct Cache {
+    KvView k, v, k_decoded, v_decoded;
+    double scale;
+};
+
 std::vector<QueryComparison> compare(HostTensor const& q, std::vector<std::uint64_t> const& positions,
-                                     Workbench const& k, Workbench const& v, BackendKind kind) {
+                                     Cache const& cache, BackendKind kind) {
     Buffer const queries(kind, q.span().size());
     copy_to_backend(kind, queries.data(), q.bytes.get(), q.span().size());
     auto const position_bytes = positions.size() * sizeof(positions[0]);
@@ -107,11 +115,11 @@ std::vector<QueryComparison> compare(HostTensor const& q, std::vector<std::uint6
     Buffer const found(kind, result_bytes);
     AttentionTensors const tensors{.q = {queries.data(), q.type, q.shape, KvStrides::packed(q.shape)},
                                    .last_visible = reinterpret_cast<std::uint64_t const*>(last_visible.data()),
-                                   .k = k.original(),
-                                   .v = v.original(),
-                                   .k_decoded = k.decoded(),
-                                   .v_decoded = v.decoded(),
-                                   .scale = 1 / std::sqrt(static_cast<double>(q.shape.dim))};
+                                   .k = cache.k,
+                                   .v = cache.v,
+                                   .k_decoded = cache.k_decoded,
+                                   .v_decoded = cache.v_decoded,
+                                   .scale = cache.scale};
     with_space(
         kind, [&](auto space) { compare_attention(space, tensors, reinterpret_cast<QueryComparison*>(found.data())); });
     copy_to_host(kind, reinterpret_cast<std::byte*>(results.data()), found.data(), result_bytes);
@@ -138,14 +146,22 @@ void run_attention(AttemptRequest const& request, Measurement& measurement) {
         throw CorruptData("Q and K are not of the same tokens");
     auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
     auto const q = *std::move(tensors.q);
+    auto const query_dim = static_cast<double>(tensors.query_dim != 0 ? tensors.query_dim : q.shape.dim);
     Workbench const k(*std::exchange(tensors.k, {}), kind);
-    Workbench const v(*std::exchange(tensors.v, {}), kind);
+    std::optional<Workbench> v;
+    if (tensors.v) v.emplace(*std::exchange(tensors.v, {}), kind);
+    auto const of_v = [&](KvView const& of_k, auto const& side) {
+        return v ? side(*v) : latent_of(of_k, tensors.latent);
+    };
+    Cache const cache{k.original(), of_v(k.original(), [](Workbench const& bench) { return bench.original(); }),
+                      k.decoded(), of_v(k.decoded(), [](Workbench const& bench) { return bench.decoded(); }),
+                      1 / std::sqrt(query_dim)};
     auto const stored_k = decode_stored(Component::k, k, codec, kind, rope, measurement);
-    auto const stored_v = decode_stored(Component::v, v, codec, kind, rope, measurement);
+    auto const stored_v = v ? decode_stored(Component::v, *v, codec, kind, rope, measurement) : Stored{};
     if (measurement.status != Status::ok) return;
-    add_attention_figures(compare(q, tensors.q_positions, k, v, kind), q.shape.layers, q.shape.heads, measurement);
+    add_attention_figures(compare(q, tensors.q_positions, cache, kind), q.shape.layers, q.shape.heads, measurement);
     add_bytes("k", stored_k, measurement);
-    add_bytes("v", stored_v, measurement);
+    if (v) add_bytes("v", stored_v, measurement);
     add_bytes("kv", Stored(stored_k) += stored_v, measurement);
     add_memory_peaks(measurement);
 }
