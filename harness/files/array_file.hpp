@@ -53,7 +53,8 @@ std::unique_ptr<ArrayFile> open_torch(std::string const& path);
 std::unique_ptr<ArrayFile> open_llama_state(std::string const& path);
 /// Whether a file begins as one.
 bool is_llama_state(std::string const& path);
-/// A chunk of tokens that LMCache keeps (lmcache_file.cpp): arrays k and v. Throws ConfigError, too, of other formats.
+/// A chunk of tokens that LMCache keeps (lmcache_file.cpp): arrays k and v, of latent attention k. Throws ConfigError,
+/// too, of other formats.
 std::unique_ptr<ArrayFile> open_lmcache(std::string const& path);
 /// Raw little-endian binary; `description` maps each array's name to {"dtype", "layout", "offset", "shape", ["scale"]}.
 /// The arrays must not overlap, and the last ends with the file.

@@ -106,12 +106,13 @@ DumpReadings dump_of(ArrayFile const& file, Json const& source) {
     for (auto const* name : tensor_names)
         if (file.arrays().contains(name)) add(dump, name, name, common, layout);
     if (!dump.readings.empty()) return dump;
-    if (auto const pair = kv_pair_of(file); !pair.empty()) {
-        dump.stacks.push_back(split_kv(file, pair));
+    if (auto const form = kv_cache_form(file, source.contains("latent")); form != KvCacheForm::none) {
+        dump.stacks.push_back(split_kv_cache(file, form));
         dump.file = dump.stacks.back().get();
-        add(dump, "k", pair + ".k", common, layout);
-        add(dump, "v", pair + ".v", common, layout);
-        dump.found = fmt::format("k and v from the halves of '{}'", pair);
+        add(dump, "k", "kv_cache.k", common, layout);
+        if (form == KvCacheForm::pair) add(dump, "v", "kv_cache.v", common, layout);
+        dump.found = form == KvCacheForm::pair ? "k and v from the halves of 'kv_cache'"
+                                               : "k from 'kv_cache', as latent attention has it, without a V";
         return dump;
     }
     if (auto const usual = usual_layer_patterns(file)) {

@@ -1,5 +1,7 @@
 #pragma once
+// What vLLM's connector to a shared folder keeps of a layer, in a file for each: the array `kv_cache`.
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -7,12 +9,17 @@
 
 namespace kvstone {
 
-/// The array in which vLLM's connector to a shared folder keeps K and V of a layer, in a file for each:
-/// `kv_cache` of [2 (K, V), token, heads * channels]; empty where the file holds something else.
-std::string kv_pair_of(ArrayFile const& file);
+enum class KvCacheForm : std::uint8_t {
+    none,   ///< the file holds something else
+    pair,   ///< [2 (K, V), token, heads * channels]
+    latent  ///< of latent attention, one vector a token: [token, channels], or [block, token of the block, channels]
+};
 
-/// A file with two more arrays, NAME.k and NAME.v: the halves of the array NAME along its first axis, whose length is 2.
-/// `file` must live as long.
-std::unique_ptr<ArrayFile> split_kv(ArrayFile const& file, std::string const& name);
+/// `latent`: it is said to be latent attention's, so that two blocks are not taken for K and V.
+KvCacheForm kv_cache_form(ArrayFile const& file, bool latent);
+
+/// A file with more arrays: kv_cache.k, and of a pair kv_cache.v. Blocks follow one another as the file has them. `file`
+/// must live as long.
+std::unique_ptr<ArrayFile> split_kv_cache(ArrayFile const& file, KvCacheForm form);
 
 }  // namespace kvstone
