@@ -112,6 +112,8 @@ KvTensors capture_model(std::string const& model_path, std::string const& text_p
         {"tokens", std::to_string(wanted)},
         {"engine", engine_version()},
         {"settings", "f32 cache, no flash attention, batches of " + std::to_string(engine_batch_tokens)}};
+    if (auto const window = model.window_tokens(); window != 0)
+        tensors.metadata["window_tokens"] = std::to_string(window);
     if (has_rope) state_rope(tensors, tap, model);
     if (needs.k) tensors.k = tap.tensor(Tap::k);
     if (needs.v) tensors.v = tap.tensor(Tap::v);

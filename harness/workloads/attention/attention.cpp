@@ -1,5 +1,6 @@
 #include "harness/workloads/attention/attention.hpp"
 
+#include <charconv>
 #include <cmath>
 #include <optional>
 
@@ -97,6 +98,17 @@ void add_bytes(std::string const& component, Stored const& stored, Measurement& 
     add("ratio_vs_fp16", 2 * values / bytes);
 }
 
+/// Where the model that was captured has layers which do not see all that is attended to here.
+void warn_of_window(Json const& metadata, std::uint64_t tokens, Measurement& measurement) {
+    auto const stated = metadata.value("window_tokens", "");
+    std::uint64_t window = 0;
+    std::from_chars(stated.data(), stated.data() + stated.size(), window);
+    if (window == 0 || window >= tokens) return;
+    warn(measurement,
+         fmt::format("sliding_window: layers of this model see the last {} tokens, and all {} were attended to", window,
+                     tokens));
+}
+
 /// What queries read.
 struct Cache {
     KvView k, v, k_decoded, v_decoded;
@@ -164,6 +176,7 @@ void run_attention(AttemptRequest const& request, Measurement& measurement) {
     if (v) add_bytes("v", stored_v, measurement);
     add_bytes("kv", Stored(stored_k) += stored_v, measurement);
     add_memory_peaks(measurement);
+    warn_of_window(tensors.metadata, cache.k.shape.tokens, measurement);
 }
 
 }  // namespace kvstone

@@ -93,7 +93,7 @@ std::unique_ptr<CodecPath> codec_path(EngineSequence& sequence, Codec const& cod
     auto const& engine = sequence.engine();
     auto const window = engine.window_tokens();
     if (window != 0 && sequence.capacity() > window)
-        throw ConfigError(
+        throw NotApplicable(
             fmt::format("{}: layers of this model see the last {} tokens only, and what they read of longer "
                         "texts through a codec cannot be told",
                         engine.path(), window),

@@ -51,6 +51,7 @@ TEST_F(ModelRefusal, OfWindowsShorterThanTheTexts) {
                                           HasSubstr("up to 64 tokens of context and continuation together")));
     Engine const engine(path);
     EXPECT_NO_THROW(Evaluation(engine, Codec::parse("fp16"), {}, 64)) << "all layers see everything";
+    EXPECT_THROW(Evaluation(engine, Codec::parse("fp16"), {}, 65), NotApplicable) << "which skips a cell";
 }
 
 TEST_F(ModelRefusal, OfDevicesThatAreNotThere) {
