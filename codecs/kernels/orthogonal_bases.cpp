@@ -47,6 +47,53 @@ void add_products(double const* rows, std::uint64_t n, double* sums) {
     }
 }
 
+/// Sums up the products of all channels, then has LAPACK find the eigenvalues, and where `job` is "V" the axes, which are
+/// returned.
+double const* solve(char const* job, RowRuns const& rows, double const* mean, double* memory, double* eigenvalues) {
+    auto const n = rows.count * rows.channels;
+    auto* const block = memory;
+    auto* const sums = block + block_rows * n;
+    auto* const work = sums + n * n;
+    auto* const whole = reinterpret_cast<int*>(work + work_doubles(n));
+    auto const order = static_cast<int>(n);
+    std::fill_n(sums, n * n, 0.0);
+    std::uint64_t taken = 0;
+    for (std::uint64_t t = 0; t < rows.rows;) {
+        int held = 0;
+        for (; t < rows.rows && held < static_cast<int>(block_rows); ++t)
+            held += take_row(rows, t, mean, block + static_cast<std::uint64_t>(held) * n);
+        if (held == 0) continue;
+        taken += static_cast<std::uint64_t>(held);
+        std::fill(block + static_cast<std::uint64_t>(held) * n, block + block_rows * n, 0.0);
+        add_products(block, n, sums);
+    }
+    // The upper triangle by rows is the lower one by columns.
+    auto const lwork = static_cast<int>(work_doubles(n));
+    auto const liwork = static_cast<int>(integers(n));
+    int info = 0;
+    {
+        BlasLock const lock;
+        dsyevd_(job, "L", &order, sums, &order, eigenvalues, work, &lwork, whole, &liwork, &info, 1, 1);
+    }
+    if (info != 0) {  // it did not converge: any orthonormal basis is a right one, and this one is at hand
+        std::fill_n(sums, n * n, 0.0);
+        for (std::uint64_t i = 0; i < n; ++i) sums[i * n + i] = 1;
+    }
+    std::reverse(eigenvalues, eigenvalues + n);  // they rise
+    for (std::uint64_t i = 0; i < n; ++i)
+        eigenvalues[i] = taken == 0 ? 0 : std::max(eigenvalues[i], 0.0) / static_cast<double>(taken);
+    if (*job != 'V') return nullptr;
+    for (std::uint64_t i = 0; i < n / 2; ++i)
+        std::swap_ranges(sums + i * n, sums + (i + 1) * n, sums + (n - 1 - i) * n);
+    for (std::uint64_t i = 0; i < n; ++i) {
+        auto* const axis = sums + i * n;
+        auto const* const largest =
+            std::max_element(axis, axis + n, [](double a, double b) { return std::fabs(a) < std::fabs(b); });
+        if (*largest < 0) std::transform(axis, axis + n, axis, [](double value) { return -value; });
+    }
+    return sums;
+}
+
 }  // namespace
 
 std::uint64_t principal_axes_doubles(std::uint64_t n) {
@@ -74,48 +121,12 @@ void finite_mean(RowRuns const& rows, double* mean) {
     for (std::uint64_t c = 0; taken > 0 && c < n; ++c) mean[c] /= static_cast<double>(taken);
 }
 
-void principal_axes(RowRuns const& rows, double const* mean, double* memory, double const*& axes, double* eigenvalues) {
-    auto const n = rows.count * rows.channels;
-    auto* const block = memory;
-    auto* const sums = block + block_rows * n;
-    auto* const work = sums + n * n;
-    auto* const whole = reinterpret_cast<int*>(work + work_doubles(n));
-    auto const order = static_cast<int>(n);
-    std::fill_n(sums, n * n, 0.0);
-    std::uint64_t taken = 0;
-    for (std::uint64_t t = 0; t < rows.rows;) {
-        int held = 0;
-        for (; t < rows.rows && held < static_cast<int>(block_rows); ++t)
-            held += take_row(rows, t, mean, block + static_cast<std::uint64_t>(held) * n);
-        if (held == 0) continue;
-        taken += static_cast<std::uint64_t>(held);
-        std::fill(block + static_cast<std::uint64_t>(held) * n, block + block_rows * n, 0.0);
-        add_products(block, n, sums);
-    }
-    // The upper triangle by rows is the lower one by columns.
-    auto const lwork = static_cast<int>(work_doubles(n));
-    auto const liwork = static_cast<int>(integers(n));
-    int info = 0;
-    {
-        BlasLock const lock;
-        dsyevd_("V", "L", &order, sums, &order, eigenvalues, work, &lwork, whole, &liwork, &info, 1, 1);
-    }
-    if (info != 0) {  // it did not converge: any orthonormal basis is a right one, and this one is at hand
-        std::fill_n(sums, n * n, 0.0);
-        for (std::uint64_t i = 0; i < n; ++i) sums[i * n + i] = 1;
-    }
-    // Ascending: the largest first.
-    for (std::uint64_t i = 0; i < n / 2; ++i)
-        std::swap_ranges(sums + i * n, sums + (i + 1) * n, sums + (n - 1 - i) * n);
-    std::reverse(eigenvalues, eigenvalues + n);
-    for (std::uint64_t i = 0; i < n; ++i) {
-        auto* const axis = sums + i * n;
-        auto const* const largest =
-            std::max_element(axis, axis + n, [](double a, double b) { return std::fabs(a) < std::fabs(b); });
-        if (*largest < 0) std::transform(axis, axis + n, axis, [](double value) { return -value; });
-        eigenvalues[i] = taken == 0 ? 0 : std::max(eigenvalues[i], 0.0) / static_cast<double>(taken);
-    }
-    axes = sums;
+void principal_axes(RowRuns const& rows, double const* mean, double* work, double const*& axes, double* eigenvalues) {
+    axes = solve("V", rows, mean, work, eigenvalues);
+}
+
+void principal_eigenvalues(RowRuns const& rows, double const* mean, double* work, double* eigenvalues) {
+    solve("N", rows, mean, work, eigenvalues);
 }
 
 void random_basis(std::uint32_t seed, std::uint64_t n, std::uint64_t rank, double* basis) {

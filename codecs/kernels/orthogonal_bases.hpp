@@ -6,7 +6,7 @@
 
 namespace kvstone {
 
-/// Doubles that principal_axes() works in, for vectors of `channels` values.
+/// Doubles that principal_axes() and principal_eigenvalues() work in, for vectors of `channels` values.
 std::uint64_t principal_axes_doubles(std::uint64_t channels);
 
 /// Rows of one run of channels after another: run i of row t starts at runs[i] + t strides[i] and has `channels` values.
@@ -26,6 +26,8 @@ void finite_mean(RowRuns const& rows, double* mean);
 /// of equal ones, is positive. `eigenvalues` (n) are of that sum over the number of rows taken. `work` has
 /// principal_axes_doubles(n); `axes` points into it. Source: dsyevd of LAPACK (divide and conquer).
 void principal_axes(RowRuns const& rows, double const* mean, double* work, double const*& axes, double* eigenvalues);
+/// The eigenvalues alone, right to about n x 2^-53 of the largest.
+void principal_eigenvalues(RowRuns const& rows, double const* mean, double* work, double* eigenvalues);
 
 /// `rank` random orthonormal vectors of n values, component by component, uniform over all such bases (Haar measure): the Q
 /// of A = QR with R's diagonal positive, entries of A normal by Philox4x32-10 with key (seed, 0) and counter (row, column, 0,

@@ -1,11 +1,10 @@
 #include "harness/inspection/spread.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <numeric>
 
-#include "codecs/kernels/eigen_symmetric.hpp"
+#include "codecs/kernels/orthogonal_bases.hpp"
 #include "harness/sources/elements.hpp"
 
 namespace kvstone {
@@ -25,25 +24,6 @@ std::optional<double> ratio_of_channels(std::uint64_t channels, OfChannel const&
         most = std::max(most, value);
     }
     return least > nothing * most ? std::optional(most / least) : std::nullopt;
-}
-
-/// Tokens whose products are summed up at once.
-constexpr std::size_t at_once = 8;
-
-/// Adds the outer products of some vectors, up to the diagonal; `vectors` has at_once rows.
-void add_products(std::vector<double> const& vectors, std::uint64_t dim, std::vector<double>& sums) {
-    std::array<double const*, at_once> rows{};
-    for (std::size_t t = 0; t < at_once; ++t) rows[t] = vectors.data() + t * dim;
-    for (std::uint64_t i = 0; i < dim; ++i) {
-        std::array<double, at_once> factors{};
-        for (std::size_t t = 0; t < at_once; ++t) factors[t] = rows[t][i];
-        double* const to = sums.data() + i * dim;
-        for (std::uint64_t j = 0; j <= i; ++j) {
-            double sum = 0;
-            for (std::size_t t = 0; t < at_once; ++t) sum += factors[t] * rows[t][j];
-            to[j] += sum;
-        }
-    }
 }
 
 }  // namespace
@@ -74,20 +54,13 @@ std::vector<double> principal_variances(HostTensor const& tensor, std::uint64_t 
     auto const [layers, heads, tokens, dim] = tensor.shape;
     std::vector<double> means;
     for (auto const sum : head.channel_sums) means.push_back(sum / static_cast<double>(tokens));
-    std::vector<double> covariance(dim * dim);
-    std::vector<double> vectors(at_once * dim);
-    for (std::uint64_t first = 0; first < tokens; first += at_once) {
-        auto const count = std::min<std::uint64_t>(at_once, tokens - first);
-        std::ranges::fill(vectors, 0.0);
-        for (std::uint64_t i = 0; i < count * dim; ++i) {
-            auto const place = (group * tokens + first) * dim + i;
-            vectors[i] = double{element_value(tensor.type, tensor.bytes.get(), place)} - means[i % dim];
-        }
-        add_products(vectors, dim, covariance);
-    }
-    for (auto& sum : covariance) sum /= static_cast<double>(tokens);
+    std::vector<float> values(tokens * dim);
+    for (std::uint64_t i = 0; i < values.size(); ++i)
+        values[i] = element_value(tensor.type, tensor.bytes.get(), group * values.size() + i);
+    float const* const run = values.data();
+    std::vector<double> work(principal_axes_doubles(dim));
     std::vector<double> variances(dim);
-    symmetric_eigen(dim, covariance, variances);
+    principal_eigenvalues({&run, &dim, 1, dim, tokens}, means.data(), work.data(), variances.data());
     return variances;
 }
 
