@@ -13,7 +13,7 @@
 //   stages/gear.cpp      an entropy stage that writes several planes, each of which the next stage codes by itself.
 //
 // Then `./dev test codec NAME` builds what it needs and runs all tests of that stage: everything below that can be tested,
-// over the stage's own examples. Its worked example goes to tests/codecs/stage_bytes_test.cpp, the error that theory
+// over the stage's own examples. Its worked example goes to tests/codecs/stage_bytes*_test.cpp, the error that theory
 // gives for normal values to tests/codecs/closed_forms_test.cpp. A member that is missing or has another signature ends
 // compilation with a sentence that gives it as it should be (codecs/stage_checks.hpp).
 //

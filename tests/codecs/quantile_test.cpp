@@ -170,5 +170,35 @@ TEST(QuantileOfMany, KeysThatAreKept) {
     EXPECT_EQ(keys, expected) << "in place";
 }
 
+TEST(Quantile, IsTheExactOrderStatistic) {
+    KvShape const shape{2, 3, 50, 80};
+    auto values = test_values(shape);
+    values[17] = NAN;
+    values[18] = INFINITY;
+    values[19] = -INFINITY;
+    values[20] = -0.0F;
+    values[21] = 1e-42F;
+    TestTensor const tensor(shape, ElementType::f32, values, true);
+    auto const span = read_only(tensor.view().as<float>());
+    Buffer const workspace(BackendKind::openmp, QuantileFinder::workspace_bytes());
+    QuantileFinder const finder(workspace.data());
+    Kokkos::DefaultHostExecutionSpace const space;
+    for (double const p : {0.0, 0.0001, 0.25, 0.5, 0.9, 0.999, 0.9999, 1.0}) {
+        std::vector<float> numbers;
+        std::vector<float> magnitudes;
+        for (auto const value : values) {
+            if (!std::isfinite(value)) continue;
+            numbers.push_back(value);
+            magnitudes.push_back(std::fabs(value));
+        }
+        auto const rank = std::max(1.0, std::ceil(p * static_cast<double>(numbers.size())));
+        auto const middle = static_cast<std::ptrdiff_t>(rank) - 1;
+        std::nth_element(numbers.begin(), numbers.begin() + middle, numbers.end());
+        std::nth_element(magnitudes.begin(), magnitudes.begin() + middle, magnitudes.end());
+        EXPECT_EQ(finder.find(space, span, Signed{}, p), numbers[static_cast<std::size_t>(middle)]) << p;
+        EXPECT_EQ(finder.find(space, span, Magnitude{}, p), magnitudes[static_cast<std::size_t>(middle)]) << p;
+    }
+}
+
 }  // namespace
 }  // namespace kvstone

@@ -21,6 +21,19 @@ inline std::vector<std::vector<std::byte>> planes_of(std::string const& text, Kv
     return planes;
 }
 
+using Bytes = std::vector<std::byte>;
+
+/// Of a tensor of one vector.
+inline std::vector<Bytes> stored_planes(std::string const& text, std::vector<float> const& values) {
+    return planes_of(text, {1, 1, 1, values.size()}, values);
+}
+
+/// `head`, then `count` times `byte`.
+inline Bytes followed_by(Bytes head, std::size_t count, int byte) {
+    head.insert(head.end(), count, static_cast<std::byte>(byte));
+    return head;
+}
+
 /// What `transforms` hand to the quantiser.
 inline std::vector<float> transformed(std::string const& transforms, KvShape const& shape,
                                       std::vector<float> const& values) {
