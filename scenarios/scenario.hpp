@@ -41,13 +41,14 @@ Measure measure_from_json(Json const& json);
 
 /// An option of a workload.
 struct WorkloadOption {
-    /// A file is identified by its SHA-256; WorkloadEntry says where its path goes.
-    enum class Kind : std::uint8_t { choice, tokens, number, text, file };
+    /// A file is identified by its SHA-256; WorkloadEntry says where its path goes. Bytes are a number of them, a duration
+    /// is in seconds.
+    enum class Kind : std::uint8_t { choice, tokens, number, real, bytes, duration, text, file };
     std::string name;
     Kind kind = Kind::choice;
     Json by_default;                   ///< null: it must be given
     std::vector<std::string> choices;  ///< of a choice
-    std::uint64_t least = 0;           ///< of tokens and numbers
+    std::uint64_t least = 0;           ///< of tokens, numbers and reals
     std::uint64_t most = 0;
     std::string summary;
 };

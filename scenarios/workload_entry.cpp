@@ -19,6 +19,16 @@ Json value_of(YamlValue const& value, WorkloadOption const& option, SourceFiles 
         }
         case WorkloadOption::Kind::number:
             return whole_number_of(value, option.least, option.most);
+        case WorkloadOption::Kind::real: {
+            auto const number = number_of(value);
+            if (number < static_cast<double>(option.least) || number > static_cast<double>(option.most))
+                refuse(value, "a number out of range", {fmt::format("{} to {}", option.least, option.most)});
+            return number;
+        }
+        case WorkloadOption::Kind::bytes:
+            return bytes_of(value);
+        case WorkloadOption::Kind::duration:
+            return duration_s_of(value);
         case WorkloadOption::Kind::file:
             return files.hash(value, files.absolute(value, text_of(value)));
         case WorkloadOption::Kind::text:

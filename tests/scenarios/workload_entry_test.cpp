@@ -64,6 +64,36 @@ TEST(WorkloadEntries, AreInTheIdentityWhereNotAtTheirDefaults) {
     EXPECT_EQ(ids.size(), 10U);
 }
 
+TEST(WorkloadEntries, TakeSizesTimesAndNumbers) {
+    using enum WorkloadOption::Kind;
+    auto vocabulary = words();
+    vocabulary.workload_options["model"] = {
+        {"budget", bytes, 0, {}, 0, 0, ""}, {"ttl", duration, 0, {}, 0, 0, ""}, {"exponent", real, 1, {}, 0, 10, ""}};
+    auto const told = [&](std::string const& options) -> std::string {
+        try {
+            auto const plan = parse_plan(
+                "kvstone: 1\nsources: [synthetic: {shape: gpt2}]\ngrid: {context: [64], codec: [raw]}\n"
+                "workloads: [{model: {" +
+                    options + "}}]",
+                "s.yaml", ".", vocabulary);
+            std::string all;
+            for (auto const& cell : plan.cells) all += cell.options.dump();
+            return all;
+        } catch (ConfigError const& error) {
+            return error.what();
+        }
+    };
+    EXPECT_EQ(told("budget: [64 GiB, 1 kB], ttl: 300 s"),
+              R"({"budget":68719476736,"ttl":300.0}{"budget":1000,"ttl":300.0})");
+    EXPECT_EQ(told("ttl: 5 min"), told("ttl: 300 s")) << "another spelling is no other cell";
+    EXPECT_EQ(told("exponent: [0.5, 1.0]"), R"({"exponent":0.5}{})");
+    EXPECT_THAT(told("budget: 64"), HasSubstr("s.yaml:4:30: workloads.0.model.budget: expected a size"));
+    EXPECT_THAT(told("ttl: soon"), HasSubstr("expected a time"));
+    EXPECT_THAT(told("exponent: 11"), HasSubstr("a number out of range: '11'; accepted: 0 to 10"));
+    EXPECT_THAT(told("exponent: -1"), HasSubstr("a number out of range"));
+    EXPECT_THAT(told("exponent: x"), HasSubstr("expected a finite number"));
+}
+
 TEST(WorkloadEntries, FilesAreIdentifiedByWhatIsInThem) {
     ScratchFolder const folder;
     auto const first = folder.write("a.jsonl", "one");
