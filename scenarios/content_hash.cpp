@@ -97,6 +97,13 @@ std::string sha256_of(std::string_view text) {
     return sha256.digest();
 }
 
+std::array<std::uint8_t, 32> sha256_bytes_of(std::span<std::byte const> data) {
+    std::array<std::uint8_t, 32> digest{};
+    if (EVP_Digest(data.data(), data.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1)
+        throw SystemError("SHA-256 is not available");
+    return digest;
+}
+
 std::string named_hash(std::string const& path) {
     auto const files = files_behind(path);
     if (files.size() == 1) return content_hash(path);

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,6 +16,8 @@ std::string content_hash(std::string const& path);
 
 /// SHA-256 of a text, 64 hexadecimal digits.
 std::string sha256_of(std::string_view text);
+/// SHA-256 of bytes, as bytes.
+std::array<std::uint8_t, 32> sha256_bytes_of(std::span<std::byte const> data);
 
 /// SHA-256 of everything that is read where a file is named: content_hash() of the file; where a GGUF model is split (see
 /// gguf_shards.hpp), SHA-256 of its shards' digests, one a line, as of

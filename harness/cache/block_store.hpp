@@ -1,0 +1,209 @@
+#pragma once
+// The books of a prefix cache: which blocks it holds, and how many bytes came and went. The bytes themselves lie elsewhere.
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "harness/cache/eviction_policy.hpp"
+#include "harness/cache/flat_index.hpp"
+
+namespace kvstone {
+
+/// In which order the blocks of a request are used and written.
+enum class WriteOrder : std::uint8_t {
+    head_first,     ///< matched blocks are used, the deepest first; then new ones are written as a prefill makes them
+    deepest_first,  ///< all from the deepest to the head, which stays the most recent: as vLLM frees them
+};
+
+struct StoreRules {
+    std::string policy = "lru";            ///< see policy_names()
+    std::uint64_t capacity = never_again;  ///< in blocks or bytes, as sizes are; by default without bounds
+    WriteOrder order = WriteOrder::head_first;
+    bool second_touch = false;        ///< a block is written when it is asked for the second time
+    std::int64_t ttl_ns = 0;          ///< how long a block is kept; 0: for ever
+    bool ttl_from_hit = false;        ///< counted from its last use, not from its writing
+    bool last_instant_counts = true;  ///< whether it is still there when exactly so much time has passed
+};
+
+/// Sizes are in the unit of the capacity. lookups = hits + misses; size_written = size held + size_evicted + size_expired.
+struct StoreCounters {
+    std::uint64_t lookups = 0;
+    std::uint64_t hits = 0;
+    std::uint64_t writes = 0;
+    std::uint64_t evictions = 0;
+    std::uint64_t expirations = 0;
+    std::uint64_t not_admitted = 0;  ///< blocks that were not written since nobody had asked for them before
+    std::uint64_t no_room =
+        0;  ///< blocks that were not written since everything else was pinned, or they are too large
+    std::uint64_t size_written = 0;
+    std::uint64_t size_evicted = 0;
+    std::uint64_t size_expired = 0;
+};
+
+/// Requests come one after the other, each in two steps: match(), then commit() with what the request is known to need.
+/// Between them, and while the commit makes room, the matched blocks are pinned. A hit is a block whose ancestors are hits.
+///
+/// `Key` is BlockKey, or a number where keys are known to be chained. Not thread-safe.
+template <class Key>
+class BlockStore {
+  public:
+    explicit BlockStore(StoreRules rules)
+        : rules_(std::move(rules)), policy_(make_policy(rules_.policy, rules_.capacity)) {}
+
+    /// How many of a request's blocks, from its head on, are there. REQUIRES: no request is older than the one before; no
+    /// key stands twice.
+    std::uint64_t match(std::span<Key const> blocks, std::int64_t now_ns) {
+        now_ns_ = now_ns;
+        if (++request_ == 0) {  // marks of 2^32 requests ago would be taken for new ones
+            std::ranges::fill(marks_, 0U);
+            request_ = 1;
+        }
+        expire();
+        matched_.clear();
+        for (auto const& key : blocks) {
+            auto const slot = index_.find(key);
+            if (slot == no_slot || !held_[slot]) break;
+            marks_[slot] = request_;
+            matched_.push_back(slot);
+        }
+        counters_.lookups += blocks.size();
+        counters_.hits += matched_.size();
+        return matched_.size();
+    }
+
+    /// Uses the matched blocks and writes the others. `size_of(i)` is the size of block i, `next_use_of(i)` the position at
+    /// which it is looked up again (only Belady asks). REQUIRES: match() was called with the same blocks.
+    template <class SizeOf, class NextUseOf>
+    void commit(std::span<Key const> blocks, SizeOf const& size_of, NextUseOf const& next_use_of) {
+        auto const matched = matched_.size();
+        auto const use_matched = [&] {
+            for (auto i = matched; i-- > 0;) touch(matched_[i], next_use_of(i));
+        };
+        if (rules_.order == WriteOrder::head_first) {
+            use_matched();
+            for (auto i = matched; i < blocks.size(); ++i) write(blocks[i], size_of(i), next_use_of(i));
+        } else {
+            for (auto i = blocks.size(); i-- > matched;) write(blocks[i], size_of(i), next_use_of(i));
+            use_matched();
+        }
+    }
+    /// Where every block has one size.
+    void commit(std::span<Key const> blocks, std::uint64_t size = 1) {
+        commit(
+            blocks, [size](std::size_t) { return size; }, [](std::size_t) { return never_again; });
+    }
+
+    bool holds(Key const& key) const {
+        auto const slot = index_.find(key);
+        return slot != no_slot && held_[slot];
+    }
+    std::uint64_t entries() const { return entries_; }
+    std::uint64_t size() const { return size_; }
+    StoreCounters const& counters() const { return counters_; }
+
+  private:
+    void touch(Slot slot, std::uint64_t next_use) {
+        policy_->touch(slot, next_use);
+        if (rules_.ttl_ns == 0 || !rules_.ttl_from_hit) return;
+        since_[slot] = now_ns_;
+        ages_.move_to_newest(slot);
+    }
+
+    void write(Key const& key, std::uint64_t size, std::uint64_t next_use) {
+        auto slot = index_.find(key);
+        // Its ancestor had gone, so that it was no hit.
+        if (slot != no_slot && held_[slot]) return touch(slot, next_use);
+        if (rules_.second_touch && seen_.find(key) == no_slot) {
+            seen_.add(key);
+            ++counters_.not_admitted;
+            return;
+        }
+        if (size > rules_.capacity) {
+            ++counters_.no_room;
+            return;
+        }
+        if (slot == no_slot) slot = add(key);
+        policy_->missed(slot);
+        while (size_ > rules_.capacity - size) {
+            auto const victim = policy_->victim({marks_, request_});
+            if (victim == no_slot) {
+                clear_forgotten();
+                index_.remove(slot);
+                ++counters_.no_room;
+                return;
+            }
+            ++counters_.evictions;
+            counters_.size_evicted += sizes_[victim];
+            leave(victim);
+        }
+        policy_->insert(slot, size, next_use);
+        clear_forgotten();
+        held_[slot] = 1;
+        sizes_[slot] = size;
+        size_ += size;
+        ++entries_;
+        ++counters_.writes;
+        counters_.size_written += size;
+        if (rules_.ttl_ns == 0) return;
+        since_[slot] = now_ns_;
+        ages_.push_newest(slot, 0);
+    }
+
+    Slot add(Key const& key) {
+        auto const slot = index_.add(key);
+        if (slot >= held_.size()) {
+            held_.resize(slot + std::size_t{1});
+            sizes_.resize(held_.size());
+            marks_.resize(held_.size());
+            since_.resize(held_.size());
+        }
+        marks_[slot] = 0;
+        return slot;
+    }
+
+    void expire() {
+        if (rules_.ttl_ns == 0) return;
+        for (auto slot = ages_.oldest(); slot != no_slot; slot = ages_.oldest()) {
+            auto const age = now_ns_ - since_[slot];
+            if (rules_.last_instant_counts ? age <= rules_.ttl_ns : age < rules_.ttl_ns) break;
+            ++counters_.expirations;
+            counters_.size_expired += sizes_[slot];
+            policy_->erase(slot);
+            leave(slot);
+        }
+        clear_forgotten();
+    }
+
+    void leave(Slot slot) {
+        held_[slot] = 0;
+        size_ -= sizes_[slot];
+        --entries_;
+        if (rules_.ttl_ns != 0) ages_.remove(slot);
+    }
+    void clear_forgotten() {
+        policy_->take_forgotten([this](Slot slot) { index_.remove(slot); });
+    }
+
+    StoreRules rules_;
+    std::unique_ptr<EvictionPolicy> policy_;
+    FlatIndex<Key> index_;
+    FlatIndex<Key> seen_;
+    std::vector<std::uint8_t> held_;
+    std::vector<std::uint64_t> sizes_;
+    std::vector<std::uint32_t> marks_;  ///< the last request that matched the slot
+    std::vector<std::int64_t> since_;
+    SlotNodes age_nodes_;
+    SlotList ages_{age_nodes_};
+    std::vector<Slot> matched_;
+    std::uint32_t request_ = 0;
+    std::int64_t now_ns_ = 0;
+    std::uint64_t size_ = 0;
+    std::uint64_t entries_ = 0;
+    StoreCounters counters_;
+};
+
+}  // namespace kvstone
