@@ -5,6 +5,8 @@
 #include "harness/workloads/inspect/inspect.hpp"
 #include "harness/workloads/model/model.hpp"
 #include "harness/workloads/model_options.hpp"
+#include "harness/workloads/prefix_cache/prefix_cache.hpp"
+#include "harness/workloads/prefix_cache/prefix_cache_options.hpp"
 #include "harness/workloads/roundtrip/cycles.hpp"
 #include "harness/workloads/roundtrip/roundtrip.hpp"
 #include "harness/workloads/tasks/tasks.hpp"
@@ -54,7 +56,10 @@ std::vector<Workload> const& workloads() {
          tasks_options(),
          check_tasks,
          {},
-         protocol_skips}};
+         protocol_skips},
+        {"prefix_cache",
+         "hits of a cache of prefixes under a trace of requests: what a budget of bytes holds in the codec",
+         run_prefix_cache, prefix_cache_options(), check_prefix_cache}};
     return all;
 }
 

@@ -150,7 +150,7 @@ TEST(GoldenIds, NeverMove) {
         auto const cell = cell_from_canonical(line.substr(17));
         EXPECT_EQ(cell.id, line.substr(0, 16)) << line;
     }
-    EXPECT_EQ(lines, 11);
+    EXPECT_EQ(lines, 12);
 }
 
 /// The golden lines are what this scenario, which names every kind of source, gives.
@@ -165,6 +165,11 @@ TEST(GoldenIds, ComeFromAScenario) {
     words.workloads.emplace_back("model");
     words.workload_options["model"] = {{"protocol", WorkloadOption::Kind::choice, {}, {"context", "inline"}, 0, 0, ""},
                                        {"passages", WorkloadOption::Kind::number, 8, {}, 1, 100, ""}};
+    words.workloads.emplace_back("prefix_cache");
+    words.workload_options["prefix_cache"] = {{"trace", WorkloadOption::Kind::file, "", {}, 0, 0, ""},
+                                              {"policy", WorkloadOption::Kind::choice, "lru", {"lru", "arc"}, 0, 0, ""},
+                                              {"budget", WorkloadOption::Kind::bytes, 0, {}, 0, 0, ""},
+                                              {"ttl", WorkloadOption::Kind::duration, 0, {}, 0, 0, ""}};
     auto const plan = parse_plan(R"(kvstone: 1
 sources:
   - model: {gguf: tiny}
@@ -180,7 +185,11 @@ grid:
   backend: [openmp, cuda]
   batch: [1, 4]
   threads: [all, 2]
-workloads: [roundtrip, attention, {model: {protocol: context, passages: 4}}]
+workloads:
+  - roundtrip
+  - attention
+  - model: {protocol: context, passages: 4}
+  - prefix_cache: {trace: cache.npz, policy: [lru, arc], budget: 64 GiB, ttl: 5 min}
 exclude: [{source: [llama-3.1-8b, second, plain], context: all}]
 )",
                                  "golden.yaml", folder.path(), words);

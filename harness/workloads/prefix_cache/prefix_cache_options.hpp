@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/workloads/prefix_cache/generated_trace.hpp"
+#include "harness/workloads/prefix_cache/replay.hpp"
+#include "harness/workloads/prefix_cache/time_saved.hpp"
+#include "scenarios/scenario.hpp"
+
+namespace kvstone {
+
+/// See `kvstone list workloads`.
+std::vector<WorkloadOption> prefix_cache_options();
+
+/// Reads the trace from end to end. Throws ConfigError naming file and line where it is broken, and where options do not
+/// belong together.
+void check_prefix_cache(Json const& options, Json const& locator);
+
+/// The options of a cell.
+struct PrefixCacheSettings {
+    std::uint64_t most_requests = 0;  ///< of a file; 0: all
+    GeneratedTrace generated;         ///< where no file is named
+    std::uint64_t blocks = 0;         ///< 0: none said
+    std::uint64_t budget_bytes = 0;   ///< 0: none said
+    StoreRules rules;                 ///< without the capacity
+    bool by_layer = false;
+    std::optional<ServingModel> serving;
+};
+PrefixCacheSettings prefix_cache_settings(Json const& options);
+
+/// The trace's file; empty where it is generated.
+std::string trace_path(Json const& locator);
+
+}  // namespace kvstone
