@@ -11,8 +11,9 @@
 namespace kvstone {
 namespace {
 
-/// Rows that are added to the sums of products at a time.
-constexpr std::uint64_t block_rows = 4;
+/// Rows that are added to the sums of products at a time, four by four: a row of sums then stays in the nearest cache for all of
+/// them, which the sums as a whole outgrow.
+constexpr std::uint64_t block_rows = 32;
 
 std::uint64_t work_doubles(std::uint64_t n) { return 1 + 6 * n + 2 * n * n; }
 std::uint64_t integers(std::uint64_t n) { return 3 + 5 * n; }
@@ -31,19 +32,23 @@ bool take_row(RowRuns const& rows, std::uint64_t t, double const* mean, double* 
     return finite;
 }
 
-/// sums[i][j] += the products of channels i and j of four rows, for j >= i.
+/// sums[i][j] += the products of channels i and j of block_rows rows, for j >= i.
 void add_products(double const* rows, std::uint64_t n, double* sums) {
-    auto const* const second = rows + n;
-    auto const* const third = second + n;
-    auto const* const fourth = third + n;
     for (std::uint64_t i = 0; i < n; ++i) {
         auto* const row = sums + i * n;
-        auto const a = rows[i];
-        auto const b = second[i];
-        auto const c = third[i];
-        auto const d = fourth[i];
+        for (std::uint64_t r = 0; r < block_rows; r += 4) {
+            auto const* const first = rows + r * n;
+            auto const* const second = first + n;
+            auto const* const third = second + n;
+            auto const* const fourth = third + n;
+            auto const a = first[i];
+            auto const b = second[i];
+            auto const c = third[i];
+            auto const d = fourth[i];
 #pragma GCC ivdep
-        for (std::uint64_t j = i; j < n; ++j) row[j] += a * rows[j] + b * second[j] + (c * third[j] + d * fourth[j]);
+            for (std::uint64_t j = i; j < n; ++j)
+                row[j] += a * first[j] + b * second[j] + (c * third[j] + d * fourth[j]);
+        }
     }
 }
 
