@@ -2,7 +2,7 @@
 //
 // Purpose    the code that lossless formats for model weights and caches take for exponents and byte planes (DFloat11,
 //            ZipNN), with its tables billed.
-// Source     Huffman, Proc. IRE 40 (1952); no code longer than 11 bits (package-merge: Larmore and Hirschberg, JACM 37,
+// Source     Huffman, Proc. IRE 40 (1952); no code longer than 12 bits (package-merge: Larmore and Hirschberg, JACM 37,
 //            1990); 64 interleaved states a block (codecs/kernels/state_lanes.hpp).
 // Planes     payload, headers and codebooks of codecs/kernels/coded_blocks.hpp: blocks as codecs/kernels/state_lanes.hpp has
 //            them, tables as codecs/kernels/huffman_code.hpp has them. Symbols are the plane's bytes as they lie.
@@ -29,7 +29,7 @@ class Huffman : public Entropy {
     static StageInfo info() {
         StageInfo info;
         info.name = "huffman";
-        info.summary = "payload bytes in a canonical Huffman code of at most 11 bits, in blocks";
+        info.summary = "payload bytes in a canonical Huffman code of at most 12 bits, in blocks";
         info.source = "Huffman, Proc. IRE 40 (1952); length-limited by package-merge (JACM 37, 1990)";
         info.fixed_rate = false;
         info.engines = {{.differs = "no engine compresses the cache that attention reads by entropy"}};
