@@ -26,12 +26,15 @@
 //                                                           returns bytes, or 0 where they exceed `most`
 //   bool decode(std::byte* memory, std::byte const* coded, std::size_t bytes, std::uint8_t* symbols, std::size_t count,
 //               std::uint64_t first) const                  safe on any bytes; `first` as in SymbolBlock
+// A Coder with a member `takes_numbers` makes the symbols itself, and has NumberBlock (codecs/kernels/fixed_code.hpp) where
+// others have symbols: see there.
 // Symbols has:
 //   std::uint8_t const* peek(std::uint64_t first, std::size_t count, std::byte* buffer) const
 //   std::uint8_t const* read(std::uint64_t first, std::size_t count, std::byte* buffer) const    once for each block
 //   std::uint8_t* target(std::uint64_t first, std::byte* buffer) const    where symbols are decoded to
 //   void finish(std::uint64_t first, std::size_t count, std::byte* buffer) const    takes them from there
 //   static constexpr bool buffered    whether it uses the buffer, of a block's bytes
+//   NumberBlock numbers_of(std::uint64_t first, std::size_t count) const    for a Coder that takes numbers
 
 #include <algorithm>
 #include <atomic>
@@ -93,20 +96,27 @@ class CodedBlocks {
         payload_ = planes[0].data;
         tables_ = has_tables() ? planes[2].data : nullptr;
         auto const slots = host_slots();
-        if (layout_.segments() >= 2 * slots) {
+        in_order_ = slots == 1;
+        Ends ends;
+        if (!in_order_ && layout_.segments() >= 2 * slots) {
             share_pieces(space, slots, layout_.segments(), [this, &symbols](std::size_t slot, std::uint64_t segment) {
-                encode_segment(symbols, segment, slot, slot + 1, [slot](std::uint64_t blocks, auto const& work) {
+                encode_segment(symbols, segment, slot, slot + 1, 0, [slot](std::uint64_t blocks, auto const& work) {
                     for (std::uint64_t block = 0; block < blocks; ++block) work(slot, block);
                 });
             });
+            for (std::uint64_t segment = 0; segment < layout_.segments(); ++segment) close_up(symbols, segment, ends);
         } else {
             for (std::uint64_t segment = 0; segment < layout_.segments(); ++segment) {
-                encode_segment(symbols, segment, 0, slots, [&space, slots](std::uint64_t blocks, auto const& work) {
-                    share_pieces(space, slots, blocks, work);
-                });
+                encode_segment(symbols, segment, 0, slots, ends.payload,
+                               [&space, slots](std::uint64_t blocks, auto const& work) {
+                                   share_pieces(space, slots, blocks, work);
+                               });
+                close_up(symbols, segment, ends);
             }
         }
-        close_up(symbols, planes);
+        planes[0].bytes = ends.payload;
+        planes[1].bytes = table_end(layout_.blocks());
+        if (has_tables()) planes[2].bytes = ends.tables;
     }
 
     /// Throws CorruptData where the planes are not what encode() writes for this layout.
@@ -139,7 +149,12 @@ class CodedBlocks {
                             return;
                         }
                     }
-                    if (!coder_.decode(slot.memory, coded, size, target, count, first)) *failed = true;
+                    if constexpr (takes_numbers) {
+                        if (!coder_.decode(slot.memory, coded, size, symbols.numbers_of(first, count))) *failed = true;
+                        return;
+                    } else {
+                        if (!coder_.decode(slot.memory, coded, size, target, count, first)) *failed = true;
+                    }
                 }
                 symbols.finish(first, count, slot.buffer);
             });
@@ -155,9 +170,14 @@ class CodedBlocks {
     }
 
   private:
+    static constexpr bool takes_numbers = requires { Coder::takes_numbers; };
     static constexpr std::uint32_t plain_bit = 1U << 31;
     static constexpr std::uint64_t none = ~std::uint64_t{0};
 
+    struct Ends {
+        std::uint64_t payload = 0;
+        std::uint64_t tables = 0;
+    };
     struct Slot {
         std::uint64_t* loaded;  ///< the segment whose table `memory` holds
         std::byte* memory;
@@ -205,24 +225,24 @@ class CodedBlocks {
         std::memcpy(headers_ + table_end(block), &size, sizeof(size));
     }
 
+    std::uint64_t bytes_of(std::uint64_t block) const { return entry(block) & ~plain_bit; }
+
     SymbolBlock peek(Symbols const& symbols, std::uint64_t block, std::byte* buffer) const {
         auto const first = layout_.first(block);
         auto const count = layout_.count(block);
         return {symbols.peek(first, count, buffer), count, first};
     }
-    std::byte* place_of(std::uint64_t block) const {
-        return payload_ + layout_.packed_place(block, layout_.plain_bits);
-    }
+    std::byte* place_of(std::uint64_t block) const { return payload_ + offsets_[block]; }
     void store_plain(std::uint64_t number, SymbolBlock const& block) const {
         pack_codes(layout_.plain_bits, block.symbols, block.count, place_of(number));
         set_entry(number, layout_.plain_bytes(number), true);
     }
 
-    /// Codes a segment's blocks where they would stand if none shrank, with the slots [first_slot, last_slot).
-    /// run(blocks, work) calls work(slot, block) for each.
+    /// Codes a segment's blocks with the slots [first_slot, last_slot): one behind the other from `end` on where one thread meets
+    /// them in order, else where they would stand if none shrank. run(blocks, work) calls work(slot, block) for each.
     template <class Run>
     void encode_segment(Symbols const& symbols, std::uint64_t segment, std::size_t first_slot, std::size_t last_slot,
-                        Run const& run) {
+                        std::uint64_t end, Run const& run) {
         auto const first_block = layout_.first_block(segment);
         auto const blocks = layout_.first_block(segment + 1) - first_block;
         if (has_tables()) {
@@ -230,7 +250,13 @@ class CodedBlocks {
             for (auto slot = first_slot; slot < last_slot; ++slot) std::fill_n(slot_of(slot).counts, counters, 0);
             run(blocks, [this, &symbols, first_block](std::size_t index, std::uint64_t block) {
                 auto const slot = slot_of(index);
-                coder_.count(peek(symbols, first_block + block, slot.buffer), slot.counts);
+                auto const number = first_block + block;
+                if constexpr (takes_numbers) {
+                    coder_.count(symbols.numbers_of(layout_.first(number), layout_.count(number)), slot.buffer,
+                                 slot.counts);
+                } else {
+                    coder_.count(peek(symbols, number, slot.buffer), slot.counts);
+                }
             });
             auto* const sums = slot_of(first_slot).counts;
             for (auto slot = first_slot + 1; slot < last_slot; ++slot) {
@@ -239,7 +265,7 @@ class CodedBlocks {
             }
             table_sizes_[segment] = coder_.write_table(sums, table_of(segment));
         }
-        run(blocks, [this, &symbols, first_block, segment](std::size_t index, std::uint64_t of_segment) {
+        run(blocks, [this, &symbols, first_block, segment, end](std::size_t index, std::uint64_t of_segment) {
             auto const slot = slot_of(index);
             if (*slot.loaded != segment) {
                 if (has_tables()) coder_.load_codes(table_of(segment), table_sizes_[segment], slot.memory);
@@ -248,42 +274,49 @@ class CodedBlocks {
             auto const number = first_block + of_segment;
             auto const first = layout_.first(number);
             auto const count = layout_.count(number);
-            SymbolBlock const block{symbols.read(first, count, slot.buffer), count, first};
-            auto const bytes =
-                coder_.encode(slot.memory, block, place_of(number), layout_.plain_bytes(number) - 1, slot.scratch);
-            if (bytes == 0) return store_plain(number, block);
+            offsets_[number] = !in_order_        ? layout_.packed_place(number, layout_.plain_bits)
+                               : of_segment == 0 ? end
+                                                 : offsets_[number - 1] + bytes_of(number - 1);
+            auto const encode_block = [&](auto const& block) {
+                return coder_.encode(slot.memory, block, place_of(number), layout_.plain_bytes(number) - 1,
+                                     slot.scratch);
+            };
+            std::size_t bytes = 0;
+            if constexpr (takes_numbers) {
+                bytes = encode_block(symbols.numbers_of(first, count));
+                if (bytes == 0) return store_plain(number, peek(symbols, number, slot.buffer));
+            } else {
+                SymbolBlock const block{symbols.read(first, count, slot.buffer), count, first};
+                bytes = encode_block(block);
+                if (bytes == 0) return store_plain(number, block);
+            }
             set_entry(number, bytes, false);
         });
     }
 
     std::byte* table_of(std::uint64_t segment) const { return tables_ + segment * coder_.most_table_bytes(); }
 
-    /// Moves blocks and tables together, and gives up coding segments that it does not make smaller.
-    void close_up(Symbols const& symbols, Planes planes) const {
-        std::uint64_t end = 0;
-        std::uint64_t tables_end = 0;
-        for (std::uint64_t segment = 0; segment < layout_.segments(); ++segment) {
-            auto const first = layout_.first_block(segment);
-            auto const last = layout_.first_block(segment + 1);
-            std::uint64_t saved = 0;
-            for (auto block = first; block < last; ++block)
-                saved += layout_.plain_bytes(block) - (entry(block) & ~plain_bit);
-            auto const table_bytes = has_tables() ? table_sizes_[segment] : 0;
-            bool const coded = saved > table_bytes;
-            for (auto block = first; block < last; ++block) {
-                if (!coded && (entry(block) & plain_bit) == 0)
-                    store_plain(block, peek(symbols, block, slot_of(0).buffer));
-                auto const bytes = entry(block) & ~plain_bit;
-                std::memmove(payload_ + end, place_of(block), bytes);
-                end += bytes;
+    /// Moves a segment's blocks and its table to the end of those before, or gives up coding it where that makes it no smaller.
+    void close_up(Symbols const& symbols, std::uint64_t segment, Ends& ends) const {
+        auto const first = layout_.first_block(segment);
+        auto const last = layout_.first_block(segment + 1);
+        std::uint64_t saved = 0;
+        for (auto block = first; block < last; ++block) saved += layout_.plain_bytes(block) - bytes_of(block);
+        auto const table_bytes = has_tables() ? table_sizes_[segment] : 0;
+        bool const coded = saved > table_bytes;
+        for (auto block = first; block < last; ++block) {
+            auto const* const from = place_of(block);
+            offsets_[block] = ends.payload;
+            if (!coded) {
+                store_plain(block, peek(symbols, block, slot_of(0).buffer));
+            } else if (from != place_of(block)) {
+                std::memmove(place_of(block), from, bytes_of(block));
             }
-            if (!coded || !has_tables()) continue;
-            std::memmove(tables_ + tables_end, table_of(segment), table_bytes);
-            tables_end += table_bytes;
+            ends.payload += bytes_of(block);
         }
-        planes[0].bytes = end;
-        planes[1].bytes = table_end(layout_.blocks());
-        if (has_tables()) planes[2].bytes = tables_end;
+        if (!coded || !has_tables()) return;
+        std::memmove(tables_ + ends.tables, table_of(segment), table_bytes);
+        ends.tables += table_bytes;
     }
 
     /// Finds where blocks and tables begin.
@@ -318,12 +351,13 @@ class CodedBlocks {
     BlockLayout layout_;
     std::byte* workspace_ = nullptr;
     std::size_t slot_bytes_ = 0;
-    std::uint64_t* offsets_ = nullptr;
+    std::uint64_t* offsets_ = nullptr;  ///< of blocks in the payload
     std::uint64_t* table_offsets_ = nullptr;
     std::uint64_t* table_sizes_ = nullptr;
     std::byte* headers_ = nullptr;
     std::byte* payload_ = nullptr;
     std::byte* tables_ = nullptr;
+    bool in_order_ = false;
 };
 
 }  // namespace kvstone

@@ -20,6 +20,7 @@ template <class NumberWord, unsigned exponent_width, unsigned mantissa_width>
 struct NumberSplit {
     using Word = NumberWord;
     static constexpr unsigned exponent_bits = exponent_width;
+    static constexpr unsigned mantissa_bits = mantissa_width;
     static constexpr bool has_low_bytes = sizeof(Word) == 2;
     static constexpr unsigned packed_bits = mantissa_width + 1 - (has_low_bytes ? 8 : 0);
     static constexpr std::size_t chunk = 1024;
@@ -27,10 +28,18 @@ struct NumberSplit {
     static constexpr unsigned exponent_mask = (1U << exponent_width) - 1;
     static constexpr unsigned mantissa_mask = (1U << mantissa_width) - 1;
 
+    static constexpr unsigned exponent_of(unsigned word) { return word >> mantissa_width & exponent_mask; }
+    static constexpr unsigned rest_of(unsigned word) {
+        return word >> (exponent_width + mantissa_width) << mantissa_width | (word & mantissa_mask);
+    }
+    static constexpr Word joined(unsigned rest, unsigned exponent) {
+        return static_cast<Word>(rest >> mantissa_width << (exponent_width + mantissa_width) |
+                                 (exponent & exponent_mask) << mantissa_width | (rest & mantissa_mask));
+    }
+
     static void exponents(std::byte const* numbers, std::size_t count, std::uint8_t* to) {
         auto const* const words = reinterpret_cast<Word const*>(numbers);
-        for (std::size_t i = 0; i < count; ++i)
-            to[i] = static_cast<std::uint8_t>(words[i] >> mantissa_width & exponent_mask);
+        for (std::size_t i = 0; i < count; ++i) to[i] = static_cast<std::uint8_t>(exponent_of(words[i]));
     }
 
     /// low: a byte for each number, or unused; packed: packed_bytes(count, packed_bits).
@@ -52,7 +61,7 @@ struct NumberSplit {
         }
     }
 
-    static void join(std::uint8_t const* exponent_of, std::byte const* low, std::byte const* packed, std::size_t count,
+    static void join(std::uint8_t const* exponents, std::byte const* low, std::byte const* packed, std::size_t count,
                      std::byte* numbers) {
         auto* const words = reinterpret_cast<Word*>(numbers);
         std::array<std::uint8_t, chunk> high{};
@@ -63,16 +72,9 @@ struct NumberSplit {
             auto const* const lows = reinterpret_cast<std::uint8_t const*>(low) + (has_low_bytes ? first : 0);
             for (std::size_t i = 0; i < now; ++i) {
                 unsigned const rest = has_low_bytes ? lows[i] | high[i] << 8 : high[i];
-                words[first + i] = static_cast<Word>(rest >> mantissa_width << (exponent_width + mantissa_width) |
-                                                     (exponent_of[first + i] & exponent_mask) << mantissa_width |
-                                                     (rest & mantissa_mask));
+                words[first + i] = joined(rest, exponents[first + i]);
             }
         }
-    }
-
-  private:
-    static constexpr unsigned rest_of(unsigned word) {
-        return word >> (exponent_width + mantissa_width) << mantissa_width | (word & mantissa_mask);
     }
 };
 

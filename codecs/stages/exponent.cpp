@@ -17,6 +17,7 @@
 // Error      none: the input's bytes come back.
 // NaN, Inf, denormals: exponents like others.
 
+#include "backends/kernels/host_stores.hpp"
 #include "codecs/kernels/fixed_code.hpp"
 #include "codecs/kernels/huffman_coder.hpp"
 #include "codecs/kernels/number_split.hpp"
@@ -52,6 +53,10 @@ struct ExponentSymbols {
         Split::join(reinterpret_cast<std::uint8_t const*>(buffer), rests + first, packed_at(first), count,
                     numbers_at(first));
     }
+    NumberBlock numbers_of(std::uint64_t first, std::size_t count) const {
+        bool const streaming = layout.symbols * sizeof(typename Split::Word) >= streaming_from_bytes;
+        return {numbers_at(first), rests + first, packed_at(first), count, streaming};
+    }
 
   private:
     std::byte* numbers_at(std::uint64_t first) const { return numbers + first * sizeof(typename Split::Word); }
@@ -73,7 +78,7 @@ class Exponent : public Entropy {
                 layout_of(input, input.bytes, tables_, block_, sizeof(typename Split::Word), Split::exponent_bits);
             if (code_ == "huffman") return action(HuffmanCoder(), split, layout);
             if (code_ == "rans") return action(RansCoder(), split, layout);
-            return action(FixedCoder(code_ == "fixed3" ? 3 : 4, Split::exponent_bits, block_), split, layout);
+            return action(FixedCoder<Split>(code_ == "fixed3" ? 3 : 4, block_), split, layout);
         });
     }
     template <class Action>
