@@ -3,8 +3,10 @@
 // CABAC share.
 //
 // A byte is eight bits, its highest first; the bits before it within the byte pick the bit's context, so that one byte has a
-// tree of 255 contexts. Symbol i is coded by lane i mod L: L = 4 range coders for blocks of 4096 symbols or more, else 1.
-// They share the contexts, in the order of the symbols, and overlap in the processor.
+// tree of 255 contexts. Symbol i is coded by lane i mod L: L = 32 range coders for blocks of 65536 symbols or more, 4 from 4096
+// on, else 1; always 1 where rows are looked at that are shorter than 32. L symbols at a time are coded with the contexts as
+// they are; then the contexts learn them in order. So bits of all lanes can be worked on at a time, and all lanes learn from
+// everything.
 // Range coder (G. Martin, 1979; carries as in LZMA): range and low, 32 bits. A bit of probability p = P(0), in 2^-16: 0 takes
 // the lower part of the range, floor(range p / 2^16), 1 the rest. Below 2^24 the range moves up by bytes.
 // Format of a block:
@@ -17,16 +19,20 @@
 #include <cstdint>
 #include <cstring>
 
+#include "codecs/kernels/binary_lanes.hpp"
 #include "codecs/kernels/coded_blocks.hpp"
 
 namespace kvstone {
 
-inline constexpr std::size_t most_coder_lanes = 4;
 inline constexpr std::size_t least_symbols_for_lanes = 4096;
+inline constexpr std::size_t least_symbols_for_most_lanes = 65536;
 
-constexpr std::size_t coder_lanes(std::size_t symbols) {
-    return symbols < least_symbols_for_lanes ? 1 : most_coder_lanes;
+constexpr std::size_t coder_lanes(std::size_t symbols, std::uint64_t row_bytes) {
+    if (symbols < least_symbols_for_lanes || (row_bytes > 0 && row_bytes < most_coder_lanes)) return 1;
+    return symbols < least_symbols_for_most_lanes ? 4 : most_coder_lanes;
 }
+/// Bytes that a lane takes beyond those of its symbols.
+inline constexpr std::size_t lane_room = lane_bytes_ahead + 4;
 
 /// Probabilities stay within 2^-11 of 0 and 1, so that one bit moves the range by at most two bytes.
 constexpr std::uint32_t within_bounds(std::uint32_t probability) {
@@ -100,9 +106,9 @@ class BinaryCoder {
     explicit BinaryCoder(TreeChoice const& choice) : choice_(choice) {}
 
     std::size_t most_table_bytes() const { return 0; }
-    std::size_t tables_bytes() const { return choice_.trees() * 256 * sizeof(Context); }
+    std::size_t tables_bytes() const { return choice_.trees() * 256 * (sizeof(Context) + sizeof(std::uint32_t)); }
     /// A symbol takes at most 8 x 11 bits.
-    std::size_t scratch_bytes(std::size_t count) const { return 11 * count + 16 * most_coder_lanes + 64; }
+    std::size_t scratch_bytes(std::size_t count) const { return 11 * count + (11 + lane_room) * most_coder_lanes; }
     std::size_t counters() const { return 0; }
     void count(SymbolBlock const&, std::uint64_t*) const {}
     std::size_t write_table(std::uint64_t const*, std::byte*) const { return 0; }
@@ -115,8 +121,6 @@ class BinaryCoder {
                 std::uint64_t first) const;
 
   private:
-    Context* fresh_contexts(std::byte* memory) const;
-
     TreeChoice choice_;
 };
 
