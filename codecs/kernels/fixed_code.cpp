@@ -2,6 +2,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codecs/kernels/fixed_code.cpp"
+// Vectors whose size is not known to the compiler cannot be members of arrays.
+#define HWY_DISABLED_TARGETS (HWY_ALL_SVE | HWY_RVV | HWY_SCALAR)
 #include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 // After foreach_target.h, as Highway asks.
@@ -9,6 +11,8 @@
 
 #ifndef KVSTONE_FIXED_CODE_ONCE
 #define KVSTONE_FIXED_CODE_ONCE
+#include <cstring>
+
 namespace kvstone {
 
 /// What either direction makes of a table. Exponents [first, first + 15) have their codes in `window`, whose last entry and
@@ -207,6 +211,63 @@ std::uint8_t const* decode_from(FixedTable const& table, std::uint8_t const* cod
     return escaped;
 }
 
+// Codes of three bits, as codecs/kernels/bit_packing.hpp packs them: sixteen to the six bytes of a block of 128 bits.
+
+constexpr std::size_t block_codes = 16;
+constexpr std::size_t block_bytes = 6;
+
+void pack_threes(std::uint8_t const* codes, std::size_t count, std::byte* packed) {
+    Bytes const d;
+    SignedWords const words;
+    hn::Repartition<std::int32_t, Bytes> const quads;
+    hn::Repartition<std::uint64_t, Bytes> const eights;
+    alignas(16) static constexpr std::uint8_t order[block_codes] = {0,  1,  2,  8,  9,  10, 15, 15,
+                                                                    15, 15, 15, 15, 15, 15, 15, 15};
+    auto const places = hn::LoadDup128(d, order);
+    // Neighbours come together as sums of products: c + (next << 3), and pairs of these.
+    auto const by_eight = hn::BitCast(hn::RebindToSigned<Bytes>(), hn::Set(Words(), 0x0801));
+    auto const by_64 = hn::BitCast(words, hn::Set(quads, 0x00400001));
+    std::size_t const width = hn::Lanes(d);
+    std::size_t i = 0;
+    for (; i + width <= count; i += width) {
+        auto const pairs = hn::SatWidenMulPairwiseAdd(words, hn::LoadU(d, codes + i), by_eight);
+        auto const fours = hn::BitCast(eights, hn::WidenMulPairwiseAdd(quads, pairs, by_64));
+        auto const joined = hn::And(hn::Or(fours, hn::ShiftRight<20>(fours)), hn::Set(eights, 0xffffff));
+        alignas(64) std::uint8_t blocks[hn::MaxLanes(d)];
+        hn::Store(hn::TableLookupBytes(hn::BitCast(d, joined), places), d, blocks);
+        auto* const to = packed + i / 8 * 3;
+        for (std::size_t block = 0; block < width / block_codes; ++block)
+            std::memcpy(to + block * block_bytes, blocks + block * block_codes, block_bytes);
+    }
+    pack_bytes<3>(codes + i, count - i, packed + i / 8 * 3);
+}
+
+/// `bytes` may be read, at least packed_bytes(count, 3).
+void unpack_threes(std::byte const* packed, std::size_t bytes, std::size_t count, std::uint8_t* codes) {
+    Bytes const d;
+    hn::Half<Bytes> const half;
+    hn::Repartition<std::uint64_t, Bytes> const eights;
+    constexpr std::uint8_t no = 0x80;
+    alignas(64) static constexpr std::uint8_t order[64] = {0, 1, 2, no, no, no, no, no, 3, 4,  5,  no, no, no, no, no,
+                                                           6, 7, 8, no, no, no, no, no, 9, 10, 11, no, no, no, no, no,
+                                                           0, 1, 2, no, no, no, no, no, 3, 4,  5,  no, no, no, no, no,
+                                                           6, 7, 8, no, no, no, no, no, 9, 10, 11, no, no, no, no, no};
+    auto const places = hn::LoadU(d, order);
+    std::size_t const width = hn::Lanes(d);
+    std::size_t i = 0;
+    for (; i + width <= count && i / 8 * 3 + 28 <= bytes; i += width) {
+        auto const* const from = reinterpret_cast<std::uint8_t const*>(packed + i / 8 * 3);
+        auto twelve = hn::LoadDup128(d, from);
+        if (width == 64) twelve = hn::Combine(d, hn::LoadDup128(half, from + 12), hn::LowerHalf(half, twelve));
+        auto x = hn::BitCast(eights, hn::TableLookupBytesOr0(twelve, places));
+        x = hn::And(hn::Or(x, hn::ShiftLeft<20>(x)), hn::Set(eights, 0x00000fff00000fffU));
+        x = hn::And(hn::Or(x, hn::ShiftLeft<10>(x)), hn::Set(eights, 0x003f003f003f003fU));
+        x = hn::And(hn::Or(x, hn::ShiftLeft<5>(x)), hn::Set(eights, 0x0707070707070707U));
+        hn::StoreU(hn::BitCast(d, x), d, codes + i);
+    }
+    unpack_bytes<3>(packed + i / 8 * 3, count - i, codes + i);
+}
+
 template <class Split>
 std::uint8_t* encode_numbers(FixedTable const& table, std::uint8_t const* numbers, std::size_t count, std::uint8_t* low,
                              std::uint8_t* high, std::uint8_t* codes, std::uint8_t* escaped, bool streaming) {
@@ -229,7 +290,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "codecs/kernels/symbol_counts.hpp"
 
@@ -238,8 +298,9 @@ namespace kvstone {
 namespace {
 
 constexpr std::size_t sampled_run = 256;
-constexpr std::size_t sampled_every = 16 * sampled_run;
-constexpr std::size_t least_sampled = 65536;
+constexpr std::size_t places_of_run = 64;
+constexpr std::size_t sampled_every = places_of_run * sampled_run;
+constexpr std::size_t least_sampled = 16 * sampled_every;
 
 std::uint8_t* bytes_of(std::byte* bytes) { return reinterpret_cast<std::uint8_t*>(bytes); }
 bool starts_line(void const* place) { return reinterpret_cast<std::uintptr_t>(place) % 64 == 0; }
@@ -294,8 +355,8 @@ void FixedCoder<Split>::count(NumberBlock const& block, std::byte* buffer, std::
     }
     std::size_t taken = 0;
     for (std::size_t run = 0; run < block.count / sampled_every; ++run) {
-        // Each of the sixteen places comes once in sixteen runs: what repeats within 4096 numbers is met evenly.
-        auto const place = run * sampled_every + run * 7 % 16 * sampled_run;
+        // Each of the places comes once in so many runs: what repeats every 16384 numbers is met evenly.
+        auto const place = run * sampled_every + run * 29 % places_of_run * sampled_run;
         Split::exponents(numbers + place * sizeof(typename Split::Word), sampled_run, exponents + taken);
         taken += sampled_run;
     }
@@ -340,6 +401,21 @@ bool FixedCoder<Split>::load_lookup(std::byte const* table, std::size_t bytes, s
 }
 
 HWY_EXPORT(flush);
+HWY_EXPORT(pack_threes);
+HWY_EXPORT(unpack_threes);
+
+namespace {
+
+void pack_some(unsigned bits, std::uint8_t const* codes, std::size_t count, std::byte* packed) {
+    if (bits == 3) return HWY_DYNAMIC_DISPATCH(pack_threes)(codes, count, packed);
+    pack_codes(bits, codes, count, packed);
+}
+void unpack_some(unsigned bits, std::byte const* packed, std::size_t bytes, std::size_t count, std::uint8_t* codes) {
+    if (bits == 3) return HWY_DYNAMIC_DISPATCH(unpack_threes)(packed, bytes, count, codes);
+    unpack_codes(bits, packed, count, codes);
+}
+
+}  // namespace
 
 template <class Split>
 std::size_t FixedCoder<Split>::encode(std::byte* memory, NumberBlock const& block, std::byte* coded, std::size_t most,
@@ -360,8 +436,8 @@ std::size_t FixedCoder<Split>::encode(std::byte* memory, NumberBlock const& bloc
         escaped_end = encode_chunk(table, bytes_of(block.numbers) + i * sizeof(typename Split::Word), now, low,
                                    high.data(), codes.data(), escaped_end, streaming);
         if constexpr (Split::packed_bits > 0)
-            pack_bytes<Split::packed_bits>(high.data(), now, block.packed + i / 8 * Split::packed_bits);
-        if (fits) pack_codes(code_bits_, codes.data(), now, coded + i / 8 * code_bits_);
+            pack_some(Split::packed_bits, high.data(), now, block.packed + i / 8 * Split::packed_bits);
+        if (fits) pack_some(code_bits_, codes.data(), now, coded + i / 8 * code_bits_);
     }
     if (streaming) HWY_DYNAMIC_DISPATCH(flush)();
     auto const escapes = static_cast<std::size_t>(escaped_end - escaped);
@@ -391,9 +467,10 @@ bool FixedCoder<Split>::decode(std::byte* memory, std::byte const* coded, std::s
     std::array<std::uint8_t, fixed_chunk> high{};
     for (std::size_t i = 0; i < block.count && taken <= escaped + available; i += fixed_chunk) {
         auto const now = std::min(fixed_chunk, block.count - i);
-        unpack_codes(code_bits_, coded + i / 8 * code_bits_, now, codes.data());
+        unpack_some(code_bits_, coded + i / 8 * code_bits_, bytes - i / 8 * code_bits_, now, codes.data());
         if constexpr (Split::packed_bits > 0)
-            unpack_bytes<Split::packed_bits>(block.packed + i / 8 * Split::packed_bits, now, high.data());
+            unpack_some(Split::packed_bits, block.packed + i / 8 * Split::packed_bits,
+                        packed_bytes(block.count - i, Split::packed_bits), now, high.data());
         taken = decode_chunk(table, codes.data(), now, bytes_of(block.low) + (Split::has_low_bytes ? i : 0),
                              high.data(), taken, bytes_of(block.numbers) + i * sizeof(typename Split::Word), streaming);
     }

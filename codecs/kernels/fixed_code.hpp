@@ -8,7 +8,7 @@
 // Format of a block:
 //   the codes, packed to b bits, then the exponents of the escapes in order, packed to what an exponent has
 //   (codecs/kernels/bit_packing.hpp)
-// Blocks of 65536 numbers or more are counted by a sample, 256 of each 4096 numbers: a table that is not quite the best one
+// Blocks of 262144 numbers or more are counted by a sample, 256 of each 16384 numbers: a table that is not quite the best one
 // costs some escapes, but reading every number twice costs more.
 //
 // Numbers are taken apart and coded in one pass, and put together in one pass: memory bounds both.

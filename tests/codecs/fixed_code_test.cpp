@@ -105,7 +105,7 @@ TYPED_TEST_SUITE(FixedCode, Splits);
 
 TYPED_TEST(FixedCode, OnePassWritesWhatItsPartsDo) {
     for (unsigned const code_bits : {3U, 4U}) {
-        for (std::size_t const count : {1, 63, 64, 1000, 5001, 70000}) {
+        for (std::size_t const count : {1, 63, 64, 1000, 5001, 270000}) {
             auto const numbers = this->numbers_of(count);
             FixedCoder<TypeParam> const coder(code_bits, count);
             auto const coded = this->one_pass(coder, numbers, false);
@@ -142,8 +142,8 @@ TYPED_TEST(FixedCode, WholeAndBrokenBlocks) {
 }
 
 TEST(FixedCoder, LargeBlocksAreCountedBySamples) {
-    // Runs of 256 numbers of one exponent, sixteen of them: the sample takes every sixteenth run, and each of the sixteen once.
-    constexpr std::size_t runs = 256;
+    // Runs of 256 numbers of one exponent, sixteen of them: the sample takes every 64th run, and each of the sixteen once.
+    constexpr std::size_t runs = 1024;
     std::vector<std::uint16_t> numbers(256 * runs);
     for (std::size_t i = 0; i < numbers.size(); ++i)
         numbers[i] = Bf16Split::joined(0, static_cast<unsigned>(i / 256 % 16));
@@ -157,8 +157,8 @@ TEST(FixedCoder, LargeBlocksAreCountedBySamples) {
     };
     EXPECT_EQ(count(numbers.size()), std::vector<std::uint64_t>(16, 256));
     // One number less is too few for a sample: all are counted.
-    std::vector<std::uint64_t> all(16, 4096);
-    all[15] = 4095;
+    std::vector<std::uint64_t> all(16, 16384);
+    all[15] = 16383;
     EXPECT_EQ(count(numbers.size() - 1), all);
 }
 
