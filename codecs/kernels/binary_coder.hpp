@@ -34,12 +34,6 @@ constexpr std::size_t coder_lanes(std::size_t symbols, std::uint64_t row_bytes) 
 /// Bytes that a lane takes beyond those of its symbols.
 inline constexpr std::size_t lane_room = lane_bytes_ahead + 4;
 
-/// Probabilities stay within 2^-11 of 0 and 1, so that one bit moves the range by at most two bytes.
-constexpr std::uint32_t within_bounds(std::uint32_t probability) {
-    constexpr std::uint32_t least = 32;
-    return probability < least ? least : probability > 65536 - least ? 65536 - least : probability;
-}
-
 /// 2^24 / (n + 2).
 inline constexpr auto kt_steps = [] {
     std::array<std::int64_t, 1023> steps{};
@@ -51,7 +45,7 @@ inline constexpr auto kt_steps = [] {
 /// P += (bit is 0 - P) / (n + 2) before n is raised. From 1022 bits on the step is 1 / 1024: older bits fade.
 class KtContext {
   public:
-    std::uint32_t probability() const { return within_bounds(zero_ >> 16); }
+    std::uint32_t probability() const { return zero_ >> 16; }
     void update(std::uint32_t bit) {
         auto const target = bit == 0 ? std::int64_t{0xffffffff} : std::int64_t{0};
         zero_ = static_cast<std::uint32_t>(zero_ + ((target - zero_) * kt_steps[bits_] >> 24));
@@ -68,7 +62,7 @@ class KtContext {
 /// The mean of two estimates, which move by 1/16 and by 1/128 of what a bit errs (as the contexts of H.266, 9.3.4.3.2.2).
 class ShiftContext {
   public:
-    std::uint32_t probability() const { return within_bounds((fast_ + slow_) >> 1); }
+    std::uint32_t probability() const { return (fast_ + slow_) >> 1; }
     void update(std::uint32_t bit) {
         auto const target = bit == 0 ? 65535 : 0;
         fast_ = static_cast<std::uint32_t>(static_cast<std::int32_t>(fast_) +

@@ -1,5 +1,8 @@
 #include "codecs/kernels/binary_lanes.hpp"
 
+#include <algorithm>
+#include <bit>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codecs/kernels/binary_lanes.cpp"
 // Vectors whose size is not known to the compiler cannot be members of arrays.
@@ -47,7 +50,9 @@ HWY_INLINE WordVector zero_part(WordVector range, WordVector probability) {
 }
 
 HWY_INLINE WordVector probability_of(LaneContexts const& contexts, WordVector node) {
-    return hn::GatherIndex(Words(), contexts.probabilities, hn::BitCast(Signed(), node));
+    Words const d;
+    auto const probability = hn::GatherIndex(d, contexts.probabilities, hn::BitCast(Signed(), node));
+    return hn::Min(hn::Max(probability, hn::Set(d, least_probability)), hn::Set(d, largest_probability));
 }
 
 /// How many bits of zeros a range below 2^24 moves up by: 0, 8 or 16.
@@ -81,13 +86,12 @@ void encode_all(LaneContexts const& contexts, std::uint8_t const* symbols, std::
             range[v] = hn::IfThenElse(is_one, hn::Sub(range[v], zero), zero);
             auto const carries = hn::Lt(low[v], more);
             if (HWY_UNLIKELY(!hn::AllFalse(d, carries))) {
-                alignas(64) std::uint32_t carried[width];
                 alignas(64) std::uint32_t places[width];
-                hn::Store(hn::IfThenElseZero(carries, hn::Set(d, 1)), d, carried);
                 hn::Store(place[v], d, places);
-                for (std::size_t lane = 0; lane < width; ++lane) {
-                    if (carried[lane] != 0) carry_into(bytes + places[lane]);
-                }
+                std::uint8_t bits[8] = {};
+                hn::StoreMaskBits(d, carries, bits);
+                for (unsigned left = bits[0] | bits[1] << 8; left != 0; left &= left - 1)
+                    carry_into(bytes + places[std::countr_zero(left)]);
             }
             hn::ScatterOffset(hn::ReverseLaneBytes(low[v]), d, out, hn::BitCast(Signed(), place[v]));
             auto const shift = renewal(range[v]);
@@ -168,13 +172,21 @@ bool decode_lanes(LaneContexts const& contexts, std::byte const* bytes, std::uin
     return HWY_DYNAMIC_DISPATCH(decode_all)(contexts, bytes, symbols, lanes);
 }
 
+namespace {
+
+std::uint32_t probability_in(LaneContexts const& contexts, std::uint32_t node) {
+    return std::clamp(contexts.probabilities[node], least_probability, largest_probability);
+}
+
+}  // namespace
+
 void encode_in_lane(LaneContexts const& contexts, std::uint8_t symbol, std::byte* bytes, BinaryLanes& lanes,
                     std::size_t lane) {
     auto range = lanes.range[lane];
     auto low = lanes.value[lane];
     auto place = lanes.place[lane];
     for (int bit = 7; bit >= 0; --bit) {
-        auto const probability = contexts.probabilities[contexts.trees[lane] + ((symbol | 256U) >> (bit + 1))];
+        auto const probability = probability_in(contexts, contexts.trees[lane] + ((symbol | 256U) >> (bit + 1)));
         auto const zero = static_cast<std::uint32_t>(std::uint64_t{range} * probability >> 16);
         if ((symbol >> bit & 1U) != 0) {
             low += zero;
@@ -198,7 +210,7 @@ std::uint8_t decode_in_lane(LaneContexts const& contexts, std::byte const* bytes
     auto const end = lanes.end[lane];
     std::uint32_t node = 1;
     while (node < 256) {
-        auto const probability = contexts.probabilities[contexts.trees[lane] + node];
+        auto const probability = probability_in(contexts, contexts.trees[lane] + node);
         auto const zero = static_cast<std::uint32_t>(std::uint64_t{range} * probability >> 16);
         bool const is_one = value >= zero;
         value -= is_one ? zero : 0;

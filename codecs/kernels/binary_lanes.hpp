@@ -11,6 +11,10 @@ inline constexpr std::size_t most_coder_lanes = 32;
 /// What a symbol moves a lane's place by at the most, and what a load of four bytes needs beyond.
 inline constexpr std::uint32_t lane_bytes_ahead = 20;
 
+/// Probabilities are taken to lie 2^-11 or more from 0 and 1, so that one bit moves the range by at most two bytes.
+inline constexpr std::uint32_t least_probability = 32;
+inline constexpr std::uint32_t largest_probability = 65536 - least_probability;
+
 /// The probability of a 0 in each context, in 2^-16, 256 to a tree of which entry 0 is unused; and where the tree of each
 /// lane's symbol begins.
 struct LaneContexts {
