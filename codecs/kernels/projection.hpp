@@ -84,8 +84,9 @@ KOKKOS_INLINE_FUNCTION void pack_entry(VectorGroups const& groups, std::uint64_t
              packed_matrix_place(rank, component, channel % dim)] = value;
 }
 
-/// Tokens and channels that a host thread works on at a time.
-inline constexpr std::uint64_t projected_tokens = 24;
+/// Tokens and channels that a host thread works on at a time: rows of 128 channels and a panel of the basis fill the nearest
+/// cache, and every panel that is read serves so many tokens.
+inline constexpr std::uint64_t projected_tokens = 48;
 inline constexpr std::uint64_t projected_channels = 256;
 
 /// coded(group, token, component) of all groups; components beyond a short group's are 0.
