@@ -1,4 +1,5 @@
-// Every example of the registry, encoded and decoded, with one thread and with two.
+// Entropy coders beside their peers (tests/bench/codecs/entropy.cpp), then every other example of the registry, encoded and
+// decoded, with one thread and with two.
 //
 // M          bytes read plus written per second over those of the same round's copy of the tensor (memcpy, or stores that
 //            pass the cache where those are faster): median of the rounds. An encoder whose range is over everything has
@@ -8,7 +9,8 @@
 // plain      speed over the loop that anyone would write first, one thread each (for clipping: over nth_element).
 // ggml       speed over libggml's own rows, one thread each.
 // bits       stored bits a value, everything included.
-// Arguments: Google Benchmark's (--benchmark_filter=..., --benchmark_min_time=..., --benchmark_repetitions=...), whose
+// Arguments: --entropy: the first table alone. Or Google Benchmark's (--benchmark_filter=..., --benchmark_min_time=...,
+// --benchmark_repetitions=...): the second table alone, with pipelines of entropy coders, which can take seconds a pass; its
 // own figures, of one thread, --benchmark_out=FILE keeps. KVSTONE_BENCH_MB sets the tensor's size (256).
 
 #include <algorithm>
@@ -21,6 +23,7 @@
 #include <fmt/format.h>
 
 #include "codecs/registry.hpp"
+#include "tests/bench/codecs/entropy.hpp"
 #include "tests/bench/codecs/rounds.hpp"
 #include "tests/bench/codecs/targets.hpp"
 
@@ -42,12 +45,12 @@ double median(std::vector<Round> const& rounds, Figure const& figure) {
     return *middle;
 }
 
-double roofline_share(std::vector<Round> const& rounds, double Round::* traffic) {
+double roofline_share(std::vector<Round> const& rounds, double Round::*traffic) {
     return median(rounds, [&](Round const& r) { return r.*traffic / r.pass_ns * r.roofline_ns / 2 / r.tensor_bytes; });
 }
 
 /// Speed over another's time, as text; empty where there is none.
-std::string ratio(std::vector<Round> const& rounds, double Round::* other) {
+std::string ratio(std::vector<Round> const& rounds, double Round::*other) {
     auto const figure = median(rounds, [&](Round const& r) { return r.*other / r.pass_ns; });
     return figure == 0 ? "" : fmt::format("{:.{}f}", figure, figure < 9.95 ? 2 : 1);
 }
@@ -161,6 +164,10 @@ class Progress : public benchmark::BenchmarkReporter {
 int main(int argument_count, char** arguments) {
     using namespace kvstone;
     if (argument_count > 1 && std::strcmp(arguments[1], "--serve") == 0) return bench::serve_rounds();
+    bool const entropy_alone = argument_count > 1 && std::strcmp(arguments[1], "--entropy") == 0;
+    bool const plain_run = argument_count == 1;
+    if (plain_run || entropy_alone) bench::print_entropy_coders();
+    if (entropy_alone) return 0;
     char short_runs[] = "--benchmark_min_time=0.1s";
     std::vector<char*> all{arguments[0], short_runs};
     for (int i = 1; i < argument_count; ++i) all.push_back(arguments[i]);
@@ -169,6 +176,7 @@ int main(int argument_count, char** arguments) {
     if (benchmark::ReportUnrecognizedArguments(argument_count, all.data())) return 2;
     bench::Bench measured;
     for (auto const& [name, entry] : stage_registry()) {
+        if (plain_run && entry.kind == StageKind::entropy) continue;
         for (auto const& example : entry.info.examples) measured.add(example);
     }
     bench::Progress progress;
