@@ -94,6 +94,14 @@ Codec Codec::of_layer(std::uint64_t layer, std::uint64_t layers) const {
     return own;
 }
 
+Codec Codec::without_entropy_stages() const {
+    auto bare = *this;
+    for (auto& rule : bare.rules_)
+        std::erase_if(rule.pipeline,
+                      [](StageText const& stage) { return stage_named(stage.name).kind == StageKind::entropy; });
+    return bare;
+}
+
 CodecNeeds needs_of(Codec const& codec) {
     CodecNeeds needs;
     for (auto const& rule : codec.rules()) {

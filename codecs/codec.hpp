@@ -70,6 +70,8 @@ class Codec {
     /// What the rules say of one layer of so many, as of a tensor that has no other: rules for other layers left out.
     /// Throws NotApplicable where a stage merges layers.
     Codec of_layer(std::uint64_t layer, std::uint64_t layers) const;
+    /// The same rules with their entropy stages left out: the values that these code.
+    Codec without_entropy_stages() const;
 
     std::vector<Rule> const& rules() const { return rules_; }
     bool operator==(Codec const&) const = default;

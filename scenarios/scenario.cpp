@@ -15,6 +15,7 @@
 #include "scenarios/grid.hpp"
 #include "scenarios/measure.hpp"
 #include "scenarios/shared_captures.hpp"
+#include "scenarios/shared_figures.hpp"
 #include "scenarios/text.hpp"
 
 namespace kvstone {
@@ -180,6 +181,7 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Axes const* b
                               error.accepted(), map.at("grid").place);
         }
     }
+    share_figures(expansion.cells, expansion.required, vocabulary);
     share_captures(expansion.cells, vocabulary);
     plan.cells = std::move(expansion.cells);
     plan.require = std::move(expansion.required);

@@ -61,6 +61,9 @@ struct Vocabulary {
     std::map<std::string, std::vector<WorkloadOption>> workload_options;  ///< of those that have any
     std::vector<std::string> capture_readers;  ///< workloads that read K and V of the source, of the whole context
     std::vector<std::string> query_readers;    ///< of these, those that read its queries, too
+    /// Of workloads whose figures depend on a part of the codec: that part. Of cells that agree in it and in all but their
+    /// codec, one is planned.
+    std::map<std::string, std::function<std::string(std::string const& codec)>> measured_of_codec;
     /// Looks into the options of a workload and the files that they name, locator {"files":{OPTION:PATH}}, and throws
     /// ConfigError where it could not run so; none: nothing is looked at.
     std::function<void(std::string const& workload, Json const& options, Json const& locator)> check_workload;

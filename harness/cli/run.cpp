@@ -24,6 +24,7 @@
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/stop_signals.hpp"
 #include "harness/planning/plan_of_file.hpp"
+#include "harness/workloads/entropy/entropy.hpp"
 #include "results/query/recorded_history.hpp"
 #include "results/query/show.hpp"
 #include "results/record/host.hpp"
@@ -201,7 +202,7 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
             if (code == exit_interrupted) break;
         }
         // A launcher may give its ranks a terminal whose other end is a file.
-        show_summary(store, std::cout, {.colour = colour_wanted() && world.size() == 1});
+        show_summary(store, std::cout, {.colour = colour_wanted() && world.size() == 1, .coded_values = coded_values});
         for (auto const& file : files)
             if (!file.measured.empty())
                 std::cout << "beside the bundle's own figures: kvstone compare " << shell_word(file.measured)

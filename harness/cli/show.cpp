@@ -4,6 +4,7 @@
 #include <map>
 
 #include "harness/cli/cli.hpp"
+#include "harness/workloads/entropy/entropy.hpp"
 #include "results/query/best.hpp"
 #include "results/query/pareto.hpp"
 #include "results/query/query.hpp"
@@ -42,7 +43,8 @@ void add_show(CommandLine& line) {
     command->callback([&line, options, best, history] {
         line.action = [&line, options, best, history] {
             auto const store = Store::open_read_only(line.database);
-            ShowOptions const wanted{.colour = colour_wanted(), .campaign = options->campaign};
+            ShowOptions const wanted{
+                .colour = colour_wanted(), .campaign = options->campaign, .coded_values = coded_values};
             if (best->count() > 0) {
                 auto const constraints = parse_constraints(options->best);
                 if (line.json)

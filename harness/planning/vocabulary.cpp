@@ -21,6 +21,7 @@ Vocabulary vocabulary() {
     words.canonical_codec = [](std::string const& text) { return Codec::parse(text).text(); };
     for (auto const& workload : workloads()) {
         words.workloads.push_back(workload.name);
+        if (workload.measures != nullptr) words.measured_of_codec[workload.name] = workload.measures;
         if (!workload.options.empty()) words.workload_options[workload.name] = workload.options;
         if (workload.reads.k || workload.reads.v) words.capture_readers.push_back(workload.name);
         // Captures that have one of the two have both.

@@ -28,6 +28,8 @@ struct Workload {
     /// Why a codec has nothing to measure under these options, whatever the source; empty where it has. Its cells are then
     /// skipped for this reason, and `plan` tells before. Null: any codec has.
     std::string (*skips)(Codec const& codec, Json const& options) = nullptr;
+    /// The part of a codec that the figures depend on (Vocabulary::measured_of_codec); null: the whole.
+    std::string (*measures)(std::string const& codec) = nullptr;
 };
 
 std::vector<Workload> const& workloads();

@@ -13,6 +13,7 @@
 #include "results/query/codec_table.hpp"
 #include "results/query/query.hpp"
 #include "results/query/show_bounds.hpp"
+#include "results/query/show_lengths.hpp"
 #include "results/query/show_text.hpp"
 #include "results/store/sqlite.hpp"
 
@@ -210,8 +211,9 @@ void show_section(Store const& store, std::ostream& out, Style style, std::strin
     print(out, result, TableFormat::table, style.colour);
 }
 
-void show_bounds(Store const& store, std::ostream& out, Style style, std::string const& campaign) {
-    auto const rows = bounds_rows(store, campaign);
+void show_bounds(Store const& store, std::ostream& out, ShowOptions const& options, std::string const& campaign) {
+    Style const style{options.colour};
+    auto const rows = bounds_rows(store, campaign, options.coded_values);
     if (rows.rows.empty()) return;
     fmt::print(out, "\n{}\n", style.bold("Beside the bounds of order-0 coding"));
     print(out, rows, TableFormat::table, style.colour);
@@ -220,6 +222,13 @@ void show_bounds(Store const& store, std::ostream& out, Style style, std::string
         "bound: order-0 entropy of what the quantiser stores, one table a plane, side data as they are. Beyond it, "
         "in bits of\nhigh bytes: channels, a table each; time, the token before; repeats, rows that equal an "
         "earlier one.\n");
+}
+
+void show_lengths(Store const& store, std::ostream& out, Style style, std::string const& campaign) {
+    auto const rows = length_rows(store, campaign);
+    if (rows.rows.empty()) return;
+    fmt::print(out, "\n{}\n", style.bold("Ratios over fp16 by tokens of the context"));
+    print(out, rows, TableFormat::table, style.colour);
 }
 
 constexpr auto targets_sql = R"sql(
@@ -267,7 +276,8 @@ void show_summary(Store const& store, std::ostream& out, ShowOptions const& opti
         "\nM: bytes read plus written per second over the memory bandwidth measured around the attempt; above 1 the "
         "tensors\nsit in caches. Timings are medians over K and V; vs fp16 is 2 bytes a value over all stored "
         "bytes.\n");
-    show_bounds(store, out, style, campaign);
+    show_lengths(store, out, style, campaign);
+    show_bounds(store, out, options, campaign);
     show_section(store, out, style, "Not ok",
                  "SELECT source, context, codec_name AS codec, process, status, substr(reason, 1, 60) AS reason "
                  "FROM v_failures WHERE campaign = ?1 AND NOT repeated UNION ALL SELECT source, context, codec_name, "

@@ -1,6 +1,7 @@
 #pragma once
 // What a person wants to see after a run.
 
+#include <functional>
 #include <iosfwd>
 #include <string>
 
@@ -11,11 +12,14 @@ namespace kvstone {
 struct ShowOptions {
     bool colour = false;
     std::string campaign = {};  ///< its id or the first digits of it; empty: the one last run
+    /// See bounds_rows().
+    std::function<std::string(std::string const&)> coded_values = {};
 };
 
 /// The campaign's circumstances and coverage, a table of its codecs for each workload, source and context in plan
-/// order, ratios beside bounds of order-0 coding where workload entropy has run, what failed with its reason, which
-/// targets each codec misses, and our figures beside published ones. At most 120 columns wide, names of codecs aside.
+/// order, ratios by length where there are three lengths or more, ratios beside bounds of order-0 coding where workload
+/// entropy has run, what failed with its reason, which targets each codec misses, and our figures beside published ones. At
+/// most 120 columns wide, names of codecs aside.
 /// Throws ConfigError where no campaign, or more than one, is meant.
 void show_summary(Store const& store, std::ostream& out, ShowOptions const& options = {});
 

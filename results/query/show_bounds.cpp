@@ -1,5 +1,9 @@
 #include "results/query/show_bounds.hpp"
 
+#include <algorithm>
+#include <map>
+#include <utility>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -14,28 +18,32 @@ constexpr double bias_bits_times_tokens = 30;
 
 // max() over a group picks the one figure that a metric has there: cells that differ in their threads find the same.
 constexpr auto bounds_sql = R"sql(
-WITH figure AS (
-  SELECT workload, codec, codec_name, source, context, batch, backend, component, metric, value, n FROM v_latest
-  WHERE campaign = ?1 AND status = 'ok' AND component IN ('k', 'v') AND value IS NOT NULL AND (
-    workload = 'roundtrip' AND metric = 'ratio_vs_fp16' OR workload = 'entropy' AND metric IN (
-      'entropy_ratio_bound_vs_fp16', 'entropy_high_byte_bits', 'entropy_per_channel_bits',
-      'entropy_given_previous_token_bits', 'duplicate_rows'))),
-bound AS (
-  SELECT codec, source, context, batch, backend, component,
-    max(iif(metric = 'entropy_ratio_bound_vs_fp16', value, NULL)) AS ratio,
-    max(iif(metric = 'entropy_high_byte_bits', value, NULL)) AS high_byte,
-    max(iif(metric = 'entropy_per_channel_bits', value, NULL)) AS per_channel,
-    max(iif(metric = 'entropy_given_previous_token_bits', value, NULL)) AS previous,
-    max(iif(metric = 'duplicate_rows', value, NULL)) AS repeats,
-    max(iif(metric = 'entropy_per_channel_bits', n, NULL)) AS tokens
-  FROM figure WHERE workload = 'entropy' GROUP BY 1, 2, 3, 4, 5, 6)
-SELECT DISTINCT substr(f.codec_name, 1, 22), substr(f.source, 1, 9), f.context, f.component, f.value, b.ratio,
-  b.high_byte, b.per_channel, b.previous, b.repeats, b.tokens
-FROM figure f JOIN bound b ON b.codec = f.codec AND b.source = f.source AND b.context IS f.context
-  AND b.batch = f.batch AND b.backend = f.backend AND b.component = f.component
-WHERE f.workload = 'roundtrip' AND b.ratio IS NOT NULL
-ORDER BY f.source, f.context, f.component, b.ratio, f.value, f.codec_name
+SELECT codec, json_array(source, context, batch, backend, component),
+  max(iif(metric = 'entropy_ratio_bound_vs_fp16', value, NULL)) AS ratio,
+  max(iif(metric = 'entropy_high_byte_bits', value, NULL)),
+  max(iif(metric = 'entropy_per_channel_bits', value, NULL)),
+  max(iif(metric = 'entropy_given_previous_token_bits', value, NULL)),
+  max(iif(metric = 'duplicate_rows', value, NULL)),
+  max(iif(metric = 'entropy_per_channel_bits', n, NULL))
+FROM v_latest WHERE campaign = ?1 AND status = 'ok' AND component IN ('k', 'v') AND value IS NOT NULL AND
+  workload = 'entropy' AND metric IN ('entropy_ratio_bound_vs_fp16', 'entropy_high_byte_bits', 'entropy_per_channel_bits',
+    'entropy_given_previous_token_bits', 'duplicate_rows')
+GROUP BY 1, 2 HAVING ratio IS NOT NULL
 )sql";
+constexpr auto ratios_sql = R"sql(
+SELECT DISTINCT codec, json_array(source, context, batch, backend, component), substr(codec_name, 1, 22),
+  substr(source, 1, 9), context, component, value
+FROM v_latest WHERE campaign = ?1 AND status = 'ok' AND component IN ('k', 'v') AND value IS NOT NULL AND
+  workload = 'roundtrip' AND metric = 'ratio_vs_fp16'
+ORDER BY source, context, component, batch, backend, value, codec_name
+)sql";
+
+/// What a ratio and its bound agree in: the values coded, and source, context, batch, backend and component.
+using Of = std::pair<std::string, std::string>;
+Of of_row(std::vector<QueryValue> const& row, std::function<std::string(std::string const&)> const& coded_values) {
+    auto const& codec = std::get<std::string>(row[0]);
+    return {coded_values ? coded_values(codec) : codec, std::get<std::string>(row[1])};
+}
 
 std::optional<double> number(QueryValue const& value) {
     auto const* real = std::get_if<double>(&value);
@@ -59,20 +67,38 @@ std::string gain_text(double ratio, PayloadBounds const& bounds) {
     return causes.empty() ? "above, and nothing explains it" : fmt::format("above: {}", fmt::join(causes, ", "));
 }
 
-QueryResult bounds_rows(Store const& store, std::string const& campaign) {
+QueryResult bounds_rows(Store const& store, std::string const& campaign,
+                        std::function<std::string(std::string const& codec)> const& coded_values) {
+    std::map<Of, PayloadBounds> bounds;
+    for (auto const& row : query(store, bounds_sql, {campaign}).rows) {
+        auto const* const tokens = std::get_if<std::int64_t>(&row[7]);
+        bounds[of_row(row, coded_values)] = {number(row[2]).value_or(0),
+                                             number(row[3]),
+                                             number(row[4]),
+                                             number(row[5]),
+                                             number(row[6]),
+                                             tokens != nullptr ? static_cast<std::uint64_t>(*tokens) : 0};
+    }
     QueryResult rows{{"codec", "source", "context", "of", "vs fp16", "bound", "gain"}, {}};
-    for (auto& row : query(store, bounds_sql, {campaign}).rows) {
-        auto const ratio = number(row[4]).value_or(0);
-        auto const* const tokens = std::get_if<std::int64_t>(&row[10]);
-        PayloadBounds const bounds{number(row[5]).value_or(0),
-                                   number(row[6]),
-                                   number(row[7]),
-                                   number(row[8]),
-                                   number(row[9]),
-                                   tokens != nullptr ? static_cast<std::uint64_t>(*tokens) : 0};
-        row.resize(6);
-        row.emplace_back(gain_text(ratio, bounds));
-        rows.rows.push_back(std::move(row));
+    if (bounds.empty()) return rows;
+    struct Part {
+        std::string of;
+        std::vector<std::vector<QueryValue>> rows;
+    };
+    std::vector<Part> parts;
+    for (auto const& row : query(store, ratios_sql, {campaign}).rows) {
+        auto const of = of_row(row, coded_values);
+        auto const found = bounds.find(of);
+        if (found == bounds.end()) continue;
+        if (parts.empty() || parts.back().of != of.second) parts.push_back({of.second, {}});
+        auto const& bound = found->second;
+        parts.back().rows.push_back(
+            {row[2], row[3], row[4], row[5], row[6], bound.ratio, gain_text(number(row[6]).value_or(0), bound)});
+    }
+    for (auto& part : parts) {
+        std::ranges::stable_sort(part.rows, {}, [](auto const& row) { return std::get<double>(row[5]); });
+        for (auto& row : part.rows)
+            if (std::ranges::find(rows.rows, row) == rows.rows.end()) rows.rows.push_back(std::move(row));
     }
     return rows;
 }

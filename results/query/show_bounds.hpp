@@ -2,6 +2,7 @@
 // Ratios beside what coders of order 0 could reach.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -25,8 +26,10 @@ struct PayloadBounds {
 /// below 0.1% are no cause, nor are differences below 0.005 bit and, of channels, what few tokens leave of the bias. Empty: below the bound, and nothing to gain.
 std::string gain_text(double ratio, PayloadBounds const& bounds);
 
-/// A row for each codec, source, context and component of a campaign that workloads roundtrip and entropy have measured:
-/// codec, source, context, of, vs fp16, bound, gain.
-QueryResult bounds_rows(Store const& store, std::string const& campaign);
+/// A row for each codec, source, context and component of a campaign that workload roundtrip has measured, and workload
+/// entropy the values that it codes: codec, source, context, of, vs fp16, bound, gain. `coded_values` tells codecs whose
+/// entropy stages code the same values; none: those of one text alone do.
+QueryResult bounds_rows(Store const& store, std::string const& campaign,
+                        std::function<std::string(std::string const& codec)> const& coded_values = {});
 
 }  // namespace kvstone

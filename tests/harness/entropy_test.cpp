@@ -12,6 +12,7 @@
 #include "codecs/container/tensor_codec.hpp"
 #include "harness/captures/load_tensors.hpp"
 #include "harness/sources/elements.hpp"
+#include "harness/workloads/entropy/entropy.hpp"
 #include "harness/workloads/entropy/plane_entropy.hpp"
 #include "tests/harness/attempt_fixture.hpp"
 #include "tests/test_data.hpp"
@@ -292,6 +293,46 @@ TEST_F(EntropyWorkload, SeesChannelsTimeAndBothTensors) {
             EXPECT_EQ(m.figures[i].value, other.figures[i].value) << m.figures[i].metric;
         }
     }
+}
+
+TEST(CodedValues, AreTheCodecWithoutItsEntropyStages) {
+    for (auto const* codec :
+         {"fp16", "fp16 | zstd", "fp16 | gear:planes=hi6lo10 | huffman", "fp16 | gear | delta | zstd"})
+        EXPECT_EQ(coded_values(codec), "fp16") << codec;
+    EXPECT_EQ(coded_values("hadamard | int:bits=4,axis=token | zstd"), "hadamard | int:bits=4,axis=token");
+    EXPECT_EQ(coded_values("layers(0-1){fp16 | gear | zstd} rest{int:bits=10 | zstd}"),
+              coded_values("layers(0-1){fp16} rest{int:bits=10}"));
+    // Payload counts as it is where its own rule has no coder and another has one.
+    EXPECT_EQ(coded_values("layers(0-1){fp16 | gear | zstd} rest{int:bits=10}"),
+              "layers(0-1){fp16} rest{int:bits=10} coded: 0");
+    EXPECT_EQ(coded_values("layers(0-1){fp16} rest{int:bits=10 | zstd}"),
+              "layers(0-1){fp16} rest{int:bits=10} coded: 1");
+    EXPECT_EQ(coded_values("of another build"), "of another build");
+}
+
+/// Figures of K and V but for memory.
+std::vector<std::optional<double>> figures_of(Measurement const& m) {
+    std::vector<std::optional<double>> values;
+    for (auto const& figure : m.figures)
+        if (figure.metric != "peak_rss_bytes") values.push_back(figure.value);
+    return values;
+}
+
+TEST_F(EntropyWorkload, FindsTheSameWhereCodedValuesAre) {
+    std::string const blocks = "int:bits=4,axis=channel,group=32";
+    std::vector<std::string> const codecs{
+        "fp16", "fp16 | gear:planes=hi6lo10 | huffman", "layers(0){fp16} rest{int:bits=10}",
+        "layers(0){fp16 | zstd} rest{int:bits=10 | zstd}", "layers(0){fp16 | gear | zstd} rest{int:bits=10}",
+        "layers(0){fp16 | zstd} rest{int:bits=10}",
+        // Groups of 32 tokens begin the window at another token.
+        "window(16){fp16} rest{" + blocks + "}", "window(16){fp16 | zstd} rest{" + blocks + " | zstd}",
+        "window(16){fp16 | zstd} rest{" + blocks + " | lz4}"};
+    std::vector<std::vector<std::optional<double>>> figures;
+    for (auto const& codec : codecs) figures.push_back(figures_of(measure(codec, normal_source(), 500)));
+    for (std::size_t i = 0; i < codecs.size(); ++i)
+        for (std::size_t j = 0; j < i; ++j)
+            EXPECT_EQ(figures[i] == figures[j], coded_values(codecs[i]) == coded_values(codecs[j]))
+                << codecs[i] << " and " << codecs[j];
 }
 
 TEST_F(EntropyWorkload, BoundsCountSideDataAndPayloadThatNobodyCodes) {

@@ -78,6 +78,27 @@ TEST(ShowBounds, JoinsWhatIsOfTheSameCodecSourceAndContext) {
     for (std::string line; std::getline(lines, line);) EXPECT_LE(display_width(line), 120U) << line;
 }
 
+TEST(ShowBounds, AreOfTheValuesThatACodecCodes) {
+    test::Folder folder;
+    auto store = Store::open(folder.file());
+    auto const coded = test::cell("fp16 | zstd"), planes = test::cell("fp16 | gear"), other = test::cell("int8 | zstd");
+    auto const bound = entropy_cell(coded);
+    auto const campaign = store.begin_campaign(test::plan({coded, planes, other, bound}), test::build(), "hw", false);
+    auto const ratio = [](Cell const& cell, double value) {
+        return with(cell, {{"k", "ratio_vs_fp16", value, 1, {}, {}}});
+    };
+    store.ingest(campaign, {ratio(coded, 1.125), ratio(planes, 1.0), ratio(other, 2.0),
+                            with(bound, {{"k", "entropy_ratio_bound_vs_fp16", 1.25, 1, {}, {}}})});
+    auto const row = [](char const* codec, double value) {
+        return std::vector<QueryValue>{codec, "tiny", std::int64_t{512}, "k", value, 1.25, ""};
+    };
+    using Rows = std::vector<std::vector<QueryValue>>;
+    EXPECT_EQ(bounds_rows(store, campaign.id).rows, (Rows{row("fp16 | zstd", 1.125)}));
+    auto const quantiser = [](std::string const& codec) { return codec.substr(0, codec.find(" | ")); };
+    EXPECT_EQ(bounds_rows(store, campaign.id, quantiser).rows,
+              (Rows{row("fp16 | gear", 1.0), row("fp16 | zstd", 1.125)}));
+}
+
 TEST(ShowBounds, SaysNothingWithoutTheWorkload) {
     test::Folder folder;
     auto store = Store::open(folder.file());

@@ -165,6 +165,25 @@ void add_profiles(std::string const& component, std::vector<BitSums> const& laye
 
 }  // namespace
 
+std::string coded_values(std::string const& text) try {
+    auto const codec = Codec::parse(text);
+    auto const bare = codec.without_entropy_stages();
+    std::string coded;
+    std::size_t count = 0;
+    bool windows = false;
+    for (std::size_t rule = 0; rule < codec.rules().size(); ++rule) {
+        windows = windows || codec.rules()[rule].selector.window_tokens.has_value();
+        if (codec.rules()[rule].pipeline.size() == bare.rules()[rule].pipeline.size()) continue;
+        coded += ' ' + std::to_string(rule);
+        ++count;
+    }
+    // Where a window begins depends on whether what codes older tokens has pages, which entropy stages have not.
+    bool const same_for_all = (count == 0 || count == codec.rules().size()) && !windows;
+    return bare.text() + (same_for_all ? "" : " coded:" + coded);
+} catch (ConfigError const&) {
+    return text;
+}
+
 void run_entropy(AttemptRequest const& request, Measurement& measurement) {
     auto const codec = Codec::parse(request.cell.codec);
     auto tensors = load_cell_tensors(request, {}, measurement);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "harness/workloads/workload.hpp"
 
 namespace kvstone {
@@ -18,5 +20,10 @@ namespace kvstone {
 ///   one, and the planes of side data as they are; headers are left out.
 /// - Profiles: the same along layer, each layer with tables of its own.
 void run_entropy(AttemptRequest const& request, Measurement& measurement);
+
+/// What of a codec's text these figures depend on: the codec without its entropy stages and, where that matters, which of its
+/// rules have any ("layers(0-1){fp16} rest{int:bits=10} coded: 0"). `fp16 | zstd` and `fp16 | gear | huffman` have `fp16`.
+/// A text that is no codec of this build: itself.
+std::string coded_values(std::string const& text);
 
 }  // namespace kvstone
