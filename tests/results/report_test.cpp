@@ -2,11 +2,14 @@
 
 #include "results/report/report.hpp"
 
+#include <map>
 #include <sstream>
+#include <tuple>
 
 #include <gmock/gmock.h>
 
 #include "results/report/assets.hpp"
+#include "results/report/page_data.hpp"
 #include "results/report/quantiles.hpp"
 #include "results/report/table.hpp"
 #include "results/report/verdicts.hpp"
@@ -139,6 +142,46 @@ TEST(ReportVerdicts, AreShownWhereThereAreGates) {
     std::ostringstream out;
     write_markdown_report(store, out, {.name = "x"});
     EXPECT_THAT(out.str(), HasSubstr("## Verdicts of gates"));
+}
+
+TEST(ReportCurves, HaveTheRatioOfEveryTextAndLength) {
+    test::Folder const folder;
+    auto store = Store::open(folder.file());
+    std::map<std::tuple<std::string, std::string, std::uint64_t>, double> expected;
+    std::vector<Cell> cells;
+    std::vector<Measurement> measurements;
+    for (auto const* codec : {"fp16 | zstd", "fp16 | gear"})
+        for (auto const* text : {"stories", "code"})
+            for (std::uint64_t const length : {128, 1024, 4096}) {
+                auto cell = test::cell(codec, length);
+                cell.source_name = text;
+                cell.source["text_sha256"] = text;
+                cell.id = fmt::format("{:016}", cells.size());
+                cell.canonical = fmt::format(R"({{"cell":{}}})", cells.size());
+                auto m = test::measurement(cell);
+                auto const ratio = 1 + static_cast<double>(cells.size()) / 64;
+                m.figures = {{"k", "ratio_vs_fp16", ratio + 1, 1, {}, {}},
+                             {"v", "ratio_vs_fp16", ratio - 1, 1, {}, {}},
+                             {"kv", "ratio_vs_fp16", ratio, 1, {}, {}},
+                             {"kv", "nmse", 0, 1, {}, {}}};
+                expected[{codec, text, length}] = ratio;
+                cells.push_back(std::move(cell));
+                measurements.push_back(std::move(m));
+            }
+    store.ingest(store.begin_campaign(test::plan(cells), test::build(), "hw", false), measurements);
+    auto const data = Json::parse(page_data(store, {}));
+    auto const& rows = data["rows"];
+    std::size_t column = 0;
+    while (data["metrics"][column]["name"] != "ratio_vs_fp16" || data["metrics"][column]["component"] != "") ++column;
+    std::map<std::tuple<std::string, std::string, std::uint64_t>, double> found;
+    for (std::size_t row = 0; row < rows["cell"].size(); ++row) {
+        auto const text = [&](char const* name) {
+            return data["texts"][name][rows[name][row].get<std::size_t>()].get<std::string>();
+        };
+        found[{text("codec"), text("source"), rows["context"][row].get<std::uint64_t>()}] =
+            data[fmt::format("v{}", column)][row].get<double>();
+    }
+    EXPECT_EQ(found, expected);
 }
 
 TEST(ReportTable, TakesTheWorseOfKAndVAndEveryProcess) {

@@ -27,6 +27,12 @@ function firstMetric(names) {
   return names.map(name => metricNamed.get(name)).find(metric => metric) ?? shownMetrics[0];
 }
 
+/** Whether a metric has figures that are not all the same. */
+function differs(name) {
+  const metric = metricNamed.get(name);
+  return metric !== undefined && new Set(data[`v${metric.place}`].filter(value => value !== null)).size > 1;
+}
+
 const campaignLabel = data.campaigns.map(c => `${c.started_utc.slice(0, 16).replace("T", " ")}  ${c.build.replace(/^([0-9a-f]{8})[0-9a-f]{4}/, "$1")}` +
   `  ${c.scenario}`);
 

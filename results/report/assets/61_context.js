@@ -20,21 +20,33 @@ function lineDatasets(lines, metric, x, y) {
     pointStyle: markers[place % markers.length], borderDash: place >= palette.length / 2 ? [5, 3] : [] }));
 }
 
+/** Lines of one codec have one colour, whatever they are drawn of; what else tells them apart has one marker and dash. */
+function styleByCodec(datasets, lines) {
+  const codecs = [...new Set(lines.map(line => line.codec))], others = [...new Set(lines.map(line => line.other))];
+  if (codecs.length === lines.length || others.length > markers.length) return datasets;
+  return datasets.map((dataset, i) => {
+    const colour = palette[codecs.indexOf(lines[i].codec) % palette.length], other = others.indexOf(lines[i].other);
+    return { ...dataset, borderColor: colour, backgroundColor: colour, pointStyle: markers[other], borderDash: [[], [5, 3], [2, 2]][other % 3] };
+  });
+}
+
 function addContext() {
-  let metric = firstMetric(["kld_mean", "attention_kl", "nmse", "decode_gb_per_s"]);
+  // Of lossless codecs every error is 0: what they are compared by is their ratio.
+  let metric = firstMetric(["kld_mean", "attention_kl", "nmse"].filter(differs).concat(["ratio_vs_fp16", "decode_gb_per_s"]));
   const part = section("context", "Over context length", "One line per codec, model, workload and backend.");
   part.append(element("div", { class: "choices" }, metricChoice("Metric", shownMetrics, metric, chosen => { metric = chosen; entry.draw(); })));
   const entry = addPlot(part, "context", () => {
     const rows = filteredRows(["context"]).filter(row => figure(metric, row) !== null && cellOf("context", row) > 0)
       .sort((a, b) => cellOf("context", a) - cellOf("context", b));
-    const name = row => [cellOf("codec", row), cellOf("workload", row), cellOf("source", row), cellOf("task", row), cellOf("protocol", row),
+    const other = row => [cellOf("workload", row), cellOf("source", row), cellOf("task", row), cellOf("protocol", row),
       cellOf("backend", row), filters.campaign === "" ? campaignLabel[data.rows.campaign[row]] : ""].filter(text => text).join(" · ");
-    const lines = linesOf(rows, name, 2), drawn = lines.shown;
+    const lines = linesOf(rows, row => `${cellOf("codec", row)} · ${other(row)}`, 2), drawn = lines.shown;
+    for (const line of drawn) Object.assign(line, { codec: cellOf("codec", line.rows[0]), other: other(line.rows[0]) });
     const lengths = [...new Set(drawn.flatMap(line => line.rows.map(row => cellOf("context", row))))].sort((a, b) => a - b);
     const yAxis = axis(titled(metric), drawn.flatMap(line => line.rows.map(row => figure(metric, row))));
     return { label: `${titled(metric)} over context length, ${drawn.length} lines.`, hint: `${countHint(lines)} ${yAxis.hint}`, rows: drawn.flatMap(line => line.rows),
       columns: rowColumns([metric]), open: (dataset, index) => openCell(drawn[dataset].rows[index]),
-      config: { type: "line", data: { datasets: lineDatasets(drawn, metric, row => cellOf("context", row), yAxis) }, options: {
+      config: { type: "line", data: { datasets: styleByCodec(lineDatasets(drawn, metric, row => cellOf("context", row), yAxis), drawn) }, options: {
         parsing: false, scales: { x: { ...axis("tokens", lengths).scale, afterBuildTicks: scale => { scale.ticks = lengths.map(value => ({ value })); } },
           y: yAxis.scale },
         plugins: { legend: { position: "bottom", labels: { usePointStyle: true, boxWidth: 8 } }, tooltip: { callbacks: {
