@@ -2,7 +2,8 @@
 //   NAME/data.pkl    a pickle; each tensor in it is a call of torch._utils._rebuild_tensor_v2 with the arguments
 //                    (storage, offset, size, stride, requires_grad, hooks [, metadata]), all in elements. A storage
 //                    stands as the persistent id ("storage", torch.FloatStorage, KEY, device, elements).
-//                    _rebuild_tensor_v3, of newer types, has (storage of bytes, ..., hooks, dtype [, metadata]).
+//                    _rebuild_tensor_v3, of newer types, has (storage of bytes, ..., hooks, dtype [, metadata]). A tensor
+//                    with attributes is torch._tensor._rebuild_from_type_v2(one of these, its type, (...), attributes).
 //   NAME/data/KEY    a storage's bytes; tensors may share it
 //   NAME/byteorder   "little" or "big"; absent in older files, which are little-endian
 // Tensors are named by their way through lists, tuples, dicts and attributes: past_key_values.0.1. A file that is one
@@ -67,6 +68,9 @@ bool is_known_global(std::string const& name) {
     static std::set<std::string> const others{"collections.OrderedDict",
                                               "torch.Size",
                                               "torch.device",
+                                              "torch.Tensor",
+                                              "torch._tensor._rebuild_from_type_v2",
+                                              "torch.nn.parameter.Parameter",
                                               "torch._utils._rebuild_parameter",
                                               "torch._utils._rebuild_parameter_with_state",
                                               "torch._utils._rebuild_tensor_v2",
@@ -74,6 +78,7 @@ bool is_known_global(std::string const& name) {
                                               "transformers.cache_utils.DynamicCache",
                                               "transformers.cache_utils.DynamicLayer",
                                               "transformers.cache_utils.DynamicSlidingWindowLayer",
+                                              "transformers.cache_utils.EncoderDecoderCache",
                                               "transformers.cache_utils.StaticCache",
                                               "transformers.cache_utils.StaticLayer"};
     return others.contains(name) || type_named(name) != nullptr ||
@@ -228,8 +233,16 @@ class TorchFile : public ArrayFile {
         return name.empty() ? part : name + "." + part;
     }
     void take_call(PickleNode const& call, std::string const& name, int depth) {
-        auto const& callee = pickle_[call.items[0]].text;
-        auto const& arguments = pickle_[call.items[1]].items;
+        take_call(pickle_[call.items[0]].text, pickle_[call.items[1]].items, name, depth);
+    }
+    void take_call(std::string const& callee, std::vector<PickleIndex> const& arguments, std::string const& name,
+                   int depth) {
+        // A tensor with attributes of its own: (how it is rebuilt, its type, the arguments of that, the attributes).
+        if (callee == "torch._tensor._rebuild_from_type_v2") {
+            if (arguments.size() != 4 || depth >= deepest) fail(name, "no tensor with attributes");
+            take_call(global(arguments[0], name), pickle_[arguments[2]].items, name, depth + 1);
+            return;
+        }
         if (callee.starts_with("torch._utils._rebuild_parameter")) {
             if (arguments.empty()) fail(name, "a parameter without a tensor");
             take(arguments[0], name, depth + 1);

@@ -160,6 +160,39 @@ TEST_F(TorchDump, ReadsNewerTypesAndOpcodes) {
     EXPECT_THAT(floats(*tensors.k), ElementsAre(3));
 }
 
+/// StaticCache marks its tensors for the compiler, by attributes.
+TEST_F(TorchDump, ReadsTensorsWithAttributes) {
+    auto const marked = [](std::string const& function, std::string const& arguments, std::string const& attributes) {
+        return pickled::global("torch._tensor", "_rebuild_from_type_v2") +
+               pickled::tuple({function, pickled::global("torch", "Tensor"), arguments, attributes}) + "R";
+    };
+    auto const storage = pickled::tuple({pickled::text("storage"), pickled::global("torch", "BFloat16Storage"),
+                                         pickled::text("0"), pickled::text("cpu"), pickled::integer(16)}) +
+                         "Q";
+    auto const arguments = pickled::tuple({storage, pickled::integer(2), pickled::integers({1, 2, 2, 1}),
+                                           pickled::integers({4, 1, 2, 1}), "\x89", pickled::no_hooks()});
+    auto const rebuild = pickled::global("torch._utils", "_rebuild_tensor_v2");
+    auto const attributes = pickled::dict({{"_is_static", pickled::integer(1)}});
+    std::string words;
+    for (std::uint16_t word = 0; word < 16; ++word) words += bytes_of<std::uint16_t>({word});
+    auto const tensors = load(write(pickled::dict({{"k", marked(rebuild, arguments, attributes)}}), {{"0", words}}));
+    EXPECT_EQ(tensors.k->type, ElementType::bf16);
+    auto const span = tensors.k->span();
+    EXPECT_EQ(std::string(reinterpret_cast<char const*>(span.data()), span.size()),
+              bytes_of<std::uint16_t>({2, 4, 3, 5}));
+    EXPECT_THAT(corrupt_k(marked("N", arguments, attributes)), HasSubstr("no name"));
+    EXPECT_THAT(corrupt_k(pickled::global("torch._tensor", "_rebuild_from_type_v2") + pickled::tuple({rebuild}) + "R"),
+                HasSubstr("no tensor with attributes"));
+    // One within another, nearly without an end.
+    auto nested = arguments;
+    auto function = rebuild;
+    for (int i = 0; i < 100; ++i) {
+        nested = pickled::tuple({function, pickled::global("torch", "Tensor"), nested, attributes});
+        function = pickled::global("torch._tensor", "_rebuild_from_type_v2");
+    }
+    EXPECT_THAT(corrupt_k(marked(function, nested, attributes)), HasSubstr("no tensor with attributes"));
+}
+
 TEST_F(TorchDump, ExecutesNothing) {
     auto const trace = folder_ / "trace";
     auto const call = pickled::global("posix", "system") + pickled::tuple({pickled::text("touch " + trace)}) + "R";
@@ -210,7 +243,7 @@ TEST_F(TorchDump, WhatIsNoTensorIsRefused) {
     doubled.replace(0, plain.size(), "N");
     EXPECT_THAT(corrupt(write(doubled, {})), HasSubstr("without an end"));
     EXPECT_THAT(refused(write(pickled::dict({{"k", plain}}), {{"0", eight()}}, "big")), HasSubstr("byte order: 'big'"));
-    EXPECT_THAT(refused_k(pickled::integer(1)), HasSubstr("no array is called k or v"));
+    EXPECT_THAT(refused_k(pickled::integer(1)), HasSubstr("there is no array in this file"));
     std::filesystem::remove(folder_ / "empty.pt");
     ZipWriter archive(folder_ / "empty.pt");
     archive.add_text("cache/model.json", "{}");
