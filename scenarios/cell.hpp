@@ -19,16 +19,19 @@ inline constexpr std::uint64_t default_page_tokens = 16;
 /// Member `source`, as identified ([...]: absent at its default; sha256: named_hash()), and the `locator` beside it:
 ///   {"kind":"model", "sha256":H, "text_sha256":H, ["gpu_layers":N (0)]}   locator {"path":GGUF, "text":FILE}
 ///   {"kind":"dump", "sha256":H, ["k":NAME, "v":NAME, "q":NAME, "k_prerope":NAME, "layout":"token head dim",
-///    "dtype":"i8", "scale":NAME, "kv_heads":H, "latent":N, "query_dim":N, "rope":{...}]}   locator {"path":FILE}
+///    "dtype":"i8", "scale":NAME, "kv_heads":H, "latent":N, "query_dim":N, "tokens":N, "dim":D, "rope":{...}]}
+///                                                                      locator {"path":FILE}
 ///     Where no tensor is named, those called k, v, q and k_prerope are meant, as far as the file has them, or else what
 ///     transformers calls them (layer_stack.hpp); else the named ones alone. A NAME with {layer} in it stands for one
 ///     array a layer, and layout for the axes of each. layout names the file's axes, slowest first (default: layer head
 ///     token dim; an axis that is not named has length 1; batch times head are the KV heads); dtype is f32, f16, bf16, i8,
 ///     f8_e4m3 or f8_e5m2 (default: what the file says); scale names the tensor that multiplies every value, or is a
 ///     number (default: none); kv_heads heads lie within the axis dim (default: one); latent and query_dim are those of
-///     latent attention (KvTensors), the latent lying in front; rope is what K went through (default: what the file says).
+///     latent attention (KvTensors), the latent lying in front; tokens and dim are how many of the array's tokens and
+///     channels are in use, from the first on (default: all); rope is what K went through (codecs/rope.hpp; default: what
+///     the file says).
 ///   {"kind":"dump", "sha256":H, "raw":{"k":{"dtype":"f16", "layout":"layer head token dim", "offset":BYTES,
-///    "shape":[32,8,512,128], ["scale":1.5]}, "v":...}}                 locator {"path":BINARY, "sidecar":YAML}
+///    "shape":[32,8,512,128], ["scale":1.5, "tokens":N, "dim":D]}, "v":...}}                 locator {"path":BINARY, "sidecar":YAML}
 ///     A binary file with a sidecar (see raw_sidecar.hpp), which is read into `raw` with everything spelled out.
 ///   {"kind":"synthetic", "layers":L, "kv_heads":H, "head_dim":D, ["heads":N (kv_heads)], ["latent":N (0)],
 ///    ["rope_base":B (10000)], ["distribution":NAME ("llama")], ["format":N (1)], ["seed":N (0)]}   locator {}

@@ -14,8 +14,6 @@
 namespace kvstone {
 namespace {
 
-constexpr std::uint64_t longest_axis = std::uint64_t{1} << 32;
-
 Json shape_of(YamlValue const& value, std::string const& layout) {
     Json shape = Json::array();
     for (auto const& length : items_of(value)) shape.push_back(whole_number_of(length, 1, longest_axis));
@@ -25,7 +23,7 @@ Json shape_of(YamlValue const& value, std::string const& layout) {
 }
 
 Json tensor_of(YamlMap const& file, YamlValue const& value) {
-    YamlMap const own(value, {"offset", "dtype", "layout", "shape", "scale"});
+    YamlMap const own(value, {"offset", "dtype", "layout", "shape", "scale", "tokens", "dim"});
     auto const find = [&](char const* key) { return own.find(key) != nullptr ? own.find(key) : file.find(key); };
     auto const at = [&](char const* key) -> YamlValue const& {
         auto const* found = find(key);
@@ -37,6 +35,8 @@ Json tensor_of(YamlMap const& file, YamlValue const& value) {
     tensor["dtype"] = choice_of(at("dtype"), "dtype", dump_dtypes());
     tensor["shape"] = shape_of(at("shape"), tensor["layout"].get<std::string>());
     if (auto const* scale = find("scale")) tensor["scale"] = number_of(*scale);
+    for (auto const* key : {"tokens", "dim"})
+        if (auto const* used = find(key)) tensor[key] = whole_number_of(*used, 1, longest_axis);
     return tensor;
 }
 
@@ -82,7 +82,10 @@ RawSidecar read_raw_sidecar(YamlValue const& named, std::string const& path) {
                {".safetensors", ".npy", ".npz", ".pt", ".yaml"});
     }
     auto const root = read_yaml_file(sidecar);
-    YamlMap const map(root, {"file", "dtype", "layout", "shape", "scale", "k", "v", "q", "k_prerope"});
+    if (is_sidecar && std::ranges::any_of(root.entries, [](YamlEntry const& one) { return one.key == "kvstone"; }))
+        refuse(named, "a scenario, which is no dump: it is measured by `kvstone run`",
+               {".safetensors", ".npy", ".npz", ".pt", "the sidecar of a raw file"});
+    YamlMap const map(root, {"file", "dtype", "layout", "shape", "scale", "tokens", "dim", "k", "v", "q", "k_prerope"});
     RawSidecar result{sidecar, sidecar.substr(0, sidecar.size() - 5), Json::object()};
     if (auto const* file = map.find("file"))
         result.binary = (std::filesystem::path(sidecar).parent_path() / text_of(*file)).lexically_normal().string();

@@ -5,7 +5,8 @@
 //   dtype: f16                       # f32, f16, bf16, i8, f8_e4m3, f8_e5m2
 //   layout: layer head token dim     # axes, slowest first; an axis that is not named has length 1
 //   shape: [32, 8, 512, 128]         # lengths in the order of layout
-//   k: {offset: 0}                   # bytes from the start of the file; may have its own dtype, layout, shape, scale
+//   tokens: 400                      # how many of them are in use (default: all), from the first on; dim: the same of channels
+//   k: {offset: 0}                   # bytes from the start of the file; may have its own dtype, layout, shape, scale, tokens, dim
 //   v: {offset: 33554432}
 //
 // Tensors: k, v, q, k_prerope; at least one of k and v. scale (of i8 and f8) multiplies every value. Axes: layer, batch,
@@ -36,6 +37,7 @@ bool describes_itself(std::string const& path);
 /// ConfigError.
 RawSidecar read_raw_sidecar(YamlValue const& named, std::string const& path);
 
+inline constexpr std::uint64_t longest_axis = std::uint64_t{1} << 32;
 inline constexpr auto default_layout = "layer head token dim";
 std::vector<std::string> const& dump_dtypes();
 /// Axes of a layout, single spaces between them. Refused: other words, an axis twice, no token or no dim.

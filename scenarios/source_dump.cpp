@@ -97,7 +97,7 @@ Json latent_of(YamlMap const& map, SourceFiles const& files, Vocabulary const& v
 
 std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
     YamlMap const map(value, {"path", "sha256", "k", "v", "q", "k_prerope", "layout", "dtype", "scale", "kv_heads",
-                              "shape", "latent", "rope"});
+                              "shape", "latent", "tokens", "dim", "rope"});
     Json options = Json::object();
     for (auto const* key : {"k", "v", "q", "k_prerope", "scale"})
         if (auto const* name = map.find(key)) options[key] = text_of(*name);
@@ -106,6 +106,8 @@ std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const&
     if (auto const* dtype = map.find("dtype")) options["dtype"] = choice_of(*dtype, "dtype", dump_dtypes());
 
     if (auto const* heads = map.find("kv_heads")) options["kv_heads"] = whole_number_of(*heads, 1, 1 << 16);
+    for (auto const* key : {"tokens", "dim"})
+        if (auto const* used = map.find(key)) options[key] = whole_number_of(*used, 1, longest_axis);
     Json rope;
     if (auto const* config = map.find("rope"); config != nullptr && vocabulary.rope) {
         try {

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "harness/inspection/inspect.hpp"
@@ -39,9 +41,19 @@ std::string type_text(Json const& facts) {
 std::string padding_text(Json const& facts) {
     if (!facts.contains("padding")) return "  packed: no channel, token or head at the end is 0 throughout\n";
     auto const& padding = facts["padding"];
-    return fmt::format("  padded: 0 throughout are the last {} channels, the last {} tokens and {} heads\n",
-                       padding["channels"].get<std::uint64_t>(), padding["tokens"].get<std::uint64_t>(),
-                       padding["heads"].get<std::uint64_t>());
+    std::string text;
+    std::string advice;
+    for (auto const& [axis, length] : {std::pair{"channels", "dim"}, {"tokens", "tokens"}}) {
+        auto const zeros = padding[axis].get<std::uint64_t>();
+        auto const all = facts[length].get<std::uint64_t>();
+        if (zeros == 0) continue;
+        text += fmt::format("{}the last {} of {} {}", text.empty() ? "" : ", ", zeros, all, axis);
+        if (zeros < all) advice += fmt::format("{}{}: {}", advice.empty() ? "" : ", ", length, all - zeros);
+    }
+    if (auto const heads = padding["heads"].get<std::uint64_t>(); heads > 0)
+        text += fmt::format("{}{} heads of all layers", text.empty() ? "" : ", ", heads);
+    return fmt::format("  padded: 0 throughout are {}{}\n", text,
+                       advice.empty() ? "" : fmt::format(" (of a dump, `{}` leaves them out)", advice));
 }
 
 std::string tensor_text(std::string const& name, Json const& facts) {

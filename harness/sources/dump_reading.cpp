@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "harness/sources/dump_advice.hpp"
 #include "harness/sources/kv_pair.hpp"
 #include "harness/sources/layer_stack.hpp"
 #include "scenarios/errors.hpp"
@@ -91,6 +92,8 @@ DumpReadings dump_of(ArrayFile const& file, Json const& source) {
         for (auto const& [name, entry] : source["raw"].items()) {
             auto& reading = dump.readings[name] = {name, entry.at("layout").get<std::string>(), {}, {}, true};
             if (entry.contains("scale")) reading.scale = entry["scale"].get<double>();
+            reading.tokens = entry.value("tokens", std::uint64_t{0});
+            reading.dim = entry.value("dim", std::uint64_t{0});
         }
         return dump;
     }
@@ -99,6 +102,8 @@ DumpReadings dump_of(ArrayFile const& file, Json const& source) {
     common.dtype = source.value("dtype", "");
     common.says_type = !common.dtype.empty();
     common.kv_heads = source.value("kv_heads", std::uint64_t{0});
+    common.tokens = source.value("tokens", std::uint64_t{0});
+    common.dim = source.value("dim", std::uint64_t{0});
     if (source.contains("scale")) common.scale = scale_named(file, source["scale"].get<std::string>());
     for (auto const* name : tensor_names)
         if (source.contains(name)) add(dump, name, source[name].get<std::string>(), common, layout);
@@ -122,8 +127,10 @@ DumpReadings dump_of(ArrayFile const& file, Json const& source) {
             fmt::format("k from '{}', v from '{}', each '{}'", usual->first, usual->second, dump.readings["k"].layout);
         return dump;
     }
+    if (file.arrays().empty()) throw ConfigError(file.path() + ": there is no array in this file");
     throw ConfigError(fmt::format("{}: no array is called k or v: say which is which, as in `k: NAME`; the file has {}",
-                                  file.path(), fmt::join(names_of(file), ", ")));
+                                  file.path(), fmt::join(names_of(file), ", ")),
+                      {}, dump_advice(file));
 }
 
 }  // namespace kvstone

@@ -19,6 +19,8 @@ struct DumpReading {
     std::optional<double> scale;  ///< of i8 and f8
     bool says_type = false;       ///< it is the user who says what the elements are, and not the file
     std::uint64_t kv_heads = 0;   ///< that the axis of channels holds; 0: heads are an axis of their own
+    std::uint64_t tokens = 0;     ///< that are in use, of those the array has; 0: all
+    std::uint64_t dim = 0;        ///< the same of channels
 };
 
 /// A file with which array is which.

@@ -118,13 +118,27 @@ ArrayLayout layout_of_rows(ArrayInfo const& info, DumpReading const& reading, st
     return read_layout(layout, shape, info.fortran_order, what);
 }
 
+/// The array with what it has room for and does not use left out.
+ArrayLayout used_of(ArrayLayout layout, DumpReading const& reading, std::string const& what) {
+    auto const use = [&](std::uint64_t& length, std::uint64_t used, char const* axis) {
+        if (used > length)
+            throw ConfigError(fmt::format("{}: {} {} in use are more than it has", what, used, axis),
+                              fmt::format("{}", used), {fmt::format("1 to {}", length)});
+        if (used != 0) length = used;
+    };
+    use(layout.shape.tokens, reading.tokens, "tokens");
+    use(layout.shape.dim, reading.dim, "channels");
+    return layout;
+}
+
 ArrayReading check_array(ArrayFile const& file, DumpReading const& reading, std::string const& what) {
     auto const& info = array_named(file, reading.array);
     auto dtype = dtype_of(info, reading, what);
-    if (reading.kv_heads != 0) return {std::move(dtype), layout_of_rows(info, reading, what)};
+    if (reading.kv_heads != 0) return {std::move(dtype), used_of(layout_of_rows(info, reading, what), reading, what)};
     if (reading.layout.find("head*dim") != std::string::npos)
         throw ConfigError(what + ": the file does not say how many heads its rows hold; say it, as in kv_heads: 8");
-    return {std::move(dtype), read_layout(reading.layout, info.shape, info.fortran_order, what)};
+    return {std::move(dtype),
+            used_of(read_layout(reading.layout, info.shape, info.fortran_order, what), reading, what)};
 }
 
 std::string name_for_errors(ArrayFile const& file, DumpReading const& reading) {
@@ -242,6 +256,10 @@ KvTensors load_arrays(ArrayFile const& file, Json const& source, std::uint64_t c
         if (name == "v" && needs.v) tensors.v = read_tensor(*dump.file, reading, context);
         if (name == "k_prerope" && needs.k_prerope) tensors.k_prerope = read_tensor(*dump.file, reading, context);
         if (name == "q" && needs.q) tensors.q = read_tensor(*dump.file, reading, context);
+        if (reading.scale)
+            tensors.metadata["scale of " + name] = fmt::format(
+                "{} times {} as f32",
+                reading.dtype.empty() ? array_named(*dump.file, reading.array).dtype : reading.dtype, *reading.scale);
     }
     require_matching(tensors, file.path());
     settle_latent(tensors, source, file.path());

@@ -18,6 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST_F(Dump, WhatIsWrittenReadsBackInPlace) {
     auto const values = std::make_shared<std::vector<float>>(std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8});
@@ -200,6 +201,57 @@ TEST_F(Dump, ARopeOfABaseBelowOneIsRefused) {
                               entry("k", "F32", "[1,1,1,2]", "[0,8]") + "}",
                           bytes_of<float>({1, 2})));
     EXPECT_THAT(corrupt(path), HasSubstr("a base of 0.5, which is below 1"));
+}
+
+/// Two heads of 3 tokens and 2 channels, of which 2 tokens and 1 channel are in use.
+TEST_F(Dump, WhatAnArrayHasRoomForAloneIsLeftOut) {
+    auto const data = bytes_of<float>({1, 9, 2, 9, 9, 9, 3, 9, 4, 9, 9, 9});
+    auto const npy = folder_.write(
+        "roomy.npy", npy_bytes("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 3, 2), }", data));
+    auto const raw = folder_.write("roomy.bin", data);
+    Json const described{{"dtype", "f32"}, {"layout", "layer head token dim"},
+                         {"offset", 0},    {"shape", {1, 2, 3, 2}},
+                         {"tokens", 2},    {"dim", 1}};
+    for (auto const& [path, source] :
+         {std::pair{npy, Json{{"k", "data"}, {"tokens", 2}, {"dim", 1}}}, {raw, Json{{"raw", {{"k", described}}}}}}) {
+        auto const tensors = load(path, source);
+        EXPECT_EQ(tensors.k->shape, (KvShape{1, 2, 2, 1}));
+        EXPECT_THAT(floats(*tensors.k), ElementsAre(1, 2, 3, 4));
+        EXPECT_THAT(floats(*load(path, source, 1).k), ElementsAre(1, 3));
+        EXPECT_THAT(refused(path, source, 3), HasSubstr("a context of 3 tokens is asked of 2 tokens"));
+    }
+    EXPECT_THAT(floats(*load(npy, {{"k", "data"}, {"layout", "layer token head dim"}, {"tokens", 1}}).k),
+                ElementsAre(1, 9, 2, 9, 9, 9));
+    EXPECT_THAT(refused(npy, {{"k", "data"}, {"tokens", 4}}),
+                HasSubstr("4 tokens in use are more than it has: '4'; accepted: 1 to 3"));
+    EXPECT_THAT(refused(npy, {{"k", "data"}, {"dim", 3}}), HasSubstr("3 channels in use are more than it has"));
+}
+
+TEST_F(Dump, AFileThatSaysNotWhichArrayIsKIsToldHowToBeRead) {
+    auto const told = [&](std::string const& header, std::size_t bytes) {
+        auto const path = folder_.write("f.safetensors", safetensors_bytes(header, std::string(bytes, '\1')));
+        auto message = refused(path);
+        for (auto at = message.find(path); at != std::string::npos; at = message.find(path))
+            message.replace(at, path.size(), "F");
+        return message;
+    };
+    // What the advice says is read.
+    EXPECT_THAT(told("{" + entry("values", "U8", "[4,2]", "[0,8]") + "," + entry("s", "F32", "[]", "[8,12]") + "}", 12),
+                HasSubstr("accepted: dump: {path: F, k: values, layout: token dim, dtype: i8, scale: s}, "
+                          "dump: {path: F, v: values, layout: token dim, dtype: i8, scale: s}"));
+    EXPECT_NO_THROW(
+        load(folder_ / "f.safetensors", {{"k", "values"}, {"layout", "token dim"}, {"dtype", "i8"}, {"scale", "s"}}));
+    EXPECT_THAT(told("{" + entry("layer_0.key", "F16", "[1,2,1]", "[0,4]") + "," +
+                         entry("layer_0.value", "F16", "[1,2,1]", "[4,8]") + "," +
+                         entry("layer_1.key", "F16", "[1,2,1]", "[8,12]") + "," +
+                         entry("layer_1.value", "F16", "[1,2,1]", "[12,16]") + "}",
+                     16),
+                HasSubstr(R"(accepted: dump: {path: F, k: "layer_{layer}.key", v: "layer_{layer}.value"})"));
+    EXPECT_EQ(load(folder_ / "f.safetensors", {{"k", "layer_{layer}.key"}, {"v", "layer_{layer}.value"}}).v->shape,
+              (KvShape{2, 1, 2, 1}));
+    EXPECT_THAT(told("{" + entry("x", "F16", "[2]", "[0,4]") + "}", 4),
+                AllOf(HasSubstr("no array is called k or v"), Not(HasSubstr("accepted"))));
+    EXPECT_THAT(told("{}", 0), HasSubstr("there is no array in this file"));
 }
 
 TEST_F(Dump, RawBinaryAsDescribed) {

@@ -12,6 +12,7 @@ namespace kvstone {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 // `printf abc | sha256sum`, from FIPS 180-2, and of the empty message.
 constexpr auto abc_sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -23,6 +24,16 @@ std::vector<Cell> cells_of(std::string const& sources, std::string const& folder
                           "workloads: [roundtrip]\n",
                       "test.yaml", folder, fake_vocabulary(folder))
         .cells;
+}
+
+/// What a source is refused with.
+std::string refusal_of(std::string const& source, std::string const& folder) {
+    try {
+        cells_of(source, folder);
+    } catch (ConfigError const& error) {
+        return error.what();
+    }
+    return {};
 }
 
 Json source_of(std::string const& source, std::string const& folder = ".") {
@@ -199,6 +210,29 @@ shape: [2, 1, 4, 8]
 dtype: f16
 )");
     EXPECT_EQ(cells_of("dump: {path: other/described.yaml}", folder.path()).at(0).id, cell.id);
+}
+
+TEST(Dump, WhatIsInUseIsPartOfTheIdentity) {
+    ScratchFolder const folder;
+    folder.write("cache.npy", "abc");
+    EXPECT_EQ(cells_of("dump: {path: cache.npy, tokens: 40, dim: 96}", folder.path()).at(0).source,
+              Json::parse(std::string(R"({"kind":"dump","sha256":")") + abc_sha256 + R"(","tokens":40,"dim":96})"));
+    folder.write("cache.bin", "abc");
+    folder.write("cache.bin.yaml",
+                 "{dtype: f16, shape: [2, 1, 4, 8], tokens: 3, k: {}, v: {offset: 128, tokens: 2, dim: 6}}\n");
+    auto const raw = cells_of("dump: {path: cache.bin}", folder.path()).at(0).source.at("raw");
+    EXPECT_EQ(raw["k"]["tokens"], 3);
+    EXPECT_EQ(raw["v"]["tokens"], 2);
+    EXPECT_EQ(raw["v"]["dim"], 6);
+    EXPECT_FALSE(raw["k"].contains("dim"));
+    EXPECT_THAT(refusal_of("dump: {path: cache.npy, tokens: 0}", folder.path()), HasSubstr("tokens"));
+}
+
+TEST(Dump, AScenarioIsNone) {
+    ScratchFolder const folder;
+    folder.write("night.yaml", "kvstone: 1\nname: night\n");
+    EXPECT_THAT(refusal_of("dump: {path: night.yaml}", folder.path()),
+                HasSubstr("a scenario, which is no dump: it is measured by `kvstone run`"));
 }
 
 TEST(Dump, RealFilesHaveTheDigestTheyHave) {

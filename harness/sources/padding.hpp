@@ -1,0 +1,18 @@
+#pragma once
+// Tokens and channels that a tensor has room for and does not use.
+
+#include <cstdint>
+
+#include "harness/sources/tensor_source.hpp"
+
+namespace kvstone {
+
+/// How many tokens, and channels, there are up to the last that is not 0 in every head; 0 of both where all values are 0.
+struct UsedPart {
+    std::uint64_t tokens = 0;
+    std::uint64_t dim = 0;
+};
+/// Reads little more than what is not used.
+UsedPart used_part(HostTensor const& tensor);
+
+}  // namespace kvstone
