@@ -74,6 +74,7 @@ Json tensor_facts(HostTensor const& tensor) {
         layout_json["as_best_other"] = to_json(layout.as_best_other);
     }
     if (!layout.axes.empty()) layout_json["axes"] = layout.axes;
+    layout_json["contradicted"] = layout.contradicted;
     auto by_layer = Json::array();
     for (std::uint64_t layer = 0; layer < shape.layers; ++layer) {
         auto const first = layer * shape.heads;

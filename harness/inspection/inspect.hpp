@@ -16,7 +16,8 @@ namespace kvstone {
 ///   padding          where any of them is above 0: channels and tokens, how many of the last are 0 in every head; heads,
 ///                    how many of all layers are 0
 ///   min, max, mean, rms, zeros (share of values)
-///   layout           verdict of layout_check.hpp, with the structure it rests on; axes, where other names of the axes fit
+///   layout           verdict of layout_check.hpp, with the structure it rests on; axes, where other names of the axes fit;
+///                    contradicted, whether a run refuses to read it so
 ///   by_layer         per layer: rms, min, max; channel_ratio (largest over median RMS of the channels of all its heads),
 ///                    outlier_channels (those above 4x the median); variance_ratio (largest over least variance of a
 ///                    head's channels, the median of the heads; null where a channel does not vary);

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <sstream>
 #include <vector>
 
 #include "harness/sources/elements.hpp"
+#include "harness/sources/padding.hpp"
+#include "harness/sources/sources.hpp"
 
 namespace kvstone {
 namespace {
@@ -203,6 +206,58 @@ double beyond_chance(Structure const& structure, KvShape const& shape) {
     return beyond(structure.mean_share) + beyond(structure.size_share) + structure.correlation;
 }
 
+std::vector<std::uint64_t> spread_over(std::uint64_t length, std::uint64_t most) {
+    auto const count = std::min(length, most);
+    std::vector<std::uint64_t> places(count);
+    for (std::uint64_t i = 0; i < count; ++i) places[i] = count == 1 ? 0 : i * (length - 1) / (count - 1);
+    return places;
+}
+
+/// The part that tells how a tensor lies: without tokens and channels that it has room for alone, and without heads that repeat
+/// the one before, as keys do that were repeated for each query. Zeros and repeats are structure in some order, whatever
+/// the values are. The tensor itself where it has neither, else those layers that are looked at.
+HostTensor telling_part(HostTensor const& tensor) {
+    auto const& shape = tensor.shape;
+    auto const used = used_part(tensor);
+    auto const layers = spread_over(shape.layers, sampled_layers);
+    auto const head_bytes = shape.tokens * shape.dim * element_bytes(tensor.type);
+    auto const* const bytes = tensor.bytes.get();
+    std::vector<std::uint64_t> heads;
+    for (std::uint64_t head = 0; head < shape.heads; ++head) {
+        auto const differs = [&](std::uint64_t layer) {
+            auto const* const own = bytes + (layer * shape.heads + head) * head_bytes;
+            return std::memcmp(own, own - head_bytes, head_bytes) != 0;
+        };
+        if (head == 0 || std::ranges::any_of(layers, differs)) heads.push_back(head);
+    }
+    bool const whole = used.tokens == shape.tokens && used.dim == shape.dim && heads.size() == shape.heads;
+    if (whole || used.tokens == 0) return tensor;
+    HostTensor part{tensor.type, {layers.size(), heads.size(), used.tokens, used.dim}, {}};
+    auto const row_bytes = used.dim * element_bytes(tensor.type);
+    auto const packed = allocate_bytes(part.shape.vectors() * row_bytes);
+    auto* to = packed.get();
+    for (auto const layer : layers)
+        for (auto const head : heads)
+            for (std::uint64_t token = 0; token < used.tokens; ++token, to += row_bytes)
+                std::memcpy(
+                    to,
+                    bytes + (layer * shape.heads + head) * head_bytes + token * shape.dim * element_bytes(tensor.type),
+                    row_bytes);
+    part.bytes = packed;
+    return part;
+}
+
+/// How far two orders of values without structure are apart by chance, at most: of n tokens in g channels of all heads, a share
+/// is 1 / n with a deviation of sqrt(2 / g) / n, and a correlation deviates by 1 / sqrt(n g).
+double difference_by_chance(KvShape const& shape) {
+    constexpr double deviations = 3;
+    auto const tokens = static_cast<double>(std::min(run_tokens, shape.tokens) * run_starts(shape.tokens).size());
+    auto const channels =
+        static_cast<double>(shape.dim * std::min(shape.heads, sampled_heads) * std::min(shape.layers, sampled_layers));
+    // Two shares and a correlation on each side; the two shares of one side go together.
+    return deviations * std::sqrt(2 * (4 * 2 / (channels * tokens * tokens) + 1 / (channels * tokens)));
+}
+
 bool far_above(double other, double ours) { return other > ours + far_difference && other > far_ratio * ours; }
 
 /// The best other names of the axes, where they are far better than the ones it was read by.
@@ -225,13 +280,23 @@ void check_names(HostTensor const& tensor, double limit, LayoutCheck& check) {
     check.contradicted = far_above(best, ours);
 }
 
-}  // namespace
-
-Structure structure_of(HostTensor const& tensor) {
-    return structure_as(tensor, tensor.shape, readings[0].place, largest_counted(tensor));
+/// Heads and channels that are called by each other's names look the same. Models have as many channels in a head as they have
+/// heads, or more.
+void check_heads(HostTensor const& tensor, double limit, LayoutCheck& check) {
+    auto const& shape = tensor.shape;
+    if (check.verdict == "suspect" || shape.heads <= shape.dim || shape.tokens == 1) return;
+    auto const& swapped = namings[std::size(namings) - 1];
+    auto const named = swapped.shape(shape);
+    auto const structure = structure_as(tensor, named, swapped.place, limit);
+    auto const theirs = beyond_chance(structure, named);
+    if (theirs <= clear_difference || theirs < beyond_chance(check.as_read, shape) - clear_difference) return;
+    check.verdict = "suspect";
+    check.axes = check.best_other = swapped.name;
+    check.as_best_other = structure;
+    check.more_heads_than_channels = true;
 }
 
-LayoutCheck check_layout(HostTensor const& tensor) {
+LayoutCheck check_part(HostTensor const& tensor) {
     auto const limit = largest_counted(tensor);
     LayoutCheck check{"undecided", structure_as(tensor, tensor.shape, readings[0].place, limit), {}, {}};
     for (auto const& reading : readings) {
@@ -247,12 +312,22 @@ LayoutCheck check_layout(HostTensor const& tensor) {
     }
     if (!check.best_other.empty()) {
         auto const difference = check.as_read.sum() - check.as_best_other.sum();
-        if (difference > clear_difference) check.verdict = "confirmed";
-        if (difference < -clear_difference) check.verdict = "suspect";
+        auto const clear = std::max(clear_difference, difference_by_chance(tensor.shape));
+        if (difference > clear) check.verdict = "confirmed";
+        if (difference < -clear) check.verdict = "suspect";
     }
     check_names(tensor, limit, check);
+    check_heads(tensor, limit, check);
     return check;
 }
+
+}  // namespace
+
+Structure structure_of(HostTensor const& tensor) {
+    return structure_as(tensor, tensor.shape, readings[0].place, largest_counted(tensor));
+}
+
+LayoutCheck check_layout(HostTensor const& tensor) { return check_part(telling_part(tensor)); }
 
 std::string renamed_layout(std::string const& layout, std::string const& axes) {
     std::istringstream right(axes);

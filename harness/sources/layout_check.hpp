@@ -28,12 +28,15 @@ struct LayoutCheck {
     /// The structure is less than half, and far from, that of the best other reading: nothing measured on it would mean
     /// anything.
     bool contradicted = false;
+    /// Suspect for this alone: it looks as well with the axes of heads and channels called by each other's names, and then has
+    /// more channels than heads, as models do.
+    bool more_heads_than_channels = false;
 };
 
 /// Compares the structure as read with what it would be if the same bytes lay in any other order of head, token and
 /// dim, if the axes were called by each other's names, or had been swapped (head, token) while reading. `suspect` where
 /// another order shows clearly more structure, `confirmed` where every other shows clearly less, `undecided` where the
-/// values do not tell (plain noise).
+/// values do not tell (plain noise, or too few). Padding and heads that repeat the one before are not looked at.
 LayoutCheck check_layout(HostTensor const& tensor);
 
 /// What a layout (layout.hpp) should have been called, from `axes` of its check; empty where that cannot be said.

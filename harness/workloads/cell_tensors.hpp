@@ -11,8 +11,8 @@
 namespace kvstone {
 
 /// The tensors of an attempt's cell, as load_tensors() brings them. Where K or V of a dump are judged and do not look as if
-/// they lay as they are read (layout_check.hpp), the measurement's reason says so: "suspect_layout: k ..."; throws ConfigError
-/// "wrong_layout: k ..." where the data contradict it.
+/// they lay as they are read (layout_check.hpp), the measurement's reason says so: "suspect_layout: k ..."; so it does where the last
+/// tokens or channels are all 0: "padded: k ...". Throws ConfigError "wrong_layout: k ..." where the data contradict it.
 KvTensors load_cell_tensors(AttemptRequest const& request, Needs needs, Measurement& measurement);
 
 /// Hands K and V, as far as there are any, to `take(Component, HostTensor)` one after the other, so that K's memory may go

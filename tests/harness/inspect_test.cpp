@@ -8,6 +8,7 @@
 #include "harness/captures/load_tensors.hpp"
 #include "harness/sources/layout.hpp"
 #include "harness/sources/layout_check.hpp"
+#include "harness/sources/padding.hpp"
 #include "tests/harness/source_test_files.hpp"
 
 namespace kvstone {
@@ -107,6 +108,64 @@ TEST(LayoutCheck, FindsTheRightNamesOfAxes) {
     EXPECT_EQ(renamed_layout("head token dim", ""), "");
 }
 
+/// Room for 100 more tokens and 16 more channels, all 0, and each head twice: no order of these is what the values lie in.
+TEST(LayoutCheck, PaddingAndRepeatedHeadsAreNoStructure) {
+    auto const tensors = synthetic();
+    for (auto const* tensor : {&*tensors.k, &*tensors.v}) {
+        auto const& shape = tensor->shape;
+        auto const values = floats(*tensor);
+        KvShape const roomy{shape.layers, 2 * shape.heads, shape.tokens + 100, shape.dim + 16};
+        std::vector<float> padded(roomy.values());
+        for (std::uint64_t row = 0; row < roomy.layers * roomy.heads * shape.tokens; ++row) {
+            auto const head = row / shape.tokens;
+            auto const token = row % shape.tokens;
+            std::copy_n(values.begin() + static_cast<std::ptrdiff_t>((head / 2 * shape.tokens + token) * shape.dim),
+                        shape.dim,
+                        padded.begin() + static_cast<std::ptrdiff_t>((head * roomy.tokens + token) * roomy.dim));
+        }
+        auto const bare = check_layout(*tensor);
+        auto const check = check_layout(tensor_of(padded, roomy));
+        EXPECT_EQ(check.verdict, bare.verdict);
+        EXPECT_FALSE(check.contradicted);
+        EXPECT_EQ(check.best_other, bare.best_other);
+        EXPECT_DOUBLE_EQ(check.as_read.sum(), bare.as_read.sum());
+        EXPECT_DOUBLE_EQ(check.as_best_other.sum(), bare.as_best_other.sum());
+        auto const used = used_part(tensor_of(padded, roomy));
+        EXPECT_EQ(used.tokens, shape.tokens);
+        EXPECT_EQ(used.dim, shape.dim);
+    }
+    EXPECT_EQ(check_layout(tensor_of(std::vector<float>(64), {1, 2, 4, 8})).verdict, "undecided");
+    EXPECT_EQ(used_part(tensor_of(std::vector<float>(64), {1, 2, 4, 8})).tokens, 0);
+    EXPECT_EQ(used_part(tensor_of({0, 1, 0, 0, 0, 0}, {1, 1, 3, 2})).tokens, 1);
+}
+
+/// Of noise each order has some structure by chance, the more the fewer values there are: of 4 tokens and 32 channels .2 more
+/// or less than another. 0.05, which decides of many, would decide of most of these.
+TEST(LayoutCheck, FewValuesDecideNothing) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        Json const source{{"kind", "synthetic"}, {"layers", 1},  {"kv_heads", 1},
+                          {"head_dim", 32},      {"seed", seed}, {"distribution", "normal"}};
+        auto const tensors = load_tensors(source, Json::object(), 4, {});
+        EXPECT_EQ(check_layout(*tensors.k).verdict, "undecided") << seed;
+        EXPECT_EQ(check_layout(*tensors.v).verdict, "undecided") << seed;
+    }
+}
+
+/// Heads and channels by each other's names: values do not tell, their numbers do.
+TEST(LayoutCheck, SuspectsMoreHeadsThanChannels) {
+    auto const tensors = synthetic();
+    for (auto const* tensor : {&*tensors.k, &*tensors.v}) {
+        auto const check = check_layout(misread(*tensor, "layer dim token head", {2, 4, 600, 64}));
+        EXPECT_EQ(check.verdict, "suspect");
+        EXPECT_TRUE(check.more_heads_than_channels);
+        EXPECT_FALSE(check.contradicted);
+        EXPECT_EQ(renamed_layout("layer dim token head", check.axes), "layer head token dim");
+        EXPECT_FALSE(check_layout(*tensor).more_heads_than_channels);
+    }
+    auto const noise = synthetic("normal");
+    EXPECT_EQ(check_layout(misread(*noise.k, "layer dim token head", {2, 4, 600, 64})).verdict, "undecided");
+}
+
 TEST(LayoutCheck, NoiseDecidesNothing) {
     auto const tensors = synthetic("normal");
     EXPECT_EQ(check_layout(*tensors.k).verdict, "undecided");
@@ -140,7 +199,11 @@ TEST(Inspect, TellsPaddingFromValues) {
     auto const facts = inspect(tensors);
     EXPECT_EQ(facts["k"]["padding"], (Json{{"channels", 1}, {"tokens", 2}, {"heads", 0}}));
     EXPECT_EQ(facts["v"]["padding"], (Json{{"channels", 0}, {"tokens", 0}, {"heads", 1}}));
-    EXPECT_THAT(inspection_text(facts), HasSubstr("padded: 0 throughout are the last 1 channels, the last 2 tokens"));
+    EXPECT_THAT(
+        inspection_text(facts),
+        HasSubstr("padded: 0 throughout are the last 1 of 3 channels, the last 2 of 4 tokens (of a dump, `dim: 2, "
+                  "tokens: 2` leaves them out)\n"));
+    EXPECT_THAT(inspection_text(facts), HasSubstr("padded: 0 throughout are 1 heads of all layers\n"));
     tensors.k = tensor_of({0, 1, 1, 0}, {1, 1, 2, 2});
     EXPECT_FALSE(inspect(tensors)["k"].contains("padding"));
 }
