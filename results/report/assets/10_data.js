@@ -27,10 +27,12 @@ function firstMetric(names) {
   return names.map(name => metricNamed.get(name)).find(metric => metric) ?? shownMetrics[0];
 }
 
-/** Whether a metric has figures that are not all the same. */
+/** Whether a metric tells codecs apart: somewhere its figures of cells that differ in their codecs alone are not the same. */
 function differs(name) {
-  const metric = metricNamed.get(name);
-  return metric !== undefined && new Set(data[`v${metric.place}`].filter(value => value !== null)).size > 1;
+  const metric = metricNamed.get(name), rows = [...data.rows.cell.keys()].filter(row => figure(metric, row) !== null);
+  if (!metric) return false;
+  const groups = [...grouped(rows, row => `${cellOf("campaign", row)} ${groupOf(row)}`).values()].filter(of => of.length > 1);
+  return !groups.length || groups.some(of => new Set(of.map(row => figure(metric, row))).size > 1);
 }
 
 const campaignLabel = data.campaigns.map(c => `${c.started_utc.slice(0, 16).replace("T", " ")}  ${c.build.replace(/^([0-9a-f]{8})[0-9a-f]{4}/, "$1")}` +

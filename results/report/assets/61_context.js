@@ -31,7 +31,7 @@ function styleByCodec(datasets, lines) {
 }
 
 function addContext() {
-  // Of lossless codecs every error is 0: what they are compared by is their ratio.
+  // Of lossless codecs all have the same error: what they are compared by is their ratio.
   let metric = firstMetric(["kld_mean", "attention_kl", "nmse"].filter(differs).concat(["ratio_vs_fp16", "decode_gb_per_s"]));
   const part = section("context", "Over context length", "One line per codec, model, workload and backend.");
   part.append(element("div", { class: "choices" }, metricChoice("Metric", shownMetrics, metric, chosen => { metric = chosen; entry.draw(); })));
