@@ -157,6 +157,10 @@ TEST_F(PrefixCacheWorkload, TellsTheTimeSavedWhereItTakesTimes) {
     ASSERT_EQ(m.status, Status::ok) << m.reason;
     EXPECT_NEAR(value(m, "time_saved_percent"), 100.0 * 45 * 255 / (50 * 256), 1);
     EXPECT_EQ(value(m, "refused_hits"), 0);
+    // float32, K and V.
+    constexpr double block_bytes = 4.0 * 2 * layers * 2 * block_tokens * 32;
+    for (std::string const pass : {"encode", "decode"})
+        EXPECT_DOUBLE_EQ(value(m, pass + "_gb_per_s"), block_bytes / value(m, pass + "_ns")) << pass;
     EXPECT_FALSE(has(measure("fp16", options), "time_saved_percent")) << "no times, no rates";
 }
 

@@ -47,6 +47,16 @@ double share(std::uint64_t part, std::uint64_t whole) {
     return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
+/// Of coding one block.
+void add_times(FigureWriter& figures, EntryCost const& cost) {
+    auto const bytes = static_cast<double>(cost.values * element_bytes(cost.type));
+    for (auto const& [pass, seconds] : {std::pair{"encode", *cost.encode_s}, {"decode", *cost.decode_s}}) {
+        auto const ns = 1e9 * seconds;
+        figures.add(fmt::format("{}_ns", pass), ns);
+        figures.add(fmt::format("{}_gb_per_s", pass), bytes / ns);
+    }
+}
+
 void add_counts(FigureWriter& figures, ReplayResult const& replayed, std::uint64_t entry_bytes) {
     auto const& blocks = replayed.blocks;
     figures.add_count("block_lookups", blocks.lookups);
@@ -87,10 +97,11 @@ void run_prefix_cache(AttemptRequest const& request, Measurement& measurement) {
     add_counts(figures, replayed, cost.entry_bytes());
     if (settings.serving && cost.decode_s) {
         auto const saved = time_saved(trace, replayed, cost, *settings.serving);
+        add_times(figures, cost);
         figures.add("time_saved_percent", saved.percent);
         figures.add_count("refused_hits", saved.refused_hits);
     }
-    add_memory_peaks(measurement);
+    add_memory_peaks(measurement, backend_named(request.cell.backend));
 }
 
 }  // namespace kvstone
