@@ -53,6 +53,13 @@ std::string excerpt(std::string_view text) {
     return shown;
 }
 
+std::string size_text(std::uint64_t bytes) {
+    auto const value = static_cast<double>(bytes);
+    if (value >= 1 << 30) return fmt::format("{:.2f} GiB", value / (1 << 30));
+    if (value >= 1 << 20) return fmt::format("{:.2f} MiB", value / (1 << 20));
+    return fmt::format("{:.1f} KiB", value / 1024);
+}
+
 std::string_view without_byte_order_mark(std::string_view text) {
     constexpr std::string_view mark = "\xef\xbb\xbf";
     if (text.starts_with(mark)) text.remove_prefix(mark.size());

@@ -2,6 +2,7 @@
 // Small questions about texts and text files.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,9 @@ std::size_t first_unreadable(std::string_view text);
 
 /// The text as an error shows it: at most 80 characters, nothing that would disturb a terminal.
 std::string excerpt(std::string_view text);
+
+/// "1.25 GiB", "17.00 MiB", "0.5 KiB": bytes as people read them.
+std::string size_text(std::uint64_t bytes);
 
 /// The text without UTF-8's byte-order mark, which some editors put before it.
 std::string_view without_byte_order_mark(std::string_view text);

@@ -67,6 +67,14 @@ void refuse(YamlValue const& value, std::string const& what, std::vector<std::st
     throw ConfigError(told(value, what), shown(value), std::move(accepted), value.place);
 }
 
+YamlValue scalar_of(std::string const& option, std::string const& text) {
+    YamlValue value;
+    value.kind = YamlValue::Kind::scalar;
+    value.text = text;
+    value.path = option;
+    return value;
+}
+
 YamlMap::YamlMap(YamlValue const& value, std::vector<std::string> const& keys) : value_(value) {
     if (value.kind != Kind::map) refuse(value, "expected a map", keys);
     for (auto const& entry : value.entries)

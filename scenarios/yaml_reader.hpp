@@ -13,6 +13,9 @@ namespace kvstone {
 /// "PATH: WHAT: 'the value'; accepted: ..." at the value's place.
 [[noreturn]] void refuse(YamlValue const& value, std::string const& what, std::vector<std::string> accepted = {});
 
+/// An argument of a command line as the value of an option, to be read as scenarios' values are.
+YamlValue scalar_of(std::string const& option, std::string const& text);
+
 /// A map that has no keys but the named ones.
 class YamlMap {
   public:

@@ -9,16 +9,10 @@
 #include "codecs/engine_limits.hpp"
 #include "harness/choice/choice.hpp"
 #include "results/query/codec_table.hpp"
+#include "scenarios/text.hpp"
 
 namespace kvstone {
 namespace {
-
-std::string size_text(std::uint64_t bytes) {
-    auto const value = static_cast<double>(bytes);
-    if (value >= 1 << 30) return fmt::format("{:.2f} GiB", value / (1 << 30));
-    if (value >= 1 << 20) return fmt::format("{:.2f} MiB", value / (1 << 20));
-    return fmt::format("{:.1f} KiB", value / 1024);
-}
 
 double bits_of(Choice const& choice, CodecBytes const& bytes) {
     return 16 * static_cast<double>(bytes.bytes()) / static_cast<double>(choice.fp16_bytes);

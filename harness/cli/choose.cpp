@@ -25,15 +25,6 @@ struct ChooseOptions {
     std::string protocol;
 };
 
-/// A scalar of the command line, to be read as scenarios' are.
-YamlValue scalar(std::string const& option, std::string const& text) {
-    YamlValue value;
-    value.kind = YamlValue::Kind::scalar;
-    value.text = text;
-    value.path = option;
-    return value;
-}
-
 /// The file of a model that is known by name; empty where none is, or it has not been fetched.
 std::string file_of_named(std::string const& model) {
     if (model == "tiny") return builtin_path(model);
@@ -53,13 +44,13 @@ Question question_of(ChooseOptions const& options) {
         question.gguf = options.model;
     else if (options.model.ends_with(".gguf") || options.model.find('/') != std::string::npos)
         throw ConfigError("there is no such model file", options.model);
-    auto const context = scalar("--context", options.context);
+    auto const context = scalar_of("--context", options.context);
     question.context = tokens_of(context);
     if (question.context == 0) refuse(context, "expected a number of tokens", {"512", "32k"});
     if (!(options.max_kld >= 0))
         throw ConfigError("--max-kld: expected nats, 0 or more", fmt::format("{}", options.max_kld));
     question.max_kld = options.max_kld;
-    if (!options.memory.empty()) question.memory_bytes = bytes_of(scalar("--memory", options.memory));
+    if (!options.memory.empty()) question.memory_bytes = bytes_of(scalar_of("--memory", options.memory));
     return question;
 }
 
