@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 #include <numbers>
-#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "harness/sources/config_keys.hpp"
 #include "harness/sources/rope.hpp"
 #include "scenarios/errors.hpp"
 #include "scenarios/text.hpp"
@@ -16,7 +15,6 @@
 namespace kvstone {
 namespace {
 
-constexpr std::uint64_t largest_number = std::uint64_t{1} << 16;
 constexpr double usual_base = 10000;
 
 // How transformers' modeling files pair channels: rotate_half, or rotate_every_two. Of latent attention as serving engines
@@ -37,91 +35,46 @@ bool is_among(Names const& names, std::string_view name) {
 
 class Reader {
   public:
-    Reader(Json const& config, std::string const& what) : config_(config), what_(what) {}
+    Reader(Json const& config, std::string const& what) : keys_(config, what), what_(what) {}
 
     ModelConfig read() {
-        if (auto const* type = find("model_type"); type != nullptr && type->is_string())
-            result_.model_type = type->get<std::string>();
+        result_.model_type = keys_.text("model_type");
         refuse_other_caches();
-        result_.layers = number({"num_hidden_layers", "n_layer"}).value_or(0);
-        result_.heads = number({"num_attention_heads", "n_head"}).value_or(0);
+        result_.layers = keys_.number({"num_hidden_layers", "n_layer"}).value_or(0);
+        result_.heads = keys_.number({"num_attention_heads", "n_head"}).value_or(0);
         if (result_.layers == 0 || result_.heads == 0)
             throw ConfigError(what_ + ": no number of layers or attention heads", {},
                               {"num_hidden_layers and num_attention_heads", "n_layer and n_head"});
-        if (auto const latent = number({"kv_lora_rank"})) {
+        if (auto const latent = keys_.number({"kv_lora_rank"})) {
             read_latent(*latent);
         } else {
-            result_.kv_heads = kv_heads();
-            result_.head_dim = head_dim();
+            result_.kv_heads = keys_.kv_heads(result_.heads);
+            result_.head_dim = keys_.head_dim(result_.heads);
         }
         read_rope();
         return result_;
     }
 
   private:
-    Json const* find(char const* key) const {
-        auto const found = config_.find(key);
-        return found == config_.end() || found->is_null() ? nullptr : &*found;
-    }
-    bool is_true(char const* key) const {
-        auto const* value = find(key);
-        return value != nullptr && value->is_boolean() && value->get<bool>();
-    }
-    std::optional<std::uint64_t> number(std::initializer_list<char const*> keys) const {
-        for (auto const* key : keys) {
-            auto const* value = find(key);
-            if (value == nullptr) continue;
-            if (!value->is_number_unsigned() || *value == 0 || *value > largest_number)
-                throw ConfigError(fmt::format("{}: {} is no number from 1 to {}", what_, key, largest_number),
-                                  excerpt(value->dump()));
-            return value->get<std::uint64_t>();
-        }
-        return {};
-    }
-    /// Of `from`; nothing where the key is absent.
-    std::optional<double> real(Json const& from, char const* key) const {
-        auto const found = from.find(key);
-        if (found == from.end() || found->is_null()) return {};
-        if (!found->is_number() || !(found->get<double>() > 0))
-            throw ConfigError(fmt::format("{}: {} is no number above 0", what_, key), excerpt(found->dump()));
-        return found->get<double>();
-    }
-
     void refuse_other_caches() const {
         auto const refuse = [&](char const* key, char const* why) {
             throw ConfigError(fmt::format("{}: {}: no K and V of every token in every layer", what_, why), key);
         };
-        if (is_true("is_encoder_decoder")) refuse("is_encoder_decoder", "encoder and decoder");
+        if (keys_.is_true("is_encoder_decoder")) refuse("is_encoder_decoder", "encoder and decoder");
         for (auto const* key :
              {"attn_layer_period", "hybrid_override_pattern", "num_kv_shared_layers", "cross_attention_layers",
               "ssm_cfg", "mamba_d_state", "linear_num_key_heads", "linear_attn_config"})
-            if (auto const* value = find(key); value != nullptr && *value != 0) refuse(key, "layers of other kinds");
-        if (auto const* types = find("layer_types"); types != nullptr && types->is_array())
+            if (auto const* value = keys_.find(key); value != nullptr && *value != 0)
+                refuse(key, "layers of other kinds");
+        if (auto const* types = keys_.find("layer_types"); types != nullptr && types->is_array())
             for (auto const& type : *types)
                 if (type != "full_attention" && type != "sliding_attention")
                     refuse("layer_types", "layers of other kinds");
     }
-    std::uint64_t kv_heads() const {
-        if (auto const own = number({"num_key_value_heads"})) {
-            if (result_.heads % *own != 0)
-                throw ConfigError(
-                    fmt::format("{}: {} query heads are no multiple of {} KV heads", what_, result_.heads, *own));
-            return *own;
-        }
-        if (is_true("new_decoder_architecture")) return number({"num_kv_heads"}).value_or(result_.heads);
-        return is_true("multi_query") ? 1 : result_.heads;
-    }
-    std::uint64_t head_dim() const {
-        if (auto const own = number({"head_dim"})) return *own;
-        auto const width = number({"hidden_size", "n_embd"});
-        if (!width || *width % result_.heads != 0)
-            throw ConfigError(what_ + ": no head_dim, and no hidden_size that is a multiple of the heads");
-        return *width / result_.heads;
-    }
 
     void read_latent(std::uint64_t latent) {
-        auto const rotated = number({"qk_rope_head_dim"});
-        auto const others = number({"qk_nope_head_dim"});
+        auto const rotated = keys_.number({"qk_rope_head_dim"});
+        auto const others = keys_.number({"qk_nope_head_dim"});
         if (!rotated || !others)
             throw ConfigError(what_ + ": latent attention without a number of channels that queries have",
                               "kv_lora_rank", {"qk_rope_head_dim and qk_nope_head_dim"});
@@ -132,10 +85,10 @@ class Reader {
     }
 
     void read_rope() {
-        if (is_among(without_rope, result_.model_type) || is_true("alibi")) return;
+        if (is_among(without_rope, result_.model_type) || keys_.is_true("alibi")) return;
         auto parameters = Json::object();
         for (auto const* key : {"rope_parameters", "rope_scaling"})
-            if (auto const* value = find(key)) {
+            if (auto const* value = keys_.find(key)) {
                 if (!value->is_object()) throw ConfigError(fmt::format("{}: {} is no map", what_, key));
                 parameters = *value;
                 break;
@@ -147,9 +100,9 @@ class Reader {
                 problem("RoPE differs between layers");
             parameters = first;
         }
-        auto base = real(parameters, "rope_theta");
+        auto base = keys_.real(parameters, "rope_theta");
         for (auto const* key : {"rope_theta", "rotary_emb_base"})
-            if (!base) base = real(config_, key);
+            if (!base) base = keys_.real(keys_.all(), key);
         if (!base && is_among(with_usual_base, result_.model_type)) base = usual_base;
         if (!base) {
             problem(fmt::format("no rope_theta, and none that is usual for the model_type '{}'",
@@ -163,20 +116,20 @@ class Reader {
         if (!result_.rope.interleaved && !is_among(half_split, result_.model_type))
             problem(
                 fmt::format("how the model_type '{}' pairs channels is not known here", excerpt(result_.model_type)));
-        if (auto const* local = find("rope_local_base_freq"); local != nullptr) problem("RoPE differs between layers");
+        if (keys_.find("rope_local_base_freq") != nullptr) problem("RoPE differs between layers");
         for (auto const* key : {"no_rope_layers", "no_rope_layer_interval"})
-            if (find(key) != nullptr) problem("layers without RoPE");
+            if (keys_.find(key) != nullptr) problem("layers without RoPE");
         read_dims(parameters);
         read_scaling(parameters);
     }
     void read_dims(Json const& parameters) {
         auto& dims = result_.rope.dims;
         dims = result_.head_dim - result_.latent;
-        auto share = real(parameters, "partial_rotary_factor");
+        auto share = keys_.real(parameters, "partial_rotary_factor");
         for (auto const* key : {"partial_rotary_factor", "rotary_pct"})
-            if (!share) share = real(config_, key);
+            if (!share) share = keys_.real(keys_.all(), key);
         if (share) dims = static_cast<std::uint64_t>(std::min(*share, 2.0) * static_cast<double>(dims));
-        if (auto const own = number({"rotary_dim"})) dims = *own;
+        if (auto const own = keys_.number({"rotary_dim"})) dims = *own;
         if (dims % 2 != 0 || dims == 0 || dims > result_.head_dim)
             throw ConfigError(
                 fmt::format("{}: RoPE over {} of {} channels is no number of pairs", what_, dims, result_.head_dim));
@@ -204,7 +157,7 @@ class Reader {
         if (kind == "llama3") scale_by_wavelength(parameters);
     }
     double needed(Json const& parameters, char const* key) const {
-        auto const value = real(parameters, key);
+        auto const value = keys_.real(parameters, key);
         if (!value) throw ConfigError(fmt::format("{}: RoPE's scaling has no {}", what_, key));
         return *value;
     }
@@ -227,7 +180,7 @@ class Reader {
         if (result_.rope_problem.empty()) result_.rope_problem = std::move(why);
     }
 
-    Json const& config_;
+    ConfigKeys keys_;
     std::string const& what_;
     ModelConfig result_;
 };
@@ -235,30 +188,10 @@ class Reader {
 }  // namespace
 
 ModelConfig parse_model_config(std::string_view text, std::string const& what) {
-    Json config;
-    try {
-        config = parse_json(text);
-    } catch (Json::exception const& error) {
-        throw ConfigError(fmt::format("{}: no JSON: {}", what, error.what()));
-    }
-    if (!config.is_object()) throw ConfigError(what + ": no JSON object, as a model's config.json is");
-    // A model that sees or hears keeps what reads the text apart.
-    auto const inner = config.find("text_config");
-    if (inner != config.end() && inner->is_object() && !config.contains("num_hidden_layers"))
-        return Reader(*inner, what).read();
-    return Reader(config, what).read();
+    return Reader(text_config_of(text, what), what).read();
 }
 
-ModelConfig read_model_config(std::string const& path) {
-    std::string text;
-    try {
-        text = read_small_file(path);
-    } catch (ConfigError const& error) {
-        // The place of a source in a scenario is put in the place of the file, which has to be named.
-        throw ConfigError(path + ": " + error.message());
-    }
-    return parse_model_config(text, path);
-}
+ModelConfig read_model_config(std::string const& path) { return Reader(read_text_config(path), path).read(); }
 
 Json rope_of_config(std::string const& path) {
     auto const config = read_model_config(path);
