@@ -15,6 +15,7 @@
 #include "harness/cli/cli.hpp"
 #include "harness/planning/vocabulary.hpp"
 #include "harness/sources/data.hpp"
+#include "harness/sources/known_models.hpp"
 #include "harness/sources/shapes.hpp"
 #include "harness/sources/synthetic.hpp"
 #include "harness/workloads/workload.hpp"
@@ -79,6 +80,20 @@ QueryResult list_sources() {
     return table;
 }
 
+QueryResult list_models() {
+    QueryResult table{
+        {"model", "layers", "cached", "windowed", "growth_bytes_f16", "state_values", "max_tokens", "source"}, {}};
+    for (auto const& model : known_models()) {
+        auto const count = [](std::uint64_t value) { return QueryValue(static_cast<std::int64_t>(value)); };
+        auto const windowed =
+            std::ranges::count_if(model.cached, [](auto const& layer) { return layer.most_tokens != 0; });
+        table.rows.push_back({model.name, count(model.layers), count(model.cached.size()),
+                              static_cast<std::int64_t>(windowed), count(2 * model.growth_values()),
+                              count(model.state_values()), count(model.max_tokens), model.source});
+    }
+    return table;
+}
+
 QueryResult list_workloads() {
     QueryResult table{{"workload", "option", "default", "summary"}, {}};
     for (auto const& workload : workloads()) {
@@ -136,12 +151,12 @@ QueryResult list_scenarios() {
 
 void add_list(CommandLine& line) {
     static std::map<std::string, QueryResult (*)()> const subjects{
-        {"backends", list_backends},   {"codecs", list_codecs},      {"metrics", list_metrics},
-        {"scenarios", list_scenarios}, {"schema", list_schema},      {"sources", list_sources},
-        {"stages", list_stages},       {"workloads", list_workloads}};
+        {"backends", list_backends}, {"codecs", list_codecs},       {"metrics", list_metrics},
+        {"models", list_models},     {"scenarios", list_scenarios}, {"schema", list_schema},
+        {"sources", list_sources},   {"stages", list_stages},       {"workloads", list_workloads}};
     auto subject = std::make_shared<std::string>();
-    auto* command =
-        line.verb("list", "List codecs, stages, backends, sources, workloads, metrics, scenarios or the schema");
+    auto* command = line.verb(
+        "list", "List codecs, stages, backends, sources, models, workloads, metrics, scenarios or the schema");
     std::vector<std::string> names;
     for (auto const& [name, function] : subjects) names.push_back(name);
     command->add_option("subject", *subject, "What to list")->required()->check(CLI::IsMember(names));
