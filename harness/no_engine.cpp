@@ -2,6 +2,7 @@
 
 #include "harness/captures/model_source.hpp"
 #include "harness/engine/cache_shape.hpp"
+#include "harness/engine/gguf_cache.hpp"
 #include "harness/workloads/model/model.hpp"
 #include "harness/workloads/tasks/tasks.hpp"
 #include "scenarios/errors.hpp"
@@ -16,6 +17,8 @@ constexpr char const* no_engine = "this build reads no models: it was made witho
 KvTensors load_model(Json const&, Json const&, std::uint64_t, Needs) { throw ConfigError(no_engine); }
 
 CacheShape cache_shape_of(std::string const&) { throw ConfigError(no_engine); }
+
+ModelCache read_gguf_cache(std::string const&) { throw ConfigError(no_engine); }
 
 void run_model(AttemptRequest const&, Measurement& measurement) {
     measurement.status = Status::skipped;

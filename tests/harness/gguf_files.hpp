@@ -54,6 +54,11 @@ class GgufFile {
         gguf_set_val_u32(file_.get(), (architecture_ + "." + key).c_str(), value);
         return *this;
     }
+    /// One of so many that hold a model's tensors together.
+    GgufFile& parts(std::uint16_t count) {
+        gguf_set_val_u16(file_.get(), "split.count", count);
+        return *this;
+    }
     GgufFile& real(std::string const& key, float value) {
         gguf_set_val_f32(file_.get(), (architecture_ + "." + key).c_str(), value);
         return *this;
