@@ -68,9 +68,9 @@ ExitCode parse_and_act(int argc, char** argv) {
     line.app.footer(
         "Exit codes: 0 pass, 1 regression, 2 usage or bad input, 3 inconclusive, 4 infrastructure or failed cells,\n"
         "5 missing cells, 130 interrupted.");
-    for (auto* add :
-         {add_run, add_plan, add_list, add_show, add_query, add_compare, add_gate, add_explain, add_choose, add_report,
-          add_export, add_bundle, add_dump, add_inspect, add_calibrate, add_attempt, add_doctor, add_prune, add_db})
+    for (auto* add : {add_run,     add_plan,      add_list,    add_show,   add_query,  add_compare, add_gate,
+                      add_explain, add_choose,    add_size,    add_report, add_export, add_bundle,  add_dump,
+                      add_inspect, add_calibrate, add_attempt, add_doctor, add_prune,  add_db})
         add(line);
     try {
         line.app.parse(argc, argv);

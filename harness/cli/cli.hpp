@@ -37,6 +37,7 @@ void add_compare(CommandLine& line);
 void add_gate(CommandLine& line);
 void add_explain(CommandLine& line);
 void add_choose(CommandLine& line);
+void add_size(CommandLine& line);
 void add_dump(CommandLine& line);
 void add_calibrate(CommandLine& line);
 void add_inspect(CommandLine& line);

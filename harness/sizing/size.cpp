@@ -1,0 +1,148 @@
+#include "harness/sizing/size.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "codecs/pipeline/sections.hpp"
+#include "harness/sizing/layer_bytes.hpp"
+#include "scenarios/errors.hpp"
+
+namespace kvstone {
+namespace {
+
+/// A codec over all layers of a model, layers alike measured once.
+class CacheBytes {
+  public:
+    CacheBytes(Codec const& codec, SizeQuestion const& question, ModelCache const& cache)
+        : state_bytes_(cache.state_values() * question.state_value_bytes) {
+        // A layer alone would not miss rules about layers that there are none of.
+        for (auto const component : {Component::k, Component::v})
+            cut_columns(codec, component, {cache.cached.size(), std::numeric_limits<std::uint32_t>::max(), 1, 1});
+        for (std::uint64_t i = 0; i < cache.cached.size(); ++i)
+            add(codec.of_layer(i, cache.cached.size()), cache.cached[i], question.elements);
+    }
+
+    SequenceBytes of(std::uint64_t context) {
+        SequenceBytes bytes{0, 0, state_bytes_};
+        for (auto& group : groups_) {
+            auto const all = group.layers * group.bytes.of(group.layer.tokens_of(context)).all;
+            (group.layer.most_tokens == 0 ? bytes.growing : bytes.window) += all;
+        }
+        return bytes;
+    }
+    double growth_bytes() const {
+        double bytes = 0;
+        for (auto const& group : groups_)
+            if (group.layer.most_tokens == 0) bytes += static_cast<double>(group.layers) * group.bytes.growth_bytes();
+        return bytes;
+    }
+    bool fixed_rate() const {
+        return std::ranges::all_of(groups_, [](auto const& group) { return group.bytes.fixed_rate(); });
+    }
+    std::uint64_t measured_tokens() const {
+        std::uint64_t tokens = 0;
+        for (auto const& group : groups_) tokens = std::max(tokens, group.bytes.measured_tokens());
+        return tokens;
+    }
+    /// The most tokens with which a batch stays within a budget; 0: not even one. Bytes grow from step to step, but may fall
+    /// within one, where a page is filled and coded.
+    std::optional<std::uint64_t> longest_within(std::uint64_t budget, std::uint64_t batch) {
+        auto const fits = [&](std::uint64_t tokens) {
+            auto const all = of(tokens).all();
+            return all == 0 || all <= budget / batch;
+        };
+        if (fits(longest_context_asked)) return {};
+        std::uint64_t most = 0;
+        std::uint64_t too_many = longest_context_asked;
+        while (too_many - most > 1) {
+            auto const middle = most + (too_many - most) / 2;
+            (fits(middle) ? most : too_many) = middle;
+        }
+        std::uint64_t step = 0;
+        for (auto const& group : groups_)
+            if (group.bytes.fixed_rate()) step = std::max(step, group.bytes.step_tokens());
+        for (auto tokens = most + 1; tokens <= most + step; ++tokens)
+            if (fits(tokens)) most = tokens;
+        return most;
+    }
+
+  private:
+    struct Group {
+        Codec codec;
+        CachedLayer layer;
+        std::uint64_t layers = 0;
+        LayerBytes bytes;
+    };
+    void add(Codec const& codec, CachedLayer const& layer, ElementType type) {
+        auto const alike = std::ranges::find_if(
+            groups_, [&](auto const& group) { return group.codec == codec && group.layer == layer; });
+        if (alike != groups_.end())
+            ++alike->layers;
+        else
+            groups_.push_back({codec, layer, 1, LayerBytes(codec, layer, type)});
+    }
+
+    std::uint64_t state_bytes_;
+    std::vector<Group> groups_;
+};
+
+void add_rows(SizeAnswer& answer, ModelCache const& share, std::string const& name) {
+    auto const& question = answer.question;
+    auto const codec = Codec::parse(name);
+    SizeRow row;
+    row.codec_name = name;
+    row.codec = codec.text();
+    auto const refused = [&](std::string why, std::uint64_t context) {
+        row.context = context;
+        row.why_not = std::move(why);
+        answer.rows.push_back(row);
+        row.why_not.clear();
+    };
+    std::optional<CacheBytes> whole;
+    std::optional<CacheBytes> of_device;
+    try {
+        whole.emplace(codec, question, question.cache);
+        if (question.devices > 1) of_device.emplace(codec, question, share);
+    } catch (ConfigError const& error) {
+        for (auto const context : question.contexts) refused(error.what(), context);
+        return;
+    }
+    row.growth_bytes_a_token = whole->growth_bytes();
+    row.depends_on_values = !whole->fixed_rate();
+    row.measured_tokens = whole->measured_tokens();
+    auto& device = of_device ? *of_device : *whole;
+    // The same for every context.
+    std::optional<std::optional<std::uint64_t>> longest;
+    for (auto const context : question.contexts) {
+        try {
+            row.context = context;
+            row.sequence = whole->of(context);
+            row.batch_bytes = question.batch * row.sequence.all();
+            auto const own = device.of(context).all();
+            row.device_bytes = question.batch * own;
+            if (question.budget_bytes && own > 0) {
+                if (!longest) longest = device.longest_within(*question.budget_bytes, question.batch);
+                row.models = *question.budget_bytes / row.device_bytes;
+                row.sequences = *question.budget_bytes / own;
+                row.longest_context = *longest;
+            }
+            answer.rows.push_back(row);
+        } catch (ConfigError const& error) {
+            refused(error.what(), context);
+        }
+    }
+}
+
+}  // namespace
+
+SizeAnswer size_of(SizeQuestion question) {
+    if (question.codecs.empty() || question.contexts.empty())
+        throw ConfigError("a size is of at least one codec and one context");
+    if (question.batch == 0 || question.devices == 0) throw ConfigError("a batch and devices are at least one");
+    auto const share = share_of(question.cache, question.devices);
+    SizeAnswer answer{std::move(question), {}};
+    for (auto const& name : answer.question.codecs) add_rows(answer, share, name);
+    return answer;
+}
+
+}  // namespace kvstone
