@@ -216,7 +216,7 @@ class Coordinator::Run {
     void lost(int rank, std::string const& why) {
         notice(why);
         if (stopped()) return scheduler_.leave(rank);  // it may have died of the same signal
-        join_idle();  // whoever offered itself a moment ago can take the item
+        join_idle();                                   // whoever offered itself a moment ago can take the item
         auto const loss = scheduler_.lose(rank, !pool_.awaited().empty());
         if (loss.item == nullptr) return;
         bool const given_up = loss.fate == Scheduler::Fate::given_up;

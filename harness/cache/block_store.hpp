@@ -93,8 +93,7 @@ class BlockStore {
     }
     /// Where every block has one size.
     void commit(std::span<Key const> blocks, std::uint64_t size = 1) {
-        commit(
-            blocks, [size](std::size_t) { return size; }, [](std::size_t) { return never_again; });
+        commit(blocks, [size](std::size_t) { return size; }, [](std::size_t) { return never_again; });
     }
 
     bool holds(Key const& key) const {

@@ -30,11 +30,12 @@ HostTensor with_latent_behind(HostTensor const& tensor, std::uint64_t latent) {
 void check_latent(std::string_view tensor, KvShape const& shape, std::uint64_t latent, std::string const& what) {
     if (tensor == "v") throw ConfigError(what + ": latent attention keeps no V", "latent", {"k: NAME alone"});
     if (tensor != "q" && shape.heads != 1)
-        throw ConfigError(fmt::format("{}: a latent is one vector a token, and {} has {} heads", what, tensor, shape.heads),
-                          "latent");
+        throw ConfigError(
+            fmt::format("{}: a latent is one vector a token, and {} has {} heads", what, tensor, shape.heads),
+            "latent");
     if (shape.dim <= latent)
-        throw ConfigError(fmt::format("{}: a latent of {} channels stands beside others, and vectors have {}", what, latent,
-                                      shape.dim),
+        throw ConfigError(fmt::format("{}: a latent of {} channels stands beside others, and vectors have {}", what,
+                                      latent, shape.dim),
                           std::to_string(latent));
 }
 

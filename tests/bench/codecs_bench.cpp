@@ -45,12 +45,12 @@ double median(std::vector<Round> const& rounds, Figure const& figure) {
     return *middle;
 }
 
-double roofline_share(std::vector<Round> const& rounds, double Round::*traffic) {
+double roofline_share(std::vector<Round> const& rounds, double Round::* traffic) {
     return median(rounds, [&](Round const& r) { return r.*traffic / r.pass_ns * r.roofline_ns / 2 / r.tensor_bytes; });
 }
 
 /// Speed over another's time, as text; empty where there is none.
-std::string ratio(std::vector<Round> const& rounds, double Round::*other) {
+std::string ratio(std::vector<Round> const& rounds, double Round::* other) {
     auto const figure = median(rounds, [&](Round const& r) { return r.*other / r.pass_ns; });
     return figure == 0 ? "" : fmt::format("{:.{}f}", figure, figure < 9.95 ? 2 : 1);
 }

@@ -19,8 +19,8 @@ struct LineAllocator {
     LineAllocator() = default;
     template <class U>
     explicit LineAllocator(LineAllocator<U> const&) {}
-    T* allocate(std::size_t count) { return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{64})); }
-    void deallocate(T* place, std::size_t) { ::operator delete (place, std::align_val_t{64}); }
+    T* allocate(std::size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t{64})); }
+    void deallocate(T* place, std::size_t) { ::operator delete(place, std::align_val_t{64}); }
     bool operator==(LineAllocator const&) const = default;
 };
 template <class T>
