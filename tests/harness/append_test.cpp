@@ -99,6 +99,7 @@ TEST_F(AppendTest, SkipsCodecsOfWholeTensorsAndSaysWhichStageItIs) {
         return m.reason;
     };
     EXPECT_THAT(reason("int8"), StartsWith("stage int8 needs whole tensors, and workload append codes tokens"));
+    EXPECT_THAT(reason("unrope:base=10000 | int8"), StartsWith("stage int8 needs whole tensors, and"));
     EXPECT_THAT(reason("k{fp16} v{fp16 | zstd}"), StartsWith("stage zstd needs whole tensors (variable rate), and"));
     EXPECT_THAT(reason("lowrank:rank=0.5,basis=random,over=layers,layers=2 | fp16"),
                 StartsWith("stage lowrank needs whole tensors (mixes heads, mixes layers), and"));

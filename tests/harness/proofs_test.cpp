@@ -124,7 +124,8 @@ TEST_F(Proofs, ValuesAtTheEndOfBinary16StayFinite) {
 
 TEST_F(Proofs, WhatACodecCannotBeAskedIsSkippedWithTheReason) {
     for (auto const* workload : {"roundtrip", "cycles", "append", "attention"}) {
-        EXPECT_THAT(skipped(run_synthetic(workload, "unrope:base=10000 | int8")), StartsWith("unrope is for keys"))
+        EXPECT_THAT(skipped(run_synthetic(workload, "unrope:base=10000 | int:bits=8,axis=token")),
+                    StartsWith("unrope is for keys"))
             << workload;
     }
     EXPECT_THAT(skipped(run_dump<float>("F32", ordinary(), ordinary(), "k{unrope | int8} v{int8}")),

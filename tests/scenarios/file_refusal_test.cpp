@@ -174,7 +174,7 @@ TEST(Refusals, SidecarsTellTheirOwnPlace) {
         {"{dtype: f16, shape: [1, 1, 1, 1], k: {}, file: @other.bin}",
          "file: the sidecar of another file: 'other.bin'"},
         {"{dtype: f16, shape: [1, 1, 1, 1], k: {@size: 3}}",
-         "k: unknown key: 'size'; accepted: offset, dtype, layout, shape, scale"}};
+         "k: unknown key: 'size'; accepted: offset, dtype, layout, shape, scale, tokens, dim"}};
     for (auto const& [text, says] : cases) {
         auto const yaml = marked(text);
         auto const sidecar = folder.write("cache.bin.yaml", yaml.text);

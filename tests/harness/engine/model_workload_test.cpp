@@ -75,7 +75,7 @@ TEST_F(ModelWorkload, RefusesWithTheReason) {
         HasSubstr("error: " + (folder / "short.txt") + ": the text has no passage of context and continuation"));
     EXPECT_THAT(refusal({.model = folder.write("no.gguf", "GGUFnot")}, "fp16", few, 128), HasSubstr("error: "));
     EXPECT_THAT(refusal({}, "int8", {{"protocol", "inline"}}, 128),
-                HasSubstr("skipped: protocol inline codes each token"));
+                HasSubstr("skipped: stage int8 needs whole tensors, and protocol inline codes tokens as they come"));
     Json documents = few;
     documents["document"] = "No line begins so";
     EXPECT_THAT(refusal({}, "fp16", documents, 128),
