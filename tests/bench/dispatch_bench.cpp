@@ -24,7 +24,7 @@ namespace {
 void dispatch_in_process(benchmark::State& state) {
     constexpr int count = 2000;
     for (auto _ : state) {
-        Farm farm(1 + static_cast<int>(state.range(0)));
+        LocalCluster farm(1 + static_cast<int>(state.range(0)));
         farm.callbacks.results = [](std::vector<Measurement> const&) {};
         if (farm.run(fake_items(count)).ok != count) state.SkipWithError("items were lost");
     }
@@ -116,7 +116,7 @@ void simulated_beside_real(benchmark::State& state) {
     }
     double real_s = 0;
     for (auto _ : state) {
-        Farm farm(1 + workers);
+        LocalCluster farm(1 + workers);
         for (int rank = 1; rank <= workers; ++rank) farm.workers[rank].node = fmt::format("node {}", rank);
         farm.measure = [](int, WorkItem const& item) {
             std::this_thread::sleep_for(
