@@ -12,8 +12,8 @@ std::string reason(Codec const& codec, std::string const& who) {
     auto const stage = whole_tensor_stage(codec);
     if (!stage) return {};
     auto const info = under_options(stage_named(stage->name).info, stage->options);
-    auto const more =
-        text_of(CodecNeeds{info.needs_positions, info.mixes_heads, info.mixes_layers, info.fixed_rate, info.calibrated});
+    auto const more = text_of(
+        CodecNeeds{info.needs_positions, info.mixes_heads, info.mixes_layers, info.fixed_rate, info.calibrated});
     return fmt::format(
         "stage {} needs whole tensors{}, and {} codes tokens as they come: '{}'; accepted: stages of access token or "
         "page (kvstone list stages), workload roundtrip, protocol context",
