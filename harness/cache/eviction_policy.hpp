@@ -55,6 +55,15 @@ class EvictionPolicy {
         while (slot != no_slot && pins.hold(slot)) slot = list.newer(slot);
         return slot;
     }
+    /// Takes the oldest ghosts out until those left are no larger than `most`, and tells `drop` of each.
+    template <class Drop>
+    static void shorten(SlotList& ghosts, std::uint64_t most, Drop const& drop) {
+        while (ghosts.size() > most) {
+            auto const oldest = ghosts.oldest();
+            ghosts.remove(oldest);
+            drop(oldest);
+        }
+    }
 
   private:
     std::vector<Slot> forgotten_;

@@ -79,11 +79,7 @@ class S3Fifo final : public EvictionPolicy {
     void keep_ghost(Slot slot, std::uint64_t size) {
         places_[slot] = Place::ghost;
         ghosts_.push_newest(slot, size);
-        while (ghosts_.size() > ghost_size_) {
-            auto const oldest = ghosts_.oldest();
-            ghosts_.remove(oldest);
-            drop(oldest);
-        }
+        shorten(ghosts_, ghost_size_, [this](Slot oldest) { drop(oldest); });
     }
     void drop(Slot slot) {
         places_[slot] = Place::none;

@@ -44,11 +44,7 @@ class TwoQueues final : public EvictionPolicy {
         if (slot == no_slot) return slot;
         places_[slot] = Place::out;
         out_.push_newest(slot, in_.remove(slot));
-        while (out_.size() > out_size_) {
-            auto const oldest = out_.oldest();
-            out_.remove(oldest);
-            drop(oldest);
-        }
+        shorten(out_, out_size_, [this](Slot oldest) { drop(oldest); });
         return slot;
     }
     void drop(Slot slot) {
