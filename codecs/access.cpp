@@ -4,6 +4,11 @@
 
 namespace kvstone {
 
+CodecNeeds needs_of(StageText const& stage) {
+    auto const info = under_options(stage_named(stage.name).info, stage.options);
+    return {info.needs_positions, info.mixes_heads, info.mixes_layers, info.fixed_rate, info.calibrated};
+}
+
 std::uint64_t page_tokens_of(StageText const& stage) {
     auto const& entry = stage_named(stage.name);
     if (entry.kind == StageKind::entropy) return 0;

@@ -1,5 +1,5 @@
 #pragma once
-// How many tokens stages code at a time, as far as codec text tells.
+// What a stage asks of whoever decodes it, as far as codec text tells: how many tokens at a time, and what else.
 
 #include <cstdint>
 #include <optional>
@@ -7,6 +7,9 @@
 #include "codecs/codec.hpp"
 
 namespace kvstone {
+
+/// What serving has to know of one stage, under its options.
+CodecNeeds needs_of(StageText const& stage);
 
 /// How many tokens a stage of a codec text codes at a time, on vectors of 128 values: 0 where it takes whole tensors alone,
 /// as every entropy stage does. Whether it is 0 no shape changes.

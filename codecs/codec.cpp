@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "codecs/access.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/registry.hpp"
 
@@ -44,8 +45,6 @@ std::string print(StageText const& stage) {
     return text;
 }
 
-StageInfo needs_of_stage(StageText const& stage) { return under_options(stage_named(stage.name).info, stage.options); }
-
 std::string print(PipelineText const& pipeline) {
     std::string text;
     for (auto const& stage : pipeline) {
@@ -77,14 +76,14 @@ Codec Codec::of_layer(std::uint64_t layer, std::uint64_t layers) const {
         if (where.layers && std::ranges::none_of(*where.layers, holds)) continue;
         if (where.last_layers && layer + *where.last_layers < layers) continue;
         for (auto const& stage : rule.pipeline) {
-            if (layers > 1 && needs_of_stage(stage).mixes_layers)
+            if (layers > 1 && needs_of(stage).mixes_layers)
                 throw NotApplicable("merges layers, and is asked of one layer at a time", stage.name,
                                     {"the protocol context"});
         }
         for (auto& stage : rule.pipeline) {
             // Bases of single layers: the tensor's only layer is this one of theirs.
             if (auto first = stage.options.find("first_layer");
-                first != stage.options.end() && needs_of_stage(stage).calibrated)
+                first != stage.options.end() && needs_of(stage).calibrated)
                 first->second = std::to_string(std::stoull(first->second) + layer);
         }
         where.layers.reset();
@@ -106,12 +105,12 @@ CodecNeeds needs_of(Codec const& codec) {
     CodecNeeds needs;
     for (auto const& rule : codec.rules()) {
         for (auto const& stage : rule.pipeline) {
-            auto const info = needs_of_stage(stage);
-            needs.needs_positions |= info.needs_positions;
-            needs.mixes_heads |= info.mixes_heads;
-            needs.mixes_layers |= info.mixes_layers;
-            needs.fixed_rate &= info.fixed_rate;
-            needs.calibrated |= info.calibrated;
+            auto const one = needs_of(stage);
+            needs.needs_positions |= one.needs_positions;
+            needs.mixes_heads |= one.mixes_heads;
+            needs.mixes_layers |= one.mixes_layers;
+            needs.fixed_rate &= one.fixed_rate;
+            needs.calibrated |= one.calibrated;
         }
     }
     return needs;

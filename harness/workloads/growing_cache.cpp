@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "codecs/access.hpp"
-#include "codecs/registry.hpp"
 
 namespace kvstone {
 namespace {
@@ -11,9 +10,7 @@ namespace {
 std::string reason(Codec const& codec, std::string const& who) {
     auto const stage = whole_tensor_stage(codec);
     if (!stage) return {};
-    auto const info = under_options(stage_named(stage->name).info, stage->options);
-    auto const more = text_of(
-        CodecNeeds{info.needs_positions, info.mixes_heads, info.mixes_layers, info.fixed_rate, info.calibrated});
+    auto const more = text_of(needs_of(*stage));
     return fmt::format(
         "stage {} needs whole tensors{}, and {} codes tokens as they come: '{}'; accepted: stages of access token or "
         "page (kvstone list stages), workload roundtrip, protocol context",
