@@ -26,6 +26,7 @@
 //                                                           returns bytes, or 0 where they exceed `most`
 //   bool decode(std::byte* memory, std::byte const* coded, std::size_t bytes, std::uint8_t* symbols, std::size_t count,
 //               std::uint64_t first) const                  safe on any bytes; `first` as in SymbolBlock
+//   bool decode_pair(std::byte* memory, CodedStates const&, CodedStates const&) const   may be absent: two blocks at once
 // A Coder with a member `takes_numbers` makes the symbols itself, and has NumberBlock (codecs/kernels/fixed_code.hpp) where
 // others have symbols: see there.
 // Symbols has:
@@ -43,6 +44,7 @@
 
 #include "codecs/kernels/block_layout.hpp"
 #include "codecs/kernels/host_pieces.hpp"
+#include "codecs/kernels/state_lanes.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -128,36 +130,51 @@ class CodedBlocks {
         auto* const failed = &broken;
         auto const* const payload = planes[0].data;
         auto const* const tables = has_tables() ? planes[2].data : nullptr;
-        share_pieces(
-            space, host_slots(), layout_.blocks(), [=, this, &symbols](std::size_t index, std::uint64_t block) {
-                auto const slot = slot_of(index);
-                auto const first = layout_.first(block);
-                auto const count = layout_.count(block);
-                auto* const target = symbols.target(first, slot.buffer);
-                auto const* const coded = payload + offsets_[block];
-                auto const size = entry(block);
-                if ((size & plain_bit) != 0) {
-                    unpack_codes(layout_.plain_bits, coded, count, target);
+        auto const decode_one = [=, this, &symbols](Slot const& slot, std::uint64_t block) {
+            auto const first = layout_.first(block);
+            auto const count = layout_.count(block);
+            auto* const target = symbols.target(first, slot.buffer);
+            auto const* const coded = payload + offsets_[block];
+            auto const size = entry(block);
+            if ((size & plain_bit) != 0) {
+                unpack_codes(layout_.plain_bits, coded, count, target);
+            } else {
+                if (!load(slot, tables, layout_.segment_of(block))) return false;
+                if constexpr (takes_numbers) {
+                    return coder_.decode(slot.memory, coded, size, symbols.numbers_of(first, count));
                 } else {
-                    auto const segment = layout_.segment_of(block);
-                    if (*slot.loaded != segment) {
-                        *slot.loaded = segment;
-                        if (has_tables() &&
-                            !coder_.load_lookup(tables + table_offsets_[segment], table_sizes_[segment], slot.memory)) {
-                            *slot.loaded = none;
-                            *failed = true;
-                            return;
-                        }
-                    }
-                    if constexpr (takes_numbers) {
-                        if (!coder_.decode(slot.memory, coded, size, symbols.numbers_of(first, count))) *failed = true;
-                        return;
-                    } else {
-                        if (!coder_.decode(slot.memory, coded, size, target, count, first)) *failed = true;
-                    }
+                    if (!coder_.decode(slot.memory, coded, size, target, count, first)) return false;
                 }
-                symbols.finish(first, count, slot.buffer);
+            }
+            symbols.finish(first, count, slot.buffer);
+            return true;
+        };
+        auto const blocks = layout_.blocks();
+        if constexpr (in_pairs) {
+            share_pieces(space, host_slots(), (blocks + 1) / 2,
+                         [=, this, &symbols](std::size_t index, std::uint64_t pair) {
+                             auto const slot = slot_of(index);
+                             auto const one = 2 * pair;
+                             auto const coded = [&](std::uint64_t block) {
+                                 auto const first = layout_.first(block);
+                                 return CodedStates{payload + offsets_[block], entry(block),
+                                                    symbols.target(first, nullptr), layout_.count(block)};
+                             };
+                             bool decoded = false;
+                             if (one + 1 < blocks && ((entry(one) | entry(one + 1)) & plain_bit) == 0 &&
+                                 layout_.segment_of(one) == layout_.segment_of(one + 1)) {
+                                 decoded = load(slot, tables, layout_.segment_of(one)) &&
+                                           coder_.decode_pair(slot.memory, coded(one), coded(one + 1));
+                             } else {
+                                 decoded = decode_one(slot, one) && (one + 1 == blocks || decode_one(slot, one + 1));
+                             }
+                             if (!decoded) *failed = true;
+                         });
+        } else {
+            share_pieces(space, host_slots(), blocks, [=, this](std::size_t index, std::uint64_t block) {
+                if (!decode_one(slot_of(index), block)) *failed = true;
             });
+        }
         if (broken) throw CorruptData("a coded block is broken");
     }
 
@@ -171,6 +188,8 @@ class CodedBlocks {
 
   private:
     static constexpr bool takes_numbers = requires { Coder::takes_numbers; };
+    /// Whether two blocks are decoded at once: symbols then go to where they belong.
+    static constexpr bool in_pairs = requires { &Coder::decode_pair; } && !Symbols::buffered;
     static constexpr std::uint32_t plain_bit = 1U << 31;
     static constexpr std::uint64_t none = ~std::uint64_t{0};
 
@@ -213,6 +232,16 @@ class CodedBlocks {
         auto const block = std::min(layout_.block_symbols, std::max<std::uint64_t>(1, layout_.symbols));
         return {reinterpret_cast<std::uint64_t*>(at), memory, reinterpret_cast<std::uint64_t*>(counts), scratch,
                 scratch + aligned(coder_.scratch_bytes(block))};
+    }
+
+    /// Makes what a slot decodes a segment with; false where its table is broken.
+    bool load(Slot const& slot, std::byte const* tables, std::uint64_t segment) const {
+        if (*slot.loaded == segment) return true;
+        *slot.loaded = none;
+        if (has_tables() && !coder_.load_lookup(tables + table_offsets_[segment], table_sizes_[segment], slot.memory))
+            return false;
+        *slot.loaded = segment;
+        return true;
     }
 
     std::uint32_t entry(std::uint64_t block) const {

@@ -135,4 +135,22 @@ unsigned make_huffman_lookup(CodeLengths const& lengths, std::uint8_t only, std:
     return bits;
 }
 
+HuffmanOrder order_of(CodeLengths const& lengths) {
+    HuffmanOrder order;
+    std::uint32_t code = 0;  // the next one, as if it were of 16 bits
+    std::uint32_t place = 0;
+    for (unsigned length = 1; length <= most_huffman_bits; ++length) {
+        auto const first = place;
+        for (std::size_t symbol = 0; symbol < 256; ++symbol)
+            if (lengths[symbol] == length) order.symbols[place++] = static_cast<std::uint8_t>(symbol);
+        order.bases[length] = static_cast<std::uint16_t>(first - (code >> (16 - length)));
+        code += (place - first) << (16 - length);
+        order.limits[length] = static_cast<std::uint16_t>(code);
+        if (place == first) continue;
+        if (order.shortest == 0) order.shortest = length;
+        order.longest = length;
+    }
+    return order;
+}
+
 }  // namespace kvstone

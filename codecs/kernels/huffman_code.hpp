@@ -46,4 +46,16 @@ void make_huffman_codes(CodeLengths const& lengths, std::uint32_t* codes);
 /// read, `only` the symbol where all of them are 0.
 unsigned make_huffman_lookup(CodeLengths const& lengths, std::uint8_t only, std::uint32_t* entries);
 
+/// The code by arithmetic, for processors that keep 256 bytes in registers. With the next 16 bits, the first one highest,
+/// as y: a code is longer than l where y >= limits[l], and symbols[bases[length] + (y >> (16 - length))] is its symbol,
+/// modulo 2^16.
+struct HuffmanOrder {
+    std::array<std::uint8_t, 256> symbols{};  ///< by length, then by value
+    std::array<std::uint16_t, 16> limits{};   ///< of lengths from the shortest to the longest but one
+    std::array<std::uint16_t, 16> bases{};
+    unsigned shortest = 0;  ///< 0: the code has one symbol
+    unsigned longest = 0;
+};
+HuffmanOrder order_of(CodeLengths const& lengths);
+
 }  // namespace kvstone

@@ -39,6 +39,7 @@ class HuffmanCoder {
         if (!read_huffman_table(table, lengths)) return false;
         auto& lookup = *reinterpret_cast<Lookup*>(memory);
         lookup.bits = make_huffman_lookup(lengths, std::to_integer<std::uint8_t>(table[0]), lookup.entries.data());
+        lookup.order = order_of(lengths);
         return true;
     }
     std::size_t encode(std::byte* memory, SymbolBlock const& block, std::byte* coded, std::size_t most,
@@ -49,13 +50,21 @@ class HuffmanCoder {
     bool decode(std::byte* memory, std::byte const* coded, std::size_t bytes, std::uint8_t* symbols, std::size_t count,
                 std::uint64_t) const {
         auto const& lookup = *reinterpret_cast<Lookup const*>(memory);
-        return decode_states(HuffmanLookup{lookup.entries.data(), lookup.bits}, coded, bytes, symbols, count);
+        return decode_states(HuffmanLookup{lookup.entries.data(), lookup.bits, &lookup.order}, coded, bytes, symbols,
+                             count);
+    }
+
+    /// Two blocks of one segment.
+    static bool decode_pair(std::byte* memory, CodedStates const& first, CodedStates const& second) {
+        auto const& lookup = *reinterpret_cast<Lookup const*>(memory);
+        return decode_states(HuffmanLookup{lookup.entries.data(), lookup.bits, &lookup.order}, first, second);
     }
 
   private:
     struct Lookup {
         std::array<std::uint32_t, std::size_t{1} << most_huffman_bits> entries;
         unsigned bits;
+        HuffmanOrder order;
     };
 };
 

@@ -8,6 +8,8 @@
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 
+#include "codecs/kernels/huffman_registers.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace kvstone {
 namespace HWY_NAMESPACE {
@@ -33,8 +35,9 @@ HWY_INLINE WordVector tables_at(TableWalk const& walk, std::size_t place) {
     return hn::LoadU(Words(), walk.tables + place);
 }
 
-// Popping: the entry of each state's symbol (its low byte), and the state without it.
+// Popping: the symbols of a group of states, and the states without them.
 
+/// The entry of each state's symbol, which is its low byte.
 template <bool walks>
 HWY_INLINE WordVector pop(HuffmanLookup const& lookup, WordVector& state, std::size_t) {
     Words const d;
@@ -56,6 +59,19 @@ HWY_INLINE WordVector pop(RansLookup const& lookup, WordVector& state, std::size
     return entry;
 }
 
+template <bool walks, class Lookup>
+struct GatheringPop {
+    Lookup const& lookup;
+
+    HWY_INLINE void operator()(WordVector* state, std::size_t place, std::uint8_t* to) const {
+#pragma GCC unroll 16
+        for (std::size_t v = 0; v < vectors; ++v) {
+            auto const entry = pop<walks>(lookup, state[v], place + v * width);
+            hn::StoreU(hn::TruncateTo(Bytes(), entry), Bytes(), to + v * width);
+        }
+    }
+};
+
 /// Takes a word into each state that is too small. Reads 2 `width` bytes.
 HWY_INLINE WordVector take_words(WordVector state, std::uint8_t const*& words) {
     Words const d;
@@ -66,44 +82,79 @@ HWY_INLINE WordVector take_words(WordVector state, std::uint8_t const*& words) {
     return hn::IfThenElse(small, joined, state);
 }
 
-std::size_t next_place(TableWalk const& walk, std::size_t place) { return (place + most_state_lanes) % walk.period; }
-
-/// Pops full groups of 64 symbols; `states` and `words` are brought up to date. False where words are missing.
-template <bool walks, class Lookup>
-bool pop_groups(Lookup const& lookup, TableWalk const& walk, std::uint8_t* symbols, std::size_t groups,
-                std::uint32_t* states, std::byte const*& words, std::byte const* end) {
-    Words const d;
-    WordVector state[vectors];
-    for (std::size_t v = 0; v < vectors; ++v) state[v] = hn::LoadU(d, states + v * width);
-    std::size_t place = walk.first % walk.period;
-    std::size_t group = 0;
-    auto const pop_group = [&](std::uint8_t const*& at) HWY_ATTR {
-        auto* const to = symbols + group * most_state_lanes;
+/// Pops the symbols of a group. Reads up to group_word_bytes of words.
+template <class Pop>
+HWY_INLINE void pop_group(Pop const& pop, WordVector* state, std::size_t place, std::uint8_t* to,
+                          std::uint8_t const*& words) {
+    pop(state, place, to);
 #pragma GCC unroll 16
-        for (std::size_t v = 0; v < vectors; ++v) {
-            auto const entry = pop<walks>(lookup, state[v], place + v * width);
-            hn::StoreU(hn::TruncateTo(Bytes(), entry), Bytes(), to + v * width);
-            state[v] = take_words(state[v], at);
-        }
-        if constexpr (walks) place = next_place(walk, place);
-        ++group;
-    };
-    auto const* at = reinterpret_cast<std::uint8_t const*>(words);
-    auto const* const last = reinterpret_cast<std::uint8_t const*>(end);
-    while (group < groups && static_cast<std::size_t>(last - at) >= group_word_bytes) pop_group(at);
-    words += at - reinterpret_cast<std::uint8_t const*>(words);
+    for (std::size_t v = 0; v < vectors; ++v) state[v] = take_words(state[v], words);
+}
+
+HWY_INLINE void load_states(std::uint32_t const* states, WordVector* state) {
+    for (std::size_t v = 0; v < vectors; ++v) state[v] = hn::LoadU(Words(), states + v * width);
+}
+HWY_INLINE void store_states(WordVector const* state, std::uint32_t* states) {
+    for (std::size_t v = 0; v < vectors; ++v) hn::StoreU(state[v], Words(), states + v * width);
+}
+HWY_INLINE std::uint8_t const* bytes_of(std::byte const* words) { return reinterpret_cast<std::uint8_t const*>(words); }
+
+/// Pops the groups [group, groups) of one stream, which is brought up to date. False where words are missing.
+template <class Pop>
+bool pop_rest(Pop const& pop, TableWalk const& walk, StateStream& stream, std::size_t group, std::size_t groups) {
+    WordVector state[vectors];
+    load_states(stream.states.data(), state);
+    auto const place = [&] { return (walk.first + group * most_state_lanes) % walk.period; };
+    auto const* at = bytes_of(stream.words);
+    auto const* const last = bytes_of(stream.end);
+    for (; group < groups && static_cast<std::size_t>(last - at) >= group_word_bytes; ++group)
+        pop_group(pop, state, place(), stream.symbols + group * most_state_lanes, at);
+    stream.words += at - bytes_of(stream.words);
     if (group < groups) {
         // The last words again, with room behind them: a group takes no more than so many.
         std::uint8_t tail[2 * group_word_bytes] = {};
         auto const rest = last - at;
         std::memcpy(tail, at, static_cast<std::size_t>(rest));
         auto const* in_tail = static_cast<std::uint8_t const*>(tail);
-        while (group < groups && in_tail - tail <= rest) pop_group(in_tail);
+        for (; group < groups && in_tail - tail <= rest; ++group)
+            pop_group(pop, state, place(), stream.symbols + group * most_state_lanes, in_tail);
         if (in_tail - tail > rest) return false;
-        words += in_tail - tail;
+        stream.words += in_tail - tail;
     }
-    for (std::size_t v = 0; v < vectors; ++v) hn::StoreU(state[v], d, states + v * width);
+    store_states(state, stream.states.data());
     return true;
+}
+
+/// Pops full groups of 64 symbols of `count` streams side by side: each waits for its own states alone.
+template <bool walks, std::size_t count, class Pop>
+bool pop_groups(Pop const& pop, TableWalk const& walk, StateStream* streams, std::size_t groups) {
+    WordVector state[count][vectors];
+    std::uint8_t const* at[count];
+    for (std::size_t k = 0; k < count; ++k) {
+        load_states(streams[k].states.data(), state[k]);
+        at[k] = bytes_of(streams[k].words);
+    }
+    auto const room = [&] {
+        bool enough = true;
+        for (std::size_t k = 0; k < count; ++k)
+            enough = enough && static_cast<std::size_t>(bytes_of(streams[k].end) - at[k]) >= group_word_bytes;
+        return enough;
+    };
+    std::size_t place = walk.first % walk.period;
+    std::size_t group = 0;
+    for (; group < groups && room(); ++group) {
+#pragma GCC unroll 2
+        for (std::size_t k = 0; k < count; ++k)
+            pop_group(pop, state[k], place, streams[k].symbols + group * most_state_lanes, at[k]);
+        if constexpr (walks) place = (place + most_state_lanes) % walk.period;
+    }
+    bool complete = true;
+    for (std::size_t k = 0; k < count; ++k) {
+        store_states(state[k], streams[k].states.data());
+        streams[k].words += at[k] - bytes_of(streams[k].words);
+        complete = complete && pop_rest(pop, walk, streams[k], group, groups);
+    }
+    return complete;
 }
 
 // Pushing: vectors hold lanes in descending order, so that words leave in the order in which they are pushed.
@@ -118,15 +169,17 @@ HWY_INLINE WordVector give_words(WordVector state, Mask full, std::uint8_t*& wor
     return hn::IfThenElse(full, hn::ShiftRight<16>(state), state);
 }
 
+HWY_INLINE WordVector push_code(WordVector code, WordVector length, WordVector state, std::uint8_t*& words) {
+    Words const d;
+    auto const full = hn::Ge(hn::Shr(state, hn::Sub(hn::Set(d, 31), length)), hn::Set(d, 2));
+    return hn::Or(hn::Shl(give_words(state, full, words), length), code);
+}
+
 template <bool walks>
 HWY_INLINE WordVector push(HuffmanCodes const& codes, WordVector state, WordVector symbol, std::size_t,
                            std::uint8_t*& words) {
-    Words const d;
     auto const code = gather(codes.codes, symbol);
-    auto const length = hn::ShiftRight<16>(code);
-    auto const full = hn::Ge(hn::Shr(state, hn::Sub(hn::Set(d, 31), length)), hn::Set(d, 2));
-    state = give_words(state, full, words);
-    return hn::Or(hn::Shl(state, length), hn::And(code, hn::Set(d, 0xffff)));
+    return push_code(hn::And(code, hn::Set(Words(), 0xffff)), hn::ShiftRight<16>(code), state, words);
 }
 
 /// floor(x / f) comes from single precision: x < f 2^20 and three roundings of 2^-24 err by less than one, which the
@@ -158,9 +211,45 @@ HWY_INLINE WordVector push(RansCodes const& codes, WordVector state, WordVector 
     return hn::Add(hn::Add(hn::ShiftLeft<rans_bits>(quotient), hn::BitCast(d, rest)), hn::ShiftRight<16>(code));
 }
 
-/// Pushes full groups of 64 symbols, the last first.
 template <bool walks, class Codes>
-void push_groups(Codes const& codes, TableWalk const& walk, std::uint8_t const* symbols, std::size_t groups,
+struct GatheringPush {
+    Codes const& codes;
+
+    HWY_INLINE void operator()(WordVector* state, std::uint8_t const* from, std::size_t place,
+                               std::uint8_t*& words) const {
+        Words const d;
+#pragma GCC unroll 16
+        for (std::size_t v = 0; v < vectors; ++v) {
+            auto const lane = most_state_lanes - (v + 1) * width;
+            auto const symbol = hn::Reverse(d, hn::PromoteTo(d, hn::LoadU(Bytes(), from + lane)));
+            state[v] = push<walks>(codes, state[v], symbol, place + lane, words);
+        }
+    }
+};
+
+#ifdef KVSTONE_BYTES_IN_REGISTERS
+struct RegisterPop {
+    HuffmanRegisters::Lookup lookup;
+    HWY_INLINE void operator()(WordVector* state, std::size_t, std::uint8_t* to) const { lookup.pop(state, to); }
+};
+
+struct RegisterPush {
+    HuffmanRegisters::Codes codes;
+
+    HWY_INLINE void operator()(WordVector* state, std::uint8_t const* from, std::size_t, std::uint8_t*& words) const {
+        WordVector code[vectors];
+        codes.of(from, code);
+#pragma GCC unroll 16
+        for (std::size_t v = 0; v < vectors; ++v)
+            state[v] =
+                push_code(hn::And(code[v], hn::Set(Words(), 0xfff)), hn::ShiftRight<12>(code[v]), state[v], words);
+    }
+};
+#endif
+
+/// Pushes full groups of 64 symbols, the last first.
+template <bool walks, class Push>
+void push_groups(Push const& push, TableWalk const& walk, std::uint8_t const* symbols, std::size_t groups,
                  std::uint32_t* states, std::byte*& words) {
     Words const d;
     WordVector state[vectors];
@@ -169,14 +258,8 @@ void push_groups(Codes const& codes, TableWalk const& walk, std::uint8_t const* 
     }
     auto* out = reinterpret_cast<std::uint8_t*>(words);
     for (auto group = groups; group-- > 0;) {
-        auto const* const from = symbols + group * most_state_lanes;
         std::size_t const place = walks ? (walk.first + group * most_state_lanes) % walk.period : 0;
-#pragma GCC unroll 16
-        for (std::size_t v = 0; v < vectors; ++v) {
-            auto const lane = most_state_lanes - (v + 1) * width;
-            auto const symbol = hn::Reverse(d, hn::PromoteTo(d, hn::LoadU(Bytes(), from + lane)));
-            state[v] = push<walks>(codes, state[v], symbol, place + lane, out);
-        }
+        push(state, symbols + group * most_state_lanes, place, out);
     }
     words += out - reinterpret_cast<std::uint8_t*>(words);
     for (std::size_t v = 0; v < vectors; ++v) {
@@ -201,22 +284,34 @@ void reverse_words(std::byte const* words, std::size_t count, std::byte* to) {
 
 void push_huffman(HuffmanCodes const& codes, std::uint8_t const* symbols, std::size_t groups, std::uint32_t* states,
                   std::byte*& words) {
-    push_groups<false>(codes, {}, symbols, groups, states, words);
+#ifdef KVSTONE_BYTES_IN_REGISTERS
+    push_groups<false>(RegisterPush{HuffmanRegisters::Codes(codes)}, {}, symbols, groups, states, words);
+#else
+    push_groups<false>(GatheringPush<false, HuffmanCodes>{codes}, {}, symbols, groups, states, words);
+#endif
 }
 void push_rans(RansCodes const& codes, std::uint8_t const* symbols, std::size_t groups, std::uint32_t* states,
                std::byte*& words) {
-    if (codes.walk.tables == nullptr) return push_groups<false>(codes, codes.walk, symbols, groups, states, words);
-    push_groups<true>(codes, codes.walk, symbols, groups, states, words);
+    if (codes.walk.tables == nullptr)
+        return push_groups<false>(GatheringPush<false, RansCodes>{codes}, codes.walk, symbols, groups, states, words);
+    push_groups<true>(GatheringPush<true, RansCodes>{codes}, codes.walk, symbols, groups, states, words);
 }
-bool pop_huffman(HuffmanLookup const& lookup, std::uint8_t* symbols, std::size_t groups, std::uint32_t* states,
-                 std::byte const*& words, std::byte const* end) {
-    return pop_groups<false>(lookup, {}, symbols, groups, states, words, end);
+template <class Pop>
+bool pop_huffman_with(Pop const& pop, StateStream* streams, std::size_t count, std::size_t groups) {
+    return count == 2 ? pop_groups<false, 2>(pop, {}, streams, groups) : pop_groups<false, 1>(pop, {}, streams, groups);
 }
-bool pop_rans(RansLookup const& lookup, std::uint8_t* symbols, std::size_t groups, std::uint32_t* states,
-              std::byte const*& words, std::byte const* end) {
+/// count: 1 or 2 streams.
+bool pop_huffman(HuffmanLookup const& lookup, StateStream* streams, std::size_t count, std::size_t groups) {
+#ifdef KVSTONE_BYTES_IN_REGISTERS
+    if (lookup.bits > 0 && lookup.order != nullptr)
+        return pop_huffman_with(RegisterPop{HuffmanRegisters::Lookup(*lookup.order)}, streams, count, groups);
+#endif
+    return pop_huffman_with(GatheringPop<false, HuffmanLookup>{lookup}, streams, count, groups);
+}
+bool pop_rans(RansLookup const& lookup, StateStream* streams, std::size_t, std::size_t groups) {
     if (lookup.walk.tables == nullptr)
-        return pop_groups<false>(lookup, lookup.walk, symbols, groups, states, words, end);
-    return pop_groups<true>(lookup, lookup.walk, symbols, groups, states, words, end);
+        return pop_groups<false, 1>(GatheringPop<false, RansLookup>{lookup}, lookup.walk, streams, groups);
+    return pop_groups<true, 1>(GatheringPop<true, RansLookup>{lookup}, lookup.walk, streams, groups);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -252,19 +347,35 @@ std::size_t encode_block(Codes const& codes, PushGroups const& push_groups, std:
     return 4 * lanes + word_bytes;
 }
 
+/// Blocks of as many symbols, interleaved; `count` of them.
 template <class Lookup, class PopGroups>
-bool decode_block(Lookup const& lookup, PopGroups const& pop_groups, std::byte const* coded, std::size_t bytes,
-                  std::uint8_t* symbols, std::size_t count) {
-    auto const lanes = lanes_of(count);
-    if (lanes == 1) return decode_states_singly(lookup, coded, bytes, symbols, count);
-    std::array<std::uint32_t, most_state_lanes> states;
-    if (!read_states(coded, bytes, lanes, states.data())) return false;
-    auto const* words = coded + 4 * lanes;
-    auto const* const end = coded + bytes;
-    auto const groups = count / lanes;
-    return pop_groups(lookup, symbols, groups, states.data(), words, end) &&
-           pop_symbols(lookup, symbols, groups * lanes, count, lanes, states.data(), words, end) && words == end &&
-           all_at_least_state(states.data(), lanes);
+bool decode_blocks(Lookup const& lookup, PopGroups const& pop_groups, CodedStates const* blocks, std::size_t count) {
+    std::array<StateStream, 2> streams;
+    auto const symbols = blocks[0].count;
+    for (std::size_t k = 0; k < count; ++k) {
+        auto const& block = blocks[k];
+        streams[k].symbols = block.symbols;
+        streams[k].words = block.coded + 4 * most_state_lanes;
+        streams[k].end = block.coded + block.bytes;
+        if (!read_states(block.coded, block.bytes, most_state_lanes, streams[k].states.data())) return false;
+    }
+    auto const groups = symbols / most_state_lanes;
+    if (!pop_groups(lookup, streams.data(), count, groups)) return false;
+    for (std::size_t k = 0; k < count; ++k) {
+        auto& stream = streams[k];
+        if (!pop_symbols(lookup, stream.symbols, groups * most_state_lanes, symbols, most_state_lanes,
+                         stream.states.data(), stream.words, stream.end) ||
+            stream.words != stream.end || !all_at_least_state(stream.states.data(), most_state_lanes))
+            return false;
+    }
+    return true;
+}
+
+template <class Lookup, class PopGroups>
+bool decode_block(Lookup const& lookup, PopGroups const& pop_groups, CodedStates const& block) {
+    if (lanes_of(block.count) == 1)
+        return decode_states_singly(lookup, block.coded, block.bytes, block.symbols, block.count);
+    return decode_blocks(lookup, pop_groups, &block, 1);
 }
 
 }  // namespace
@@ -279,11 +390,18 @@ std::size_t encode_states(RansCodes const& codes, std::uint8_t const* symbols, s
 }
 bool decode_states(HuffmanLookup const& lookup, std::byte const* coded, std::size_t bytes, std::uint8_t* symbols,
                    std::size_t count) {
-    return decode_block(lookup, HWY_DYNAMIC_POINTER(pop_huffman), coded, bytes, symbols, count);
+    return decode_block(lookup, HWY_DYNAMIC_POINTER(pop_huffman), {coded, bytes, symbols, count});
+}
+bool decode_states(HuffmanLookup const& lookup, CodedStates const& first, CodedStates const& second) {
+    auto* const pop = HWY_DYNAMIC_POINTER(pop_huffman);
+    if (first.count != second.count || lanes_of(first.count) == 1)
+        return decode_block(lookup, pop, first) && decode_block(lookup, pop, second);
+    std::array const blocks{first, second};
+    return decode_blocks(lookup, pop, blocks.data(), blocks.size());
 }
 bool decode_states(RansLookup const& lookup, std::byte const* coded, std::size_t bytes, std::uint8_t* symbols,
                    std::size_t count) {
-    return decode_block(lookup, HWY_DYNAMIC_POINTER(pop_rans), coded, bytes, symbols, count);
+    return decode_block(lookup, HWY_DYNAMIC_POINTER(pop_rans), {coded, bytes, symbols, count});
 }
 
 }  // namespace kvstone

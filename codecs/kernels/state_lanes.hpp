@@ -17,6 +17,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "codecs/kernels/huffman_code.hpp"
+
 namespace kvstone {
 
 inline constexpr std::uint32_t least_state = 1U << 16;
@@ -34,10 +36,11 @@ constexpr std::size_t state_scratch_bytes(std::size_t symbols) { return 2 * symb
 struct HuffmanCodes {
     std::uint32_t const* codes = nullptr;
 };
-/// For each value of the next `bits` bits: length << 8 | symbol.
+/// For each value of the next `bits` bits: length << 8 | symbol. `order`: of the same code, or null.
 struct HuffmanLookup {
     std::uint32_t const* entries = nullptr;
     unsigned bits = 0;
+    HuffmanOrder const* order = nullptr;
 };
 
 /// Which of several tables each symbol takes: that of its place in a row.
@@ -72,8 +75,25 @@ std::size_t encode_states(RansCodes const& codes, std::uint8_t const* symbols, s
 /// Whether the bytes are a block of `count` symbols; safe on any bytes.
 bool decode_states(HuffmanLookup const& lookup, std::byte const* coded, std::size_t bytes, std::uint8_t* symbols,
                    std::size_t count);
+/// A coded block, and where its symbols go.
+struct CodedStates {
+    std::byte const* coded = nullptr;
+    std::size_t bytes = 0;
+    std::uint8_t* symbols = nullptr;
+    std::size_t count = 0;
+};
+/// Two blocks at once, which is faster where they have as many symbols. Whether both are what they should be.
+bool decode_states(HuffmanLookup const& lookup, CodedStates const& first, CodedStates const& second);
 bool decode_states(RansLookup const& lookup, std::byte const* coded, std::size_t bytes, std::uint8_t* symbols,
                    std::size_t count);
+
+/// A block that is being decoded: words not taken yet, and states.
+struct StateStream {
+    std::uint8_t* symbols = nullptr;
+    std::byte const* words = nullptr;
+    std::byte const* end = nullptr;
+    std::array<std::uint32_t, most_state_lanes> states;
+};
 
 // One state at a time: for the last symbols of a block, for small blocks, and what tests compare the vectors with.
 

@@ -2,6 +2,7 @@
 
 #include "codecs/kernels/state_lanes.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -40,6 +41,7 @@ SymbolCounts counts_of(Symbols const& symbols) {
 struct HuffmanTables {
     std::vector<std::uint32_t> code_words = std::vector<std::uint32_t>(256);
     std::vector<std::uint32_t> entries = std::vector<std::uint32_t>(1U << most_huffman_bits);
+    HuffmanOrder order;
     HuffmanCodes codes;
     HuffmanLookup lookup;
 
@@ -47,8 +49,10 @@ struct HuffmanTables {
         auto const lengths = huffman_lengths(counts_of(symbols));
         make_huffman_codes(lengths, code_words.data());
         codes = {code_words.data()};
-        lookup = {entries.data(), make_huffman_lookup(lengths, symbols[0], entries.data())};
+        order = order_of(lengths);
+        lookup = {entries.data(), make_huffman_lookup(lengths, symbols[0], entries.data()), &order};
     }
+    HuffmanTables(HuffmanTables const&) = delete;
 };
 
 /// Likewise; with places, those of odd number have a table of their own, made for other symbols.
@@ -132,6 +136,37 @@ TEST(StateLanes, HuffmanIsTheSameOnEveryProcessor) {
     for (auto const& symbols : all_symbols()) {
         HuffmanTables const tables(symbols);
         expect_same(tables.codes, tables.lookup, symbols);
+    }
+}
+
+TEST(StateLanes, TwoBlocksAtOnceAreDecodedAsEachByItself) {
+    for (std::size_t const other : {20000, 19999, 4096, 100}) {
+        auto const first = some_symbols(20000, 90, 0.3);
+        auto second = first;
+        std::ranges::reverse(second);
+        second.resize(other);
+        HuffmanTables const tables(first);
+        auto const one = coded_singly(tables.codes, first);
+        auto const two = coded_singly(tables.codes, second);
+        for (auto const target : hwy::SupportedAndGeneratedTargets()) {
+            hwy::SetSupportedTargetsForTest(target);
+            Symbols to(first.size());
+            Symbols other_to(second.size());
+            auto const decoded = [&](Coded const& left, Coded const& right) {
+                return decode_states(tables.lookup, {left.data(), left.size(), to.data(), to.size()},
+                                     {right.data(), right.size(), other_to.data(), other_to.size()});
+            };
+            EXPECT_TRUE(decoded(one, two)) << hwy::TargetName(target);
+            EXPECT_EQ(to, first);
+            EXPECT_EQ(other_to, second);
+            auto const cut = [](Coded coded) {
+                coded.resize(coded.size() - 2);
+                return coded;
+            };
+            EXPECT_FALSE(decoded(cut(one), two));
+            EXPECT_FALSE(decoded(one, cut(two)));
+        }
+        hwy::SetSupportedTargetsForTest(0);
     }
 }
 
