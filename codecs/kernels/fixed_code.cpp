@@ -9,9 +9,12 @@
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 
+#include "codecs/kernels/code_lanes.hpp"
+
 #ifndef KVSTONE_FIXED_CODE_ONCE
 #define KVSTONE_FIXED_CODE_ONCE
 #include <cstring>
+#include <type_traits>
 
 namespace kvstone {
 
@@ -137,7 +140,9 @@ HWY_INLINE void put_together(Vector exponent, std::uint8_t const* low, std::uint
 }
 
 /// Codes of `count` numbers; exponents without one go to `escaped`, which has escape_room more. Returns their end.
-template <class Split, bool streaming>
+///
+/// often: a branch on whether a vector has an escape would be taken now and then.
+template <class Split, bool streaming, bool often>
 std::uint8_t* encode_into(FixedTable const& table, std::uint8_t const* numbers, std::size_t count, std::uint8_t* low,
                           std::uint8_t* high, std::uint8_t* codes, std::uint8_t* escaped) {
     Bytes const d;
@@ -164,7 +169,7 @@ std::uint8_t* encode_into(FixedTable const& table, std::uint8_t const* numbers, 
         }
         hn::StoreU(code, d, codes + i);
         auto const escapes = hn::Eq(code, escape);
-        if (!hn::AllFalse(d, escapes)) escaped += hn::CompressStore(exponent, escapes, d, escaped);
+        if (often || !hn::AllFalse(d, escapes)) escaped += hn::CompressStore(exponent, escapes, d, escaped);
     }
     auto const* const words = reinterpret_cast<typename Split::Word const*>(numbers);
     for (; i < count; ++i) {
@@ -182,7 +187,7 @@ std::uint8_t* encode_into(FixedTable const& table, std::uint8_t const* numbers, 
 }
 
 /// Numbers of `count` codes. Reads up to escape_room exponents from `escaped`; returns the end of those taken.
-template <class Split, bool streaming>
+template <class Split, bool streaming, bool often>
 std::uint8_t const* decode_from(FixedTable const& table, std::uint8_t const* codes, std::size_t count,
                                 std::uint8_t const* low, std::uint8_t const* high, std::uint8_t const* escaped,
                                 std::uint8_t* numbers) {
@@ -196,7 +201,7 @@ std::uint8_t const* decode_from(FixedTable const& table, std::uint8_t const* cod
         auto const code = hn::LoadU(d, codes + i);
         auto exponent = hn::TableLookupBytes(exponents, code);
         auto const escapes = hn::Eq(code, escape);
-        if (!hn::AllFalse(d, escapes)) {
+        if (often || !hn::AllFalse(d, escapes)) {
             exponent = hn::IfThenElse(escapes, hn::Expand(hn::LoadU(d, escaped), escapes), exponent);
             escaped += hn::CountTrue(d, escapes);
         }
@@ -211,75 +216,33 @@ std::uint8_t const* decode_from(FixedTable const& table, std::uint8_t const* cod
     return escaped;
 }
 
-// Codes of three bits, as codecs/kernels/bit_packing.hpp packs them: sixteen to the six bytes of a block of 128 bits.
-
-constexpr std::size_t block_codes = 16;
-constexpr std::size_t block_bytes = 6;
-
-void pack_threes(std::uint8_t const* codes, std::size_t count, std::byte* packed) {
-    Bytes const d;
-    SignedWords const words;
-    hn::Repartition<std::int32_t, Bytes> const quads;
-    hn::Repartition<std::uint64_t, Bytes> const eights;
-    alignas(16) static constexpr std::uint8_t order[block_codes] = {0,  1,  2,  8,  9,  10, 15, 15,
-                                                                    15, 15, 15, 15, 15, 15, 15, 15};
-    auto const places = hn::LoadDup128(d, order);
-    // Neighbours come together as sums of products: c + (next << 3), and pairs of these.
-    auto const by_eight = hn::BitCast(hn::RebindToSigned<Bytes>(), hn::Set(Words(), 0x0801));
-    auto const by_64 = hn::BitCast(words, hn::Set(quads, 0x00400001));
-    std::size_t const width = hn::Lanes(d);
-    std::size_t i = 0;
-    for (; i + width <= count; i += width) {
-        auto const pairs = hn::SatWidenMulPairwiseAdd(words, hn::LoadU(d, codes + i), by_eight);
-        auto const fours = hn::BitCast(eights, hn::WidenMulPairwiseAdd(quads, pairs, by_64));
-        auto const joined = hn::And(hn::Or(fours, hn::ShiftRight<20>(fours)), hn::Set(eights, 0xffffff));
-        alignas(64) std::uint8_t blocks[hn::MaxLanes(d)];
-        hn::Store(hn::TableLookupBytes(hn::BitCast(d, joined), places), d, blocks);
-        auto* const to = packed + i / 8 * 3;
-        for (std::size_t block = 0; block < width / block_codes; ++block)
-            std::memcpy(to + block * block_bytes, blocks + block * block_codes, block_bytes);
-    }
-    pack_bytes<3>(codes + i, count - i, packed + i / 8 * 3);
-}
-
-/// `bytes` may be read, at least packed_bytes(count, 3).
-void unpack_threes(std::byte const* packed, std::size_t bytes, std::size_t count, std::uint8_t* codes) {
-    Bytes const d;
-    hn::Half<Bytes> const half;
-    hn::Repartition<std::uint64_t, Bytes> const eights;
-    constexpr std::uint8_t no = 0x80;
-    alignas(64) static constexpr std::uint8_t order[64] = {0, 1, 2, no, no, no, no, no, 3, 4,  5,  no, no, no, no, no,
-                                                           6, 7, 8, no, no, no, no, no, 9, 10, 11, no, no, no, no, no,
-                                                           0, 1, 2, no, no, no, no, no, 3, 4,  5,  no, no, no, no, no,
-                                                           6, 7, 8, no, no, no, no, no, 9, 10, 11, no, no, no, no, no};
-    auto const places = hn::LoadU(d, order);
-    std::size_t const width = hn::Lanes(d);
-    std::size_t i = 0;
-    for (; i + width <= count && i / 8 * 3 + 28 <= bytes; i += width) {
-        auto const* const from = reinterpret_cast<std::uint8_t const*>(packed + i / 8 * 3);
-        auto twelve = hn::LoadDup128(d, from);
-        if (width == 64) twelve = hn::Combine(d, hn::LoadDup128(half, from + 12), hn::LowerHalf(half, twelve));
-        auto x = hn::BitCast(eights, hn::TableLookupBytesOr0(twelve, places));
-        x = hn::And(hn::Or(x, hn::ShiftLeft<20>(x)), hn::Set(eights, 0x00000fff00000fffU));
-        x = hn::And(hn::Or(x, hn::ShiftLeft<10>(x)), hn::Set(eights, 0x003f003f003f003fU));
-        x = hn::And(hn::Or(x, hn::ShiftLeft<5>(x)), hn::Set(eights, 0x0707070707070707U));
-        hn::StoreU(hn::BitCast(d, x), d, codes + i);
-    }
-    unpack_bytes<3>(packed + i / 8 * 3, count - i, codes + i);
+/// call(whether to stream, whether escapes are frequent), both as constants: of 7 exponents some numbers in a hundred have
+/// another, of 15 nearly none.
+template <class Call>
+auto with_constants(bool streaming, unsigned code_bits, Call const& call) {
+    using Yes = std::true_type;
+    using No = std::false_type;
+    if (code_bits == 3) return streaming ? call(Yes(), Yes()) : call(No(), Yes());
+    return streaming ? call(Yes(), No()) : call(No(), No());
 }
 
 template <class Split>
 std::uint8_t* encode_numbers(FixedTable const& table, std::uint8_t const* numbers, std::size_t count, std::uint8_t* low,
-                             std::uint8_t* high, std::uint8_t* codes, std::uint8_t* escaped, bool streaming) {
-    if (streaming) return encode_into<Split, true>(table, numbers, count, low, high, codes, escaped);
-    return encode_into<Split, false>(table, numbers, count, low, high, codes, escaped);
+                             std::uint8_t* high, std::uint8_t* codes, std::uint8_t* escaped, bool streaming,
+                             unsigned code_bits) {
+    auto const encode = [&](auto streams, auto often) {
+        return encode_into<Split, streams.value, often.value>(table, numbers, count, low, high, codes, escaped);
+    };
+    return with_constants(streaming, code_bits, encode);
 }
 template <class Split>
 std::uint8_t const* decode_numbers(FixedTable const& table, std::uint8_t const* codes, std::size_t count,
                                    std::uint8_t const* low, std::uint8_t const* high, std::uint8_t const* escaped,
-                                   std::uint8_t* numbers, bool streaming) {
-    if (streaming) return decode_from<Split, true>(table, codes, count, low, high, escaped, numbers);
-    return decode_from<Split, false>(table, codes, count, low, high, escaped, numbers);
+                                   std::uint8_t* numbers, bool streaming, unsigned code_bits) {
+    auto const decode = [&](auto streams, auto often) {
+        return decode_from<Split, streams.value, often.value>(table, codes, count, low, high, escaped, numbers);
+    };
+    return with_constants(streaming, code_bits, decode);
 }
 void flush() { hwy::FlushStream(); }
 
@@ -403,16 +366,18 @@ bool FixedCoder<Split>::load_lookup(std::byte const* table, std::size_t bytes, s
 HWY_EXPORT(flush);
 HWY_EXPORT(pack_threes);
 HWY_EXPORT(unpack_threes);
+HWY_EXPORT(pack_fours);
+HWY_EXPORT(unpack_fours);
 
 namespace {
 
 void pack_some(unsigned bits, std::uint8_t const* codes, std::size_t count, std::byte* packed) {
     if (bits == 3) return HWY_DYNAMIC_DISPATCH(pack_threes)(codes, count, packed);
-    pack_codes(bits, codes, count, packed);
+    HWY_DYNAMIC_DISPATCH(pack_fours)(codes, count, packed);
 }
 void unpack_some(unsigned bits, std::byte const* packed, std::size_t bytes, std::size_t count, std::uint8_t* codes) {
     if (bits == 3) return HWY_DYNAMIC_DISPATCH(unpack_threes)(packed, bytes, count, codes);
-    unpack_codes(bits, packed, count, codes);
+    HWY_DYNAMIC_DISPATCH(unpack_fours)(packed, count, codes);
 }
 
 }  // namespace
@@ -434,7 +399,7 @@ std::size_t FixedCoder<Split>::encode(std::byte* memory, NumberBlock const& bloc
         auto const now = std::min(fixed_chunk, block.count - i);
         auto* const low = bytes_of(block.low) + (Split::has_low_bytes ? i : 0);
         escaped_end = encode_chunk(table, bytes_of(block.numbers) + i * sizeof(typename Split::Word), now, low,
-                                   high.data(), codes.data(), escaped_end, streaming);
+                                   high.data(), codes.data(), escaped_end, streaming, code_bits_);
         if constexpr (Split::packed_bits > 0)
             pack_some(Split::packed_bits, high.data(), now, block.packed + i / 8 * Split::packed_bits);
         if (fits) pack_some(code_bits_, codes.data(), now, coded + i / 8 * code_bits_);
@@ -471,8 +436,9 @@ bool FixedCoder<Split>::decode(std::byte* memory, std::byte const* coded, std::s
         if constexpr (Split::packed_bits > 0)
             unpack_some(Split::packed_bits, block.packed + i / 8 * Split::packed_bits,
                         packed_bytes(block.count - i, Split::packed_bits), now, high.data());
-        taken = decode_chunk(table, codes.data(), now, bytes_of(block.low) + (Split::has_low_bytes ? i : 0),
-                             high.data(), taken, bytes_of(block.numbers) + i * sizeof(typename Split::Word), streaming);
+        taken =
+            decode_chunk(table, codes.data(), now, bytes_of(block.low) + (Split::has_low_bytes ? i : 0), high.data(),
+                         taken, bytes_of(block.numbers) + i * sizeof(typename Split::Word), streaming, code_bits_);
     }
     if (streaming) HWY_DYNAMIC_DISPATCH(flush)();
     return left == packed_bytes(static_cast<std::size_t>(taken - escaped), Split::exponent_bits);
