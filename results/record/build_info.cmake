@@ -19,7 +19,7 @@ if(NOT CMAKE_SCRIPT_MODE_FILE)
 
   # Of a native build: the versions that were found. A toolchain root replaces them by its packages.
   set(found_versions)
-  foreach(name Kokkos fmt nlohmann_json yaml-cpp SQLite3 OPENSSL Boost zstd xxhash libzip CLI11 MPI_CXX llama)
+  foreach(name Kokkos fmt nlohmann_json yaml-cpp SQLite3 OPENSSL Boost zstd xxhash libzip liburing CLI11 MPI_CXX llama)
     if(${name}_VERSION)
       list(APPEND found_versions "${name} ${${name}_VERSION}")
     endif()

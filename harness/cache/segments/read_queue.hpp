@@ -18,7 +18,8 @@ class ReadQueue {
     virtual unsigned depth() const = 0;
     /// REQUIRES: fewer than depth() are under way. Errors come as results.
     virtual void start(int file, std::span<std::byte> to, std::uint64_t offset, std::uint64_t tag) = 0;
-    /// Waits for the next to end. REQUIRES: one is under way.
+    /// Waits for the next to end. REQUIRES: one is under way. Throws SystemError where the queue itself fails: it can only be
+    /// destroyed then.
     virtual Ended finish() = 0;
 };
 

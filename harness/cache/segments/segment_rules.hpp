@@ -39,6 +39,9 @@ struct SegmentRules {
     SegmentIo io = SegmentIo::buffered;
     SegmentSync sync = SegmentSync::none;
     unsigned reads_in_flight = 16;  ///< of io_uring
+
+    /// Throws ConfigError: segments of 4 KiB to 1 GiB, a budget of two segments at least, 1 to 4,096 reads in flight.
+    void check() const;
 };
 
 /// The way to the disk that is used, which is not the one asked for where the system refused that.

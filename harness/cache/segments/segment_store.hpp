@@ -9,30 +9,11 @@
 #include <string>
 
 #include "harness/cache/block_key.hpp"
-#include "harness/cache/segments/aligned_bytes.hpp"
 #include "harness/cache/segments/file_calls.hpp"
 #include "harness/cache/segments/segment_rules.hpp"
+#include "harness/cache/segments/stored_block.hpp"
 
 namespace kvstone {
-
-/// The bytes of a block as they were put, verified, in the buffer they were read into. They start at a multiple of 128.
-class StoredBlock {
-  public:
-    StoredBlock(AlignedBytes record, std::size_t start, std::size_t bytes)
-        : record_(std::move(record)), start_(start), bytes_(bytes) {}
-    std::span<std::byte const> bytes() const { return record_.span().subspan(start_, bytes_); }
-
-  private:
-    AlignedBytes record_;
-    std::size_t start_;
-    std::size_t bytes_;
-};
-
-/// A block to be put. The bytes are somebody else's, and need no alignment.
-struct BlockToStore {
-    BlockKey key{};
-    std::span<std::byte const> bytes;
-};
 
 /// Blocks of one folder. What get() gives is what was put under that key, or nothing: a checksum covers every record, its
 /// key, length and place included. New blocks go to the end of the newest segment file; room is made by removing the oldest
@@ -41,38 +22,40 @@ struct BlockToStore {
 /// A folder holds budget / segment files, some hundreds to thousands: it needs no folders below it, as one file per block
 /// would.
 ///
-/// Thread-safe: reads run beside a write and beside each other; writes wait for each other, and so do batches of io_uring.
+/// Thread-safe: reads run beside a write and beside each other; writes wait for each other.
 class SegmentStore {
   public:
     /// Makes the folder where there is none, locks it, and finds what it holds. Tears at the end of the newest segment are
     /// cut off; what is beyond the budget is evicted. Throws SystemError where the folder cannot be used or another process
     /// (or another store of this one) has it open, ConfigError where the rules make no sense. `calls` outlive the store.
     SegmentStore(std::string const& folder, SegmentRules const& rules, FileCalls& calls = system_file_calls());
-    /// Seals nothing and syncs nothing beyond what was promised.
+    /// Writes which blocks were erased, where that can be. Syncs nothing.
     ~SegmentStore();
     SegmentStore(SegmentStore const&) = delete;
     SegmentStore& operator=(SegmentStore const&) = delete;
 
     /// Stores a block, in place of one with the same key. False where it is larger than a segment (then an older one of this
     /// key is kept). Throws SystemError where it could not be written ("...: No space left on device") or made durable: it is
-    /// not held then, nor is an older one of this key; everything else is, and the next put starts anew. Where a full
-    /// segment could not be synced, the blocks since the last flush() are not promised, by no later flush either.
+    /// not held then; everything else is, an older one of this key included, and the next put starts anew. Where a full
+    /// segment could not be synced, its blocks are held, but not promised, by no later flush() either.
     bool put(BlockKey const& key, std::span<std::byte const> bytes);
     /// The same for several, of which as many as make 4 MiB are written in one call and made durable together. Returns how
     /// many were not too large. Where it throws, those written before are held.
     std::size_t put_many(std::span<BlockToStore const> blocks);
 
     bool holds(BlockKey const& key) const;
-    /// The bytes of a block; nothing where it is not held, or its record is not intact or cannot be read (it is dropped then).
+    /// The bytes of a block; nothing where it is not held, cannot be read (EIO: it may be the next time), or is not intact, and
+    /// then it is held no more.
     std::optional<StoredBlock> get(BlockKey const& key);
-    /// Told each block's place in `keys` and its bytes or nothing, in the order in which reads end. Called in the thread of
-    /// get_many(); while it runs, no new reads are started, those in flight go on.
+    /// Told each block's place in `keys` and its bytes or nothing, in the order in which reads end, in the thread of get_many().
+    /// While it runs no new reads are started; those in flight go on. It may call the store.
     using BlockSink = std::function<void(std::size_t index, std::optional<StoredBlock> block)>;
     /// get() of several, with as many reads in flight as the mode has. What `sink` throws ends it.
     void get_many(std::span<BlockKey const> keys, BlockSink const& sink);
 
-    /// Forgets a block, also beyond a restart once that is durable (as a put is). False where it is not held. Its bytes stay
-    /// on disk, dead, until its segment is removed. Throws SystemError as put() does; the block is forgotten nevertheless.
+    /// Forgets a block, also beyond a restart once that is durable: at once under SegmentSync::entry, otherwise with flush().
+    /// False where it is not held. Its bytes stay on disk, dead, until its segment is removed. Throws SystemError where that
+    /// could not be written; the block is forgotten nevertheless, and it is tried again with the next.
     bool erase(BlockKey const& key);
     /// Makes all durable that was put and erased, whatever the sync rule. Throws SystemError.
     void flush();
