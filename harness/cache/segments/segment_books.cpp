@@ -46,16 +46,19 @@ void SegmentBooks::set_segment_bytes(std::uint64_t number, std::uint64_t bytes) 
     segment.bytes = bytes;
 }
 
-std::vector<EvictedBlock> SegmentBooks::remove_segment(std::uint64_t number) {
+std::vector<EvictedBlock> SegmentBooks::forget_blocks(std::uint64_t number) {
     std::vector<EvictedBlock> evicted;
     for (auto const slot : segments_.at(number).slots) {
         if (places_[slot].segment != number) continue;
         evicted.push_back({keys_[slot], places_[slot].payload_bytes});
         forget_slot(slot);
     }
+    return evicted;
+}
+
+void SegmentBooks::remove_segment(std::uint64_t number) {
     disk_bytes_ -= segments_.at(number).bytes;
     segments_.erase(number);
-    return evicted;
 }
 
 void SegmentBooks::count(SegmentCounters& counters) const {

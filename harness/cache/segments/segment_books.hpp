@@ -41,8 +41,10 @@ class SegmentBooks {
     /// 0 where there is none.
     std::uint64_t oldest_segment() const { return segments_.empty() ? 0 : segments_.begin()->first; }
     bool is_dead(std::uint64_t number) const { return segments_.at(number).entries == 0; }
-    /// What it still held, in any order.
-    std::vector<EvictedBlock> remove_segment(std::uint64_t number);
+    /// Forgets what a segment holds; returns it, in any order.
+    std::vector<EvictedBlock> forget_blocks(std::uint64_t number);
+    /// REQUIRES: it holds nothing.
+    void remove_segment(std::uint64_t number);
 
     /// Everything under "what is there" of the counters.
     void count(SegmentCounters& counters) const;

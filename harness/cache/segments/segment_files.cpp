@@ -17,6 +17,7 @@ constexpr std::size_t most_kept_open = 128;  ///< processes may often have 1,024
 constexpr std::string_view prefix = "segment-";
 constexpr std::string_view suffix = ".kvs";
 constexpr std::size_t digits = 16;
+constexpr std::uint64_t most = std::uint64_t{1} << 63;  ///< of a number: there is always a next one
 
 }  // namespace
 
@@ -34,7 +35,7 @@ std::vector<std::uint64_t> SegmentFiles::numbers() const {
         std::uint64_t number = 0;
         auto const* const first = name.data() + prefix.size();
         auto const [end, error] = std::from_chars(first, first + digits, number, 16);
-        if (error == std::errc() && end == first + digits && number > 0) found.push_back(number);
+        if (error == std::errc() && end == first + digits && number > 0 && number < most) found.push_back(number);
     }
     std::ranges::sort(found);
     return found;

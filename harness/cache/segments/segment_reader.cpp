@@ -91,10 +91,7 @@ class SegmentReader::Batch {
             shared_.counters.short_reads += read.reading.short_reads();
         }
         if (read.reading.error() > 0) return miss(read, &SegmentCounters::read_errors);
-        if (read.reading.error() != 0 || !is_intact(read)) {
-            drop(read);
-            return miss(read, &SegmentCounters::corrupt_records);
-        }
+        if (read.reading.error() != 0 || !is_intact(read)) return miss(read, &SegmentCounters::corrupt_records);
         std::lock_guard const lock(shared_.mutex);
         ++shared_.counters.hits;
         shared_.counters.payload_bytes_read += read.place.payload_bytes;
@@ -114,17 +111,15 @@ class SegmentReader::Batch {
         return header == expected && read_payload(*header, bytes).has_value();
     }
 
+    /// A block that is no longer held, whose file may have gone, is no fault of the disk.
     std::nullopt_t miss(Read const& read, std::uint64_t SegmentCounters::* why) {
         std::lock_guard const lock(shared_.mutex);
-        // Evicted meanwhile: its file has gone, which is no fault of the disk.
-        if (shared_.books.has_segment(read.place.segment)) ++(shared_.counters.*why);
+        auto const& key = keys_[read.index];
+        auto const now = shared_.books.find(key);
+        if (!now || now->sequence != read.place.sequence) return std::nullopt;
+        ++(shared_.counters.*why);
+        if (why == &SegmentCounters::corrupt_records) shared_.books.forget(key, now->sequence);
         return std::nullopt;
-    }
-
-    void drop(Read const& read) {
-        std::lock_guard const lock(shared_.mutex);
-        auto const now = shared_.books.find(keys_[read.index]);
-        if (now && now->sequence == read.place.sequence) shared_.books.forget(keys_[read.index], now->sequence);
     }
 
     SegmentShared& shared_;

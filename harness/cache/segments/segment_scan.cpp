@@ -22,18 +22,14 @@ class Scanner {
         while (scan_.file_bytes - at >= direct_alignment) {
             auto record = record_at(at, payloads);
             if (scan_.read_errors > 0) break;
-            if (!record.header) {
+            if (!record.intact) {
                 if (!lost) ++scan_.corrupt_records;
                 lost = true;
                 at += direct_alignment;
                 continue;
             }
+            lost = false;
             at += record_bytes(record.header->payload_bytes);
-            lost = !record.intact;
-            if (lost) {
-                ++scan_.corrupt_records;
-                continue;
-            }
             scan_.records.push_back({*record.header, std::move(record.erasures)});
             scan_.end = at;
         }
@@ -44,7 +40,7 @@ class Scanner {
   private:
     struct Found {
         std::optional<RecordHeader> header;  ///< of a record that lies here and in the file
-        bool intact = false;
+        bool intact = false;                 ///< it has a header, and what was read of it is what that says
         std::vector<Erasure> erasures;
     };
 

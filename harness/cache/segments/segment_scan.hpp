@@ -23,8 +23,8 @@ struct SegmentScan {
     std::uint64_t read_errors = 0;  ///< 1: what is behind `end` could not be read
 };
 
-/// Reads a segment from its start: headers, and the payloads of erasures; `payloads`: those of blocks, too. Where no record
-/// starts, the next multiple of 4,096 is tried, so that an altered record hides no other. Throws SystemError where the file
+/// Reads a segment from its start: headers, and the payloads of erasures; `payloads`: those of blocks, too. Behind something
+/// that is no intact record, the next multiple of 4,096 is tried, so that it hides no other. Throws SystemError where the file
 /// cannot be opened.
 SegmentScan scan_segment(SegmentFiles& files, std::uint64_t number, bool payloads);
 

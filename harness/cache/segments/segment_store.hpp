@@ -60,7 +60,8 @@ class SegmentStore {
     /// Makes all durable that was put and erased, whatever the sync rule. Throws SystemError.
     void flush();
 
-    /// Called in the thread of a put() or an erase(), for each block of a segment that is evicted. It must not call the store.
+    /// Called in the thread of a put() or an erase(), for each block of a segment that is about to be removed. It must not put,
+    /// erase or flush.
     using EvictionSink = std::function<void(BlockKey const& key, std::uint64_t payload_bytes)>;
     void on_eviction(EvictionSink sink);
 

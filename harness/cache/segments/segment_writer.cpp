@@ -159,6 +159,7 @@ void SegmentWriter::flush() {
         }
     }
     if (first) std::rethrow_exception(first);
+    if (auto const error = sync_folder(); error < 0) fail(shared_.files.folder() + ": not durable", -error);
 }
 
 void SegmentWriter::close() noexcept {
@@ -173,14 +174,21 @@ void SegmentWriter::sync(std::uint64_t number) {
     unsynced_.erase(number);
     auto& calls = shared_.files.calls();
     auto error = calls.fdatasync(shared_.files.open(number)->file());
-    if (error >= 0 && folder_unsynced_) error = calls.sync_folder(shared_.files.folder());
+    if (error >= 0) error = sync_folder();
     if (error < 0) {
         if (number == newest_) newest_ = 0;
         fail(shared_.files.path(number) + ": not durable", -error);
     }
-    folder_unsynced_ = false;
     std::lock_guard const lock(shared_.mutex);
     ++shared_.counters.syncs;
+}
+
+/// Files that were made or removed.
+int SegmentWriter::sync_folder() {
+    if (!folder_unsynced_) return 0;
+    auto const error = shared_.files.calls().sync_folder(shared_.files.folder());
+    if (error >= 0) folder_unsynced_ = false;
+    return error;
 }
 
 void SegmentWriter::make_room(std::uint64_t bytes) {
@@ -197,18 +205,28 @@ void SegmentWriter::make_room(std::uint64_t bytes) {
 }
 
 void SegmentWriter::remove_segment(std::uint64_t number) {
-    shared_.files.remove(number);
-    unsynced_.erase(number);
+    // First nobody looks for its blocks any more, then it goes.
     std::vector<EvictedBlock> evicted;
     {
         std::lock_guard const lock(shared_.mutex);
-        evicted = shared_.books.remove_segment(number);
-        ++(evicted.empty() ? shared_.counters.segments_emptied : shared_.counters.segments_evicted);
+        evicted = shared_.books.forget_blocks(number);
         shared_.counters.entries_evicted += evicted.size();
         for (auto const& block : evicted) shared_.counters.payload_bytes_evicted += block.payload_bytes;
     }
-    if (!sink_) return;
-    for (auto const& block : evicted) sink_(block.key, block.payload_bytes);
+    if (sink_) {
+        for (auto const& block : evicted) sink_(block.key, block.payload_bytes);
+    }
+    shared_.files.remove(number);
+    unsynced_.erase(number);
+    {
+        std::lock_guard const lock(shared_.mutex);
+        shared_.books.remove_segment(number);
+        ++(evicted.empty() ? shared_.counters.segments_emptied : shared_.counters.segments_evicted);
+    }
+    // Names of files may vanish in any order: a block that was erased must not come back since the newer segment that says so
+    // went first.
+    folder_unsynced_ = true;
+    if (shared_.rules.sync != SegmentSync::none) sync_folder();
 }
 
 /// Of the oldest only: what lies in others may say that a block of an older one was erased or replaced.

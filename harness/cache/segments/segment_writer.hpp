@@ -48,6 +48,7 @@ class SegmentWriter {
     void take_back();
     void write_erasures();
     void sync(std::uint64_t number);
+    int sync_folder();  ///< 0, or a negative error
     void remove_segment(std::uint64_t number);
     void remove_dead_segments();
     [[noreturn]] void fail(std::string const& what, int error);
