@@ -26,8 +26,7 @@ struct ExampleXor : Entropy {
     template <class Space>
     void encode(Space const&, PlaneSpec const&, ConstPlane input, Planes planes, Workspace) const {
         auto before = std::byte{0};
-        for (std::uint64_t i = 0; i < input.bytes; before = input.data[i++])
-            planes[0].data[i] = input.data[i] ^ before;
+        for (std::uint64_t i = 0; i < input.bytes; before = input.data[i++]) planes[0].data[i] = input.data[i] ^ before;
         planes[0].bytes = input.bytes;
     }
     template <class Space>

@@ -43,7 +43,8 @@ struct ExampleInt4Codes {  // a page is one vector of `dim` floats
     }
     KOKKOS_INLINE_FUNCTION static unsigned code(float quotient) {
         if (!(quotient == quotient)) return 8;
-        return static_cast<unsigned>(Kokkos::rint(Kokkos::fmax(-7.0F, Kokkos::fmin(7.0F, quotient)))) + 8U;
+        return static_cast<unsigned>(static_cast<int>(Kokkos::rint(Kokkos::fmax(-7.0F, Kokkos::fmin(7.0F, quotient)))) +
+                                     8);
     }
 };
 
@@ -84,7 +85,8 @@ struct ExampleInt4 : Quantiser {
             double largest = 0;
             for (std::uint64_t c = i; c < i + dim; ++c)
                 if (std::isfinite(values[c])) largest = std::fmax(largest, std::fabs(double{values[c]}));
-            for (std::uint64_t c = i; c < i + dim; ++c) bounds[c] = std::fmax(largest / 7, FLT_MIN) * 0.5000001;
+            // Half the scale, and what the arithmetic in float adds.
+            for (std::uint64_t c = i; c < i + dim; ++c) bounds[c] = std::fmax(largest / 7, FLT_MIN) * 0.50001;
         }
     }
 };
