@@ -243,7 +243,7 @@ class Coordinator::Run {
         }
     }
 
-    /// After a stop: waits for what is being measured as long as the grace lasts, then cancels it.
+    /// After a stop: waits for attempts under way as long as the grace lasts, then cancels them.
     void drain() {
         outcome_.interrupted = draining_ = state_.interrupted = true;
         for (auto& loss : losses_)
@@ -368,7 +368,7 @@ Coordinator::~Coordinator() {
         auto const who = state.sole
                              ? std::string("the attempt under way does not end: it is left behind")
                              : fmt::format("no answer from rank {}: every rank is ended", fmt::join(silent, ", "));
-        // Whoever would catch the exception that brought us here never will: its words are said now.
+        // No handler gets the exception that is being thrown, because the process ends here: its message is printed now.
         auto const last_words = fmt::format("kvstone: {}{}{}\n", who, state.failure.empty() ? "" : "; ", state.failure);
         std::fputs(last_words.c_str(), stderr);
         state.transport.abort(state.interrupted ? 130 : 4);

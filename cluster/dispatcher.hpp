@@ -57,7 +57,7 @@ struct DispatchOptions {
     std::atomic<bool> const* stop = nullptr;
     /// Set by a second signal: the grace is over. Null: never.
     std::atomic<bool> const* hurry = nullptr;
-    /// How long a stopped run waits for what is being measured. Then it is cancelled: not made, and no loss. Only what
+    /// How long a stopped run waits for attempts under way. Then they are cancelled: not made, and no loss. Only what
     /// stands (ok, verify_failed) is reported after a stop: a failure may be the same signal's doing, and counts as not
     /// made.
     double grace_s = 10;

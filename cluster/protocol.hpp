@@ -10,7 +10,7 @@
 //                            {"type":"goodbye"}                     the answer to stop; the last word of a worker
 //   coordinator to worker    {"type":"deal","item":{"attempt_id","campaign","cell","measure","process"[,"call"]},
 //                             "stored":["ATTEMPT",...]}
-//                            {"type":"cancel"}                      end what is being measured, now
+//                            {"type":"cancel"}                      end the attempt under way, now
 //                            {"type":"stop","stored":["ATTEMPT",...]}
 //
 // "stored" names attempts that the worker reported and that have come into the database since the last word to it. A worker

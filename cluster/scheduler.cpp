@@ -15,7 +15,7 @@ namespace {
 constexpr double never = std::numeric_limits<double>::infinity();
 constexpr char const* any_backend = "";  // what a block asks for, and every worker has
 
-/// What is captured once a node for an item. Blocks capture nothing: one place keeps them in their order.
+/// The capture that a node makes once for an item. Blocks capture nothing: one place keeps them in their order.
 std::string place_of(WorkItem const& item) {
     return item.calls.empty() ? fmt::format("{} {}", item.cell.source.dump(), item.cell.context) : "";
 }

@@ -160,7 +160,7 @@ class Run {
         std::erase(waiting_, number);
         spend(options_.attempt_s);
         auto const lost = scheduler_.lose(number);
-        // Given up for want of anybody else, it is no more to blame than what is still queued.
+        // Given up for want of anybody else, it is no more to blame than the items that are still queued.
         if (lost.item != nullptr && lost.fate == Scheduler::Fate::given_up)
             ++(present_ > 0 ? result_.quarantined : result_.missing);
         if (present_ > 0) scheduler_.take_unserved();

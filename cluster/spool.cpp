@@ -78,7 +78,7 @@ std::string file_name_part(std::string name) {
     return name.substr(0, 64);
 }
 
-/// Makes the names in a folder as durable as what is in the files.
+/// Makes the names in a folder as durable as the content of its files.
 void sync_folder(std::string const& folder) {
     FileDescriptor const descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (descriptor.is_open()) ::fsync(descriptor.get());
@@ -99,7 +99,7 @@ void Spool::create() {
 bool Spool::create_once() {
     auto const path =
         fmt::format("{}/{}-{}-{}{}", folder_, file_name_part(node_), getpid(), new_attempt_id().substr(0, 8), suffix);
-    // Whoever collects takes only what is unlocked, so it must never see this file without its lock.
+    // A collector takes unlocked files only, so it must never see this file without its lock.
     auto const hidden = path + half_made;
     std::error_code error;
     fs::create_directories(folder_, error);

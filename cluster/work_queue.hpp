@@ -24,7 +24,7 @@ struct Need {
 /// a second node has to make costs more than a slightly wrong order. So costs are compared by octave (the power of two
 /// below them): a worker takes from the highest octave that waits for it, there from a place its node has worked at (the
 /// last first), else from the place that the fewest nodes have, and at that place the longest item. A place is a source
-/// at a context: what is captured once a node. Equal items go in the order of their numbers, equal places in that of
+/// at a context: the capture that a node makes once. Equal items go in the order of their numbers, equal places in that of
 /// their first items. Each call takes time logarithmic in the items and linear in the needs, and in the node's places
 /// where the last ones are used up.
 class WorkQueue {

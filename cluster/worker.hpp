@@ -19,9 +19,9 @@ struct WorkerOptions {
     /// Set by a signal handler: an attempt that fails from then on may be the signal's doing, and was not made; no other is
     /// begun. Null: never.
     std::atomic<bool> const* stop = nullptr;
-    /// Set by a second signal: what is being measured is cancelled. Null: never.
+    /// Set by a second signal: the attempt under way is cancelled. Null: never.
     std::atomic<bool> const* hurry = nullptr;
-    /// Ends what is being measured, so that `measure` returns soon, whatever it returns; called while it runs, from another
+    /// Ends the attempt under way, so that `measure` returns soon, whatever it returns; called while it runs, from another
     /// thread. Empty: a measurement cannot be ended, and messages wait for it.
     std::function<void()> cancel = {};
 };

@@ -36,7 +36,7 @@ void check_other_text(Codec const& codec, std::string const& text_sha256) {
                 continue;
             if (read_calibration(file->second)->text_sha256 != text_sha256) continue;
             throw ConfigError(
-                "these bases were fitted to this very text: what they do for it says nothing of another one",
+                "these bases were fitted to this very text: their error on it says nothing of another text",
                 file->second, {"bases of another text (kvstone calibrate ... --text FILE)", "own_text=yes"});
         }
     }

@@ -43,7 +43,7 @@ struct NearestSettings {
     std::string text() const;
 };
 
-/// Of what the codec does to most of the cache: of K's and V's last rules; what is kept apart is told as a difference.
+/// Of the rules for most of the cache, K's and V's last ones; parts that other rules take are told as a difference.
 NearestSettings nearest_settings(Codec const& codec);
 
 }  // namespace kvstone

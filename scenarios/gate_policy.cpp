@@ -39,7 +39,7 @@ Json match_json(YamlValue const* value) {
     if (value == nullptr) return match;
     YamlMap const map(*value,
                       {"source", "context", "codec", "backend", "batch", "page", "threads", "workload", "protocol"});
-    if (value->entries.empty()) refuse(*value, "expected what cells have in common", {"{codec: raw}"});
+    if (value->entries.empty()) refuse(*value, "expected properties of cells", {"{codec: raw}"});
     for (auto const& entry : value->entries) match[entry.key] = match_value(entry.key, entry.value);
     return match;
 }

@@ -73,7 +73,7 @@ struct GatePolicy {
     std::vector<Waiver> waivers;
 };
 
-/// Reads and validates a policy; throws ConfigError with file, line, key and what is accepted. Its keys:
+/// Reads and validates a policy; throws ConfigError with file, line, key and the accepted values. Its keys:
 ///
 ///   gate: 1                        # version of the format; required, like rules
 ///   name: TEXT                     # default: the file's name without .yaml

@@ -33,7 +33,7 @@ inline constexpr char const* self_describing_extensions[] = {".safetensors", ".n
 bool describes_itself(std::string const& path);
 
 /// Reads the sidecar of a raw file: `path` itself where it ends with .yaml, else `path` with .yaml behind it. A missing
-/// one is refused at `named`, the place that named the file; what is wrong inside it, at its own line. Throws
+/// one is refused at `named`, the place that named the file; a mistake inside it, at its own line. Throws
 /// ConfigError.
 RawSidecar read_raw_sidecar(YamlValue const& named, std::string const& path);
 

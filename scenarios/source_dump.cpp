@@ -36,7 +36,7 @@ void settle_names(Json& source) {
     for (auto const* name : {"k", "v", "q", "k_prerope"}) source.erase(name);
 }
 
-/// Refuses what is no dump, with what to write in its place.
+/// Refuses a file that is no dump, with the text to write in its place.
 void require_dump(YamlValue const& item, std::string const& path) {
     auto const name = std::filesystem::path(path).filename().string();
     std::error_code error;
@@ -65,7 +65,7 @@ void require_dump(YamlValue const& item, std::string const& path) {
         if (!ends(pickled) || std::filesystem::exists(path + ".yaml", error)) continue;
         if (begins_pickled(path))
             refuse(item,
-                   "a plain pickle, or what PyTorch saved before 1.6: save it anew, as in torch.save({\"k\": k, \"v\": "
+                   "a plain pickle, or a file of PyTorch before 1.6: save it anew, as in torch.save({\"k\": k, \"v\": "
                    "v}, \"cache.pt\") or safetensors.torch.save_file",
                    {".safetensors", ".npy", ".npz", ".pt"});
         if (!describes_itself(path) && begins_as_archive(path))

@@ -24,7 +24,7 @@ struct SourceFiles {
 
     /// The absolute path of a file named at `value`.
     std::string absolute(YamlValue const& value, std::string const& path) const;
-    /// Its SHA-256 and that of what is read through it (see named_hash()); where `expected` is given, the digest it must
+    /// Its SHA-256 and that of files read through it (see named_hash()); where `expected` is given, the digest it must
     /// have. Refused at `value` where any of it cannot be read.
     std::string hash(YamlValue const& value, std::string const& path, YamlValue const* expected = nullptr) const;
     /// The files that a path, a pattern ("dumps/*.npz") or a list of both names, sorted within each pattern.

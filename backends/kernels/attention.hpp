@@ -22,7 +22,7 @@ namespace kvstone {
 /// How many of the most attended tokens are compared.
 inline constexpr std::uint64_t top_tokens = 8;
 
-/// What is compared. Query heads [g * G, (g + 1) * G) attend to KV head g, where G = q.shape.heads / k.shape.heads. All
+/// The compared tensors. Query heads [g * G, (g + 1) * G) attend to KV head g, where G = q.shape.heads / k.shape.heads. All
 /// memory is the backend's.
 struct AttentionTensors {
     KvView q;                                     ///< [layer, query head, query, dim]

@@ -12,7 +12,7 @@
 namespace kvstone {
 
 inline constexpr std::uint64_t attention_block_tokens = 64;
-/// The same where queries are so few that memory is waited for: what is read stays in the first-level cache.
+/// The same where queries are so few that memory is waited for: the values read stay in the first-level cache.
 inline constexpr std::uint64_t small_block_tokens = 16;
 
 /// Stands for the logit of a token that a query does not see: finite, so that differences are no NaN, and below any
@@ -73,7 +73,7 @@ class SoftmaxPanel {
         Lane most{};
         Lane sum{};
         Lane scale{};
-        Lane least_listed{};  ///< what is not above it has no place in `top`
+        Lane least_listed{};  ///< a score that is not above it has no place in `top`
         std::array<TopTokens, lanes> top{};
 
         /// The largest logits of a block: into `most`, and into the lists of those that have larger ones.

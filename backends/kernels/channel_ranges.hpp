@@ -15,7 +15,7 @@ struct ChannelEnds {
     std::int32_t low;
     std::int32_t high;
 
-    /// What is not finite is as good as absent.
+    /// Values that are not finite count as absent.
     KOKKOS_INLINE_FUNCTION static ChannelEnds of(float value) {
         auto const key = ordered(value);
         bool const finite = key < infinity_bits && key > ~infinity_bits;

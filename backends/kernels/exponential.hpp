@@ -1,5 +1,5 @@
 #pragma once
-// e to the power of what is not above zero, in arithmetic that vectorises: the library's own does not without -ffast-math.
+// e to the power of x, x not above zero, in arithmetic that vectorises: the library's own does not without -ffast-math.
 
 #include <cstdint>
 

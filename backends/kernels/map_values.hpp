@@ -13,7 +13,7 @@
 
 namespace kvstone {
 
-/// Values of a step: whole cache lines of what is read and of what is written, so that loops over them vectorise evenly.
+/// Values of a step: whole cache lines of the source and of the destination, so that loops over them vectorise evenly.
 template <class T, class U>
 inline constexpr std::uint64_t step_values = line_values<T> > line_values<U> ? line_values<T> : line_values<U>;
 

@@ -166,7 +166,7 @@ void rotate_pairs_one_by_one(Space const& space, KvSpan<float const> in, KvSpan<
                              PairRotations const& rotations) {
     auto const shape = in.shape;
     auto const pairs = rotations.pairs();
-    auto const items = shape.dim - pairs;  // what is left over is copied
+    auto const items = shape.dim - pairs;  // the other channels are copied
     Kokkos::parallel_for(
         "rotate_pairs", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(shape.vectors() * items)),
         KOKKOS_LAMBDA(std::int64_t const i) {

@@ -2,7 +2,7 @@
 // Sixteen groups of values that lie side by side in vectors, worked on together.
 //
 // What one short group needs (its ends, its step) is a chain of operations that wait for each other. For sixteen groups
-// they fill whole registers: ends are turned while they are reduced, so that lane g ends with group g. Elsewhere the same
+// they fill whole registers: the reduction also transposes them, so that lane g holds the end of group g. Elsewhere the same
 // results come group by group.
 
 #include <cfloat>

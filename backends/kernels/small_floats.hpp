@@ -1,7 +1,7 @@
 #pragma once
 // Floating-point numbers of eight bits and fewer as storage, and how kernels read and write them.
 //
-// Conversions from float round to nearest, ties to even, and saturate: what is larger than the largest number of the
+// Conversions from float round to nearest, ties to even, and saturate: a number beyond the largest one of the
 // format, Inf included, becomes that number. NaN stays NaN with its sign where the format has one. As in floats.hpp all is
 // arithmetic on 32 bits, whose loops vectorise everywhere.
 

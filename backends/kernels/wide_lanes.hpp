@@ -1,6 +1,6 @@
 #pragma once
 // Whole registers of sixteen floats, where the processor has them (AVX-512), for loops that compilers do not turn into
-// good code: reductions over many short groups, and between floats and bytes. What is built on this has the same results
+// good code: reductions over many short groups, and between floats and bytes. Kernels built on this have the same results
 // from plain loops everywhere else.
 
 #include <Kokkos_Macros.hpp>

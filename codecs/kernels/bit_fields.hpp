@@ -35,7 +35,7 @@ struct BitField {
 /// Elements that are cut at a time: what they become fills whole bytes, and stays in the nearest cache.
 inline constexpr std::uint64_t field_block = 2048;
 
-/// What is packed `bits` wide; 24 bits are three bytes.
+/// Fields that are packed `bits` wide; 24 bits are three bytes.
 inline void pack_rest(std::uint32_t const* rest, std::uint64_t count, unsigned bits, std::byte* packed) {
     if (bits == 24) {
         for (std::uint64_t i = 0; i < count; ++i) std::memcpy(packed + 3 * i, rest + i, 3);

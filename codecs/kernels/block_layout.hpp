@@ -57,7 +57,7 @@ struct BlockLayout {
 /// Options `tables` and `block` of stages that code in blocks, and the layout that they ask for.
 inline OptionSpec tables_option() {
     return choice_option("tables", "plane", {"plane", "layer", "head", "block"},
-                         "what shares a table; planes that do not tell layers and heads apart have one");
+                         "the bytes that share a table; planes that do not tell layers and heads apart have one");
 }
 inline OptionSpec block_option() {
     return integer_option("block", 262144, 1024, 1048576, "symbols that decode by themselves");

@@ -1,7 +1,7 @@
 #pragma once
 // Elements of two or four bytes as one plane for each byte, and back. Host only.
 //
-// With `streaming` what is written goes past the cache, for planes that are larger than it. That needs planes and elements
+// With `streaming` stores go past the cache, for planes that are larger than it. That needs planes and elements
 // that start cache lines; others are written through the cache whatever is asked. The results are the same either way.
 
 #include <array>

@@ -19,7 +19,7 @@ KOKKOS_INLINE_FUNCTION std::uint32_t group_code_bits(std::uint32_t type) {
     return type == dropped_group ? 0U : 1U << type;
 }
 
-/// What is stored of a group, binary16 each: x = shift + scale * code, codes being 0 to 2^bits - 1, or numbers of E4M3.
+/// Shift and scale of a group, binary16 each: x = shift + scale * code, codes being 0 to 2^bits - 1, or numbers of E4M3.
 struct GroupScale {
     Float16 shift{};
     Float16 scale{};

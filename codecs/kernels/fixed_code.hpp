@@ -21,13 +21,13 @@
 
 namespace kvstone {
 
-/// Numbers of one block, and where what is left of them without their exponents lies (number_split.hpp).
+/// Numbers of one block, and the place of their remainders without exponents (number_split.hpp).
 struct NumberBlock {
     std::byte* numbers = nullptr;
     std::byte* low = nullptr;
     std::byte* packed = nullptr;
     std::size_t count = 0;
-    bool streaming = false;  ///< whether what is written had better pass the cache
+    bool streaming = false;  ///< whether stores should go past the cache
 };
 
 /// As a Coder of coded_blocks.hpp that takes numbers.
@@ -50,7 +50,7 @@ class FixedCoder {
     std::size_t table_bytes(std::byte const* table, std::size_t available) const;
     void load_codes(std::byte const* table, std::size_t bytes, std::byte* memory) const;
     bool load_lookup(std::byte const* table, std::size_t bytes, std::byte* memory) const;
-    /// Writes what is left of the numbers in any case.
+    /// Writes the remainders of the numbers in any case.
     std::size_t encode(std::byte* memory, NumberBlock const& block, std::byte* coded, std::size_t most,
                        std::byte* scratch) const;
     bool decode(std::byte* memory, std::byte const* coded, std::size_t bytes, NumberBlock const& block) const;

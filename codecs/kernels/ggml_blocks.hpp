@@ -1,7 +1,7 @@
 #pragma once
 // Kernels of ggml's blocks of 32 values.
 //
-// The reference's arithmetic is on single floats, one operation after the other, and kept to the bit: what is clamped in
+// The reference's arithmetic is on single floats, one operation after the other, and kept to the bit: a value clamped in
 // between cannot be fused into one. Loops are over 16 blocks at a time, and over whole 32-bit lanes before bytes are made
 // of them: they vectorise.
 

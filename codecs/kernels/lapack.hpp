@@ -1,5 +1,5 @@
 #pragma once
-// What is used of LAPACK. OpenBLAS has it, and not every package of it brings a header.
+// The functions that are used of LAPACK. OpenBLAS has it, and not every package of it brings a header.
 
 #include <cstddef>
 #include <mutex>

@@ -26,7 +26,7 @@ std::vector<float> lloyd_max_levels(unsigned bits) {
     // By symmetry the positive half: cell k reaches from t_k to t_(k+1), t_0 = 0 and the last end infinite.
     std::size_t const half = std::size_t{1} << (bits - 1);
     std::vector<double> level(half);
-    // The start is what is best where cells are small: their density follows the cube root of the values'.
+    // The start is the optimum of small cells: their density follows the cube root of the values'.
     for (std::size_t k = 0; k < half; ++k) {
         auto const share = (static_cast<double>(half - k) - 0.5) / static_cast<double>(2 * half);
         level[k] = std::numbers::sqrt3 * quantile_above(share);

@@ -1,7 +1,7 @@
 #pragma once
-// Numbers of 8 or 16 bits taken apart: exponents, a byte each, and what is left of them, sign and mantissa.
+// Numbers of 8 or 16 bits taken apart: exponents, a byte each, and the remainders, sign and mantissa.
 //
-// What is left, with the sign above the mantissa, is as many bits as mantissa and sign have. Of a number of 16 bits its low
+// A remainder, with the sign above the mantissa, has as many bits as mantissa and sign have. Of a number of 16 bits its low
 // byte is one of a row of bytes, and only the bits above are packed (codecs/kernels/bit_packing.hpp): 3 of binary16, none
 // of bfloat16; of a number of 8 bits all of them: 4 of E4M3, 3 of E5M2.
 

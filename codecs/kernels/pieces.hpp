@@ -5,7 +5,7 @@
 //         4 bytes for each piece  bytes of the coded piece; bit 31 set where the piece is stored as it was, because it
 //                                 would not shrink
 //         the coded pieces, one after the other
-// Numbers are little-endian. Pieces have `piece_bytes` of input, the last one what is left. Where only the lowest bits of
+// Numbers are little-endian. Pieces have `piece_bytes` of input, the last one the rest. Where only the lowest bits of
 // each byte are in use (PlaneSpec::element_bits), a piece that is stored as it was has those bits alone, packed
 // (bit_packing.hpp): so a plane takes no more than the bits that it has, and its table.
 //

@@ -169,7 +169,7 @@ class QuantileBracket {
             finite += keys[i] - Key::least <= Key::most - Key::least ? 1U : 0U;
         }
         for (std::size_t r = 0; r < N; ++r) {
-            // Without what is smaller than every finite value: wrapped round, that is large.
+            // Without the keys below every finite value: wrapped round, they are large.
             auto const end = ranges[r].low - Key::least;
             std::uint32_t counted = 0;
             for (std::uint64_t i = 0; i < count; ++i) counted += keys[i] - Key::least < end ? 1U : 0U;

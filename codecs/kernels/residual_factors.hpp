@@ -17,7 +17,7 @@
 
 namespace kvstone {
 
-/// A matrix of few columns, row after row, in places of `lanes` columns; what is beyond `columns` is 0.
+/// A matrix of few columns, row after row, in places of `lanes` columns; places beyond `columns` are 0.
 struct NarrowMatrix {
     static constexpr std::uint64_t lanes = 4;
 
@@ -95,7 +95,7 @@ struct FactorResiduals {
         return NarrowMatrix::values(shape.tokens + shape.dim, components);
     }
 
-    /// What is not finite is taken to be right.
+    /// A residual that is not finite is taken to be right.
     KOKKOS_INLINE_FUNCTION void subtract(std::uint64_t column, std::uint64_t slot) const {
         auto const heads = values.shape.heads;
         for (std::uint64_t t = 0; t < values.shape.tokens; ++t) {

@@ -41,7 +41,7 @@ class TokenRules {
     std::uint64_t window_tokens() const { return windows_.empty() ? 0 : windows_.front(); }
 
   private:
-    /// What is left of a rule that takes this layer and head.
+    /// The rest of a rule's selector, for this layer and head.
     struct Taker {
         std::size_t rule;
         std::optional<std::uint32_t> sink;

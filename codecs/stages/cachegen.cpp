@@ -57,7 +57,7 @@ struct TokenBins {
                 place = place == place ? place : 0.0F;
                 place = place < steps ? place : steps;
                 place = place > -steps ? place : -steps;
-                // 1.5 x 2^23 pushes out, rounded, what is behind the point.
+                // 1.5 x 2^23 pushes out, rounded, the digits behind the point.
                 float const rounded = (place + 12582912.0F) - 12582912.0F;
                 codes[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(rounded + steps));
             }

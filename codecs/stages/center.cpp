@@ -1,6 +1,6 @@
 // center: every channel without its mean.
 //
-// Purpose    keys have channels far from zero; what is left without their means needs a smaller range. The first step of
+// Purpose    keys have channels far from zero; the values without their means need a smaller range. The first step of
 //            PCA pipelines (KVTC) and of per-tensor integers on keys.
 // Source     mean removal, y = x - m, m the mean of a channel over the section's tokens, for each layer and head.
 // Planes     codebooks: m in [layer, head, channel] order, binary16 or f32, little-endian.
@@ -10,7 +10,7 @@
 // Options    means=fp16|fp32  what means are stored as
 // Example    tokens (1, 10), (2, 20), (6, 30): codebooks 00 42 00 4d (3 and 20); behind it `raw` stores -2, -10, -1, 0,
 //            3, 10
-// Error      what the quantiser allows, and 2^-23 (|x| + the largest magnitude of its channel + what is allowed) for the
+// Error      the quantiser's bound, and 2^-23 (|x| + the largest magnitude of its channel + that bound) for the
 //            arithmetic; from where that sum reaches 2^128 none is given.
 // Saturation as binary16, means lie within +-65504: what they leave is the quantiser's. Decoded values beyond the largest
 //            number of the tensor's type become that number.
@@ -47,7 +47,7 @@ class Center : public Transform {
         info.summary = "takes the mean of each channel away";
         info.source = "mean removal, as in KVTC (2025)";
         info.engines = {{.differs = "no engine removes means"}};
-        info.options = {choice_option("means", "fp16", {"fp16", "fp32"}, "what means are stored as")};
+        info.options = {choice_option("means", "fp16", {"fp16", "fp32"}, "the type that means are stored in")};
         info.examples = {"center | int8", "center:means=fp32 | raw"};
         info.idle_bytes = {0.5, "adding the mean back rounds the lowest bits of a value away"};
         return info;

@@ -6,7 +6,7 @@
 //            its compander; there is no paper. There a group is 32 values of all heads of a token side by side, and bits
 //            lie in planes; here a block lies within a head, and codes are packed as everywhere else. Sizes and values
 //            are the same where the head dimension is a multiple of 32.
-// Blocks     of n = 32 consecutive values of a vector; what is left of it is cut into the largest powers of two that fit:
+// Blocks     of n = 32 consecutive values of a vector; the rest of it is cut into the largest powers of two that fit:
 //            80 = 32 + 32 + 16, and 1 is a block of itself. (ExLlamaV3 takes multiples of 32 alone.)
 // Planes     payload: b-bit codes (see bit_packing.hpp), each vector from a byte of its own
 //            scales:  s as binary16, one a block

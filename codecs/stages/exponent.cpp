@@ -27,7 +27,7 @@
 
 namespace kvstone {
 
-/// The exponents of a plane of numbers; what is left of them goes to, or comes from, another plane.
+/// The exponents of a plane of numbers; signs and mantissas go to, or come from, another plane.
 template <class Split>
 struct ExponentSymbols {
     static constexpr bool buffered = true;

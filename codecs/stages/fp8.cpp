@@ -186,7 +186,7 @@ StageInfo Fp8::info() {
     info.engines = {e4m3, eight_bits("e5m2", "float8_e5m2"), {.differs = "no engine has the format"}};
     info.options = {
         choice_option("format", std::nullopt, {"e4m3", "e5m2"}, "bits of exponent and of mantissa"),
-        choice_option("scale", "none", {"none", "tensor", "head"}, "what shares a scale"),
+        choice_option("scale", "none", {"none", "tensor", "head"}, "the values that share a scale"),
     };
     info.examples = {"fp8:format=e4m3", "fp8:format=e5m2", "fp8:format=e4m3,scale=tensor", "fp8:format=e4m3,scale=head",
                      "fp8:format=e5m2,scale=head"};

@@ -1,4 +1,4 @@
-// gear: the payload cut into planes, so that the stages behind it code what is alike by itself.
+// gear: the payload cut into planes, so that the stages behind it code each plane by itself.
 //
 // Purpose    the high byte of a floating-point number has an entropy far below eight bits, its low byte has none to speak
 //            of: side by side they hide it from coders that look for bytes that repeat. Nothing shrinks here; a coder
@@ -93,7 +93,7 @@ class Gear : public Entropy {
     }
 
   private:
-    /// What a thread takes at a time: a multiple of what is cut at a time, and of a cache line in every plane.
+    /// Bytes that a thread takes at a time: a multiple of those cut at a time, and of a cache line in every plane.
     static constexpr std::uint64_t block_elements = 16 * field_block;
 
     /// Throws NotApplicable where these planes cannot be made of the input.
@@ -130,7 +130,7 @@ class Gear : public Entropy {
 
 void Gear::check(PlaneSpec const& input) const {
     if (input.variable) {
-        throw NotApplicable("gear cuts what a quantiser stores, not what a coder made of it", "gear",
+        throw NotApplicable("gear cuts the payload of a quantiser, not the output of a coder", "gear",
                             {"gear before the coder"});
     }
     auto const width = input.element_bytes;

@@ -8,7 +8,7 @@
 //            H: Sylvester's matrix of +1 and -1, entry (i, j) is -1 to the number of bits that i and j share.
 //            D: signs of the vector's channels; channel c is flipped where the top bit of output c of SplitMix64 is set,
 //            its state being `seed` at the start. All tokens, heads and layers have the same.
-// Blocks     from the first channel on, each the largest power of two that fits into what is left of the vector, at most
+// Blocks     from the first channel on, each the largest power of two that fits into the rest of the vector, at most
 //            1024: 128; 80 = 64 + 16; 96 = 64 + 32; 576 = 512 + 64. `block` lowers the most: 80 = 32 + 32 + 16.
 // Planes     none: the signs follow from the seed.
 // Options    seed=N     of the signs

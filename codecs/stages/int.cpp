@@ -89,7 +89,8 @@ StageInfo Int::info() {
     info.options = {
         integer_option("bits", std::nullopt, 1, 12, "bits of a code"),
         scheme_option(),
-        choice_option("axis", "tensor", {"tensor", "layer", "head", "channel", "token"}, "what shares a scale"),
+        choice_option("axis", "tensor", {"tensor", "layer", "head", "channel", "token"},
+                      "the values that share a scale"),
         integer_option("group", 0, 0, 4096, "tokens (axis=channel) or channels (axis=token) of a group; 0 is all"),
         clip_option(),
         samples_option(),

@@ -43,15 +43,15 @@ class IntLowRank : public Quantiser {
     static StageInfo info() {
         StageInfo info;
         info.name = "int_lowrank";
-        info.summary = "b-bit integers, and the strongest directions of what they leave";
+        info.summary = "b-bit integers, and the strongest directions of their error";
         info.source = "GEAR (Kang et al. 2024), section 3, low-rank part, as shipped";
         info.non_finite = NonFinite::any;
-        info.engines = {{.differs = "no engine stores what a quantiser leaves"}};
+        info.engines = {{.differs = "no engine stores the error of a quantiser"}};
         info.options = {
             integer_option("bits", std::nullopt, 1, 12, "bits of a code"),
-            choice_option("axis", std::nullopt, {"channel", "token"}, "what shares a scale"),
+            choice_option("axis", std::nullopt, {"channel", "token"}, "the values that share a scale"),
             integer_option("group", 0, 0, 4096, "tokens (axis=channel) or channels (axis=token) of a group; 0 is all"),
-            integer_option("rank", std::nullopt, 1, 64, "components of what is left"),
+            integer_option("rank", std::nullopt, 1, 64, "components kept of the error"),
             integer_option("rounds", 3, 1, 32, "of power iteration"),
             scale_option(),
         };

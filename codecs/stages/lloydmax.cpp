@@ -11,11 +11,11 @@
 //                     scale=tensor  one f32: S
 //            Decoded values are S / sqrt(d) times a level (vector of d values), or S times a level (tensor).
 //            Levels are computed (see lloyd_max.hpp) and not stored.
-// Options    scale=vector S from each vector's Euclidean norm n; what is coded is sqrt(d) x / n.
+// Options    scale=vector S from each vector's Euclidean norm n; the coded value is sqrt(d) x / n.
 //                  tensor S = RMS of the section, f32, at least 2^-126 where it is not 0, and so small that decoded
-//                         values are finite; what is coded is x / S.
+//                         values are finite; the coded value is x / S.
 //            norm  (vector) what S is, c being the coded vector's levels:
-//                  none     n, rounded to fp16 before coding, so that values are coded by what is stored
+//                  none     n, rounded to fp16 before coding, so that values are coded by the stored one
 //                  matched  n sqrt(d) / |c|: the decoded vector's norm is n
 //                  eden     sqrt(d) n^2 / <c, x>: the decoded vector's part along x is x
 //            Sums are taken in double precision.
@@ -219,7 +219,8 @@ StageInfo LloydMax::info() {
     info.options = {
         integer_option("bits", std::nullopt, 1, 8, "bits of a code"),
         choice_option("scale", "vector", {"vector", "tensor"}, "each vector's norm or the RMS of everything"),
-        choice_option("norm", "none", {"none", "matched", "eden"}, "what a vector's scale corrects after coding"),
+        choice_option("norm", "none", {"none", "matched", "eden"},
+                      "the property that a vector's scale corrects after coding"),
     };
     info.examples = {"lloydmax:bits=4",
                      "hadamard | lloydmax:bits=4,norm=matched",

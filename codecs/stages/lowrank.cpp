@@ -1,6 +1,6 @@
 // lowrank: every vector by its coefficients on fewer axes than it has channels.
 //
-// Purpose    heads use their channels unevenly: most of a vector lies in a subspace. What is coded is the vector's r
+// Purpose    heads use their channels unevenly: most of a vector lies in a subspace. The codes are of the vector's r
 //            coefficients in it; what stands across it is lost. Any quantiser may code the coefficients, and other
 //            transforms may stand before (`center`, `unrope`) and behind (`hadamard`).
 // Source     Chang et al., "Palu", 2024 (heads in groups); Saxena et al., "Eigen Attention", 2024 (each head by itself); Sun
@@ -79,7 +79,7 @@ class LowRank : public Transform {
             integer_option("layers", 4, 2, 1024, "with over=layers: how many"),
             integer_option("heads", 0, 0, 1024, "with over=heads: how many; 0: all of a layer"),
             choice_option("mean", "no", {"yes", "no"}, "whether the mean is taken away before"),
-            choice_option("stored", "fp16", {"fp16", "fp32"}, "what basis and mean are stored as"),
+            choice_option("stored", "fp16", {"fp16", "fp32"}, "the type that basis and mean are stored in"),
             integer_option("seed", 0, 0, 4294967295, "of random axes"),
             choice_option("rope", "after", {"after", "before"}, "of basis=pca: of keys after RoPE or before it"),
             choice_option("own_text", "no", {"yes", "no"}, "of basis=pca: may be of the text that is run"),
@@ -204,7 +204,7 @@ class LowRank : public Transform {
     }
     void carry_bounds(Section const& section, float const* values, double const* coded_bounds, double* bounds) const;
 
-    /// The bases as kernels read them; what is stored is unpacked into the workspace.
+    /// The bases as kernels read them; the stored ones are unpacked into the workspace.
     template <class Space>
     PackedBases packed(Space const& space, VectorGroups const& groups, Section const& section, ConstPlane const* planes,
                        Workspace workspace) const {

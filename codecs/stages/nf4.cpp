@@ -14,7 +14,7 @@
 //                     superblock in [layer, head, superblock] order: t, the largest a of the superblock over 255
 //            Code k stands for level k, from -1 (0) by 0 (7) to 1 (15), times a: the block's largest magnitude, as
 //            stored; with scale=double q t, q = floor(a / t + 1/2), at most 255.
-//            Codes are of what is nearest to x / a, the lower one of two; with scale=double a before it is coded, as
+//            Codes are of the level nearest to x / a, the lower one of two; with scale=double a before it is coded, as
 //            QLoRA has it. As f32, a is at least 2^-126.
 // Options    block=N  a multiple of 8
 //            scale=double|fp32|fp16|log8

@@ -253,7 +253,7 @@ StageInfo Nuq::info() {
     info.engines = {{.differs = "no engine fits codebooks to the cache"}};
     info.options = {
         integer_option("bits", std::nullopt, 2, most_kmeans_bits, "bits of a code"),
-        choice_option("axis", "tensor", {"channel", "token", "tensor"}, "what is normalised together"),
+        choice_option("axis", "tensor", {"channel", "token", "tensor"}, "the values that are normalised together"),
     };
     info.examples = {"nuq:bits=4,axis=channel",
                      "nuq:bits=3,axis=channel",

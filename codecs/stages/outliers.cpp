@@ -17,7 +17,7 @@
 //            axis=token   of each vector, along its channels
 //            axis=channel of each channel of a head, along the section's tokens
 //            values=fp16|fp32  what they are stored as
-// Example    fraction=0.5 of 1, -8, 2, 4: one of each end; outliers 00 c8 00 44 (-8, 4), outliers 01 03; what is left is
+// Example    fraction=0.5 of 1, -8, 2, 4: one of each end; outliers 00 c8 00 44 (-8, 4), outliers 01 03; the rest is
 //            1, 1, 2, 2
 // Error      of an outlier 0, as binary16 2^-11 of its magnitude (2^-25 at the least; beyond 65504 what exceeds that);
 //            of the others what the quantiser allows.
@@ -135,11 +135,11 @@ class Outliers : public Transform {
         info.options = {
             number_option("fraction", std::nullopt, 0, 0.5, true, "share of the values taken, half of it at each end"),
             choice_option("axis", "token", {"token", "channel"}, "of each vector, or of each channel along tokens"),
-            choice_option("values", "fp16", {"fp16", "fp32"}, "what they are stored as"),
+            choice_option("values", "fp16", {"fp16", "fp32"}, "the type that they are stored in"),
         };
         info.examples = {"outliers:fraction=0.02 | int8", "outliers:fraction=0.05,axis=channel,values=fp32 | int8"};
         info.side_bits = {2.4, "with fraction=0.05: an fp32 value and a 16-bit index for each outlier"};
-        info.idle_bytes = {0.5, "what the quantiser stores in place of an outlier is replaced by the outlier"};
+        info.idle_bytes = {0.5, "the code that stands in place of an outlier is replaced by the outlier"};
         return info;
     }
     explicit Outliers(Options const& options)

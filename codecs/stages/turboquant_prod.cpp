@@ -145,7 +145,7 @@ class TurboQuantProd : public Quantiser {
 StageInfo TurboQuantProd::info() {
     StageInfo info;
     info.name = "turboquant_prod";
-    info.summary = "TurboQuant for inner products: Lloyd-Max levels, and a sketch of what they leave";
+    info.summary = "TurboQuant for inner products: Lloyd-Max levels, and a sketch of their error";
     info.source = "TurboQuant (Zandieh et al. 2025), algorithm 2";
     info.non_finite = NonFinite::mixed;
     info.engines = {{.differs = "no engine has it: TurboQuant presets of vLLM and LMCache have no sketch of the "

@@ -38,7 +38,7 @@ class Zstd : public Entropy {
         info.fixed_rate = false;
         info.engines = {{.differs =
                              "no engine compresses the cache that attention reads by entropy; LMCache has compressing "
-                             "serdes for what it offloads"}};
+                             "serdes for the blocks that it offloads"}};
         info.options = {
             integer_option("level", default_level, -7, 19, "effort; negative levels are faster"),
             choice_option("mode", "matches", {"matches", "literals"}, "all of Zstandard, or its Huffman coder alone")};

@@ -65,7 +65,7 @@ void StreamRun::append(KvView const& view, std::uint64_t final_tokens, Scratch& 
     code_held(std::min(final_tokens, tokens_), scratch);
     for (std::uint64_t done = 0; done < view.shape.tokens;) {
         auto const now = std::min(view.shape.tokens - done, block_tokens_ - tokens_ % block_tokens_);
-        if (coded_ == tokens_) {  // nothing is held: what is final already need not be
+        if (coded_ == tokens_) {  // nothing is held: tokens that are final already need not be
             auto const pages = std::min(codable(std::min(final_tokens, last)), tokens_ + now) - coded_;
             auto const direct = pages / std::max<std::uint64_t>(run_.page_tokens, 1) * run_.page_tokens;
             if (direct > 0) {

@@ -28,7 +28,7 @@ class StreamRun {
     std::uint64_t block_tokens() const { return block_tokens_; }
 
     /// Takes the tokens that follow; the first `final_tokens` of the run will never change their page or rule, and what of
-    /// them fills pages (or ends the run) is coded and let go. With an empty view it only looks at what is final.
+    /// them fills pages (or ends the run) is coded and let go. With an empty view it only looks for tokens that are final.
     void append(KvView const& view, std::uint64_t final_tokens, Scratch& scratch);
 
     /// Decodes `view.shape.tokens` coded tokens from `first` on.

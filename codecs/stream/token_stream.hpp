@@ -33,7 +33,7 @@ class TokenStream {
     /// backend has been fenced.
     void append(KvView const& tokens);
     std::uint64_t tokens() const;
-    /// How many tokens from the first on are coded in all layers and heads: what is read of them never changes again.
+    /// How many tokens from the first on are coded in all layers and heads: their decoded values never change again.
     std::uint64_t settled_tokens() const;
     /// From this token on all are held as they came, in all layers and heads.
     std::uint64_t held_from() const;
@@ -41,13 +41,13 @@ class TokenStream {
     /// plain numbers.
     std::uint64_t coded_vectors() const;
 
-    /// What TensorCodec decodes from these tokens, all of them. Codes for that what is held as it came, each time. Throws
+    /// The values that TensorCodec decodes from all of these tokens. Codes the held tokens for that, each time. Throws
     /// as TensorCodec::decode().
     void decode(KvView const& tensor) const;
     /// Reads `view.shape.tokens` tokens back from `first` on, as attention does: those that are coded decoded, those that
     /// are held as they came. Whole blocks are decoded where they lie. Throws as TensorCodec::decode().
     void decode_pages(std::uint64_t first, KvView const& view, DecodeFor purpose = DecodeFor::checking) const;
-    /// As TensorCodec's of the tokens so far; what is held as it came is coded for it, and stays held.
+    /// As TensorCodec's of the tokens so far; tokens that are held are coded for it, and stay held.
     std::vector<std::byte> seal() const;
     /// Of the sealed container; the workspace is the stream's own.
     ByteLedger ledger() const;

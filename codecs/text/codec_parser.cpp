@@ -128,7 +128,8 @@ class Parser {
             one_selector(selected, rest);
             ++parts;
         } while (take(','));
-        if (rest && parts > 1) throw ConfigError("rest stands alone: it takes what no rule before it took", "rest");
+        if (rest && parts > 1)
+            throw ConfigError("rest stands alone: it takes the values that no rule before it took", "rest");
         return selected;
     }
 

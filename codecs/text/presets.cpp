@@ -64,7 +64,7 @@ std::vector<std::uint64_t> ranks_by_layer(TensorBases const& bases, double energ
     return ranks;
 }
 
-/// Rules for the layers of each rank; those of the largest come last, and take what is left.
+/// Rules for the layers of each rank; those of the largest come last, and take the other layers.
 std::string write_eigen(Options const& options) {
     auto const file = read_calibration(options.text("bases"));
     std::string text;
@@ -130,14 +130,14 @@ std::vector<Preset> make_presets() {
     };
     auto const with_rank = [](std::vector<OptionSpec> more) {
         std::vector<OptionSpec> all{bits_option(2, 8), integer_option("group", 64, 8, 4096, "tokens or channels"),
-                                    integer_option("rank", 4, 1, 64, "of what the quantiser leaves")};
+                                    integer_option("rank", 4, 1, 64, "components kept of the quantiser's error")};
         all.insert(all.end(), more.begin(), more.end());
         return all;
     };
     table.push_back({"gear-l",
                      "window(64){fp16} k{int_lowrank:bits=$bits,axis=channel,group=$group,rank=$rank} "
                      "v{int_lowrank:bits=$bits,axis=token,group=$group,rank=$rank}",
-                     "integers and a low-rank part of what they leave, K per channel and V per token",
+                     "integers and a low-rank part of their error, K per channel and V per token",
                      "GEAR-L of Kang et al., GEAR (2024); shipped as gearlkivi", with_rank({})});
     table.push_back({"gear-sl",
                      "window(64){fp16} k{outliers:fraction=$outliers,axis=channel | "

@@ -52,7 +52,7 @@ void remove_half_made(fs::path const& folder) {
     for (auto const& path : left) fs::remove_all(path, ignored);
 }
 
-/// Unpacks an archive to `folder`, in place of what is there.
+/// Unpacks an archive to `folder`, in place of its content.
 void unpack_anew(std::string const& path, fs::path const& folder) {
     ZipReader const archive(path);
     for (auto const* wanted : {bundle_member, sums_member})

@@ -6,7 +6,7 @@
 namespace kvstone {
 namespace {
 
-/// A heap of what is known of next uses. What is no longer true stays in it until it comes up, or until it is most of it.
+/// A heap of next uses. An entry that is no longer true stays in it until it comes up, or until such entries are most of it.
 class Belady final : public EvictionPolicy {
   public:
     void insert(Slot slot, std::uint64_t /*size*/, std::uint64_t next_use) override {

@@ -33,7 +33,7 @@ class S3Fifo final : public EvictionPolicy {
         auto slot = no_slot;
         if (!small_.empty() && small_.size() >= small_size_) slot = leave_small(pins, uses_to_stay);
         if (slot == no_slot) slot = leave_main(pins);
-        // The main queue may hold nothing but what is pinned.
+        // The main queue may hold pinned blocks alone.
         return slot == no_slot ? leave_small(pins, most_uses + 1) : slot;
     }
     void erase(Slot slot) override {

@@ -53,7 +53,7 @@ class Entry {
         return std::nullopt;
     }
 
-    /// `anew`: what is there is not looked at. `obstacle` says why it was not kept.
+    /// `anew`: the kept file is not looked at. `obstacle` says why it was not kept.
     Value find_or_make(bool anew, std::function<Value()> const& make, std::string& obstacle) const {
         auto const folder = std::filesystem::path(path_).parent_path();
         std::optional<FileLock> lock;

@@ -20,7 +20,7 @@ namespace kvstone {
 /// and metadata["cache"] says why it was not kept. An empty folder means no cache. Throws what `capture` throws.
 KvTensors cached_capture(std::string const& folder, Json const& key, Needs needs,
                          std::function<KvTensors()> const& capture);
-/// Only what is there already.
+/// Only captures that are there already.
 std::optional<KvTensors> find_capture(std::string const& folder, Json const& key, Needs needs);
 
 /// Bytes that stay as long as `held`; from a file's mapping, or in memory.
@@ -31,7 +31,7 @@ struct KeptBytes {
 KeptBytes keep_bytes(std::vector<std::byte> bytes);
 
 /// The same for plain bytes, in files of their own kind: the key's text as a line, a checksum, and the bytes from a
-/// multiple of 64 on. `anew`: what is there is not trusted, and replaced.
+/// multiple of 64 on. `anew`: the kept file is not trusted, and replaced.
 KeptBytes cached_bytes(std::string const& folder, Json const& key, bool anew,
                        std::function<std::vector<std::byte>()> const& make);
 

@@ -43,7 +43,7 @@ std::uint64_t capture_limit_bytes() {
     std::uint64_t bytes = 0;
     auto const [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bytes);
     if (error != std::errc{} || end != digits.data() + digits.size())
-        throw ConfigError("KVSTONE_CAPTURES_BYTES: what captures may take", text, {"a number of bytes"});
+        throw ConfigError("KVSTONE_CAPTURES_BYTES: the bytes that captures may take", text, {"a number of bytes"});
     return bytes;
 }
 

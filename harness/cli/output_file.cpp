@@ -22,7 +22,7 @@
 namespace kvstone {
 namespace {
 
-/// Hands what is put out to a sink, 64 KiB at a time. What the sink throws comes out of the stream.
+/// Hands its output to a sink, 64 KiB at a time. An exception of the sink comes out of the stream.
 class SinkBuffer : public std::streambuf {
   public:
     explicit SinkBuffer(FileSink const& sink) : sink_(&sink) { setp(buffer_.data(), buffer_.data() + buffer_.size()); }
@@ -78,7 +78,7 @@ void write_to_standard_output(std::function<void(std::ostream&)> const& write) {
     if (!std::cout.flush()) refuse_standard_output();
 }
 
-/// Writes the file; returns its bytes. What is no file is written as it comes.
+/// Writes the file; returns its bytes. A device or pipe is written to as output comes.
 std::uint64_t write_to_file(std::string const& file, std::function<void(std::ostream&)> const& write) {
     if (std::filesystem::exists(file) && !std::filesystem::is_regular_file(file)) {
         std::ofstream out(file);

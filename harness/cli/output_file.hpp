@@ -6,7 +6,7 @@
 
 namespace kvstone {
 
-/// Writes what `write` puts out to the file, whole or not at all (but to what is no file, as /dev/stdout, as it comes); to
+/// Writes the output of `write` to the file, whole or not at all (to a device or pipe, as /dev/stdout, as it comes); to
 /// standard output where none is named. Standard output gets it from a temporary file, all at the end: a reader that is
 /// slow, as a pager is, must not hold up the database that `write` reads. Throws ConfigError where the output cannot be
 /// written, and what `write` throws.

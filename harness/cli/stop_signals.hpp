@@ -7,7 +7,7 @@ namespace kvstone {
 
 /// Set by the first of the signals that ask a program to end: nothing new is begun any more.
 inline std::atomic<bool> stop_requested{false};
-/// Set by the second: what is under way is ended at once.
+/// Set by the second: attempts under way are ended at once.
 inline std::atomic<bool> stop_urged{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
@@ -15,7 +15,7 @@ static_assert(std::atomic<bool>::is_always_lock_free);
 /// before its time limit) set them. The third ends the process on the spot, with exit code 130.
 void stop_on_signals();
 
-/// How long what is under way may go on after the stop: after SIGUSR1 until 20 s before the end of the batch job, where its
+/// How long attempts under way may go on after the stop: after SIGUSR1 until 20 s before the end of the batch job, where its
 /// system tells that (Slurm's SLURM_JOB_END_TIME, seconds since 1970); else 10 s. `variable` answers like getenv.
 double stop_grace_s(std::function<char const*(char const*)> const& variable);
 

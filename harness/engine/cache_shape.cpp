@@ -36,7 +36,7 @@ CacheShape cache_shape_of(std::string const& gguf) {
     Engine const engine(gguf);
     auto const architecture = engine.metadata("general.architecture");
     auto const refuse = [&](std::string const& what) {
-        throw ConfigError(fmt::format("{}: {}: what its cache holds cannot be told from its shape", gguf, what));
+        throw ConfigError(fmt::format("{}: {}: the content of its cache does not follow from its shape", gguf, what));
     };
     if (llama_model_is_recurrent(engine.model()) || llama_model_is_hybrid(engine.model()))
         refuse("a recurrent model (" + architecture + ")");

@@ -47,7 +47,7 @@ class Engine {
 
     /// The token that this model wants before every text, if any.
     std::optional<Token> begin_token() const;
-    /// Whether a token ends what is generated.
+    /// Whether a token ends the generated text.
     bool ends_text(Token token) const;
     /// Whether a token stands for whatever the vocabulary cannot spell.
     bool is_unknown(Token token) const;

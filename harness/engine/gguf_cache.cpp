@@ -228,7 +228,7 @@ class GgufReader {
             if (is_among(understood, key) || is_among(harmless, key)) continue;
             if (std::ranges::none_of(telling, [&](auto word) { return key.find(word) != std::string_view::npos; }))
                 continue;
-            refuse(std::string(key), "may change what the cache holds, and is not understood here");
+            refuse(std::string(key), "may change the content of the cache, and is not understood here");
         }
     }
 

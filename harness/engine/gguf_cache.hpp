@@ -13,7 +13,7 @@ namespace kvstone {
 /// sliding_window_pattern (or what the engine has for the architecture: Gemma 2 and 3, gpt-oss, Command R7B, Llama 4),
 /// shared_kv_layers, kv_lora_rank with rope.dimension_count, ssm.*, kda.head_dim. Of a file in parts, any of them.
 /// Throws SystemError where the file cannot be read, CorruptData where it is no GGUF file, ConfigError where a key is missing
-/// or one that may change what is kept is not understood, or where this build reads no models.
+/// or one that may change the cache is not understood, or where this build reads no models.
 ModelCache read_gguf_cache(std::string const& path);
 
 }  // namespace kvstone

@@ -13,7 +13,7 @@ struct ggml_tensor;
 
 namespace kvstone {
 
-/// What is kept: K as it enters the cache, K before RoPE, V, Q as it meets K.
+/// The tensors that are kept: K as it enters the cache, K before RoPE, V, Q as it meets K.
 enum class Tap : std::uint8_t { k, k_before, v, q };
 
 struct TapShape {
@@ -34,7 +34,7 @@ class GraphTap {
 
     /// The tokens that run next: [first, first + count).
     void start_batch(std::uint64_t first, std::uint64_t count);
-    /// Throws ConfigError, beginning with `what`, where a layer did not show what is needed, or not as expected.
+    /// Throws ConfigError, beginning with `what`, where a layer did not show the tensors that are needed, or not as expected.
     void finish_batch(std::string const& what) const;
     /// The engine's callback; user_data is a GraphTap.
     static bool evaluate(ggml_tensor* tensor, bool ask, void* user_data);

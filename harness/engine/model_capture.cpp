@@ -16,7 +16,7 @@
 namespace kvstone {
 namespace {
 
-/// As the model's metadata has it; what is not said there has the GGUF format's defaults.
+/// From the model's metadata; keys that it lacks have the GGUF format's defaults.
 Rope model_rope(Engine const& model, std::uint64_t head_dim, std::vector<double> frequency_factors) {
     auto const architecture = model.metadata("general.architecture");
     auto const base = model.metadata(architecture + ".rope.freq_base");

@@ -13,7 +13,7 @@
 namespace kvstone {
 namespace {
 
-/// What is compared of a text and what tokens spell: white space is the tokenizer's own matter.
+/// The letters of a text and of its tokens, which are compared: white space is the tokenizer's own matter.
 std::string without_space(std::string_view text) {
     std::string kept;
     for (char const c : text)
@@ -66,7 +66,7 @@ std::vector<Passage> cut_documents(Engine const& engine, std::string const& path
     }
     if (all.empty())
         throw ConfigError(path + ": no document of the text has two tokens behind the context", settings.document,
-                          {"what the lines begin with that begin documents"});
+                          {"the words at the beginning of each document's first line"});
     return all;
 }
 

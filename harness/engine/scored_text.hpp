@@ -22,7 +22,7 @@ struct ScoredText {
 ScoredText scored_text(Engine const& engine, std::string const& context, std::string const& continuation,
                        std::string const& what);
 
-/// How many tokens of the `prefix` begin every text, with at least one left between them and what is scored.
+/// How many tokens of the `prefix` begin every text, with at least one left between them and the scored tokens.
 std::uint64_t shared_tokens(std::span<Token const> prefix, std::span<ScoredText const> texts);
 
 }  // namespace kvstone

@@ -124,12 +124,12 @@ class Machine {
 
     void append(std::vector<PickleIndex> const& values) {
         auto& list = node(top());
-        if (list.kind != Kind::list) fail("appends to what is no list");
+        if (list.kind != Kind::list) fail("appends to something that is no list");
         list.items.insert(list.items.end(), values.begin(), values.end());
     }
     void set_items(std::vector<PickleIndex> const& pairs) {
         auto& dict = node(top());
-        if (dict.kind != Kind::dict || pairs.size() % 2 != 0) fail("sets items of what is no dict");
+        if (dict.kind != Kind::dict || pairs.size() % 2 != 0) fail("sets items of something that is no dict");
         dict.items.insert(dict.items.end(), pairs.begin(), pairs.end());
     }
 
@@ -137,7 +137,7 @@ class Machine {
         auto const arguments = pop();
         auto const callee = pop();
         if (node(callee).kind != Kind::global || node(arguments).kind != Kind::tuple)
-            fail("calls what is no name, or with what is no tuple");
+            fail("calls something that is no name, or with arguments that are no tuple");
         if (node(callee).text != "collections.OrderedDict") return push({.kind = kind, .items = {callee, arguments}});
         if (!node(arguments).items.empty()) fail("an OrderedDict with arguments");
         push({.kind = Kind::dict});
@@ -146,14 +146,14 @@ class Machine {
         auto const state = pop();
         auto& built = node(top());
         if (built.kind != Kind::object && built.kind != Kind::call && built.kind != Kind::dict)
-            fail("gives attributes to what has none");
+            fail("gives attributes to something that has none");
         built.state = state;
     }
 
     void memoize(std::uint32_t key) { memo_[key] = top(); }
     void recall(std::uint32_t key) {
         auto const found = memo_.find(key);
-        if (found == memo_.end()) fail("takes out of its memo what is not there");
+        if (found == memo_.end()) fail("takes something out of its memo that is not there");
         stack_.push_back(found->second);
     }
 

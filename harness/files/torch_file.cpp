@@ -281,7 +281,7 @@ class TorchFile : public ArrayFile {
         if (arguments.size() < metadata || arguments.size() > metadata + 1)
             fail(name, fmt::format("rebuilt from {} arguments", arguments.size()));
         auto const& storage = pickle_[arguments[0]];
-        if (storage.kind != Kind::persistent) fail(name, "rebuilt from what is no storage");
+        if (storage.kind != Kind::persistent) fail(name, "rebuilt from something that is no storage");
         auto const& id = pickle_[storage.items[0]];
         if (id.kind != Kind::tuple || id.items.size() != 5 || pickle_[id.items[0]].text != "storage" ||
             pickle_[id.items[2]].kind != Kind::text)

@@ -54,7 +54,8 @@ void check_members(ZipReader const& archive, UnpackLimits const& limits) {
     }
     for (std::string_view const name : files)
         for (auto slash = name.find('/'); slash != std::string_view::npos; slash = name.find('/', slash + 1))
-            if (files.contains(name.substr(0, slash))) refuse(std::string(name), "lies in what is a file, too");
+            if (files.contains(name.substr(0, slash)))
+                refuse(std::string(name), "lies in a folder whose name is a file's, too");
 }
 
 void write_member(ZipReader const& archive, ZipMember const& member, fs::path const& path) {

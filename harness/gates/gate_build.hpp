@@ -56,7 +56,7 @@ class GateNodes {
     using CallOf = std::function<BuildCall(GateBlock const&, std::size_t position)>;
     using Done = std::function<void(GateBlock const&, std::vector<Measurement> const&)>;
     /// Measures blocks in their order, one a node at a time; `done` gets each when it is whole. None is begun once
-    /// `go_on` said no. A stop ends what is under way: a block that is cut short is not `done`.
+    /// `go_on` said no. A stop ends the attempts under way: a block that is cut short is not `done`.
     virtual void measure(std::vector<GateBlock> const& blocks, CallOf const& call_of, Done const& done,
                          std::function<bool()> const& go_on) = 0;
 };

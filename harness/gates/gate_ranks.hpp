@@ -14,7 +14,7 @@ namespace kvstone {
 class GateRanks final : public GateNodes {
   public:
     using Notice = std::function<void(std::string const&)>;
-    /// `stop` is set by a signal handler: what is under way is cancelled (see WorkerOptions::cancel). Null: never.
+    /// `stop` is set by a signal handler: the attempt under way is cancelled (see WorkerOptions::cancel). Null: never.
     GateRanks(Transport& world, Notice notice, std::atomic<bool> const* stop = nullptr);
     /// Sends the other ranks home. One that keeps silent does not change how the gate ends.
     ~GateRanks() override;

@@ -166,7 +166,7 @@ class Turns {
         }
     }
 
-    /// Whether both builds can leave out what is not timed, and what an attempt costs then.
+    /// Whether both builds can leave out everything but times, and the cost of an attempt then.
     void try_timing_only(std::map<std::string, std::size_t> const& tests_of) {
         std::map<std::string, int> probes;
         for (auto const& attempt : evidence_.attempts) {
@@ -194,7 +194,7 @@ class Turns {
         return sum / static_cast<double>(nodes_.count());
     }
 
-    /// Cells whose blocks fit into what is left of the budget, the cheapest for each of their tests first.
+    /// Cells whose blocks fit into the rest of the budget, the cheapest for each of their tests first.
     CellIds within_budget(std::map<std::string, std::size_t> const& tests_of) {
         std::vector<std::string> order;
         for (auto const& [cell, tests] : tests_of) order.push_back(cell);

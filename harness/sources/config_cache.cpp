@@ -63,7 +63,7 @@ class CacheReader {
         for (auto const& [key, value] : keys_.all().items()) {
             if (!is_off(value) && may_change_cache(key) && !is_understood(key))
                 refuse(excerpt(key),
-                       "may change what the cache holds, and is not understood here; where it does not, "
+                       "may change the content of the cache, and is not understood here; where it does not, "
                        "leave it out of a copy of the file");
         }
     }

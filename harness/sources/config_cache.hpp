@@ -19,7 +19,7 @@ namespace kvstone {
 ///   states               linear_*, linear_attn_config, mamba_*, ssm_state_size, n_groups, conv_kernel
 /// Layers of num_nextn_predict_layers are not counted: they keep a cache where an engine drafts with them, which a note says.
 /// Throws ConfigError, beginning with `what`, where a key is missing, a layer is of an unknown kind, or a key that may change
-/// what is kept is not understood; each by its name.
+/// the cache is not understood; each by its name.
 ModelCache cache_of_config(Json const& config, std::string const& what);
 
 /// The same of a file, which gives the cache its name and its source.

@@ -73,7 +73,7 @@ std::string dtype_of(ArrayInfo const& info, DumpReading const& reading, std::str
                         what, info.dtype, dtype),
             dtype, {info.dtype});
     if (opaque && reading.dtype.empty())
-        throw ConfigError(fmt::format("{}: {} does not tell what the elements are; say it, as in dtype: {}", what,
+        throw ConfigError(fmt::format("{}: {} does not tell the type of the elements; say it, as in dtype: {}", what,
                                       info.dtype, info.element_bytes == 2 ? "bf16" : "i8"),
                           info.dtype, read);
     if (std::ranges::find(read, dtype) == read.end())
@@ -186,7 +186,7 @@ HostTensor read_tensor(ArrayFile const& file, DumpReading const& reading, std::u
 void settle_latent(KvTensors& tensors, Json const& source, std::string const& path) {
     auto const said = tensors.metadata.contains("kvstone_dump") ? tensors.metadata.value("latent", "") : "";
     if (source.contains("latent")) {
-        if (!said.empty()) throw ConfigError(path + ": the file says itself what its latent is", said);
+        if (!said.empty()) throw ConfigError(path + ": the file itself says which channels are the latent", said);
         take_latent(tensors, source["latent"].get<std::uint64_t>(), path);
         tensors.query_dim = source.value("query_dim", std::uint64_t{0});
     } else if (!said.empty()) {
@@ -265,7 +265,7 @@ KvTensors load_arrays(ArrayFile const& file, Json const& source, std::uint64_t c
     settle_latent(tensors, source, file.path());
     if (source.contains("rope")) {
         if (tensors.metadata.contains("rope"))
-            throw ConfigError(file.path() + ": the file says itself what RoPE its K went through",
+            throw ConfigError(file.path() + ": the file itself says the RoPE of its K",
                               tensors.metadata["rope"].dump());
         tensors.rope = rope_from_json(source["rope"]);
     } else if (tensors.metadata.contains("rope")) {

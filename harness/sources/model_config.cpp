@@ -25,7 +25,7 @@ constexpr std::string_view half_split[] = {"llama",      "mistral",  "mixtral", 
                                            "granitemoe", "gpt_neox", "persimmon", "smollm3"};
 constexpr std::string_view interleaved[] = {"gptj", "codegen", "cohere", "glm", "glm4", "deepseek_v2", "deepseek_v3"};
 constexpr std::string_view without_rope[] = {"gpt2", "gpt_bigcode", "gpt_neo", "opt", "bloom", "mpt"};
-// What is RoPE's base where the file does not say it.
+// RoPE's base where the file does not say it.
 constexpr std::string_view with_usual_base[] = {"llama", "mistral", "gpt_neox", "gptj", "codegen", "phi", "qwen2"};
 
 template <class Names>

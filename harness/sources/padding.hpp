@@ -12,7 +12,7 @@ struct UsedPart {
     std::uint64_t tokens = 0;
     std::uint64_t dim = 0;
 };
-/// Reads little more than what is not used.
+/// Reads little more than the unused part.
 UsedPart used_part(HostTensor const& tensor);
 
 }  // namespace kvstone

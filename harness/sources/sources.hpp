@@ -11,7 +11,7 @@ namespace kvstone {
 
 /// See dump_source.cpp. `source` as cell.hpp has it.
 KvTensors load_dump(Json const& source, std::string const& path, std::uint64_t context, Needs needs);
-/// Throws ConfigError where the arrays of a dump are not what the source says of them (names, types, layout); what is
+/// Throws ConfigError where the arrays of a dump differ from the source's description (names, types, layout); content that is
 /// broken or cannot be read is passed over. Values are not looked at.
 void check_dump(Json const& source, Json const& locator);
 /// As load_dump(), from an open file.

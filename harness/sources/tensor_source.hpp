@@ -27,7 +27,7 @@ struct KvTensors {
     Json metadata;                ///< model, text, settings: whatever the source says of itself
 };
 
-/// Which tensors to bring; what is not asked for costs neither time nor memory.
+/// Which tensors to bring; the others cost neither time nor memory.
 struct Needs {
     bool k = true;
     bool v = true;

@@ -15,7 +15,7 @@ WorkloadOption protocol_option() {
             {"context", "inline", "decode"},
             0,
             0,
-            "when the codec codes what the model writes"};
+            "when the codec codes the K and V that the model writes"};
 }
 WorkloadOption prefill_option() {
     return {"prefill",
@@ -29,12 +29,17 @@ WorkloadOption prefill_option() {
 
 std::vector<WorkloadOption> model_options() {
     using enum WorkloadOption::Kind;
-    return {
-        protocol_option(),
-        {"continuation", tokens, 0, {}, 0, most_tokens, "tokens scored behind the context; 0: as many as it has"},
-        {"passages", number, default_passages, {}, 1, most_passages, "of the text, at most"},
-        {"document", text, "", {}, 0, 0, "what lines begin with that begin a document; else the text is cut evenly"},
-        prefill_option()};
+    return {protocol_option(),
+            {"continuation", tokens, 0, {}, 0, most_tokens, "tokens scored behind the context; 0: as many as it has"},
+            {"passages", number, default_passages, {}, 1, most_passages, "of the text, at most"},
+            {"document",
+             text,
+             "",
+             {},
+             0,
+             0,
+             "the words that the first line of a document begins with; else the text is cut evenly"},
+            prefill_option()};
 }
 
 }  // namespace kvstone

@@ -19,7 +19,7 @@ void warn(Measurement& measurement, std::string const& text, bool loudly = false
 /// Refuses finite values that came back as NaN or infinite, and NaN or infinities that did not come back.
 void check_values(ErrorSums const& sums, std::string const& component, Measurement& measurement);
 
-/// Whether decoding depends on what is stored.
+/// Whether decoding depends on the stored bytes.
 enum class Dependence : std::uint8_t {
     shown,
     nothing_stored,  ///< the decoded values are all the same, whatever is altered; the codec does read what it stores

@@ -1,5 +1,5 @@
 #pragma once
-// The codec of the fewest bits that meets what is asked.
+// The codec of the fewest bits that meets the constraints.
 
 #include <iosfwd>
 #include <map>
@@ -17,7 +17,7 @@ struct WorstFigure {
     std::string component;  ///< k, v or kv
 };
 
-/// A codec beside what is asked of it.
+/// A codec beside its constraints.
 struct Ranked {
     ParetoRow row;
     /// Of each constraint in turn: of an error the worst component's, of all else that of K and V together where there is

@@ -1,5 +1,5 @@
 #pragma once
-// What is asked of a figure: "kld_mean < 0.01 and decode_tokens_per_s >= 100 token/s".
+// Constraints on a figure: "kld_mean < 0.01 and decode_tokens_per_s >= 100 token/s".
 
 #include <optional>
 #include <string>

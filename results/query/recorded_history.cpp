@@ -26,7 +26,7 @@ double median_gap_s(Store const& store) {
     return all.empty() ? 0 : median(std::move(all));
 }
 
-/// The attempts at one cell that are most like what is to be made, and how often each host timed it.
+/// The attempts at one cell that are most like the next one, and how often each host timed it.
 struct Attempts {
     int likeness = -1;
     std::vector<double> walls_s;

@@ -12,7 +12,7 @@ namespace kvstone {
 struct ReportOptions {
     std::string name = {};                ///< of the database, as the page tells it
     std::string campaign = {};            ///< its id or the first digits of it; empty: all campaigns
-    std::size_t limit_bytes = 4'400'000;  ///< of the data in the page; what is beyond is left out, and said to be
+    std::size_t limit_bytes = 4'400'000;  ///< of the data in the page; the rest is left out, and the page says so
 };
 
 /// Whether this build has the chart library that the HTML page needs (see results/report/embed.cmake).

@@ -1,5 +1,5 @@
 #pragma once
-// What is said of one figure, one rule or a whole gate.
+// The judgement of one figure, one rule or a whole gate.
 
 #include <cstdint>
 #include <string_view>

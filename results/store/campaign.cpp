@@ -1,4 +1,4 @@
-// Campaigns: what is owed, what is still to be tried, and attempts coming in.
+// Campaigns: the expected attempts, those still to be made, and those coming in.
 
 #include <algorithm>
 #include <set>

@@ -1,5 +1,5 @@
 #pragma once
-// Looking after database files: merging, checking, copying, removing what is old.
+// Looking after database files: merging, checking, copying, removing old campaigns.
 
 #include <cstdint>
 #include <string>
@@ -20,7 +20,7 @@ struct Merged {
 /// where the file is newer, or no KVstone database.
 Merged merge(Store& store, std::string const& file);
 
-/// What is wrong with the file, in words; empty: nothing. Finds pages that cannot be read, indices that disagree with
+/// The faults of the file, in words; empty: none. Finds pages that cannot be read, indices that disagree with
 /// their tables, values that break a rule, and rows that refer to nothing.
 std::vector<std::string> check(Store const& store);
 

@@ -1,4 +1,4 @@
-// The views everyone reads. They compute what is newest each time, so that no stored summary can go stale; only figures
+// The views everyone reads. They compute the newest attempts each time, so that no stored summary can go stale; only figures
 // over several processes are summed up beforehand (see combine.cpp).
 
 #include <string>

@@ -110,7 +110,7 @@ Costs costs_of(JointRule const& rule, CellPair const& pair, std::size_t componen
             costs.worse += fmt::format("{}{} {:.3g}% worse", costs.worse.empty() ? "" : ", ", name, 100 * worse);
     }
     if (compared == 0 && costs.lack.verdict == Verdict::pass)
-        costs.lack = {Verdict::missing, "neither side has what it may not cost"};
+        costs.lack = {Verdict::missing, "neither side has the figure that must not get worse"};
     return costs;
 }
 

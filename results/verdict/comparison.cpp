@@ -25,7 +25,7 @@ void judge_exactly(Compared& result, Metric const& metric, std::string const& ex
         result.verdict = worse > 0                          ? Verdict::regression
                          : metric.better == Better::neither ? Verdict::inconclusive
                                                             : Verdict::pass;
-        if (metric.better == Better::neither) result.why = "differs: what was measured is not the same";
+        if (metric.better == Better::neither) result.why = "differs: the two sides measured different things";
     }
 }
 

@@ -53,7 +53,7 @@ struct Side {
     std::map<std::tuple<std::string, std::string, std::string>, std::vector<double>> items;
 };
 
-/// What is meant by a side: `latest`, a baseline's or a scenario's name (its newest campaign), the first digits of a
+/// The campaign that a word means: `latest`, a baseline's or a scenario's name (its newest campaign), the first digits of a
 /// campaign's id or of a commit (of several campaigns of it that of `scenario`, else the newest), a database file (its
 /// newest campaign) or FILE:ANY_OF_THESE. Reads the figures of these metrics, or all where none is named. Throws
 /// ConfigError where nothing, or more than one thing, is meant.

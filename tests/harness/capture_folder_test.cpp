@@ -114,9 +114,9 @@ TEST_F(CaptureFolder, WhatIsMoreThanTheLimitIsNotKept) {
     EXPECT_EQ(entry(1).bytes.size(), 1000U);
     EXPECT_EQ(bytes(), 0U);
     ::setenv("KVSTONE_CAPTURES_BYTES", "20 GB", 1);
-    EXPECT_THAT(
-        message_of<ConfigError>([] { capture_limit_bytes(); }),
-        ::testing::HasSubstr("KVSTONE_CAPTURES_BYTES: what captures may take: '20 GB'; accepted: a number of bytes"));
+    EXPECT_THAT(message_of<ConfigError>([] { capture_limit_bytes(); }),
+                ::testing::HasSubstr(
+                    "KVSTONE_CAPTURES_BYTES: the bytes that captures may take: '20 GB'; accepted: a number of bytes"));
     ::unsetenv("KVSTONE_CAPTURES_BYTES");
     EXPECT_EQ(capture_limit_bytes(), std::uint64_t{20} << 30);
 }

@@ -59,7 +59,8 @@ TEST(UnpackTest, WhatLeadsElsewhereIsRefusedBeforeAnythingIsWritten) {
     EXPECT_THAT(refused(archive_with(scratch / "a.zip", std::string(300, 'x'))), HasSubstr("a name that no file"));
     EXPECT_THAT(refused(archive_with(scratch / "a.zip", "link", S_IFLNK)), HasSubstr("'link' is no file"));
     EXPECT_THAT(refused(archive_with(scratch / "a.zip", "device", S_IFCHR)), HasSubstr("'device' is no file"));
-    EXPECT_THAT(refused(archive_with(scratch / "a.zip", "good")), HasSubstr("lies in what is a file, too"));
+    EXPECT_THAT(refused(archive_with(scratch / "a.zip", "good")),
+                HasSubstr("lies in a folder whose name is a file's, too"));
     auto twice = read_file(archive_with(scratch / "a.zip", "good/b.txt"));
     for (auto at = twice.find("b.txt"); at != std::string::npos; at = twice.find("b.txt")) twice[at] = 'a';
     EXPECT_THAT(refused(scratch.write("twice.zip", twice)), HasSubstr("'good/a.txt' stands twice"));

@@ -96,7 +96,7 @@ class Cache {
         for (auto const& stream : streams_) bytes += stream.held_bytes();
         return bytes;
     }
-    /// Holds every sequence against the bulk encoding of its tokens; returns the stored bytes of all, or what is wrong.
+    /// Holds every sequence against the bulk encoding of its tokens; returns the stored bytes of all, or the fault.
     std::string verify(std::uint64_t& stored_bytes) const {
         for (std::uint64_t s = 0; s < batch_; ++s) {
             auto const tokens = tokens_of(s, context());

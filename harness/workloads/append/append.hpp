@@ -19,7 +19,7 @@ namespace kvstone {
 /// - Figures, `kv` of K and V together: append_ns_per_token (a round's K and V are summed first), append_gb_per_s,
 ///   page_read_ns (K's and V's medians summed), page_read_gb_per_s, append_bits_per_value of all sequences, and
 ///   bits_per_value of their sealed containers.
-/// - Status verify_failed: a sequence's sealed stream is not the bulk encoding of its tokens, byte for byte; or what is
+/// - Status verify_failed: a sequence's sealed stream is not the bulk encoding of its tokens, byte for byte; or the values
 ///   read back page by page is neither what bulk decodes nor the original.
 void run_append(AttemptRequest const& request, Measurement& measurement);
 

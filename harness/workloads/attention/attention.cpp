@@ -21,7 +21,7 @@
 namespace kvstone {
 namespace {
 
-// These never change: what is at its default is left out of the identity of cells.
+// These never change: an option at its default is left out of the identity of cells.
 constexpr std::uint64_t default_queries = 64;
 constexpr char const* default_spread = "half";
 constexpr std::uint64_t most_queries = 65536;

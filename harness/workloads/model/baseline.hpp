@@ -47,7 +47,7 @@ std::vector<std::byte> logits_of(Feed const& feed) {
     return bytes;
 }
 
-/// Of contexts and what follows them, on a sequence that nobody listens to. What is kept is known by everything that may
+/// Of contexts and what follows them, on a sequence that nobody listens to. A kept baseline is known by everything that may
 /// decide a bit of it: the model, the tokens, how they are fed, the engine, its threads and settings, and the processor.
 class Baseline {
   public:
@@ -66,7 +66,7 @@ class Baseline {
     /// The same from the engine as it runs now, whatever is kept.
     LogitRows live_logits(std::span<Token const> context, std::span<Token const> fed);
     BranchWords live_words(std::span<Token const> context, std::span<BranchedText const> texts);
-    /// Whether what is kept is, bit by bit, what the engine says now. Else nothing kept is trusted any more, and what is
+    /// Whether the kept baseline is, bit by bit, the engine's answer now. Else nothing kept is trusted any more, and the part
     /// asked for from then on is made anew, and replaced. Of a state all of it; or its first batch, read into a sequence of as
     /// many tokens whose cells can be read and which is left empty: each value behind it has its part in the logits, whose
     /// turn comes then.

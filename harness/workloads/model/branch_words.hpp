@@ -1,5 +1,5 @@
 #pragma once
-// What a model says of texts that begin alike: only of what is scored, and of each branch one word.
+// A model's answers to texts that begin alike: of the scored tokens only, and of each branch one word.
 
 #include <cstdint>
 #include <span>
@@ -32,7 +32,7 @@ class BranchListener {
 };
 
 /// Feeds each branch by itself through `feed(fed tokens, sink of (index, logits))` to a sink like that of
-/// EngineSequence::feed_branches(): for paths whose codec sees what is fed.
+/// EngineSequence::feed_branches(): for paths whose codec sees the tokens that are fed.
 template <class Feed>
 void one_by_one(std::span<BranchedText const> texts, BranchSink const& sink, Feed const& feed) {
     for (std::size_t t = 0; t < texts.size(); ++t) {

@@ -106,7 +106,7 @@ class DecodePath : public CodecPath {
         stream.append(values_.backend());
         fence(settings_.backend);
         if (stream.settled_tokens() == settled && stream.coded_vectors() == coded) return;
-        // What is held as it came lies in the cache as it came.
+        // Tokens that are held lie in the cache as they came.
         if (stream.held_from() <= settled) return;
         values_.resize(sequence_->shape(component, stream.held_from() - settled));
         stream.decode_pages(settled, values_.backend());

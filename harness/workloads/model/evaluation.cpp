@@ -77,7 +77,7 @@ struct Evaluation::State {
         });
     }
 
-    /// Of a context, and of what follows it, that what is kept is what the engine says now.
+    /// Whether the kept baseline of a context and of its continuation is the engine's answer now.
     bool verify_kept(std::span<Token const> its_context, std::span<Token const> fed,
                      std::span<BranchedText const> texts, bool whole) {
         if (path->reads_by_itself() &&
@@ -173,8 +173,7 @@ std::optional<std::string> Evaluation::prove(std::span<Token const> context, std
     auto const fed = continuation.first(continuation.size() > 1 ? continuation.size() - 1 : 1);
     auto const shown = fed.first(std::min<std::uint64_t>(fed.size(), state.compared_tokens()));
     if (!state.verify_kept(context, fed, texts, timed || context.size() <= engine_batch_tokens))
-        std::fprintf(stderr,
-                     "kvstone: what was kept of the model without a codec is not what it says now: made anew\n");
+        std::fprintf(stderr, "kvstone: the kept baseline differs from the model's answer now: made anew\n");
     auto const alone = state.baseline.live_logits(context, shown);
     auto const kept_context = state.state_for(*state.path, context);
     {
@@ -196,7 +195,7 @@ std::optional<std::string> Evaluation::prove(std::span<Token const> context, std
     state.path->begin(context, kept_context.bytes);
     auto const corrupted = state.read_on(*state.path, shown);
     state.path->corrupt(false);
-    state.sequence.clear();  // of NaN, which corrupted bytes may mean and which spreads to what is read behind it
+    state.sequence.clear();  // of NaN, which corrupted bytes may mean and which spreads to the tokens read behind it
     // Where figures of speed are measured, the context is read this time.
     state.fresh = false;
     state.proven = !timed;

@@ -20,7 +20,7 @@ struct PathTimes {
     std::int64_t continuation_ns = 0;  ///< reading the continuation
 };
 
-/// What is known of one branch of a text.
+/// The facts of one branch of a text.
 struct BranchScore {
     BranchWord coded;
     BranchWord baseline;
@@ -57,7 +57,7 @@ class Evaluation {
     GreedyPair generate(Token first, std::uint64_t tokens);
 
     /// Shows on one text, as score() would read it, that figures of this evaluation mean something:
-    /// - what is kept of the model without a codec is, bit by bit, what the engine alone says now; else it is made anew;
+    /// - the kept baseline is, bit by bit, the engine's own answer now; else it is made anew;
     /// - with codec `raw` in the path the logits are, bit by bit, those of the engine alone, that nobody listens to, too, and
     ///   where a kept context was put there instead of being read;
     /// - what the codec writes, corrupted, changes them (unless the codec writes nothing that is read).

@@ -20,7 +20,7 @@ double total(Lanes const& parts) {
     return sum;
 }
 
-/// Calls block(i, lanes) for whole blocks and block(i, 1) for what is left, which goes into the first lane.
+/// Calls block(i, lanes) for whole blocks and block(i, 1) for each value behind them, which goes into the first lane.
 template <class Block>
 void in_blocks(std::size_t count, Block const& block) {
     std::size_t i = 0;

@@ -1,5 +1,5 @@
 #pragma once
-// From logits over a vocabulary to what is known of one token.
+// From logits over a vocabulary to the score of one token.
 
 #include <cstdint>
 #include <span>
@@ -8,7 +8,7 @@
 
 namespace kvstone {
 
-/// What is known of one scored token: the one at `position`, foretold by the logits of the one before it.
+/// The score of one token: the one at `position`, foretold by the logits of the one before it.
 struct TokenScore {
     std::uint64_t position = 0;
     double nll = 0;           ///< -log of its probability, nat

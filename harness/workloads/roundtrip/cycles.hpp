@@ -7,7 +7,7 @@ namespace kvstone {
 /// How often a cache is encoded and decoded: each cycle is fed what the one before decoded.
 inline constexpr int kCycles = 10;
 
-/// What is left of K and V (those the source has) after repeated compression, as a cache suffers it that is moved between
+/// The error of K and V (those the source has) after repeated compression, as in a cache that is moved between
 /// tiers again and again. Every cycle goes through a sealed container and a codec that has only seen that container.
 ///
 /// Untimed. Figures, each over `kCycles` cycles: first_cycle_nmse and last_cycle_nmse against the original; cycle_drift,

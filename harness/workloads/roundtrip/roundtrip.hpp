@@ -7,8 +7,8 @@ namespace kvstone {
 /// Encodes and decodes K and V (those the source has), one after the other, each as a whole tensor.
 ///
 /// Timed: a warm-up pass, then encoding and decoding passes in turn, each fenced, until the stopping rule is content
-/// with both. Untimed: what is verified is what a fresh codec decodes from the sealed container, and it must be what
-/// decode() gives in place. `timing: off` makes one pass and leaves the speed figures out.
+/// with both. Untimed: a fresh codec decodes the verified values from the sealed container. They must equal those
+/// that decode() gives in place. `timing: off` makes one pass and leaves the speed figures out.
 ///
 /// - `kv`: bytes and traffic are sums; times are sums of the medians, their intervals sums of the bounds; errors are
 ///   those of K's and V's values together.

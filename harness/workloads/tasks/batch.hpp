@@ -1,5 +1,5 @@
 #pragma once
-// Items as tokens behind what is compressed, and what a model answers.
+// Items as tokens behind the compressed text, and a model's answers.
 
 #include <cstdint>
 #include <vector>
@@ -11,7 +11,7 @@
 
 namespace kvstone {
 
-/// A group cut into tokens: what is compressed, and what goes on behind it for each choice of each item.
+/// A group cut into tokens: the compressed text, and its continuation for each choice of each item.
 struct Batch {
     std::vector<Token> context;
     std::vector<TaskItem> items;
@@ -21,7 +21,7 @@ struct Batch {
 /// The context is as much of the prefix as all texts begin with. Throws ConfigError naming the item where the vocabulary
 /// cannot spell it, or where the model was trained on shorter texts.
 Batch batch_of(Engine const& engine, TaskGroup group);
-/// Tokens of the context and what is read behind it at once: the longest text, or the largest group of texts.
+/// Tokens of the context and of the texts read behind it at once: the longest text, or the largest group of texts.
 std::uint64_t most_tokens(Batch const& batch);
 
 /// What all items brought.

@@ -8,7 +8,7 @@
 
 namespace kvstone {
 
-/// Questions and what is scored follow lm-evaluation-harness (lm_eval/tasks), so that figures compare:
+/// Questions and scored texts follow lm-evaluation-harness (lm_eval/tasks), so that figures compare:
 ///
 /// piqa       {"goal", "sol1", "sol2", ["label": 0 | 1]}: "Question: GOAL\nAnswer:" + " SOL"
 /// arc        {"question": {"stem", "choices": [{"text", "label"}]}, "answerKey"}, or

@@ -25,7 +25,7 @@ struct ItemOutcome {
     std::vector<ChoiceScore> baseline_scores;
 };
 
-/// acc and acc_norm of items with several choices (acc_norm unless what is scored is the same text for all), else
+/// acc and acc_norm of items with several choices (acc_norm unless the scored text is the same for all), else
 /// recall_accuracy; each beside its baseline and the paired difference; flips, McNemar's p, the least difference that so
 /// many items show, chance and the number of items. Requires at least one item; all have one choice, or all several.
 ///

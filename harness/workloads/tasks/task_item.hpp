@@ -1,5 +1,5 @@
 #pragma once
-// What is asked of a model: items of several choices, or of one answer that it has to know, behind a common text.
+// Questions to a model: items of several choices, or of one answer that it has to know, behind a common text.
 
 #include <cstdint>
 #include <string>
@@ -23,7 +23,7 @@ struct TaskItem {
     std::string solved() const { return choices[gold].context + choices[gold].continuation; }
 };
 
-/// Items that are asked behind the same text, which is what is compressed.
+/// Items that are asked behind the same text, which is compressed.
 struct TaskGroup {
     std::string prefix;
     std::vector<TaskItem> items;

@@ -28,7 +28,7 @@ std::uint64_t context_tokens(Cell const& cell, Engine const& engine) {
     auto context = cell.context;
     if (context == 0) context = is_generated(task_of(cell.options)) ? engine.trained_tokens() / 2 : least;
     if (context < least)
-        throw NotApplicable("the context is shorter than what is to be compressed before each question",
+        throw NotApplicable("the context is shorter than the text to be compressed before each question",
                             fmt::format("context {}", context), {fmt::format("min_context_tokens: {}", context)});
     if (context > engine.trained_tokens())
         throw ConfigError(engine.path() + ": the model was trained on shorter texts than the context",
@@ -54,7 +54,7 @@ std::vector<Batch> batches_of(Cell const& cell, Engine const& engine) {
     for (auto& group : groups_of(cell, engine, context)) {
         batches.push_back(batch_of(engine, std::move(group)));
         if (batches.back().context.size() < context)
-            throw ConfigError("the model's tokenizer joins the end of the prefix with what follows it",
+            throw ConfigError("the model's tokenizer joins the end of the prefix with the text that follows it",
                               fmt::format("{} tokens in common", batches.back().context.size()),
                               {fmt::format("{} tokens", context)});
     }

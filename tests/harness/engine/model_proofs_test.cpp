@@ -37,7 +37,7 @@ TEST_F(ModelProofs, WhatACodecCannotBeAskedIsSkippedWithTheReason) {
                                           {{"protocol", "decode"}, {"passages", 1}}, 32))),
                 StartsWith("unrope is for keys"));
     EXPECT_THAT(skipped(run(model_request({}, "tasks", "fp16", {{"protocol", "context"}, {"task", "needle"}}, 100))),
-                StartsWith("the context is shorter than what is to be compressed"));
+                StartsWith("the context is shorter than the text to be compressed"));
 }
 
 }  // namespace
