@@ -9,6 +9,7 @@
 #include "codecs/engines.hpp"
 #include "harness/engine/cache_shape.hpp"
 #include "results/query/candidates.hpp"
+#include "results/record/screen.hpp"
 #include "scenarios/cell.hpp"
 
 namespace kvstone {
@@ -52,7 +53,7 @@ struct Choice {
 Choice choose(Question const& question, CacheShape const& shape, std::vector<Candidate> const& candidates);
 
 /// For people, at most 120 columns wide, names of codecs aside; and the same as one object.
-std::string choice_text(Choice const& choice);
+std::string choice_text(Choice const& choice, Screen const& screen = {});
 Json choice_json(Choice const& choice);
 
 }  // namespace kvstone

@@ -8,32 +8,23 @@
 #include "codecs/access.hpp"
 #include "codecs/engine_limits.hpp"
 #include "harness/choice/choice.hpp"
-#include "results/query/codec_table.hpp"
+#include "results/record/text_table.hpp"
+#include "results/record/wrapped.hpp"
 #include "scenarios/text.hpp"
 
 namespace kvstone {
 namespace {
 
+/// Where words behind a label begin.
+constexpr std::size_t label_columns = 14;
+
 double bits_of(Choice const& choice, CodecBytes const& bytes) {
     return 16 * static_cast<double>(bytes.bytes()) / static_cast<double>(choice.fp16_bytes);
 }
 
-/// "  LABEL      words", wrapped at 120 columns.
+/// "  LABEL      words".
 std::string labelled(std::string_view label, std::string_view words) {
-    constexpr std::size_t indent = 13;
-    constexpr std::size_t width = 120;
-    auto line = fmt::format("  {:<{}}", label, indent - 2);
-    std::string text;
-    while (!words.empty()) {
-        auto const end = std::min(words.find(' '), words.size());
-        if (line.size() > indent && line.size() + 1 + end > width) {
-            text += line + "\n";
-            line = std::string(indent, ' ');
-        }
-        line += (line.size() > indent ? " " : "") + std::string(words.substr(0, end));
-        words.remove_prefix(std::min(end + 1, words.size()));
-    }
-    return text + line + "\n";
+    return fmt::format("  {:<{}}{}\n", label, label_columns - 2, words);
 }
 
 std::string kld_text(Candidate const& candidate) {
@@ -58,20 +49,29 @@ std::string memory_text(Choice const& choice, CodecBytes const& bytes) {
                        after - std::min(before, after));
 }
 
-std::string table_text(Choice const& choice) {
-    CodecTable table({{"bits/val", 8}, {"bytes", 10}, {"KLD mean", 9}, {"95% interval", 20}});
+std::string table_text(Choice const& choice, Screen const& screen) {
+    bool const reasons = std::ranges::any_of(
+        choice.codecs, [](Choosable const& one) { return one.bytes.has_value() && !one.why_not.empty(); });
+    std::vector<TextTable::Column> columns{{"codec"},          {"bits/val", true},     {"bytes", true},
+                                           {"KLD mean", true}, {"95% interval", true}, {"meets"}};
+    if (reasons) columns.push_back({"why not"});
+    TextTable table(std::move(columns), 1);
     for (auto const& one : choice.codecs) {
         auto const& kld = one.candidate.kld;
         if (!one.bytes) {
-            table.add(one.candidate.codec_name, {}, one.why_not);
+            table.add({one.candidate.codec_name}, one.why_not);
             continue;
         }
-        table.add(one.candidate.codec_name,
-                  {fmt::format("{:.3f}", bits_of(choice, *one.bytes)), size_text(one.bytes->bytes()),
-                   fmt::format("{:.2e}", kld.value), interval_text(kld)},
-                  (one.meets ? "yes" : "no") + (one.why_not.empty() ? "" : "  " + one.why_not));
+        std::vector<std::string> cells{one.candidate.codec_name,
+                                       fmt::format("{:.3f}", bits_of(choice, *one.bytes)),
+                                       size_text(one.bytes->bytes()),
+                                       fmt::format("{:.2e}", kld.value),
+                                       interval_text(kld),
+                                       one.meets ? "yes" : "no"};
+        if (reasons) cells.push_back(one.why_not);
+        table.add(std::move(cells));
     }
-    return table.text();
+    return table.text(screen);
 }
 
 Json number(std::optional<double> const& value) { return value ? Json(*value) : Json(); }
@@ -98,7 +98,7 @@ Json codec_json(Choice const& choice, Choosable const& one) {
 
 }  // namespace
 
-std::string choice_text(Choice const& choice) {
+std::string choice_text(Choice const& choice, Screen const& screen) {
     auto const& shape = choice.shape;
     std::string text = fmt::format(
         "{}: {} layers, {} KV heads, K of {} and V of {} values; a sequence of {} tokens takes {} as fp16\n\n",
@@ -131,7 +131,7 @@ std::string choice_text(Choice const& choice) {
         text += fmt::format("Measured: {}\n", sureness_text(choice.codecs.front().candidate));
     }
     for (auto const& warning : choice.warnings) text += labelled("mind", warning);
-    return text + "\n" + table_text(choice);
+    return wrapped(text, screen.columns, label_columns) + "\n" + table_text(choice, screen);
 }
 
 Json choice_json(Choice const& choice) {

@@ -33,7 +33,8 @@ AttemptRequest request_for(AttemptOptions const& options) {
             if (cell.id.starts_with(options.cell)) found.push_back({cell, plan.measure, std::string(32, '0'), 0});
         }
     if (found.empty()) throw ConfigError("the scenario has no cell with this id", options.cell, ids);
-    if (found.size() > 1) throw ConfigError("several cells of the scenario have ids that start so", options.cell);
+    if (found.size() > 1)
+        throw ConfigError("several cells of the scenario have ids that start with this", options.cell);
     return found.front();
 }
 
@@ -62,8 +63,9 @@ void print_figures(Measurement const& measurement) {
     for (auto const& figure : measurement.figures)
         table.rows.push_back({figure.component, figure.metric, cell(figure.value), cell(figure.ci_low),
                               cell(figure.ci_high), static_cast<std::int64_t>(figure.n)});
-    print(std::cout, table, TableFormat::table, colour_wanted());
-    fmt::print("{}{}{}\n", name_of(measurement.status), measurement.reason.empty() ? "" : ": ", measurement.reason);
+    print(std::cout, table, TableFormat::table, standard_output());
+    print_words(
+        fmt::format("{}{}{}", name_of(measurement.status), measurement.reason.empty() ? "" : ": ", measurement.reason));
     if (measurement.status != Status::ok && !measurement.stderr_tail.empty())
         fmt::print("standard error:\n{}\n", measurement.stderr_tail);
 }
@@ -73,17 +75,18 @@ void print_figures(Measurement const& measurement) {
 void add_attempt(CommandLine& line) {
     auto options = std::make_shared<AttemptOptions>();
     auto* command =
-        line.verb("attempt", "Measure one cell of a scenario alone, in a process of its own; stores nothing");
-    command->add_option("cell", options->cell, "Id of the cell, or how it starts (see `kvstone plan`)")->required();
+        line.verb("attempt", "Measure one cell of a scenario alone, in a process of its own; stores nothing",
+                  {"kvstone attempt 3f2c quickstart", "kvstone attempt 3f2c quickstart --debugger gdb --args"});
+    command->add_option("cell", options->cell, "The cell, by its id or the first digits of it (see `kvstone plan`)")
+        ->required();
     options->add_to(*command);
     command
         ->add_option("--debugger", options->debugger,
-                     "Become this command with the attempt's program behind it, as in --debugger gdb --args")
+                     "Start the attempt's program under this command: --debugger gdb --args")
         ->expected(0, -1);
     command
-        ->add_option(
-            "--slow-down", options->slow_down,
-            "Make every timed pass take this many times as long, by waiting: what a gate's power is proved with")
+        ->add_option("--slow-down", options->slow_down,
+                     "Make every timed pass take this many times as long, by waiting: a test of what a gate can find")
         ->check(CLI::Range(1.0, 100.0));
     command->callback([&line, options, command] {
         line.action = [&line, options, command] {

@@ -41,9 +41,10 @@ std::string campaign_of(Store const& store, Plan const& plan, std::string const&
                              {plan.hash, given.empty() ? "" : campaign_meant(store, given)});
     if (found.rows.empty())
         throw ConfigError(
-            fmt::format("the database has no such campaign of this scenario (plan {}); what it was run with "
-                        "as --set or --only must be given here, too",
-                        plan.hash),
+            fmt::format(
+                "the database has no such campaign of this scenario (plan {}); --set and --only must be the same here "
+                "as they were for `kvstone run`",
+                plan.hash),
             plan.scenario);
     return text(found.rows[0][0]);
 }
@@ -132,7 +133,7 @@ std::string read_me(Plan const& plan, ScenarioFile const& file, std::string cons
 }
 
 ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
-    if (options.scenarios.size() != 1) throw ConfigError("one scenario makes a bundle");
+    if (options.scenarios.size() != 1) throw ConfigError("a bundle holds one scenario");
     auto const file = options.files().front();
     auto const plan = load_plan(file, say);
     auto const scenario = fs::absolute(file.path);
@@ -170,11 +171,13 @@ ExitCode bundle(CommandLine const& line, BundleOptions const& options) {
 void add_bundle(CommandLine& line) {
     auto options = std::make_shared<BundleOptions>();
     auto* command =
-        line.verb("bundle", "Pack a campaign, its scenario and its samples for another site to measure again");
+        line.verb("bundle", "Pack a campaign, its scenario and its samples for another site to measure again",
+                  {"kvstone bundle mine.yaml -o mine.zip", "kvstone run mine.zip --db theirs.db"});
     options->add_to(*command);
     command->add_option("-o,--output", options->output, "The archive to write (.zip); it must not exist")->required();
-    command->add_option("--campaign", options->campaign,
-                        "The campaign: its id, or how it starts; else the last one of this scenario");
+    command->add_option(
+        "--campaign", options->campaign,
+        "The campaign, by its id or the first digits of it. Without this option: the last one of this scenario");
     command->callback([&line, options] { line.action = [&line, options] { return bundle(line, *options); }; });
 }
 

@@ -52,7 +52,7 @@ ExitCode calibrate(CalibrateOptions options, bool json) {
             source = fmt::format("model: {{gguf: {}, text: {}}}", Json(source).dump(), Json(options.text).dump());
     }
     auto const cells = options.cells();
-    if (cells.size() != 1) throw ConfigError("bases are of one source", fmt::format("{} sources", cells.size()));
+    if (cells.size() != 1) throw ConfigError("bases are made of one source", fmt::format("{} sources", cells.size()));
     if (options.heads > 0 && options.over != "heads")
         throw ConfigError("--heads goes with --over heads", std::to_string(options.heads), {"--over heads"});
     bool const queries = options.queries == "yes";
@@ -96,12 +96,14 @@ ExitCode calibrate(CalibrateOptions options, bool json) {
         return exit_pass;
     }
     for (auto const& [name, facts] : tensors.items())
-        fmt::print("{:10} {} groups of {} values; 3 of 4 components have at least {:.2f}% of the {}, 7 of 8 {:.2f}%\n",
-                   name, facts["groups"].get<std::uint64_t>(), facts["values"].get<std::uint64_t>(),
-                   100 * facts["least_variance_kept"]["0.75"].get<double>(),
-                   options.mean == "yes" ? "variance" : "energy",
-                   100 * facts["least_variance_kept"]["0.875"].get<double>());
-    fmt::print("{}: of {} tokens; a codec of it: {} | fp16\n", options.output, calibration.shape.tokens, codec);
+        print_words(fmt::format(
+            "{:10} {} groups of {} values; 3 of 4 components hold at least {:.2f}% of the {}, 7 of 8 hold {:.2f}%",
+            name, facts["groups"].get<std::uint64_t>(), facts["values"].get<std::uint64_t>(),
+            100 * facts["least_variance_kept"]["0.75"].get<double>(), options.mean == "yes" ? "variance" : "energy",
+            100 * facts["least_variance_kept"]["0.875"].get<double>()));
+    print_words(
+        fmt::format("{}: bases of {} tokens. A codec with these bases:", options.output, calibration.shape.tokens));
+    fmt::print("  {} | fp16\n", codec);
     return exit_pass;
 }
 
@@ -110,10 +112,12 @@ ExitCode calibrate(CalibrateOptions options, bool json) {
 void add_calibrate(CommandLine& line) {
     auto options = std::make_shared<CalibrateOptions>();
     auto* command =
-        line.verb("calibrate", "Fit bases for lowrank:basis=pca to K (after and before RoPE) and V of a source");
+        line.verb("calibrate", "Fit bases for lowrank:basis=pca to K (after and before RoPE) and V of a source",
+                  {"kvstone calibrate tiny --text other.txt -o bases.safetensors",
+                   "kvstone calibrate cache.safetensors --over heads -o bases.safetensors"});
     options->add_to(*command);
     command->add_option("--text", options->text,
-                        "The source is a model (a GGUF file, tiny, smollm2), and reads this text");
+                        "The source is a model (a GGUF file, tiny, smollm2) that reads this text");
     command->add_option("-o,--out", options->output, "The file to write (safetensors)")->required();
     command->add_option("--over", options->over, "Which vectors make one: of a head, of all heads, of several layers")
         ->check(CLI::IsMember({"head", "heads", "layers"}))
@@ -127,7 +131,7 @@ void add_calibrate(CommandLine& line) {
     command->add_option("--queries", options->queries, "yes: bases of K are of K and of the queries that meet it")
         ->check(CLI::IsMember({"yes", "no"}))
         ->capture_default_str();
-    command->add_option("--mean", options->mean, "yes: without the mean, which then lies in the file, too")
+    command->add_option("--mean", options->mean, "yes: subtract the mean first, and store it in the file")
         ->check(CLI::IsMember({"yes", "no"}))
         ->capture_default_str();
     command->callback([&line, options] { line.action = [&line, options] { return calibrate(*options, line.json); }; });

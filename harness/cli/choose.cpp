@@ -81,7 +81,7 @@ ExitCode lacking(CommandLine const& line, Question const& question, CacheShape c
         std::cout << Json{{"model", question.model}, {"chosen", nullptr}, {"lacking", what}, {"run", command}}.dump(2)
                   << '\n';
     else
-        fmt::print("{}. Measure first:\n  {}\n", what, command);
+        print_words(what + ". Measure first:"), std::cout << "  " << command << '\n';
     return exit_missing_cells;
 }
 
@@ -119,7 +119,7 @@ ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
                                    names.empty() ? "" : fmt::format(" to go by ({})", fmt::join(names, ", "))));
     }
     auto const choice = choose(question, shape ? *shape : stored_shape(all), comparable_ones);
-    std::cout << (line.json ? choice_json(choice).dump(2) + "\n" : choice_text(choice));
+    std::cout << (line.json ? choice_json(choice).dump(2) + "\n" : choice_text(choice, standard_output()));
     return choice.chosen() != nullptr ? exit_pass : exit_inconclusive;
 }
 
@@ -127,9 +127,12 @@ ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
 
 void add_choose(CommandLine& line) {
     auto options = std::make_shared<ChooseOptions>();
-    auto* command = line.verb("choose",
-                              "The codec for a model and a context whose mean KLD stays below a bound: its "
-                              "bytes, how sure that is, and the nearest settings of engines");
+    auto* command =
+        line.verb("choose",
+                  "Choose the codec of the fewest bytes whose mean KLD stays below a bound, for a model and a "
+                  "context: with its bytes, its interval and the nearest settings of engines",
+                  {"kvstone choose --model tiny --context 512 --max-kld 0.01",
+                   "kvstone choose --model model.gguf --context 8k --max-kld 0.01 --memory '40 GiB'"});
     command
         ->add_option("--model", options->model,
                      "tiny, a model of ./dev data, a GGUF file, or what the database calls it")
@@ -137,10 +140,12 @@ void add_choose(CommandLine& line) {
     command->add_option("--context", options->context, "Tokens of a sequence: 8192, 32k")->required();
     command
         ->add_option("--max-kld", options->max_kld,
-                     "Mean KLD that the model may lose, nat; its interval has to be below")
+                     "The largest mean KLD in nat; the whole interval of a codec's KLD has to be below it")
         ->required();
     command->add_option("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
-    command->add_option("--protocol", options->protocol, "context, inline or decode; else decode where it was measured")
+    command
+        ->add_option("--protocol", options->protocol,
+                     "context, inline or decode. Without this option: decode where it was measured")
         ->check(CLI::IsMember({"context", "inline", "decode"}));
     command->callback([&line, options] { line.action = [&line, options] { return choose_codec(line, *options); }; });
 }

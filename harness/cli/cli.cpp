@@ -1,18 +1,23 @@
 #include "harness/cli/cli.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iostream>
 #include <map>
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cluster/world.hpp"
+#include "harness/cli/help_formatter.hpp"
 #include "harness/cli/progress.hpp"
 #include "harness/files/calibration_file.hpp"
 #include "results/record/build.hpp"
+#include "results/record/wrapped.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -26,9 +31,23 @@ ExitCode complain(ExitCode code, std::string const& text) {
 
 }  // namespace
 
-bool colour_wanted() {
+Screen standard_output() {
+    // Narrower than this nothing can be read.
+    constexpr std::size_t fewest_columns = 20, most_columns = 10'000;
+    Screen screen;
+    bool const terminal = isatty(STDOUT_FILENO) == 1;
     char const* refused = std::getenv("NO_COLOR");
-    return (refused == nullptr || *refused == '\0') && isatty(STDOUT_FILENO) == 1;
+    screen.colour = (refused == nullptr || *refused == '\0') && terminal;
+    char const* const given = std::getenv("COLUMNS");
+    std::size_t columns = given == nullptr ? 0 : std::strtoul(given, nullptr, 10);
+    winsize size{};
+    if (columns == 0 && terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) columns = size.ws_col;
+    if (columns > 0) screen.columns = std::clamp(columns, fewest_columns, most_columns);
+    return screen;
+}
+
+void print_words(std::string const& words, std::size_t indent) {
+    std::cout << wrapped(words, standard_output().columns, indent) << '\n';
 }
 
 ExitCode told(std::function<ExitCode()> const& action) {
@@ -43,8 +62,16 @@ ExitCode told(std::function<ExitCode()> const& action) {
     }
 }
 
-CLI::App* CommandLine::verb(std::string const& name, std::string const& description) {
+std::string examples_text(std::vector<std::string> const& examples) {
+    std::string text = "Examples:";
+    for (auto const& example : examples) text += "\n  " + example;
+    return text;
+}
+
+CLI::App* CommandLine::verb(std::string const& name, std::string const& description,
+                            std::vector<std::string> const& examples) {
     auto* command = app.add_subcommand(name, description);
+    command->footer(examples_text(examples));
     command->add_option("--db", database, "The database file")->envname("KVSTONE_DB")->capture_default_str();
     command->add_flag("--json", json, "Print JSON");
     return command;
@@ -54,7 +81,7 @@ void CommandLine::add_lock(CLI::App& command) {
     static std::map<std::string, Locking> const names{{"file", Locking::file}, {"none", Locking::none}};
     command
         .add_option("--lock", locking,
-                    "file, or none on a file system that has no locks: then nobody else may write meanwhile")
+                    "file; or none, on a file system without locks: then no other program may write at the same time")
         ->transform(CLI::CheckedTransformer(names).description("{file,none}"));
 }
 
@@ -62,12 +89,14 @@ namespace {
 
 ExitCode parse_and_act(int argc, char** argv) {
     CommandLine line;
+    line.app.formatter(std::make_shared<HelpFormatter>(standard_output().columns));  // verbs take it over
     line.app.set_version_flag("--version", fmt::format("kvstone {} ({}, sources {})", this_build().version,
                                                        this_build().git_sha, this_build().source_hash));
     line.app.require_subcommand(1);
     line.app.footer(
-        "Exit codes: 0 pass, 1 regression, 2 usage or bad input, 3 inconclusive, 4 infrastructure or failed cells,\n"
-        "5 missing cells, 130 interrupted.");
+        "Exit codes: 0 pass, 1 regression, 2 usage or bad input, 3 inconclusive, 4 infrastructure or failed cells, 5 "
+        "missing cells, 130 interrupted.\n\n" +
+        examples_text({"kvstone run quickstart", "kvstone show"}));
     for (auto* add : {add_run,     add_plan,      add_list,    add_show,   add_query,  add_compare, add_gate,
                       add_explain, add_choose,    add_size,    add_report, add_export, add_bundle,  add_dump,
                       add_inspect, add_calibrate, add_attempt, add_doctor, add_prune,  add_db})

@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "harness/cli/exit_code.hpp"
 #include "results/record/locking.hpp"
+#include "results/record/screen.hpp"
 
 namespace kvstone {
 
@@ -22,8 +24,9 @@ struct CommandLine {
     Locking locking = Locking::file;   ///< of the database, where the verb writes it
     std::function<ExitCode()> action;  ///< set by the verb that was chosen
 
-    /// A verb with its `--db`, `--json` and help; the caller adds the rest and a callback that sets `action`.
-    CLI::App* verb(std::string const& name, std::string const& description);
+    /// A verb with its `--db`, `--json` and help, which ends with the examples; the caller adds the rest and a callback that
+    /// sets `action`.
+    CLI::App* verb(std::string const& name, std::string const& description, std::vector<std::string> const& examples);
     /// `--lock file|none` of a verb that writes the database.
     void add_lock(CLI::App& command);
 };
@@ -49,10 +52,16 @@ void add_export(CommandLine& line);
 void add_bundle(CommandLine& line);
 void add_db(CommandLine& line);
 
+/// The end of a help: commands, a line each.
+std::string examples_text(std::vector<std::string> const& examples);
+
 /// What an action returns; what it throws is told on standard error, and the exit code that it means is returned.
 ExitCode told(std::function<ExitCode()> const& action);
 
-/// Standard output is a terminal and NO_COLOR is not set.
-bool colour_wanted();
+/// In colour where standard output is a terminal and NO_COLOR is not set; as wide as COLUMNS says, else as the terminal is,
+/// else 120 columns.
+Screen standard_output();
+/// Prints sentences as wide as that, and a line end. What is left of a broken line stands behind `indent` spaces.
+void print_words(std::string const& words, std::size_t indent = 2);
 
 }  // namespace kvstone

@@ -16,7 +16,8 @@ void add_compare(CommandLine& line) {
         bool everything = false;
     };
     auto options = std::make_shared<Options>();
-    auto* command = line.verb("compare", "Compare two campaigns, figure by figure: what differs, and what that means");
+    auto* command = line.verb("compare", "Compare two campaigns figure by figure, and judge the differences",
+                              {"kvstone compare quickstart", "kvstone compare last-night.db kvstone.db --format md"});
     command
         ->add_option("base", options->base,
                      "latest, a scenario's or baseline's name, the first digits of a campaign's id or of a commit, a "
@@ -27,12 +28,14 @@ void add_compare(CommandLine& line) {
         "The same (default: the latest campaign of the base's scenario; of a scenario's name as the base "
         "the last two are compared)");
     command->add_option("--metric", options->metrics, "Only this metric; repeated: only these")->delimiter(',');
-    command->add_option("--accuracy-margin", options->compare.accuracy_margin, "Loss of accuracy that counts as none")
+    command
+        ->add_option("--accuracy-margin", options->compare.accuracy_margin, "The loss of accuracy that does not count")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 0.999));
     command->add_flag("--across-toolchains", options->compare.across_toolchains,
-                      "Take what another toolchain brings for the code's own doing");
-    command->add_flag("--all", options->everything, "Also figures that are equal, and timings within their noise");
+                      "Judge differences although the two sides have different toolchains");
+    command->add_flag("--all", options->everything,
+                      "Print also figures that are equal, and timings within their noise");
     command->add_option("--format", options->format, "table, csv, jsonl, json or md")->capture_default_str();
     command->callback([&line, options] {
         line.action = [&line, options] {
@@ -49,7 +52,7 @@ void add_compare(CommandLine& line) {
             else if (format == TableFormat::csv || format == TableFormat::jsonl)
                 print(std::cout, rows_of(*comparison, false), format);
             else
-                print_comparison(std::cout, *comparison, format, colour_wanted());
+                print_comparison(std::cout, *comparison, format, standard_output());
             return exit_code_of(comparison->verdict);
         };
     });

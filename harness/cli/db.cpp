@@ -51,7 +51,7 @@ ExitCode check_file(CommandLine const& line) {
     } else {
         for (auto const& problem : problems) fmt::print("{}\n", problem);
         fmt::print("{}: schema {}{}, {}\n", line.database, version,
-                   version > schema_version() ? " (newer than this build: it can be read, not written)" : "",
+                   version > schema_version() ? " (newer than this build, which can read it but not write it)" : "",
                    problems.empty() ? "no problem found" : fmt::format("{} problems", problems.size()));
     }
     return problems.empty() ? exit_pass : exit_failed_cells;
@@ -71,7 +71,7 @@ PruneChoice choice_of(Store const& store, PruneArguments const& arguments) {
         choice.before_utc = utc_text(day);
     }
     if (choice.campaigns.empty() && choice.before_utc.empty())
-        throw ConfigError("say what to remove: --campaign ID or --older-than DAYS");
+        throw ConfigError("nothing is named to remove: give --campaign ID or --older-than DAYS");
     return choice;
 }
 
@@ -94,7 +94,8 @@ ExitCode prune_file(CommandLine const& line, PruneArguments const& arguments) {
 }  // namespace
 
 void add_db(CommandLine& line) {
-    auto* command = line.verb("db", "Look after database files: init, migrate, merge, check, backup, prune");
+    auto* command = line.verb("db", "Look after database files: init, migrate, merge, check, backup, prune",
+                              {"kvstone db check", "kvstone db merge theirs.db --db ours.db"});
     command->require_subcommand(1);
     line.add_lock(*command);
     auto const add = [&](std::string const& name, std::string const& description, auto action) {
@@ -108,7 +109,7 @@ void add_db(CommandLine& line) {
     auto pruning = std::make_shared<PruneArguments>();
     add("init", "Make an empty database, or bring an older one up to date", [&line] { return init(line); });
     add("migrate", "Bring an older database to the schema of this build", [&line] { return migrate_file(line); });
-    add("merge", "Copy in what other databases have and this one has not",
+    add("merge", "Copy the campaigns and attempts that other databases have into this one",
         [&line, files] { return merge_files(line, *files); })
         ->add_option("files", *files, "The other databases")
         ->required();
@@ -121,9 +122,9 @@ void add_db(CommandLine& line) {
         })
         ->add_option("file", *backup_file, "The copy; it must not exist")
         ->required();
-    auto* prune_command = add("prune", "Remove campaigns; without --yes only say which",
+    auto* prune_command = add("prune", "Remove campaigns; without --yes only name them",
                               [&line, pruning] { return prune_file(line, *pruning); });
-    prune_command->add_option("--campaign", pruning->campaigns, "Its id, or how it starts");
+    prune_command->add_option("--campaign", pruning->campaigns, "The campaign, by its id or the first digits of it");
     prune_command->add_option("--older-than", pruning->older_than_days, "Campaigns that began more days ago")
         ->check(CLI::NonNegativeNumber);
     prune_command->add_flag("--yes", pruning->yes, "Remove them");

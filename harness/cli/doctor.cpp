@@ -16,6 +16,7 @@
 #include "harness/sources/data.hpp"
 #include "results/record/build.hpp"
 #include "results/record/host.hpp"
+#include "results/record/text_table.hpp"
 
 namespace kvstone {
 namespace {
@@ -33,7 +34,7 @@ void describe_machine(Host const& host, std::vector<Finding>& findings) {
                                                gibibytes(host.memory_bytes), host.kernel)});
     findings.push_back({"hardware class", fmt::format("{} ({})", host.hardware_class, host.hardware_name)});
     if (host.governor.empty())
-        findings.push_back({"governor", "not told (a virtual machine?): clock changes will look like noise"});
+        findings.push_back({"governor", "unknown (a virtual machine?): changes of the clock will look like noise"});
     else
         findings.push_back({"governor", host.governor, host.governor == "performance"});
     bool const quiet = host.load_average < 0.5;
@@ -96,7 +97,9 @@ void describe_backends(Spawner& spawner, std::vector<Finding>& findings) {
 }  // namespace
 
 void add_doctor(CommandLine& line) {
-    auto* command = line.verb("doctor", "Say what this machine and this build can do, and what is missing");
+    auto* command =
+        line.verb("doctor", "Tell the abilities of this machine and of this build, and name what is missing",
+                  {"kvstone doctor", "kvstone doctor --json"});
     command->callback([&line] {
         line.action = [&line] {
             Spawner spawner;
@@ -113,9 +116,12 @@ void add_doctor(CommandLine& line) {
                         {{"subject", finding.subject}, {"text", finding.text}, {"good", finding.good}});
                 std::cout << all.dump(2) << '\n';
             } else {
+                TextTable table({{"", false}, {"subject", false}, {"finding", false}});
                 for (auto const& finding : findings)
-                    fmt::print("{} {:16} {}\n", finding.good ? "ok" : "! ", finding.subject, finding.text);
-                fmt::print("libraries:\n{}\n", this_build().toolchain_packages);
+                    table.add({finding.good ? "ok" : "!", finding.subject, finding.text});
+                table.print(std::cout, standard_output());
+                std::cout << '\n';
+                print_words("libraries:\n" + this_build().toolchain_packages);
             }
             return exit_pass;
         };

@@ -17,7 +17,9 @@ void add_dump(CommandLine& line) {
     };
     auto options = std::make_shared<Options>();
     auto* command =
-        line.verb("dump", "Write K and V (and K before RoPE, and Q, where the source has them) as safetensors");
+        line.verb("dump", "Write K and V (and K before RoPE, and Q, where the source has them) as safetensors",
+                  {"kvstone dump 'model: {gguf: tiny, text: builtin}' --context 512 -o tiny.safetensors",
+                   "kvstone dump cache.pt -o cache.safetensors"});
     options->add_to(*command);
     command->add_option("-o,--output", options->output, "The file to write")->required();
     command->callback([&line, options] {

@@ -10,6 +10,7 @@
 #include "harness/cli/cli.hpp"
 #include "results/query/query.hpp"
 #include "results/query/show_text.hpp"
+#include "results/record/wrapped.hpp"
 #include "results/verdict/calibration.hpp"
 #include "results/verdict/gate_text.hpp"
 
@@ -29,12 +30,12 @@ Meant meant_by(Store const& store, std::string const& what) {
         auto const* const end = what.data() + what.size();
         auto const [stop, error] = std::from_chars(what.data() + dot + 1, end, meant.number);
         if (error == std::errc{} && stop == end && meant.number > 0) return meant;
-        throw ConfigError("no decision is called so", what, {"GATE.NUMBER", "CELL"});
+        throw ConfigError("no decision has this name", what, {"GATE.NUMBER", "CELL"});
     }
     auto const found =
         query(store, "SELECT DISTINCT d.cell FROM decision d WHERE substr(d.cell, 1, length(?1)) = ?1", {what}).rows;
-    if (found.empty()) throw ConfigError("no decision and no judged cell is called so", what, {"GATE.NUMBER", "CELL"});
-    if (found.size() > 1) throw ConfigError("several judged cells have ids that start so", what);
+    if (found.empty()) throw ConfigError("no decision and no judged cell has this name", what, {"GATE.NUMBER", "CELL"});
+    if (found.size() > 1) throw ConfigError("several judged cells have ids that start with this", what);
     auto const cell = text(found[0][0]);
     auto const gate =
         query(store,
@@ -79,8 +80,10 @@ ExitCode recalibrate(CommandLine const& line, Store const& store, std::string co
     if (line.json) {
         std::cout << result.dump(2) << '\n';
     } else {
-        fmt::print("{}", calibration_text(result));
-        if (as_before) fmt::print("drawn again from what is stored: {}\n", same ? "the same" : "NOT what was stored");
+        std::cout << wrapped(calibration_text(result), standard_output().columns, 2);
+        if (as_before)
+            print_words(
+                fmt::format("drawn again from the stored samples: {}", same ? "the same" : "NOT what was stored"));
     }
     return same ? exit_pass : exit_failed_cells;
 }
@@ -90,15 +93,18 @@ ExitCode recalibrate(CommandLine const& line, Store const& store, std::string co
 void add_explain(CommandLine& line) {
     auto what = std::make_shared<std::string>();
     auto campaigns = std::make_shared<int>(0), blocks = std::make_shared<int>(0);
-    auto* command =
-        line.verb("explain", "Decide a stored verdict again, from raw samples, and say why it is what it is");
+    auto* command = line.verb("explain", "Decide a stored verdict again from its raw samples, and give the reasons",
+                              {"kvstone explain 1f3a5c7e.4", "kvstone explain 1f3a5c7e --json"});
     command
-        ->add_option("what", *what,
-                     "A decision (GATE.NUMBER, as `gate` prints it), or how the id of a cell or a calibration starts")
+        ->add_option(
+            "what", *what,
+            "A decision (GATE.NUMBER, as `gate` prints it), or the first digits of the id of a cell or a calibration")
         ->required();
-    command->add_option("--campaigns", *campaigns, "Of a calibration: so many campaigns in place of what it had")
+    command->add_option("--campaigns", *campaigns, "For a calibration: draw this number of campaigns")
         ->check(CLI::Range(1, 1'000'000));
-    command->add_option("--blocks", *blocks, "Of a calibration: as if the first stage had so many blocks, not 8")
+    command
+        ->add_option("--blocks", *blocks,
+                     "For a calibration: assume this number of blocks in the first stage (8 otherwise)")
         ->check(CLI::Range(8, 1000));
     command->callback([&line, what, campaigns, blocks] {
         line.action = [&line, what, campaigns, blocks] {
@@ -119,13 +125,15 @@ void add_explain(CommandLine& line) {
                 bool const equal = i < now.size() && same(before[i], now[i]);
                 all_same = all_same && equal;
                 auto const words = explained(replayed, i < now.size() ? now[i] : before[i]);
-                auto const replay = equal ? "decided again from what is stored: the same verdict, to the same p-values"
-                                          : "decided again from what is stored: NOT the stored verdict";
+                auto const replay =
+                    equal ? "decided again from the stored samples: the same verdict, with the same p-values"
+                          : "decided again from the stored samples: NOT the stored verdict";
                 answers.push_back({{"decision", fmt::format("{}.{}", stored.uid, i + 1)},
                                    {"judgement", name_of(before[i].verdict)},
                                    {"same", equal},
                                    {"words", words}});
-                if (!line.json) fmt::print("{}.{}  {}  {}\n\n", stored.uid.substr(0, 8), i + 1, words, replay);
+                if (!line.json)
+                    print_words(fmt::format("{}.{}  {}  {}\n", stored.uid.substr(0, 8), i + 1, words, replay), 10);
             }
             if (line.json) std::cout << answers.dump(2) << '\n';
             return all_same ? exit_pass : exit_failed_cells;

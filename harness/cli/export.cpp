@@ -14,11 +14,14 @@ void add_export(CommandLine& line) {
         std::string campaign;
     };
     auto options = std::make_shared<Options>();
-    auto* command = line.verb("export", "Write a campaign's results for other tools");
+    auto* command =
+        line.verb("export", "Write a campaign's results for other tools",
+                  {"kvstone export --format csv -o figures.csv", "kvstone export --format junit -o results.xml"});
     command->add_option("--format", options->format, "csv, jsonl, google-benchmark (for its compare.py) or junit")
         ->capture_default_str();
-    command->add_option("-o,--output", options->output, "The file to write; else standard output");
-    command->add_option("--campaign", options->campaign, "The campaign: its id, or how it starts; else the last one");
+    command->add_option("-o,--output", options->output, "The file to write. Without this option: standard output");
+    command->add_option("--campaign", options->campaign,
+                        "The campaign, by its id or the first digits of it. Without this option: the last one");
     command->callback([&line, options] {
         line.action = [&line, options] {
             auto const format = line.json ? ExportFormat::jsonl : export_format_named(options->format);

@@ -15,6 +15,7 @@
 #include "harness/cli/stop_signals.hpp"
 #include "harness/planning/vocabulary.hpp"
 #include "results/record/utc.hpp"
+#include "results/record/wrapped.hpp"
 #include "results/verdict/calibration.hpp"
 #include "results/verdict/gate_text.hpp"
 
@@ -71,9 +72,12 @@ ExitCode calibrate(GateRecord& record, CommandLine const& line, GateOptions cons
         auto store = Store::open(line.database, line.locking);
         store_gate(store, record);
     }
-    fmt::print("{}", line.json ? result.dump(2) + "\n" : calibration_text(result));
+    if (line.json)
+        std::cout << result.dump(2) << '\n';
+    else
+        std::cout << wrapped(calibration_text(result), standard_output().columns, 2);
     if (!line.json && !options.keep_nothing)
-        fmt::print("`kvstone explain {}` draws its campaigns again\n", record.uid.substr(0, 8));
+        print_words(fmt::format("`kvstone explain {}` draws its campaigns again", record.uid.substr(0, 8)));
     return stop_requested ? exit_interrupted : exit_pass;
 }
 
@@ -120,7 +124,7 @@ ExitCode judge(CommandLine const& line, GateOptions const& options, Measure cons
     if (line.json)
         std::cout << gate_json(record).dump(2) << '\n';
     else
-        print_gate(std::cout, record, colour_wanted());
+        print_gate(std::cout, record, standard_output());
     if (options.github) print_gate_github(std::cout, record);
     write(options.markdown, record, print_gate_markdown);
     write(options.junit, record, print_gate_junit);
@@ -148,7 +152,8 @@ ExitCode gate(CommandLine const& line, GateOptions const& options) {
 void add_gate(CommandLine& line) {
     auto options = std::make_shared<GateOptions>();
     auto* command =
-        line.verb("gate", "Judge a campaign, or two builds measured in turns, by a policy; exit code 0, 1, 3, 4 or 5");
+        line.verb("gate", "Judge a campaign, or two builds measured in turns, by a policy; exit code 0, 1, 3, 4 or 5",
+                  {"kvstone gate ci", "kvstone gate ci --run --base-ref origin/main --junit gate.xml"});
     command->add_option("policy", options->policy, "YAML file, or the name of a shipped policy: ci")->required();
     command->add_option("--base", options->base, "What to compare with, as `compare` takes it; with --run a program");
     command->add_option(
@@ -157,33 +162,35 @@ void add_gate(CommandLine& line) {
         "program (default: this one)");
     command->add_flag("--run", options->run, "Measure base and head in turns, on this node or over those of mpirun");
     command->add_flag("--calibrate", options->calibrate,
-                      "Measure one build against itself: what this machine can see; stored");
+                      "Measure one build against itself and store which changes this machine can detect");
     command->add_option("--base-ref", options->base_ref,
                         "With --run: build the merge base of this commit and HEAD by the policy's build command");
     command->add_option("--scenario", options->scenario, "With --run: what to measure, in place of the policy's");
     command->add_option("--set", options->set, "With --run: KEY=VALUE into the scenario, after the policy's");
     command->add_option("--only", options->only, "With --run: cells whose text, codec name or id has this word");
-    command->add_option("--budget", options->budget,
-                        "With --run: time it may take, as in 15m; what does not fit is left untimed, and so missing");
-    command->add_option("--seed", options->seed, "With --run: of the order of blocks; default: by chance");
+    command->add_option(
+        "--budget", options->budget,
+        "With --run: the time that it may take, such as 15m; cells for which there is no time are missing");
+    command->add_option("--seed", options->seed, "With --run: seed of the order of blocks (default: random)");
     command
-        ->add_option("--blocks", options->blocks,
-                     "Blocks a cell: of the first stage (default: 8, and up to 32 while --budget lasts and something "
-                     "cannot be seen yet), or with --calibrate (default: 24)")
+        ->add_option(
+            "--blocks", options->blocks,
+            "Blocks of each cell in the first stage (default: 8, and up to 32 while --budget lasts and an effect "
+            "could not be detected yet), or with --calibrate (default: 24)")
         ->check(CLI::Range(8, 1000));
     command->add_option("--inject-slowdown", options->slow_down,
-                        "With --run: CODEC=1.05 or all=1.05, codecs that take longer in the head");
+                        "With --run: make codecs slower in the head, CODEC=1.05 or all=1.05");
     command->add_option("--inconclusive", options->inconclusive, "fail (exit code 3) or warn; default: the policy's")
         ->check(CLI::IsMember({"fail", "warn"}));
     command->add_flag("--across-toolchains", options->across_toolchains,
-                      "Take what another toolchain brings for the code's own doing");
+                      "Judge differences although the two sides have different toolchains");
     command->add_option("--markdown", options->markdown, "Write the answer to this file as Markdown");
-    command->add_option("--junit", options->junit, "Write it as JUnit XML");
+    command->add_option("--junit", options->junit, "Write the answer to this file as JUnit XML");
     command->add_flag("--github", options->github, "Print annotations for GitHub's workflows");
     command->add_option("--set-baseline", options->baseline,
-                        "Where the gate passes: call the judged campaign by this name");
+                        "Give the judged campaign this name where the gate passes");
     line.add_lock(*command);
-    command->add_flag("--no-store", options->keep_nothing, "Store no decisions: nothing to explain later");
+    command->add_flag("--no-store", options->keep_nothing, "Store no decisions: `kvstone explain` will find nothing");
     command->callback([&line, options] { line.action = [&line, options] { return gate(line, *options); }; });
 }
 

@@ -51,7 +51,7 @@ std::map<std::string, double> slow_down_of(std::vector<std::string> const& optio
                                return cell.codec_name == codec || cell.codec == codec;
                            });
         if (factor <= 1 || !known)
-            throw ConfigError("no codec of the scenario can be slowed down so", text, {"CODEC=1.05", "all=1.05"});
+            throw ConfigError("this slows down no codec of the scenario", text, {"CODEC=1.05", "all=1.05"});
         factors[codec] = factor;
     }
     return factors;
@@ -60,11 +60,11 @@ std::map<std::string, double> slow_down_of(std::vector<std::string> const& optio
 GateRun run_of(GateOptions const& options, GatePolicy const& policy, Spawner& spawner) {
     GateRun run;
     if (options.run && !options.calibrate && options.base.empty() && options.base_ref.empty())
-        throw ConfigError("a build measured beside itself always passes: what to compare with is not said", "--run",
+        throw ConfigError("nothing is named to compare with, and a build compared with itself always passes", "--run",
                           {"--base PROGRAM", "--base-ref COMMIT", "--calibrate"});
     run.scenario = options.scenario.empty() ? policy.scenario : options.scenario;
     if (run.scenario.empty())
-        throw ConfigError("what to measure is not said", "scenario", {"scenario: NAME in the policy", "--scenario"},
+        throw ConfigError("no scenario is named to measure", "scenario", {"scenario: NAME in the policy", "--scenario"},
                           {policy.path, 0, 0});
     auto const beside = std::filesystem::path(policy.path).parent_path() / run.scenario;
     run.scenario =

@@ -16,7 +16,9 @@ void add_inspect(CommandLine& line) {
     };
     auto options = std::make_shared<Options>();
     auto* command =
-        line.verb("inspect", "Describe K and V of sources: type, layout, distribution, outlier channels, sinks, RoPE");
+        line.verb("inspect", "Describe K and V of sources: type, layout, distribution, outlier channels, sinks, RoPE",
+                  {"kvstone inspect cache.safetensors",
+                   "kvstone inspect 'model: {gguf: tiny, text: builtin}' --context 512 --markdown"});
     options->add_to(*command);
     command->add_flag("--markdown", options->markdown, "A page that sets the sources side by side");
     command->callback([&line, options] {
@@ -29,7 +31,8 @@ void add_inspect(CommandLine& line) {
                 if (options->markdown || line.json)
                     inspections.emplace_back(cell.source_name, std::move(report));
                 else
-                    std::cout << (several ? "== " + cell.source_name + "\n" : "") << inspection_text(report);
+                    std::cout << (several ? "== " + cell.source_name + "\n" : "")
+                              << inspection_text(report, standard_output());
             }
             if (options->markdown) {
                 std::cout << inspection_page(inspections);

@@ -1,172 +1,123 @@
 // `kvstone list`: what exists in this build, for people and for scenario writers.
 
 #include <algorithm>
-#include <filesystem>
+#include <functional>
 #include <iostream>
 #include <map>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include "backends/backend.hpp"
 #include "codecs/codec.hpp"
-#include "codecs/engines.hpp"
 #include "codecs/text/presets.hpp"
 #include "harness/cli/cli.hpp"
-#include "harness/planning/vocabulary.hpp"
-#include "harness/sources/data.hpp"
-#include "harness/sources/known_models.hpp"
-#include "harness/sources/shapes.hpp"
-#include "harness/sources/synthetic.hpp"
+#include "harness/cli/list_details.hpp"
+#include "harness/cli/list_tables.hpp"
 #include "harness/workloads/workload.hpp"
-#include "results/query/query.hpp"
-#include "results/record/metrics.hpp"
-#include "results/store/schema.hpp"
+#include "results/record/text_table.hpp"
+#include "scenarios/errors.hpp"
 
 namespace kvstone {
 namespace {
 
-QueryResult list_stages() {
-    QueryResult table{{"stage", "kind", "access", "needs", "options", "summary", "source"}, {}};
-    for (auto const& stage : registered_stages())
-        table.rows.push_back({stage.name, stage.kind, stage.access,
-                              stage.needs.empty() ? QueryValue(nullptr) : QueryValue(stage.needs), stage.options,
-                              stage.summary, stage.source});
+struct Subject {
+    QueryResult (*rows)();  ///< for programs
+    /// Fewer columns for people; null: all rows as they are.
+    QueryResult (*overview)() = nullptr;
+    /// One of them in full, by name; null: its rows.
+    void (*details)(std::ostream& out, std::string const& name, Screen const& screen) = nullptr;
+};
+
+/// The columns of this name, of the rows that `keep` takes.
+template <class Keep>
+QueryResult part_of(QueryResult const& all, std::vector<std::string> const& columns, Keep keep) {
+    QueryResult part{columns, {}};
+    for (auto const& row : all.rows) {
+        if (!keep(row)) continue;
+        auto& line = part.rows.emplace_back();
+        for (auto const& column : columns)
+            line.push_back(row[static_cast<std::size_t>(std::ranges::find(all.columns, column) - all.columns.begin())]);
+    }
+    return part;
+}
+
+QueryResult overview_of_stages() {
+    return part_of(list_stages(), {"stage", "kind", "summary"}, [](auto const&) { return true; });
+}
+
+QueryResult overview_of_metrics() {
+    return part_of(list_metrics(), {"metric", "unit", "better", "formula"}, [](auto const&) { return true; });
+}
+
+QueryResult overview_of_workloads() {
+    return part_of(list_workloads(), {"workload", "summary"},
+                   [](auto const& row) { return std::holds_alternative<std::nullptr_t>(row[1]); });
+}
+
+QueryResult overview_of_codecs() {
+    QueryResult table{{"codec", "summary"}, {}};
+    for (auto const& preset : presets()) table.rows.push_back({preset.usage(), std::string(preset.summary)});
+    for (auto const& stage : registered_stages()) table.rows.push_back({stage.example, stage.summary});
     return table;
 }
 
-QueryResult list_codecs() {
-    QueryResult table{{"codec", "summary", "nearest in engines", "differences"}, {}};
-    auto const add = [&](std::string const& codec, std::string const& summary) {
-        auto const nearest = nearest_settings(Codec::parse(codec));
-        table.rows.push_back({codec, summary, nearest.text(), fmt::format("{}", fmt::join(nearest.differences, "; "))});
-    };
-    for (auto const& preset : presets()) {
-        auto const summary = fmt::format("{} ({}): {}", preset.summary, preset.source, preset.text);
-        if (preset.needs_bases()) {
-            table.rows.push_back({preset.usage(), summary, nullptr, std::string("calibrated")});
-        } else {
-            add(preset.usage(), summary);
+std::map<std::string, Subject> const subjects{{"backends", {list_backends}},
+                                              {"codecs", {list_codecs, overview_of_codecs, print_codec}},
+                                              {"metrics", {list_metrics, overview_of_metrics, print_metric}},
+                                              {"models", {list_models}},
+                                              {"scenarios", {list_scenarios}},
+                                              {"schema", {list_schema}},
+                                              {"sources", {list_sources}},
+                                              {"stages", {list_stages, overview_of_stages, print_stage}},
+                                              {"workloads", {list_workloads, overview_of_workloads, print_workload}}};
+
+/// Rows whose first column is the name; else those where it is the name with options; else those where it holds the name.
+QueryResult rows_named(QueryResult const& all, std::string const& subject, std::string const& name) {
+    auto const first = [](auto const& row) { return std::get<std::string>(row[0]); };
+    for (auto const& is_meant : std::vector<std::function<bool(std::string const&)>>{
+             [&](std::string const& text) { return text == name; },
+             [&](std::string const& text) { return text.starts_with(name + ":"); },
+             [&](std::string const& text) { return text.find(name) != std::string::npos; }}) {
+        auto found = part_of(all, all.columns, [&](auto const& row) { return is_meant(first(row)); });
+        if (!found.rows.empty()) return found;
+    }
+    throw ConfigError(fmt::format("nothing in this list has this name; `kvstone list {}` names everything", subject),
+                      name);
+}
+
+ExitCode list(CommandLine const& line, std::string const& name_of_subject, std::string const& name) {
+    auto const& subject = subjects.at(name_of_subject);
+    auto const screen = standard_output();
+    if (line.json) {
+        auto const all = subject.rows();
+        print(std::cout, name.empty() ? all : rows_named(all, name_of_subject, name), TableFormat::json);
+    } else if (name.empty()) {
+        print(std::cout, subject.overview != nullptr ? subject.overview() : subject.rows(), TableFormat::table, screen);
+        if (subject.details != nullptr) {
+            std::cout << '\n';
+            print_words(fmt::format("`kvstone list {} NAME` tells everything about one of them.", name_of_subject));
         }
+    } else if (subject.details != nullptr) {
+        subject.details(std::cout, name, screen);
+    } else {
+        print(std::cout, rows_named(subject.rows(), name_of_subject, name), TableFormat::table, screen);
     }
-    for (auto const& stage : registered_stages()) add(stage.example, stage.summary);
-    return table;
-}
-
-QueryResult list_backends() {
-    QueryResult table{{"backend", "here"}, {}};
-    auto const here = advertised_backends();
-    for (auto const& name : known_backends()) {
-        bool const has = std::find(here.begin(), here.end(), name) != here.end();
-        table.rows.push_back({name, std::string(has ? "yes" : "no")});
-    }
-    return table;
-}
-
-QueryResult list_sources() {
-    QueryResult table{{"source", "layers", "heads", "kv_heads", "head_dim", "rope_base", "latent"}, {}};
-    for (auto const& shape : model_shapes())
-        table.rows.push_back({"synthetic: {shape: " + shape.name + "}", static_cast<std::int64_t>(shape.layers),
-                              static_cast<std::int64_t>(shape.heads), static_cast<std::int64_t>(shape.kv_heads),
-                              static_cast<std::int64_t>(shape.head_dim), shape.rope_base,
-                              shape.latent == 0 ? QueryValue(nullptr) : static_cast<std::int64_t>(shape.latent)});
-    std::string const numbers = "synthetic: {layers: N, kv_heads: N, head_dim: N, distribution: ";
-    table.rows.push_back({fmt::format("{}{}}}", numbers, fmt::join(synthetic_distributions(), " | ")), nullptr, nullptr,
-                          nullptr, nullptr, nullptr, nullptr});
-    for (auto const& text :
-         {fmt::format("model: {{gguf: {} | FILE.gguf, text: builtin | FILE.txt}}", fmt::join(model_names(), " | ")),
-          std::string("dump: {path: FILE.safetensors | .npy | .npz | .pt | .yaml}")})
-        table.rows.push_back({text, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr});
-    return table;
-}
-
-QueryResult list_models() {
-    QueryResult table{
-        {"model", "layers", "cached", "windowed", "growth_bytes_f16", "state_values", "max_tokens", "source"}, {}};
-    for (auto const& model : known_models()) {
-        auto const count = [](std::uint64_t value) { return QueryValue(static_cast<std::int64_t>(value)); };
-        auto const windowed =
-            std::ranges::count_if(model.cached, [](auto const& layer) { return layer.most_tokens != 0; });
-        table.rows.push_back({model.name, count(model.layers), count(model.cached.size()),
-                              static_cast<std::int64_t>(windowed), count(2 * model.growth_values()),
-                              count(model.state_values()), count(model.max_tokens), model.source});
-    }
-    return table;
-}
-
-QueryResult list_workloads() {
-    QueryResult table{{"workload", "option", "default", "summary"}, {}};
-    for (auto const& workload : workloads()) {
-        table.rows.push_back({workload.name, nullptr, nullptr, workload.summary});
-        for (auto const& option : workload.options) {
-            auto const given =
-                option.by_default.is_string() ? option.by_default.get<std::string>() : option.by_default.dump();
-            std::string choices = option.name;
-            if (!option.choices.empty())
-                choices += fmt::format(": {}", fmt::join(option.choices, " | "));
-            else if (option.most > 0)
-                choices += fmt::format(": {} to {}", option.least, option.most);
-            table.rows.push_back({workload.name, choices,
-                                  option.by_default.is_null() ? QueryValue(nullptr) : QueryValue(given),
-                                  option.summary});
-        }
-    }
-    return table;
-}
-
-QueryResult list_metrics() {
-    QueryResult table{{"metric", "unit", "better", "deterministic", "formula", "kv"}, {}};
-    for (auto const& metric : metrics()) {
-        char const* better = metric.better == Better::lower    ? "lower"
-                             : metric.better == Better::higher ? "higher"
-                                                               : "-";
-        table.rows.push_back({std::string(metric.name), std::string(metric.unit), std::string(better),
-                              std::string(metric.deterministic ? "yes" : "no"), std::string(metric.formula),
-                              std::string(how_made(metric.both))});
-    }
-    return table;
-}
-
-QueryResult list_schema() {
-    QueryResult table{{"table or view", "column", "what it holds"}, {}};
-    for (auto const& note : notes())
-        table.rows.push_back({std::string(note.table),
-                              note.column.empty() ? QueryValue(nullptr) : QueryValue(std::string(note.column)),
-                              std::string(note.text)});
-    return table;
-}
-
-QueryResult list_scenarios() {
-    QueryResult table{{"scenario", "file"}, {}};
-    auto const folder = scenario_library();
-    if (folder.empty()) return table;
-    std::map<std::string, std::string> files;
-    for (auto const& entry : std::filesystem::directory_iterator(folder))
-        if (entry.path().extension() == ".yaml") files[entry.path().stem().string()] = entry.path().string();
-    for (auto const& [name, file] : files) table.rows.push_back({name, file});
-    return table;
+    return exit_pass;
 }
 
 }  // namespace
 
 void add_list(CommandLine& line) {
-    static std::map<std::string, QueryResult (*)()> const subjects{
-        {"backends", list_backends}, {"codecs", list_codecs},       {"metrics", list_metrics},
-        {"models", list_models},     {"scenarios", list_scenarios}, {"schema", list_schema},
-        {"sources", list_sources},   {"stages", list_stages},       {"workloads", list_workloads}};
     auto subject = std::make_shared<std::string>();
-    auto* command = line.verb(
-        "list", "List codecs, stages, backends, sources, models, workloads, metrics, scenarios or the schema");
+    auto name = std::make_shared<std::string>();
+    auto* command =
+        line.verb("list", "List codecs, stages, backends, sources, models, workloads, metrics, scenarios or the schema",
+                  {"kvstone list stages", "kvstone list stages int"});
     std::vector<std::string> names;
-    for (auto const& [name, function] : subjects) names.push_back(name);
+    for (auto const& [known, content] : subjects) names.push_back(known);
     command->add_option("subject", *subject, "What to list")->required()->check(CLI::IsMember(names));
-    command->callback([&line, subject] {
-        line.action = [&line, subject] {
-            print(std::cout, subjects.at(*subject)(), line.json ? TableFormat::json : TableFormat::table,
-                  colour_wanted());
-            return exit_pass;
-        };
-    });
+    command->add_option("name", *name, "One of the list, told in full: `kvstone list stages int`");
+    command->callback(
+        [&line, subject, name] { line.action = [&line, subject, name] { return list(line, *subject, *name); }; });
 }
 
 }  // namespace kvstone

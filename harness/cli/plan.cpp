@@ -34,7 +34,7 @@ struct CostedPlan {
     EstimateSources sources;
     double spread = 0;  ///< recorded; 0: not known
     double total_s = 0;
-    std::map<int, double> makespans_s;  ///< by told_nodes, simulated with the estimates taken at their word
+    std::map<int, double> makespans_s;  ///< by told_nodes, simulated as if every estimate were right
 };
 
 CostedPlan costed(Plan const& plan, std::string const& database) {
@@ -69,6 +69,14 @@ QueryResult table_of(Plan const& plan) {
     return table;
 }
 
+void print_cells(Plan const& plan) {
+    std::string said;
+    auto const table = said_once(table_of(plan), {"cell", "codec"}, said);
+    print(std::cout, table, TableFormat::table, standard_output());
+    std::cout << '\n';
+    if (!said.empty()) print_words(said);
+}
+
 /// Reasons, each once, with what it is said of.
 std::string skipped_text(Plan const& plan, CostedPlan const& costs) {
     std::map<std::string, std::vector<std::string>> by_reason;
@@ -80,7 +88,8 @@ std::string skipped_text(Plan const& plan, CostedPlan const& costs) {
         if (std::ranges::find(cells, text) == cells.end()) cells.push_back(std::move(text));
     }
     std::string text;
-    for (auto const& [why, cells] : by_reason) text += fmt::format("skipped: {}: {}\n", fmt::join(cells, ", "), why);
+    for (auto const& [why, cells] : by_reason)
+        text += fmt::format("{}skipped: {}: {}", text.empty() ? "" : "\n", fmt::join(cells, ", "), why);
     return text;
 }
 
@@ -134,17 +143,15 @@ ExitCode show_plans(CommandLine const& line, PlanVerbOptions const& options) {
             if (!simulations.empty()) all.back()["simulation"] = to_json(request, simulations);
             continue;
         }
-        if (simulations.empty()) print(std::cout, table_of(plan), TableFormat::table, colour_wanted());
-        fmt::print("{}", skipped_text(plan, costs));
-        fmt::print("{}: {} cells x {} process(es){} (plan {})\n", plan.scenario, plan.cells.size(),
-                   plan.measure.processes,
-                   costs.skipped.empty() ? "" : fmt::format(", {} cells skipped", costs.skipped.size()), plan.hash);
-        if (simulations.empty()) fmt::print("{}\n", makespans_text(costs));
-        fmt::print("{}\n", sources_text(costs.sources));
-        std::fflush(stdout);
+        if (simulations.empty()) print_cells(plan);
+        if (auto const skipped = skipped_text(plan, costs); !skipped.empty()) print_words(skipped);
+        print_words(fmt::format(
+            "{}: {} cells x {} process(es){} (plan {})", plan.scenario, plan.cells.size(), plan.measure.processes,
+            costs.skipped.empty() ? "" : fmt::format(", {} cells skipped", costs.skipped.size()), plan.hash));
+        if (simulations.empty()) print_words(makespans_text(costs));
+        print_words(sources_text(costs.sources));
         if (simulations.empty()) continue;
-        fmt::print("{}\n\n", assumptions(request, costs.spread > 0));
-        std::fflush(stdout);
+        print_words(assumptions(request, costs.spread > 0) + "\n");
         print_simulations(simulations);
     }
     if (line.json) std::cout << all.dump(2) << '\n';
@@ -156,7 +163,8 @@ ExitCode show_plans(CommandLine const& line, PlanVerbOptions const& options) {
 void add_plan(CommandLine& line) {
     auto options = std::make_shared<PlanVerbOptions>();
     auto* command =
-        line.verb("plan", "Show the cells of a scenario, their number and an estimate of the time they take");
+        line.verb("plan", "Show the cells of a scenario, their number and an estimate of the time they take",
+                  {"kvstone plan quickstart", "kvstone plan quickstart --simulate nodes=1,8,64"});
     options->add_to(*command);
     command->add_option("--simulate", options->simulate,
                         "Run the scheduler on a simulated cluster instead: nodes=1,8,64[,mtbf=HOURS][,back=MINUTES]"

@@ -50,8 +50,10 @@ ExitCode prune(CommandLine const& line, PruneOptions const& options) {
 }  // namespace
 
 void add_prune(CommandLine& line) {
-    auto* command = line.app.add_subcommand("prune", "Remove what was kept for speed and is not in use");
+    auto* command = line.app.add_subcommand("prune", "Remove files that were kept to save time and that no run uses");
     command->require_subcommand(1);
+    command->footer(
+        examples_text({"kvstone prune captures --dry-run", "kvstone prune captures --max-bytes 1000000000"}));
     auto options = std::make_shared<PruneOptions>();
     auto* captures = command->add_subcommand(
         "captures", "K, V, Q, logits and states of models; the least recently used go first, until the limit holds");

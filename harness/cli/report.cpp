@@ -39,12 +39,15 @@ ExitCode report(CommandLine const& line, Arguments const& arguments) {
 
 void add_report(CommandLine& line) {
     auto arguments = std::make_shared<Arguments>();
-    auto* command = line.verb("report", "Write a page about the database: HTML that works offline, or Markdown");
-    command->add_option("-o,--output", arguments->output, "The file to write; else standard output");
-    command->add_option("--format", arguments->format, "html or md; else what the file's name says (.html), or md")
+    auto* command = line.verb("report", "Write a page about the database: HTML that works offline, or Markdown",
+                              {"kvstone report -o report.html", "kvstone report --format md"});
+    command->add_option("-o,--output", arguments->output, "The file to write. Without this option: standard output");
+    command
+        ->add_option("--format", arguments->format, "html or md. Without this option: as the file's name ends, else md")
         ->check(CLI::IsMember({"html", "md"}));
-    command->add_option("--campaign", arguments->campaign,
-                        "Only this campaign: its id, or how it starts (md: else the last one)");
+    command->add_option(
+        "--campaign", arguments->campaign,
+        "Only this campaign, by its id or the first digits of it. Without this option: all; of Markdown the last one");
     command->callback([&line, arguments] { line.action = [&line, arguments] { return report(line, *arguments); }; });
 }
 

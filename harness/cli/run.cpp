@@ -95,7 +95,7 @@ void check_retry(std::vector<Plan> const& plans, RunOptions const& options) {
         });
         if (!named || start.empty())
             throw ConfigError("--retry names no cell of this scenario", start,
-                              {"the id of a cell, or how it starts: kvstone query @cells"});
+                              {"the id of a cell, or its first digits: kvstone query @cells"});
     }
 }
 
@@ -139,7 +139,7 @@ ExitCode run_plan(Plan const& plan, RunTools& tools) {
     auto items = items_of(plan, campaign, cells, tools);
     if (auto const suspected = std::ranges::count_if(items, &WorkItem::suspected); suspected > 0)
         display.notice(
-            fmt::format("{} attempts were under way when an earlier run died: they are made last", suspected));
+            fmt::format("{} attempts were under way when an earlier run died: they will be made last", suspected));
 
     display.notice(fmt::format("{}: {} cells, {} attempts to make, campaign {}", plan.scenario, plan.cells.size(),
                                items.size(), campaign.id));
@@ -159,8 +159,9 @@ ExitCode run_plan(Plan const& plan, RunTools& tools) {
                            .notice = notice});
     auto const quarantined = store.quarantined(campaign);
     for (auto const& attempt : quarantined)
-        display.notice(fmt::format("{}: its worker was lost {} times, so it is left out; --retry {} tries again",
-                                   name_for_people(*cells.at(attempt.cell)), attempt.losses, attempt.cell));
+        display.notice(
+            fmt::format("{}: the cell is left out, because its worker was lost {} times; --retry {} tries it again",
+                        name_for_people(*cells.at(attempt.cell)), attempt.losses, attempt.cell));
     return worst({outcome.interrupted ? exit_interrupted : exit_pass,
                   store.failed_cells(campaign) > 0 || !quarantined.empty() ? exit_failed_cells : exit_pass,
                   !outcome.missing.empty() || required_skipped ? exit_missing_cells : exit_pass});
@@ -202,7 +203,9 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
             if (code == exit_interrupted) break;
         }
         // A launcher may give its ranks a terminal whose other end is a file.
-        show_summary(store, std::cout, {.colour = colour_wanted() && world.size() == 1, .coded_values = coded_values});
+        auto screen = standard_output();
+        screen.colour = screen.colour && world.size() == 1;
+        show_summary(store, std::cout, {.screen = screen, .coded_values = coded_values});
         for (auto const& file : files)
             if (!file.measured.empty())
                 std::cout << "beside the bundle's own figures: kvstone compare " << shell_word(file.measured)
@@ -222,13 +225,15 @@ ExitCode run(CommandLine const& line, RunOptions const& options) {
 
 void add_run(CommandLine& line) {
     auto options = std::make_shared<RunOptions>();
-    auto* command = line.verb("run", "Measure the cells of scenarios and store the figures; goes on where it stopped");
+    auto* command =
+        line.verb("run", "Measure the cells of scenarios and store the figures; a run that was stopped goes on",
+                  {"kvstone run quickstart", "kvstone run mine.yaml --set 'grid.context=[4096]' --db mine.db"});
     options->add_to(*command);
     line.add_lock(*command);
     command->add_flag("--fresh", options->fresh, "Measure everything again, as a new campaign");
     command->add_option(
         "--spool", options->spool,
-        "Folder where every rank keeps what it measured until it is in the database (default: FILE.spool "
+        "Folder in which every rank keeps its measurements until they are in the database (default: FILE.spool "
         "beside the database)");
     command
         ->add_option(
@@ -244,8 +249,8 @@ void add_run(CommandLine& line) {
         ->check(CLI::Range(0.0, 86400.0));
     command->add_option(
         "--retry", options->retry,
-        "The id of a cell, or how it starts: tries it again where it was left out because its worker was "
-        "lost twice");
+        "A cell, by its id or the first digits of it, to try again: it was left out because its worker was lost "
+        "twice");
     command->callback([&line, options] { line.action = [&line, options] { return run(line, *options); }; });
 }
 

@@ -14,8 +14,9 @@ void ScenarioOptions::add_to(CLI::App& command) {
         ->required();
     command.add_option(
         "--only", only,
-        "Cells of this part of the scenario, or whose text, codec name or id has this word; repeated: all of them");
-    command.add_option("--set", set, "KEY=VALUE into the scenario, as in --set grid.context=[512]");
+        "Only cells of this part of the scenario, or cells with this word in their text, codec name or id; may be "
+        "given several times");
+    command.add_option("--set", set, "Set a key of the scenario: --set 'grid.context=[512]'");
 }
 
 std::vector<ScenarioFile> ScenarioOptions::files() const {

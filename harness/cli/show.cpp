@@ -10,6 +10,31 @@
 #include "results/query/query.hpp"
 
 namespace kvstone {
+namespace {
+
+/// Ids of commits and toolchains have as many digits as tell them apart.
+QueryResult with_short_ids(QueryResult rows) {
+    constexpr std::size_t most_digits = 12;
+    for (std::size_t i = 0; i < rows.columns.size(); ++i) {
+        if (!rows.columns[i].ends_with("_sha") && !rows.columns[i].ends_with("_hash")) continue;
+        for (auto& row : rows.rows)
+            if (auto* const id = std::get_if<std::string>(&row[i]); id != nullptr && id->size() > most_digits)
+                id->resize(most_digits);
+    }
+    return rows;
+}
+
+/// A table, and below it what is the same in all of its rows.
+void print_rows_once(QueryResult const& rows) {
+    std::string said;
+    auto const table = said_once(with_short_ids(rows), {"campaign", "cell", "codec_name", "status"}, said);
+    print(std::cout, table, TableFormat::table, standard_output());
+    if (said.empty()) return;
+    std::cout << '\n';
+    print_words(said);
+}
+
+}  // namespace
 
 void add_show(CommandLine& line) {
     struct Options {
@@ -20,31 +45,34 @@ void add_show(CommandLine& line) {
         std::string history;
     };
     auto options = std::make_shared<Options>();
-    auto* command = line.verb("show", "Show what the last run, or an earlier campaign, has measured");
+    auto* command = line.verb("show", "Show what the last run, or an earlier campaign, has measured",
+                              {"kvstone show", "kvstone show --best 'cosine > 0.999'"});
     command
         ->add_option("subject", options->subject, "summary, campaigns, cells, failures, missing, published or targets")
         ->capture_default_str()
         ->check(CLI::IsMember({"summary", "campaigns", "cells", "failures", "missing", "published", "targets"}));
     command->add_option("--campaign", options->campaign,
-                        "The campaign: its id, or how it starts; else the last one (campaigns, failures, missing and "
-                        "--history: else all)");
-    auto* best = command->add_option("--best", options->best,
-                                     "The codec of the fewest bits per value with, for example, 'kld_mean < 0.01 and "
-                                     "decode_tokens_per_s > 100', the whole confidence interval");
+                        "The campaign, by its id or the first digits of it. Without this option: the campaign that was "
+                        "run last; campaigns, failures, missing and --history then take all campaigns");
+    auto* best =
+        command->add_option("--best", options->best,
+                            "The codec of the fewest bits per value that meets a condition with its whole confidence "
+                            "interval: 'kld_mean < 0.01 and decode_tokens_per_s > 100'");
     command
         ->add_flag("--pareto", options->pareto,
-                   "Codecs that no other beats in bits per value, KLD (or tensor error) and speed together")
+                   "Codecs that no other codec beats in bits per value, KLD (or tensor error) and speed together")
         ->excludes(best);
-    auto* history = command
-                        ->add_option("--history", options->history,
-                                     "One metric by commit and night, marked where its level moved (advisory); with "
-                                     "--campaign of its cells and hardware, up to it")
-                        ->excludes(best);
+    auto* history =
+        command
+            ->add_option("--history", options->history,
+                         "One metric by commit and night, with a hint where its level moved. With --campaign: for the "
+                         "cells and the hardware of that campaign, up to that campaign")
+            ->excludes(best);
     command->callback([&line, options, best, history] {
         line.action = [&line, options, best, history] {
             auto const store = Store::open_read_only(line.database);
             ShowOptions const wanted{
-                .colour = colour_wanted(), .campaign = options->campaign, .coded_values = coded_values};
+                .screen = standard_output(), .campaign = options->campaign, .coded_values = coded_values};
             if (best->count() > 0) {
                 auto const constraints = parse_constraints(options->best);
                 if (line.json)
@@ -72,10 +100,12 @@ void add_show(CommandLine& line) {
                 return exit_pass;
             }
             auto const canned = options->subject == "summary" ? "@latest" : "@" + options->subject;
-            print(
-                std::cout,
-                options->campaign.empty() ? query(store, canned) : query_of_campaign(store, canned, options->campaign),
-                line.json ? TableFormat::json : TableFormat::table, colour_wanted());
+            auto const rows =
+                options->campaign.empty() ? query(store, canned) : query_of_campaign(store, canned, options->campaign);
+            if (line.json)
+                print(std::cout, rows, TableFormat::json);
+            else
+                print_rows_once(rows);
             return exit_pass;
         };
     });

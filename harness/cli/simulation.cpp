@@ -135,7 +135,7 @@ void print_simulations(std::vector<Simulation> const& results) {
              fmt::format("{:.1f}%", 100 * result.coordinator_load), static_cast<std::int64_t>(result.measured),
              static_cast<std::int64_t>(result.lost_attempts), duration_text(result.lost_s),
              static_cast<std::int64_t>(result.quarantined), static_cast<std::int64_t>(result.missing)});
-    print(std::cout, table, TableFormat::table, colour_wanted());
+    print(std::cout, table, TableFormat::table, standard_output());
 }
 
 }  // namespace kvstone

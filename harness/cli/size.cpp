@@ -57,8 +57,7 @@ SizeQuestion question_of(SizeOptions const& options) {
     }
     if (question.contexts.empty()) {
         if (question.cache.max_tokens == 0)
-            throw ConfigError("--context: how many tokens is not said, and the model does not say it either", {},
-                              {"8k"});
+            throw ConfigError("--context is missing, and the model does not state a number of tokens", {}, {"8k"});
         question.contexts.push_back(question.cache.max_tokens);
     }
     question.batch = options.batch;
@@ -73,13 +72,13 @@ ExitCode print_size(SizeOptions const& options, bool json) {
     BackendRuntime const runtime;
     if (!options.study.empty()) {
         auto const study = study_of(options.study);
-        std::cout << (json ? study_json(study).dump(2) + "\n" : study_text(study));
+        std::cout << (json ? study_json(study).dump(2) + "\n" : study_text(study, standard_output()));
         return exit_pass;
     }
     if (options.model.empty())
         throw ConfigError("no model", {}, {"a name (`kvstone list models`)", "FILE.gguf", "config.json", "--study"});
     auto const answer = size_of(question_of(options));
-    std::cout << (json ? size_answer_json(answer).dump(2) + "\n" : size_answer_text(answer));
+    std::cout << (json ? size_answer_json(answer).dump(2) + "\n" : size_answer_text(answer, standard_output()));
     // Nothing that was asked has an answer.
     bool const none = std::ranges::none_of(answer.rows, [](auto const& row) { return row.why_not.empty(); });
     return none ? exit_bad_input : exit_pass;
@@ -91,7 +90,9 @@ void add_size(CommandLine& line) {
     auto options = std::make_shared<SizeOptions>();
     auto* command = line.verb("size",
                               "Bytes of a model's cache by codec, context and batch: growth, windows and state apart, "
-                              "a device's share, and what a budget holds");
+                              "a device's share, and what a budget holds",
+                              {"kvstone size llama-3.1-8b --codec fp16 --codec nf4 --context 32k",
+                               "kvstone size model.gguf --batch 16 --budget '64 GiB'"});
     command->add_option("model", options->model,
                         "A name (`kvstone list models`), tiny, a model of ./dev data, a GGUF file, or a config.json");
     command->add_option("--codec", options->codecs, "Codec text or preset; repeated: several (default: fp16)")

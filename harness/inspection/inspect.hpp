@@ -3,6 +3,7 @@
 #include <string>
 
 #include "harness/sources/tensor_source.hpp"
+#include "results/record/screen.hpp"
 
 namespace kvstone {
 
@@ -36,7 +37,7 @@ namespace kvstone {
 /// turns. "metadata" is the source's own.
 Json inspect(KvTensors const& tensors);
 
-/// The same for a terminal: one block a tensor, one line a layer.
-std::string inspection_text(Json const& inspection);
+/// The same for people: a block for each tensor, with tables of its layers.
+std::string inspection_text(Json const& inspection, Screen const& screen = {});
 
 }  // namespace kvstone

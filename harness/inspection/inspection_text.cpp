@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "harness/inspection/inspect.hpp"
+#include "results/record/text_table.hpp"
+#include "results/record/wrapped.hpp"
 
 namespace kvstone {
 namespace {
@@ -69,37 +71,72 @@ std::string tensor_text(std::string const& name, Json const& facts) {
                         facts["min"].get<double>(), facts["max"].get<double>(), facts["mean"].get<double>(),
                         facts["rms"].get<double>(), 100 * facts["zeros"].get<double>());
     text += type_text(facts) + "  " + layout_text(facts["layout"]) + "\n" + padding_text(facts);
-    text +=
-        "  layer       rms       min       max  channel max/median  outliers  variance max/min  2nd moment max/min  "
-        "PCA first/last  rank 90%  "
-        "in means  first token  "
-        "sinks  repeated  rms by head\n";
-    auto const ratio = [](Json const& value) {
-        return value.is_null() ? std::string("-") : fmt::format("{:.2f}", value.get<double>());
-    };
-    std::size_t layer = 0;
-    for (auto const& of_layer : facts["by_layer"]) {
-        text += fmt::format(
-            "  {:5} {:9.4g} {:9.4g} {:9.4g} {:>19} {:9} {:>17} {:>19} {:>15} {:>9} {:8.1f}% {:>12} {:6} {:8.2f}% ",
-            layer++, of_layer["rms"].get<double>(), of_layer["min"].get<double>(), of_layer["max"].get<double>(),
-            ratio(of_layer["channel_ratio"]), of_layer["outlier_channels"].get<std::uint64_t>(),
-            ratio(of_layer["variance_ratio"]), ratio(of_layer["second_moment_ratio"]), ratio(of_layer["pca_ratio"]),
-            of_layer["rank_90"].is_null() ? "-" : fmt::format("{:.0f}", of_layer["rank_90"].get<double>()),
-            100 * of_layer["mean_energy"].get<double>(), ratio(of_layer["first_token"]),
-            of_layer["sink_tokens"].get<std::uint64_t>(), 100 * of_layer["duplicate_rows"].get<double>());
-        for (auto const& rms : of_layer["head_rms"]) text += fmt::format(" {:.3g}", rms.get<double>());
-        text += "\n";
-    }
     return text;
+}
+
+std::string ratio_text(Json const& value) {
+    return value.is_null() ? std::string("-") : fmt::format("{:.2f}", value.get<double>());
+}
+std::string number_text(Json const& value) { return fmt::format("{:.4g}", value.get<double>()); }
+std::string percent_text(Json const& value, int digits) {
+    return fmt::format("{:.{}f}%", 100 * value.get<double>(), digits);
+}
+
+/// A line a layer: how large values are, and what its tokens are like.
+std::string sizes_text(Json const& layers, Screen const& screen) {
+    TextTable table({{"layer", true},
+                     {"rms", true},
+                     {"min", true},
+                     {"max", true},
+                     {"first token", true},
+                     {"sinks", true},
+                     {"repeated", true},
+                     {"rms by head"}},
+                    1);
+    std::size_t number = 0;
+    for (auto const& layer : layers) {
+        std::string heads;
+        for (auto const& rms : layer["head_rms"])
+            heads += fmt::format("{}{:.3g}", heads.empty() ? "" : " ", rms.get<double>());
+        table.add({std::to_string(number++), number_text(layer["rms"]), number_text(layer["min"]),
+                   number_text(layer["max"]), ratio_text(layer["first_token"]), layer["sink_tokens"].dump(),
+                   percent_text(layer["duplicate_rows"], 2), heads});
+    }
+    return table.text(screen);
+}
+
+/// A line a layer: how unequal its channels and directions are.
+std::string channels_text(Json const& layers, Screen const& screen) {
+    TextTable table({{"layer", true},
+                     {"channel max/median", true},
+                     {"outliers", true},
+                     {"variance max/min", true},
+                     {"2nd moment max/min", true},
+                     {"PCA first/last", true},
+                     {"rank 90%", true},
+                     {"in means", true}},
+                    1);
+    std::size_t number = 0;
+    for (auto const& layer : layers)
+        table.add({std::to_string(number++), ratio_text(layer["channel_ratio"]), layer["outlier_channels"].dump(),
+                   ratio_text(layer["variance_ratio"]), ratio_text(layer["second_moment_ratio"]),
+                   ratio_text(layer["pca_ratio"]),
+                   layer["rank_90"].is_null() ? "-" : fmt::format("{:.0f}", layer["rank_90"].get<double>()),
+                   percent_text(layer["mean_energy"], 1)});
+    return table.text(screen);
 }
 
 }  // namespace
 
-std::string inspection_text(Json const& inspection) {
+std::string inspection_text(Json const& inspection, Screen const& screen) {
     std::string text;
     for (auto const* name : {"k", "v", "k_prerope", "q"}) {
-        if (inspection.contains(name)) text += tensor_text(name, inspection[name]);
+        if (!inspection.contains(name)) continue;
+        auto const& facts = inspection[name];
+        text += fmt::format("{}\n{}\n{}\n", wrapped(tensor_text(name, facts), screen.columns, 4),
+                            sizes_text(facts["by_layer"], screen), channels_text(facts["by_layer"], screen));
     }
+    auto const tables = std::exchange(text, {});
     if (inspection.contains("attention")) {
         text += "share of attention on the first token, by layer:";
         for (auto const& share : inspection["attention"]["first_token"])
@@ -133,7 +170,8 @@ std::string inspection_text(Json const& inspection) {
     for (auto const& [key, value] : metadata.items()) {
         text += fmt::format("{}: {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
     }
-    return text;
+    text.erase(text.find_last_not_of('\n') + 1);
+    return tables + wrapped(text, screen.columns, 4) + "\n";
 }
 
 }  // namespace kvstone

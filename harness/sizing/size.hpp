@@ -8,6 +8,7 @@
 
 #include "backends/kv_view.hpp"
 #include "harness/sources/model_cache.hpp"
+#include "results/record/screen.hpp"
 #include "scenarios/json.hpp"
 
 namespace kvstone {
@@ -61,7 +62,7 @@ inline constexpr std::uint64_t longest_context_asked = 1'000'000'000;
 SizeAnswer size_of(SizeQuestion question);
 
 /// For people, and as one object.
-std::string size_answer_text(SizeAnswer const& answer);
+std::string size_answer_text(SizeAnswer const& answer, Screen const& screen = {});
 Json size_answer_json(SizeAnswer const& answer);
 
 }  // namespace kvstone

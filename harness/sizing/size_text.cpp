@@ -7,7 +7,8 @@
 #include <fmt/ranges.h>
 
 #include "harness/sizing/size.hpp"
-#include "results/query/codec_table.hpp"
+#include "results/record/text_table.hpp"
+#include "results/record/wrapped.hpp"
 #include "scenarios/text.hpp"
 
 namespace kvstone {
@@ -79,25 +80,26 @@ bool has_windows(ModelCache const& cache) {
     return std::ranges::any_of(cache.cached, [](auto const& layer) { return layer.most_tokens != 0; });
 }
 
-/// Columns of what the model has and what was asked.
-std::vector<CodecTable::Column> columns_of(SizeQuestion const& question) {
-    std::vector<CodecTable::Column> columns{{"context", 8}, {"bytes/token", 11}, {"growing", 10}};
-    if (has_windows(question.cache)) columns.push_back({"windows", 10});
-    if (!question.cache.states.empty()) columns.push_back({"state", 10});
-    columns.push_back({"a sequence", 10});
-    if (question.batch > 1) columns.push_back({fmt::format("{} of them", question.batch), 10});
-    if (question.devices > 1) columns.push_back({"a device", 10});
+/// The codec, and columns of what the model has and what was asked.
+std::vector<TextTable::Column> columns_of(SizeQuestion const& question) {
+    std::vector<TextTable::Column> columns{{"codec"}, {"context", true}, {"bytes/token", true}, {"growing", true}};
+    auto const add = [&](std::string title) { columns.push_back({std::move(title), true}); };
+    if (has_windows(question.cache)) add("windows");
+    if (!question.cache.states.empty()) add("state");
+    add("a sequence");
+    if (question.batch > 1) add(fmt::format("{} of them", question.batch));
+    if (question.devices > 1) add("a device");
     if (question.budget_bytes) {
-        if (question.batch > 1) columns.push_back({"batches", 7});
-        columns.push_back({"sequences", 9});
-        columns.push_back({"longest", 8});
+        if (question.batch > 1) add("batches");
+        add("sequences");
+        add("longest");
     }
     return columns;
 }
 
 std::vector<std::string> cells_of(SizeQuestion const& question, SizeRow const& row) {
     auto const bytes = [&](std::uint64_t count) { return count == 0 ? "-" : size_text(count); };
-    std::vector<std::string> cells{std::to_string(row.context),
+    std::vector<std::string> cells{row.codec_name, std::to_string(row.context),
                                    fmt::format("{}{:.6g}", row.depends_on_values ? "~" : "", row.growth_bytes_a_token),
                                    bytes(row.sequence.growing)};
     if (has_windows(question.cache)) cells.push_back(bytes(row.sequence.window));
@@ -158,29 +160,31 @@ Json row_json(SizeQuestion const& question, SizeRow const& row) {
 
 }  // namespace
 
-std::string size_answer_text(SizeAnswer const& answer) {
-    CodecTable table(columns_of(answer.question));
+std::string size_answer_text(SizeAnswer const& answer, Screen const& screen) {
+    TextTable table(columns_of(answer.question), 1);
     bool depends = false;
     std::uint64_t measured = 0;
     for (auto const& row : answer.rows) {
         if (!row.why_not.empty()) {
-            table.add(row.codec_name, {}, row.why_not);
+            table.add({row.codec_name}, row.why_not);
             continue;
         }
-        table.add(row.codec_name, cells_of(answer.question, row));
+        table.add(cells_of(answer.question, row));
         depends = depends || row.depends_on_values;
         measured = std::max(measured, row.measured_tokens);
     }
-    auto text = head_text(answer) + table.text();
+    std::string notes;
     if (measured != 0)
-        text += fmt::format(
-            "\nLedgers of encoded containers, one for K and one for V of each layer; measured up to {} tokens, and "
-            "linear "
-            "from there.\n",
+        notes += fmt::format(
+            "\nThe bytes are those of encoded containers, one for K and one for V of each layer: measured up to {} "
+            "tokens, "
+            "and linear in the tokens beyond that.\n",
             measured);
     if (depends)
-        text += "~ Bytes depend on the values: these are synthetic, and a model's own may take more or less.\n";
-    return text;
+        notes +=
+            "~ These bytes depend on the values: synthetic values were encoded, and a model's own may take more or "
+            "less.\n";
+    return wrapped(head_text(answer), screen.columns, 12) + table.text(screen) + wrapped(notes, screen.columns);
 }
 
 Json size_answer_json(SizeAnswer const& answer) {

@@ -8,6 +8,8 @@
 #include "harness/sizing/layer_bytes.hpp"
 #include "harness/sizing/size.hpp"
 #include "harness/sources/known_models.hpp"
+#include "results/record/text_table.hpp"
+#include "results/record/wrapped.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -135,19 +137,15 @@ Study study_of(std::string const& name) {
     throw ConfigError("unknown study", name, study_names());
 }
 
-std::string study_text(Study const& study) {
-    auto text =
-        study.title + "\n\n" + fmt::format("{:<40}  {:>12}  {:>12}  {:>10}\n", "", "claimed", "computed", "difference");
+std::string study_text(Study const& study, Screen const& screen) {
+    TextTable table({{"figure"}, {"claimed", true}, {"computed", true}, {"difference", true}, {"remark"}});
     for (auto const& line : study.lines) {
         auto const unit = line.unit.empty() ? "" : " " + line.unit;
         auto const percent = difference(line);
-        text += fmt::format("{:<40}  {:>12}  {:>12}  {:>10}  {}", line.what,
-                            line.claimed ? number_text(*line.claimed) + unit : "-", number_text(line.computed) + unit,
-                            percent ? fmt::format("{:+.1f}%", *percent) : "-", line.remark);
-        text.erase(text.find_last_not_of(' ') + 1);
-        text += "\n";
+        table.add({line.what, line.claimed ? number_text(*line.claimed) + unit : "-", number_text(line.computed) + unit,
+                   percent ? fmt::format("{:+.1f}%", *percent) : "-", line.remark});
     }
-    return text;
+    return wrapped(study.title, screen.columns, 2) + "\n\n" + table.text(screen);
 }
 
 Json study_json(Study const& study) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "results/record/screen.hpp"
 #include "scenarios/json.hpp"
 
 namespace kvstone {
@@ -29,7 +30,7 @@ std::vector<std::string> study_names();
 Study study_of(std::string const& name);
 
 /// For people, with the difference of each line; and as one object.
-std::string study_text(Study const& study);
+std::string study_text(Study const& study, Screen const& screen = {});
 Json study_json(Study const& study);
 
 }  // namespace kvstone

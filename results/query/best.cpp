@@ -11,6 +11,7 @@
 
 #include "results/query/show_text.hpp"
 #include "results/record/metrics.hpp"
+#include "results/record/wrapped.hpp"
 #include "results/store/sqlite.hpp"
 
 namespace kvstone {
@@ -40,7 +41,7 @@ Figures read_figures(Store const& store, std::string const& campaign, std::vecto
     return figures;
 }
 
-/// The end that has to meet the constraint; where nothing states how sure the figure is, it is taken at its word.
+/// The end that has to meet the constraint; where nothing states how sure the figure is, its value counts.
 double end_of(Constraint const& constraint, Estimate const& figure) {
     return constraint.bounding_end(figure).value_or(figure.value);
 }
@@ -107,35 +108,35 @@ std::string figures_text(Ranked const& ranked, std::vector<Constraint> const& co
         if (figure.low && figure.high) text += fmt::format(" ({})", interval_text(figure));
         if (!constraints[i].bounding_end(figure))
             text += processes < least_processes
-                        ? fmt::format(" (too few processes for an interval: {}, of {} needed; taken at its word)",
+                        ? fmt::format(" (no interval: {} processes, and it takes {}; the value alone counts)",
                                       processes, least_processes)
-                        : " (no interval: taken at its word)";
+                        : " (no interval: the value alone counts)";
     }
     return text;
 }
 
-void show_answer(std::ostream& out, Style style, Answer const& answer, std::vector<Constraint> const& constraints,
-                 std::int64_t processes) {
-    fmt::print(out, "\n{}\n", style.bold(answer.peers.title));
+void show_answer(std::ostream& out, Screen const& screen, Answer const& answer,
+                 std::vector<Constraint> const& constraints, std::int64_t processes) {
+    auto const say = [&](std::string const& words) { fmt::print(out, "{}\n", wrapped(words, screen.columns, 2)); };
+    fmt::print(out, "\n{}\n", screen.bold(wrapped(answer.peers.title, screen.columns, 2)));
     auto const line = [&](Ranked const& ranked) {
         return fmt::format("{}: {:.3f} bits per value, {}{}", ranked.row.codec_name, *ranked.row.bits_per_value,
                            figures_text(ranked, constraints, processes),
                            ranked.row.reason.empty() ? "" : "; " + ranked.row.reason);
     };
     if (answer.ranked.empty()) {
-        fmt::print(out, "No codec to judge.\n");
+        say("No codec to judge.");
     } else if (!answer.ranked.front().meets) {
-        fmt::print(out, "None. Nearest came {}\n", line(answer.ranked.front()));
+        say("No codec meets this. The nearest is " + line(answer.ranked.front()));
     } else {
-        fmt::print(out, "{}\n", line(answer.ranked.front()));
+        say(line(answer.ranked.front()));
         std::vector<std::string> others;
         for (auto const& ranked : answer.ranked)
             if (ranked.meets && &ranked != &answer.ranked.front())
                 others.push_back(fmt::format("{} ({:.3f})", ranked.row.codec_name, *ranked.row.bits_per_value));
-        if (!others.empty()) fmt::print(out, "Also: {}\n", fmt::join(others, ", "));
+        if (!others.empty()) say(fmt::format("Also: {}", fmt::join(others, ", ")));
     }
-    if (auto const left_out = left_out_text(answer.peers); !left_out.empty())
-        fmt::print(out, "Left out: {}\n", left_out);
+    if (auto const left_out = left_out_text(answer.peers); !left_out.empty()) say("Left out: " + left_out);
 }
 
 bool has_any(Answer const& answer) {
@@ -165,21 +166,23 @@ std::vector<Answer> answers(Store const& store, std::string const& campaign,
 
 void show_best(Store const& store, std::ostream& out, std::vector<Constraint> const& constraints,
                ShowOptions const& options) {
-    Style const style{options.colour};
     auto const campaign = campaign_meant(store, options.campaign);
     auto const all = answers(store, campaign, constraints);
     std::vector<std::string> asked;
     for (auto const& constraint : constraints) asked.push_back(constraint.text());
-    fmt::print(out, "Codecs of campaign {} of the fewest bits per value with {}, the whole 95% interval.\n", campaign,
-               fmt::join(asked, " and "));
+    fmt::print(
+        out, "{}\n",
+        wrapped(fmt::format("The codec of the fewest bits per value in campaign {} whose whole 95% interval meets {}.",
+                            campaign, fmt::join(asked, " and ")),
+                options.screen.columns));
     auto const processes = processes_of(store, campaign);
     bool any = false;
     for (auto const& answer : all) {
         if (!has_any(answer)) continue;
         any = true;
-        show_answer(out, style, answer, constraints, processes);
+        show_answer(out, options.screen, answer, constraints, processes);
     }
-    if (!any) fmt::print(out, "\nNo cell that is ok has such a figure.\n");
+    if (!any) fmt::print(out, "\nNo cell with status ok has such a figure.\n");
 }
 
 QueryResult best_rows(Store const& store, std::vector<Constraint> const& constraints, std::string const& campaign) {

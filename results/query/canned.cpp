@@ -51,7 +51,7 @@ std::array const table{
                 "SELECT campaign, source, context, codec_name, process, status, reason, signal, host, finished_utc, "
                 "attempt, repeated FROM v_failures WHERE campaign = coalesce(:campaign, campaign) ORDER BY "
                 "finished_utc DESC"},
-    CannedQuery{"missing", "", "What is still owed",
+    CannedQuery{"missing", "", "Cells that are not measured yet",
                 "SELECT * FROM v_missing WHERE campaign = coalesce(:campaign, campaign)"},
     CannedQuery{"open", "",
                 "What a further run of each campaign would make: attempts never made, or lost with their worker once",

@@ -7,8 +7,9 @@
 #include <fmt/ostream.h>
 #include <fmt/ranges.h>
 
-#include "results/query/codec_table.hpp"
 #include "results/query/show_text.hpp"
+#include "results/record/text_table.hpp"
+#include "results/record/wrapped.hpp"
 #include "results/store/sqlite.hpp"
 #include "scenarios/errors.hpp"
 
@@ -38,26 +39,31 @@ std::string remark_of(ParetoRow const& row) {
     return remark;
 }
 
-void show_front(std::ostream& out, std::vector<ParetoRow const*> const& front) {
+void show_front(std::ostream& out, Screen const& screen, std::vector<ParetoRow const*> const& front) {
     bool const timed = std::ranges::any_of(front, [](auto const* row) { return !row->speed_metric.empty(); });
+    bool const remarks = std::ranges::any_of(front, [](auto const* row) { return !remark_of(*row).empty(); });
     auto const& first = *front.front();
-    std::vector<CodecTable::Column> columns{{"bits/val", 8}, {title_of(first.error_metric), 8}, {"95% interval", 18}};
-    if (timed) columns.insert(columns.end(), {{title_of(first.speed_metric), 9}, {"95% interval", 18}});
-    CodecTable table(columns);
+    std::vector<TextTable::Column> columns{
+        {"codec"}, {"bits/val", true}, {title_of(first.error_metric), true}, {"95% interval", true}};
+    if (timed) columns.insert(columns.end(), {{title_of(first.speed_metric), true}, {"95% interval", true}});
+    if (remarks) columns.push_back({"remark"});
+    TextTable table(std::move(columns), 1);
     for (auto const* row : front) {
-        std::vector<std::string> cells{fmt::format("{:.3f}", *row->bits_per_value),
+        std::vector<std::string> cells{row->codec_name, fmt::format("{:.3f}", *row->bits_per_value),
                                        formatted(Notation::error, row->error.value), interval_text(row->error)};
         if (timed) {
             cells.push_back(formatted(Notation::ratio, row->speed.value));
             cells.push_back(interval_text(row->speed));
         }
-        table.add(row->codec_name, std::move(cells), remark_of(*row));
+        if (remarks) cells.push_back(remark_of(*row));
+        table.add(std::move(cells));
     }
-    fmt::print(out, "{}", table.text());
+    table.print(out, screen);
 }
 
-void show_peers(std::ostream& out, Style style, Peers const& peers) {
-    fmt::print(out, "\n{}\n", style.bold(peers.title));
+void show_peers(std::ostream& out, Screen const& screen, Peers const& peers) {
+    auto const say = [&](std::string const& words) { fmt::print(out, "{}\n", wrapped(words, screen.columns, 2)); };
+    fmt::print(out, "\n{}\n", screen.bold(wrapped(peers.title, screen.columns, 2)));
     std::vector<ParetoRow const*> front;
     std::string beaten;
     bool bounded_speed = true;
@@ -70,20 +76,19 @@ void show_peers(std::ostream& out, Style style, Peers const& peers) {
         bounded_speed = bounded_speed && (row.speed_metric.empty() || row.speed.low.has_value());
     }
     if (front.empty()) {
-        fmt::print(out, "No codec to compare.\n");
+        say("No codec to compare.");
     } else {
         std::ranges::stable_sort(front, {}, [](auto const* row) { return *row->bits_per_value; });
-        show_front(out, front);
+        show_front(out, screen, front);
         auto const& first = *front.front();
         if (first.error_metric != "kld_mean")
-            fmt::print(out, "No KLD here: the error is {}{}.\n", first.error_metric,
-                       first.error_metric == "nmse" ? ", the worse of K's and V's" : "");
-        if (first.speed_metric.empty()) fmt::print(out, "Nothing was timed: bits and error alone are compared.\n");
-        if (!bounded_speed)
-            fmt::print(out, "Speeds of fewer than 6 samples have no interval: they are taken at their word.\n");
+            say(fmt::format("No KLD here: the error is {}{}.", first.error_metric,
+                            first.error_metric == "nmse" ? ", the worse of K's and V's" : ""));
+        if (first.speed_metric.empty()) say("Nothing was timed: bits and error alone are compared.");
+        if (!bounded_speed) say("A speed of fewer than 6 samples has no interval: its value alone counts.");
     }
-    if (!beaten.empty()) fmt::print(out, "Beaten: {}\n", beaten);
-    if (auto const left_out = left_out_text(peers); !left_out.empty()) fmt::print(out, "Left out: {}\n", left_out);
+    if (!beaten.empty()) say("Beaten: " + beaten);
+    if (auto const left_out = left_out_text(peers); !left_out.empty()) say("Left out: " + left_out);
 }
 
 }  // namespace
@@ -144,14 +149,14 @@ std::string interval_text(Estimate const& figure) {
 }
 
 void show_pareto(Store const& store, std::ostream& out, ShowOptions const& options) {
-    Style const style{options.colour};
     auto const campaign = campaign_meant(store, options.campaign);
     auto const groups = read_peers(store, campaign);
-    fmt::print(out,
-               "Codecs of campaign {} that no other beats in bits per value, error and speed together: differences "
-               "within\nintervals beat nothing.\n",
-               campaign);
-    for (auto const& peers : groups) show_peers(out, style, peers);
+    fmt::print(out, "{}\n",
+               wrapped(fmt::format("Codecs of campaign {} that no other codec beats in bits per value, error and speed "
+                                   "together. A difference within the intervals beats nothing.",
+                                   campaign),
+                       options.screen.columns));
+    for (auto const& peers : groups) show_peers(out, options.screen, peers);
 }
 
 }  // namespace kvstone

@@ -10,6 +10,7 @@
 #include "results/query/query.hpp"
 #include "results/query/reading.hpp"
 #include "results/record/text.hpp"
+#include "results/record/text_table.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -85,65 +86,60 @@ void print_csv(std::ostream& out, QueryResult const& result) {
     for (auto const& row : result.rows) print_csv_line(out, row);
 }
 
-/// Cells as text, their widths, and which columns hold numbers.
-struct Layout {
-    explicit Layout(QueryResult const& result, bool markdown) {
-        for (auto const& name : result.columns) {
-            header.push_back(markdown ? escaped(name) : without_control(name));
-            widths.push_back(std::max<std::size_t>(display_width(header.back()), markdown ? 3 : 1));
-        }
-        numeric.assign(header.size(), !result.rows.empty());
-        for (auto const& row : result.rows) {
-            auto& line = lines.emplace_back();
-            for (std::size_t i = 0; i < row.size(); ++i) {
-                line.push_back(markdown ? escaped(for_people(row[i])) : for_people(row[i]));
-                widths[i] = std::max(widths[i], display_width(line.back()));
-                numeric[i] = numeric[i] && (is_number(row[i]) || std::holds_alternative<std::nullptr_t>(row[i]));
-            }
-        }
-    }
-    static std::string escaped(std::string const& text) {
-        std::string result;
-        for (char const c : text) result.append(c == '|' ? "\\|" : std::string(1, c));
-        return result;
-    }
-    std::string padded(std::string const& text, std::size_t column, bool last) const {
-        std::string const space(widths[column] - display_width(text), ' ');
-        if (numeric[column]) return space + text;
-        return last ? text : text + space;
-    }
+/// Which columns hold numbers, or nothing, alone.
+std::vector<bool> numeric_columns(QueryResult const& result) {
+    std::vector<bool> numeric(result.columns.size(), !result.rows.empty());
+    for (auto const& row : result.rows)
+        for (std::size_t i = 0; i < row.size(); ++i)
+            numeric[i] = numeric[i] && (is_number(row[i]) || std::holds_alternative<std::nullptr_t>(row[i]));
+    return numeric;
+}
 
-    std::vector<std::string> header;
-    std::vector<std::vector<std::string>> lines;
-    std::vector<std::size_t> widths;
-    std::vector<bool> numeric;
-};
+void print_table(std::ostream& out, QueryResult const& result, Screen const& screen) {
+    auto const numeric = numeric_columns(result);
+    std::vector<TextTable::Column> columns;
+    for (std::size_t i = 0; i < numeric.size(); ++i)
+        columns.push_back({without_control(result.columns[i]), numeric[i]});
+    TextTable table(std::move(columns));
+    for (auto const& row : result.rows) {
+        std::vector<std::string> cells;
+        for (auto const& value : row) cells.push_back(for_people(value));
+        table.add(std::move(cells));
+    }
+    table.print(out, screen);
+}
 
-void print_table(std::ostream& out, QueryResult const& result, bool colour) {
-    Layout const layout(result, false);
-    auto const line = [&](std::vector<std::string> const& cells) {
-        std::string text;
-        for (std::size_t i = 0; i < cells.size(); ++i)
-            text += (i == 0 ? "" : "  ") + layout.padded(cells[i], i, i + 1 == cells.size());
-        return text;
-    };
-    out << (colour ? "\x1b[1m" : "") << line(layout.header) << (colour ? "\x1b[0m" : "") << "\n";
-    for (auto const& cells : layout.lines) out << line(cells) << "\n";
+std::string escaped(std::string const& text) {
+    std::string result;
+    for (char const c : text) result.append(c == '|' ? "\\|" : std::string(1, c));
+    return result;
 }
 
 void print_markdown(std::ostream& out, QueryResult const& result) {
-    Layout const layout(result, true);
-    auto const line = [&](std::vector<std::string> const& cells) {
+    auto const numeric = numeric_columns(result);
+    std::vector<std::vector<std::string>> lines(1);
+    for (auto const& name : result.columns) lines[0].push_back(escaped(name));
+    for (auto const& row : result.rows) {
+        auto& line = lines.emplace_back();
+        for (auto const& value : row) line.push_back(escaped(for_people(value)));
+    }
+    std::vector<std::size_t> widths(numeric.size(), 3);
+    for (auto const& line : lines)
+        for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], display_width(line[i]));
+    auto const print_line = [&](std::vector<std::string> const& cells) {
         out << "|";
-        for (std::size_t i = 0; i < cells.size(); ++i) out << " " << layout.padded(cells[i], i, false) << " |";
+        for (std::size_t i = 0; i < cells.size(); ++i) {
+            std::string const space(widths[i] - display_width(cells[i]), ' ');
+            out << " " << (numeric[i] ? space + cells[i] : cells[i] + space) << " |";
+        }
         out << "\n";
     };
-    line(layout.header);
+    print_line(lines[0]);
     out << "|";
-    for (std::size_t i = 0; i < layout.widths.size(); ++i)
-        out << " " << std::string(layout.widths[i] - 1, '-') << (layout.numeric[i] ? ":" : "-") << " |";
+    for (std::size_t i = 0; i < widths.size(); ++i)
+        out << " " << std::string(widths[i] - 1, '-') << (numeric[i] ? ":" : "-") << " |";
     out << "\n";
-    for (auto const& cells : layout.lines) line(cells);
+    for (std::size_t i = 1; i < lines.size(); ++i) print_line(lines[i]);
 }
 
 }  // namespace
@@ -157,10 +153,10 @@ TableFormat table_format_named(std::string const& name) {
     throw ConfigError("unknown format", name, {"table", "csv", "json", "jsonl", "md"});
 }
 
-void print(std::ostream& out, QueryResult const& result, TableFormat format, bool colour) {
+void print(std::ostream& out, QueryResult const& result, TableFormat format, Screen const& screen) {
     switch (format) {
         case TableFormat::table:
-            return print_table(out, result, colour);
+            return print_table(out, result, screen);
         case TableFormat::csv:
             return print_csv(out, result);
         case TableFormat::json:
@@ -170,6 +166,30 @@ void print(std::ostream& out, QueryResult const& result, TableFormat format, boo
         case TableFormat::jsonl:
             for (auto const& row : result.rows) out << json_row(result.columns, row) << "\n";
     }
+}
+
+QueryResult said_once(QueryResult const& result, std::vector<std::string> const& kept, std::string& said) {
+    QueryResult table;
+    std::vector<std::size_t> shown;
+    std::string equal;
+    for (std::size_t i = 0; i < result.columns.size(); ++i) {
+        auto const same = [&](auto const& row) { return row[i] == result.rows.front()[i]; };
+        bool const in_all = !result.rows.empty() && std::ranges::all_of(result.rows, same);
+        bool const none = in_all && std::holds_alternative<std::nullptr_t>(result.rows.front()[i]);
+        if (!none && (!in_all || result.rows.size() == 1 || std::ranges::find(kept, result.columns[i]) != kept.end())) {
+            shown.push_back(i);
+            table.columns.push_back(result.columns[i]);
+        } else if (!none) {
+            equal += fmt::format("{}{} {}", equal.empty() ? "" : ", ", result.columns[i],
+                                 for_people(result.rows.front()[i]));
+        }
+    }
+    for (auto const& row : result.rows) {
+        auto& line = table.rows.emplace_back();
+        for (auto const i : shown) line.push_back(row[i]);
+    }
+    said = equal.empty() ? "" : fmt::format("In all {} rows: {}.", result.rows.size(), equal);
+    return table;
 }
 
 void print_rows(std::ostream& out, Store const& store, std::string const& sql,

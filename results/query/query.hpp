@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "results/record/screen.hpp"
 #include "results/store/store.hpp"
 
 namespace kvstone {
@@ -33,8 +34,11 @@ QueryResult query_of_campaign(Store const& store, std::string const& canned, std
 /// memory. There is no time limit. Throws as query(), and std::ios_base::failure where `out` throws it.
 void print_rows(std::ostream& out, Store const& store, std::string const& sql,
                 std::vector<QueryValue> const& parameters, TableFormat format);
-/// table and md: numbers to the right, six significant digits, null as "-". csv (RFC 4180, lines ending in LF), json
+/// table and md: numbers to the right, six significant digits, null as "-"; table: as TextTable has it. csv (RFC 4180, lines ending in LF), json
 /// and jsonl: every digit; null is empty, or null.
-void print(std::ostream& out, QueryResult const& result, TableFormat format, bool colour = false);
+void print(std::ostream& out, QueryResult const& result, TableFormat format, Screen const& screen = {});
+/// The table without columns that are null in all rows and, where there are several rows, without those that hold the same in
+/// all of them, unless they are `kept`. `said` becomes a sentence with the latter, or nothing.
+QueryResult said_once(QueryResult const& result, std::vector<std::string> const& kept, std::string& said);
 
 }  // namespace kvstone

@@ -10,11 +10,12 @@
 
 #include <fmt/ostream.h>
 
-#include "results/query/codec_table.hpp"
 #include "results/query/query.hpp"
 #include "results/query/show_bounds.hpp"
 #include "results/query/show_lengths.hpp"
 #include "results/query/show_text.hpp"
+#include "results/record/text_table.hpp"
+#include "results/record/wrapped.hpp"
 #include "results/store/sqlite.hpp"
 
 namespace kvstone {
@@ -26,81 +27,80 @@ struct Column {
     std::string_view component;
     std::string_view metric;
     Notation notation;
-    std::size_t width;
 };
-constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation::ratio, 8},
-                             Column{"vs fp16", "kv", "ratio_vs_fp16", Notation::ratio, 7},
-                             Column{"K cosine", "k", "cosine", Notation::decimals, 8},
-                             Column{"K nmse", "k", "nmse", Notation::error, 8},
-                             Column{"V cosine", "v", "cosine", Notation::decimals, 8},
-                             Column{"V nmse", "v", "nmse", Notation::error, 8},
-                             Column{"K nmse 1", "k", "first_cycle_nmse", Notation::error, 8},
-                             Column{"K nmse n", "k", "last_cycle_nmse", Notation::error, 8},
-                             Column{"K drift", "k", "cycle_drift", Notation::error, 8},
-                             Column{"V nmse 1", "v", "first_cycle_nmse", Notation::error, 8},
-                             Column{"V nmse n", "v", "last_cycle_nmse", Notation::error, 8},
-                             Column{"V drift", "v", "cycle_drift", Notation::error, 8},
-                             Column{"K word", "k", "entropy_word_bits", Notation::ratio, 7},
-                             Column{"K high", "k", "entropy_high_byte_bits", Notation::ratio, 7},
-                             Column{"K chan", "k", "entropy_per_channel_bits", Notation::ratio, 7},
-                             Column{"K past", "k", "entropy_given_previous_token_bits", Notation::ratio, 7},
-                             Column{"K bound", "k", "entropy_ratio_bound_vs_fp16", Notation::ratio, 7},
-                             Column{"V word", "v", "entropy_word_bits", Notation::ratio, 7},
-                             Column{"V high", "v", "entropy_high_byte_bits", Notation::ratio, 7},
-                             Column{"V chan", "v", "entropy_per_channel_bits", Notation::ratio, 7},
-                             Column{"V past", "v", "entropy_given_previous_token_bits", Notation::ratio, 7},
-                             Column{"V bound", "v", "entropy_ratio_bound_vs_fp16", Notation::ratio, 7},
-                             Column{"K var", "k", "channel_variance_ratio", Notation::ratio, 7},
-                             Column{"K sq", "k", "channel_second_moment_ratio", Notation::ratio, 7},
-                             Column{"K PCA", "k", "pca_eigenvalue_ratio", Notation::ratio, 7},
-                             Column{"pre var", "k_prerope", "channel_variance_ratio", Notation::ratio, 7},
-                             Column{"pre sq", "k_prerope", "channel_second_moment_ratio", Notation::ratio, 7},
-                             Column{"pre PCA", "k_prerope", "pca_eigenvalue_ratio", Notation::ratio, 7},
-                             Column{"V var", "v", "channel_variance_ratio", Notation::ratio, 7},
-                             Column{"V sq", "v", "channel_second_moment_ratio", Notation::ratio, 7},
-                             Column{"V PCA", "v", "pca_eigenvalue_ratio", Notation::ratio, 7},
-                             Column{"logit err", "kv", "attention_logit_error", Notation::error, 9},
-                             Column{"att KL", "kv", "attention_kl", Notation::error, 8},
-                             Column{"KL 99.9%", "kv", "attention_kl_p999", Notation::error, 8},
-                             Column{"out err", "kv", "attention_output_error", Notation::error, 8},
-                             Column{"err 99.9%", "kv", "attention_output_error_p999", Notation::error, 9},
-                             Column{"top 8", "kv", "attention_top8_overlap", Notation::decimals, 8},
-                             Column{"top worst", "kv", "attention_top8_overlap_p001", Notation::ratio, 9},
-                             Column{"ppl", "kv", "ppl", Notation::ratio, 7},
-                             Column{"ppl +%", "kv", "ppl_delta_percent", Notation::ratio, 7},
-                             Column{"KLD mean", "kv", "kld_mean", Notation::error, 8},
-                             Column{"KLD p99", "kv", "kld_p99", Notation::error, 8},
-                             Column{"top-1", "kv", "top1_agreement", Notation::ratio, 6},
-                             Column{"diverges", "kv", "first_divergence_token", Notation::ratio, 8},
-                             Column{"exact", "kv", "exact_match", Notation::ratio, 6},
-                             Column{"acc", "kv", "acc", Notation::ratio, 6},
-                             Column{"acc diff", "kv", "acc_delta", Notation::ratio, 8},
-                             Column{"acc norm", "kv", "acc_norm", Notation::ratio, 8},
-                             Column{"recall", "kv", "recall_accuracy", Notation::ratio, 6},
-                             Column{"rec diff", "kv", "recall_accuracy_delta", Notation::ratio, 8},
-                             Column{"lost", "kv", "flips_to_wrong", Notation::count, 5},
-                             Column{"won", "kv", "flips_to_right", Notation::count, 5},
-                             Column{"least diff", "kv", "minimum_detectable_effect", Notation::ratio, 10},
-                             Column{"read", "kv", "compressed_read_fraction", Notation::ratio, 6},
-                             Column{"entries", "kv", "entries", Notation::count, 8},
-                             Column{"hits", "kv", "block_hits", Notation::count, 8},
-                             Column{"blk rate", "kv", "block_hit_rate", Notation::decimals, 8},
-                             Column{"tok rate", "kv", "token_hit_rate", Notation::decimals, 8},
-                             Column{"req any", "kv", "request_any_hit_rate", Notation::decimals, 8},
-                             Column{"req all", "kv", "request_all_hit_rate", Notation::decimals, 8},
-                             Column{"evicted", "kv", "evictions", Notation::count, 8},
-                             Column{"saved %", "kv", "time_saved_percent", Notation::ratio, 7},
-                             Column{"prefill/s", "kv", "prefill_tokens_per_s", Notation::ratio, 9},
-                             Column{"decode/s", "kv", "decode_tokens_per_s", Notation::ratio, 8},
-                             Column{"enc GB/s", "kv", "encode_gb_per_s", Notation::ratio, 8},
-                             Column{"enc M", "kv", "encode_roofline", Notation::ratio, 5},
-                             Column{"dec GB/s", "kv", "decode_gb_per_s", Notation::ratio, 8},
-                             Column{"dec M", "kv", "decode_roofline", Notation::ratio, 5},
-                             Column{"app bits", "kv", "append_bits_per_value", Notation::ratio, 8},
-                             Column{"app ns/tok", "kv", "append_ns_per_token", Notation::ratio, 10},
-                             Column{"app GB/s", "kv", "append_gb_per_s", Notation::ratio, 8},
-                             Column{"page ns", "kv", "page_read_ns", Notation::ratio, 9},
-                             Column{"page GB/s", "kv", "page_read_gb_per_s", Notation::ratio, 9}};
+constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation::ratio},
+                             Column{"vs fp16", "kv", "ratio_vs_fp16", Notation::ratio},
+                             Column{"K cosine", "k", "cosine", Notation::decimals},
+                             Column{"K nmse", "k", "nmse", Notation::error},
+                             Column{"V cosine", "v", "cosine", Notation::decimals},
+                             Column{"V nmse", "v", "nmse", Notation::error},
+                             Column{"K nmse 1", "k", "first_cycle_nmse", Notation::error},
+                             Column{"K nmse n", "k", "last_cycle_nmse", Notation::error},
+                             Column{"K drift", "k", "cycle_drift", Notation::error},
+                             Column{"V nmse 1", "v", "first_cycle_nmse", Notation::error},
+                             Column{"V nmse n", "v", "last_cycle_nmse", Notation::error},
+                             Column{"V drift", "v", "cycle_drift", Notation::error},
+                             Column{"K word", "k", "entropy_word_bits", Notation::ratio},
+                             Column{"K high", "k", "entropy_high_byte_bits", Notation::ratio},
+                             Column{"K chan", "k", "entropy_per_channel_bits", Notation::ratio},
+                             Column{"K past", "k", "entropy_given_previous_token_bits", Notation::ratio},
+                             Column{"K bound", "k", "entropy_ratio_bound_vs_fp16", Notation::ratio},
+                             Column{"V word", "v", "entropy_word_bits", Notation::ratio},
+                             Column{"V high", "v", "entropy_high_byte_bits", Notation::ratio},
+                             Column{"V chan", "v", "entropy_per_channel_bits", Notation::ratio},
+                             Column{"V past", "v", "entropy_given_previous_token_bits", Notation::ratio},
+                             Column{"V bound", "v", "entropy_ratio_bound_vs_fp16", Notation::ratio},
+                             Column{"K var", "k", "channel_variance_ratio", Notation::ratio},
+                             Column{"K sq", "k", "channel_second_moment_ratio", Notation::ratio},
+                             Column{"K PCA", "k", "pca_eigenvalue_ratio", Notation::ratio},
+                             Column{"pre var", "k_prerope", "channel_variance_ratio", Notation::ratio},
+                             Column{"pre sq", "k_prerope", "channel_second_moment_ratio", Notation::ratio},
+                             Column{"pre PCA", "k_prerope", "pca_eigenvalue_ratio", Notation::ratio},
+                             Column{"V var", "v", "channel_variance_ratio", Notation::ratio},
+                             Column{"V sq", "v", "channel_second_moment_ratio", Notation::ratio},
+                             Column{"V PCA", "v", "pca_eigenvalue_ratio", Notation::ratio},
+                             Column{"logit err", "kv", "attention_logit_error", Notation::error},
+                             Column{"att KL", "kv", "attention_kl", Notation::error},
+                             Column{"KL 99.9%", "kv", "attention_kl_p999", Notation::error},
+                             Column{"out err", "kv", "attention_output_error", Notation::error},
+                             Column{"err 99.9%", "kv", "attention_output_error_p999", Notation::error},
+                             Column{"top 8", "kv", "attention_top8_overlap", Notation::decimals},
+                             Column{"top worst", "kv", "attention_top8_overlap_p001", Notation::ratio},
+                             Column{"ppl", "kv", "ppl", Notation::ratio},
+                             Column{"ppl +%", "kv", "ppl_delta_percent", Notation::ratio},
+                             Column{"KLD mean", "kv", "kld_mean", Notation::error},
+                             Column{"KLD p99", "kv", "kld_p99", Notation::error},
+                             Column{"top-1", "kv", "top1_agreement", Notation::ratio},
+                             Column{"diverges", "kv", "first_divergence_token", Notation::ratio},
+                             Column{"exact", "kv", "exact_match", Notation::ratio},
+                             Column{"acc", "kv", "acc", Notation::ratio},
+                             Column{"acc diff", "kv", "acc_delta", Notation::ratio},
+                             Column{"acc norm", "kv", "acc_norm", Notation::ratio},
+                             Column{"recall", "kv", "recall_accuracy", Notation::ratio},
+                             Column{"rec diff", "kv", "recall_accuracy_delta", Notation::ratio},
+                             Column{"lost", "kv", "flips_to_wrong", Notation::count},
+                             Column{"won", "kv", "flips_to_right", Notation::count},
+                             Column{"least diff", "kv", "minimum_detectable_effect", Notation::ratio},
+                             Column{"read", "kv", "compressed_read_fraction", Notation::ratio},
+                             Column{"entries", "kv", "entries", Notation::count},
+                             Column{"hits", "kv", "block_hits", Notation::count},
+                             Column{"blk rate", "kv", "block_hit_rate", Notation::decimals},
+                             Column{"tok rate", "kv", "token_hit_rate", Notation::decimals},
+                             Column{"req any", "kv", "request_any_hit_rate", Notation::decimals},
+                             Column{"req all", "kv", "request_all_hit_rate", Notation::decimals},
+                             Column{"evicted", "kv", "evictions", Notation::count},
+                             Column{"saved %", "kv", "time_saved_percent", Notation::ratio},
+                             Column{"prefill/s", "kv", "prefill_tokens_per_s", Notation::ratio},
+                             Column{"decode/s", "kv", "decode_tokens_per_s", Notation::ratio},
+                             Column{"enc GB/s", "kv", "encode_gb_per_s", Notation::ratio},
+                             Column{"enc M", "kv", "encode_roofline", Notation::ratio},
+                             Column{"dec GB/s", "kv", "decode_gb_per_s", Notation::ratio},
+                             Column{"dec M", "kv", "decode_roofline", Notation::ratio},
+                             Column{"app bits", "kv", "append_bits_per_value", Notation::ratio},
+                             Column{"app ns/tok", "kv", "append_ns_per_token", Notation::ratio},
+                             Column{"app GB/s", "kv", "append_gb_per_s", Notation::ratio},
+                             Column{"page ns", "kv", "page_read_ns", Notation::ratio},
+                             Column{"page GB/s", "kv", "page_read_gb_per_s", Notation::ratio}};
 
 /// What a model's answers say of a codec: nothing where it only guesses without one.
 constexpr auto of_answers =
@@ -133,18 +133,23 @@ struct Group {
     std::vector<CellRow> rows;
 };
 
-void show_header(Store const& store, std::ostream& out, Style style, std::string const& campaign) {
+void show_header(Store const& store, std::ostream& out, Screen const& screen, std::string const& campaign) {
     auto const result = query(store,
                               "SELECT scenario, ok, cells, failed, skipped, missing, " + campaign_build_sql("?1") +
                                   ", build_type, toolchain, coalesce(hardware, hardware_class), started_utc, "
                                   "finished_utc FROM v_campaign WHERE campaign = ?1",
                               {campaign});
     auto const& row = result.rows.at(0);
-    fmt::print(out, "{}  campaign {}  {}/{} cells ok", style.bold(text(row[0])), campaign, text(row[1]), text(row[2]));
+    auto line =
+        fmt::format("{}  campaign {}  {}/{} cells ok", screen.bold(text(row[0])), campaign, text(row[1]), text(row[2]));
     for (auto const& [index, name] : {std::pair{3U, "failed"}, {4U, "skipped"}, {5U, "missing"}})
-        if (text(row[index]) != "0") fmt::print(out, ", {}", style.red(text(row[index]) + " " + name));
-    fmt::print(out, "\n{}  build {} {}, toolchain {}\nbegun {}, last attempt {}\n", text(row[9]), text(row[6]),
-               text(row[7]), text(row[8]), text(row[10]), text(row[11]).empty() ? "none" : text(row[11]));
+        if (text(row[index]) != "0") line += ", " + screen.red(text(row[index]) + " " + name);
+    auto const print_line = [&](std::string const& words) {
+        fmt::print(out, "{}\n", wrapped(words, screen.columns, 2));
+    };
+    print_line(line);
+    print_line(fmt::format("{}  build {} {}, toolchain {}", text(row[9]), text(row[6]), text(row[7]), text(row[8])));
+    print_line(fmt::format("begun {}, last attempt {}", text(row[10]), text(row[11]).empty() ? "none" : text(row[11])));
 }
 
 std::vector<Group> read_groups(Store const& store, std::string const& campaign) {
@@ -182,67 +187,74 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
     return groups;
 }
 
-void show_group(std::ostream& out, Style style, Group const& group) {
+void show_title(std::ostream& out, Screen const& screen, std::string const& title) {
+    fmt::print(out, "\n{}\n", screen.bold(wrapped(title, screen.columns, 2)));
+}
+
+void show_group(std::ostream& out, Screen const& screen, Group const& group) {
     std::vector<std::size_t> shown;
     for (std::size_t i = 0; i < columns.size(); ++i)
         if (std::ranges::any_of(group.rows, [i](CellRow const& row) { return row.figures[i].has_value(); }))
             shown.push_back(i);
-    std::vector<CodecTable::Column> titles;
-    for (auto const i : shown) titles.push_back({std::string(columns[i].title), columns[i].width});
-    CodecTable table(titles);
+    std::vector<TextTable::Column> titles{{"codec"}};
+    for (auto const i : shown) titles.push_back({std::string(columns[i].title), true});
+    TextTable table(std::move(titles), 1);
     for (auto const& row : group.rows) {
         if (row.status != "ok") {
-            table.add(row.codec, {}, style.red(row.status));
+            table.add({row.codec}, row.status);
             continue;
         }
-        std::vector<std::string> cells;
+        std::vector<std::string> cells{row.codec};
         for (auto const i : shown)
             cells.push_back(row.figures[i] ? formatted(columns[i].notation, row.figures[i]->value) : "-");
-        table.add(row.codec, std::move(cells));
+        table.add(std::move(cells));
     }
-    fmt::print(out, "\n{}\n{}", style.bold(group.title), table.text());
+    show_title(out, screen, group.title);
+    table.print(out, screen);
 }
 
-void show_section(Store const& store, std::ostream& out, Style style, std::string const& title, std::string const& sql,
-                  std::string const& campaign) {
+void show_section(Store const& store, std::ostream& out, Screen const& screen, std::string const& title,
+                  std::string const& sql, std::string const& campaign) {
     auto const result = query(store, sql, {campaign});
     if (result.rows.empty()) return;
-    fmt::print(out, "\n{}\n", style.bold(title));
-    print(out, result, TableFormat::table, style.colour);
+    show_title(out, screen, title);
+    print(out, result, TableFormat::table, screen);
 }
 
 void show_bounds(Store const& store, std::ostream& out, ShowOptions const& options, std::string const& campaign) {
-    Style const style{options.colour};
     auto const rows = bounds_rows(store, campaign, options.coded_values);
     if (rows.rows.empty()) return;
-    fmt::print(out, "\n{}\n", style.bold("Beside the bounds of order-0 coding"));
-    print(out, rows, TableFormat::table, style.colour);
+    show_title(out, options.screen, "Ratios beside the bounds of order-0 coding");
+    print(out, rows, TableFormat::table, options.screen);
     fmt::print(
-        out,
-        "bound: order-0 entropy of what the quantiser stores, one table a plane, side data as they are. Beyond it, "
-        "in bits of\nhigh bytes: channels, a table each; time, the token before; repeats, rows that equal an "
-        "earlier one.\n");
+        out, "{}\n",
+        wrapped(
+            "bound: the ratio that an ideal coder of order 0 would reach, with one table for each plane and side data "
+            "as they are. The column gain says where more than that comes from, or could come from, in bits of "
+            "the high byte: channels, a table for each channel; time, the token before; repeats, vectors that equal "
+            "an earlier one.",
+            options.screen.columns));
 }
 
-void show_lengths(Store const& store, std::ostream& out, Style style, std::string const& campaign) {
+void show_lengths(Store const& store, std::ostream& out, Screen const& screen, std::string const& campaign) {
     auto const rows = length_rows(store, campaign);
     if (rows.rows.empty()) return;
-    fmt::print(out, "\n{}\n", style.bold("Ratios over fp16 by tokens of the context"));
-    print(out, rows, TableFormat::table, style.colour);
+    show_title(out, screen, "Ratios over fp16 by tokens of the context");
+    print(out, rows, TableFormat::table, screen);
 }
 
 constexpr auto targets_sql = R"sql(
-SELECT substr(codec_name, 1, 27) AS codec,
+SELECT codec_name AS codec,
   count(*) FILTER (WHERE verdict = 'pass') || ' of ' || count(*) AS passed,
   CASE WHEN sum(verdict = 'fail') > 0 THEN 'fail' WHEN count(verdict) < count(*) THEN 'unknown' ELSE 'pass' END
     AS verdict,
-  substr(group_concat(iif(verdict = 'fail', printf('%s: %s %s %.6g %s %.6g', source, component, metric, value,
-    iif(value < at_least, '<', '>'), iif(value < at_least, at_least, at_most)), NULL), ', '), 1, 66) AS misses
+  group_concat(iif(verdict = 'fail', printf('%s: %s %s %.6g %s %.6g', source, component, metric, value,
+    iif(value < at_least, '<', '>'), iif(value < at_least, at_least, at_most)), NULL), ', ') AS misses
 FROM v_targets WHERE campaign = ?1 GROUP BY codec_name ORDER BY min(position)
 )sql";
 
 constexpr auto published_sql = R"sql(
-SELECT substr(codec_name, 1, 15) AS codec, substr(source, 1, 9) AS source, component AS "of", metric,
+SELECT codec_name AS codec, source, component AS "of", metric,
   iif(ours_least < ours_most, printf('%.5g..%.5g', ours_least, ours_most), ours_least) AS ours,
   CASE relation WHEN 'at_least' THEN '>= ' WHEN 'at_most' THEN '<= ' ELSE '' END || printf('%.6g', theirs) AS theirs,
   iif(cells > 0, printf('%+.3g', difference), NULL) AS difference,
@@ -252,7 +264,7 @@ FROM v_published_figure WHERE campaign = ?1 ORDER BY figure
 )sql";
 
 /// "Published figures: 3 reproduced, 1 differing, 2 not comparable".
-void show_outcomes(Store const& store, std::ostream& out, std::string const& campaign) {
+void show_outcomes(Store const& store, std::ostream& out, Screen const& screen, std::string const& campaign) {
     std::string line;
     for (auto const* outcome : {"reproduced", "in part", "differing", "not comparable", "not measured"}) {
         auto const counted =
@@ -261,47 +273,54 @@ void show_outcomes(Store const& store, std::ostream& out, std::string const& cam
         if (auto const count = text(counted.rows.at(0).at(0)); count != "0")
             line += fmt::format("{}{} {}", line.empty() ? "" : ", ", count, outcome);
     }
-    if (!line.empty()) fmt::print(out, "Published figures: {}\n", line);
+    if (!line.empty()) fmt::print(out, "{}\n", wrapped("Published figures: " + line, screen.columns, 2));
 }
 
 }  // namespace
 
 void show_summary(Store const& store, std::ostream& out, ShowOptions const& options) {
-    Style const style{options.colour};
+    auto const& screen = options.screen;
     auto const campaign = campaign_meant(store, options.campaign);
-    show_header(store, out, style, campaign);
-    for (auto const& group : read_groups(store, campaign)) show_group(out, style, group);
+    show_header(store, out, screen, campaign);
+    for (auto const& group : read_groups(store, campaign)) show_group(out, screen, group);
     fmt::print(
-        out,
-        "\nM: bytes read plus written per second over the memory bandwidth measured around the attempt; above 1 the "
-        "tensors\nsit in caches. Timings are medians over K and V; vs fp16 is 2 bytes a value over all stored "
-        "bytes.\n");
-    show_lengths(store, out, style, campaign);
+        out, "\n{}\n",
+        wrapped(
+            "M: bytes read and written a second, over the memory bandwidth that was measured around the attempt; above "
+            "1 the tensors lie in the processor's caches. Timings are medians over K and V. vs fp16: 2 bytes "
+            "a value, over all stored bytes.",
+            screen.columns));
+    show_lengths(store, out, screen, campaign);
     show_bounds(store, out, options, campaign);
-    show_section(store, out, style, "Not ok",
-                 "SELECT source, context, codec_name AS codec, process, status, substr(reason, 1, 60) AS reason "
+    show_section(store, out, screen, "Not ok",
+                 "SELECT source, context, codec_name AS codec, process, status, reason "
                  "FROM v_failures WHERE campaign = ?1 AND NOT repeated UNION ALL SELECT source, context, codec_name, "
                  "process, status, "
-                 "substr(reason, 1, 60) FROM v_missing WHERE campaign = ?1 AND status = 'skipped' AND NOT required",
+                 "reason FROM v_missing WHERE campaign = ?1 AND status = 'skipped' AND NOT required",
                  campaign);
-    show_section(store, out, style, "Lost with their worker, and made again",
+    show_section(store, out, screen, "Attempts that were lost with their worker, and made again",
                  "SELECT source, context, codec_name AS codec, process, host, count(*) AS times, max(finished_utc) AS "
                  "\"last lost\" FROM v_failures WHERE campaign = ?1 AND repeated GROUP BY cell, process, host",
                  campaign);
     show_section(
-        store, out, style, "Mind",
+        store, out, screen, "To be noted",
         "SELECT DISTINCT source, context, codec_name AS codec, protocol, reason FROM v_latest WHERE campaign = ?1 "
         "AND status = 'ok' AND reason IS NOT NULL",
         campaign);
     if (has_view(store, "v_drift"))
         show_section(
-            store, out, style, "Measured while the node was not what it had been",
-            "SELECT source, context, codec_name AS codec, process, host, drift FROM v_drift WHERE campaign = ?1",
+            store, out, screen, "Measured while the node was slower or busier than before",
+            // The first campaign of a node raises its load by itself: there is nothing else yet to compare it with.
+            "SELECT source, context, codec_name AS codec, process, host, drift FROM v_drift WHERE campaign = ?1 AND "
+            "host IN "
+            "(SELECT host.name FROM attempt a JOIN host ON host.id = a.host WHERE a.campaign < (SELECT id FROM "
+            "campaign "
+            "WHERE uid = ?1))",
             campaign);
     if (!has_view(store, "v_targets")) return;  // a file that no build since has opened for writing
-    show_section(store, out, style, "Targets", targets_sql, campaign);
-    show_section(store, out, style, "Beside published figures", published_sql, campaign);
-    show_outcomes(store, out, campaign);
+    show_section(store, out, screen, "Targets", targets_sql, campaign);
+    show_section(store, out, screen, "Beside published figures", published_sql, campaign);
+    show_outcomes(store, out, screen, campaign);
 }
 
 }  // namespace kvstone

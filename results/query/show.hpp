@@ -10,7 +10,7 @@
 namespace kvstone {
 
 struct ShowOptions {
-    bool colour = false;
+    Screen screen = {};
     std::string campaign = {};  ///< its id or the first digits of it; empty: the one last run
     /// See bounds_rows().
     std::function<std::string(std::string const&)> coded_values = {};
@@ -18,8 +18,8 @@ struct ShowOptions {
 
 /// The campaign's circumstances and coverage, a table of its codecs for each workload, source and context in plan
 /// order, ratios by length where there are three lengths or more, ratios beside bounds of order-0 coding where workload
-/// entropy has run, what failed with its reason, which targets each codec misses, and our figures beside published ones. At
-/// most 120 columns wide, names of codecs aside.
+/// entropy has run, what failed with its reason, which targets each codec misses, and our figures beside published ones. No
+/// line is wider than the screen.
 /// Throws ConfigError where no campaign, or more than one, is meant.
 void show_summary(Store const& store, std::ostream& out, ShowOptions const& options = {});
 

@@ -31,8 +31,8 @@ FROM v_latest WHERE campaign = ?1 AND status = 'ok' AND component IN ('k', 'v') 
 GROUP BY 1, 2 HAVING ratio IS NOT NULL
 )sql";
 constexpr auto ratios_sql = R"sql(
-SELECT DISTINCT codec, json_array(source, context, batch, backend, component), substr(codec_name, 1, 22),
-  substr(source, 1, 9), context, component, value
+SELECT DISTINCT codec, json_array(source, context, batch, backend, component), codec_name,
+  source, context, component, value
 FROM v_latest WHERE campaign = ?1 AND status = 'ok' AND component IN ('k', 'v') AND value IS NOT NULL AND
   workload = 'roundtrip' AND metric = 'ratio_vs_fp16'
 ORDER BY source, context, component, batch, backend, value, codec_name

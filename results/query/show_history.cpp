@@ -8,6 +8,7 @@
 #include "results/query/show_text.hpp"
 #include "results/record/build.hpp"
 #include "results/record/metrics.hpp"
+#include "results/record/wrapped.hpp"
 #include "results/statistics/change_points.hpp"
 #include "scenarios/errors.hpp"
 
@@ -56,12 +57,19 @@ void show_history(Store const& store, std::ostream& out, std::string const& metr
     // People know cells by what they are.
     for (auto& row : result.rows) row.erase(row.begin(), row.begin() + 1);
     result.columns.erase(result.columns.begin());
-    print(out, result, TableFormat::table, options.colour);
+    std::string said;
+    print(out, said_once(result, {"codec", "night", "build", "value", "moved"}, said), TableFormat::table,
+          options.screen);
     bool const deterministic = find_metric(metric)->deterministic;
-    fmt::print(out, "\nsame: as the line before, the binary or at least the toolchain. moved: {}\n",
-               deterministic ? "equal to the last digit between runs, so that any change is one."
-                             : fmt::format("advisory; {:.1f}% of series of 100 quiet nights get one.",
-                                           100 * change_point_false_alarms_per_100_nights));
+    auto const moved =
+        deterministic ? std::string("the figure is equal to the last digit between runs, so every change is marked.")
+                      : fmt::format("a hint; {:.1f}% of series of 100 quiet nights get one.",
+                                    100 * change_point_false_alarms_per_100_nights);
+    fmt::print(out, "\n{}\n",
+               wrapped(fmt::format("{}{}same: what a line shares with the line before, the binary or at least the "
+                                   "toolchain.\nmoved: {}",
+                                   said, said.empty() ? "" : "\n", moved),
+                       options.screen.columns, 2));
 }
 
 }  // namespace kvstone

@@ -13,7 +13,7 @@ constexpr std::size_t most_lengths = 8;
 
 // max() picks the one figure there is: cells that differ in their threads find the same.
 constexpr auto lengths_sql = R"sql(
-SELECT substr(codec_name, 1, 22), substr(source, 1, 14), context, json_array(codec, source, batch, backend) AS line,
+SELECT codec_name, source, context, json_array(codec, source, batch, backend) AS line,
   coalesce(max(iif(component = 'kv', value, NULL)), max(value))
 FROM v_latest WHERE campaign = ?1 AND status = 'ok' AND workload = 'roundtrip' AND metric = 'ratio_vs_fp16'
   AND value IS NOT NULL AND context > 0

@@ -57,7 +57,7 @@ std::string campaign_meant(Store const& store, std::string const& given) {
     if (all.empty()) throw ConfigError("the database has no campaign yet");
     auto named = matching.empty() ? all : matching;
     std::string message =
-        matching.empty() ? "no campaign has this id" : "more than one campaign has an id that starts so";
+        matching.empty() ? "no campaign has this id" : "more than one campaign has an id that starts with this";
     if (named.size() > most_named) {
         message += fmt::format(" (there are {}; the {} last run are named)", named.size(), most_named);
         named.resize(most_named);

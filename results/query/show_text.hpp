@@ -1,5 +1,5 @@
 #pragma once
-// What the parts of `show` share: campaigns, titles, numbers and colours.
+// What the parts of `show` share: campaigns, titles and numbers.
 
 #include <cstdint>
 #include <string>
@@ -8,13 +8,6 @@
 #include "results/query/query.hpp"
 
 namespace kvstone {
-
-/// Terminal colours, or nothing.
-struct Style {
-    bool colour;
-    std::string bold(std::string const& s) const { return colour ? "\x1b[1m" + s + "\x1b[0m" : s; }
-    std::string red(std::string const& s) const { return colour ? "\x1b[31m" + s + "\x1b[0m" : s; }
-};
 
 enum class Notation : std::uint8_t { decimals, error, count, ratio };
 std::string formatted(Notation notation, double value);

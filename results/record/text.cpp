@@ -96,6 +96,10 @@ std::string xml_text(std::string_view text) {
 std::size_t display_width(std::string_view text) {
     std::size_t width = 0;
     while (!text.empty()) {
+        if (auto const end = text.find('m'); text.starts_with("\x1b[") && end != std::string_view::npos) {
+            text.remove_prefix(end + 1);
+            continue;
+        }
         auto const [code, bytes] = decode(text);
         width += contains(zero_width, code) ? 0 : contains(double_width, code) ? 2 : 1;
         text.remove_prefix(std::max<std::size_t>(bytes, 1));

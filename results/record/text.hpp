@@ -13,7 +13,8 @@ std::string valid_utf8(std::string_view text);
 /// The text, made valid, as an attribute or content of XML 1.0, which has no control characters but tabs and line ends.
 std::string xml_text(std::string_view text);
 
-/// Columns a terminal needs for valid UTF-8: combining marks take none, East Asian wide characters and emoji two.
+/// Columns a terminal needs for valid UTF-8: combining marks and commands for colours (ESC [ ... m) take none, East Asian wide
+/// characters and emoji two.
 std::size_t display_width(std::string_view text);
 
 }  // namespace kvstone

@@ -9,6 +9,7 @@
 
 #include "results/query/show_text.hpp"
 #include "results/record/build.hpp"
+#include "results/record/wrapped.hpp"
 
 namespace kvstone {
 namespace {
@@ -185,22 +186,31 @@ QueryResult rows_of(Comparison const& comparison, bool for_people) {
     return table;
 }
 
-void print_comparison(std::ostream& out, Comparison const& comparison, TableFormat format, bool colour) {
-    auto const* const separator = format == TableFormat::md ? "  \n" : "\n";
-    out << "base  " << described(comparison.base) << separator << "head  " << described(comparison.head) << separator;
-    for (auto const& difference : comparison.circumstances.differences) out << difference << separator;
+void print_comparison(std::ostream& out, Comparison const& comparison, TableFormat format, Screen const& screen) {
+    bool const markdown = format == TableFormat::md;
+    auto const say = [&](std::string const& words, std::size_t indent) {
+        out << (markdown ? words + "  " : wrapped(words, screen.columns, indent)) << '\n';
+    };
+    say("base  " + described(comparison.base), 6);
+    say("head  " + described(comparison.head), 6);
+    for (auto const& difference : comparison.circumstances.differences) say(difference, 2);
     out << '\n';
     if (!comparison.rows.empty()) {
-        print(out, rows_of(comparison, true), format, colour);
+        std::string said;
+        auto const rows =
+            said_once(rows_of(comparison, true), {"codec", "metric", "base", "head", "verdict", "why"}, said);
+        print(out, rows, format, screen);
+        if (!said.empty()) say(said, 2);
         out << '\n';
     }
-    out << fmt::format("{}: {} cells on both sides", name_of(comparison.verdict), comparison.cells);
-    if (comparison.new_cells > 0) out << fmt::format(", {} are new", comparison.new_cells);
-    if (comparison.skipped > 0) out << fmt::format(", {} skipped by both", comparison.skipped);
-    out << fmt::format(
-        "; {} deterministic figures equal, {} others within their margin, {} timings looked at (not interleaved: "
-        "`gate --run` judges them)\n",
+    auto sum = fmt::format("{}: {} cells on both sides", name_of(comparison.verdict), comparison.cells);
+    if (comparison.new_cells > 0) sum += fmt::format(", {} are new", comparison.new_cells);
+    if (comparison.skipped > 0) sum += fmt::format(", {} skipped on both sides", comparison.skipped);
+    sum += fmt::format(
+        "; {} deterministic figures equal, {} others within their margin, {} timings compared (not interleaved: "
+        "`gate --run` judges them)",
         comparison.equal, comparison.within_margin, comparison.timings);
+    out << (markdown ? sum : wrapped(sum, screen.columns, 2)) << '\n';
 }
 
 Json to_json(Comparison const& comparison) {

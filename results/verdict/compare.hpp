@@ -40,7 +40,7 @@ std::unique_ptr<Comparison> compare_sides(Side base, Side head, CompareOptions c
 QueryResult rows_of(Comparison const& comparison, bool for_people);
 
 /// Both sides, what they do not share, the rows as a table, and the sum of it.
-void print_comparison(std::ostream& out, Comparison const& comparison, TableFormat format, bool colour);
+void print_comparison(std::ostream& out, Comparison const& comparison, TableFormat format, Screen const& screen);
 /// {"base":{...}, "head":{...}, "differences":[...], "rows":[...], "verdict":..., counts of the comparison}
 Json to_json(Comparison const& comparison);
 

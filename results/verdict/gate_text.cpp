@@ -11,6 +11,7 @@
 #include "results/query/show_text.hpp"
 #include "results/record/build.hpp"
 #include "results/record/text.hpp"
+#include "results/record/wrapped.hpp"
 
 namespace kvstone {
 namespace {
@@ -68,23 +69,27 @@ std::string detectable(GateRecord const& record) {
                : fmt::format("{} statistical tests, some over too few blocks to find anything", timings);
 }
 
-void print_parts(std::ostream& out, GateRecord const& record, TableFormat format, bool colour) {
+void print_parts(std::ostream& out, GateRecord const& record, TableFormat format, Screen const& screen) {
     auto const& evidence = record.evidence;
-    auto const* const end = format == TableFormat::md ? "  \n" : "\n";
-    if (evidence.base) out << "base  " << said(*evidence.base) << end;
-    out << "head  " << said(evidence.head) << end << '\n';
-    print(out, counts(record), format, colour);
+    bool const markdown = format == TableFormat::md;
+    auto const say = [&](std::string const& words, std::size_t indent) {
+        out << (markdown ? words + "  " : wrapped(words, screen.columns, indent)) << '\n';
+    };
+    if (evidence.base) say("base  " + said(*evidence.base), 6);
+    say("head  " + said(evidence.head), 6);
+    out << '\n';
+    print(out, counts(record), format, screen);
     auto table = troubles(record);
     auto const left_out = table.rows.size() > most_rows ? table.rows.size() - most_rows : 0;
     table.rows.resize(table.rows.size() - left_out);
     if (!table.rows.empty()) {
         out << '\n';
-        print(out, table, format, colour);
+        print(out, table, format, screen);
     }
     if (left_out > 0) out << fmt::format("and {} more: kvstone query \"select * from decision\"\n", left_out);
     out << '\n';
-    for (auto const& notice : record.outcome.notices) out << notice << end;
-    if (auto const line = detectable(record); !line.empty()) out << line << end;
+    for (auto const& notice : record.outcome.notices) say(notice, 2);
+    if (auto const line = detectable(record); !line.empty()) say(line, 2);
 }
 
 bool counts_as_trouble(Finding const& finding) {
@@ -95,17 +100,16 @@ Json or_null(std::optional<double> const& value) { return value && std::isfinite
 
 }  // namespace
 
-void print_gate(std::ostream& out, GateRecord const& record, bool colour) {
-    print_parts(out, record, TableFormat::table, colour);
+void print_gate(std::ostream& out, GateRecord const& record, Screen const& screen) {
+    print_parts(out, record, TableFormat::table, screen);
     auto const verdict = fmt::format("{}: {}", record.policy.name, name_of(record.outcome.verdict));
-    Style const style{colour};
-    out << (record.exit_code == 0 ? style.bold(verdict) : style.red(verdict))
+    out << (record.exit_code == 0 ? screen.bold(verdict) : screen.red(verdict))
         << fmt::format(" (gate {}, exit code {})\n", record.uid.substr(0, 8), record.exit_code);
 }
 
 void print_gate_markdown(std::ostream& out, GateRecord const& record) {
     out << fmt::format("## {}: {}\n\n", record.policy.name, name_of(record.outcome.verdict));
-    print_parts(out, record, TableFormat::md, false);
+    print_parts(out, record, TableFormat::md, {});
     out << fmt::format("\nGate `{}`; `kvstone explain {}.N` replays decision N.\n", record.uid,
                        record.uid.substr(0, 8));
 }

@@ -3,12 +3,13 @@
 
 #include <iosfwd>
 
+#include "results/record/screen.hpp"
 #include "results/verdict/record.hpp"
 
 namespace kvstone {
 
 /// Counts by rule, what does not pass with the reason, what else has to be known, and the verdict.
-void print_gate(std::ostream& out, GateRecord const& record, bool colour);
+void print_gate(std::ostream& out, GateRecord const& record, Screen const& screen);
 /// The same as Markdown, for a job's summary or a comment.
 void print_gate_markdown(std::ostream& out, GateRecord const& record);
 /// {"gate":UID, "verdict":..., "exit_code":N, "notices":[...], "findings":[...], ...}; null, never NaN.

@@ -189,7 +189,7 @@ GateRecord load_gate(Store const& store, std::string const& database, std::strin
               {uid})
             .rows;
     if (found.empty()) throw ConfigError("no gate has this id (`kvstone query 'select * from gate_run'`)", uid);
-    if (found.size() > 1) throw ConfigError("more than one gate has an id that starts so", uid);
+    if (found.size() > 1) throw ConfigError("more than one gate has an id that starts with this", uid);
     auto const& row = found[0];
     GateRecord record;
     auto const id = std::get<std::int64_t>(row[0]);

@@ -77,7 +77,8 @@ std::string campaign_of(Store const& store, std::string const& meant, std::strin
         throw ConfigError("no campaign, commit, scenario, baseline or database file is meant", meant,
                           {"latest", "a scenario's name", "digits of a campaign's id (`kvstone show campaigns`)",
                            "digits of a commit", "a build as `show` names it", "FILE", "FILE:CAMPAIGN"});
-    if (by_id.size() + commits.size() > 1) throw ConfigError("more than one campaign or commit starts so", meant);
+    if (by_id.size() + commits.size() > 1)
+        throw ConfigError("more than one campaign or commit starts with this", meant);
     if (!by_id.empty()) return by_id[0];
     auto const of_commit = campaigns(store, name + " = ?1", text(commits[0][0]));
     for (auto const& id : of_commit)

@@ -258,15 +258,15 @@ TEST_F(CompareTest, EditsOfACommitAreNamedAndToldApart) {
     auto const comparison = compare({.git_sha = dirty, .source_hash = "1111111111111111"},
                                     {.git_sha = dirty, .source_hash = "2222222222222222"});
     std::ostringstream out;
-    print_comparison(out, *comparison, TableFormat::table, false);
+    print_comparison(out, *comparison, TableFormat::table, {});
     EXPECT_THAT(out.str(), testing::HasSubstr("build aaaa00000000-dirty-11111111\n"));
     EXPECT_THAT(out.str(), testing::HasSubstr("build aaaa00000000-dirty-22222222\n"));
     EXPECT_EQ(to_json(*comparison)["head"]["source_hash"], "2222222222222222");
 
     auto const found = [&](std::string const& meant) { return read_side(folder_.file(), meant).campaign; };
     EXPECT_EQ(found("aaaa00000000-dirty-1"), comparison->base.campaign);
-    expect_error<ConfigError>([&] { found("aaaa"); }, "more than one campaign or commit starts so");
-    expect_error<ConfigError>([&] { found(commit); }, "more than one campaign or commit starts so");
+    expect_error<ConfigError>([&] { found("aaaa"); }, "more than one campaign or commit starts with this");
+    expect_error<ConfigError>([&] { found(commit); }, "more than one campaign or commit starts with this");
     std::string clean;
     {
         auto store = Store::open(folder_.file());

@@ -73,7 +73,7 @@ TEST(ShowBounds, JoinsWhatIsOfTheSameCodecSourceAndContext) {
                         row(512, "v", 1.17, 1.18, ""), row(2048, "k", 1.5, 1.75, "")}));
     std::ostringstream out;
     show_summary(store, out);
-    EXPECT_THAT(out.str(), HasSubstr("\nBeside the bounds of order-0 coding\n"));
+    EXPECT_THAT(out.str(), HasSubstr("\nRatios beside the bounds of order-0 coding\n"));
     std::istringstream lines(out.str());
     for (std::string line; std::getline(lines, line);) EXPECT_LE(display_width(line), 120U) << line;
 }

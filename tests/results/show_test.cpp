@@ -63,7 +63,8 @@ TEST(ShowTest, TellsFiguresFailuresAndPublishedOnes) {
             "int8      8.001    2.000  0.999988  2.86e-05  0.999988  2.86e-05     123.5  0.875    20.000  1.000\n"
             "gear   crash\n"
             "zstd   missing\n"));
-    EXPECT_THAT(text, HasSubstr("a display name that is longer than its column\n"));
+    EXPECT_THAT(text, testing::ContainsRegex("\na display name that is +8.001 "));
+    EXPECT_THAT(text, HasSubstr("\nlonger than its column\n")) << "no name is cut: two codecs could look the same";
     EXPECT_THAT(text, HasSubstr("\nNot ok\n"));
     EXPECT_THAT(text, HasSubstr("crash   because"));
     EXPECT_THAT(text, HasSubstr("\nBeside published figures\n"));
@@ -72,7 +73,7 @@ TEST(ShowTest, TellsFiguresFailuresAndPublishedOnes) {
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) EXPECT_LE(display_width(line), 120U) << line;
     EXPECT_THAT(text, Not(HasSubstr("\x1b")));
-    EXPECT_THAT(shown(store, {.colour = true}), HasSubstr("\x1b[31mcrash\x1b[0m"));
+    EXPECT_THAT(shown(store, {.screen = {.colour = true}}), HasSubstr("\x1b[31mcrash\x1b[0m"));
 }
 
 TEST(ShowTest, LeavesOutTheAnswersOfAModelThatGuesses) {
@@ -90,9 +91,9 @@ TEST(ShowTest, LeavesOutTheAnswersOfAModelThatGuesses) {
     };
     auto const campaign = store.begin_campaign(test::plan({knowing, guessing}), test::build(), "hw", false);
     store.ingest(campaign, {measured(knowing, ""), measured(guessing, "poor_baseline: it guesses")});
-    EXPECT_THAT(shown(store), HasSubstr("codec  bits/val  recall   lost\n"
-                                        "int8      8.000   0.625     13\n"
-                                        "gear      8.000       -      -\n"));
+    EXPECT_THAT(shown(store), HasSubstr("codec  bits/val  recall  lost\n"
+                                        "int8      8.000   0.625    13\n"
+                                        "gear      8.000       -     -\n"));
     EXPECT_THAT(shown(store), HasSubstr("poor_baseline: it guesses"));
 }
 
@@ -144,8 +145,8 @@ TEST(ShowTest, ATableHasTheColumnsThatItsCodecsHave) {
     m.figures = {{"k", "first_cycle_nmse", 2.5e-5, 10, {}, {}}, {"k", "cycle_drift", 0.0, 10, {}, {}}};
     store.ingest(campaign, {m});
     EXPECT_THAT(shown(store), HasSubstr("\ncycles  tiny  512 tokens  openmp\n"
-                                        "codec  K nmse 1   K drift\n"
-                                        "int8   2.50e-05         0\n"));
+                                        "codec  K nmse 1  K drift\n"
+                                        "int8   2.50e-05        0\n"));
 }
 
 TEST(ShowTest, ALostAttemptThatWasMadeAgainIsNoFailure) {
@@ -157,8 +158,9 @@ TEST(ShowTest, ALostAttemptThatWasMadeAgainIsNoFailure) {
     done.finished_utc = "2026-01-04T00:00:00.000Z";
     store.ingest(campaign, {test::measurement(cell, Status::node_lost), done});
     EXPECT_THAT(shown(store), Not(HasSubstr("\nNot ok\n")));
-    EXPECT_THAT(shown(store), testing::ContainsRegex("\nLost with their worker, and made again\n.*\ntiny +512 +int8 +0 "
-                                                     "+node1 +1 +2026-01-02T03:04:06.250Z\n"));
+    EXPECT_THAT(shown(store), testing::ContainsRegex(
+                                  "\nAttempts that were lost with their worker, and made again\n.*\ntiny +512 +int8 +0 "
+                                  "+node1 +1 +2026-01-02T03:04:06.250Z\n"));
 }
 
 TEST(ShowTest, ReadsAFileThatAnOlderBuildWrote) {
@@ -197,7 +199,7 @@ TEST(ShowTest, NamesTheEditThatWasBuilt) {
     std::istringstream lines(out.str());
     std::vector<std::string> seen;
     for (std::string line; std::getline(lines, line);)
-        if (line.find("roundtrip") != std::string::npos)
+        if (line.find(" 1000 ") != std::string::npos)
             seen.push_back(line.substr(line.find("aaaa") != std::string::npos ? line.find("aaaa") : line.find("unkn")));
     ASSERT_EQ(seen.size(), 5U) << out.str();
     EXPECT_THAT(seen[0], testing::AllOf(HasSubstr("aaaaaaaaaaaa-dirty-11111111"), Not(HasSubstr("binary"))));

@@ -28,6 +28,7 @@ TEST(TextTest, WidthIsOfTheTerminal) {
     EXPECT_EQ(display_width("漢字"), 4U);
     EXPECT_EQ(display_width("e\xCC\x81"), 1U);  // e with a combining acute
     EXPECT_EQ(display_width("\xF0\x9F\x98\x80"), 2U);
+    EXPECT_EQ(display_width("\x1b[31mred\x1b[0m"), 3U) << "commands for colours take no room";
 }
 
 }  // namespace

@@ -1,0 +1,17 @@
+#pragma once
+// What a person reads on.
+
+#include <cstddef>
+#include <string>
+
+namespace kvstone {
+
+/// How wide tables and sentences may be, and whether colours are shown.
+struct Screen {
+    bool colour = false;
+    std::size_t columns = 120;
+    std::string bold(std::string const& text) const { return colour ? "\x1b[1m" + text + "\x1b[0m" : text; }
+    std::string red(std::string const& text) const { return colour ? "\x1b[31m" + text + "\x1b[0m" : text; }
+};
+
+}  // namespace kvstone
