@@ -121,14 +121,21 @@ std::size_t add_figures(ReportTable const& table, JsonObject& data, std::size_t 
         names.add(metric.text());
     }
     data.add("metrics", names.text());
+    auto const add_interval = [&](std::size_t i) {
+        auto const& column = table.columns[i];
+        if (column.low.empty()) return;
+        data.add_within(limit_bytes, fmt::format("l{}", i), json_numbers(column.low));
+        data.add_within(limit_bytes, fmt::format("h{}", i), json_numbers(column.high));
+    };
     std::size_t left_out = 0;
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
         auto const& column = table.columns[i];
         if (!data.add_within(limit_bytes, fmt::format("v{}", i), json_numbers(column.values))) ++left_out;
-        if (column.low.empty() || !column.component.empty()) continue;
-        data.add_within(limit_bytes, fmt::format("l{}", i), json_numbers(column.low));
-        data.add_within(limit_bytes, fmt::format("h{}", i), json_numbers(column.high));
+        if (column.component.empty()) add_interval(i);
     }
+    // What is left of the room is for the intervals of K and V apart.
+    for (std::size_t i = 0; i < table.columns.size(); ++i)
+        if (!table.columns[i].component.empty()) add_interval(i);
     return left_out;
 }
 

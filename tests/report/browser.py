@@ -38,6 +38,11 @@ class Browser:
         self.call("Emulation.setEmulatedMedia",
                   features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
 
+    def print_preview(self):
+        """The page as it is printed: its style for paper, drawn anew."""
+        self.call("Emulation.setEmulatedMedia", media="print")
+        self.evaluate("dispatchEvent(new Event('beforeprint'))")
+
     def _receive(self):
         while b"\0" not in self.rest:
             part = os.read(self.answers, 1 << 20)

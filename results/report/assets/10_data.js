@@ -13,13 +13,20 @@ const shownMetrics = data.metrics.map((metric, place) => ({ ...metric, place }))
   .filter(metric => metric.component === "" && `v${metric.place}` in data && data[`v${metric.place}`].some(v => v !== null));
 const metricNamed = new Map(shownMetrics.map(metric => [metric.name, metric]));
 
+/** A metric's column of K or V alone; the metric itself where the page has no such column. */
+const partColumns = new Map(data.metrics.map((metric, place) => [`${metric.name} ${metric.component}`, { ...metric, place }]));
+function ofPart(metric, part) {
+  const column = metric && part ? partColumns.get(`${metric.name} ${part}`) : null;
+  return column && `v${column.place}` in data ? column : metric;
+}
+
 /** A row's figure, or null. */
 function figure(metric, row) { return metric ? data[`v${metric.place}`][row] : null; }
 
 /** A row's confidence interval, or null. */
 function interval(metric, row) {
   const low = data[`l${metric.place}`], high = data[`h${metric.place}`];
-  return low && low[row] !== null ? [low[row], high[row]] : null;
+  return low && high && low[row] !== null ? [low[row], high[row]] : null;
 }
 
 /** The first of the names that has figures, else the first metric there is. */

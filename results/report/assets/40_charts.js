@@ -9,7 +9,7 @@ function themeColour(name) { return getComputedStyle(document.documentElement).g
 
 /** A colour between slow and fast, by share of 1: readable on light and dark ground, and without red against green. */
 function speedColour(share) {
-  const stops = [[68, 58, 131], [33, 145, 140], [234, 179, 8]], place = Math.min(Math.max(share, 0), 1) * 2;
+  const stops = [[94, 84, 178], [33, 145, 140], [234, 179, 8]], place = Math.min(Math.max(share, 0), 1) * 2;
   const low = stops[Math.floor(Math.min(place, 1.999))], high = stops[Math.floor(Math.min(place, 1.999)) + 1];
   const part = place - Math.floor(Math.min(place, 1.999));
   return `rgb(${low.map((value, i) => Math.round(value + (high[i] - value) * part)).join(",")})`;
@@ -31,11 +31,80 @@ function axis(title, values, allowLogarithmic = true) {
     hint: floor !== null ? `Zeros stand at ${told(floor)}, where this axis has no place for them.` : "" };
 }
 
+/** The ends of a row's interval for an axis, or nothing. */
+function spanOf(metric, row, along) {
+  const range = interval(metric, row);
+  return range ? range.map(value => along.place(value)) : null;
+}
+
+/** Draws what datasets have as `spans`, one {x, y} a point: confidence intervals as lines with a bar at each end. */
+const intervalBars = { id: "intervalBars", beforeDatasetsDraw(chart) {
+  const { ctx, scales, chartArea: { left, right, top, bottom } } = chart, bar = 3;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, top, right - left, bottom - top);
+  ctx.clip();
+  ctx.lineWidth = 1;
+  chart.data.datasets.forEach((dataset, place) => (chart.isDatasetVisible(place) && dataset.spans || []).forEach((span, i) => {
+    const { x, y } = dataset.data[i];
+    ctx.strokeStyle = dataset.spanColour ?? themeColour("faint");
+    ctx.beginPath();
+    for (const [along, ends] of Object.entries(span)) {
+      if (!ends) continue;
+      const [from, to] = ends.map(end => scales[along].getPixelForValue(end));
+      const other = along === "x" ? scales.y.getPixelForValue(y) : scales.x.getPixelForValue(x);
+      const point = (value, aside) => along === "x" ? [value, other + aside] : [other + aside, value];
+      ctx.moveTo(...point(from, 0));
+      ctx.lineTo(...point(to, 0));
+      for (const end of [from, to]) {
+        ctx.moveTo(...point(end, -bar));
+        ctx.lineTo(...point(end, bar));
+      }
+    }
+    ctx.stroke();
+  }));
+  ctx.restore();
+} };
+
+/**
+ * Plots side by side, one for each key that `keys()` returns, in a section: as addPlot() otherwise, and `plan(key)` is of one.
+ * Plots that stay keep their canvas, and with it the focus.
+ */
+function addPlots(parent, name, keys, plan) {
+  const panels = element("div", { class: "panels" }), made = new Map();
+  parent.append(panels);
+  const entry = { draw: () => {
+    const wanted = keys();
+    for (const [key, panel] of made) {
+      if (wanted.includes(key)) continue;
+      panel.entry.chart?.destroy();
+      panel.holder.remove();
+      made.delete(key);
+    }
+    panels.classList.toggle("several", wanted.length > 1);
+    for (const key of wanted) {
+      if (!made.has(key)) {
+        const holder = element("div", {});
+        made.set(key, { holder, entry: makePlot(holder, key === "" ? name : `${name}-${key}`, () => plan(key)) });
+      }
+      panels.append(made.get(key).holder);
+    }
+    for (const panel of made.values()) panel.entry.draw();
+  } };
+  charts.push(entry);
+  return entry;
+}
+
 /**
  * A plot in a section, with a table behind it. `plan()` returns {label, config, columns, rows, open}: config is Chart.js's;
  * open(datasetIndex, index) opens what a point stands for. Left and right walk through the points, Enter opens one.
  */
 function addPlot(parent, name, plan) {
+  const entry = makePlot(parent, name, plan);
+  charts.push(entry);
+  return entry;
+}
+function makePlot(parent, name, plan) {
   const canvas = element("canvas", { role: "img", tabindex: "0", id: `plot-${name}` });
   const hint = element("p", { class: "hint" });
   const holder = element("div", { class: "plot" }, canvas);
@@ -56,6 +125,7 @@ function addPlot(parent, name, plan) {
       canvas.style.cursor = found.length ? "pointer" : "default";
     }, onClick: (event, found) => found.length && made.open(found[0].datasetIndex, found[0].index), ...made.config.options };
     if (entry.chart) entry.chart.destroy();
+    made.config.plugins = [intervalBars, ...made.config.plugins ?? []];
     entry.chart = new Chart(canvas, made.config);
     entry.points = made.config.data.datasets.flatMap((dataset, datasetIndex) => dataset.silent ? [] :
       dataset.data.map((value, index) => ({ datasetIndex, index, value })).filter(point => point.value !== null));
@@ -78,7 +148,6 @@ function addPlot(parent, name, plan) {
       entry.open(datasetIndex, index);
     }
   });
-  charts.push(entry);
   return entry;
 }
 

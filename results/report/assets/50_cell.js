@@ -12,9 +12,25 @@ function circumstances(row) {
     ["Cell", cellOf("cell", row)], ["Measured", cellOf("finished_utc", row)], ["Host", cellOf("host", row)],
     ["Device", cellOf("device", row)], ["Threads", cellOf("threads", row)], ["Processes", cellOf("processes", row)],
     ["Time of the attempt", `${told(cellOf("wall_s", row))} s`],
-    ["Bandwidth around it", cellOf("roofline_gb_per_s", row) === null ? "" : `${told(cellOf("roofline_gb_per_s", row))} GB/s`],
+    ["Memory bandwidth around the attempt", cellOf("roofline_gb_per_s", row) === null ? "" : `${told(cellOf("roofline_gb_per_s", row))} GB/s`],
     ["Campaign", campaign.campaign], ["Build", campaign.build], ["Toolchain", campaign.toolchain],
     ["Hardware", campaign.hardware]].filter(pair => pair[1] !== "" && pair[1] !== null && pair[1] !== undefined);
+}
+
+/** How the cell was measured, in one sentence. */
+function howMeasured(row) {
+  const processes = cellOf("processes", row), threads = cellOf("threads", row), context = cellOf("context", row);
+  const campaign = data.campaigns[data.rows.campaign[row]], rate = cellOf("roofline_gb_per_s", row);
+  const timed = sampleRows(row).filter(of => of.metric.endsWith("_ns")).map(of => of.quantiles[0]);
+  const passes = timed.length ? Math.min(...timed) === Math.max(...timed) ? `${timed[0]}` : `${Math.min(...timed)} to ${Math.max(...timed)}` : "";
+  const begun = processes > 1 ? `${processes} processes, one after the other,` : "One process";
+  const host = cellOf("host", row);
+  return `${begun} ${cellOf("status", row) === "ok" ? "ran" : "tried"} workload ${cellOf("workload", row)} on ${cellOf("source", row)}` +
+    `${context ? ` with ${context} tokens` : ""}${cellOf("batch", row) > 1 ? `, batch ${cellOf("batch", row)},` : ""} and codec ` +
+    `${cellOf("codec", row)}, on backend ${cellOf("backend", row)}${threads > 0 ? ` with ${threads} thread${threads > 1 ? "s" : ""}` : ""}` +
+    `${host ? ` of host ${host}` : ""}${campaign.hardware ? ` (${campaign.hardware})` : ""}, with build ${campaign.build}; ` +
+    (passes ? `times are medians over ${passes} timed passes${rate === null ? "" : `, beside a memory bandwidth of ${told(rate)} GB/s that was measured before and after`}.` :
+      "no pass was timed.");
 }
 
 /** Every column of figures, those of K and V apart included. */
@@ -32,6 +48,7 @@ function openCell(row) {
   dialog.replaceChildren(
     element("header", {}, element("h2", { id: "cell-title" }, `${cellOf("codec", row)} · ${groupOf(row)}`),
       element("button", { type: "button", autofocus: true, click: () => dialog.close() }, "Close")),
+    element("p", {}, howMeasured(row)),
     table("Circumstances", [{ title: "What", of: pair => pair[0] }, { title: "Value", of: pair => pair[1] }], circumstances(row)),
     samples.length ? table("Quantiles of the samples", [{ title: "Metric", of: of => `${of.metric} ${of.component}` },
       ...quantileTitles.map((title, i) => ({ title, number: true, of: of => of.quantiles[i] }))], samples) : null,

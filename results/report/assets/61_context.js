@@ -16,6 +16,7 @@ function countHint({ shown, count }) {
 /** Datasets of lines; `x` is a row's place across, `y` the axis of the metric. */
 function lineDatasets(lines, metric, x, y) {
   return lines.map((line, place) => ({ label: line.name, data: line.rows.map(row => ({ x: x(row), y: y.place(figure(metric, row)) })),
+    spans: line.rows.map(row => ({ y: spanOf(metric, row, y) })), spanColour: palette[place % palette.length],
     borderColor: palette[place % palette.length], backgroundColor: palette[place % palette.length], borderWidth: 2, pointRadius: 4,
     pointStyle: markers[place % markers.length], borderDash: place >= palette.length / 2 ? [5, 3] : [] }));
 }
@@ -26,14 +27,14 @@ function styleByCodec(datasets, lines) {
   if (codecs.length === lines.length || others.length > markers.length) return datasets;
   return datasets.map((dataset, i) => {
     const colour = palette[codecs.indexOf(lines[i].codec) % palette.length], other = others.indexOf(lines[i].other);
-    return { ...dataset, borderColor: colour, backgroundColor: colour, pointStyle: markers[other], borderDash: [[], [5, 3], [2, 2]][other % 3] };
+    return { ...dataset, borderColor: colour, backgroundColor: colour, spanColour: colour, pointStyle: markers[other], borderDash: [[], [5, 3], [2, 2]][other % 3] };
   });
 }
 
 function addContext() {
   // Of lossless codecs all have the same error: what they are compared by is their ratio.
   let metric = firstMetric(["kld_mean", "attention_kl", "nmse"].filter(differs).concat(["ratio_vs_fp16", "decode_gb_per_s"]));
-  const part = section("context", "Over context length", "One line per codec, model, workload and backend.");
+  const part = section("context", "Over context length", "One line for each codec, model, workload and backend. Bars are 95% intervals.");
   part.append(element("div", { class: "choices" }, metricChoice("Metric", shownMetrics, metric, chosen => { metric = chosen; entry.draw(); })));
   const entry = addPlot(part, "context", () => {
     const rows = filteredRows(["context"]).filter(row => figure(metric, row) !== null && cellOf("context", row) > 0)
@@ -43,13 +44,13 @@ function addContext() {
     const lines = linesOf(rows, row => `${cellOf("codec", row)} · ${other(row)}`, 2), drawn = lines.shown;
     for (const line of drawn) Object.assign(line, { codec: cellOf("codec", line.rows[0]), other: other(line.rows[0]) });
     const lengths = [...new Set(drawn.flatMap(line => line.rows.map(row => cellOf("context", row))))].sort((a, b) => a - b);
-    const yAxis = axis(titled(metric), drawn.flatMap(line => line.rows.map(row => figure(metric, row))));
+    const yAxis = axis(titled(metric), extentOf(metric, drawn.flatMap(line => line.rows.map(row => ({ row })))));
     return { label: `${titled(metric)} over context length, ${drawn.length} lines.`, hint: `${countHint(lines)} ${yAxis.hint}`, rows: drawn.flatMap(line => line.rows),
       columns: rowColumns([metric]), open: (dataset, index) => openCell(drawn[dataset].rows[index]),
       config: { type: "line", data: { datasets: styleByCodec(lineDatasets(drawn, metric, row => cellOf("context", row), yAxis), drawn) }, options: {
         parsing: false, scales: { x: { ...axis("tokens", lengths).scale, afterBuildTicks: scale => { scale.ticks = lengths.map(value => ({ value })); } },
           y: yAxis.scale },
-        plugins: { legend: { position: "bottom", labels: { usePointStyle: true, boxWidth: 8 } }, tooltip: { callbacks: {
+        plugins: { legend: { position: "bottom", labels: { usePointStyle: true, boxWidth: 8, boxHeight: 6 } }, tooltip: { callbacks: {
           title: items => items.map(item => drawn[item.datasetIndex].name),
           label: item => rowLines(drawn[item.datasetIndex].rows[item.dataIndex], [metric]) } } } } } };
   });

@@ -18,7 +18,7 @@ function sinceBefore(rows, index) {
 
 function addHistory() {
   let metric = firstMetric(["decode_gb_per_s", "bits_per_value", "nmse"]);
-  const part = section("history", "By commit and night", "One line per cell and class of hardware. A ring marks where the level moved: a hint, " +
+  const part = section("history", "By commit and night", "One line for each cell and class of hardware. Bars are 95% intervals. A ring marks where the level moved: a hint, " +
     `not a verdict. Of series of 100 nights without any change ${told(100 * data.false_alarms)}% get one (simulated); figures that are ` +
     "equal to the last digit between runs are marked at every change.");
   part.append(element("div", { class: "choices" }, metricChoice("Metric", shownMetrics, metric, chosen => { metric = chosen; entry.draw(); })));
@@ -30,7 +30,7 @@ function addHistory() {
     const lines = linesOf(rows, row => `${cellOf("codec", row)} · ${groupOf(row)} · ${data.campaigns[place(row)].hardware_class}`, 2);
     const drawn = lines.shown;
     for (const line of drawn) line.name = line.name.slice(0, line.name.lastIndexOf(" · "));
-    const yAxis = axis(titled(metric), drawn.flatMap(line => line.rows.map(row => figure(metric, row))), false);
+    const yAxis = axis(titled(metric), extentOf(metric, drawn.flatMap(line => line.rows.map(row => ({ row })))), false);
     const datasets = lineDatasets(drawn, metric, place, yAxis);
     datasets.forEach((dataset, i) => {
       dataset.pointRadius = drawn[i].rows.map(row => moved.has(row) ? 9 : 4);
@@ -46,12 +46,12 @@ function addHistory() {
       config: { type: "line", data: { datasets }, options: { parsing: false, scales: {
         x: { type: "linear", ticks: { stepSize: 1, maxRotation: 60, callback: value => campaignLabel[value]?.slice(0, 26).replace(/ +/g, " ") ?? "" } },
         y: yAxis.scale },
-      plugins: { legend: { position: "bottom", labels: { usePointStyle: true, boxWidth: 8 } }, tooltip: { callbacks: {
+      plugins: { legend: { position: "bottom", labels: { usePointStyle: true, boxWidth: 8, boxHeight: 6 } }, tooltip: { callbacks: {
         title: items => items.map(item => campaignLabel[item.parsed.x]),
         label: item => {
           const line = drawn[item.datasetIndex], row = line.rows[item.dataIndex];
           return [line.name, ...rowLines(row, [metric]).slice(1), sinceBefore(line.rows, item.dataIndex),
-            ...(moved.has(row) ? ["the level moved here (advisory)"] : [])];
+            ...(moved.has(row) ? ["the level moved here (a hint)"] : [])];
         } } } } } } };
   });
 }

@@ -22,4 +22,6 @@ function start() {
   summarise();
   drawAll();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  // On paper the ground is white, and the page has another width.
+  for (const event of ["beforeprint", "afterprint"]) addEventListener(event, drawAll);
 }
