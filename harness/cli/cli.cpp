@@ -1,23 +1,17 @@
 #include "harness/cli/cli.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
-#include <iostream>
 #include <map>
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "cluster/world.hpp"
 #include "harness/cli/help_formatter.hpp"
 #include "harness/cli/progress.hpp"
 #include "harness/files/calibration_file.hpp"
 #include "results/record/build.hpp"
-#include "results/record/wrapped.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -30,25 +24,6 @@ ExitCode complain(ExitCode code, std::string const& text) {
 }
 
 }  // namespace
-
-Screen standard_output() {
-    // Narrower than this nothing can be read.
-    constexpr std::size_t fewest_columns = 20, most_columns = 10'000;
-    Screen screen;
-    bool const terminal = isatty(STDOUT_FILENO) == 1;
-    char const* refused = std::getenv("NO_COLOR");
-    screen.colour = (refused == nullptr || *refused == '\0') && terminal;
-    char const* const given = std::getenv("COLUMNS");
-    std::size_t columns = given == nullptr ? 0 : std::strtoul(given, nullptr, 10);
-    winsize size{};
-    if (columns == 0 && terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) columns = size.ws_col;
-    if (columns > 0) screen.columns = std::clamp(columns, fewest_columns, most_columns);
-    return screen;
-}
-
-void print_words(std::string const& words, std::size_t indent) {
-    std::cout << wrapped(words, standard_output().columns, indent) << '\n';
-}
 
 ExitCode told(std::function<ExitCode()> const& action) {
     try {

@@ -8,8 +8,8 @@
 #include <CLI/CLI.hpp>
 
 #include "harness/cli/exit_code.hpp"
+#include "harness/cli/terminal.hpp"
 #include "results/record/locking.hpp"
-#include "results/record/screen.hpp"
 
 namespace kvstone {
 
@@ -57,11 +57,5 @@ std::string examples_text(std::vector<std::string> const& examples);
 
 /// What an action returns; what it throws is told on standard error, and the exit code that it means is returned.
 ExitCode told(std::function<ExitCode()> const& action);
-
-/// In colour where standard output is a terminal and NO_COLOR is not set; as wide as COLUMNS says, else as the terminal is,
-/// else 120 columns.
-Screen standard_output();
-/// Prints sentences as wide as that, and a line end. What is left of a broken line stands behind `indent` spaces.
-void print_words(std::string const& words, std::size_t indent = 2);
 
 }  // namespace kvstone

@@ -8,6 +8,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "harness/cli/terminal.hpp"
+#include "results/record/wrapped.hpp"
+
 namespace kvstone {
 
 ProgressDisplay::ProgressDisplay() : terminal_(isatty(STDERR_FILENO) == 1) {}
@@ -46,7 +49,9 @@ void ProgressDisplay::progress(Progress const& progress) {
         return;
     }
     clear();
-    std::fputs(fmt::format("{}  {}", text, last_).c_str(), stderr);
+    // A second line could not be cleared.
+    auto const line = wrapped_lines(fmt::format("{}  {}", text, last_), standard_error().columns - 1).front();
+    std::fputs(line.c_str(), stderr);
     std::fflush(stderr);
     drawn_ = true;
 }

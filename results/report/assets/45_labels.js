@@ -2,6 +2,14 @@
 
 const longestLabel = 30;
 
+/** What the intervals of the first dataset cover. */
+function intervalBoxes(chart, points) {
+  return (chart.data.datasets[0].spans ?? []).flatMap((span, i) => Object.entries(span).filter(([, ends]) => ends).map(([along, ends]) => {
+    const [from, to] = ends.map(end => chart.scales[along].getPixelForValue(end)).sort((a, b) => a - b), { x, y } = points[i];
+    return along === "x" ? { x: from, y: y - 2, width: to - from, height: 4 } : { x: x - 2, y: from, width: 4, height: to - from };
+  }));
+}
+
 /** Places for a label around a point, the nearest first: [x, y] of its left and upper edge. */
 function labelPlaces(point, width, height) {
   const places = [];
@@ -32,12 +40,12 @@ function crosses(point, box, other) {
 function meet(a, b) { return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height; }
 
 /**
- * Labels of points, where there is room for them: {text, box, point}. `wanted`: [{text, index, first}]; those that are `first`
+ * Labels of points, where there is room for them, beside points and their intervals: {text, box, point}. `wanted`: [{text, index, first}]; those that are `first`
  * are placed before all others, and may stand far away, with a line to their point.
  */
 function placeLabels(chart, wanted, points) {
   const { ctx, chartArea: area } = chart, height = 12, placed = [];
-  const taken = points.map(({ x, y }) => ({ x: x - 4, y: y - 4, width: 8, height: 8 }));
+  const taken = points.map(({ x, y }) => ({ x: x - 4, y: y - 4, width: 8, height: 8 })).concat(intervalBoxes(chart, points));
   const margin = 5; // beyond the edge, so that a point on it can have its name beside it
   const fits = box => box.x >= area.left && box.y >= area.top - margin && box.x + box.width <= chart.width && box.y + box.height <= area.bottom + margin &&
     !placed.some(other => meet(box, other.box)) && !taken.some(other => meet(box, other));

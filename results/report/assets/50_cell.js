@@ -23,7 +23,7 @@ function howMeasured(row) {
   const campaign = data.campaigns[data.rows.campaign[row]], rate = cellOf("roofline_gb_per_s", row);
   const timed = sampleRows(row).filter(of => of.metric.endsWith("_ns")).map(of => of.quantiles[0]);
   const passes = timed.length ? Math.min(...timed) === Math.max(...timed) ? `${timed[0]}` : `${Math.min(...timed)} to ${Math.max(...timed)}` : "";
-  const begun = processes > 1 ? `${processes} processes, one after the other,` : "One process";
+  const begun = `On ${cellOf("finished_utc", row).slice(0, 10)} ${processes > 1 ? `${processes} processes, one after the other,` : "one process"}`;
   const host = cellOf("host", row);
   return `${begun} ${cellOf("status", row) === "ok" ? "ran" : "tried"} workload ${cellOf("workload", row)} on ${cellOf("source", row)}` +
     `${context ? ` with ${context} tokens` : ""}${cellOf("batch", row) > 1 ? `, batch ${cellOf("batch", row)},` : ""} and codec ` +

@@ -17,8 +17,9 @@ function addRoofline() {
   const metrics = ["encode_roofline", "decode_roofline"].map(name => metricNamed.get(name)).filter(metric => metric);
   if (!metrics.length) return;
   const most = 30;
-  const part = section("roofline", "Share of the memory bandwidth", "Bytes read plus written per second over the copy bandwidth " +
-    "measured around each attempt; the dashed line is all of it, and beyond it tensors sit in caches. Medians over the filtered cells.");
+  const part = section("roofline", "Share of the memory bandwidth", "Bytes read and written per second, as a share of the copy " +
+    "bandwidth that was measured around each attempt. The dashed line is the whole bandwidth; a codec passes it where tensors lie in " +
+    "caches. Bars are medians over the filtered cells.");
   addPlot(part, "roofline", () => {
     const rows = filteredRows().filter(row => metrics.some(metric => figure(metric, row) !== null));
     const codecs = [...grouped(rows, row => cellOf("codec", row))].map(([name, of]) =>

@@ -1,7 +1,7 @@
 // What is told in tables: coverage, failures, verdicts, environments.
 
 function addCoverage() {
-  const part = section("coverage", "Coverage and failures", "A failure is a row, and what was never tried is owed.");
+  const part = section("coverage", "Coverage and failures", "Cells that failed are listed with the reason, and so are cells that were never tried.");
   const count = name => ({ title: name, number: true, of: campaign => campaign[name] });
   part.append(table("Campaigns, newest first", [{ title: "Campaign", of: campaign => campaign.campaign },
     { title: "Scenario", of: campaign => campaign.scenario }, { title: "Began", of: campaign => campaign.started_utc.slice(0, 16) },
@@ -12,7 +12,7 @@ function addCoverage() {
   const more = (name, shown) => data[`${name}_count`] > shown.length ? `, the first ${shown.length} of ${data[`${name}_count`]}` : "";
   if (data.failures.length)
     part.append(table(`Not ok${more("failures", data.failures)}`, [...what, { title: "Status", of: row => element("span", { class: "bad" }, row.status) },
-      { title: "Reason", of: row => row.reason ?? "" }, { title: "Last words", of: row => row.stderr_tail ? element("pre", {}, row.stderr_tail) : "" },
+      { title: "Reason", of: row => row.reason ?? "" }, { title: "End of standard error", of: row => row.stderr_tail ? element("pre", {}, row.stderr_tail) : "" },
       { title: "Host", of: row => row.host }, { title: "Campaign", of: row => row.campaign }], data.failures));
   if (data.missing.length)
     part.append(table(`Never tried${more("missing", data.missing)}`, [...what, { title: "Required", of: row => row.required ? "yes" : "no" },
@@ -31,7 +31,7 @@ function addVerdicts() {
 function addEnvironment() {
   if (data.campaigns.length < 2) return;
   const part = section("environment", "What differs between campaigns", "Builds, packages and hosts, where they are not the same for all.");
-  if (!data.environment.length) part.append(element("p", { class: "good" }, "Nothing does."));
+  if (!data.environment.length) part.append(element("p", { class: "good" }, "Nothing differs."));
   else {
     const newest = [...data.campaigns].reverse().slice(0, 8);
     part.append(table("Differing facts, newest campaign first", [{ title: "Kind", of: fact => fact.kind }, { title: "Name", of: fact => fact.name },

@@ -8,7 +8,7 @@ function start() {
   const texts = name => data.texts[name].length;
   document.getElementById("summary").textContent = `${data.name}: ${rowCount} results of ${data.campaigns.length} ` +
     `campaign${data.campaigns.length === 1 ? "" : "s"}, ${texts("codec")} codecs on ${texts("source")} sources. Written ${data.generated_utc} by KVstone ${data.version}.`;
-  document.getElementById("origin").textContent = "Figures are those of K and V together where there are such, else the worse of the two.";
+  document.getElementById("origin").textContent = "Figures are those of K and V together; where there is no such figure, the worse of the two.";
   const notes = document.getElementById("notes");
   notes.append(...data.notes.map(note => element("li", {}, note)));
   notes.hidden = !data.notes.length;
