@@ -1,7 +1,7 @@
 #include "harness/workloads/prefix_cache/prefix_cache_options.hpp"
 
 #include <cmath>
-#include <set>
+#include <initializer_list>
 #include <utility>
 
 #include "scenarios/errors.hpp"
@@ -9,15 +9,7 @@
 namespace kvstone {
 namespace {
 
-constexpr std::uint64_t most_requests = 100'000'000;
 constexpr std::uint64_t most_blocks = std::uint64_t{1} << 40;
-constexpr std::uint64_t most_tokens = std::uint64_t{1} << 24;
-constexpr std::uint64_t most_texts = 1'000'000;
-GeneratedTrace const drawn;  // its defaults
-
-constexpr char const* generator_only[] = {"generate", "prompts", "prompt_tokens", "own_tokens", "answer_tokens",
-                                          "turns",    "users",   "zipf_exponent", "seed",       "interval"};
-constexpr char const* chat_only[] = {"answer_tokens", "turns", "users"};
 constexpr char const* serving_only[] = {"prefill_us_per_token", "prefill_ns_per_token_squared", "lookup_us", "overlap"};
 
 std::int64_t nanoseconds(Json const& options, char const* name, double by_default_s) {
@@ -28,46 +20,19 @@ std::int64_t nanoseconds(Json const& options, char const* name, double by_defaul
     throw ConfigError(what, option, std::move(accepted));
 }
 
-/// Lists of policies and budgets make many entries of one trace: each content is read once.
-void check_trace(Json const& options, Json const& locator) {
-    static std::set<std::pair<std::string, std::uint64_t>> right;
-    auto const most = options.value("requests", std::uint64_t{0});
-    std::pair const wanted{options.at("trace").get<std::string>(), most};
-    if (right.contains(wanted)) return;
-    read_trace(trace_path(locator), most);
-    right.insert(wanted);
-}
-
 }  // namespace
 
 std::vector<WorkloadOption> prefix_cache_options() {
     using enum WorkloadOption::Kind;
-    return {
-        {"mode", choice, "account", {"account"}, 0, 0, "bytes from the ledger of one block, and books without tensors"},
-        {"trace",
-         file,
-         "",
-         {},
-         0,
-         0,
-         "of requests: Mooncake or Qwen-Bailian JSON lines, or .yaml; none: they are drawn"},
-        {"requests", number, 0, {}, 0, most_requests, "at most; 0: all of a trace, 50 that are drawn"},
-        {"generate", choice, drawn.kind, generator_names(), 0, 0, "what drawn requests are like"},
-        {"prompts", number, drawn.prompts, {}, 1, most_texts, "texts that drawn requests begin with"},
-        {"prompt_tokens", tokens, drawn.prompt_tokens, {}, 1, most_tokens, "of each of them"},
-        {"own_tokens",
-         number,
-         drawn.own_tokens,
-         {},
-         0,
-         most_tokens,
-         "of each drawn request, behind what it begins with"},
-        {"answer_tokens", number, drawn.answer_tokens, {}, 0, most_tokens, "chat: of each answer"},
-        {"turns", number, drawn.turns, {}, 1, most_texts, "chat: requests of a conversation"},
-        {"users", number, drawn.users, {}, 1, most_texts, "chat: conversations at a time"},
-        {"zipf_exponent", real, drawn.zipf_exponent, {}, 0, 10, "zipf, chat: prompt r is drawn as r^-exponent"},
-        {"seed", number, drawn.seed, {}, 0, UINT64_MAX, "of drawn requests"},
-        {"interval", duration, 1e-9 * static_cast<double>(drawn.interval_ns), {}, 0, 0, "between two drawn requests"},
+    auto options = trace_options();
+    options.insert(options.begin(), {"mode",
+                                     choice,
+                                     "account",
+                                     {"account"},
+                                     0,
+                                     0,
+                                     "bytes from the ledger of one block, and books without tensors"});
+    std::initializer_list<WorkloadOption> const own = {
         {"policy", choice, "lru", policy_names(), 0, 0, "which block goes; belady knows what comes: the bound"},
         {"blocks", number, 0, {}, 0, most_blocks, "entries that are held; neither this nor a budget: all"},
         {"budget",
@@ -101,22 +66,12 @@ std::vector<WorkloadOption> prefix_cache_options() {
         {"link_bandwidth", bytes, 0, {}, 0, 0, "bytes a second to where entries lie; needed for time_saved_percent"},
         {"lookup_us", real, 0, {}, 0, 1'000'000'000, "that each hit takes besides"},
         {"overlap", choice, "off", {"off", "on"}, 0, 0, "whether coding and the link work at the same time"}};
+    options.insert(options.end(), own);
+    return options;
 }
 
-std::string trace_path(Json const& locator) { return locator.value("files", Json::object()).value("trace", ""); }
-
 void check_prefix_cache(Json const& options, Json const& locator) {
-    bool const from_file = options.contains("trace");
-    if (from_file)
-        for (auto const* name : generator_only)
-            if (options.contains(name)) refuse("a trace is read: nothing is drawn", name, {"trace", "generate"});
-    auto const kind = options.value("generate", drawn.kind);
-    if (kind != "chat")
-        for (auto const* name : chat_only)
-            if (options.contains(name))
-                refuse("requests of kind " + kind + " have no such option", name, {"generate: chat"});
-    if (kind == "rotation" && options.contains("zipf_exponent"))
-        refuse("prompts take turns: none is drawn", "zipf_exponent", {"generate: zipf", "generate: chat"});
+    check_trace_options(options, locator);
     if (options.contains("blocks") && options.contains("budget"))
         refuse("a cache has so many blocks or so many bytes", "blocks", {"blocks", "budget"});
     if (!options.contains("ttl"))
@@ -131,24 +86,11 @@ void check_prefix_cache(Json const& options, Json const& locator) {
         for (auto const* name : serving_only)
             if (options.contains(name))
                 refuse("time saved needs what computing takes and the link", name, {"link_bandwidth: 2 GB"});
-    if (from_file) check_trace(options, locator);
 }
 
 PrefixCacheSettings prefix_cache_settings(Json const& options) {
     PrefixCacheSettings settings;
-    settings.most_requests = options.value("requests", std::uint64_t{0});
-    auto& generated = settings.generated;
-    generated.kind = options.value("generate", drawn.kind);
-    if (settings.most_requests != 0) generated.requests = settings.most_requests;
-    generated.prompts = options.value("prompts", drawn.prompts);
-    generated.prompt_tokens = options.value("prompt_tokens", drawn.prompt_tokens);
-    generated.own_tokens = options.value("own_tokens", drawn.own_tokens);
-    generated.answer_tokens = options.value("answer_tokens", drawn.answer_tokens);
-    generated.turns = options.value("turns", drawn.turns);
-    generated.users = options.value("users", drawn.users);
-    generated.zipf_exponent = options.value("zipf_exponent", drawn.zipf_exponent);
-    generated.seed = options.value("seed", drawn.seed);
-    generated.interval_ns = nanoseconds(options, "interval", 1e-9 * static_cast<double>(drawn.interval_ns));
+    settings.trace = trace_settings(options);
     settings.blocks = options.value("blocks", std::uint64_t{0});
     settings.budget_bytes = options.value("budget", std::uint64_t{0});
     auto& rules = settings.rules;

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/workloads/prefix_cache/generated_trace.hpp"
 #include "harness/workloads/prefix_cache/replay.hpp"
 #include "harness/workloads/prefix_cache/time_saved.hpp"
+#include "harness/workloads/prefix_cache/trace_options.hpp"
 #include "scenarios/scenario.hpp"
 
 namespace kvstone {
@@ -20,17 +20,13 @@ void check_prefix_cache(Json const& options, Json const& locator);
 
 /// The options of a cell.
 struct PrefixCacheSettings {
-    std::uint64_t most_requests = 0;  ///< of a file; 0: all
-    GeneratedTrace generated;         ///< where no file is named
-    std::uint64_t blocks = 0;         ///< 0: none said
-    std::uint64_t budget_bytes = 0;   ///< 0: none said
-    StoreRules rules;                 ///< without the capacity
+    TraceSettings trace;
+    std::uint64_t blocks = 0;        ///< 0: none said
+    std::uint64_t budget_bytes = 0;  ///< 0: none said
+    StoreRules rules;                ///< without the capacity
     bool by_layer = false;
     std::optional<ServingModel> serving;
 };
 PrefixCacheSettings prefix_cache_settings(Json const& options);
-
-/// The trace's file; empty where it is generated.
-std::string trace_path(Json const& locator);
 
 }  // namespace kvstone

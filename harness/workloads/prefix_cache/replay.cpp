@@ -4,20 +4,23 @@
 
 namespace kvstone {
 
+void ReplayTally::add(TraceRequest const& request, std::uint64_t matched) {
+    auto const hit = std::min(matched * block_tokens_, request.tokens);
+    ++result_.requests;
+    result_.token_lookups += request.tokens;
+    result_.token_hits += hit;
+    result_.request_hits_any += hit > 0 ? 1 : 0;
+    result_.request_hits_all += hit == request.tokens ? 1 : 0;
+    result_.hit_tokens.push_back(hit);
+}
+
 ReplayResult replay(RequestTrace const& trace, StoreRules const& rules, std::uint64_t layers) {
     BlockStore<std::uint64_t> store(rules);
-    ReplayResult result;
-    result.hit_tokens.reserve(trace.requests.size());
+    ReplayTally tally(trace);
     auto const next = rules.policy == "belady" ? next_uses(trace) : std::vector<std::uint64_t>();
     for (auto const& request : trace.requests) {
         auto const blocks = trace.blocks_of(request);
-        auto const matched = store.match(blocks, request.time_ns) / layers;
-        auto const hit = std::min(matched * trace.block_tokens, request.tokens);
-        result.token_lookups += request.tokens;
-        result.token_hits += hit;
-        result.request_hits_any += hit > 0 ? 1 : 0;
-        result.request_hits_all += hit == request.tokens ? 1 : 0;
-        result.hit_tokens.push_back(hit);
+        tally.add(request, store.match(blocks, request.time_ns) / layers);
         if (next.empty())
             store.commit(blocks);
         else
@@ -25,7 +28,7 @@ ReplayResult replay(RequestTrace const& trace, StoreRules const& rules, std::uin
                 blocks, [](std::size_t) { return std::uint64_t{1}; },
                 [&](std::size_t i) { return next[request.first + i]; });
     }
-    result.requests = trace.requests.size();
+    auto result = tally.take();
     result.blocks = store.counters();
     result.entries_held = store.entries();
     return result;
