@@ -9,39 +9,11 @@
 #include <gtest/gtest.h>
 
 #include "harness/workloads/prefix_cache/replay.hpp"
-#include "harness/workloads/prefix_cache/trace_builder.hpp"
+#include "tests/harness/random_requests.hpp"
 #include "tests/harness/slow_caches.hpp"
 
 namespace kvstone {
 namespace {
-
-using Requests = std::vector<std::vector<std::uint64_t>>;
-
-/// Paths from the root of a tree that grows: early children are taken most often, and any step may make a new one.
-Requests random_requests(std::uint64_t seed, std::size_t count, std::size_t longest) {
-    std::mt19937_64 random(seed);
-    std::map<std::uint64_t, std::vector<std::uint64_t>> children;
-    std::uint64_t blocks = 1;  // 0 is the root
-    Requests requests;
-    while (requests.size() < count) {
-        auto& request = requests.emplace_back();
-        std::uint64_t at = 0;
-        for (auto length = 1 + random() % longest; length > 0; --length) {
-            auto& below = children[at];
-            if (below.size() < 8 && (below.empty() || random() % 4 == 0)) below.push_back(blocks++);
-            at = below[std::min(random() % below.size(), random() % below.size())];
-            request.push_back(at);
-        }
-    }
-    return requests;
-}
-
-RequestTrace trace_of(Requests const& requests) {
-    TraceBuilder<std::uint64_t> builder(1);
-    std::int64_t time_ns = 0;
-    for (auto const& request : requests) builder.add(time_ns++, request.size(), request);
-    return builder.take();
-}
 
 std::vector<std::uint64_t> fast_hits(RequestTrace const& trace, StoreRules const& rules) {
     auto const result = replay(trace, rules);
@@ -125,47 +97,6 @@ TEST(BlockStores, LruHitsMoreTheMoreItHolds) {
         for (std::size_t i = 0; i < hits.size(); ++i)
             ASSERT_GE(hits[i], less[i]) << capacity << " blocks, request " << i;
         less = hits;
-    }
-}
-
-/// Two exclusive tiers: what the hot one evicts becomes the cold one's newest, and a cold hit goes back to the hot one.
-TEST(BlockStores, TwoExclusiveTiersAreOneLruOfTheirSum) {
-    std::mt19937_64 random(2);
-    Pins const none{{}, 1};
-    for (auto const& [hot_size, cold_size] : {std::pair{1, 1}, {5, 20}, {20, 5}, {13, 13}}) {
-        auto const hot = make_lru();
-        auto const cold = make_lru();
-        std::map<Slot, bool> is_hot;
-        BlockStore<std::uint64_t> small({.capacity = static_cast<std::uint64_t>(hot_size)});
-        BlockStore<std::uint64_t> sum({.capacity = static_cast<std::uint64_t>(hot_size + cold_size)});
-        auto const held = [&](bool tier) {
-            return std::ranges::count_if(is_hot, [&](auto const& one) { return one.second == tier; });
-        };
-        for (int step = 0; step < 4000; ++step) {
-            std::uint64_t const block = random() % 30 + random() % 30;
-            auto const slot = static_cast<Slot>(block);
-            auto const found = is_hot.find(slot);
-            bool const hot_hit = found != is_hot.end() && found->second;
-            bool const hit = found != is_hot.end();
-            if (hot_hit) {
-                hot->touch(slot, never_again);
-            } else {
-                if (hit) cold->erase(slot);
-                is_hot.erase(slot);
-                if (held(true) == hot_size) {
-                    auto const demoted = hot->victim(none);
-                    if (held(false) == cold_size) is_hot.erase(cold->victim(none));
-                    cold->insert(demoted, 1, never_again);
-                    is_hot[demoted] = false;
-                }
-                hot->insert(slot, 1, never_again);
-                is_hot[slot] = true;
-            }
-            for (auto* const store : {&small, &sum}) {
-                ASSERT_EQ(store->match(std::span(&block, 1), step), (store == &small ? hot_hit : hit) ? 1U : 0U);
-                store->commit(std::span(&block, 1));
-            }
-        }
     }
 }
 
