@@ -79,6 +79,17 @@ FixedHeader read_fixed(std::span<std::byte const> container) {
 
 }  // namespace
 
+std::uint64_t container_bytes(std::span<std::byte const> bytes) {
+    FixedHeader header;
+    auto const expected_magic = header.magic;
+    check(bytes.size() >= sizeof(header), fmt::format("{} bytes are too few", bytes.size()));
+    std::memcpy(&header, bytes.data(), sizeof(header));
+    check(header.magic == expected_magic, "not a KVstone container");
+    check(header.total_bytes >= sizeof(header) && header.total_bytes <= bytes.size(),
+          fmt::format("{} bytes where its header says {}", bytes.size(), header.total_bytes));
+    return header.total_bytes;
+}
+
 std::string stage_formats(Codec const& codec) {
     std::string text;
     for (auto const& rule : codec.rules()) {

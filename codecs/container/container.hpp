@@ -64,6 +64,10 @@ ByteLedger container_ledger(std::string const& codec, std::string const& formats
 std::vector<std::byte> write_container(ContainerInfo const& info, std::string const& formats,
                                        std::span<StoredPlane const> planes);
 
+/// Bytes of the container that `bytes` begin with, as its header says. Throws CorruptData where it does not, or there are
+/// fewer.
+std::uint64_t container_bytes(std::span<std::byte const> bytes);
+
 /// Checks magic, version, lengths and checksum; planes point into `container`. Throws CorruptData.
 ContainerContents read_container(std::span<std::byte const> container);
 

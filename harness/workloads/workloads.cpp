@@ -11,6 +11,8 @@
 #include "harness/workloads/roundtrip/roundtrip.hpp"
 #include "harness/workloads/tasks/tasks.hpp"
 #include "harness/workloads/tasks/tasks_options.hpp"
+#include "harness/workloads/tier/tier.hpp"
+#include "harness/workloads/tier/tier_options.hpp"
 #include "harness/workloads/workload.hpp"
 #include "scenarios/errors.hpp"
 
@@ -65,7 +67,14 @@ std::vector<Workload> const& workloads() {
          protocol_skips},
         {"prefix_cache",
          "hits of a cache of prefixes under a trace of requests: what a budget of bytes holds in the codec",
-         run_prefix_cache, prefix_cache_options(), check_prefix_cache}};
+         run_prefix_cache, prefix_cache_options(), check_prefix_cache},
+        {"tier",
+         "a cache of prefixes in memory and on disk: which tier hits, what coding costs on the way between them",
+         run_tier,
+         tier_options(),
+         check_tier,
+         {},
+         tier_skips}};
     return all;
 }
 

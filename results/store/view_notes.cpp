@@ -134,7 +134,7 @@ std::vector<View> const& views_described() {
           {"hardware_class"},
           {"page"},
           {"options"},
-          {"engine", "Of model workloads: the engine and how it ran"},
+          {"engine", "Of model workloads: the engine and how it ran; of tier: the way to the disk that was used"},
           {"attempt",
            "attempt.uid of the attempt behind the row: host, times, clock and job are there. Of several processes the "
            "newest, and the one that failed where one did"}}},
