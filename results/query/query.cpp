@@ -33,7 +33,7 @@ QueryResult collect(Reading& reading, std::string const& sql) {
 }
 
 QueryResult list_canned() {
-    QueryResult result{{"query", "answer"}, {}};
+    QueryResult result{{"query", "what it tells"}, {}};
     for (auto const& canned : canned_queries())
         result.rows.push_back(
             {fmt::format("@{}{}{}", canned.name, canned.parameters.empty() ? "" : " ", canned.parameters),

@@ -38,7 +38,7 @@ TEST_F(Dump, OnlyOpaqueTypesAreNamedAnew) {
                                         safetensors_bytes("{" + entry("k", stored, "[1,1,1,2]", "[0,4]") + "}", brain));
         auto const k = load(path, {{"k", "k"}, {"dtype", "bf16"}}).k.value();
         EXPECT_EQ(element_value(k.type, k.bytes.get(), 0), 1) << stored;
-        EXPECT_THAT(refused(path), HasSubstr("does not tell what the elements are; say it, as in dtype: bf16"))
+        EXPECT_THAT(refused(path), HasSubstr("does not tell the type of the elements; say it, as in dtype: bf16"))
             << stored;
     }
     for (auto const* stored : {"<i2", "<u2", "|V2", "<V2"}) {

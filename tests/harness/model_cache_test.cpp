@@ -310,7 +310,7 @@ TEST(ConfigCache, RefusesByName) {
     EXPECT_THAT(refused({{"linear_attn_config", {{"full_attn_layers", {1, 2}}, {"kda_layers", {3}}}}}),
                 HasSubstr("in neither list"));
     for (auto const* key : {"index_head_dim", "cross_attention_layers", "kv_mixer", "block_configs", "swa_head_dim"})
-        EXPECT_THAT(refused({{key, 3}}), HasSubstr(std::string("c: ") + key + ": may change what the cache holds"));
+        EXPECT_THAT(refused({{key, 3}}), HasSubstr(std::string("c: ") + key + ": may change the content of the cache"));
     EXPECT_EQ(refused({{"index_head_dim", 0}, {"cross_attention_layers", Json::array()}}), "") << "switched off";
 }
 

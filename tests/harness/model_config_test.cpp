@@ -201,7 +201,7 @@ TEST_F(Dump, TakesRopeFromItsSource) {
         safetensors_bytes(R"({"__metadata__":{"rope":"{\"base\":5,\"dims\":2,\"interleaved\":false,\"scale\":1}"},)" +
                               entry("k", "F32", "[1,1,1,2]", "[0,8]") + "}",
                           data));
-    EXPECT_THAT(Dump::refused(own, {{"rope", rope}}), HasSubstr("the file says itself what RoPE"));
+    EXPECT_THAT(Dump::refused(own, {{"rope", rope}}), HasSubstr("the file itself says the RoPE"));
 }
 
 }  // namespace

@@ -302,7 +302,7 @@ TEST(PickleMachine, TellsWhatIsWrongAndWhere) {
     EXPECT_THAT(told("h\x01."), HasSubstr("memo"));
     EXPECT_THAT(told("NNa."), HasSubstr("no list"));
     EXPECT_THAT(told("}(Nu."), HasSubstr("no dict"));
-    EXPECT_THAT(told("N)R."), HasSubstr("calls what is no name"));
+    EXPECT_THAT(told("N)R."), HasSubstr("calls something that is no name"));
     EXPECT_THAT(told("X\xff\xff\xff\xff"), HasSubstr("ends early"));
     EXPECT_THAT(told("X\x01" + std::string(3, '\0') + "\xff."), HasSubstr("UTF-8"));
     EXPECT_THAT(told("cos\nsystem"), HasSubstr("a name without an end"));

@@ -82,7 +82,7 @@ TEST_F(SizeTest, RefusesWithTheReason) {
     write("broken.gguf", "GGUF and nothing behind it");
     EXPECT_EQ(kvstone("size broken.gguf --context 1k").code, 2);
     write("odd.json", R"({"num_hidden_layers": 1, "num_attention_heads": 1, "head_dim": 40, "cross_attention": true})");
-    refused("odd.json --context 64", "odd.json: cross_attention: may change what the cache holds");
+    refused("odd.json --context 64", "odd.json: cross_attention: may change the content of the cache");
 }
 
 }  // namespace

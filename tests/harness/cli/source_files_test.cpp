@@ -81,7 +81,7 @@ TEST_F(SourceFilesTest, NpyOfOtherWritersIsRead) {
     write("brain.npy", npy_bytes("{'descr': '<i2', 'fortran_order': False, 'shape': (1, 1, 4, 32), }\n",
                                  repeated(bytes_of<std::uint16_t>({0x3f80, 0x4000}), 64)));
     write_scenario("path: brain.npy, k: data");
-    expect_refused(HasSubstr("<i2 does not tell what the elements are; say it, as in dtype: bf16"));
+    expect_refused(HasSubstr("<i2 does not tell the type of the elements; say it, as in dtype: bf16"));
     write_scenario("path: brain.npy, k: data, dtype: bf16");
     EXPECT_EQ(kvstone("run s.yaml").code, 0);
 }

@@ -108,7 +108,7 @@ TEST_F(GgufCache, HasStatesWhereTensorsSaySo) {
 
 TEST_F(GgufCache, RefusesByName) {
     EXPECT_THAT(refused(model("x", "a").number("attention.mixer", 3)),
-                HasSubstr("x.attention.mixer: may change what the cache holds"));
+                HasSubstr("x.attention.mixer: may change the content of the cache"));
     EXPECT_THAT(refused(model("x", "a").number("attention.indexer.key_length", 3)), HasSubstr("indexer.key_length"));
     EXPECT_THAT(refused(model("deepseek2", "l").number("attention.kv_lora_rank", 16)),
                 HasSubstr("attention.key_length_mla: missing"));
