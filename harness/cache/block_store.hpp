@@ -1,5 +1,6 @@
 #pragma once
-// The books of a prefix cache: which blocks it holds, and how many bytes came and went. The bytes themselves lie elsewhere.
+// The books of a prefix cache: which blocks it holds, and how many bytes came and went. The bytes themselves lie elsewhere
+// (shared_store.hpp).
 
 #include <algorithm>
 #include <cstdint>
@@ -42,17 +43,30 @@ struct StoreCounters {
     std::uint64_t size_written = 0;
     std::uint64_t size_evicted = 0;
     std::uint64_t size_expired = 0;
+    bool operator==(StoreCounters const&) const = default;
+};
+
+/// What the books alone have for contents: nothing.
+struct NoContents {
+    void enter(Slot /*slot*/, std::size_t /*block*/) {}
+    void leave(Slot /*slot*/, bool /*expired*/) {}
 };
 
 /// Requests come one after the other, each in two steps: match(), then commit() with what the request is known to need.
 /// Between them, and while the commit makes room, the matched blocks are pinned. A hit is a block whose ancestors are hits.
 ///
-/// `Key` is BlockKey, or a number where keys are known to be chained. Not thread-safe.
-template <class Key>
+/// `Key` is BlockKey, or a number where keys are known to be chained. `Contents` is told what enters a slot, as the number of
+/// a block in its request, and what leaves one, evicted or expired. Not thread-safe.
+template <class Key, class Contents = NoContents>
 class BlockStore {
   public:
     explicit BlockStore(StoreRules rules)
         : rules_(std::move(rules)), policy_(make_policy(rules_.policy, rules_.capacity)) {}
+
+    Contents& contents() { return contents_; }
+    Contents const& contents() const { return contents_; }
+    /// Of the request that was matched last, in its order.
+    std::span<Slot const> matched() const { return matched_; }
 
     /// How many of a request's blocks, from its head on, are there. REQUIRES: no request is older than the one before; no
     /// key stands twice.
@@ -85,9 +99,9 @@ class BlockStore {
         };
         if (rules_.order == WriteOrder::head_first) {
             use_matched();
-            for (auto i = matched; i < blocks.size(); ++i) write(blocks[i], size_of(i), next_use_of(i));
+            for (auto i = matched; i < blocks.size(); ++i) write(blocks[i], i, size_of(i), next_use_of(i));
         } else {
-            for (auto i = blocks.size(); i-- > matched;) write(blocks[i], size_of(i), next_use_of(i));
+            for (auto i = blocks.size(); i-- > matched;) write(blocks[i], i, size_of(i), next_use_of(i));
             use_matched();
         }
     }
@@ -112,7 +126,7 @@ class BlockStore {
         ages_.move_to_newest(slot);
     }
 
-    void write(Key const& key, std::uint64_t size, std::uint64_t next_use) {
+    void write(Key const& key, std::size_t block, std::uint64_t size, std::uint64_t next_use) {
         auto slot = index_.find(key);
         // Its ancestor had gone, so that it was no hit.
         if (slot != no_slot && held_[slot]) return touch(slot, next_use);
@@ -137,10 +151,11 @@ class BlockStore {
             }
             ++counters_.evictions;
             counters_.size_evicted += sizes_[victim];
-            leave(victim);
+            leave(victim, false);
         }
         policy_->insert(slot, size, next_use);
         clear_forgotten();
+        contents_.enter(slot, block);
         held_[slot] = 1;
         sizes_[slot] = size;
         size_ += size;
@@ -172,12 +187,13 @@ class BlockStore {
             ++counters_.expirations;
             counters_.size_expired += sizes_[slot];
             policy_->erase(slot);
-            leave(slot);
+            leave(slot, true);
         }
         clear_forgotten();
     }
 
-    void leave(Slot slot) {
+    void leave(Slot slot, bool expired) {
+        contents_.leave(slot, expired);
         held_[slot] = 0;
         size_ -= sizes_[slot];
         --entries_;
@@ -188,6 +204,7 @@ class BlockStore {
     }
 
     StoreRules rules_;
+    [[no_unique_address]] Contents contents_;
     std::unique_ptr<EvictionPolicy> policy_;
     FlatIndex<Key> index_;
     FlatIndex<Key> seen_;
