@@ -12,6 +12,7 @@
 
 #include "results/query/query.hpp"
 #include "results/query/show_bounds.hpp"
+#include "results/query/show_budgets.hpp"
 #include "results/query/show_lengths.hpp"
 #include "results/query/show_text.hpp"
 #include "results/record/text_table.hpp"
@@ -243,6 +244,13 @@ void show_lengths(Store const& store, std::ostream& out, Screen const& screen, s
     print(out, rows, TableFormat::table, screen);
 }
 
+void show_budgets(Store const& store, std::ostream& out, Screen const& screen, std::string const& campaign) {
+    auto const rows = budget_rows(store, campaign);
+    if (rows.rows.empty()) return;
+    show_title(out, screen, "Token hit rates of prefix caches by what they may hold");
+    print(out, rows, TableFormat::table, screen);
+}
+
 constexpr auto targets_sql = R"sql(
 SELECT codec_name AS codec,
   count(*) FILTER (WHERE verdict = 'pass') || ' of ' || count(*) AS passed,
@@ -291,6 +299,7 @@ void show_summary(Store const& store, std::ostream& out, ShowOptions const& opti
             "a value, over all stored bytes.",
             screen.columns));
     show_lengths(store, out, screen, campaign);
+    show_budgets(store, out, screen, campaign);
     show_bounds(store, out, options, campaign);
     show_section(store, out, screen, "Not ok",
                  "SELECT source, context, codec_name AS codec, process, status, reason "

@@ -17,9 +17,9 @@ struct ShowOptions {
 };
 
 /// The campaign's circumstances and coverage, a table of its codecs for each workload, source and context in plan
-/// order, ratios by length where there are three lengths or more, ratios beside bounds of order-0 coding where workload
-/// entropy has run, what failed with its reason, which targets each codec misses, and our figures beside published ones. No
-/// line is wider than the screen.
+/// order, ratios by length where there are three lengths or more, hit rates of prefix caches by budget, ratios beside bounds
+/// of order-0 coding where workload entropy has run, what failed with its reason, which targets each codec misses, and our
+/// figures beside published ones. No line is wider than the screen.
 /// Throws ConfigError where no campaign, or more than one, is meant.
 void show_summary(Store const& store, std::ostream& out, ShowOptions const& options = {});
 
