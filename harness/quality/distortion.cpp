@@ -137,18 +137,25 @@ void for_each_relative_error(Blocks const& blocks, T const* original, T const* d
     });
 }
 
+/// Of each head.
 template <class T>
-Distortion measure(KvShape const& shape, T const* original, T const* decoded) {
-    Distortion distortion;
-    Blocks const blocks(shape);
+std::vector<ErrorSums> head_sums(Blocks const& blocks, T const* original, T const* decoded) {
+    auto const& shape = blocks.shape;
     std::vector<ErrorSums> sums(blocks.count());
     for_each_index(blocks.count(), [&](std::uint64_t index) {
         auto const [first, vectors] = blocks[index];
         sums[index] = block_sums(original + first, decoded + first, vectors, shape.dim);
     });
-    distortion.heads.resize(shape.layers * shape.heads);
-    for (std::uint64_t index = 0; index < blocks.count(); ++index)
-        distortion.heads[index / blocks.per_head] += sums[index];
+    std::vector<ErrorSums> heads(shape.layers * shape.heads);
+    for (std::uint64_t index = 0; index < blocks.count(); ++index) heads[index / blocks.per_head] += sums[index];
+    return heads;
+}
+
+template <class T>
+Distortion measure(KvShape const& shape, T const* original, T const* decoded) {
+    Distortion distortion;
+    Blocks const blocks(shape);
+    distortion.heads = head_sums(blocks, original, decoded);
     for (auto const& head : distortion.heads) distortion.total += head;
     if (distortion.total.values == 0) return distortion;
 
@@ -196,6 +203,23 @@ Distortion measure(KvShape const& shape, T const* original, T const* decoded) {
     }
     distortion.quantiles = {exact[0], exact[1], exact[2], *std::ranges::max_element(largest)};
     return distortion;
+}
+
+/// Calls `action` with both as values of their type.
+template <class Action>
+auto with_values(ElementType type, std::byte const* original, std::byte const* decoded, Action const& action) {
+    auto const typed = [&]<class T>() {
+        return action(reinterpret_cast<T const*>(original), reinterpret_cast<T const*>(decoded));
+    };
+    switch (type) {
+        case ElementType::f16:
+            return typed.template operator()<Float16>();
+        case ElementType::bf16:
+            return typed.template operator()<BFloat16>();
+        case ElementType::f32:
+            break;
+    }
+    return typed.template operator()<float>();
 }
 
 }  // namespace
@@ -286,18 +310,16 @@ double RelativeErrors::middle(std::uint32_t bin) {
 
 Distortion measure_distortion(KvShape const& shape, ElementType type, std::byte const* original,
                               std::byte const* decoded) {
-    auto const typed = [&]<class T>() {
-        return measure(shape, reinterpret_cast<T const*>(original), reinterpret_cast<T const*>(decoded));
-    };
-    switch (type) {
-        case ElementType::f16:
-            return typed.operator()<Float16>();
-        case ElementType::bf16:
-            return typed.operator()<BFloat16>();
-        case ElementType::f32:
-            break;
-    }
-    return typed.operator()<float>();
+    return with_values(type, original, decoded, [&](auto const* x, auto const* y) { return measure(shape, x, y); });
+}
+
+ErrorSums measure_error_sums(KvShape const& shape, ElementType type, std::byte const* original,
+                             std::byte const* decoded) {
+    ErrorSums total;
+    auto const heads = with_values(type, original, decoded,
+                                   [&](auto const* x, auto const* y) { return head_sums(Blocks(shape), x, y); });
+    for (auto const& head : heads) total += head;
+    return total;
 }
 
 PooledDistortion pooled(std::vector<Distortion const*> const& parts) {

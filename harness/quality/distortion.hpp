@@ -93,6 +93,10 @@ inline constexpr double kRelativeErrorFloor = 1e-3;
 Distortion measure_distortion(KvShape const& shape, ElementType type, std::byte const* original,
                               std::byte const* decoded);
 
+/// Its total alone, without relative errors: one reading, and no memory to speak of.
+ErrorSums measure_error_sums(KvShape const& shape, ElementType type, std::byte const* original,
+                             std::byte const* decoded);
+
 /// Several parts (K and V, or the parts that ranks hold) as one. Its quantiles are those of the merged counts, within 1
 /// part in 4096; the rest is exact. Sums are taken in the order given. Each part keeps its own floor of relative errors.
 struct PooledDistortion {

@@ -59,6 +59,22 @@ TEST(Distortion, HandWorkedNumbers) {
     EXPECT_DOUBLE_EQ(*d.relative_error_mean(), 0.25);
 }
 
+TEST(Distortion, ItsSumsAloneAreTheSame) {
+    KvShape const shape{2, 3, 700, 48};
+    auto x = random_values(shape.values(), 1, 0.5F);
+    auto y = with_noise(x, 0.1F, 2);
+    x[5] = nan;
+    y[9] = inf;
+    auto const all = distortion_of(shape, x, y).total;
+    auto const alone = measure_error_sums(shape, ElementType::f32, bytes_of(x.data()), bytes_of(y.data()));
+    for (auto const member : {&ErrorSums::values, &ErrorSums::nonfinite, &ErrorSums::lost, &ErrorSums::made})
+        EXPECT_EQ(alone.*member, all.*member);
+    for (auto const member : {&ErrorSums::x, &ErrorSums::xx, &ErrorSums::yy, &ErrorSums::xy, &ErrorSums::abs_x,
+                              &ErrorSums::ee, &ErrorSums::abs_e, &ErrorSums::max_abs_error, &ErrorSums::cosine_min})
+        EXPECT_EQ(alone.*member, all.*member);
+    EXPECT_EQ(alone.made, 1U);
+}
+
 TEST(Distortion, TheWorstVectorIsOneOfAHeadAtAToken) {
     // Two vectors: parallel, and at a right angle.
     auto const d = distortion_of({1, 1, 2, 2}, {1, 0, 1, 0}, {2, 0, 0, 1});
