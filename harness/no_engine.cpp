@@ -4,6 +4,7 @@
 #include "harness/engine/cache_shape.hpp"
 #include "harness/engine/gguf_cache.hpp"
 #include "harness/workloads/model/model.hpp"
+#include "harness/workloads/prefix_cache/block_source.hpp"
 #include "harness/workloads/tasks/tasks.hpp"
 #include "scenarios/errors.hpp"
 
@@ -19,6 +20,8 @@ KvTensors load_model(Json const&, Json const&, std::uint64_t, Needs) { throw Con
 CacheShape cache_shape_of(std::string const&) { throw ConfigError(no_engine); }
 
 ModelCache read_gguf_cache(std::string const&) { throw ConfigError(no_engine); }
+
+std::unique_ptr<BlockSource> model_blocks(AttemptRequest const&, RequestTrace const&) { throw ConfigError(no_engine); }
 
 void run_model(AttemptRequest const&, Measurement& measurement) {
     measurement.status = Status::skipped;

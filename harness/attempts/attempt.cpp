@@ -116,6 +116,8 @@ ChildCommand attempt_command(Spawner const& spawner, std::string const& backend,
 Measurement run_attempt(Spawner& spawner, AttemptRequest const& request) {
     auto const started_utc = utc_now();
     auto command = attempt_command(spawner, request.cell.backend, request.cell.threads, request.measure.memory_bytes);
+    // Clients that a workload starts would inherit the place of the thread that OpenMP bound first.
+    if (request.cell.options.value("threads", 1) > 1) command.environment["OMP_PROC_BIND"] = "false";
     command.input = to_json(request).dump();
     command.timeout_s = request.measure.timeout_s;
     auto const outcome = spawner.run(command);

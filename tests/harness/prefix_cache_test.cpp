@@ -92,6 +92,39 @@ TEST_F(PrefixCacheWorkload, CountsTheStudysRequests) {
     EXPECT_EQ(value(m, "stored_entry_bytes"), bytes);
     EXPECT_EQ(value(m, "held_bytes"), 10 * bytes);
     EXPECT_EQ(value(m, "written_bytes"), 10 * bytes);
+    EXPECT_EQ(value(m, "write_amplification"), 1);
+    EXPECT_EQ(value(m, "token_hits_unbounded"), 90 * block_tokens);
+    EXPECT_EQ(value(m, "tokens_shared_below_block"), 0);
+    EXPECT_EQ(value(m, "tokens_not_shared"), 10 * block_tokens);
+}
+
+TEST_F(PrefixCacheWorkload, AddsUp) {
+    for (std::string const entry : {"block", "layer"}) {
+        auto const m = measure("fp16", {{"generate", "chat"},
+                                        {"requests", 200},
+                                        {"own_tokens", 50},
+                                        {"answer_tokens", 30},
+                                        {"entry", entry},
+                                        {"blocks", 40},
+                                        {"ttl", 25.0}});
+        ASSERT_EQ(m.status, Status::ok) << m.reason;
+        EXPECT_EQ(value(m, "written_bytes"),
+                  value(m, "held_bytes") + value(m, "evicted_bytes") + value(m, "expired_bytes"));
+        EXPECT_EQ(value(m, "entry_writes"), value(m, "entries_held") + value(m, "evictions") + value(m, "expirations"));
+        EXPECT_EQ(value(m, "token_lookups"), value(m, "token_hits_unbounded") + value(m, "tokens_shared_below_block") +
+                                                 value(m, "tokens_not_shared"));
+        // What was written again and again, over what would have been enough.
+        EXPECT_GT(value(m, "write_amplification"), 1);
+        EXPECT_GT(value(m, "tokens_shared_below_block"), 0);
+    }
+}
+
+TEST_F(PrefixCacheWorkload, TellsHowFastItsBooksAreKept) {
+    auto const m = measure("fp16", {{"prompt_tokens", 2 * block_tokens}, {"threads", 2}}, Json::object(), true);
+    ASSERT_EQ(m.status, Status::ok) << m.reason;
+    for (std::string const rate : {"block_lookups_per_s", "hashed_lookups_per_s", "hash_ns_per_block"})
+        EXPECT_GT(value(m, rate), 0) << rate;
+    EXPECT_EQ(value(m, "block_hits"), 90);
 }
 
 TEST_F(PrefixCacheWorkload, FillsABudgetWithWhatTheLedgerBills) {
@@ -215,11 +248,14 @@ TEST(PrefixCacheOptions, ThatDoNotBelongTogetherAreRefused) {
              {{{"link_bandwidth", 5}}, "time saved needs both"},
              {{{"prefill_us_per_token", 5.0}}, "time saved needs both"},
              {{{"overlap", "on"}}, "time saved needs what computing takes"},
-             {{{"lookup_us", 1.0}}, "time saved needs what computing takes"}})
+             {{{"lookup_us", 1.0}}, "time saved needs what computing takes"},
+             {{{"mode", "live"}, {"lookup_us", 1.0}}, "time saved needs what computing takes"}})
         EXPECT_THAT(refusal(options), HasSubstr(why)) << options;
     EXPECT_EQ(refusal({{"generate", "chat"}, {"zipf_exponent", 2.0}, {"users", 3}, {"ttl", 3.0}, {"ttl_from", "hit"}}),
               "not refused");
     EXPECT_EQ(refusal(Json::object()), "not refused");
+    // What computing takes is measured there.
+    EXPECT_EQ(refusal({{"mode", "live"}, {"link_bandwidth", 5}, {"lookup_us", 1.0}}), "not refused");
 }
 
 }  // namespace

@@ -115,6 +115,7 @@ TEST_F(TraceFiles, AreRefusedByFileAndLine) {
     EXPECT_THAT(refusal("e.yaml", "block_tokens: 4\nrequests:\n  - {tokens: 9, blocks: [5]}\n"),
                 AllOf(HasSubstr("e.yaml:3:"), HasSubstr("not as many blocks")));
     EXPECT_THAT(refusal("e.yaml", "block_tokens: 0\nrequests: []\n"), HasSubstr("e.yaml:1:"));
+    EXPECT_THAT(refusal("e.yaml", "block_tokens: 4\nrequests: []\n"), HasSubstr("expected at least one item"));
     EXPECT_THAT(refusal("e.yaml", "block_tokens: 4\nrequests:\n  - {tokens: 4, block: [5]}\n"),
                 AllOf(HasSubstr("e.yaml:3:"), HasSubstr("did you mean 'blocks'?")));
 }
@@ -173,6 +174,41 @@ TEST(GeneratedTraces, OfChatsBeginWithWhatWasSaid) {
     EXPECT_EQ(trace.requests[1].time_ns, 1'000'000'000);
 }
 
+TEST(GeneratedTraces, TellWhatIsSharedBelowABlock) {
+    // Five prompts of 100 tokens in turn, ten tokens of its own behind each of 50 requests, blocks of 64: an unbounded cache
+    // finds the first block, and of the 36 tokens behind it that were there before no block was made.
+    auto const trace = generate_trace({.prompt_tokens = 100, .own_tokens = 10}, 64, plain_root_key);
+    EXPECT_EQ(trace.repeated_tokens, 45U * 64);
+    EXPECT_EQ(trace.shared_below_block, 45U * 36);
+    EXPECT_EQ(replay(trace, {}).token_hits, trace.repeated_tokens);
+    // Prompts below one block: no hits, and that is not for want of reuse.
+    auto const small = generate_trace({.prompt_tokens = 60, .own_tokens = 10}, 128, plain_root_key);
+    EXPECT_EQ(small.repeated_tokens, 0U);
+    EXPECT_EQ(small.shared_below_block, 45U * 60);
+    // Whole blocks leave nothing behind them; texts of their own share nothing.
+    EXPECT_EQ(generate_trace({.prompt_tokens = 128, .own_tokens = 64}, 64, plain_root_key).shared_below_block, 0U);
+    EXPECT_EQ(generate_trace({.prompts = 50, .prompt_tokens = 100}, 64, plain_root_key).shared_below_block, 0U);
+}
+
+/// The longest beginning that two requests have in common, token by token, against all earlier ones.
+TEST(GeneratedTraces, ShareWhatComparingAllTokensFinds) {
+    GeneratedTrace const wanted{.kind = "chat",
+                                .requests = 120,
+                                .prompts = 3,
+                                .prompt_tokens = 21,
+                                .own_tokens = 5,
+                                .answer_tokens = 6,
+                                .turns = 3,
+                                .users = 4};
+    // With blocks of one token every beginning is found.
+    auto const by_token = generate_trace(wanted, 1, plain_root_key);
+    EXPECT_EQ(by_token.shared_below_block, 0U);
+    for (std::uint64_t const block_tokens : {2, 7, 16, 64}) {
+        auto const trace = generate_trace(wanted, block_tokens, plain_root_key);
+        EXPECT_EQ(trace.repeated_tokens + *trace.shared_below_block, by_token.repeated_tokens) << block_tokens;
+    }
+}
+
 class ConversationTrace : public testing::Test {
   protected:
     void SetUp() override {
@@ -195,6 +231,8 @@ TEST_F(ConversationTrace, HasItsCountsWithoutBounds) {
         EXPECT_EQ(result.token_lookups, 144'793'823U);
         EXPECT_EQ(result.request_hits_any, 12'030U);
         EXPECT_EQ(result.request_hits_all, 118U);
+        EXPECT_EQ(trace.repeated_tokens, 54'098'411U);
+        EXPECT_FALSE(trace.shared_below_block) << "ids do not tell";
     }
     // sum k^2 / sum L^2: the share of attention's work, .321542.
     auto const hit = replay(trace, {}).hit_tokens;
@@ -213,6 +251,34 @@ TEST_F(ConversationTrace, HasItsCountsInTheFirstThousandRequests) {
     EXPECT_EQ(trace.distinct, 21'514U);
     EXPECT_EQ(replay(trace, {.capacity = 1000}).blocks.hits, 1038U);
     EXPECT_EQ(replay(trace, {.capacity = 5000}).blocks.hits, 2462U);
+}
+
+TEST_F(ConversationTrace, HitsBlockByBlockWhatLibCacheSimHits) {
+    // Every block a request of its own, as simulators of caches have it. Counts of libCacheSim (commit aa0fc40), LRU_init,
+    // FIFO_init and Belady_init over the same 288,500 ids, each of size 1.
+    auto trace = read_trace(path_);
+    trace.block_tokens = 1;
+    trace.requests.clear();
+    for (std::uint64_t i = 0; i < trace.blocks.size(); ++i)
+        trace.requests.push_back({static_cast<std::int64_t>(i), 1, i, 1});
+    struct Counted {
+        char const* policy;
+        std::uint64_t capacity;
+        std::uint64_t hits;
+    };
+    for (auto const& [policy, capacity, hits] : {Counted{"lru", 1000, 12831},
+                                                 {"lru", 5000, 31840},
+                                                 {"lru", 10000, 60921},
+                                                 {"lru", 30000, 93967},
+                                                 {"fifo", 1000, 12559},
+                                                 {"fifo", 5000, 30780},
+                                                 {"fifo", 10000, 53812},
+                                                 {"fifo", 30000, 87152},
+                                                 {"belady", 1000, 54994},
+                                                 {"belady", 5000, 98444},
+                                                 {"belady", 10000, 105710},
+                                                 {"belady", 30000, 105710}})
+        EXPECT_EQ(replay(trace, {.policy = policy, .capacity = capacity}).blocks.hits, hits) << policy << capacity;
 }
 
 TEST_F(ConversationTrace, IsBoundedByBelady) {

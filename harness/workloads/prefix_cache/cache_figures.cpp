@@ -21,15 +21,4 @@ void add_hits(FigureWriter& figures, ReplayResult const& replayed) {
     figures.add("request_all_hit_rate", share_of(replayed.request_hits_all, replayed.requests));
 }
 
-void add_writes(FigureWriter& figures, ReplayResult const& replayed, std::uint64_t entry_bytes) {
-    auto const& blocks = replayed.blocks;
-    figures.add_count("entries_held", replayed.entries_held);
-    figures.add_count("held_bytes", replayed.entries_held * entry_bytes);
-    figures.add_count("entry_writes", blocks.writes);
-    figures.add_count("written_bytes", blocks.writes * entry_bytes);
-    figures.add_count("writes_avoided", blocks.not_admitted);
-    figures.add_count("evictions", blocks.evictions);
-    figures.add_count("expirations", blocks.expirations);
-}
-
 }  // namespace kvstone

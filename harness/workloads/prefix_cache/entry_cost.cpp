@@ -1,48 +1,39 @@
 #include "harness/workloads/prefix_cache/entry_cost.hpp"
 
-#include <fmt/format.h>
-
 #include "backends/timer.hpp"
-#include "codecs/container/tensor_codec.hpp"
+#include "codecs/container/container.hpp"
+#include "harness/captures/capture_cache.hpp"
 #include "harness/workloads/cell_tensors.hpp"
+#include "harness/workloads/prefix_cache/coded_parts.hpp"
 #include "harness/workloads/stopping_rule.hpp"
 #include "harness/workloads/verify.hpp"
 #include "harness/workloads/workbench.hpp"
+#include "results/record/build.hpp"
 #include "results/statistics/median.hpp"
 
 namespace kvstone {
 namespace {
 
-/// K or V of a block, as one part or a part a layer.
+/// K or V of a block and what its parts store.
 class CodedBlock {
   public:
     CodedBlock(AttemptRequest const& request, Component component, HostTensor tensor, Rope const* rope, bool by_layer)
-        : kind_(backend_named(request.cell.backend)), shape_(tensor.shape), bench_(std::move(tensor), kind_) {
-        auto const codec = Codec::parse(request.cell.codec);
-        part_shape_ = shape_;
-        if (by_layer) part_shape_.layers = 1;
-        for (std::uint64_t layer = 0; layer < shape_.layers; layer += part_shape_.layers)
-            parts_.emplace_back(by_layer ? codec.of_layer(layer, shape_.layers) : codec, component, part_shape_,
-                                bench_.tensor().type, kind_, rope);
-    }
+        : kind_(backend_named(request.cell.backend)),
+          parts_(Codec::parse(request.cell.codec), component, tensor.shape, tensor.type, kind_, rope, by_layer),
+          bench_(std::move(tensor), kind_) {}
 
-    void encode() {
-        for (std::uint64_t i = 0; i < parts_.size(); ++i) parts_[i].encode(part_of(bench_.original(), i));
-    }
-    void decode() const {
-        for (std::uint64_t i = 0; i < parts_.size(); ++i)
-            parts_[i].decode(part_of(bench_.decoded(), i), DecodeFor::timing);
-    }
+    void encode() { parts_.encode(bench_.original()); }
+    void decode() const { parts_.decode(bench_.decoded(), DecodeFor::timing); }
     /// Adds its bytes; false where a ledger is wrong.
     bool bill(EntryCost& cost) const {
-        cost.block_tokens = shape_.tokens;
+        cost.block_tokens = parts_.shape().tokens;
         cost.type = bench_.tensor().type;
-        cost.values += shape_.values();
-        cost.entries = parts_.size();
+        cost.values += parts_.shape().values();
+        cost.entries = parts_.count();
         bool right = true;
-        for (auto const& part : parts_) {
-            auto const billed = part.ledger().stored_bytes();
-            right = right && part.seal().size() == billed;
+        for (std::size_t i = 0; i < parts_.count(); ++i) {
+            auto const billed = parts_.stored_bytes(i);
+            right = right && parts_.seal(i).size() == billed;
             cost.stored_bytes += billed;
         }
         return right;
@@ -57,9 +48,6 @@ class CodedBlock {
     }
 
   private:
-    KvView part_of(KvView const& whole, std::uint64_t part) const {
-        return whole.box(part * part_shape_.layers, 0, 0, part_shape_);
-    }
     template <class Pass>
     double median_s(Measure const& measure, Pass const& pass) const {
         MedianIntervalRule rule(measure.repetitions, measure.min_time_s);
@@ -72,27 +60,86 @@ class CodedBlock {
     }
 
     BackendKind kind_;
-    KvShape shape_;
-    KvShape part_shape_;
+    CodedParts parts_;
     Workbench bench_;
-    std::vector<TensorCodec> parts_;
 };
+
+/// What was found, and what is to be said about it.
+struct Encoded {
+    EntryCost cost;
+    bool right = true;
+    std::string remarks = {};
+};
+
+Encoded encode_block(AttemptRequest const& request, bool by_layer, bool timed) {
+    Encoded encoded;
+    Measurement remarks;
+    remarks.status = Status::ok;
+    auto tensors = load_cell_tensors(request, {}, remarks);
+    encoded.remarks = remarks.reason;
+    auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
+    take_k_and_v(tensors, [&](Component component, HostTensor tensor) {
+        CodedBlock block(request, component, std::move(tensor), rope, by_layer);
+        block.encode();
+        encoded.right = block.bill(encoded.cost) && encoded.right;
+        if (timed) block.time(request.measure, encoded.cost);
+    });
+    return encoded;
+}
+
+std::vector<std::byte> bytes_of(Encoded const& encoded) {
+    auto const& cost = encoded.cost;
+    auto const text = Json{{"tokens", cost.block_tokens}, {"type", static_cast<int>(cost.type)},
+                           {"values", cost.values},       {"stored_bytes", cost.stored_bytes},
+                           {"entries", cost.entries},     {"right", encoded.right},
+                           {"remarks", encoded.remarks}}
+                          .dump();
+    auto const bytes = std::as_bytes(std::span(text));
+    return {bytes.begin(), bytes.end()};
+}
+
+Encoded encoded_from(std::span<std::byte const> bytes) {
+    auto const json = parse_json({reinterpret_cast<char const*>(bytes.data()), bytes.size()});
+    return {{.block_tokens = json.at("tokens"),
+             .type = static_cast<ElementType>(json.at("type").get<int>()),
+             .values = json.at("values"),
+             .stored_bytes = json.at("stored_bytes"),
+             .entries = json.at("entries"),
+             .encode_s = {},
+             .decode_s = {}},
+            json.at("right"),
+            json.at("remarks")};
+}
+
+/// Everything on which the bytes depend: another build encodes anew.
+Json key_of(Cell const& cell, bool judged, bool by_layer) {
+    return {{"entry_cost", 1},
+            {"build", this_build().source_hash},
+            {"toolchain", this_build().toolchain},
+            {"source", cell.source},
+            {"context", cell.context},
+            {"codec", cell.codec},
+            {"formats", stage_formats(Codec::parse(cell.codec))},
+            {"backend", cell.backend},
+            {"judged", judged},
+            {"by_layer", by_layer}};
+}
 
 }  // namespace
 
 EntryCost measure_entry(AttemptRequest const& request, bool by_layer, bool timed, Measurement& measurement) {
-    auto tensors = load_cell_tensors(request, {}, measurement);
-    auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
-    EntryCost cost;
-    take_k_and_v(tensors, [&](Component component, HostTensor tensor) {
-        CodedBlock block(request, component, std::move(tensor), rope, by_layer);
-        block.encode();
-        if (!block.bill(cost))
-            refuse(measurement, Status::verify_failed, std::string(name_of(component)),
-                   "the ledger does not bill what the container has");
-        if (timed && request.measure.timing) block.time(request.measure, cost);
-    });
-    return cost;
+    timed = timed && request.measure.timing;
+    auto const encode = [&] { return encode_block(request, by_layer, timed); };
+    auto const encoded =
+        timed ? encode()
+              : encoded_from(
+                    cached_bytes(capture_folder(), key_of(request.cell, request.measure.quality, by_layer), false, [&] {
+                        return bytes_of(encode());
+                    }).bytes);
+    if (!encoded.remarks.empty()) warn(measurement, encoded.remarks);
+    if (!encoded.right)
+        refuse(measurement, Status::verify_failed, "kv", "the ledger does not bill what the container has");
+    return encoded.cost;
 }
 
 }  // namespace kvstone

@@ -25,8 +25,9 @@ struct EntryCost {
 };
 
 /// Encodes the source's first tokens, as many as the cell's context. `by_layer`: each layer in containers of its own.
-/// `timed`: encodes and decodes until the stopping rule is content. A ledger that does not bill what the container has is
-/// told as verify_failed. Throws NotApplicable where layers cannot be coded apart.
+/// `timed`: encodes and decodes until the stopping rule is content. What this build encoded before, untimed, is in the folder
+/// of captures: policies and budgets of one codec share it. A ledger that does not bill what the container has is told as
+/// verify_failed. Throws NotApplicable where layers cannot be coded apart.
 EntryCost measure_entry(AttemptRequest const& request, bool by_layer, bool timed, Measurement& measurement);
 
 }  // namespace kvstone

@@ -34,4 +34,7 @@ std::vector<std::string> const& generator_names();
 /// token, turn and user.
 RequestTrace generate_trace(GeneratedTrace const& wanted, std::uint64_t block_tokens, BlockKey const& root);
 
+/// The same from the folder of captures, where it was drawn before: the root decides about keys, not about numbers.
+RequestTrace kept_generated_trace(GeneratedTrace const& wanted, std::uint64_t block_tokens);
+
 }  // namespace kvstone

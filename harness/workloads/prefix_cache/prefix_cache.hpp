@@ -11,13 +11,20 @@ namespace kvstone {
 /// one codec than under another, and nothing else about them differs. A trace that counts in blocks of another size than
 /// the context is no test of this cell, which is then skipped.
 ///
-/// Mode `account` keeps books alone: no entry is stored. Requests come one after the other, each matched, then committed
-/// (block_store.hpp).
+/// Requests come one after the other, each matched, then committed (block_store.hpp).
+///
+/// Mode `account` keeps books alone: no entry is stored. Mode `live` encodes real tensors, stores the containers in memory by
+/// their keys, finds, decodes and verifies them (live_replay.hpp): K and V of each block as the cell's model computes them
+/// behind what was found, or drawn with a seed of the block. A budget buys as many entries as in mode account, and all
+/// counts of the two agree; bytes agree where all blocks of a codec take the same.
 ///
 /// - Figures of `kv`: see "Prefix cache" in results/record/metrics.cpp. time_saved_percent and refused_hits are there where
-///   the workload says what computing and the link take, and times are taken; then also the medians of encoding and decoding
-///   a block, encode_ns and decode_ns, and their rates.
-/// - Status verify_failed: the ledger does not bill what the container has. Skipped: the budget holds no entry.
+///   times are taken and it is known what computing takes: the workload says so, and what the link takes (then also the
+///   medians of encoding and decoding a block, encode_ns and decode_ns, and their rates), or a model computes, by whose clock
+///   there is a time_saved_by_clock_percent, too.
+/// - Status verify_failed: the ledger does not bill what the container has; clients count otherwise than one; an entry decodes
+///   to other values than when it was written. Skipped: the budget holds no entry; mode live on a dump, or on a device. Error:
+///   mode live needs more memory than there is.
 void run_prefix_cache(AttemptRequest const& request, Measurement& measurement);
 
 }  // namespace kvstone

@@ -10,6 +10,7 @@ namespace kvstone {
 namespace {
 
 constexpr std::uint64_t most_blocks = std::uint64_t{1} << 40;
+constexpr std::uint64_t most_clients = 1024;
 constexpr char const* serving_only[] = {"prefill_us_per_token", "prefill_ns_per_token_squared", "lookup_us", "overlap"};
 
 std::int64_t nanoseconds(Json const& options, char const* name, double by_default_s) {
@@ -25,13 +26,23 @@ std::int64_t nanoseconds(Json const& options, char const* name, double by_defaul
 std::vector<WorkloadOption> prefix_cache_options() {
     using enum WorkloadOption::Kind;
     auto options = trace_options();
-    options.insert(options.begin(), {"mode",
-                                     choice,
-                                     "account",
-                                     {"account"},
-                                     0,
-                                     0,
-                                     "bytes from the ledger of one block, and books without tensors"});
+    std::initializer_list<WorkloadOption> const first = {
+        {"mode",
+         choice,
+         "account",
+         {"account", "live"},
+         0,
+         0,
+         "books alone, with the bytes of one block's ledger; or real tensors encoded, stored, found, decoded, "
+         "verified"},
+        {"threads",
+         number,
+         1,
+         {},
+         1,
+         most_clients,
+         "clients of one store, which hash, compute and code beside each other"}};
+    options.insert(options.begin(), first);
     std::initializer_list<WorkloadOption> const own = {
         {"policy", choice, "lru", policy_names(), 0, 0, "which block goes; belady knows what comes: the bound"},
         {"blocks", number, 0, {}, 0, most_blocks, "entries that are held; neither this nor a budget: all"},
@@ -78,11 +89,13 @@ void check_prefix_cache(Json const& options, Json const& locator) {
         for (auto const* name : {"ttl_from", "ttl_end"})
             if (options.contains(name)) refuse("without a ttl there is no such option", name, {"ttl: 300 s"});
     bool const computes = options.contains("prefill_us_per_token") || options.contains("prefill_ns_per_token_squared");
-    if (computes != options.contains("link_bandwidth"))
+    // Mode live may find out by itself what computing takes.
+    bool const measures = options.value("mode", "account") == "live" && options.contains("link_bandwidth");
+    if (!measures && computes != options.contains("link_bandwidth"))
         refuse("time saved needs both what computing takes and the link",
                computes ? "link_bandwidth" : "prefill_us_per_token",
                {"prefill_us_per_token: 50, link_bandwidth: 2 GB"});
-    if (!computes)
+    if (!computes && !measures)
         for (auto const* name : serving_only)
             if (options.contains(name))
                 refuse("time saved needs what computing takes and the link", name, {"link_bandwidth: 2 GB"});
@@ -102,6 +115,8 @@ PrefixCacheSettings prefix_cache_settings(Json const& options) {
     rules.ttl_from_hit = options.value("ttl_from", "write") == "hit";
     rules.last_instant_counts = options.value("ttl_end", "hit") == "hit";
     settings.by_layer = options.value("entry", "block") == "layer";
+    settings.live = options.value("mode", "account") == "live";
+    settings.threads = options.value("threads", settings.threads);
     if (options.contains("link_bandwidth"))
         settings.serving =
             ServingModel{.prefill_us_per_token = options.value("prefill_us_per_token", 0.0),

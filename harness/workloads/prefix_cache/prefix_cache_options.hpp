@@ -25,6 +25,8 @@ struct PrefixCacheSettings {
     std::uint64_t budget_bytes = 0;  ///< 0: none said
     StoreRules rules;                ///< without the capacity
     bool by_layer = false;
+    bool live = false;
+    std::uint64_t threads = 1;  ///< clients
     std::optional<ServingModel> serving;
 };
 PrefixCacheSettings prefix_cache_settings(Json const& options);

@@ -2,6 +2,7 @@
 // Requests to a prefix cache, in the order in which they came.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ struct RequestTrace {
     std::vector<TraceRequest> requests;
     std::vector<std::uint64_t> blocks;  ///< of all requests, one after the other
     std::uint64_t distinct = 0;
+    std::uint64_t repeated_tokens = 0;  ///< that stand in blocks of earlier requests: what a cache without bounds finds
+    /// Tokens behind those that an earlier request has at the same place behind the same tokens, too few for a block. Only
+    /// where the tokens are known: ids of blocks do not tell.
+    std::optional<std::uint64_t> shared_below_block = {};
 
     std::span<std::uint64_t const> blocks_of(TraceRequest const& request) const {
         return std::span(blocks).subspan(request.first, request.blocks);
@@ -37,6 +42,13 @@ struct RequestTrace {
 /// no such object, no whole numbers, more or fewer ids than the tokens have blocks, an id with another parent than before,
 /// times that go back.
 RequestTrace read_trace(std::string const& path, std::uint64_t most_requests = 0);
+
+/// The same of files that are known to have lines, or to be YAML, whatever they are called.
+RequestTrace read_line_trace(std::string const& path, std::uint64_t most_requests = 0);
+RequestTrace read_yaml_trace(std::string const& path, std::uint64_t most_requests = 0);
+
+/// The same from the folder of captures, where this content was read before; `sha256` is its hash.
+RequestTrace read_kept_trace(std::string const& path, std::string const& sha256, std::uint64_t most_requests = 0);
 
 /// Positions in `blocks` at which the block of each position is looked up again; never_again.
 std::vector<std::uint64_t> next_uses(RequestTrace const& trace);

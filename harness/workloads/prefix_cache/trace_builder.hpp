@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -30,6 +31,7 @@ class TraceBuilder {
             throw ConfigError("a request that came before the one above it");
         TraceRequest const request{time_ns, tokens, trace_.blocks.size(), keys.size()};
         auto parent = no_slot;
+        std::uint64_t known_blocks = 0;
         for (std::size_t i = 0; i < keys.size(); ++i) {
             auto const [block, known] = index_.find_or_add(keys[i]);
             if (!known)
@@ -39,7 +41,10 @@ class TraceBuilder {
                                   std::to_string(i));
             trace_.blocks.push_back(block);
             parent = block;
+            known_blocks += known ? 1 : 0;
         }
+        // The parent of a known block is known: they are the first ones.
+        trace_.repeated_tokens += std::min(known_blocks * trace_.block_tokens, tokens);
         trace_.requests.push_back(request);
     }
     RequestTrace take() {

@@ -64,7 +64,9 @@ void add_line(Json const& line, LineFormat const& format, TraceBuilder<std::uint
                 whole_number(member(line, "input_length"), "input_length"), blocks);
 }
 
-RequestTrace read_lines(std::string const& path, std::uint64_t most_requests) {
+}  // namespace
+
+RequestTrace read_line_trace(std::string const& path, std::uint64_t most_requests) {
     auto const file = map_file(path);
     auto rest = without_byte_order_mark({reinterpret_cast<char const*>(file.bytes.get()), file.size});
     std::optional<LineFormat> format;
@@ -113,12 +115,10 @@ RequestTrace read_yaml_trace(std::string const& path, std::uint64_t most_request
     return builder.take();
 }
 
-}  // namespace
-
 RequestTrace read_trace(std::string const& path, std::uint64_t most_requests) {
     auto const ending = std::filesystem::path(path).extension();
     return ending == ".yaml" || ending == ".yml" ? read_yaml_trace(path, most_requests)
-                                                 : read_lines(path, most_requests);
+                                                 : read_line_trace(path, most_requests);
 }
 
 }  // namespace kvstone

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "codecs/container/container.hpp"
 #include "codecs/not_applicable.hpp"
 #include "scenarios/errors.hpp"
 
@@ -36,16 +35,6 @@ void check_trace(Json const& options, Json const& locator) {
     if (right.contains(wanted)) return;
     read_trace(trace_path(locator), most);
     right.insert(wanted);
-}
-
-/// Everything on which the bytes of a cell's entries depend.
-BlockKey root_of(Cell const& cell, EntryCost const& cost) {
-    return root_key({.source = cell.source.dump(),
-                     .element_type = std::string(name_of(cost.type)),
-                     .layout = "layer head token dim",
-                     .codec = cell.codec,
-                     .formats = stage_formats(Codec::parse(cell.codec)),
-                     .block_tokens = cost.block_tokens});
 }
 
 }  // namespace
@@ -115,8 +104,8 @@ TraceSettings trace_settings(Json const& options) {
 
 RequestTrace trace_of(Cell const& cell, TraceSettings const& settings, EntryCost const& cost) {
     auto const path = trace_path(cell.locator);
-    if (path.empty()) return generate_trace(settings.generated, cost.block_tokens, root_of(cell, cost));
-    auto trace = read_trace(path, settings.most_requests);
+    if (path.empty()) return kept_generated_trace(settings.generated, cost.block_tokens);
+    auto trace = read_kept_trace(path, cell.options.at("trace").get<std::string>(), settings.most_requests);
     if (trace.block_tokens != cost.block_tokens)
         throw NotApplicable(fmt::format("the trace's blocks have {} tokens, the context", trace.block_tokens),
                             std::to_string(cost.block_tokens), {fmt::format("context: [{}]", trace.block_tokens)});

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <utility>
+#include <vector>
+
 #include "harness/cache/two_tiers.hpp"
 #include "harness/workloads/prefix_cache/replay.hpp"
 
@@ -17,22 +20,24 @@ struct TierReplayResult {
 template <class Serve>
 TierReplayResult replay_tiers(RequestTrace const& trace, TierRules const& rules, Serve const& serve) {
     TwoTiers<std::uint64_t> tiers(rules);
-    ReplayTally tally(trace);
+    std::vector<std::uint64_t> hit_tokens;
+    hit_tokens.reserve(trace.requests.size());
     for (auto const& request : trace.requests) {
         auto const blocks = trace.blocks_of(request);
         auto const matched = tiers.match(blocks);
-        tally.add(request, matched);
+        hit_tokens.push_back(found_tokens(trace, request, matched));
         serve(tiers, blocks, matched);
     }
-    TierReplayResult result{tally.take(), tiers.counters(), tiers.hot_entries(), tiers.cold_entries()};
-    auto& counts = result.both.blocks;
-    counts.lookups = result.tiers.lookups;
-    counts.hits = result.tiers.hot_hits + result.tiers.cold_hits;
-    counts.writes = counts.size_written = result.tiers.writes;
-    counts.evictions = counts.size_evicted = result.tiers.drops + result.tiers.losses;
-    counts.no_room = result.tiers.no_room;
-    result.both.entries_held = result.hot_held + result.cold_held;
-    return result;
+    auto const of_tiers = tiers.counters();
+    StoreCounters both;
+    both.lookups = of_tiers.lookups;
+    both.hits = of_tiers.hot_hits + of_tiers.cold_hits;
+    both.writes = both.size_written = of_tiers.writes;
+    both.evictions = both.size_evicted = of_tiers.drops + of_tiers.losses;
+    both.no_room = of_tiers.no_room;
+    auto const held = tiers.hot_entries() + tiers.cold_entries();
+    return {replay_result(trace, std::move(hit_tokens), both, held), of_tiers, tiers.hot_entries(),
+            tiers.cold_entries()};
 }
 /// The books alone.
 TierReplayResult replay_tiers(RequestTrace const& trace, TierRules const& rules);
