@@ -97,4 +97,15 @@ Choice choose(Question const& question, CacheShape const& shape, std::vector<Can
     return choice;
 }
 
+void add_budget(Choice& choice) {
+    auto const& question = choice.question;
+    choice.budget = read_budget(*question.budget_bytes, question.trace);
+    auto& budget = *choice.budget;
+    budget.fp16 = buy(budget, bytes_of_half * values_of(choice.shape, budget.block_tokens), choice.fp16_bytes);
+    for (auto& one : choice.codecs)
+        if (one.bytes)
+            one.bought =
+                buy(budget, bind(one.candidate, choice.shape, budget.block_tokens).bytes(), one.bytes->bytes());
+}
+
 }  // namespace kvstone

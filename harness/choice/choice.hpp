@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "codecs/engines.hpp"
+#include "harness/choice/bought.hpp"
 #include "harness/engine/cache_shape.hpp"
 #include "results/query/candidates.hpp"
 #include "results/record/screen.hpp"
@@ -20,6 +21,8 @@ struct Question {
     std::uint64_t context = 0;  ///< tokens
     double max_kld = 0;         ///< nat
     std::optional<std::uint64_t> memory_bytes;
+    std::optional<std::uint64_t> budget_bytes;  ///< of a cache of prefixes
+    std::string trace;                          ///< file of requests to it; empty: none
 };
 
 /// A codec bound to the model's shape at the context asked for; elements that stay plain have 16 bits.
@@ -35,6 +38,7 @@ struct Choosable {
     std::optional<CodecBytes> bytes;
     bool meets = false;
     std::string why_not;  ///< why it is left out of the choice; empty where it meets, or misses, the bound
+    std::optional<Bought> bought = {};  ///< where there is a budget
 };
 
 struct Choice {
@@ -43,6 +47,7 @@ struct Choice {
     std::uint64_t fp16_bytes = 0;       ///< of a sequence, without a codec
     std::vector<Choosable> codecs;      ///< of one setting: those that meet the bound, smallest first, then the others
     std::vector<std::string> warnings;  ///< what makes the answer less sure
+    std::optional<Budget> budget = {};
 
     /// Null where no codec meets the bound.
     Choosable const* chosen() const;
@@ -51,6 +56,10 @@ struct Choice {
 /// Binds the codecs of one setting (see comparable()) to the model's shape and orders them. Codecs that do not fit the
 /// shape are left out.
 Choice choose(Question const& question, CacheShape const& shape, std::vector<Candidate> const& candidates);
+
+/// Adds what the question's budget buys of each codec that has bytes, and of fp16. REQUIRES: there is a budget. Throws
+/// ConfigError where the trace cannot be read.
+void add_budget(Choice& choice);
 
 /// For people, at most 120 columns wide, names of codecs aside; and the same as one object.
 std::string choice_text(Choice const& choice, Screen const& screen = {});

@@ -1,6 +1,8 @@
 // The answer of `kvstone choose` in words and as JSON.
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -49,11 +51,43 @@ std::string memory_text(Choice const& choice, CodecBytes const& bytes) {
                        after - std::min(before, after));
 }
 
+double share(std::uint64_t part, std::uint64_t whole) { return static_cast<double>(part) / static_cast<double>(whole); }
+
+std::string budget_text(Budget const& budget, Bought const& bought) {
+    auto const& before = budget.fp16;
+    auto text = fmt::format("{} blocks of {} tokens in {}, where fp16 has {}; {} whole sequences, where fp16 has {}",
+                            bought.entries, budget.block_tokens, size_text(budget.bytes), before.entries,
+                            bought.sequences, before.sequences);
+    if (!bought.hits) return text;
+    auto const hits = bought.hits->token_hits;
+    auto const fp16_hits = before.hits->token_hits;
+    text += fmt::format(
+        "; of the trace's tokens LRU finds {:.1f}%, where it finds {:.1f}% in fp16 and {:.1f}% without bounds",
+        100 * share(hits, budget.token_lookups), 100 * share(fp16_hits, budget.token_lookups),
+        100 * share(budget.unbounded.token_hits, budget.token_lookups));
+    if (fp16_hits > 0) text += fmt::format(": {:.2f} times as many hits", share(hits, fp16_hits));
+    return text;
+}
+
+/// Columns behind the one that says whether the codec meets the bound.
+std::vector<std::string> bought_cells(Choice const& choice, Choosable const& one) {
+    if (!choice.budget) return {};
+    auto const& [block_bytes, entries, sequences, hits] = *one.bought;
+    std::vector<std::string> cells{fmt::format("{}", entries), fmt::format("{}", sequences)};
+    if (hits) {
+        cells.push_back(fmt::format("{}", hits->block_hits));
+        cells.push_back(fmt::format("{:.4f}", share(hits->token_hits, choice.budget->token_lookups)));
+    }
+    return cells;
+}
+
 std::string table_text(Choice const& choice, Screen const& screen) {
     bool const reasons = std::ranges::any_of(
         choice.codecs, [](Choosable const& one) { return one.bytes.has_value() && !one.why_not.empty(); });
     std::vector<TextTable::Column> columns{{"codec"},          {"bits/val", true},     {"bytes", true},
                                            {"KLD mean", true}, {"95% interval", true}, {"meets"}};
+    if (choice.budget) columns.insert(columns.end(), {{"blocks", true}, {"sequences", true}});
+    if (choice.budget && choice.budget->trace) columns.insert(columns.end(), {{"hits", true}, {"hit rate", true}});
     if (reasons) columns.push_back({"why not"});
     TextTable table(std::move(columns), 1);
     for (auto const& one : choice.codecs) {
@@ -68,6 +102,7 @@ std::string table_text(Choice const& choice, Screen const& screen) {
                                        fmt::format("{:.2e}", kld.value),
                                        interval_text(kld),
                                        one.meets ? "yes" : "no"};
+        std::ranges::move(bought_cells(choice, one), std::back_inserter(cells));
         if (reasons) cells.push_back(one.why_not);
         table.add(std::move(cells));
     }
@@ -75,6 +110,29 @@ std::string table_text(Choice const& choice, Screen const& screen) {
 }
 
 Json number(std::optional<double> const& value) { return value ? Json(*value) : Json(); }
+
+Json bought_json(Budget const& budget, Bought const& bought) {
+    Json json{{"block_bytes", bought.block_bytes}, {"entries", bought.entries}, {"sequences", bought.sequences}};
+    if (!bought.hits) return json;
+    json["block_hits"] = bought.hits->block_hits;
+    json["token_hits"] = bought.hits->token_hits;
+    json["block_hit_rate"] = share(bought.hits->block_hits, budget.block_lookups);
+    json["token_hit_rate"] = share(bought.hits->token_hits, budget.token_lookups);
+    return json;
+}
+
+Json budget_json(Question const& question, Budget const& budget) {
+    Json json{
+        {"bytes", budget.bytes}, {"block_tokens", budget.block_tokens}, {"fp16", bought_json(budget, budget.fp16)}};
+    if (!budget.trace) return json;
+    json["trace"] = question.trace;
+    json["policy"] = "lru";
+    json["block_lookups"] = budget.block_lookups;
+    json["token_lookups"] = budget.token_lookups;
+    json["unbounded_block_hits"] = budget.unbounded.block_hits;
+    json["unbounded_token_hits"] = budget.unbounded.token_hits;
+    return json;
+}
 
 Json codec_json(Choice const& choice, Choosable const& one) {
     auto const& candidate = one.candidate;
@@ -93,6 +151,7 @@ Json codec_json(Choice const& choice, Choosable const& one) {
         json["bits_per_value"] = bits_of(choice, *one.bytes);
         if (one.bytes->exact) json["k_bytes"] = one.bytes->k_bytes, json["v_bytes"] = one.bytes->v_bytes;
     }
+    if (one.bought) json["bought"] = bought_json(*choice.budget, *one.bought);
     return json;
 }
 
@@ -115,6 +174,7 @@ std::string choice_text(Choice const& choice, Screen const& screen) {
                                                           : std::string(", estimated"),
                                               bits_of(choice, bytes)));
         text += labelled("memory", memory_text(choice, bytes));
+        if (choice.budget) text += labelled("budget", budget_text(*choice.budget, *chosen->bought));
         text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.max_kld));
         text += labelled("measured", sureness_text(candidate));
         auto const codec = Codec::parse(candidate.codec);
@@ -146,6 +206,7 @@ Json choice_json(Choice const& choice) {
         {"warnings", choice.warnings},
         {"chosen", nullptr},
         {"codecs", Json::array()}};
+    if (choice.budget) json["budget"] = budget_json(choice.question, *choice.budget);
     for (auto const& one : choice.codecs) json["codecs"].push_back(codec_json(choice, one));
     auto const& measured = choice.codecs.front().candidate;
     json["measured"] = {{"protocol", measured.protocol},

@@ -22,6 +22,8 @@ struct ChooseOptions {
     std::string context;
     double max_kld = 0;
     std::string memory;
+    std::string budget;
+    std::string trace;
     std::string protocol;
 };
 
@@ -51,6 +53,13 @@ Question question_of(ChooseOptions const& options) {
         throw ConfigError("--max-kld: expected nats, 0 or more", fmt::format("{}", options.max_kld));
     question.max_kld = options.max_kld;
     if (!options.memory.empty()) question.memory_bytes = bytes_of(scalar_of("--memory", options.memory));
+    if (!options.budget.empty()) question.budget_bytes = bytes_of(scalar_of("--budget", options.budget));
+    question.trace = options.trace;
+    if (!question.trace.empty() && !std::filesystem::is_regular_file(question.trace))
+        throw ConfigError("--trace: there is no such file", question.trace);
+    if (!question.trace.empty() && !question.budget_bytes)
+        throw ConfigError("--trace: what a cache finds depends on what it may hold", question.trace,
+                          {"--budget '64 GiB'"});
     return question;
 }
 
@@ -118,7 +127,8 @@ ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
                                    options.protocol.empty() ? "" : " with protocol " + options.protocol,
                                    names.empty() ? "" : fmt::format(" to go by ({})", fmt::join(names, ", "))));
     }
-    auto const choice = choose(question, shape ? *shape : stored_shape(all), comparable_ones);
+    auto choice = choose(question, shape ? *shape : stored_shape(all), comparable_ones);
+    if (question.budget_bytes) add_budget(choice);
     std::cout << (line.json ? choice_json(choice).dump(2) + "\n" : choice_text(choice, standard_output()));
     return choice.chosen() != nullptr ? exit_pass : exit_inconclusive;
 }
@@ -143,6 +153,10 @@ void add_choose(CommandLine& line) {
                      "The largest mean KLD in nat; the whole interval of a codec's KLD has to be below it")
         ->required();
     command->add_option("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
+    command->add_option("--budget", options->budget,
+                        "Bytes of a cache of prefixes, to count its blocks and sequences for each codec: '64 GiB'");
+    command->add_option("--trace", options->trace,
+                        "Requests to that cache, to count hits under LRU: a file of Mooncake, of Qwen-Bailian or .yaml");
     command
         ->add_option("--protocol", options->protocol,
                      "context, inline or decode. Without this option: decode where it was measured")

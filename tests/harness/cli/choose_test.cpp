@@ -1,5 +1,6 @@
 // `kvstone choose` on databases whose answer is known, and once from the model to the answer.
 
+#include <fstream>
 #include <sstream>
 #include <tuple>
 
@@ -45,6 +46,52 @@ class ChooseTest : public ProgramTest {
 
 test::ModelFigures kld(double low, double value, double high, double read = 1) {
     return {.kld = value, .kld_low = low, .kld_high = high, .read = read};
+}
+
+TEST_F(ChooseTest, CountsWhatABudgetBuysOnATrace) {
+    store({{"fp16", kld(0, 0, 0)}, {"q8_0", kld(0.001, 0.002, 0.003)}});
+    // Three blocks of 64 tokens in turn, four times: LRU finds all but the first three where it holds three, and none with
+    // fewer.
+    std::string lines = "block_tokens: 64\nrequests:\n";
+    for (int round = 0; round < 4; ++round)
+        for (int block = 0; block < 3; ++block) lines += fmt::format("  - {{tokens: 60, blocks: [{}]}}\n", block);
+    std::ofstream(path("trace.yaml")) << lines;
+    auto const block_values = 2 * 4 * 64 * (32 + 64);
+    auto const budget = 2 * 3 * block_values - 1;  // a byte less than three blocks of fp16
+    auto const options =
+        fmt::format("--context 1k --max-kld 0.01 --budget '{} B' --trace {}", budget, path("trace.yaml").string());
+    auto const answer = chosen(options);
+    EXPECT_EQ(answer["budget"]["bytes"], budget);
+    EXPECT_EQ(answer["budget"]["block_tokens"], 64);
+    EXPECT_EQ(answer["budget"]["block_lookups"], 12);
+    EXPECT_EQ(answer["budget"]["token_lookups"], 12 * 60);
+    EXPECT_EQ(answer["budget"]["unbounded_block_hits"], 9);
+    EXPECT_EQ(answer["budget"]["fp16"]["entries"], 2);
+    EXPECT_EQ(answer["budget"]["fp16"]["block_hits"], 0);
+    auto const& bought = answer["chosen"]["bought"];
+    EXPECT_EQ(answer["chosen"]["codec"], "q8_0");
+    EXPECT_EQ(bought["entries"], budget / bought["block_bytes"].get<int>());
+    EXPECT_EQ(bought["entries"], 5);
+    EXPECT_EQ(bought["block_hits"], 9);
+    EXPECT_EQ(bought["token_hits"], 9 * 60);
+    EXPECT_EQ(bought["token_hit_rate"], 0.75);
+    EXPECT_EQ(bought["sequences"], budget / answer["chosen"]["bytes"].get<int>());
+    auto const text = kvstone("choose --model demo " + options).out;
+    EXPECT_THAT(text, HasSubstr("budget     5 blocks of 64 tokens in"));
+    EXPECT_THAT(text, HasSubstr("hit rate"));
+    std::istringstream in(text);
+    for (std::string line; std::getline(in, line);) EXPECT_LE(line.size(), 120U) << line;
+    // Without a trace there are blocks of 512 tokens, and no hits.
+    auto const plain = chosen("--context 1k --max-kld 0.01 --budget '1 GiB'");
+    EXPECT_EQ(plain["budget"]["block_tokens"], 512);
+    EXPECT_EQ(plain["budget"]["fp16"]["entries"], (1 << 30) / (16 * block_values));
+    EXPECT_FALSE(plain["chosen"]["bought"].contains("block_hits"));
+    // What cannot be answered.
+    auto const alone =
+        kvstone("choose --model demo --context 1k --max-kld 0.01 --trace " + path("trace.yaml").string());
+    EXPECT_EQ(alone.code, 2);
+    EXPECT_THAT(alone.err, HasSubstr("--budget '64 GiB'"));
+    EXPECT_EQ(kvstone("choose --model demo --context 1k --max-kld 0.01 --budget '1 GiB' --trace none.jsonl").code, 2);
 }
 
 TEST_F(ChooseTest, TakesTheSmallestWhoseWholeIntervalIsBelow) {
