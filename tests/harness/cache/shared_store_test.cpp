@@ -91,7 +91,7 @@ TEST(SharedStores, FindTheSameForAnyNumberOfClients) {
     auto const requests = random_requests(3, 1500);
     for (auto const& policy : policy_names())
         for (std::int64_t const ttl_ns : {0, 4}) {
-            StoreRules const rules{.policy = policy, .capacity = 60, .ttl_ns = ttl_ns};
+            StoreRules const rules{.policy = policy, .capacity = ttl_ns == 0 ? 60U : 14U, .ttl_ns = ttl_ns};
             auto const one = serve_all(requests, rules, 1);
             EXPECT_EQ(serve_all(requests, rules, 2), one) << policy;
             EXPECT_EQ(serve_all(requests, rules, 5), one) << policy;
