@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <set>
+#include <unordered_set>
 
 #include "harness/cache/clients.hpp"
 #include "harness/workloads/prefix_cache/live_client.hpp"
@@ -16,14 +17,23 @@ std::uint64_t block_bytes(BlockSource const& source) {
     return (source.shape(Component::k).values() + source.shape(Component::v).values()) * element_bytes(source.type());
 }
 
-/// The first requests whose blocks take no more than a window; one at least.
-Requests first_window(Requests requests, std::uint64_t bytes_of_block) {
+struct Window {
+    Requests requests;
+    std::uint64_t blocks = 0;  ///< different ones
+};
+
+/// The first requests whose different blocks take no more than a window; one at least.
+Window first_window(RequestTrace const& trace, Requests requests, std::uint64_t bytes_of_block) {
     auto const most = window_bytes / bytes_of_block;
-    std::uint64_t blocks = 0;
+    std::unordered_set<std::uint64_t> blocks;
     std::size_t count = 0;
-    while (count < requests.size() && (count == 0 || blocks + requests[count].blocks <= most))
-        blocks += requests[count++].blocks;
-    return requests.first(count);
+    while (count < requests.size()) {
+        auto const of_request = trace.blocks_of(requests[count]);
+        if (count > 0 && blocks.size() + of_request.size() > most) break;
+        blocks.insert(of_request.begin(), of_request.end());
+        ++count;
+    }
+    return {requests.first(count), blocks.size()};
 }
 
 class Replay {
@@ -41,7 +51,7 @@ class Replay {
     LiveResult run() {
         auto const of_block = block_bytes(*source_);
         for (Requests left(trace_->requests); !left.empty();) {
-            auto const window = first_window(left, of_block);
+            auto const window = first_window(*trace_, left, of_block).requests;
             source_->prepare(window);
             work(window);
             verify();
@@ -117,11 +127,9 @@ std::uint64_t live_memory_bytes(RequestTrace const& trace, LiveRules const& rule
     auto const of_block = block_bytes(source);
     std::uint64_t largest_window = 0;
     for (Requests left(trace.requests); !left.empty();) {
-        auto const window = first_window(left, of_block);
-        std::uint64_t blocks = 0;
-        for (auto const& request : window) blocks += request.blocks;
-        largest_window = std::max(largest_window, blocks);
-        left = left.subspan(window.size());
+        auto const window = first_window(trace, left, of_block);
+        largest_window = std::max(largest_window, window.blocks);
+        left = left.subspan(window.requests.size());
     }
     auto const entries = std::min(rules.store.capacity, trace.distinct * cost.entries);
     // What leaves the store within a window is held until it is verified; each client has a block decoded and one coded.

@@ -49,7 +49,7 @@ struct LiveResult {
 std::uint64_t live_memory_bytes(RequestTrace const& trace, LiveRules const& rules, EntryCost const& cost,
                                 BlockSource const& source);
 
-/// Requests come in windows, whose blocks have `window_bytes` of K and V at the most, one request at least. Within one,
+/// Requests come in windows, whose different blocks have `window_bytes` of K and V at the most, one request at least. Within one,
 /// clients hash, look up, load what is found, compute what is not, encode and store it. Afterwards, by no clock, every
 /// entry that was written is decoded and held against the tensor it was encoded from, and every entry that was found has
 /// to decode to the same as then. Throws CorruptData where a container is not what was stored.
@@ -59,6 +59,6 @@ LiveResult replay_live(RequestTrace const& trace, LiveRules const& rules, Codec 
 /// The cost with what coding a block took in a replay.
 EntryCost measured_cost(EntryCost cost, LiveTimes const& times);
 
-inline constexpr std::uint64_t window_bytes = std::uint64_t{256} << 20U;
+inline constexpr std::uint64_t window_bytes = std::uint64_t{512} << 20U;
 
 }  // namespace kvstone
