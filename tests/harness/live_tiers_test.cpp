@@ -36,7 +36,7 @@ class LiveTiersOfEachForm : public testing::TestWithParam<Forms> {
     /// Serves a trace that hits both tiers; what was replayed.
     TierReplayResult serve(ColdStore& store, TierRules const& rules = {.hot = 6, .cold = 20}) {
         LiveTiers live(blocks_, hot_, cold_, GetParam().hot == GetParam().cold, store, 0);
-        auto const trace = trace_of(random_requests(1, 60, 12));
+        auto const trace = trace_of(random_requests(1, 30, 12));
         std::uint64_t served = 0;
         auto result = replay_tiers(trace, rules, [&](auto& tiers, auto const& found, std::uint64_t matched) {
             live.serve(tiers, found, matched);
@@ -61,7 +61,7 @@ TEST_P(LiveTiersOfEachForm, CountWhatBooksCount) {
                                    {.hot = 3, .cold = 9, .order = WriteOrder::deepest_first}}) {
         MemoryColdStore store;
         auto const live = serve(store, rules);
-        auto const books = replay_tiers(trace_of(random_requests(1, 60, 12)), rules);
+        auto const books = replay_tiers(trace_of(random_requests(1, 30, 12)), rules);
         EXPECT_EQ(live.both.hit_tokens, books.both.hit_tokens);
         EXPECT_EQ(live.tiers.hot_hits, books.tiers.hot_hits);
         EXPECT_EQ(live.tiers.cold_hits, books.tiers.cold_hits);
@@ -162,7 +162,7 @@ TEST_P(LiveTiersOfEachForm, CountMissesOfWhatTheDiskHadNoRoomFor) {
         }
     } store;
     auto const result = serve(store);
-    auto const books = replay_tiers(trace_of(random_requests(1, 60, 12)), {.hot = 6, .cold = 20});
+    auto const books = replay_tiers(trace_of(random_requests(1, 30, 12)), {.hot = 6, .cold = 20});
     EXPECT_GT(result.tiers.losses, 0U);
     EXPECT_LT(result.both.blocks.hits, books.both.blocks.hits);
     EXPECT_EQ(result.tiers.writes, result.hot_held + result.cold_held + result.tiers.drops + result.tiers.losses);

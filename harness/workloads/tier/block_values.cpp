@@ -40,7 +40,7 @@ ErrorSums BlockValues::errors(std::uint64_t block, std::span<std::byte const> va
     ErrorSums sums;
     for (auto const& part : parts_)
         sums +=
-            measure_distortion(part.shape, part.type, original.data() + part.offset, values.data() + part.offset).total;
+            measure_error_sums(part.shape, part.type, original.data() + part.offset, values.data() + part.offset);
     return sums;
 }
 
