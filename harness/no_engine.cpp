@@ -1,7 +1,9 @@
 // In place of harness/engine/ and what stands on it, in a build without libllama: says so.
 
+#include "codecs/not_applicable.hpp"
 #include "harness/captures/model_source.hpp"
 #include "harness/engine/cache_shape.hpp"
+#include "harness/engine/flash_attention.hpp"
 #include "harness/engine/gguf_cache.hpp"
 #include "harness/workloads/model/model.hpp"
 #include "harness/workloads/prefix_cache/block_source.hpp"
@@ -22,6 +24,17 @@ CacheShape cache_shape_of(std::string const&) { throw ConfigError(no_engine); }
 ModelCache read_gguf_cache(std::string const&) { throw ConfigError(no_engine); }
 
 std::unique_ptr<BlockSource> model_blocks(AttemptRequest const&, RequestTrace const&) { throw ConfigError(no_engine); }
+std::optional<GgmlCacheType> ggml_cache_type(std::string_view) { return std::nullopt; }
+
+struct GgmlAttention::State {};
+GgmlAttention::GgmlAttention(GgmlCacheType, GgmlAttentionShape const&, std::vector<GgmlCache> const&,
+                             std::vector<float> const&) {
+    throw NotApplicable("this build was made without libllama");
+}
+GgmlAttention::~GgmlAttention() = default;
+GgmlAttention::GgmlAttention(GgmlAttention&&) noexcept = default;
+void GgmlAttention::run() const {}
+std::vector<float> GgmlAttention::outputs() const { return {}; }
 
 void run_model(AttemptRequest const&, Measurement& measurement) {
     measurement.status = Status::skipped;
