@@ -48,6 +48,14 @@ void apply_roofline(Measurement& measurement, Roofline const& before, Roofline c
     if (probes == 0) return;
     measurement.roofline_gb_per_s = sum / probes;
     std::vector<Figure> added;
+    auto const* read = find(measurement, "kv", "attention_read_gb_per_s");
+    if (read != nullptr && before.read_gb_per_s + after.read_gb_per_s > 0) {
+        double const read_gb_per_s = (before.read_gb_per_s + after.read_gb_per_s) / probes;
+        Figure figure{"kv", "attention_roofline", *read->value / read_gb_per_s, read->n, {}, {}};
+        if (read->ci_low) figure.ci_low = *read->ci_low / read_gb_per_s;
+        if (read->ci_high) figure.ci_high = *read->ci_high / read_gb_per_s;
+        added.push_back(figure);
+    }
     for (char const* component : {"k", "v", "kv"}) {
         for (std::string const direction : {"encode", "decode"}) {
             auto const* traffic = find(measurement, component, direction + "_traffic_bytes");

@@ -16,7 +16,7 @@ Roofline roofline_from_json(Json const& json);
 
 /// Sets roofline_gb_per_s, the mean of the two probes, and adds encode_roofline and decode_roofline: for each component
 /// its encode_traffic_bytes over its encode_ns, as a fraction of the roofline, with the interval of encode_ns carried
-/// over; likewise for decode. Nothing where both probes failed or the attempt was not timed.
+/// over; likewise for decode. attention_roofline is attention_read_gb_per_s over the mean of what the probes read. Nothing where both probes failed or the attempt was not timed.
 void apply_roofline(Measurement& measurement, Roofline const& before, Roofline const& after);
 
 }  // namespace kvstone

@@ -1,5 +1,6 @@
 #include "harness/workloads/append/append.hpp"
 #include "harness/workloads/attention/attention.hpp"
+#include "harness/workloads/attention_decode/attention_decode.hpp"
 #include "harness/workloads/entropy/entropy.hpp"
 #include "harness/workloads/growing_cache.hpp"
 #include "harness/workloads/inspect/inspect.hpp"
@@ -51,6 +52,13 @@ std::vector<Workload> const& workloads() {
          attention_options(),
          nullptr,
          {.q = true}},
+        {"attention_decode",
+         "one step of decoding over what a codec stores, decoded inside the kernel: time, bytes read, speed-ups",
+         run_attention_decode,
+         attention_decode_options(),
+         nullptr,
+         {.q = true},
+         attention_decode_skips},
         {"model",
          "what a model says with the codec in its cache: perplexity, KLD, top-1, greedy decoding",
          run_model,

@@ -101,7 +101,12 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"app ns/tok", "kv", "append_ns_per_token", Notation::ratio},
                              Column{"app GB/s", "kv", "append_gb_per_s", Notation::ratio},
                              Column{"page ns", "kv", "page_read_ns", Notation::ratio},
-                             Column{"page GB/s", "kv", "page_read_gb_per_s", Notation::ratio}};
+                             Column{"page GB/s", "kv", "page_read_gb_per_s", Notation::ratio},
+                             Column{"read GB/s", "kv", "attention_read_gb_per_s", Notation::ratio},
+                             Column{"x fp16", "kv", "speedup_vs_fp16", Notation::ratio},
+                             Column{"x ggml f16", "kv", "speedup_vs_ggml_f16", Notation::ratio},
+                             Column{"x ggml", "kv", "speedup_vs_ggml", Notation::ratio},
+                             Column{"step err", "kv", "attention_step_error", Notation::error}};
 
 /// What a model's answers say of a codec: nothing where it only guesses without one.
 constexpr auto of_answers =
