@@ -120,10 +120,8 @@ inline void find_channels(Side const& side) {
 
 /// Binary16 numbers to floats, `count` of them and up to a vector more.
 HWY_INLINE void widen(std::uint16_t const* halves, std::size_t count, float* values) {
-    hn::Rebind<hwy::float16_t, Floats> const d16;
     for (std::size_t i = 0; i < count; i += lanes)
-        hn::StoreU(hn::PromoteTo(Floats(), hn::LoadU(d16, reinterpret_cast<hwy::float16_t const*>(halves + i))),
-                   Floats(), values + i);
+        hn::StoreU(float_of_halves(hn::LoadU(Halves(), halves + i)), Floats(), values + i);
 }
 
 /// Fills to[chunk][token] with binary16 numbers, of which those of a chunk begin at place(chunk) and lie `stride` bytes apart.
@@ -183,14 +181,17 @@ inline void load_token_steps(Side const& side, std::uint64_t first, std::size_t 
             });
         };
         collect(rows.scales, side.scales);
-        if (rows.zeros != nullptr) collect(rows.zeros, side.zeros);
+        if (rows.zeros == nullptr) return;
+        collect(rows.zeros, side.zeros);
+        for (std::size_t i = 0; i < side.chunks() * block_stride; ++i)
+            side.zeros[i] += center_of(rows.format) * side.scales[i];
         return;
     }
     for (std::size_t chunk = 0; chunk < side.chunks(); ++chunk) {
         for (std::size_t t = 0; t < tokens; ++t) {
             auto const step = step_of(rows, side.layer, side.head, first + t, chunk * chunk_channels);
             side.scales[chunk * block_stride + t] = step.scale;
-            side.zeros[chunk * block_stride + t] = step.zero;
+            side.zeros[chunk * block_stride + t] = step.zero + center_of(rows.format) * step.scale;
         }
     }
 }
@@ -201,7 +202,7 @@ inline void load_page_steps(Side const& side, std::uint64_t token) {
     if (rows.scale != RowScale::page) {
         auto const step = step_of(rows, side.layer, side.head, token, 0);
         std::fill_n(side.page_scales, side.slots, step.scale * (rows.format == RowFormat::e4m3 ? 256.0F : 1.0F));
-        std::fill_n(side.page_zeros, side.slots, step.zero);
+        std::fill_n(side.page_zeros, side.slots, step.zero + center_of(rows.format) * step.scale);
         return;
     }
     auto const first = scale_number(rows, side.layer, side.head, token, 0);
@@ -215,7 +216,10 @@ inline void load_page_steps(Side const& side, std::uint64_t token) {
     };
     load(rows.scales, rows.scale_format, side.page_scales);
     auto const of_zeros = rows.scale_format == ScaleFormat::fp32 ? ScaleFormat::fp32 : ScaleFormat::fp16;
-    if (rows.zeros != nullptr) load(rows.zeros, of_zeros, side.page_zeros);
+    if (rows.zeros == nullptr) return;
+    load(rows.zeros, of_zeros, side.page_zeros);
+    for (std::size_t slot = 0; slot < side.slots; ++slot)
+        side.page_zeros[slot] += center_of(rows.format) * side.page_scales[slot];
 }
 
 inline void decode_tile(Side const& side, std::uint64_t first, std::size_t tokens) {
@@ -249,9 +253,9 @@ HWY_INLINE void with_reader(Side const& side, std::uint64_t first, Action const&
                                                             side.slots * sizeof(float), nullptr, nullptr});
     switch (rows.format) {
         case RowFormat::fp16:
-            return read.template operator()<HalfCodes<hwy::float16_t>, false, false>({});
+            return read.template operator()<HalfCodes, false, false>({});
         case RowFormat::bf16:
-            return read.template operator()<HalfCodes<hwy::bfloat16_t>, false, false>({});
+            return read.template operator()<BFloatCodes, false, false>({});
         case RowFormat::e4m3:
             return read.template operator()<Fp8Codes<true>, false, false>({});
         case RowFormat::e5m2:
@@ -263,9 +267,9 @@ HWY_INLINE void with_reader(Side const& side, std::uint64_t first, Action const&
         case RowFormat::nf4:
             return read.template operator()<NibbleCodes<RowFormat::nf4>, true, false>({});
         case RowFormat::signed_bytes:
-            return by_scale.template operator()<ByteCodes<std::int8_t>, false>({});
+            return by_scale.template operator()<ByteCodes<false>, false>({});
         case RowFormat::bytes:
-            return by_scale.template operator()<ByteCodes<std::uint8_t>, true>({});
+            return by_scale.template operator()<ByteCodes<true>, true>({});
         case RowFormat::signed_nibbles:
             return by_scale.template operator()<NibbleCodes<RowFormat::signed_nibbles>, false>({});
         case RowFormat::nibbles:

@@ -50,9 +50,37 @@ struct FloatCodes {
     }
 };
 
-template <class Stored>
+using Halves = hn::Rebind<std::uint16_t, Floats>;
+
+/// Numbers of binary16.
+HWY_INLINE FloatVector float_of_halves(hn::Vec<Halves> bits) {
+#if HWY_TARGET == HWY_SSE2 || HWY_TARGET == HWY_SSE4
+    // Highway's way without an instruction has no Inf and no NaN. Multiplying by 2^112 moves the exponent's bias.
+    Floats const d;
+    Words const dw;
+    auto const word = hn::PromoteTo(dw, bits);
+    auto const magnitude = hn::ShiftLeft<13>(hn::And(word, hn::Set(dw, 0x7fff)));
+    auto const sign = hn::ShiftLeft<16>(hn::And(word, hn::Set(dw, 0x8000)));
+    auto const special = hn::IfThenElseZero(hn::Gt(magnitude, hn::Set(dw, 0x0f7fffff)), hn::Set(dw, 0x7f800000));
+    auto const value = hn::Mul(hn::BitCast(d, magnitude), hn::Set(d, 0x1p112F));
+    return hn::BitCast(d, hn::Or(hn::Or(hn::BitCast(dw, value), special), sign));
+#else
+    return hn::PromoteTo(Floats(), hn::BitCast(hn::Rebind<hwy::float16_t, Floats>(), bits));
+#endif
+}
+
 struct HalfCodes {
     static constexpr bool nibbles = false;
+    static HWY_INLINE Pair load(std::byte const* row, std::size_t step) {
+        auto const* const place = as<std::uint16_t>(row) + step * step_channels;
+        return {float_of_halves(hn::LoadU(Halves(), place)), float_of_halves(hn::LoadU(Halves(), place + lanes))};
+    }
+};
+
+/// The upper halves of floats.
+struct BFloatCodes {
+    static constexpr bool nibbles = false;
+    using Stored = hwy::bfloat16_t;
     static HWY_INLINE FloatVector one(std::byte const* place) {
         return hn::PromoteTo(Floats(), hn::LoadU(hn::Rebind<Stored, Floats>(), as<Stored>(place)));
     }
@@ -68,16 +96,13 @@ template <bool e4m3>
 struct Fp8Codes {
     static constexpr bool nibbles = false;
     static HWY_INLINE FloatVector one(std::byte const* place) {
-        Floats const d;
-        hn::Rebind<std::uint16_t, Floats> const d16;
+        Halves const d16;
         hn::Rebind<std::uint8_t, Floats> const d8;
         auto const upper = hn::ShiftLeft<8>(hn::PromoteTo(d16, hn::LoadU(d8, as<std::uint8_t>(place))));
-        auto const as_float = [&](auto bits) HWY_ATTR {
-            return hn::PromoteTo(d, hn::BitCast(hn::Rebind<hwy::float16_t, Floats>(), bits));
-        };
-        if constexpr (!e4m3) return as_float(upper);
+        if constexpr (!e4m3) return float_of_halves(upper);
+        Floats const d;
         auto const magnitude = hn::ShiftRight<1>(hn::And(upper, hn::Set(d16, 0x7f00)));
-        auto const value = as_float(hn::Or(magnitude, hn::And(upper, hn::Set(d16, 0x8000))));
+        auto const value = float_of_halves(hn::Or(magnitude, hn::And(upper, hn::Set(d16, 0x8000))));
         // The largest code stands for NaN.
         return hn::IfThenElse(hn::Ge(hn::Abs(value), hn::Set(d, 1.875F)), hn::NaN(d), value);
     }
@@ -87,18 +112,26 @@ struct Fp8Codes {
     }
 };
 
-template <class Code>
+/// What is taken off the codes of a format and given to its origins instead: sums of codes that lie around zero lose less.
+constexpr float center_of(RowFormat format) {
+    return format == RowFormat::bytes ? 128 : format == RowFormat::nibbles ? 8 : 0;
+}
+
+/// Signed bytes; of unsigned ones that are `centred`, 128 less.
+template <bool centred>
 HWY_INLINE FloatVector float_of_bytes(std::byte const* place) {
-    auto const codes = hn::LoadU(hn::Rebind<Code, Floats>(), as<Code>(place));
+    hn::Rebind<std::int8_t, Floats> const d8;
+    auto codes = hn::LoadU(d8, as<std::int8_t>(place));
+    if constexpr (centred) codes = hn::Xor(codes, hn::Set(d8, -128));
     return hn::ConvertTo(Floats(), hn::PromoteTo(Words(), codes));
 }
 
-template <class Code>
+template <bool centred>
 struct ByteCodes {
     static constexpr bool nibbles = false;
     static HWY_INLINE Pair load(std::byte const* row, std::size_t step) {
         auto const* const place = row + step * step_channels;
-        return {float_of_bytes<Code>(place), float_of_bytes<Code>(place + lanes)};
+        return {float_of_bytes<centred>(place), float_of_bytes<centred>(place + lanes)};
     }
 };
 
@@ -107,7 +140,7 @@ struct Q80Codes {
     static HWY_INLINE Pair load(std::byte const* row, std::size_t step) {
         auto const channel = step * step_channels;
         auto const* const place = row + channel / 32 * 34 + 2 + channel % 32;
-        return {float_of_bytes<std::int8_t>(place), float_of_bytes<std::int8_t>(place + lanes)};
+        return {float_of_bytes<false>(place), float_of_bytes<false>(place + lanes)};
     }
 };
 
@@ -117,6 +150,7 @@ struct NibbleCodes {
     static constexpr bool nibbles = true;
     static constexpr bool in_register = lanes == 16;
     static constexpr bool signed_codes = format == RowFormat::signed_nibbles;
+    static constexpr bool offset = format == RowFormat::q4_0 || format == RowFormat::nibbles;
 
     static HWY_INLINE WordVector packed(std::byte const* row, std::size_t step) {
         auto const* place = row + step * lanes;
@@ -129,7 +163,7 @@ struct NibbleCodes {
     }
     static float number_of(unsigned code) {
         if constexpr (format == RowFormat::nf4) return nf4_level(code);
-        if constexpr (format == RowFormat::q4_0) return static_cast<float>(code) - 8.0F;
+        if constexpr (offset) return static_cast<float>(code) - 8.0F;
         return signed_codes && code >= 8 ? static_cast<float>(code) - 16.0F : static_cast<float>(code);
     }
     static HWY_INLINE FloatVector table() {
@@ -156,7 +190,7 @@ struct NibbleCodes {
                                                 hn::IndicesFromVec(d, code));
             return hn::GatherIndex(d, levels, code);
         }
-        if constexpr (format == RowFormat::q4_0) code = hn::Sub(code, hn::Set(dw, 8));
+        if constexpr (offset) code = hn::Sub(code, hn::Set(dw, 8));
         if constexpr (signed_codes) code = hn::Sub(hn::Xor(code, hn::Set(dw, 8)), hn::Set(dw, 8));
         return hn::ConvertTo(d, code);
     }
