@@ -18,7 +18,7 @@ namespace kvstone {
 namespace {
 
 /// Where words behind a label begin.
-constexpr std::size_t label_columns = 14;
+constexpr std::size_t label_columns = 13;
 
 double bits_of(Choice const& choice, CodecBytes const& bytes) {
     return 16 * static_cast<double>(bytes.bytes()) / static_cast<double>(choice.fp16_bytes);

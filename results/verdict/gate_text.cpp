@@ -83,8 +83,11 @@ void print_parts(std::ostream& out, GateRecord const& record, TableFormat format
     auto const left_out = table.rows.size() > most_rows ? table.rows.size() - most_rows : 0;
     table.rows.resize(table.rows.size() - left_out);
     if (!table.rows.empty()) {
+        std::string said;
+        if (!markdown) table = said_once(table, {"decision", "verdict", "rule", "codec", "why"}, said);
         out << '\n';
         print(out, table, format, screen);
+        if (!said.empty()) say(said, 2);
     }
     if (left_out > 0) out << fmt::format("and {} more: kvstone query \"select * from decision\"\n", left_out);
     out << '\n';

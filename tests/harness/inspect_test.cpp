@@ -200,7 +200,7 @@ TEST(Inspect, TellsPaddingFromValues) {
     EXPECT_EQ(facts["k"]["padding"], (Json{{"channels", 1}, {"tokens", 2}, {"heads", 0}}));
     EXPECT_EQ(facts["v"]["padding"], (Json{{"channels", 0}, {"tokens", 0}, {"heads", 1}}));
     EXPECT_THAT(
-        inspection_text(facts),
+        inspection_text(facts, {.columns = 200}),
         HasSubstr("padded: 0 throughout are the last 1 of 3 channels, the last 2 of 4 tokens (of a dump, `dim: 2, "
                   "tokens: 2` leaves them out)\n"));
     EXPECT_THAT(inspection_text(facts), HasSubstr("padded: 0 throughout are 1 heads of all layers\n"));

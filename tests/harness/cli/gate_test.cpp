@@ -107,7 +107,7 @@ TEST_F(GateTest, StoredVerdictsAreReplayedToTheSameP) {
         "d.gate_run where d.judgement = 'regression' limit 1")[0];
     auto const told = kvstone("explain " + finding["name"].get<std::string>());
     EXPECT_EQ(told.code, 0) << told.out << told.err;
-    EXPECT_THAT(told.out, HasSubstr("the same verdict, to the same p-values"));
+    EXPECT_THAT(told.out, HasSubstr("the same verdict, with the same p-values"));
     EXPECT_THAT(told.out, HasSubstr("exact signed-rank test against 2%: p 0.00390625, suspected at level 0.05"));
     EXPECT_THAT(told.out, HasSubstr("confirmed at level 0.05"));
     EXPECT_EQ(kvstone("explain " + finding["cell"].get<std::string>().substr(0, 12)).code, 0);
@@ -255,7 +255,7 @@ TEST_F(GateTest, CalibrationIsStoredAndWarns) {
     auto const uid = rows("select uid from gate_run where kind = 'calibration'")[0]["uid"].get<std::string>();
     auto const again = kvstone("explain " + uid.substr(0, 8));
     EXPECT_EQ(again.code, 0) << again.out;
-    EXPECT_THAT(again.out, HasSubstr("drawn again from what is stored: the same"));
+    EXPECT_THAT(again.out, HasSubstr("drawn again from the stored samples: the same"));
     auto const more = json::parse(kvstone("explain " + uid + " --campaigns 1000 --blocks 32 --json").out);
     EXPECT_EQ(more["campaigns"], 1000);
     EXPECT_LT(more["detectable_median"], seen["detectable_median"]);

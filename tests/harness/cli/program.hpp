@@ -41,9 +41,11 @@ class ProgramTest : public testing::Test {
         return {std::istreambuf_iterator<char>(in), {}};
     }
 
-    /// A shell command in the test's folder; `kvstone` and the others are on its path.
+    /// A shell command in the test's folder; `kvstone` and the others are on its path. The screen is so wide that no sentence
+    /// is broken.
     Ended shell(std::string const& command) const {
-        auto const line = "cd '" + folder_.string() + "' && unset KVSTONE_DB && export PATH=" + programs_folder() +
+        auto const line = "cd '" + folder_.string() +
+                          "' && unset KVSTONE_DB && export COLUMNS=2000 PATH=" + programs_folder() +
                           ":$PATH XDG_CACHE_HOME='" + path("cache").string() + "' && { " + command + "; } >out 2>err";
         int const status = std::system(line.c_str());
         return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read(path("out")), read(path("err"))};
