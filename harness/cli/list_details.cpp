@@ -66,6 +66,28 @@ void print_page(std::ostream& out, std::string_view page, Screen const& screen) 
     }
 }
 
+/// What an option takes and has by default, in words.
+std::string accepted_words(WorkloadOption const& option) {
+    using enum WorkloadOption::Kind;
+    if (auto accepted = accepted_text(option); !accepted.empty()) return accepted;
+    switch (option.kind) {
+        case file:
+            return "a file";
+        case bytes:
+            return "bytes: 64 GiB";
+        case duration:
+            return "a time: 300 s";
+        default:
+            return "text";
+    }
+}
+std::string default_words(WorkloadOption const& option) {
+    if (option.by_default.is_null()) return "must be given";
+    auto const given = default_text(option);
+    if (given.empty()) return "none";
+    return option.kind == WorkloadOption::Kind::duration ? given + " s" : given;
+}
+
 }  // namespace
 
 void print_stage(std::ostream& out, std::string const& name, Screen const& screen) {
@@ -135,12 +157,8 @@ void print_workload(std::ostream& out, std::string const& name, Screen const& sc
         return;
     }
     auto table = options_table();
-    for (auto const& option : workload.options) {
-        auto const given = default_text(option);
-        auto const accepted = accepted_text(option);
-        table.add(
-            {option.name, accepted.empty() ? "-" : accepted, given.empty() ? "must be given" : given, option.summary});
-    }
+    for (auto const& option : workload.options)
+        table.add({option.name, accepted_words(option), default_words(option), option.summary});
     table.print(out, screen);
 }
 
