@@ -127,7 +127,7 @@ TEST_F(TierWorkload, IsLiveWhatItsBooksSay) {
         EXPECT_EQ(value(live, "lost_entries"), 0);
         EXPECT_THAT(live.engine, StartsWith("cold tier: "));
         EXPECT_GE(value(live, "cold_file_bytes"), value(live, "cold_held_bytes"));
-        EXPECT_GE(value(live, "write_amplification"), 1);
+        EXPECT_GE(value(live, "file_write_amplification"), 1);
         // Fixed-rate entries are as large as the first.
         if (codec != lossless) {
             EXPECT_EQ(value(live, "cold_held_bytes"),

@@ -39,8 +39,7 @@ ErrorSums BlockValues::errors(std::uint64_t block, std::span<std::byte const> va
     auto const original = of_block(block);
     ErrorSums sums;
     for (auto const& part : parts_)
-        sums +=
-            measure_error_sums(part.shape, part.type, original.data() + part.offset, values.data() + part.offset);
+        sums += measure_error_sums(part.shape, part.type, original.data() + part.offset, values.data() + part.offset);
     return sums;
 }
 

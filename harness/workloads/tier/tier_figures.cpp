@@ -42,7 +42,7 @@ void add_live_figures(FigureWriter& figures, LiveTotals const& totals, SegmentCo
     figures.add_count("hot_peak_bytes", totals.hot_bytes_most);
     figures.add_count("cold_held_bytes", disk.payload_bytes);
     figures.add_count("cold_file_bytes", disk.disk_bytes);
-    figures.add("write_amplification",
+    figures.add("file_write_amplification",
                 disk.payload_bytes_written == 0 ? std::nullopt : std::optional(disk.write_amplification()));
     for (auto const& [tier, errors] : {std::pair{"hot", &totals.hot_errors}, {"cold", &totals.cold_errors}}) {
         if (errors->values == 0) continue;  // no hits
