@@ -190,7 +190,7 @@ TEST(Studies, D6FromTheShape) {
     EXPECT_NEAR(lines["50 requests, 5 misses: times as fast"].computed, 8.47, 0.005);
     auto const text = study_text(study_of("d6"));
     EXPECT_THAT(text, HasSubstr("claimed"));
-    EXPECT_THAT(text, HasSubstr("2400          2384       -0.7%  2,400 is rounded\n"));
+    EXPECT_THAT(text, HasSubstr("2400       2384       -0.7%  2,400 is rounded\n"));
     EXPECT_EQ(study_json(study_of("d6"))["lines"][1]["claimed"], 2400.0);
     EXPECT_THAT(message_of<ConfigError>([] { study_of("z1"); }), HasSubstr("a9"));
 }
