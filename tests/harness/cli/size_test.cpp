@@ -51,7 +51,7 @@ TEST_F(SizeTest, AnswersForANameAConfigAndAFile) {
 TEST_F(SizeTest, PrintsTablesAndStudies) {
     auto const text = kvstone("size gemma-3-1b --context 32k --budget '2 GiB'").out;
     EXPECT_THAT(text, HasSubstr("gemma-3-1b (google/gemma-3-1b-it)"));
-    EXPECT_THAT(text, HasSubstr("128.00 MiB   11.00 MiB  139.01 MiB         14"));
+    EXPECT_THAT(text, HasSubstr("128.00 MiB  11.00 MiB  139.01 MiB         14"));
     auto const study = kvstone("size --study a9");
     EXPECT_EQ(study.code, 0) << study.err;
     EXPECT_THAT(study.out, HasSubstr("models in 64 GB, fp32"));
