@@ -14,15 +14,15 @@
 
 #include <hwy/highway.h>
 
+#undef KVSTONE_BYTES_IN_REGISTERS
+#if HWY_TARGET <= HWY_AVX3_DL
+#define KVSTONE_BYTES_IN_REGISTERS 1
+
 HWY_BEFORE_NAMESPACE();
 namespace kvstone {
 namespace HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-
-#undef KVSTONE_BYTES_IN_REGISTERS
-#if HWY_TARGET <= HWY_AVX3_DL
-#define KVSTONE_BYTES_IN_REGISTERS 1
 
 /// For groups of 64 states, in four vectors.
 class HuffmanRegisters {
@@ -136,9 +136,9 @@ class HuffmanRegisters {
         ByteVector places_;
     };
 };
-#endif
 
 }  // namespace HWY_NAMESPACE
 }  // namespace kvstone
 HWY_AFTER_NAMESPACE();
+#endif  // HWY_TARGET <= HWY_AVX3_DL
 #endif
