@@ -155,8 +155,9 @@ void add_choose(CommandLine& line) {
     command->add_option("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
     command->add_option("--budget", options->budget,
                         "Bytes of a cache of prefixes, to count its blocks and sequences for each codec: '64 GiB'");
-    command->add_option("--trace", options->trace,
-                        "Requests to that cache, to count hits under LRU: a file of Mooncake, of Qwen-Bailian or .yaml");
+    command->add_option(
+        "--trace", options->trace,
+        "Requests to that cache, to count hits under LRU: a file of Mooncake, of Qwen-Bailian or .yaml");
     command
         ->add_option("--protocol", options->protocol,
                      "context, inline or decode. Without this option: decode where it was measured")
