@@ -5,6 +5,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/channel_rows.hpp"
 #include "backends/kernels/floats.hpp"
 
@@ -39,8 +40,7 @@ void channel_block_ranges(Space const& space, KvSpan<T const> values, ChannelEnd
     VectorBlocks const blocks(values.shape, tokens_per_block(values.shape.dim));
     auto const dim = values.shape.dim;
     if constexpr (runs_on_host<Space>) {
-        Kokkos::parallel_for(
-            "channel_ranges", Kokkos::RangePolicy<Space>(space, 0, blocks.count()), [=](std::int64_t const index) {
+        host_for(space, "channel_ranges", blocks.count(), [=](std::int64_t const index) {
                 auto const block = blocks.block(index);
                 for (std::uint64_t first = 0; first < dim; first += summed_channels) {
                     auto const channels = dim - first < summed_channels ? dim - first : summed_channels;

@@ -5,6 +5,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/vector_blocks.hpp"
 
@@ -26,8 +27,7 @@ void channel_sums(Space const& space, KvSpan<float const> values, double* rows) 
     VectorBlocks const blocks(values.shape, tokens_per_block(values.shape.dim));
     auto const dim = values.shape.dim;
     if constexpr (runs_on_host<Space>) {
-        Kokkos::parallel_for(
-            "channel_sums", Kokkos::RangePolicy<Space>(space, 0, blocks.count()), [=](std::int64_t const index) {
+        host_for(space, "channel_sums", blocks.count(), [=](std::int64_t const index) {
                 auto const block = blocks.block(index);
                 for (std::uint64_t first = 0; first < dim; first += summed_channels) {
                     auto const channels = dim - first < summed_channels ? dim - first : summed_channels;
@@ -66,7 +66,7 @@ void map_with_channel_rows(Space const& space, KvSpan<float const> in, KvSpan<fl
     if constexpr (runs_on_host<Space>) {
         VectorBlocks const blocks(in.shape, tokens_per_block(dim));
         bool const streaming = in.data != out.data && in.shape.values() * sizeof(float) >= streaming_from_bytes;
-        Kokkos::parallel_for("map_with_channel_rows", Kokkos::RangePolicy<Space>(space, 0, blocks.count()),
+        host_for(space, "map_with_channel_rows", blocks.count(),
                              [=](std::int64_t const index) {
                                  alignas(cache_line_bytes) float stage[staged_values];
                                  auto const block = blocks.block(index);

@@ -8,10 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
-#if defined(__AVX512F__) || defined(__AVX__)
-#include <immintrin.h>
+#if !defined(__CUDACC__)
+#include <hwy/cache_control.h>
 #endif
 
 namespace kvstone {
@@ -46,57 +45,11 @@ inline void prefetch(void const* address, std::size_t bytes) {
     }
 }
 
-/// memcpy, past the cache where `streaming` is set and both sides are aligned to cache lines.
-inline void store(void* destination, void const* source, std::size_t bytes, bool streaming) {
-    std::size_t done = 0;
-#if defined(__AVX512F__) || defined(__AVX__)
-    auto const aligned =
-        (reinterpret_cast<std::uintptr_t>(destination) | reinterpret_cast<std::uintptr_t>(source)) % cache_line_bytes ==
-        0;
-    if (streaming && aligned) {
-        auto* const to = static_cast<std::byte*>(destination);
-        auto const* const from = static_cast<std::byte const*>(source);
-        for (; done + cache_line_bytes <= bytes; done += cache_line_bytes) {
-#ifdef __AVX512F__
-            _mm512_stream_si512(reinterpret_cast<__m512i*>(to + done),
-                                _mm512_load_si512(reinterpret_cast<__m512i const*>(from + done)));
-#else
-            auto const low = _mm256_load_si256(reinterpret_cast<__m256i const*>(from + done));
-            auto const high = _mm256_load_si256(reinterpret_cast<__m256i const*>(from + done + 32));
-            _mm256_stream_si256(reinterpret_cast<__m256i*>(to + done), low);
-            _mm256_stream_si256(reinterpret_cast<__m256i*>(to + done + 32), high);
-#endif
-        }
-    }
-#else
-    (void)streaming;
-#endif
-    if (done < bytes) {
-        std::memcpy(static_cast<std::byte*>(destination) + done, static_cast<std::byte const*>(source) + done,
-                    bytes - done);
-    }
-}
+/// memcpy, past the cache where `streaming` is set and both sides are aligned to cache lines. Asks ahead for nothing.
+void store(void* destination, void const* source, std::size_t bytes, bool streaming);
 
-/// One cache line of values, to a destination that is aligned to it where `streaming`. Where a loop fills `line` just
-/// before, both stay in registers.
-template <bool streaming, class U>
-inline void store_line(U* destination, U const* line) {
-#ifdef __AVX512F__
-    if constexpr (streaming) {
-        _mm512_stream_si512(reinterpret_cast<__m512i*>(destination), _mm512_loadu_si512(line));
-        return;
-    }
-#elif defined(__AVX__)
-    if constexpr (streaming) {
-        auto* const to = reinterpret_cast<__m256i*>(destination);
-        auto const* const from = reinterpret_cast<__m256i const*>(line);
-        _mm256_stream_si256(to, _mm256_loadu_si256(from));
-        _mm256_stream_si256(to + 1, _mm256_loadu_si256(from + 1));
-        return;
-    }
-#endif
-    std::memcpy(destination, line, cache_line_bytes);
-}
+/// memcpy of what lies in memory, asked for ahead; past the cache from the first line of `destination` on where `streaming`.
+void copy_bytes(void* destination, void const* source, std::size_t bytes, bool streaming);
 
 /// Values before the first one of `destination` that starts a cache line, at most `count`.
 template <class U>
@@ -108,14 +61,14 @@ inline std::uint64_t values_before_line(U const* destination, std::uint64_t coun
 
 /// Makes earlier streaming stores visible to other threads; to be called where a kernel's piece of work ends.
 inline void finish_stores() {
-#if defined(__AVX512F__) || defined(__AVX__)
-    _mm_sfence();
+#if !defined(__CUDACC__)
+    hwy::FlushStream();
 #endif
 }
 
-/// Whether store() can pass the cache on this processor.
+/// Whether store() can pass the cache on this kind of processor.
 constexpr bool has_streaming_stores() {
-#if defined(__AVX512F__) || defined(__AVX__)
+#if defined(__x86_64__)
     return true;
 #else
     return false;

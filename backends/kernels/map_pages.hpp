@@ -15,29 +15,14 @@
 #include <Kokkos_Core.hpp>
 
 #include "backends/kernels/floats.hpp"
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/host_stores.hpp"
+#include "backends/kernels/kv_page.hpp"
 #include "backends/kernels/map_values.hpp"
 #include "backends/kernels/nearest_element.hpp"
 #include "backends/kernels/runs.hpp"
 
 namespace kvstone {
-
-/// What an operation sees of a tensor: `tokens` vectors of `dim` values, `stride` values apart. T is const or not float
-/// on the host, whatever the tensor holds, and the tensor's own type elsewhere: read with to_float(), write with
-/// nearest_element<T>().
-template <class T>
-struct Page {
-    T* values;
-    std::uint64_t stride;
-    std::uint64_t tokens;
-    std::uint64_t dim;
-    std::uint64_t layer;  ///< within the box, as head and token
-    std::uint64_t head;
-    std::uint64_t token;
-    bool streaming = false;  ///< vectors start cache lines and may be written past the cache, whole lines at a time
-
-    KOKKOS_INLINE_FUNCTION T* vector(std::uint64_t t) const { return values + t * stride; }
-};
 
 /// One coded plane, laid out [layer, head, page].
 template <class Byte>
@@ -137,30 +122,57 @@ void share_pages(Space const& space, PageGrid const& grid, std::uint64_t at_a_ti
     auto const values = std::max<std::uint64_t>(1, grid.page_tokens * grid.shape.dim * at_a_time);
     auto const share = at_a_time * std::max<std::uint64_t>(1, block_values * 4 / values);
     auto const shares = (grid.pages + share - 1) / share;
-    Kokkos::parallel_for("share_pages",
-                         Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(grid.heads() * shares)),
-                         [=](std::int64_t const i) {
-                             auto const head = static_cast<std::uint64_t>(i) / shares;
-                             auto const first = static_cast<std::uint64_t>(i) % shares * share;
-                             auto const last = std::min(first + share, grid.pages);
-                             for (auto page = first; page < last; page += at_a_time) {
-                                 work(head, page, std::min(at_a_time, last - page));
-                             }
-                             finish_stores();
-                         });
+    host_for(space, "share_pages", static_cast<std::int64_t>(grid.heads() * shares), [=](std::int64_t const i) {
+        auto const head = static_cast<std::uint64_t>(i) / shares;
+        auto const first = static_cast<std::uint64_t>(i) % shares * share;
+        auto const last = std::min(first + share, grid.pages);
+        for (auto page = first; page < last; page += at_a_time) {
+            work(head, page, std::min(at_a_time, last - page));
+        }
+        finish_stores();
+    });
+}
+
+/// Operations that have code for vector units: encode_page(page, to) and decode_page(from, page) do on pages of floats what
+/// the call operators do everywhere, to the last bit. Those are what tests compare them with.
+template <class Operation, class Places>
+concept EncodesPages = requires(Operation const& operation, Page<float const> const& page, Places const& to) {
+    operation.encode_page(page, to);
+};
+template <class Operation, class Places>
+concept DecodesPages = requires(Operation const& operation, Places const& from, Page<float> const& page) {
+    operation.decode_page(from, page);
+};
+
+template <class Operation, class Places>
+inline void encode_floats(Operation const& operation, Page<float const> const& page, Places const& to) {
+    if constexpr (EncodesPages<Operation, Places>) {
+        operation.encode_page(page, to);
+    } else {
+        operation(page, to);
+    }
+}
+template <class Operation, class Places>
+inline void decode_floats(Operation const& operation, Places const& from, Page<float> const& page) {
+    if constexpr (DecodesPages<Operation, Places>) {
+        operation.decode_page(from, page);
+    } else {
+        operation(from, page);
+    }
 }
 
 /// operation(page, to), with the page's vectors as floats: where they are, or converted into `wide`.
 template <class T, class Operation, class Places>
 inline void encode_widened(Operation const& operation, Page<T const> const& page, float* wide, Places const& to) {
     if constexpr (std::is_same_v<T, float>) {
-        operation(page, to);
+        encode_floats(operation, page, to);
     } else {
         for (std::uint64_t t = 0; t < page.tokens; ++t) {
             auto const* const from = page.vector(t);
             for (std::uint64_t c = 0; c < page.dim; ++c) wide[t * page.dim + c] = to_float(from[c]);
         }
-        operation(Page<float const>{wide, page.dim, page.tokens, page.dim, page.layer, page.head, page.token}, to);
+        encode_floats(operation, Page<float const>{wide, page.dim, page.tokens, page.dim, page.layer, page.head, page.token},
+                      to);
     }
 }
 
@@ -267,10 +279,11 @@ void decode_pages(Space const& space, std::array<PagePlane<std::byte const>, Pla
                 auto place = grid.page(values, head, first + i);
                 if constexpr (direct) {
                     place.streaming = lines;
-                    operation(from, place);
+                    decode_floats(operation, from, place);
                 } else {
-                    operation(from, Page<float>{stage + tokens * dim, dim, place.tokens, dim, place.layer, place.head,
-                                                place.token});
+                    decode_floats(operation, from,
+                                  Page<float>{stage + tokens * dim, dim, place.tokens, dim, place.layer, place.head,
+                                              place.token});
                     tokens += place.tokens;
                 }
             }

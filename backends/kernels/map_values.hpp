@@ -1,41 +1,24 @@
 #pragma once
 // Value by value from a tensor to packed storage and back, at the memory's speed.
 //
-// `operation` is a copyable object with a KOKKOS_FUNCTION call operator. On the host each thread takes blocks and makes
-// one cache line after the other (a loop of fixed length, which the compiler vectorises), streamed out.
+// `operation` is a copyable object with a KOKKOS_FUNCTION call operator. On the host each thread takes blocks, in loops that
+// vectorise or in code of the operation's own.
 
 #include <cstdint>
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/runs.hpp"
 
 namespace kvstone {
 
-/// Values of a step: whole cache lines of the source and of the destination, so that loops over them vectorise evenly.
-template <class T, class U>
-inline constexpr std::uint64_t step_values = line_values<T> > line_values<U> ? line_values<T> : line_values<U>;
-
-/// Operations that make a cache line of what they write by themselves: line(source, line).
+/// Operations that have code for vector units: block(source, destination, count, streaming) maps a run of values, which lie
+/// in memory, one after the other. `destination` starts a cache line where `streaming`, and may be written past the cache.
 template <class Operation, class T, class U>
-concept MakesLines = requires(Operation const& operation, T const* source, U* line) { operation.line(source, line); };
-
-/// `steps` steps of destination = operation(source); `destination` starts a cache line where `streaming`. Host only.
-template <bool streaming, class T, class U, class Operation>
-inline void map_steps(T const* source, U* destination, std::uint64_t steps, Operation const operation) {
-    constexpr auto values = step_values<T, U>;
-    for (; steps > 0; --steps, source += values, destination += values) {
-        prefetch(reinterpret_cast<std::byte const*>(source) + prefetch_distance_bytes, values * sizeof(T));
-        alignas(cache_line_bytes) U lines[values];
-        if constexpr (MakesLines<Operation, T, U>) {
-            for (std::uint64_t i = 0; i < values; i += line_values<U>) operation.line(source + i, lines + i);
-        } else {
-            for (std::uint64_t i = 0; i < values; ++i) lines[i] = operation(source[i]);
-        }
-        for (std::uint64_t i = 0; i < values; i += line_values<U>) store_line<streaming>(destination + i, lines + i);
-    }
-}
+concept MapsBlocks = requires(Operation const& operation, T const* source, U* destination, std::uint64_t count,
+                              bool streaming) { operation.block(source, destination, count, streaming); };
 
 /// destination[0..count) = operation(source[0..count)). Host only.
 template <class T, class U, class Operation>
@@ -45,16 +28,20 @@ inline void map_block(T const* source, U* destination, std::uint64_t count, bool
         for (auto const before = values_before_line(destination, count); done < before; ++done) {
             destination[done] = operation(source[done]);
         }
-        auto const steps = (count - done) / step_values<T, U>;
-        map_steps<true>(source + done, destination + done, steps, operation);
-        done += steps * step_values<T, U>;
-        finish_stores();
-    } else {
-        auto const steps = count / step_values<T, U>;
-        map_steps<false>(source, destination, steps, operation);
-        done = steps * step_values<T, U>;
     }
-    for (; done < count; ++done) destination[done] = operation(source[done]);
+    if constexpr (MapsBlocks<Operation, T, U>) {
+        operation.block(source + done, destination + done, count - done, streaming);
+    } else {
+        alignas(cache_line_bytes) U stage[staged_values];
+        while (done < count) {
+            auto const now = count - done < staged_values ? count - done : staged_values;
+            prefetch(reinterpret_cast<std::byte const*>(source + done) + prefetch_distance_bytes, now * sizeof(T));
+            for (std::uint64_t i = 0; i < now; ++i) stage[i] = operation(source[done + i]);
+            store(destination + done, stage, now * sizeof(U), streaming);
+            done += now;
+        }
+    }
+    if (streaming) finish_stores();
 }
 
 /// packed[i] = operation(value i of the tensor, in [layer, head, token, dim] order).
@@ -63,7 +50,7 @@ void map_to_packed(Space const& space, KvSpan<T const> values, U* packed, Operat
     Runs<T const> const runs(values);
     if constexpr (runs_on_host<Space>) {
         bool const streaming = runs.values() * sizeof(U) >= streaming_from_bytes;
-        Kokkos::parallel_for("map_to_packed", Kokkos::RangePolicy<Space>(space, 0, runs.blocks()),
+        host_for(space, "map_to_packed", runs.blocks(),
                              [=](std::int64_t const i) {
                                  auto const block = runs.block(i);
                                  map_block(block.values, packed + block.packed, block.count, streaming, operation);
@@ -84,7 +71,7 @@ void map_from_packed(Space const& space, U const* packed, KvSpan<T> values, Oper
     Runs<T> const runs(values);
     if constexpr (runs_on_host<Space>) {
         bool const streaming = runs.values() * sizeof(T) >= streaming_from_bytes;
-        Kokkos::parallel_for("map_from_packed", Kokkos::RangePolicy<Space>(space, 0, runs.blocks()),
+        host_for(space, "map_from_packed", runs.blocks(),
                              [=](std::int64_t const i) {
                                  auto const block = runs.block(i);
                                  map_block(packed + block.packed, block.values, block.count, streaming, operation);

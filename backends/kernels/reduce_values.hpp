@@ -11,6 +11,7 @@
 #include "backends/kernels/group_ends.hpp"
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/runs.hpp"
+#include "backends/kernels/simd_target.hpp"
 
 namespace kvstone {
 
@@ -74,7 +75,7 @@ ValueRange finite_range(Space const& space, KvSpan<T const> values) {
             "finite_range", Kokkos::RangePolicy<Space>(space, 0, runs.blocks()),
             [=](std::int64_t const i, typename Reducer::value_type& partial) {
                 auto const block = runs.block(i);
-                widen_by_block(block.values, block.count, partial.min_val, partial.max_val);
+                at_simd_level([&] { widen_by_block(block.values, block.count, partial.min_val, partial.max_val); });
             },
             Reducer(range));
     } else {

@@ -43,15 +43,12 @@ void copy_words(Space const& space, Word* to, Word const* from, std::size_t word
     }
 }
 
-struct SameWord {
-    Word operator()(Word word) const { return word; }
-};
-
 /// Copy with stores that pass the cache. Host only.
 template <class Space>
 void stream_words(Space const& space, Word* to, Word const* from, std::size_t words) {
     share_words(space, words, [to, from](std::size_t first, std::size_t count) {
-        map_block(from + first, to + first, count, true, SameWord{});
+        copy_bytes(to + first, from + first, count * sizeof(Word), true);
+        finish_stores();
     });
 }
 

@@ -8,6 +8,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/runs.hpp"
 
@@ -127,7 +128,7 @@ void rotate_pairs_on_host(Space const& space, KvSpan<float const> in, KvSpan<flo
     auto const tokens_at_once = pairs == 0 ? tokens : table_pairs / pairs;
     auto const tiles = (tokens + tokens_at_once - 1) / tokens_at_once;
     bool const streaming = in.data != out.data && in.shape.values() * sizeof(float) >= streaming_from_bytes;
-    Kokkos::parallel_for("rotate_pairs", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(tiles)),
+    host_for(space, "rotate_pairs", static_cast<std::int64_t>(tiles),
                          [=](std::int64_t const tile) {
                              alignas(cache_line_bytes) float cosines[table_pairs];
                              alignas(cache_line_bytes) float sines[table_pairs];

@@ -6,6 +6,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/group_ends.hpp"
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/vector_blocks.hpp"
@@ -58,8 +59,7 @@ void edit_vectors(Space const& space, Sequences const& sequences, KvSpan<float c
     VectorBlocks const blocks(in.shape, tokens_per_block(dim));
     bool const in_place = in.data == out.data;
     bool const streaming = !in_place && in.shape.values() * sizeof(float) >= streaming_from_bytes;
-    Kokkos::parallel_for(
-        "edit_vectors", Kokkos::RangePolicy<Space>(space, 0, blocks.count()), [=](std::int64_t const i) {
+    host_for(space, "edit_vectors", blocks.count(), [=](std::int64_t const i) {
             alignas(cache_line_bytes) float stage[staged_values];
             auto const block = blocks.block(i);
             auto const first = (block.layer * in.shape.heads + block.head) * in.shape.tokens;
@@ -82,8 +82,7 @@ template <class Space, class Edit>
 void edit_channels(Space const& space, Sequences const& sequences, KvSpan<float const> in, KvSpan<float> out,
                    std::byte* memory, Edit const& edit) {
     auto const slices = sequences.tiles() < Sequences::slices ? sequences.tiles() : Sequences::slices;
-    Kokkos::parallel_for(
-        "edit_channels", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(slices)),
+    host_for(space, "edit_channels", static_cast<std::int64_t>(slices),
         [=](std::int64_t const slice) {
             auto const& shape = in.shape;
             auto const at = static_cast<std::uint64_t>(slice);

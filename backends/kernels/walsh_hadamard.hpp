@@ -10,6 +10,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/vector_blocks.hpp"
 
@@ -131,8 +132,7 @@ template <class Space>
 void walsh_hadamard_on_host(Space const& space, KvSpan<float const> in, KvSpan<float> out, HadamardRows const rows) {
     VectorBlocks const blocks(in.shape, tokens_per_block(in.shape.dim));
     bool const streaming = in.data != out.data && in.shape.values() * sizeof(float) >= streaming_from_bytes;
-    Kokkos::parallel_for(
-        "walsh_hadamard", Kokkos::RangePolicy<Space>(space, 0, blocks.count()), [=](std::int64_t const index) {
+    host_for(space, "walsh_hadamard", blocks.count(), [=](std::int64_t const index) {
             alignas(cache_line_bytes) float stage[most_hadamard_values];
             auto const block = blocks.block(index);
             auto const dim = in.shape.dim;

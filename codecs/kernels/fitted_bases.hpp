@@ -9,6 +9,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/floats.hpp"
 #include "codecs/kernels/orthogonal_bases.hpp"
 #include "codecs/kernels/projection.hpp"
@@ -94,8 +95,7 @@ void fit_bases(Space const&, VectorGroups const& groups, KvSpan<float const> val
     auto* const memory = reinterpret_cast<double*>(workspace);
     for (std::uint64_t first = 0; first < groups.count(); first += at_a_time) {
         auto const now = std::min(at_a_time, groups.count() - first);
-        Kokkos::parallel_for(
-            "fit_bases", Kokkos::RangePolicy<Host>(host, 0, static_cast<std::int64_t>(now)), [=](std::int64_t const i) {
+        host_for(host, "fit_bases", static_cast<std::int64_t>(now), [=](std::int64_t const i) {
                 auto const slot = static_cast<std::uint64_t>(i);
                 fit_group(groups, first + slot, values, bases, means, memory + slot * fit_doubles(groups), variances);
             });

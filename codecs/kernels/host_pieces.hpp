@@ -7,6 +7,8 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/simd_target.hpp"
+
 namespace kvstone {
 
 /// How many pieces are worked on at a time: one for each thread of the host.
@@ -20,7 +22,7 @@ void share_pieces(Space const& space, std::size_t slots, std::uint64_t pieces, W
     Kokkos::parallel_for("pieces", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(slots)),
                          [=](std::int64_t const slot) {
                              for (auto piece = (*shared)++; piece < pieces; piece = (*shared)++) {
-                                 work(static_cast<std::size_t>(slot), piece);
+                                 at_simd_level([&] { work(static_cast<std::size_t>(slot), piece); });
                              }
                          });
     space.fence();

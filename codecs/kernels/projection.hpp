@@ -5,6 +5,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/runs.hpp"
 #include "codecs/kernels/multiply_rows.hpp"
 
@@ -97,8 +98,7 @@ void project_vectors(Space const& space, VectorGroups const& groups, PackedBases
     auto const across = groups.across();
     if constexpr (runs_on_host<Space>) {
         auto const blocks = (in.shape.tokens + projected_tokens - 1) / projected_tokens;
-        Kokkos::parallel_for(
-            "project_vectors", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(groups.count() * blocks)),
+        host_for(space, "project_vectors", static_cast<std::int64_t>(groups.count() * blocks),
             [=](std::int64_t const i) {
                 alignas(64) float centred[projected_tokens * projected_channels];
                 auto const group = static_cast<std::uint64_t>(i) / blocks;
@@ -163,8 +163,7 @@ void rebuild_vectors(Space const& space, VectorGroups const& groups, PackedBases
     auto const across = groups.across();
     if constexpr (runs_on_host<Space>) {
         auto const blocks = (out.shape.tokens + projected_tokens - 1) / projected_tokens;
-        Kokkos::parallel_for(
-            "rebuild_vectors", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(groups.count() * blocks)),
+        host_for(space, "rebuild_vectors", static_cast<std::int64_t>(groups.count() * blocks),
             [=](std::int64_t const i) {
                 auto const group = static_cast<std::uint64_t>(i) / blocks;
                 auto const token = static_cast<std::uint64_t>(i) % blocks * projected_tokens;

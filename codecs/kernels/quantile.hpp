@@ -8,6 +8,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/floats.hpp"
 #include "backends/kernels/runs.hpp"
 #include "backends/spaces.hpp"
@@ -114,8 +115,7 @@ class QuantileFinder {
         };
         if constexpr (runs_on_host<Space>) {
             auto const blocks = runs.blocks();
-            Kokkos::parallel_for("quantile_count",
-                                 Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(shares)),
+            host_for(space, "quantile_count", static_cast<std::int64_t>(shares),
                                  [=](std::int64_t const share) {
                                      auto* const own = counts + share * static_cast<std::int64_t>(bins);
                                      for (auto b = share; b < blocks; b += static_cast<std::int64_t>(shares)) {

@@ -15,6 +15,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/floats.hpp"
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/keep_keys.hpp"
@@ -72,7 +73,7 @@ class QuantileBracket {
         Runs<T const> const runs(values);
         auto* const counters = counters_;
         auto* const kept = kept_;
-        Kokkos::parallel_for("quantile_pass", Kokkos::RangePolicy<Space>(space, 0, runs.blocks()),
+        host_for(space, "quantile_pass", runs.blocks(),
                              [=](std::int64_t const b) {
                                  auto const block = runs.block(b);
                                  for (std::uint64_t done = 0; done < block.count; done += chunk) {

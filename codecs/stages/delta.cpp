@@ -19,6 +19,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/kernels/host_for.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/register_stage.hpp"
 
@@ -109,7 +110,7 @@ class Delta : public Entropy {
     static void share_heads(Space const& space, PlaneSpec const& spec, Work const& work) {
         auto const rows = spec.bytes / (spec.row_elements * spec.element_bytes);
         auto const heads = static_cast<std::int64_t>(rows / spec.head_rows);
-        Kokkos::parallel_for("delta", Kokkos::RangePolicy<Space>(space, 0, heads), [=](std::int64_t const head) {
+        host_for(space, "delta", heads, [=](std::int64_t const head) {
             work(static_cast<std::uint64_t>(head) * spec.head_rows, spec.head_rows);
         });
         space.fence();

@@ -29,6 +29,7 @@
 #include "backends/kernels/host_stores.hpp"
 #include "codecs/kernels/bit_fields.hpp"
 #include "codecs/kernels/byte_planes.hpp"
+#include "backends/kernels/host_for.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/register_stage.hpp"
 
@@ -112,7 +113,7 @@ class Gear : public Entropy {
     template <class Space, class Work>
     static void share_blocks(Space const& space, std::uint64_t elements, Work const& work) {
         auto const blocks = (elements + block_elements - 1) / block_elements;
-        Kokkos::parallel_for("gear", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(blocks)),
+        host_for(space, "gear", static_cast<std::int64_t>(blocks),
                              [=](std::int64_t const block) {
                                  auto const first = static_cast<std::uint64_t>(block) * block_elements;
                                  work(first, std::min(block_elements, elements - first));

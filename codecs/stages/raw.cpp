@@ -18,6 +18,10 @@ struct Same {
     KOKKOS_INLINE_FUNCTION T operator()(T value) const {
         return value;
     }
+    template <class T>
+    static void block(T const* source, T* destination, std::uint64_t count, bool streaming) {
+        copy_bytes(destination, source, count * sizeof(T), streaming);
+    }
 };
 
 struct Raw : Quantiser {

@@ -9,6 +9,7 @@
 #include <Kokkos_Core.hpp>
 
 #include "backends/kernels/floats.hpp"
+#include "backends/kernels/simd_target.hpp"
 
 namespace kvstone {
 namespace {
@@ -41,7 +42,7 @@ template <class Action>
 void for_each_index(std::uint64_t count, Action const& action) {
     using Space = Kokkos::DefaultHostExecutionSpace;
     Kokkos::parallel_for(Kokkos::RangePolicy<Space>(0, static_cast<std::int64_t>(count)),
-                         [&](std::int64_t index) { action(static_cast<std::uint64_t>(index)); });
+                         [&](std::int64_t index) { at_simd_level([&] { action(static_cast<std::uint64_t>(index)); }); });
     Space().fence();
 }
 
