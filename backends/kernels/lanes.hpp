@@ -1,0 +1,156 @@
+// Whole registers of floats, as kernels use them: the same names for every kind of processor.
+//
+// A part of sources that are compiled for each target, as Highway has them: the guard is toggled. To be included after
+// hwy/highway.h. A register holds at most sixteen floats, one cache line.
+
+#include <cfloat>
+#include <cstddef>
+#include <cstdint>
+
+#include "backends/kernels/host_stores.hpp"
+
+#if defined(KVSTONE_LANES_HPP) == defined(HWY_TARGET_TOGGLE)
+#ifdef KVSTONE_LANES_HPP
+#undef KVSTONE_LANES_HPP
+#else
+#define KVSTONE_LANES_HPP
+#endif
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace kvstone {
+namespace HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Floats = hn::CappedTag<float, 16>;
+using Ints = hn::RebindToSigned<Floats>;
+using FloatVector = hn::Vec<Floats>;
+using IntVector = hn::Vec<Ints>;
+
+/// Floats of a register.
+HWY_INLINE std::size_t float_lanes() { return hn::Lanes(Floats()); }
+
+/// Asks for the cache line some way behind `place`, where that starts one: once a line, whatever the size of registers.
+HWY_INLINE void ask_ahead(void const* place) {
+    if (float_lanes() * sizeof(float) == cache_line_bytes || reinterpret_cast<std::uintptr_t>(place) % cache_line_bytes <
+                                                                 float_lanes() * sizeof(float)) {
+        prefetch_line(static_cast<std::byte const*>(place) + prefetch_distance_bytes);
+    }
+}
+
+/// A register of floats from `place`, and a word ahead of time about what follows.
+HWY_INLINE FloatVector load_ahead(float const* place) {
+    ask_ahead(place);
+    return hn::LoadU(Floats(), place);
+}
+
+/// To `place`: past the cache where `streaming`, which starts a register's size then.
+template <bool streaming, class D>
+HWY_INLINE void put(hn::Vec<D> values, D d, hn::TFromD<D>* place) {
+    if constexpr (streaming) {
+        hn::Stream(values, d, place);
+    } else {
+        hn::StoreU(values, d, place);
+    }
+}
+
+/// NaN becomes 0; every other value stays.
+HWY_INLINE FloatVector without_nan(FloatVector values) {
+    return hn::IfThenElseZero(hn::Eq(values, values), values);
+}
+
+/// The lesser and the greater of two where `values` may be NaN, which is passed over.
+HWY_INLINE FloatVector lesser(FloatVector values, FloatVector low) {
+    return hn::IfThenElse(hn::Lt(values, low), values, low);
+}
+HWY_INLINE FloatVector greater(FloatVector values, FloatVector high) {
+    return hn::IfThenElse(hn::Gt(values, high), values, high);
+}
+
+// How values of 32 bits become codes of fewer: registers' worth of bytes or of 16 bits.
+
+using CodeWords = hn::Repartition<std::int16_t, Ints>;
+using CodeBytes = hn::Repartition<std::uint8_t, Ints>;
+using SignedCodeBytes = hn::Repartition<std::int8_t, Ints>;
+using UnsignedCodeWords = hn::Repartition<std::uint16_t, Ints>;
+
+/// Four registers of whole numbers as one of bytes, in their order: those beyond 0 to 255, or -128 to 127 where `with_sign`,
+/// become the nearest end.
+template <bool with_sign>
+HWY_INLINE hn::Vec<CodeBytes> bytes_of(IntVector a, IntVector b, IntVector c, IntVector d) {
+    CodeWords const words;
+    auto const low = hn::OrderedDemote2To(words, a, b);
+    auto const high = hn::OrderedDemote2To(words, c, d);
+    if constexpr (with_sign) {
+        return hn::BitCast(CodeBytes(), hn::OrderedDemote2To(SignedCodeBytes(), low, high));
+    } else {
+        return hn::OrderedDemote2To(CodeBytes(), low, high);
+    }
+}
+
+/// Two registers of whole numbers as one of 16 bits, likewise.
+template <bool with_sign>
+HWY_INLINE hn::Vec<UnsignedCodeWords> words_of(IntVector a, IntVector b) {
+    if constexpr (with_sign) {
+        return hn::BitCast(UnsignedCodeWords(), hn::OrderedDemote2To(CodeWords(), a, b));
+    } else {
+        return hn::OrderedDemote2To(UnsignedCodeWords(), a, b);
+    }
+}
+
+#if !HWY_HAVE_SCALABLE
+/// Registers' worth of groups that are reduced together.
+inline constexpr std::size_t groups_at_once = hn::MaxLanes(Floats());
+
+/// Lane g of the result is operation() over all lanes of values[g]: neighbours are interleaved and combined, so that every
+/// step halves the number of registers. operation() has to be commutative and associative.
+template <class Operation>
+HWY_INLINE FloatVector reduce_groups(FloatVector const* values, Operation const& operation) {
+    Floats const d;
+    constexpr std::size_t lanes = groups_at_once;
+    hn::Repartition<double, Floats> const pairs;
+    auto const of_two = [&](FloatVector a, FloatVector b) HWY_ATTR {
+        return operation(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+    };
+    auto const of_four = [&](FloatVector a, FloatVector b) HWY_ATTR {
+        auto const low = hn::InterleaveLower(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b));
+        auto const high = hn::InterleaveUpper(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b));
+        return operation(hn::BitCast(d, low), hn::BitCast(d, high));
+    };
+    // Each 128 bits of quarter q: values[4 q .. 4 q + 3], reduced within those 128 bits.
+    FloatVector quarters[lanes / 4];
+    for (std::size_t q = 0; q < lanes / 4; ++q) {
+        auto const* const from = values + 4 * q;
+        quarters[q] = of_four(of_two(from[0], from[1]), of_two(from[2], from[3]));
+    }
+    if constexpr (lanes == 4) {
+        return quarters[0];
+    } else if constexpr (lanes == 8) {
+        return operation(hn::ConcatLowerLower(d, quarters[1], quarters[0]),
+                         hn::ConcatUpperUpper(d, quarters[1], quarters[0]));
+    } else {
+        auto const halves = [&](FloatVector a, FloatVector b) HWY_ATTR {
+            return operation(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a));
+        };
+        // 128 bits each: a of quarter 0, b of quarter 0, a of quarter 1, b of quarter 1, of which the odd and even come
+        // together.
+        auto const front = halves(quarters[0], quarters[1]);
+        auto const back = halves(quarters[2], quarters[3]);
+        hn::Repartition<std::uint64_t, Floats> const eights;
+        alignas(64) static constexpr std::uint64_t even[8] = {0, 1, 4, 5, 8, 9, 12, 13};
+        alignas(64) static constexpr std::uint64_t odd[8] = {2, 3, 6, 7, 10, 11, 14, 15};
+        auto const x = hn::BitCast(eights, front);
+        auto const y = hn::BitCast(eights, back);
+        auto const evens = hn::TwoTablesLookupLanes(eights, x, y, hn::SetTableIndices(eights, even));
+        auto const odds = hn::TwoTablesLookupLanes(eights, x, y, hn::SetTableIndices(eights, odd));
+        return operation(hn::BitCast(d, evens), hn::BitCast(d, odds));
+    }
+}
+#endif
+
+}  // namespace HWY_NAMESPACE
+}  // namespace kvstone
+HWY_AFTER_NAMESPACE();
+#endif
