@@ -61,12 +61,18 @@ HWY_INLINE FloatVector without_nan(FloatVector values) {
     return hn::IfThenElseZero(hn::Eq(values, values), values);
 }
 
-/// The lesser and the greater of two where `values` may be NaN, which is passed over.
-HWY_INLINE FloatVector lesser(FloatVector values, FloatVector low) {
-    return hn::IfThenElse(hn::Lt(values, low), values, low);
-}
-HWY_INLINE FloatVector greater(FloatVector values, FloatVector high) {
-    return hn::IfThenElse(hn::Gt(values, high), values, high);
+/// The lesser and the greater of `values` and of numbers met before: NaN in `values` is passed over. (Of two operands one of
+/// which is NaN, x86 returns the second, and ARM the number.)
+HWY_INLINE FloatVector lesser(FloatVector values, FloatVector low) { return hn::Min(values, low); }
+HWY_INLINE FloatVector greater(FloatVector values, FloatVector high) { return hn::Max(values, high); }
+
+/// The nearest whole numbers of values within +-2^31, ties to even; NaN becomes the least integer on x86 and 0 elsewhere.
+HWY_INLINE IntVector nearest_ints(FloatVector values) {
+#if HWY_ARCH_X86
+    return hn::NearestIntInRange(Ints(), values);
+#else
+    return hn::NearestInt(values);
+#endif
 }
 
 // How values of 32 bits become codes of fewer: registers' worth of bytes or of 16 bits.
@@ -81,6 +87,27 @@ using UnsignedCodeWords = hn::Repartition<std::uint16_t, Ints>;
 template <bool with_sign>
 HWY_INLINE hn::Vec<CodeBytes> bytes_of(IntVector a, IntVector b, IntVector c, IntVector d) {
     CodeWords const words;
+#if HWY_ARCH_X86
+    // Instructions that narrow work within 16 bytes, so that the quarters come out in turn; one permutation mends that.
+    hn::Repartition<std::uint32_t, CodeBytes> const quarters;
+    constexpr std::size_t lanes = hn::MaxLanes(Ints());
+    alignas(64) static constexpr std::uint32_t of_two[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+    alignas(64) static constexpr std::uint32_t of_four[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+    auto const low = hn::ReorderDemote2To(words, a, b);
+    auto const high = hn::ReorderDemote2To(words, c, d);
+    hn::Vec<CodeBytes> bytes;
+    if constexpr (with_sign) {
+        bytes = hn::BitCast(CodeBytes(), hn::ReorderDemote2To(SignedCodeBytes(), low, high));
+    } else {
+        bytes = hn::ReorderDemote2To(CodeBytes(), low, high);
+    }
+    if constexpr (lanes == 4) {
+        return bytes;
+    } else {
+        auto const order = hn::SetTableIndices(quarters, lanes == 8 ? of_two : of_four);
+        return hn::BitCast(CodeBytes(), hn::TableLookupLanes(hn::BitCast(quarters, bytes), order));
+    }
+#else
     auto const low = hn::OrderedDemote2To(words, a, b);
     auto const high = hn::OrderedDemote2To(words, c, d);
     if constexpr (with_sign) {
@@ -88,6 +115,7 @@ HWY_INLINE hn::Vec<CodeBytes> bytes_of(IntVector a, IntVector b, IntVector c, In
     } else {
         return hn::OrderedDemote2To(CodeBytes(), low, high);
     }
+#endif
 }
 
 /// Two registers of whole numbers as one of 16 bits, likewise.

@@ -8,10 +8,10 @@
 #include <Kokkos_Core.hpp>
 
 #include "backends/kernels/floats.hpp"
-#include "backends/kernels/group_ends.hpp"
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/runs.hpp"
 #include "backends/kernels/simd_target.hpp"
+#include "backends/kernels/value_ends.hpp"
 
 namespace kvstone {
 
@@ -26,15 +26,6 @@ struct ValueRange {
 /// vectorise, since it must order NaN.
 template <class T>
 inline void widen_by_block(T const* values, std::uint64_t count, float& low, float& high) {
-    float wide_low = low;
-    float wide_high = high;
-    if (auto const wide = widen_in_lanes(values, count, wide_low, wide_high);
-        wide_low >= -FLT_MAX && wide_high <= FLT_MAX) {
-        low = wide_low;
-        high = wide_high;
-        values += wide;
-        count -= wide;
-    }
     constexpr std::uint64_t lanes = 64;
     alignas(cache_line_bytes) float lows[lanes];
     alignas(cache_line_bytes) float highs[lanes];
@@ -63,6 +54,11 @@ inline void widen_by_block(T const* values, std::uint64_t count, float& low, flo
         low = lows[lane] < low ? lows[lane] : low;
         high = highs[lane] > high ? highs[lane] : high;
     }
+}
+/// Of floats, with vector units.
+template <>
+inline void widen_by_block<float>(float const* values, std::uint64_t count, float& low, float& high) {
+    widen_ends(values, count, low, high);
 }
 
 template <class Space, class T>

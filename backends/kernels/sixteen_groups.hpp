@@ -9,7 +9,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "backends/kernels/grid_lanes.hpp"
+#include "backends/kernels/uniform_codes.hpp"
+#include "backends/kernels/wide_lanes.hpp"
 #include "backends/kernels/group_ends.hpp"
 
 namespace kvstone {

@@ -6,15 +6,13 @@
 // 1 1101 0001).
 //
 // Loops are over words of eight (or, above 8 bits, four) codes, which move together in two or three steps: they
-// vectorise, and run as they are on a device.
+// vectorise, and run as they are on a device. Hosts pack rows with their vector units (codecs/kernels/pages/packing_lanes.hpp).
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 #include <Kokkos_Macros.hpp>
-
-#include "backends/kernels/pack_lanes.hpp"
 
 namespace kvstone {
 
@@ -57,8 +55,6 @@ template <unsigned bits>
 KOKKOS_INLINE_FUNCTION void pack_64_bytes(std::uint8_t const* codes, std::byte* packed) {
     if constexpr (bits == 8) {
         std::memcpy(packed, codes, 64);
-    } else if constexpr (packs_in_lanes<bits>) {
-        pack_in_lanes<bits>(codes, packed);
     } else if constexpr (bits == 4) {
         std::uint16_t words[32];
         std::uint8_t joined[32];
@@ -89,8 +85,6 @@ template <unsigned bits>
 KOKKOS_INLINE_FUNCTION void unpack_64_bytes(std::byte const* packed, std::uint8_t* codes) {
     if constexpr (bits == 8) {
         std::memcpy(codes, packed, 64);
-    } else if constexpr (packs_in_lanes<bits>) {
-        unpack_in_lanes<bits>(packed, codes);
     } else if constexpr (bits == 4) {
         std::uint8_t joined[32];
         std::uint16_t words[32];
@@ -155,7 +149,6 @@ KOKKOS_INLINE_FUNCTION void unpack_bytes(std::byte const* packed, std::uint64_t 
 /// others as another.
 template <unsigned bits>
 KOKKOS_INLINE_FUNCTION void pack_64_words(std::uint16_t const* codes, std::byte* packed) {
-    if constexpr (packs_in_lanes<bits>) return pack_in_lanes<bits>(codes, packed);
     std::uint64_t words[16];
     std::memcpy(words, codes, 128);
     for (int i = 0; i < 16; ++i) words[i] = join_words(words[i], bits);
@@ -169,7 +162,6 @@ KOKKOS_INLINE_FUNCTION void pack_64_words(std::uint16_t const* codes, std::byte*
 
 template <unsigned bits>
 KOKKOS_INLINE_FUNCTION void unpack_64_words(std::byte const* packed, std::uint16_t* codes) {
-    if constexpr (packs_in_lanes<bits>) return unpack_in_lanes<bits>(packed, codes);
     std::uint64_t words[16];
     for (unsigned i = 0; i < 8; ++i) {
         std::uint64_t first = 0;

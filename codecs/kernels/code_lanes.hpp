@@ -61,7 +61,7 @@ HWY_INLINE void store_threes(CodeVector eights, std::uint8_t* to, bool more_foll
 #endif
 }
 
-void pack_threes(std::uint8_t const* codes, std::size_t count, std::byte* packed) {
+inline void pack_threes(std::uint8_t const* codes, std::size_t count, std::byte* packed) {
     CodeBytes const d;
     std::size_t const width = hn::Lanes(d);
     std::size_t i = 0;
@@ -73,7 +73,7 @@ void pack_threes(std::uint8_t const* codes, std::size_t count, std::byte* packed
 }
 
 /// `bytes` may be read, at least packed_bytes(count, 3).
-void unpack_threes(std::byte const* packed, std::size_t bytes, std::size_t count, std::uint8_t* codes) {
+inline void unpack_threes(std::byte const* packed, std::size_t bytes, std::size_t count, std::uint8_t* codes) {
     CodeBytes const d;
     hn::Half<CodeBytes> const half;
     CodeEights const eights;
@@ -111,7 +111,7 @@ void unpack_threes(std::byte const* packed, std::size_t bytes, std::size_t count
     unpack_bytes<3>(packed + i / 8 * 3, count - i, codes + i);
 }
 
-void pack_fours(std::uint8_t const* codes, std::size_t count, std::byte* packed) {
+inline void pack_fours(std::uint8_t const* codes, std::size_t count, std::byte* packed) {
     CodeBytes const d;
     hn::Repartition<std::uint16_t, CodeBytes> const words;
     std::size_t const width = hn::Lanes(d);
@@ -126,7 +126,7 @@ void pack_fours(std::uint8_t const* codes, std::size_t count, std::byte* packed)
     pack_bytes<4>(codes + i, count - i, packed + i / 2);
 }
 
-void unpack_fours(std::byte const* packed, std::size_t count, std::uint8_t* codes) {
+inline void unpack_fours(std::byte const* packed, std::size_t count, std::uint8_t* codes) {
     CodeBytes const d;
     hn::Half<CodeBytes> const half;
     hn::Repartition<std::uint16_t, CodeBytes> const words;

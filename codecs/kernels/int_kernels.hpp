@@ -1,11 +1,13 @@
 #pragma once
-// Kernels of the integer quantiser, one for each way in which values share a scale.
+// Kernels of the integer quantiser, one for each way in which values share a scale. Their call operators are those of devices,
+// and what tests compare the functions for the vector units of hosts with (codecs/kernels/pages/int_pages.hpp).
 
 #include <array>
 #include <cstdint>
 
 #include "backends/kernels/map_pages.hpp"
 #include "codecs/kernels/bit_packing.hpp"
+#include "codecs/kernels/pages/int_pages.hpp"
 #include "codecs/kernels/uniform_grid.hpp"
 
 namespace kvstone {
@@ -13,20 +15,21 @@ namespace kvstone {
 /// Codes that are worked on at a time: a multiple of every fixed group, and of 8, so that each part starts at a byte.
 inline constexpr std::uint64_t codes_at_a_time = 256;
 
-/// Planes of a page: payload, scales, zeros.
-using IntPlaces = std::array<std::byte*, 3>;
-using ConstIntPlaces = std::array<std::byte const*, 3>;
-
-/// Groups of channels within a vector. fixed: the group where it is known when compiling, else 0. Several tokens make a
-/// page, so that there are enough groups to work on together.
-template <class Code, unsigned fixed>
+/// Groups of channels within a vector. Several tokens make a page, so that there are enough groups to work on together.
+template <class Code>
 struct TokenGroups {
     static constexpr bool whole_lines = true;
 
     UniformGrid grid;
     std::uint64_t group;  ///< a multiple of 8, or the vector
 
-    KOKKOS_INLINE_FUNCTION std::uint64_t size() const { return fixed > 0 ? fixed : group; }
+    void encode_page(Page<float const> const& page, IntPlaces const& to) const {
+        encode_token_groups(grid, group, page, to);
+    }
+    void decode_page(ConstIntPlaces const& from, Page<float> const& page) const {
+        decode_token_groups(grid, group, from, page);
+    }
+
     /// Tokens of a page.
     static std::uint64_t tokens_at_a_time(std::uint64_t dim, std::uint64_t group) {
         auto const groups = (dim + group - 1) / group;
@@ -35,10 +38,7 @@ struct TokenGroups {
 
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, IntPlaces const& to) const {
-        if constexpr (fixed > 0) {
-            if (page.dim % fixed == 0) return encode_together(page, to);
-        }
-        auto const groups = (page.dim + size() - 1) / size();
+        auto const groups = (page.dim + group - 1) / group;
         auto const row = packed_bytes(page.dim, grid.bits);
         for (std::uint64_t t = 0; t < page.tokens; ++t) {
             for (std::uint64_t g = 0; g < groups; g += groups_at_a_time) {
@@ -52,7 +52,7 @@ struct TokenGroups {
     }
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(ConstIntPlaces const& from, Page<T> const& page) const {
-        auto const groups = (page.dim + size() - 1) / size();
+        auto const groups = (page.dim + group - 1) / group;
         auto const row = packed_bytes(page.dim, grid.bits);
         // Steps of several tokens are read together, or those of a vector in parts.
         auto const tokens = groups > groups_at_a_time ? 1 : page.tokens;
@@ -65,37 +65,10 @@ struct TokenGroups {
                           from[2] + at * grid.zero_bytes_of_group(), steps);
                 for (std::uint64_t k = 0; k < tokens; ++k) {
                     decode_vector(from[0] + (t + k) * row, g, now, steps.zero + k * now, steps.scale + k * now,
-                                  page.vector(t + k), page.dim, page.streaming);
+                                  page.vector(t + k), page.dim);
                 }
             }
         }
-    }
-
-    /// Sixteen groups at a time, each with all of its values: codes of one follow those of the other.
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void encode_together(Page<T const> const& page, IntPlaces const& to) const {
-        auto const of_vector = page.dim / fixed;
-        GroupPlaces<T const> const places(page.values, page.stride, of_vector, fixed);
-        using Groups = SixteenGroups<fixed, T const>;
-        GridSteps<groups_together> steps[2];
-        auto const range = [&](std::uint64_t g, unsigned slot, Groups const& now, Groups const& ahead) {
-            float least[groups_together] = {};
-            float most[groups_together] = {};
-            grid.ranges(now, ahead, least, most);
-            auto* const scales = to[1] + g * scale_bytes(grid.format);
-            auto* const zeros = to[2] + g * grid.zero_bytes_of_group();
-            if (now.count == groups_together) {
-                grid.store(least, most, groups_together, scales, zeros, steps[slot]);
-            } else {
-                grid.store(least, most, now.count, scales, zeros, steps[slot]);
-            }
-        };
-        auto const code = [&](std::uint64_t g, unsigned slot, Groups const& now, Groups const& ahead) {
-            Code codes[groups_together * fixed];
-            grid.quantise(now, steps[slot], ahead, codes);
-            pack_codes(grid.bits, codes, now.count * fixed, to[0] + g * fixed * grid.bits / 8);
-        };
-        sixteen_at_a_time<fixed>(places, page.tokens * of_vector, range, code);
     }
 
     /// `groups` groups of a vector from `first` on.
@@ -106,17 +79,17 @@ struct TokenGroups {
         float most[groups_at_a_time];
         GridSteps<> steps;
         for (std::uint64_t g = 0; g < groups; ++g) {
-            auto const from = (first + g) * size();
-            grid.range(values + from, dim - from < size() ? dim - from : size(), least[g], most[g]);
+            auto const from = (first + g) * group;
+            grid.range(values + from, dim - from < group ? dim - from : group, least[g], most[g]);
         }
         grid.store(least, most, groups, to[1], to[2], steps);
         Code codes[codes_at_a_time];
-        auto const begin = first * size();
-        auto const end = (first + groups) * size() < dim ? (first + groups) * size() : dim;
+        auto const begin = first * group;
+        auto const end = (first + groups) * group < dim ? (first + groups) * group : dim;
         for (auto from = begin; from < end; from += codes_at_a_time) {
             auto const count = end - from < codes_at_a_time ? end - from : codes_at_a_time;
             for (std::uint64_t done = 0, now = 0; done < count; done += now) {
-                auto const g = (from + done - begin) / size();
+                auto const g = (from + done - begin) / group;
                 now = piece(from + done, count - done);
                 grid.template quantise<false>(values + from + done, now, steps.zero + g, steps.inverse + g,
                                               codes + done);
@@ -126,33 +99,24 @@ struct TokenGroups {
     }
     template <class T>
     KOKKOS_INLINE_FUNCTION void decode_vector(std::byte const* row, std::uint64_t first, std::uint64_t groups,
-                                              float const* zero, float const* scale, T* values, std::uint64_t dim,
-                                              bool streaming) const {
+                                              float const* zero, float const* scale, T* values,
+                                              std::uint64_t dim) const {
         Code buffer[codes_at_a_time];
-        auto const begin = first * size();
-        auto const end = (first + groups) * size() < dim ? (first + groups) * size() : dim;
+        auto const begin = first * group;
+        auto const end = (first + groups) * group < dim ? (first + groups) * group : dim;
         for (auto from = begin; from < end; from += codes_at_a_time) {
             auto const count = end - from < codes_at_a_time ? end - from : codes_at_a_time;
             auto const* const codes = unpacked(grid.bits, row + from * grid.bits / 8, count, buffer);
-            std::uint64_t done = 0;
-            if constexpr (fixed > 0) {
-                for (; done + fixed <= count; done += fixed) {
-                    auto const g = (from + done - begin) / fixed;
-                    grid.template restore<false>(codes + done, fixed, zero + g, scale + g, values + from + done,
-                                                 streaming);
-                }
-            }
-            for (std::uint64_t now = 0; done < count; done += now) {
-                auto const g = (from + done - begin) / size();
+            for (std::uint64_t done = 0, now = 0; done < count; done += now) {
+                auto const g = (from + done - begin) / group;
                 now = piece(from + done, count - done);
-                bool const lines = streaming && (from + done) % line_values<T> == 0;
-                grid.template restore<false>(codes + done, now, zero + g, scale + g, values + from + done, lines);
+                grid.template restore<false>(codes + done, now, zero + g, scale + g, values + from + done);
             }
         }
     }
     /// Values from `from` on, `left` at the most, that belong to one group.
     KOKKOS_INLINE_FUNCTION std::uint64_t piece(std::uint64_t from, std::uint64_t left) const {
-        auto const in_group = size() - from % size();
+        auto const in_group = group - from % group;
         return in_group < left ? in_group : left;
     }
 };
@@ -163,6 +127,13 @@ struct ChannelGroups {
     static constexpr bool whole_lines = true;
 
     UniformGrid grid;
+
+    void encode_page(Page<float const> const& page, IntPlaces const& to) const {
+        encode_channel_groups(grid, page, to);
+    }
+    void decode_page(ConstIntPlaces const& from, Page<float> const& page) const {
+        decode_channel_groups(grid, from, page);
+    }
 
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, IntPlaces const& to) const {
@@ -176,7 +147,6 @@ struct ChannelGroups {
             grid.store(low, high, count, to[1] + first * scale_bytes(grid.format),
                        to[2] + first * grid.zero_bytes_of_group(), steps);
             for (std::uint64_t t = 0; t < page.tokens; ++t) {
-                ask_row(page.vector(t + page.tokens) + first, count);
                 pack_filled<Code, codes_at_a_time>(
                     grid.bits, count, to[0] + t * row + first * grid.bits / 8, [&](Code* codes) {
                         grid.template quantise<true>(page.vector(t) + first, count, steps.zero, steps.inverse, codes);
@@ -196,8 +166,7 @@ struct ChannelGroups {
             Code codes[codes_at_a_time];
             for (std::uint64_t t = 0; t < page.tokens; ++t) {
                 auto const* const found = unpacked(grid.bits, from[0] + t * row + first * grid.bits / 8, count, codes);
-                grid.template restore<true>(found, count, steps.zero, steps.scale, page.vector(t) + first,
-                                            page.streaming);
+                grid.template restore<true>(found, count, steps.zero, steps.scale, page.vector(t) + first);
             }
         }
     }
@@ -213,6 +182,19 @@ struct SharedGroups {
     std::byte const* zeros;
     std::uint64_t per_layer;  ///< groups of a layer: 0 where all share one
     std::uint64_t per_head;
+
+    void encode_page(Page<float const> const& page, std::array<std::byte*, 1> const& to) const {
+        float zero = 0;
+        float scale = 0;
+        load(page, zero, scale);
+        encode_shared_groups(grid, zero, scale, page, to[0]);
+    }
+    void decode_page(std::array<std::byte const*, 1> const& from, Page<float> const& page) const {
+        float zero = 0;
+        float scale = 0;
+        load(page, zero, scale);
+        decode_shared_groups(grid, zero, scale, from[0], page);
+    }
 
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 1> const& to) const {
@@ -242,7 +224,7 @@ struct SharedGroups {
             for (std::uint64_t first = 0; first < page.dim; first += codes_at_a_time) {
                 auto const count = page.dim - first < codes_at_a_time ? page.dim - first : codes_at_a_time;
                 auto const* const found = unpacked(grid.bits, from[0] + t * row + first * grid.bits / 8, count, codes);
-                grid.template restore<false>(found, count, &zero, &scale, page.vector(t) + first, page.streaming);
+                grid.template restore<false>(found, count, &zero, &scale, page.vector(t) + first);
             }
         }
     }

@@ -18,7 +18,7 @@
 #include "backends/kernels/host_for.hpp"
 #include "backends/kernels/floats.hpp"
 #include "backends/kernels/host_stores.hpp"
-#include "backends/kernels/keep_keys.hpp"
+#include "backends/kernels/value_ends.hpp"
 #include "backends/kernels/runs.hpp"
 
 namespace kvstone {

@@ -7,7 +7,8 @@
 #include <cstring>
 #include <string>
 
-#include <Kokkos_Core.hpp>
+#include <Kokkos_BitManipulation.hpp>
+#include <Kokkos_Macros.hpp>
 
 #include "backends/kernels/floats.hpp"
 #include "backends/kernels/group_ends.hpp"

@@ -5,8 +5,8 @@
 #include <cfloat>
 #include <cstdint>
 
-#include "backends/kernels/grid_lanes.hpp"
-#include "backends/kernels/sixteen_groups.hpp"
+#include "backends/kernels/group_ends.hpp"
+#include "backends/kernels/uniform_codes.hpp"
 #include "codecs/kernels/scales.hpp"
 
 namespace kvstone {
@@ -90,18 +90,6 @@ struct UniformGrid {
         }
     }
 
-    /// The same of sixteen groups.
-    template <unsigned size, class T>
-    KOKKOS_INLINE_FUNCTION void ranges(SixteenGroups<size, T> const& groups, SixteenGroups<size, T> const& ahead,
-                                       float* least, float* most) const {
-        if (symmetric) {
-            groups.magnitudes(ahead, most);
-            for (std::uint64_t g = 0; g < groups_together; ++g) least[g] = -most[g];
-        } else {
-            groups.ends(ahead, least, most);
-        }
-    }
-
     /// The codes of values: NaN is the code nearest to 0, what lies outside the range its nearest end. Origin and step
     /// are the same for all, or `of_each` those of each value.
     template <bool of_each, class T, class Code>
@@ -114,27 +102,15 @@ struct UniformGrid {
             grid_codes<of_each>(GridCodes<false>{bits, zero, inverse}, values, count, codes);
         }
     }
-    /// Those of sixteen groups, with the steps of each.
-    template <unsigned size, class T, class Code>
-    KOKKOS_FORCEINLINE_FUNCTION void quantise(SixteenGroups<size, T> const& groups,
-                                              GridSteps<groups_together> const& of, SixteenGroups<size, T> const& ahead,
-                                              Code* codes) const {
-        if (symmetric) {
-            groups.codes(GridCodes<true>{bits, of.zero, of.inverse}, ahead, codes);
-        } else {
-            groups.codes(GridCodes<false>{bits, of.zero, of.inverse}, ahead, codes);
-        }
-    }
-
-    /// x' of each code, likewise. Past the cache where `streaming`, and `values` starts a cache line.
+    /// x' of each code, likewise.
     template <bool of_each, class T, class Code>
     KOKKOS_FORCEINLINE_FUNCTION void restore(Code const* __restrict__ codes, std::uint64_t count,
                                              float const* __restrict__ zero, float const* __restrict__ scale,
-                                             T* __restrict__ values, bool streaming = false) const {
+                                             T* __restrict__ values) const {
         if (symmetric) {
-            grid_values<of_each, true>(codes, count, bits, zero, scale, values, streaming);
+            grid_values<of_each, true>(codes, count, bits, zero, scale, values);
         } else {
-            grid_values<of_each, false>(codes, count, bits, zero, scale, values, streaming);
+            grid_values<of_each, false>(codes, count, bits, zero, scale, values);
         }
     }
 };

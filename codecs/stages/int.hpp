@@ -63,7 +63,7 @@ class Int : public Quantiser {
     std::uint64_t page_size(Section const& section) const {
         return axis_ == Axis::channel
                    ? group_of(section)
-                   : TokenGroups<std::uint8_t, 0>::tokens_at_a_time(section.shape.dim, group_of(section));
+                   : TokenGroups<std::uint8_t>::tokens_at_a_time(section.shape.dim, group_of(section));
     }
     std::uint64_t groups(Section const& section) const;
 
@@ -121,18 +121,11 @@ class Int : public Quantiser {
         });
     }
 
-    /// Calls action(kernel) with the kernel of groups that do not go beyond a page. The usual groups of the usual codes
-    /// have kernels of their own; codes above 8 bits do not, because each such kernel takes seconds to compile.
+    /// Calls action(kernel) with the kernel of groups that do not go beyond a page.
     template <class Code, class Action>
     void with_groups(Section const& section, Action const& action) const {
-        auto const group = group_of(section);
         if (axis_ == Axis::channel) return action(ChannelGroups<Code>{grid_});
-        if constexpr (sizeof(Code) == 1) {
-            if (group == 32) return action(TokenGroups<Code, 32>{grid_, group});
-            if (group == 64) return action(TokenGroups<Code, 64>{grid_, group});
-            if (group == 128) return action(TokenGroups<Code, 128>{grid_, group});
-        }
-        action(TokenGroups<Code, 0>{grid_, group});
+        action(TokenGroups<Code>{grid_, group_of(section)});
     }
 
     /// Scales and zeros of the groups that share one.
