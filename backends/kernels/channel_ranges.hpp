@@ -5,9 +5,9 @@
 
 #include <Kokkos_Core.hpp>
 
-#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/channel_rows.hpp"
 #include "backends/kernels/floats.hpp"
+#include "backends/kernels/host_for.hpp"
 
 namespace kvstone {
 
@@ -41,28 +41,28 @@ void channel_block_ranges(Space const& space, KvSpan<T const> values, ChannelEnd
     auto const dim = values.shape.dim;
     if constexpr (runs_on_host<Space>) {
         host_for(space, "channel_ranges", blocks.count(), [=](std::int64_t const index) {
-                auto const block = blocks.block(index);
-                for (std::uint64_t first = 0; first < dim; first += summed_channels) {
-                    auto const channels = dim - first < summed_channels ? dim - first : summed_channels;
-                    std::int32_t low[summed_channels];
-                    std::int32_t high[summed_channels];
-                    for (std::uint64_t c = 0; c < channels; ++c) {
-                        low[c] = ChannelEnds::none().low;
-                        high[c] = ChannelEnds::none().high;
-                    }
-                    for (auto token = block.token; token < block.token + block.tokens; ++token) {
-                        auto const* const from = values.vector(block.layer, block.head, token) + first;
-                        prefetch(from + prefetched_values, channels * sizeof(T));
-                        for (std::uint64_t c = 0; c < channels; ++c) {
-                            auto const ends = ChannelEnds::of(to_float(from[c]));
-                            low[c] = ends.low < low[c] ? ends.low : low[c];
-                            high[c] = ends.high > high[c] ? ends.high : high[c];
-                        }
-                    }
-                    auto* const row = partials + static_cast<std::uint64_t>(index) * dim + first;
-                    for (std::uint64_t c = 0; c < channels; ++c) row[c] = {low[c], high[c]};
+            auto const block = blocks.block(index);
+            for (std::uint64_t first = 0; first < dim; first += summed_channels) {
+                auto const channels = dim - first < summed_channels ? dim - first : summed_channels;
+                std::int32_t low[summed_channels];
+                std::int32_t high[summed_channels];
+                for (std::uint64_t c = 0; c < channels; ++c) {
+                    low[c] = ChannelEnds::none().low;
+                    high[c] = ChannelEnds::none().high;
                 }
-            });
+                for (auto token = block.token; token < block.token + block.tokens; ++token) {
+                    auto const* const from = values.vector(block.layer, block.head, token) + first;
+                    prefetch(from + prefetched_values, channels * sizeof(T));
+                    for (std::uint64_t c = 0; c < channels; ++c) {
+                        auto const ends = ChannelEnds::of(to_float(from[c]));
+                        low[c] = ends.low < low[c] ? ends.low : low[c];
+                        high[c] = ends.high > high[c] ? ends.high : high[c];
+                    }
+                }
+                auto* const row = partials + static_cast<std::uint64_t>(index) * dim + first;
+                for (std::uint64_t c = 0; c < channels; ++c) row[c] = {low[c], high[c]};
+            }
+        });
     } else {
         Kokkos::parallel_for(
             "channel_ranges", Kokkos::RangePolicy<Space>(space, 0, blocks.count() * static_cast<std::int64_t>(dim)),

@@ -28,20 +28,20 @@ void channel_sums(Space const& space, KvSpan<float const> values, double* rows) 
     auto const dim = values.shape.dim;
     if constexpr (runs_on_host<Space>) {
         host_for(space, "channel_sums", blocks.count(), [=](std::int64_t const index) {
-                auto const block = blocks.block(index);
-                for (std::uint64_t first = 0; first < dim; first += summed_channels) {
-                    auto const channels = dim - first < summed_channels ? dim - first : summed_channels;
-                    double sums[summed_channels];
-                    for (std::uint64_t c = 0; c < channels; ++c) sums[c] = 0;
-                    for (auto token = block.token; token < block.token + block.tokens; ++token) {
-                        auto const* const from = values.vector(block.layer, block.head, token) + first;
-                        prefetch(from + prefetched_values, channels * sizeof(float));
-                        for (std::uint64_t c = 0; c < channels; ++c) sums[c] += static_cast<double>(from[c]);
-                    }
-                    auto* const row = rows + static_cast<std::uint64_t>(index) * dim + first;
-                    for (std::uint64_t c = 0; c < channels; ++c) row[c] = sums[c];
+            auto const block = blocks.block(index);
+            for (std::uint64_t first = 0; first < dim; first += summed_channels) {
+                auto const channels = dim - first < summed_channels ? dim - first : summed_channels;
+                double sums[summed_channels];
+                for (std::uint64_t c = 0; c < channels; ++c) sums[c] = 0;
+                for (auto token = block.token; token < block.token + block.tokens; ++token) {
+                    auto const* const from = values.vector(block.layer, block.head, token) + first;
+                    prefetch(from + prefetched_values, channels * sizeof(float));
+                    for (std::uint64_t c = 0; c < channels; ++c) sums[c] += static_cast<double>(from[c]);
                 }
-            });
+                auto* const row = rows + static_cast<std::uint64_t>(index) * dim + first;
+                for (std::uint64_t c = 0; c < channels; ++c) row[c] = sums[c];
+            }
+        });
     } else {
         Kokkos::parallel_for(
             "channel_sums", Kokkos::RangePolicy<Space>(space, 0, blocks.count() * static_cast<std::int64_t>(dim)),
@@ -66,26 +66,24 @@ void map_with_channel_rows(Space const& space, KvSpan<float const> in, KvSpan<fl
     if constexpr (runs_on_host<Space>) {
         VectorBlocks const blocks(in.shape, tokens_per_block(dim));
         bool const streaming = in.data != out.data && in.shape.values() * sizeof(float) >= streaming_from_bytes;
-        host_for(space, "map_with_channel_rows", blocks.count(),
-                             [=](std::int64_t const index) {
-                                 alignas(cache_line_bytes) float stage[staged_values];
-                                 auto const block = blocks.block(index);
-                                 auto const* const row = rows + (block.layer * heads + block.head) * dim;
-                                 for (auto token = block.token; token < block.token + block.tokens; ++token) {
-                                     auto const* const from = in.vector(block.layer, block.head, token);
-                                     auto* const to = out.vector(block.layer, block.head, token);
-                                     for (std::uint64_t first = 0; first < dim; first += staged_values) {
-                                         auto const channels =
-                                             dim - first < staged_values ? dim - first : staged_values;
-                                         prefetch(from + first + prefetched_values, channels * sizeof(float));
-                                         for (std::uint64_t c = 0; c < channels; ++c) {
-                                             stage[c] = operation(from[first + c], row[first + c]);
-                                         }
-                                         store(to + first, stage, channels * sizeof(float), streaming);
-                                     }
-                                 }
-                                 finish_stores();
-                             });
+        host_for(space, "map_with_channel_rows", blocks.count(), [=](std::int64_t const index) {
+            alignas(cache_line_bytes) float stage[staged_values];
+            auto const block = blocks.block(index);
+            auto const* const row = rows + (block.layer * heads + block.head) * dim;
+            for (auto token = block.token; token < block.token + block.tokens; ++token) {
+                auto const* const from = in.vector(block.layer, block.head, token);
+                auto* const to = out.vector(block.layer, block.head, token);
+                for (std::uint64_t first = 0; first < dim; first += staged_values) {
+                    auto const channels = dim - first < staged_values ? dim - first : staged_values;
+                    prefetch(from + first + prefetched_values, channels * sizeof(float));
+                    for (std::uint64_t c = 0; c < channels; ++c) {
+                        stage[c] = operation(from[first + c], row[first + c]);
+                    }
+                    store(to + first, stage, channels * sizeof(float), streaming);
+                }
+            }
+            finish_stores();
+        });
     } else {
         Runs<float const> const from(in);
         Runs<float> const to(out);

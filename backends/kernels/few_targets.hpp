@@ -15,6 +15,6 @@
 #else
 #define KVSTONE_DISABLED_AVX3 (HWY_AVX3_DL | HWY_AVX3_ZEN4 | HWY_AVX3_SPR | HWY_AVX10_2)
 #endif
-#define HWY_DISABLED_TARGETS                                                                                     \
+#define HWY_DISABLED_TARGETS                                                                                    \
     (HWY_SSE2 | HWY_SSSE3 | KVSTONE_DISABLED_AVX3 | HWY_NEON | HWY_NEON_BF16 | KVSTONE_DISABLED_SVE | HWY_RVV | \
      HWY_SCALAR)

@@ -59,7 +59,6 @@ KOKKOS_INLINE_FUNCTION void finite_ends(Values const values, std::uint64_t count
     high = least > most ? 0.0F : from_ordered(most) + 0.0F;
 }
 
-
 /// finite_ends() of each of `channels` channels that stand side by side in `rows` rows, `stride` values apart.
 template <class T>
 KOKKOS_INLINE_FUNCTION void row_ends(T const* __restrict__ values, std::uint64_t stride, std::uint64_t rows,

@@ -34,8 +34,8 @@ HWY_INLINE std::size_t float_lanes() { return hn::Lanes(Floats()); }
 
 /// Asks for the cache line some way behind `place`, where that starts one: once a line, whatever the size of registers.
 HWY_INLINE void ask_ahead(void const* place) {
-    if (float_lanes() * sizeof(float) == cache_line_bytes || reinterpret_cast<std::uintptr_t>(place) % cache_line_bytes <
-                                                                 float_lanes() * sizeof(float)) {
+    if (float_lanes() * sizeof(float) == cache_line_bytes ||
+        reinterpret_cast<std::uintptr_t>(place) % cache_line_bytes < float_lanes() * sizeof(float)) {
         prefetch_line(static_cast<std::byte const*>(place) + prefetch_distance_bytes);
     }
 }
@@ -57,9 +57,7 @@ HWY_INLINE void put(hn::Vec<D> values, D d, hn::TFromD<D>* place) {
 }
 
 /// NaN becomes 0; every other value stays.
-HWY_INLINE FloatVector without_nan(FloatVector values) {
-    return hn::IfThenElseZero(hn::Eq(values, values), values);
-}
+HWY_INLINE FloatVector without_nan(FloatVector values) { return hn::IfThenElseZero(hn::Eq(values, values), values); }
 
 /// The lesser and the greater of `values` and of numbers met before: NaN in `values` is passed over. (Of two operands one of
 /// which is NaN, x86 returns the second, and ARM the number.)
@@ -139,9 +137,8 @@ HWY_INLINE FloatVector reduce_groups(FloatVector const* values, Operation const&
     Floats const d;
     constexpr std::size_t lanes = groups_at_once;
     hn::Repartition<double, Floats> const pairs;
-    auto const of_two = [&](FloatVector a, FloatVector b) HWY_ATTR {
-        return operation(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
-    };
+    auto const of_two = [&](FloatVector a, FloatVector b)
+                            HWY_ATTR { return operation(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b)); };
     auto const of_four = [&](FloatVector a, FloatVector b) HWY_ATTR {
         auto const low = hn::InterleaveLower(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b));
         auto const high = hn::InterleaveUpper(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b));

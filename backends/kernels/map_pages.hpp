@@ -171,8 +171,8 @@ inline void encode_widened(Operation const& operation, Page<T const> const& page
             auto const* const from = page.vector(t);
             for (std::uint64_t c = 0; c < page.dim; ++c) wide[t * page.dim + c] = to_float(from[c]);
         }
-        encode_floats(operation, Page<float const>{wide, page.dim, page.tokens, page.dim, page.layer, page.head, page.token},
-                      to);
+        encode_floats(operation,
+                      Page<float const>{wide, page.dim, page.tokens, page.dim, page.layer, page.head, page.token}, to);
     }
 }
 

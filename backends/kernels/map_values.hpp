@@ -50,11 +50,10 @@ void map_to_packed(Space const& space, KvSpan<T const> values, U* packed, Operat
     Runs<T const> const runs(values);
     if constexpr (runs_on_host<Space>) {
         bool const streaming = runs.values() * sizeof(U) >= streaming_from_bytes;
-        host_for(space, "map_to_packed", runs.blocks(),
-                             [=](std::int64_t const i) {
-                                 auto const block = runs.block(i);
-                                 map_block(block.values, packed + block.packed, block.count, streaming, operation);
-                             });
+        host_for(space, "map_to_packed", runs.blocks(), [=](std::int64_t const i) {
+            auto const block = runs.block(i);
+            map_block(block.values, packed + block.packed, block.count, streaming, operation);
+        });
     } else {
         Kokkos::parallel_for(
             "map_to_packed", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(runs.values())),
@@ -71,11 +70,10 @@ void map_from_packed(Space const& space, U const* packed, KvSpan<T> values, Oper
     Runs<T> const runs(values);
     if constexpr (runs_on_host<Space>) {
         bool const streaming = runs.values() * sizeof(T) >= streaming_from_bytes;
-        host_for(space, "map_from_packed", runs.blocks(),
-                             [=](std::int64_t const i) {
-                                 auto const block = runs.block(i);
-                                 map_block(packed + block.packed, block.values, block.count, streaming, operation);
-                             });
+        host_for(space, "map_from_packed", runs.blocks(), [=](std::int64_t const i) {
+            auto const block = runs.block(i);
+            map_block(packed + block.packed, block.values, block.count, streaming, operation);
+        });
     } else {
         Kokkos::parallel_for(
             "map_from_packed", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(runs.values())),

@@ -128,37 +128,35 @@ void rotate_pairs_on_host(Space const& space, KvSpan<float const> in, KvSpan<flo
     auto const tokens_at_once = pairs == 0 ? tokens : table_pairs / pairs;
     auto const tiles = (tokens + tokens_at_once - 1) / tokens_at_once;
     bool const streaming = in.data != out.data && in.shape.values() * sizeof(float) >= streaming_from_bytes;
-    host_for(space, "rotate_pairs", static_cast<std::int64_t>(tiles),
-                         [=](std::int64_t const tile) {
-                             alignas(cache_line_bytes) float cosines[table_pairs];
-                             alignas(cache_line_bytes) float sines[table_pairs];
-                             alignas(cache_line_bytes) float stage[most_rotated_channels];
-                             auto const first = static_cast<std::uint64_t>(tile) * tokens_at_once;
-                             auto const end = first + tokens_at_once < tokens ? first + tokens_at_once : tokens;
-                             for (auto token = first; token < end; ++token) {
-                                 auto const* const coarse = rotations.coarse(token);
-                                 auto const* const fine = rotations.fine(token);
-                                 for (std::uint64_t i = 0; i < pairs; ++i) {
-                                     auto const rotation = PairRotations::product(coarse[i], fine[i]);
-                                     cosines[(token - first) * pairs + i] = static_cast<float>(rotation.cosine);
-                                     sines[(token - first) * pairs + i] = static_cast<float>(rotation.sine);
-                                 }
-                             }
-                             for (std::uint64_t layer = 0; layer < in.shape.layers; ++layer) {
-                                 for (std::uint64_t head = 0; head < in.shape.heads; ++head) {
-                                     for (auto token = first; token < end; ++token) {
-                                         auto const* const from = in.vector(layer, head, token);
-                                         auto const row = (token - first) * pairs;
-                                         prefetch(from + 4 * dim, dim * sizeof(float));
-                                         rotate_vector(from, cosines + row, sines + row, pairs, rotations.interleaved(),
-                                                       stage);
-                                         for (auto c = 2 * pairs; c < dim; ++c) stage[c] = from[c];
-                                         store(out.vector(layer, head, token), stage, dim * sizeof(float), streaming);
-                                     }
-                                 }
-                             }
-                             finish_stores();
-                         });
+    host_for(space, "rotate_pairs", static_cast<std::int64_t>(tiles), [=](std::int64_t const tile) {
+        alignas(cache_line_bytes) float cosines[table_pairs];
+        alignas(cache_line_bytes) float sines[table_pairs];
+        alignas(cache_line_bytes) float stage[most_rotated_channels];
+        auto const first = static_cast<std::uint64_t>(tile) * tokens_at_once;
+        auto const end = first + tokens_at_once < tokens ? first + tokens_at_once : tokens;
+        for (auto token = first; token < end; ++token) {
+            auto const* const coarse = rotations.coarse(token);
+            auto const* const fine = rotations.fine(token);
+            for (std::uint64_t i = 0; i < pairs; ++i) {
+                auto const rotation = PairRotations::product(coarse[i], fine[i]);
+                cosines[(token - first) * pairs + i] = static_cast<float>(rotation.cosine);
+                sines[(token - first) * pairs + i] = static_cast<float>(rotation.sine);
+            }
+        }
+        for (std::uint64_t layer = 0; layer < in.shape.layers; ++layer) {
+            for (std::uint64_t head = 0; head < in.shape.heads; ++head) {
+                for (auto token = first; token < end; ++token) {
+                    auto const* const from = in.vector(layer, head, token);
+                    auto const row = (token - first) * pairs;
+                    prefetch(from + 4 * dim, dim * sizeof(float));
+                    rotate_vector(from, cosines + row, sines + row, pairs, rotations.interleaved(), stage);
+                    for (auto c = 2 * pairs; c < dim; ++c) stage[c] = from[c];
+                    store(out.vector(layer, head, token), stage, dim * sizeof(float), streaming);
+                }
+            }
+        }
+        finish_stores();
+    });
 }
 
 /// The same where one thread takes one pair.

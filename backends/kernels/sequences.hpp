@@ -6,8 +6,8 @@
 
 #include <Kokkos_Core.hpp>
 
-#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/group_ends.hpp"
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/vector_blocks.hpp"
 
@@ -60,21 +60,21 @@ void edit_vectors(Space const& space, Sequences const& sequences, KvSpan<float c
     bool const in_place = in.data == out.data;
     bool const streaming = !in_place && in.shape.values() * sizeof(float) >= streaming_from_bytes;
     host_for(space, "edit_vectors", blocks.count(), [=](std::int64_t const i) {
-            alignas(cache_line_bytes) float stage[staged_values];
-            auto const block = blocks.block(i);
-            auto const first = (block.layer * in.shape.heads + block.head) * in.shape.tokens;
-            for (auto token = block.token; token < block.token + block.tokens; ++token) {
-                auto const* const from = in.vector(block.layer, block.head, token);
-                auto* const to = out.vector(block.layer, block.head, token);
-                prefetch(reinterpret_cast<std::byte const*>(from) + prefetch_distance_bytes, dim * sizeof(float));
-                bool const staged = !in_place && dim <= staged_values;
-                auto* const edited = staged ? stage : to;
-                if (!in_place) std::memcpy(edited, from, dim * sizeof(float));
-                edit(static_cast<float const*>(edited), Strided<float>{edited, 1}, sequences.length(), first + token);
-                if (staged) store(to, stage, dim * sizeof(float), streaming);
-            }
-            finish_stores();
-        });
+        alignas(cache_line_bytes) float stage[staged_values];
+        auto const block = blocks.block(i);
+        auto const first = (block.layer * in.shape.heads + block.head) * in.shape.tokens;
+        for (auto token = block.token; token < block.token + block.tokens; ++token) {
+            auto const* const from = in.vector(block.layer, block.head, token);
+            auto* const to = out.vector(block.layer, block.head, token);
+            prefetch(reinterpret_cast<std::byte const*>(from) + prefetch_distance_bytes, dim * sizeof(float));
+            bool const staged = !in_place && dim <= staged_values;
+            auto* const edited = staged ? stage : to;
+            if (!in_place) std::memcpy(edited, from, dim * sizeof(float));
+            edit(static_cast<float const*>(edited), Strided<float>{edited, 1}, sequences.length(), first + token);
+            if (staged) store(to, stage, dim * sizeof(float), streaming);
+        }
+        finish_stores();
+    });
 }
 
 /// The same for channels. Those of a cache line are brought together in memory of their own.
@@ -82,29 +82,28 @@ template <class Space, class Edit>
 void edit_channels(Space const& space, Sequences const& sequences, KvSpan<float const> in, KvSpan<float> out,
                    std::byte* memory, Edit const& edit) {
     auto const slices = sequences.tiles() < Sequences::slices ? sequences.tiles() : Sequences::slices;
-    host_for(space, "edit_channels", static_cast<std::int64_t>(slices),
-        [=](std::int64_t const slice) {
-            auto const& shape = in.shape;
-            auto const at = static_cast<std::uint64_t>(slice);
-            auto* const columns = reinterpret_cast<float*>(memory) + at * Sequences::tile_channels * shape.tokens;
-            for (auto tile = at; tile < sequences.tiles(); tile += slices) {
-                auto const group = tile / sequences.tiles_per_head();
-                auto const first = tile % sequences.tiles_per_head() * Sequences::tile_channels;
-                auto const left = shape.dim - first;
-                auto const channels = left < Sequences::tile_channels ? left : Sequences::tile_channels;
-                for (std::uint64_t token = 0; token < shape.tokens; ++token) {
-                    auto const* const from = in.vector(group / shape.heads, group % shape.heads, token) + first;
-                    auto* const to = out.vector(group / shape.heads, group % shape.heads, token) + first;
-                    for (std::uint64_t c = 0; c < channels; ++c) columns[c * shape.tokens + token] = from[c];
-                    if (from != to) std::memcpy(to, from, channels * sizeof(float));
-                }
-                for (std::uint64_t c = 0; c < channels; ++c) {
-                    auto const index = group * shape.dim + first + c;
-                    edit(static_cast<float const*>(columns + c * shape.tokens), sequences.of(out, index),
-                         sequences.length(), index);
-                }
+    host_for(space, "edit_channels", static_cast<std::int64_t>(slices), [=](std::int64_t const slice) {
+        auto const& shape = in.shape;
+        auto const at = static_cast<std::uint64_t>(slice);
+        auto* const columns = reinterpret_cast<float*>(memory) + at * Sequences::tile_channels * shape.tokens;
+        for (auto tile = at; tile < sequences.tiles(); tile += slices) {
+            auto const group = tile / sequences.tiles_per_head();
+            auto const first = tile % sequences.tiles_per_head() * Sequences::tile_channels;
+            auto const left = shape.dim - first;
+            auto const channels = left < Sequences::tile_channels ? left : Sequences::tile_channels;
+            for (std::uint64_t token = 0; token < shape.tokens; ++token) {
+                auto const* const from = in.vector(group / shape.heads, group % shape.heads, token) + first;
+                auto* const to = out.vector(group / shape.heads, group % shape.heads, token) + first;
+                for (std::uint64_t c = 0; c < channels; ++c) columns[c * shape.tokens + token] = from[c];
+                if (from != to) std::memcpy(to, from, channels * sizeof(float));
             }
-        });
+            for (std::uint64_t c = 0; c < channels; ++c) {
+                auto const index = group * shape.dim + first + c;
+                edit(static_cast<float const*>(columns + c * shape.tokens), sequences.of(out, index),
+                     sequences.length(), index);
+            }
+        }
+    });
 }
 
 /// The same where one thread takes one sequence.

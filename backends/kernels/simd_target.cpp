@@ -80,8 +80,8 @@ void limit_simd(std::string_view name) {
     auto const targets = hwy::SupportedAndGeneratedTargets();
     auto const found = std::ranges::find(targets, name, name_of);
     if (found == targets.end()) {
-        throw std::invalid_argument(
-            fmt::format("no vector unit \"{}\": this program and processor have {}", name, fmt::join(simd_targets(), ", ")));
+        throw std::invalid_argument(fmt::format("no vector unit \"{}\": this program and processor have {}", name,
+                                                fmt::join(simd_targets(), ", ")));
     }
     // The better a target, the lower its bit.
     hwy::DisableTargets(*found - 1);

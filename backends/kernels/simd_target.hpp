@@ -34,8 +34,8 @@ SimdLevel simd_level();
 #define KVSTONE_SIMD_LEVELS
 
 template <class Work>
-[[gnu::flatten, gnu::noinline, gnu::target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,movbe")]] void work_at_avx2(
-    Work const& work) {
+[[gnu::flatten, gnu::noinline,
+  gnu::target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt,movbe")]] void work_at_avx2(Work const& work) {
     work();
 }
 

@@ -9,9 +9,9 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "backends/kernels/group_ends.hpp"
 #include "backends/kernels/uniform_codes.hpp"
 #include "backends/kernels/wide_lanes.hpp"
-#include "backends/kernels/group_ends.hpp"
 
 namespace kvstone {
 

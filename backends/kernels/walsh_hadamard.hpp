@@ -133,23 +133,23 @@ void walsh_hadamard_on_host(Space const& space, KvSpan<float const> in, KvSpan<f
     VectorBlocks const blocks(in.shape, tokens_per_block(in.shape.dim));
     bool const streaming = in.data != out.data && in.shape.values() * sizeof(float) >= streaming_from_bytes;
     host_for(space, "walsh_hadamard", blocks.count(), [=](std::int64_t const index) {
-            alignas(cache_line_bytes) float stage[most_hadamard_values];
-            auto const block = blocks.block(index);
-            auto const dim = in.shape.dim;
-            for (auto token = block.token; token < block.token + block.tokens; ++token) {
-                auto const* const from = in.vector(block.layer, block.head, token);
-                auto* const to = out.vector(block.layer, block.head, token);
-                for (std::uint64_t first = 0, values = 0; first < dim; first += values) {
-                    values = hadamard_block(first, dim, rows.most_values);
-                    prefetch(from + first + prefetched_values, values * sizeof(float));
-                    if (!hadamard_fixed(values, from + first, rows.before + first, rows.after + first, stage)) {
-                        hadamard_in_cache(values, from + first, rows.before + first, rows.after + first, stage);
-                    }
-                    store(to + first, stage, values * sizeof(float), streaming);
+        alignas(cache_line_bytes) float stage[most_hadamard_values];
+        auto const block = blocks.block(index);
+        auto const dim = in.shape.dim;
+        for (auto token = block.token; token < block.token + block.tokens; ++token) {
+            auto const* const from = in.vector(block.layer, block.head, token);
+            auto* const to = out.vector(block.layer, block.head, token);
+            for (std::uint64_t first = 0, values = 0; first < dim; first += values) {
+                values = hadamard_block(first, dim, rows.most_values);
+                prefetch(from + first + prefetched_values, values * sizeof(float));
+                if (!hadamard_fixed(values, from + first, rows.before + first, rows.after + first, stage)) {
+                    hadamard_in_cache(values, from + first, rows.before + first, rows.after + first, stage);
                 }
+                store(to + first, stage, values * sizeof(float), streaming);
             }
-            finish_stores();
-        });
+        }
+        finish_stores();
+    });
 }
 
 /// The same where a team of threads takes a vector, in memory that they share.

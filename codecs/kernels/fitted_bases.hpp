@@ -9,8 +9,8 @@
 
 #include <Kokkos_Core.hpp>
 
-#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/floats.hpp"
+#include "backends/kernels/host_for.hpp"
 #include "codecs/kernels/orthogonal_bases.hpp"
 #include "codecs/kernels/projection.hpp"
 
@@ -96,9 +96,9 @@ void fit_bases(Space const&, VectorGroups const& groups, KvSpan<float const> val
     for (std::uint64_t first = 0; first < groups.count(); first += at_a_time) {
         auto const now = std::min(at_a_time, groups.count() - first);
         host_for(host, "fit_bases", static_cast<std::int64_t>(now), [=](std::int64_t const i) {
-                auto const slot = static_cast<std::uint64_t>(i);
-                fit_group(groups, first + slot, values, bases, means, memory + slot * fit_doubles(groups), variances);
-            });
+            auto const slot = static_cast<std::uint64_t>(i);
+            fit_group(groups, first + slot, values, bases, means, memory + slot * fit_doubles(groups), variances);
+        });
         host.fence();
     }
 }

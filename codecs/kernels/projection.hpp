@@ -98,8 +98,8 @@ void project_vectors(Space const& space, VectorGroups const& groups, PackedBases
     auto const across = groups.across();
     if constexpr (runs_on_host<Space>) {
         auto const blocks = (in.shape.tokens + projected_tokens - 1) / projected_tokens;
-        host_for(space, "project_vectors", static_cast<std::int64_t>(groups.count() * blocks),
-            [=](std::int64_t const i) {
+        host_for(
+            space, "project_vectors", static_cast<std::int64_t>(groups.count() * blocks), [=](std::int64_t const i) {
                 alignas(64) float centred[projected_tokens * projected_channels];
                 auto const group = static_cast<std::uint64_t>(i) / blocks;
                 auto const token = static_cast<std::uint64_t>(i) % blocks * projected_tokens;
@@ -163,8 +163,8 @@ void rebuild_vectors(Space const& space, VectorGroups const& groups, PackedBases
     auto const across = groups.across();
     if constexpr (runs_on_host<Space>) {
         auto const blocks = (out.shape.tokens + projected_tokens - 1) / projected_tokens;
-        host_for(space, "rebuild_vectors", static_cast<std::int64_t>(groups.count() * blocks),
-            [=](std::int64_t const i) {
+        host_for(
+            space, "rebuild_vectors", static_cast<std::int64_t>(groups.count() * blocks), [=](std::int64_t const i) {
                 auto const group = static_cast<std::uint64_t>(i) / blocks;
                 auto const token = static_cast<std::uint64_t>(i) % blocks * projected_tokens;
                 auto const left = out.shape.tokens - token;

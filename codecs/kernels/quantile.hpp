@@ -8,8 +8,8 @@
 
 #include <Kokkos_Core.hpp>
 
-#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/floats.hpp"
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/runs.hpp"
 #include "backends/spaces.hpp"
 #include "codecs/kernels/quantile_bracket.hpp"
@@ -115,17 +115,16 @@ class QuantileFinder {
         };
         if constexpr (runs_on_host<Space>) {
             auto const blocks = runs.blocks();
-            host_for(space, "quantile_count", static_cast<std::int64_t>(shares),
-                                 [=](std::int64_t const share) {
-                                     auto* const own = counts + share * static_cast<std::int64_t>(bins);
-                                     for (auto b = share; b < blocks; b += static_cast<std::int64_t>(shares)) {
-                                         auto const block = runs.block(b);
-                                         for (std::uint64_t i = 0; i < block.count; ++i) {
-                                             auto const bin = bin_of(to_float(block.values[i]));
-                                             if (bin >= 0) ++own[bin];
-                                         }
-                                     }
-                                 });
+            host_for(space, "quantile_count", static_cast<std::int64_t>(shares), [=](std::int64_t const share) {
+                auto* const own = counts + share * static_cast<std::int64_t>(bins);
+                for (auto b = share; b < blocks; b += static_cast<std::int64_t>(shares)) {
+                    auto const block = runs.block(b);
+                    for (std::uint64_t i = 0; i < block.count; ++i) {
+                        auto const bin = bin_of(to_float(block.values[i]));
+                        if (bin >= 0) ++own[bin];
+                    }
+                }
+            });
         } else {
             Kokkos::parallel_for(
                 "quantile_count", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(runs.values())),

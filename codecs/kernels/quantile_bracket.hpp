@@ -15,11 +15,11 @@
 
 #include <Kokkos_Core.hpp>
 
-#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/floats.hpp"
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/host_stores.hpp"
-#include "backends/kernels/value_ends.hpp"
 #include "backends/kernels/runs.hpp"
+#include "backends/kernels/value_ends.hpp"
 
 namespace kvstone {
 
@@ -73,14 +73,13 @@ class QuantileBracket {
         Runs<T const> const runs(values);
         auto* const counters = counters_;
         auto* const kept = kept_;
-        host_for(space, "quantile_pass", runs.blocks(),
-                             [=](std::int64_t const b) {
-                                 auto const block = runs.block(b);
-                                 for (std::uint64_t done = 0; done < block.count; done += chunk) {
-                                     auto const count = std::min(chunk, block.count - done);
-                                     add(*counters, kept, block.values + done, count, key, ranges);
-                                 }
-                             });
+        host_for(space, "quantile_pass", runs.blocks(), [=](std::int64_t const b) {
+            auto const block = runs.block(b);
+            for (std::uint64_t done = 0; done < block.count; done += chunk) {
+                auto const count = std::min(chunk, block.count - done);
+                add(*counters, kept, block.values + done, count, key, ranges);
+            }
+        });
     }
 
     template <class Space, class T, class Key>

@@ -26,10 +26,10 @@
 
 #include <fmt/format.h>
 
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/host_stores.hpp"
 #include "codecs/kernels/bit_fields.hpp"
 #include "codecs/kernels/byte_planes.hpp"
-#include "backends/kernels/host_for.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/register_stage.hpp"
 
@@ -113,11 +113,10 @@ class Gear : public Entropy {
     template <class Space, class Work>
     static void share_blocks(Space const& space, std::uint64_t elements, Work const& work) {
         auto const blocks = (elements + block_elements - 1) / block_elements;
-        host_for(space, "gear", static_cast<std::int64_t>(blocks),
-                             [=](std::int64_t const block) {
-                                 auto const first = static_cast<std::uint64_t>(block) * block_elements;
-                                 work(first, std::min(block_elements, elements - first));
-                             });
+        host_for(space, "gear", static_cast<std::int64_t>(blocks), [=](std::int64_t const block) {
+            auto const first = static_cast<std::uint64_t>(block) * block_elements;
+            work(first, std::min(block_elements, elements - first));
+        });
         space.fence();
     }
 

@@ -31,8 +31,8 @@
 #include <cmath>
 #include <vector>
 
-#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/channel_ranges.hpp"
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/reduce_values.hpp"
 #include "codecs/kernels/nuq_kernels.hpp"
 #include "codecs/register_stage.hpp"
@@ -216,13 +216,12 @@ class Nuq : public Quantiser {
             KOKKOS_LAMBDA(std::int64_t const i) { counts[i] = 0; });
         SampledBins<T> const each_bin{values, layer, samples, axis_ == Axis::token, rows};
         if constexpr (runs_on_host<Space>) {
-            host_for(space, "nuq_count", static_cast<std::int64_t>(shares),
-                                 [=](std::int64_t const share) {
-                                     auto* const own = counts + static_cast<std::uint64_t>(share) * kmeans_bins;
-                                     for (auto i = static_cast<std::uint64_t>(share); i < samples; i += shares) {
-                                         each_bin(i, Count{own});
-                                     }
-                                 });
+            host_for(space, "nuq_count", static_cast<std::int64_t>(shares), [=](std::int64_t const share) {
+                auto* const own = counts + static_cast<std::uint64_t>(share) * kmeans_bins;
+                for (auto i = static_cast<std::uint64_t>(share); i < samples; i += shares) {
+                    each_bin(i, Count{own});
+                }
+            });
         } else {
             Kokkos::parallel_for(
                 "nuq_count", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(samples)),

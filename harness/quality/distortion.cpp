@@ -41,8 +41,9 @@ struct Blocks {
 template <class Action>
 void for_each_index(std::uint64_t count, Action const& action) {
     using Space = Kokkos::DefaultHostExecutionSpace;
-    Kokkos::parallel_for(Kokkos::RangePolicy<Space>(0, static_cast<std::int64_t>(count)),
-                         [&](std::int64_t index) { at_simd_level([&] { action(static_cast<std::uint64_t>(index)); }); });
+    Kokkos::parallel_for(Kokkos::RangePolicy<Space>(0, static_cast<std::int64_t>(count)), [&](std::int64_t index) {
+        at_simd_level([&] { action(static_cast<std::uint64_t>(index)); });
+    });
     Space().fence();
 }
 

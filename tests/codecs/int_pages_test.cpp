@@ -1,7 +1,5 @@
 // Integer codes by vector units are those of the kernels for every processor, to the last bit, with each unit there is.
 
-#include "codecs/kernels/int_kernels.hpp"
-
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -11,6 +9,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "codecs/kernels/int_kernels.hpp"
 #include "tests/each_target.hpp"
 
 namespace kvstone {
@@ -75,8 +74,7 @@ void expect_same(Operation const& operation, Case const& of, std::array<std::siz
         };
         auto* const one = lines(memory.data());
         auto* const other = lines(one + of.tokens * of.stride);
-        operation(expected.template places<std::byte const>(),
-                  Page<float>{one, of.stride, of.tokens, of.dim, 0, 0, 0});
+        operation(expected.template places<std::byte const>(), Page<float>{one, of.stride, of.tokens, of.dim, 0, 0, 0});
         operation.decode_page(expected.template places<std::byte const>(),
                               Page<float>{other, of.stride, of.tokens, of.dim, 0, 0, 0, streaming});
         finish_stores();
@@ -117,8 +115,8 @@ TEST(IntPages, TokenGroupsAreThoseOfTheKernels) {
                 auto const groups = (of.dim + size - 1) / size * of.tokens;
                 with_code(of.grid.bits, [&]<class Code>(Code) {
                     expect_same<3>(TokenGroups<Code>{of.grid, size}, of,
-                                   {of.tokens * packed_bytes(of.dim, of.grid.bits), groups * scale_bytes(of.grid.format),
-                                    groups * of.grid.zero_bytes_of_group()},
+                                   {of.tokens * packed_bytes(of.dim, of.grid.bits),
+                                    groups * scale_bytes(of.grid.format), groups * of.grid.zero_bytes_of_group()},
                                    values, of.text(size));
                 });
                 if (testing::Test::HasFatalFailure()) return;

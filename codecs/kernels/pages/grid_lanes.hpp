@@ -58,7 +58,8 @@ HWY_INLINE std::size_t store_codes(std::size_t count, unsigned bits, std::uint8_
     auto const mask = hn::Set(d, static_cast<std::uint8_t>((1U << bits) - 1U));
     std::size_t i = 0;
     for (; i + 4 * lanes <= count; i += 4 * lanes) {
-        auto packed = bytes_of<with_sign>(numbers(i), numbers(i + lanes), numbers(i + 2 * lanes), numbers(i + 3 * lanes));
+        auto packed =
+            bytes_of<with_sign>(numbers(i), numbers(i + lanes), numbers(i + 2 * lanes), numbers(i + 3 * lanes));
         if constexpr (with_sign) packed = hn::And(packed, mask);
         hn::StoreU(packed, d, codes + i);
     }

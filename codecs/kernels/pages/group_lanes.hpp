@@ -97,8 +97,8 @@ HWY_INLINE void block_ends(GroupBlock const& block, GroupBlock const& ahead, flo
         hn::StoreU(from, d, low + first);
         hn::StoreU(to, d, high + first);
         // Inf, or no number at all: these groups need another look.
-        auto const strange = hn::Or(hn::Or(hn::Lt(from, hn::Set(d, -FLT_MAX)), hn::Gt(to, hn::Set(d, FLT_MAX))),
-                                    hn::Gt(from, to));
+        auto const strange =
+            hn::Or(hn::Or(hn::Lt(from, hn::Set(d, -FLT_MAX)), hn::Gt(to, hn::Set(d, FLT_MAX))), hn::Gt(from, to));
         odd |= static_cast<std::uint32_t>(hn::BitsFromMask(d, strange)) << first;
     }
     for (std::size_t g = 0; odd != 0 && g < block.count; ++g) {
@@ -112,9 +112,7 @@ HWY_INLINE void block_magnitudes(GroupBlock const& block, GroupBlock const& ahea
     Floats const d;
     Ints const ints;
     constexpr std::size_t lanes = groups_at_once;
-    auto const key = [&](float const* values) HWY_ATTR {
-        return hn::BitCast(ints, hn::Abs(hn::LoadU(d, values)));
-    };
+    auto const key = [&](float const* values) HWY_ATTR { return hn::BitCast(ints, hn::Abs(hn::LoadU(d, values))); };
     std::uint32_t odd = 0;
     for (std::size_t first = 0; first < groups_of_block; first += lanes) {
         if (first >= block.count) break;
@@ -178,8 +176,8 @@ HWY_INLINE float run_magnitude(float const* values, std::size_t count) {
 
 /// row_ends(): finite_ends() of each of `channels` channels that stand side by side in `rows` rows. Half of the rows that
 /// follow are asked for meanwhile.
-HWY_INLINE void channel_ends(float const* values, std::size_t stride, std::size_t rows, std::size_t channels, float* low,
-                             float* high) {
+HWY_INLINE void channel_ends(float const* values, std::size_t stride, std::size_t rows, std::size_t channels,
+                             float* low, float* high) {
     Floats const d;
     constexpr std::size_t lanes = groups_at_once;
     constexpr std::size_t together = 64 / lanes < 8 ? 64 / lanes : 8;

@@ -3,9 +3,9 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codecs/kernels/pages/int_pages.cpp"
 #define KVSTONE_BYTES_BETWEEN_PARTS
-#include "backends/kernels/few_targets.hpp"
-
 #include <hwy/foreach_target.h>
+
+#include "backends/kernels/few_targets.hpp"
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 
@@ -62,8 +62,8 @@ void encode_blocks(UniformGrid const& grid, Page<float const> const& page, IntPl
     GroupWalk walk(page.values, page.stride, per_vector, size, groups);
     GroupBlock blocks[3];
     BlockSteps steps[2];
-    auto const find_steps = [&](std::size_t first, GroupBlock const& block, GroupBlock const& ahead, BlockSteps& of)
-                                HWY_ATTR {
+    auto const find_steps = [&](std::size_t first, GroupBlock const& block, GroupBlock const& ahead,
+                                BlockSteps& of) HWY_ATTR {
         alignas(64) float least[groups_of_block] = {};
         alignas(64) float most[groups_of_block] = {};
         if (grid.symmetric) {
@@ -135,8 +135,8 @@ void encode_vector(UniformGrid const& grid, std::size_t group, float const* valu
     for (auto piece = first * group; piece < end; piece += codes_of_piece) {
         auto const count = end - piece < codes_of_piece ? end - piece : codes_of_piece;
         for_groups(piece, piece + count, group, [&](std::size_t from, std::size_t some, std::size_t g) HWY_ATTR {
-            grid_codes_of<false, false>(grid, values + from, some, steps.zero + (g - first), steps.inverse + (g - first),
-                                        codes + (from - piece));
+            grid_codes_of<false, false>(grid, values + from, some, steps.zero + (g - first),
+                                        steps.inverse + (g - first), codes + (from - piece));
         });
         pack_row(grid.bits, codes, count, to[0] + piece * grid.bits / 8);
     }
@@ -180,8 +180,8 @@ HWY_INLINE Code const* codes_at(unsigned bits, std::byte const* packed, std::siz
 
 /// Values of `count` codes of whole groups of `size` each, with the steps of each group.
 template <std::size_t size, bool with_sign, bool streaming>
-HWY_INLINE void restore_groups(std::uint8_t const* codes, std::size_t count, unsigned bits, float const* zero, float const* scale,
-                               float* values) {
+HWY_INLINE void restore_groups(std::uint8_t const* codes, std::size_t count, unsigned bits, float const* zero,
+                               float const* scale, float* values) {
     Floats const d;
     constexpr std::size_t lanes = groups_at_once;
     for (std::size_t first = 0; first < count; first += size, ++zero, ++scale) {
@@ -210,8 +210,8 @@ void decode_blocks(UniformGrid const& grid, ConstIntPlaces const& from, Page<flo
                 auto const left = page.tokens * groups - g;
                 first_known = g;
                 known = left < groups_of_piece ? left : groups_of_piece;
-                load_steps(grid, known, from[1] + g * scale_bytes(grid.format), from[2] + g * grid.zero_bytes_of_group(),
-                           steps.zero, steps.scale);
+                load_steps(grid, known, from[1] + g * scale_bytes(grid.format),
+                           from[2] + g * grid.zero_bytes_of_group(), steps.zero, steps.scale);
             }
             auto const* const codes = codes_at(grid.bits, from[0] + t * row + piece * grid.bits / 8, count, buffer);
             restore_groups<size, with_sign, streaming>(codes, count, grid.bits, steps.zero + (g - first_known),
@@ -260,12 +260,12 @@ void decode_tokens(UniformGrid const& grid, std::size_t group, ConstIntPlaces co
                     auto const count = end - piece < codes_of_piece ? end - piece : codes_of_piece;
                     auto const* const codes =
                         codes_at(grid.bits, from[0] + (t + k) * row + piece * grid.bits / 8, count, buffer);
-                    for_groups(piece, piece + count, group, [&](std::size_t first, std::size_t some, std::size_t of)
-                                                                HWY_ATTR {
-                        bool const lines = page.streaming && first % 16 == 0;
-                        grid_values_of<false>(grid, codes + (first - piece), some, steps.zero + k * now + (of - g),
-                                              steps.scale + k * now + (of - g), values + first, lines);
-                    });
+                    for_groups(
+                        piece, piece + count, group, [&](std::size_t first, std::size_t some, std::size_t of) HWY_ATTR {
+                            bool const lines = page.streaming && first % 16 == 0;
+                            grid_values_of<false>(grid, codes + (first - piece), some, steps.zero + k * now + (of - g),
+                                                  steps.scale + k * now + (of - g), values + first, lines);
+                        });
                 }
             }
         }

@@ -25,7 +25,8 @@ void encode_channel_groups(UniformGrid const& grid, Page<float const> const& pag
 void decode_channel_groups(UniformGrid const& grid, ConstIntPlaces const& from, Page<float> const& page);
 
 /// All values with one origin and step.
-void encode_shared_groups(UniformGrid const& grid, float zero, float scale, Page<float const> const& page, std::byte* to);
+void encode_shared_groups(UniformGrid const& grid, float zero, float scale, Page<float const> const& page,
+                          std::byte* to);
 void decode_shared_groups(UniformGrid const& grid, float zero, float scale, std::byte const* from,
                           Page<float> const& page);
 

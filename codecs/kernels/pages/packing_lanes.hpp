@@ -109,7 +109,8 @@ inline void unpack_eights(std::byte const* packed, std::size_t count, std::uint8
         for (unsigned w = loads; w < words_of_64; ++w) std::memcpy(words + w, from + w * bits, bits);
         for (std::size_t part = 0; part < 64; part += width) {
             auto x = hn::Load(d, words + part / 8);
-            x = hn::Or(hn::And(x, hn::Set(d, half)), hn::ShiftLeft<32 - 4 * bits>(hn::And(x, hn::Set(d, half << 4 * bits))));
+            x = hn::Or(hn::And(x, hn::Set(d, half)),
+                       hn::ShiftLeft<32 - 4 * bits>(hn::And(x, hn::Set(d, half << 4 * bits))));
             x = hn::Or(hn::And(x, hn::Set(d, quarter)),
                        hn::ShiftLeft<16 - 2 * bits>(hn::And(x, hn::Set(d, quarter << 2 * bits))));
             x = hn::Or(hn::And(x, hn::Set(d, eighth)), hn::ShiftLeft<8 - bits>(hn::And(x, hn::Set(d, eighth << bits))));
@@ -249,7 +250,8 @@ inline void unpack_fours_of_words(std::byte const* packed, std::size_t count, st
         auto const two = hn::Or(hn::And(x, hn::Set(fours, (std::uint64_t{1} << 2 * bits) - 1)),
                                 hn::ShiftLeft<32>(hn::ShiftRight<2 * bits>(x)));
         auto const y = hn::BitCast(pairs, two);
-        auto const one = hn::Or(hn::And(y, hn::Set(pairs, (1U << bits) - 1U)), hn::ShiftLeft<16>(hn::ShiftRight<bits>(y)));
+        auto const one =
+            hn::Or(hn::And(y, hn::Set(pairs, (1U << bits) - 1U)), hn::ShiftLeft<16>(hn::ShiftRight<bits>(y)));
         hn::StoreU(hn::And(hn::BitCast(words, one), hn::Set(words, (1U << bits) - 1U)), words, codes + i);
     }
     unpack_words<bits>(packed + i / 8 * bits, count - i, codes + i);
