@@ -1,5 +1,5 @@
 #pragma once
-// What a stage asks of whoever decodes it, as far as codec text tells: how many tokens at a time, and what else.
+// Properties of a stage that decide how a cache can use it, read from codec text: tokens per call, and other needs.
 
 #include <cstdint>
 #include <optional>
@@ -8,15 +8,15 @@
 
 namespace kvstone {
 
-/// What serving has to know of one stage, under its options.
+/// The needs of one stage, under its options.
 CodecNeeds needs_of(StageText const& stage);
 
-/// How many tokens a stage of a codec text codes at a time, on vectors of 128 values: 0 where it takes whole tensors alone,
-/// as every entropy stage does. Whether it is 0 no shape changes.
+/// How many tokens a stage of a codec text codes at a time, on vectors of 128 values: 0 where it takes whole tensors
+/// alone, as every entropy stage does. The shape cannot change whether it is 0.
 std::uint64_t page_tokens_of(StageText const& stage);
 
-/// The first stage that takes whole tensors alone: a cache that grows token by token never comes to code what the stage's
-/// rule takes. Nothing where there is none. Rules for windows do not count, whose tokens no growing cache codes.
+/// The first stage that takes whole tensors alone; nothing where there is none. A cache that grows token by token never
+/// codes the tokens of that stage's rule. Rules for windows do not count: a growing cache codes none of their tokens.
 std::optional<StageText> whole_tensor_stage(Codec const& codec);
 
 }  // namespace kvstone

@@ -28,14 +28,14 @@ using PipelineText = std::vector<StageText>;
 /// Closed ranges of indices, sorted and joined: "0-1,5".
 using IndexRanges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
 
-/// Which part of the tensors a rule takes; all that are present must hold. An empty selector is `rest`.
+/// Which part of the tensors a rule takes: all members that are present must hold. An empty selector is `rest`.
 struct Selector {
     std::optional<Component> component;
     std::optional<IndexRanges> layers;
     std::optional<std::uint32_t> last_layers;  ///< the last n layers, however many there are
     std::optional<IndexRanges> heads;
     std::optional<std::uint32_t> sink_tokens;    ///< the first n tokens
-    std::optional<std::uint32_t> window_tokens;  ///< the last n tokens, and what fills no page before
+    std::optional<std::uint32_t> window_tokens;  ///< the last n tokens, and tokens before them that fill no page
     bool operator==(Selector const&) const = default;
 };
 
@@ -53,24 +53,24 @@ struct Rule {
 ///   pipeline = stage { " | " stage } ;
 ///   stage    = name [ options ] ;
 ///   options  = ":" key "=" value { "," key "=" value } ;
-/// first_layers(n) is another spelling of layers(0-(n-1)); last_layers(n) counts from the end of whatever tensor it meets;
-/// both take all of one that has fewer layers. window(n) takes the last n tokens, and before them those that do not fill
-/// a page of the rule that codes what is older (`int:axis=channel,group=32`: up to 31 more). A preset (presets.hpp) is
-/// another spelling of the text it stands for. Where no rule takes a part, parsing fails: a codec covers every value of K
-/// and V.
+/// first_layers(n) is another spelling of layers(0-(n-1)); last_layers(n) counts from the last layer of the tensor at
+/// hand. Both take all layers of a tensor that has fewer. window(n) takes the last n tokens, and the tokens before them
+/// that do not fill a page of the rule that codes older tokens (`int:axis=channel,group=32`: up to 31 more). A preset
+/// (presets.hpp) is another spelling of its text. Parsing fails where no rule takes a part: a codec covers every value
+/// of K and V.
 class Codec {
   public:
-    /// Throws ConfigError with the offending text and what would be accepted.
+    /// Throws ConfigError with the offending text and the accepted spellings.
     static Codec parse(std::string_view text);
 
     /// Canonical text: options in their declared order, those at their default left out (options that name the method
     /// have none and are always printed), single spaces; `rest{P}` alone prints as P. parse(text()) == *this.
     std::string text() const;
 
-    /// What the rules say of one layer of so many, as of a tensor that has no other: rules for other layers left out.
-    /// Throws NotApplicable where a stage merges layers.
+    /// The rules for one layer of `layers`, written for a tensor that has this layer alone: rules for other layers are
+    /// left out. Throws NotApplicable where a stage merges layers.
     Codec of_layer(std::uint64_t layer, std::uint64_t layers) const;
-    /// The same rules with their entropy stages left out: the values that these code.
+    /// The same rules without their entropy stages: the values that those stages code are stored as they are.
     Codec without_entropy_stages() const;
 
     std::vector<Rule> const& rules() const { return rules_; }
@@ -80,16 +80,17 @@ class Codec {
     std::vector<Rule> rules_;
 };
 
-/// What serving has to know of a codec: what is true of one of its stages, under that one's options.
+/// Properties of a codec that a serving engine has to know: each is true where it is true of one of the codec's stages
+/// under the stage's options.
 struct CodecNeeds {
-    bool needs_positions = false;  ///< decoding asks where in its text a token stands
-    bool mixes_heads = false;      ///< a head is not decoded without others of its layer
-    bool mixes_layers = false;     ///< nor a layer without others
-    bool fixed_rate = true;        ///< bytes are known before values are
-    bool calibrated = false;       ///< a file of `kvstone calibrate` belongs to it
+    bool needs_positions = false;  ///< decoding asks for the position of a token in its text
+    bool mixes_heads = false;      ///< a head is not decoded without other heads of its layer
+    bool mixes_layers = false;     ///< a layer is not decoded without other layers
+    bool fixed_rate = true;        ///< the number of bytes is known before the values are
+    bool calibrated = false;       ///< the codec needs a file of `kvstone calibrate`
 };
 CodecNeeds needs_of(Codec const& codec);
-/// "needs positions, mixes heads, variable rate"; empty where there is nothing to say.
+/// "needs positions, mixes heads, variable rate"; empty where none of these is true.
 std::string text_of(CodecNeeds const& needs);
 
 /// Names and one-line descriptions of a registered stage, for `list`, docs and suggestions.
@@ -102,7 +103,7 @@ struct StageSummary {
     std::string options;  ///< "scheme=symmetric|asymmetric (symmetric), clip=..."
     std::string example;  ///< a codec text that uses it
     std::string
-        needs;  ///< as text_of(CodecNeeds), with what is so under some options alone: "mixes heads (over=heads)"
+        needs;  ///< as text_of(CodecNeeds); needs of some options alone carry them: "mixes heads (over=heads)"
 };
 std::vector<StageSummary> registered_stages();
 

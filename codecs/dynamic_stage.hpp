@@ -1,5 +1,5 @@
 #pragma once
-// The faces of stages whose type is not known: what pipelines call, without a word of Kokkos.
+// Interfaces of stages without their types: pipelines call these, and need no Kokkos header.
 
 #include <cstdint>
 #include <vector>
@@ -13,7 +13,7 @@ class DynamicTransform {
     virtual ~DynamicTransform() = default;
     virtual std::vector<PlaneSpec> planes(Section const&) const = 0;
     virtual std::size_t workspace_bytes(Section const&) const = 0;
-    /// The shape of what it hands on.
+    /// The shape of the tensor that it hands on.
     virtual KvShape coded_shape(Section const&) const = 0;
     /// Whether it hands on the shape that it takes: decode() is then given the same memory twice, and carry_bounds() too.
     virtual bool keeps_shape() const = 0;

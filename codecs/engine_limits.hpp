@@ -1,5 +1,5 @@
 #pragma once
-// What engines refuse for the shape of a model.
+// Settings that engines refuse for the shape of a model.
 
 #include <cstdint>
 
@@ -13,9 +13,9 @@ struct HeadValues {
     std::uint64_t v = 0;
 };
 
-/// As nearest_settings() of the codec alone, but without settings that code blocks of which a head has no whole number:
-/// engines refuse them (llama.cpp: "K cache type q4_0 with block size 32 does not divide n_embd_head_k"). The differences
-/// say which were left out.
+/// As nearest_settings() of the codec alone, but without settings whose blocks do not divide a head: engines refuse
+/// them (llama.cpp: "K cache type q4_0 with block size 32 does not divide n_embd_head_k"). The differences say which
+/// settings were left out.
 NearestSettings nearest_settings(Codec const& codec, HeadValues const& heads);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// What comes nearest to a codec in serving engines, and where it differs.
+// The settings of serving engines nearest to a codec, and how they differ.
 //
 // As the engines had them when this was written:
 //   vLLM       --kv-cache-dtype, vllm/config/cache.py of its main branch at 002f10e0 (after 0.25)
@@ -23,15 +23,15 @@ struct EngineSettings {
     std::vector<std::string> sglang = {};
     std::vector<std::string> lmcache = {};
     std::vector<std::string> llama_cpp = {};
-    std::string differs = {};  ///< where the settings are not what the quantiser does; never empty
-    std::map<std::string, std::string> options = {};  ///< it is meant where these options have these values
-    std::string behind = {};                          ///< and where this transform stands before it
+    std::string differs = {};  ///< how the settings differ from the quantiser; never empty
+    std::map<std::string, std::string> options = {};  ///< they apply where these options have these values
+    std::string behind = {};                          ///< and where this transform stands before the quantiser
 };
 
-/// A preset of TurboQuant as LMCache is given it.
+/// The setting of LMCache for a preset of TurboQuant.
 std::string turboquant_serde(std::string const& preset);
 
-/// Of a whole codec, as each engine is given them; "none" where it has nothing near, or nothing that K and V share.
+/// For a whole codec, in each engine's spelling; "none" where it has nothing near, or no setting for K and V together.
 struct NearestSettings {
     std::string vllm;
     std::string sglang;
@@ -43,7 +43,7 @@ struct NearestSettings {
     std::string text() const;
 };
 
-/// Of the rules for most of the cache, K's and V's last ones; parts that other rules take are told as a difference.
+/// For the rules that take most of the cache, the last one of K and of V; parts that other rules take are a difference.
 NearestSettings nearest_settings(Codec const& codec);
 
 }  // namespace kvstone

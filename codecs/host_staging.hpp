@@ -12,7 +12,7 @@ namespace kvstone {
 /// nothing.
 class HostStaging {
   public:
-    /// `work(ConstPlane input, Planes, Workspace)` encodes copies; what it wrote goes to `planes`, sizes included.
+    /// `work(ConstPlane input, Planes, Workspace)` encodes copies; its output is copied to `planes`, sizes included.
     template <class Work>
     void encode(BackendKind kind, ConstPlane input, Planes planes, std::size_t workspace_bytes, Work const& work) {
         arrange(input.bytes, planes, workspace_bytes);
@@ -24,7 +24,7 @@ class HostStaging {
         }
     }
 
-    /// `work(ConstPlanes, Plane& input, Workspace)` decodes copies; what it rebuilt goes to `input`, size included.
+    /// `work(ConstPlanes, Plane& input, Workspace)` decodes copies; its output is copied to `input`, size included.
     template <class Work>
     void decode(BackendKind kind, ConstPlanes planes, Plane& input, std::size_t workspace_bytes, Work const& work) {
         auto const room = input.bytes;

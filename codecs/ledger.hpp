@@ -7,8 +7,8 @@
 
 namespace kvstone {
 
-/// One account of the ledger. `window` is what rules keep raw for sinks and the recent window; `workspace` is memory a
-/// codec needs while it works, never part of the stored bytes.
+/// One account of the ledger. `window` counts the tokens that rules store raw for sinks and the recent window;
+/// `workspace` counts the memory of a codec at work, which is never part of the stored bytes.
 enum class LedgerLine : std::uint8_t {
     payload,
     scales,

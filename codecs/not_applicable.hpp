@@ -4,8 +4,8 @@
 
 namespace kvstone {
 
-/// A codec that cannot be asked of this tensor, model or protocol, although its text is right. What nobody did wrong is no
-/// error: such a cell is skipped, with what this says as the reason.
+/// A codec that cannot be applied to this tensor, model or protocol although its text is right. This is not an error:
+/// such a cell is skipped, and this message is the reason.
 class NotApplicable : public ConfigError {
   public:
     using ConfigError::ConfigError;

@@ -11,7 +11,8 @@
 
 namespace kvstone {
 
-/// What one option accepts. Make one with choice_option(), integer_option(), number_option() or text_option().
+/// The values that one option accepts. Make one with choice_option(), integer_option(), number_option() or
+/// text_option().
 struct OptionSpec {
     enum class Type : std::uint8_t { choice, integer, number, text };
 

@@ -1,5 +1,6 @@
 #pragma once
-// How a stage's file puts its stage into the program: one adapter per kind picks the execution space and the element type.
+// How a stage's file puts its stage into the program: one adapter per kind picks the execution space and the element
+// type.
 
 #include <memory>
 #include <type_traits>

@@ -1,8 +1,8 @@
 #pragma once
-// Wrong members of a stage, each told in one sentence: the member as codecs/stage.hpp asks for it.
+// Checks of a stage's members: each wrong member is reported in one sentence that shows the right declaration.
 //
-// Register<S> calls check_stage<S>() before it uses anything of S. Every sentence stands in an assertion of its own, on a
-// name instead of a concept, which compilers would explain at length.
+// Register<S> calls check_stage<S>() before it uses S. Every sentence stands in an assertion of its own on a named
+// constant, because compilers explain concepts at length.
 
 #include <concepts>
 #include <cstdint>
@@ -27,7 +27,7 @@ concept DecodesElements = requires(Stage const& stage, KvSpan<T> values) {
     stage.decode(Kokkos::DefaultHostExecutionSpace{}, Section{}, ConstPlanes{}, values, Workspace{});
 };
 
-/// What planes() and workspace_bytes() are asked about: a Section, or the input's PlaneSpec of an entropy stage.
+/// The argument of planes() and workspace_bytes(): a Section, or the input's PlaneSpec of an entropy stage.
 template <class Stage, class Asked>
 concept PlansPlanes = requires(Stage const& stage, Asked const& asked) {
     { stage.planes(asked) } -> std::same_as<std::vector<PlaneSpec>>;
@@ -47,7 +47,7 @@ inline constexpr bool changes_shape = [] {
     if constexpr (requires { &Stage::coded_shape; }) {
         return !std::is_same_v<decltype(&Stage::coded_shape), decltype(&Transform::coded_shape)>;
     } else {
-        return true;  // several of that name: check_stage() complains
+        return true;  // several of that name: check_stage() reports them
     }
 }();
 
@@ -155,7 +155,7 @@ consteval bool check_entropy() {
     constexpr bool encodes = requires(Stage const& stage, PlaneSpec const& spec) {
         stage.encode(Kokkos::DefaultHostExecutionSpace{}, spec, ConstPlane{}, Planes{}, Workspace{});
     };
-    // A copy of the plane would be given the size, and be lost.
+    // The size would be set in a copy of the plane, and lost.
     constexpr bool takes_a_copy = requires(Stage const& stage, PlaneSpec const& spec) {
         stage.decode(Kokkos::DefaultHostExecutionSpace{}, spec, ConstPlanes{}, Plane{}, Workspace{});
     };
@@ -178,7 +178,7 @@ consteval bool check_entropy() {
     return planes && encodes && decodes && workspace && told_where;
 }
 
-/// Whether Stage has all that its kind needs. Where it lacks something, compiling ends with the sentence about it.
+/// Whether Stage has all members that its kind needs. Compiling ends with a sentence about the first that is missing.
 template <class Stage>
 consteval bool check_stage() {
     constexpr int kinds =

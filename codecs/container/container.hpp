@@ -26,7 +26,7 @@
 //   00 00 00 00 04 00 00 00  01 00 00 00 00 00 00 00  (three times)  06 00 00 00 01 00 00 00
 //   66 70 31 36 66 70 31 36  3d 31 00 00 00 00 00 00  02 00 00 00 00 00 00 00  00 3c 00 00 00 00 00 00
 //
-// Billed as headers: everything before the planes but the filling zeros; as padding: those and the zeros after planes.
+// Headers of the ledger: all bytes before the planes except zeros; padding: those zeros and the zeros after planes.
 
 #include <cstddef>
 #include <cstdint>
@@ -47,7 +47,7 @@ struct StoredPlane {
     std::byte const* data = nullptr;
 };
 
-/// What the header says besides ContainerInfo, and where the planes lie.
+/// The header's fields besides ContainerInfo, and the places of the planes.
 struct ContainerContents {
     ContainerInfo info;
     std::string formats;
@@ -57,27 +57,28 @@ struct ContainerContents {
 /// "fp16=1,zstd=1" for each stage of the codec in the order of its text.
 std::string stage_formats(Codec const& codec);
 
-/// Bytes a container of these planes has, by account. Planes need no data.
+/// Bytes of a container with these planes, by account. Planes need no data.
 ByteLedger container_ledger(std::string const& codec, std::string const& formats, std::span<StoredPlane const> planes);
 
 /// `info.ledger` is not looked at. Planes' data lies in host memory.
 std::vector<std::byte> write_container(ContainerInfo const& info, std::string const& formats,
                                        std::span<StoredPlane const> planes);
 
-/// Bytes of the container that `bytes` begin with, as its header says. Throws CorruptData where it does not, or there are
-/// fewer.
+/// Size of the container at the start of `bytes`, as its header says. Throws CorruptData where there is none, or where
+/// `bytes` are fewer.
 std::uint64_t container_bytes(std::span<std::byte const> bytes);
 
 /// Checks magic, version, lengths and checksum; planes point into `container`. Throws CorruptData.
 ContainerContents read_container(std::span<std::byte const> container);
 
-/// Alters bytes of every plane, all of a small one and 4096 pseudo-random ones of a large one, and reseals the container:
-/// what decoding must not be indifferent to. Round 0 inverts them, each other round alters other ones by other values; the
-/// same round again takes it back. False where there is no byte to corrupt. Throws CorruptData where it is no container.
+/// Alters bytes of every plane, all of a small one and 4096 pseudo-random ones of a large one, and reseals the
+/// container: decoding has to notice. Round 0 inverts them; each other round alters other bytes by other values; the
+/// same round again restores them. False where there is no byte to corrupt. Throws CorruptData where it is no
+/// container.
 bool corrupt_container(std::span<std::byte> container, unsigned round = 0);
 
-/// Writes the checksum that the bytes ought to have, whatever they are: tests and fuzzers reach what lies below it so.
-/// Does nothing to less than a fixed header.
+/// Writes the checksum that fits the bytes, so that tests and fuzzers reach the code behind the checksum. Does nothing
+/// to fewer bytes than a fixed header has.
 void reseal_container(std::span<std::byte> container);
 
 }  // namespace kvstone

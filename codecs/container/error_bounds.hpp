@@ -1,5 +1,5 @@
 #pragma once
-// What a codec promises about each value: the stages' declared bounds, carried through the whole pipeline.
+// The error that a codec allows each value: the stages' declared bounds, carried through the whole pipeline.
 
 #include <span>
 #include <vector>
@@ -12,7 +12,8 @@ namespace kvstone {
 
 /// For each value in packed [layer, head, token, dim] order the largest |decoded - original| that the codec allows, the
 /// rounding to `type` included; infinity where it promises nothing (NaN, Inf, overflow). `original` holds the tensor's
-/// values widened to f32, `rope` what K went through. A reference in double precision on the host, for checking, not for speed.
+/// values widened to f32, `rope` is the rotary embedding of K. A reference in double precision on the host, for
+/// checking, not for speed.
 std::vector<double> declared_error_bounds(Codec const& codec, Component component, KvShape const& shape,
                                           ElementType type, std::span<float const> original,
                                           Rope const* rope = nullptr);

@@ -1,6 +1,6 @@
 #pragma once
-// Decoding onto memory that holds nothing, so that what a decoder does not write cannot look like what it should have
-// written. Every decode goes through it, but for passes under a clock.
+// Decoding onto memory filled with a pattern: a value that a decoder leaves unwritten cannot look like the right one.
+// Every decode is checked in this way, except timed passes.
 
 #include <chrono>
 #include <cstdint>
@@ -13,21 +13,21 @@
 
 namespace kvstone {
 
-/// checking: target and scratch memory are filled before (see poison.hpp), the target is looked through behind. timing: the
-/// stages' work alone; what such a pass gives is to be judged nowhere.
+/// checking: target and scratch memory are filled with the pattern before (see poison.hpp), and the target is searched
+/// for it afterwards. timing: the stages' work alone; the values of such a pass are never judged.
 enum class DecodeFor : std::uint8_t { checking, timing };
 
-/// A decoder that did not write every value: a fault of the codec, whatever the bytes.
+/// A decoder that did not write every value: a fault of the codec, not of the stored bytes.
 class UnwrittenValues : public std::runtime_error {
   public:
     UnwrittenValues(Component component, std::uint64_t values, std::uint64_t of);
 };
 
-/// Nanoseconds that this process has spent so far on filling and looking through memory, and on decoding again for it: for
-/// whoever times something that decodes for checking.
+/// Nanoseconds that this process has spent so far on filling and searching memory, and on decoding again for it: to be
+/// subtracted from a time measured around decoding for checking.
 std::int64_t checking_ns();
 
-/// Adds its lifetime to checking_ns(); within another one nothing.
+/// Adds its lifetime to checking_ns(), unless it lives within another one.
 class CheckingTime {
   public:
     CheckingTime();
@@ -40,7 +40,8 @@ class CheckingTime {
     std::chrono::steady_clock::time_point start_;
 };
 
-/// Calls decode(), which is to write every value of `target`, onto poison. Throws UnwrittenValues.
+/// Calls decode(), which has to write every value of `target`, on memory filled with the pattern. Throws
+/// UnwrittenValues.
 template <class Decode>
 void decode_onto_poison(KvView const& target, BackendKind kind, Component component, Decode const& decode) {
     {
@@ -51,7 +52,8 @@ void decode_onto_poison(KvView const& target, BackendKind kind, Component compon
     decode();
     CheckingTime const time;
     if (poisoned_values(target, kind) == 0) return;
-    // Values of the original may have the same bits, and raw bits come back: written places show it by not keeping others.
+    // Original values may equal the pattern, and raw bits come back. A second pattern tells: a written value does not
+    // keep it.
     auto const own = poisoned_values(target, kind, Poison::second);
     change_poison(target, kind);
     decode();

@@ -18,7 +18,8 @@ struct Pipeline {
     bool plain = false;  ///< the quantiser stores each value as a floating-point number
 
     explicit Pipeline(PipelineText const& text);
-    /// As a stage's: the least number of tokens that every stage can code by itself. 0 with an entropy stage.
+    /// The least number of tokens that every stage can code by itself, as Quantiser::page_tokens(). 0 with an entropy
+    /// stage.
     std::uint64_t page_tokens(Section const& section) const;
 };
 /// One for each rule, in their order.
@@ -28,14 +29,14 @@ std::vector<Pipeline> pipelines_of(Codec const& codec);
 struct Scratch {
     explicit Scratch(BackendKind kind)
         : values{Buffer(kind), Buffer(kind)}, planes{Buffer(kind), Buffer(kind)}, workspace(kind) {}
-    /// One section as f32, where stages cannot take it as it lies; two where a transform changes the shape.
+    /// One section as f32, where stages cannot take the tensor's own values; two where a transform changes the shape.
     Buffer values[2];
-    Buffer planes[2];  ///< what one entropy stage hands to the next, in turn
+    Buffer planes[2];  ///< output of one entropy stage and input of the next, in turn
     Buffer workspace;
-    /// What decode() is for; under the clock it leaves memory as it is.
+    /// The purpose of decode(); `timing` leaves the memory as it is.
     DecodeFor purpose = DecodeFor::checking;
 
-    /// Fills the first megabyte of all but `values` with bytes that mean nothing.
+    /// Fills the first megabyte of all but `values` with meaningless bytes.
     void corrupt() const;
     std::size_t bytes() const {
         return values[0].size() + values[1].size() + planes[0].size() + planes[1].size() + workspace.size();
@@ -58,16 +59,16 @@ class SectionCodec {
     ConstPlane plane(std::size_t index) const;
     /// Takes one stored plane from host memory. Throws CorruptData where it cannot have that size.
     void load_plane(std::size_t index, std::byte const* host_bytes, std::uint64_t bytes);
-    /// From now on a stored plane lies in the caller's memory, which holds what its stage writes or is to be written.
+    /// From now on a stored plane lies in the caller's memory, which already holds the plane or will be written.
     void place_plane(std::size_t index, std::byte* memory);
     /// A stored plane of fixed size, to be filled by the caller.
     Plane open_plane(std::size_t index);
-    /// Takes the section to be the one of the same shape that starts at `token`.
+    /// Moves to the section of the same shape that starts at `token`.
     void move_to(std::uint64_t token) {
         section_.token = token;
         for (auto& section : seen_) section.token = token;
     }
-    /// A value of the section, not of what transforms make of it.
+    /// Per value of the section, not of the shape that transforms hand on.
     double nominal_bits() const {
         return pipeline_->quantiser->nominal_bits(seen_.back()) * static_cast<double>(seen_.back().shape.values()) /
                static_cast<double>(section_.shape.values());
@@ -104,25 +105,25 @@ class SectionCodec {
     bool converts() const;
     void reserve_scratch(Scratch& scratch) const;
     std::byte* memory(Slot const& slot, Scratch& scratch) const;
-    /// The slots [first, last) as planes to write, at full size, and to read, at the size they have.
+    /// The slots [first, last) as planes to write, at full size, and to read, at their present size.
     Planes writable(std::size_t first, std::size_t last, Scratch& scratch);
     ConstPlanes readable(std::size_t first, std::size_t last, Scratch& scratch);
-    /// Takes over the sizes that a stage wrote.
+    /// Takes over the sizes of planes that a stage wrote.
     void written(std::size_t first, Planes planes);
 
     Pipeline const* pipeline_;
     Section section_;
-    /// The same as each transform sees it, and last the quantiser: f32 where they cannot take the tensor's own type.
+    /// The section as each transform sees it, and last the quantiser: f32 where they cannot take the tensor's own type.
     std::vector<Section> seen_;
-    /// Where each of them finds what it encodes, and where its decode() puts it.
+    /// The place of each stage's input in encode(), and of its output in decode().
     std::vector<Place> encode_from_;
     std::vector<Place> decode_to_;
     std::size_t values_bytes_[2] = {0, 0};
     BackendKind kind_;
     std::vector<Slot> slots_;
-    std::vector<std::size_t> stage_first_;  ///< first slot of each transform, of the quantiser, and of what follows
+    std::vector<std::size_t> stage_first_;  ///< first slot of each transform, quantiser, entropy stage
     std::vector<Step> steps_;
-    std::vector<std::size_t> stored_;  ///< slots that are stored, in the order in which they are
+    std::vector<std::size_t> stored_;  ///< slots that are stored, in their order
     std::size_t turn_bytes_[2] = {0, 0};
     std::size_t workspace_bytes_ = 0;
     // Kept, so that no call allocates.

@@ -1,6 +1,6 @@
 #pragma once
-// The tokens of a stream that fall to one rule, in some of its layers and heads: coded where that is for good, held as
-// they came where it is not.
+// The tokens of a stream that belong to one rule, in some of its layers and heads. Final tokens are coded, the others
+// are held as they came.
 
 #include <deque>
 #include <memory>
@@ -27,21 +27,22 @@ class StreamRun {
     std::uint64_t coded_tokens() const { return coded_; }
     std::uint64_t block_tokens() const { return block_tokens_; }
 
-    /// Takes the tokens that follow; the first `final_tokens` of the run will never change their page or rule, and what of
-    /// them fills pages (or ends the run) is coded and let go. With an empty view it only looks for tokens that are final.
+    /// Takes the next tokens. The first `final_tokens` of the run will never change their page or rule: those that fill
+    /// pages (or end the run) are coded, and their values freed. With an empty view it only looks for tokens that are
+    /// final.
     void append(KvView const& view, std::uint64_t final_tokens, Scratch& scratch);
 
     /// Decodes `view.shape.tokens` coded tokens from `first` on.
     void read_coded(std::uint64_t first, KvView const& view, Scratch& scratch);
     /// Copies tokens that are held as they came, from `first` on.
     void read_held(std::uint64_t first, KvView const& view) const;
-    /// Writes the coded bytes of one stored plane into host memory: for each layer and head those of all coded tokens, one
-    /// layer `layer_stride` and one head `head_stride` bytes behind the other. Requires coded tokens.
+    /// Writes the coded bytes of one stored plane into host memory: for each layer and head the bytes of all coded
+    /// tokens, with layers `layer_stride` and heads `head_stride` bytes apart. Requires coded tokens.
     void copy_plane(std::size_t plane, std::byte* to, std::uint64_t layer_stride, std::uint64_t head_stride) const;
 
     /// Memory of the blocks, coded and as they came.
     std::size_t held_bytes() const;
-    /// Memory that only works: the planes of a page on their way into a block.
+    /// Memory that holds no token: the planes of a page before they are copied into a block.
     std::size_t workspace_bytes() const;
 
   private:
