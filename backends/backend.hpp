@@ -9,12 +9,12 @@
 
 namespace kvstone {
 
-/// Every backend KVstone knows. `arm` is a name for openmp on aarch64 and no kind of its own.
+/// Every backend KVstone knows. `arm` is a name for openmp on aarch64 and not a kind of its own.
 enum class BackendKind : std::uint8_t { openmp, cuda };
 
 std::string_view name_of(BackendKind kind);
 
-/// The kind a name stands for on this build and machine. Throws ConfigError where the name is unknown, and
+/// The kind that a name stands for on this build and machine. Throws ConfigError where the name is unknown, and
 /// SystemError where this build or machine does not have it ("arm" on x86-64, "cuda" without a device).
 BackendKind backend_named(std::string_view name);
 
@@ -24,7 +24,8 @@ std::vector<std::string> advertised_backends();
 /// Every name a scenario may write, whether this build has it or not.
 std::vector<std::string> known_backends();
 
-/// Starts Kokkos with the given number of host threads (0: what the environment says) and stops it at the end of scope.
+/// Starts Kokkos with the given number of host threads (0: the number in the environment) and stops it at the end of
+/// scope.
 class BackendRuntime {
   public:
     explicit BackendRuntime(int threads = 0);
@@ -44,7 +45,8 @@ class Buffer {
     BackendKind kind() const { return kind_; }
     std::byte* data() const { return data_; }
     std::size_t size() const { return size_; }
-    /// At least this many bytes; what they held is lost when the buffer has to grow, and nothing is allocated otherwise.
+    /// Makes room for this many bytes at least. It allocates only where the buffer has to grow; its contents are then
+    /// lost.
     void reserve_discard(std::size_t bytes);
 
   private:

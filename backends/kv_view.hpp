@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-// Kernels call some members on a device. Kokkos' own word for that would bring Kokkos to everybody who has a tensor.
+// Kernels call some members on a device. Kokkos' own macro would bring Kokkos into every file with a tensor.
 #if defined(__CUDACC__) || defined(__HIPCC__)
 #define KVSTONE_FUNCTION __host__ __device__
 #else
@@ -43,7 +43,7 @@ struct KvStrides {
     bool operator==(KvStrides const&) const = default;
 };
 
-/// What a kernel sees: a typed, non-owning box of a tensor. Cheap to copy into kernels.
+/// A typed, non-owning box of a tensor, as kernels take it. Cheap to copy.
 template <class T>
 struct KvSpan {
     T* data = nullptr;
@@ -66,7 +66,7 @@ struct KvSpan {
     }
 };
 
-/// The same, with the element type known at run time. The memory belongs to a backend and is not owned.
+/// A KvSpan whose element type is known at run time. The memory belongs to a backend and is not owned.
 struct KvView {
     void* data = nullptr;
     ElementType type = ElementType::f32;

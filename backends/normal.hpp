@@ -34,7 +34,7 @@ struct NormalPair {
     float second;
 };
 
-/// (word + 1/2) / 2^32: uniform in (0, 1]. Signed conversions are what vector units have.
+/// (word + 1/2) / 2^32: uniform in (0, 1]. Vector units convert signed numbers alone.
 inline float unit_uniform(std::uint32_t word) {
     return (static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 256.0F +
             (static_cast<float>(static_cast<std::int32_t>(word & 255U)) + 0.5F)) *
@@ -62,7 +62,7 @@ inline NormalPair normal_pair(std::uint32_t radius_word, std::uint32_t angle_wor
 /// Student's t with 4 degrees of freedom, scaled to variance 1: z sqrt(4 / chi^2) / sqrt(2) with chi^2 = -2 ln(u v).
 /// From four random words; none is beyond 7e4.
 inline float heavy_tailed(std::uint32_t first, std::uint32_t second, std::uint32_t third, std::uint32_t fourth) {
-    // u and v that round to 1 have a logarithm of 0, which a sum of two such would divide by.
+    // u and v that round to 1 have a logarithm of 0: a sum of two of these would be a divisor of 0.
     float const half_chi_square = -log_positive(unit_uniform(third)) - log_positive(unit_uniform(fourth));
     return normal_pair(first, second).first / std::sqrt(half_chi_square > 1e-8F ? half_chi_square : 1e-8F);
 }

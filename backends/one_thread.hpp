@@ -4,14 +4,14 @@
 
 namespace kvstone {
 
-/// An instance of backend openmp with one thread, for work so small that threads would only wait for one another. Must go
-/// before the BackendRuntime.
+/// An instance of backend openmp with one thread, for work so small that more threads would only wait for one another.
+/// Must be destroyed before the BackendRuntime.
 class OneThread {
   public:
     OneThread();
     ~OneThread();
 
-    /// While it lives, what this thread runs on backend openmp runs on that instance; null changes nothing.
+    /// While it lives, work that this thread runs on backend openmp runs on that instance; null changes nothing.
     class Scope {
       public:
         explicit Scope(OneThread const* instance);

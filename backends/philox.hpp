@@ -1,6 +1,7 @@
 #pragma once
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four random words that are a
-// function of a 128-bit counter and a 64-bit key, so that every value has a place of its own and no order matters.
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four random words from a
+// 128-bit counter and a 64-bit key. Every value has a counter of its own, so that the order of the values does not
+// matter.
 
 #include <array>
 #include <cstdint>

@@ -9,7 +9,7 @@
 
 namespace kvstone {
 
-/// What this thread runs on backend openmp instead of all threads, where set (one_thread.hpp).
+/// The instance that work of this thread on backend openmp uses instead of all threads, where set (one_thread.hpp).
 inline thread_local Kokkos::OpenMP const* chosen_host_space = nullptr;
 
 /// Calls `action(space)` with an instance of the execution space of `kind`. Kernels stand in named public functions

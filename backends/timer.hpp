@@ -7,8 +7,8 @@
 
 namespace kvstone {
 
-/// How much longer every timed pass of this process takes, done by waiting: a gate proves with it that it would see a
-/// slower codec. Set before the first pass, if ever.
+/// The factor by which every timed pass of this process takes longer, by waiting: a gate proves with it that it would
+/// see a slower codec. Set before the first pass, or never.
 inline double slow_down_factor = 1;
 
 /// Nanoseconds that `work()` takes on a backend, fenced on both sides.

@@ -6,7 +6,7 @@
 
 namespace kvstone {
 
-/// identify(), for a cell whose source, still unset, prints as the given text: a plan has many cells of one source.
+/// identify() for a cell whose source is not set and prints as the given text: many cells of a plan have one source.
 void identify_with_source_text(Cell& cell, std::string const& source_text);
 
 }  // namespace kvstone

@@ -9,7 +9,7 @@
 
 namespace kvstone {
 
-/// A place in a text the user wrote; line and column count from 1, 0 means unknown.
+/// A place in a text that the user wrote; line and column count from 1, 0 means unknown.
 struct TextPlace {
     std::string file;
     int line = 0;
@@ -23,7 +23,7 @@ class ConfigError : public std::runtime_error {
     explicit ConfigError(std::string message, std::string offending = {}, std::vector<std::string> accepted = {},
                          TextPlace place = {});
 
-    /// The same error, told with the place in which the offending text stands (codecs know no files).
+    /// The same error with the place of the offending text (codecs know no files).
     ConfigError at(TextPlace place) const;
 
     std::string const& message() const { return message_; }
@@ -38,7 +38,7 @@ class ConfigError : public std::runtime_error {
     TextPlace place_;
 };
 
-/// Stored bytes that are not what their format promises (truncated, altered, of another version).
+/// Stored bytes that break their format (truncated, altered, of another version).
 class CorruptData : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
@@ -52,7 +52,7 @@ class SystemError : public std::runtime_error {
     SystemError(std::string const& what, int error_number);
 };
 
-/// The name among accepted that is nearest to offending by edit distance, or empty where none is near.
+/// The accepted name nearest to the offending one by edit distance; empty where none is near.
 std::string nearest_name(std::string_view offending, std::vector<std::string> const& accepted);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// A gate's policy: what a campaign, or a commit beside its base, has to keep.
+// A gate's policy: the rules for a campaign, or for a commit beside its base.
 
 #include <optional>
 #include <string>
@@ -10,25 +10,26 @@
 
 namespace kvstone {
 
-/// Cells that a rule speaks of: those that `match` takes and `except` does not, see matches(); empty maps take all and none.
+/// Cells that a rule is about: those that `match` takes and `except` does not, see matches(); empty maps take all and
+/// none.
 struct Selection {
     Json match = Json::object();
     Json except = Json::object();
     bool takes(Cell const& cell) const;
 };
 
-/// One rule as it is written; results/verdict/rule.hpp says what texts there are.
+/// One rule as text; results/verdict/rule.hpp has the grammar.
 struct GateRule {
-    std::string name;  ///< its text where it has none of its own
+    std::string name;  ///< its text where it has no name of its own
     std::string text;
     Selection cells;
     std::string component;         ///< "k", "v" or "kv"; empty: kv where the cell has it, else each it has
-    bool warns = false;            ///< what breaks it is told and fails nothing
-    std::optional<double> margin;  ///< of a timing; nothing: the policy's
+    bool warns = false;            ///< a finding of this rule is reported and fails nothing
+    std::optional<double> margin;  ///< of a timing; empty: the policy's
     TextPlace place;
 };
 
-/// A gain that may not be paid for: where `gain` got better by the share `by` or more, none of `not_with` may get worse by
+/// A trade that is not allowed: where `gain` got better by the share `by` or more, none of `not_with` may get worse by
 /// more than the share `tolerance`.
 struct JointRule {
     std::string name;
@@ -58,15 +59,15 @@ struct GatePolicy {
     std::string name;
     std::string path;
     std::string text;      ///< the file as it was read
-    std::string base;      ///< what the head is compared with, as `compare` takes it; empty: nothing
-    std::string scenario;  ///< what `--run` measures: a file beside the policy, or a shipped name
+    std::string base;      ///< the campaign that the head is compared with, as `compare` takes it; empty: none
+    std::string scenario;  ///< the scenario that `--run` measures: a file beside the policy, or a shipped name
     std::vector<std::string> only;
     std::vector<std::string> set;    ///< "KEY=VALUE" into the scenario that `--run` measures
     std::string build;               ///< shell command that builds a checkout for `--base-ref`; empty: none
-    std::string program;             ///< where it leaves kvstone, from the checkout
+    std::string program;             ///< where the build command leaves kvstone, from the checkout
     double error_budget = 0.01;      ///< chance that any timing of identical builds fails
-    double margin = 0.02;            ///< a slow-down of so much is no regression
-    bool inconclusive_fails = true;  ///< exit code 3 where the only trouble is that nothing can be said
+    double margin = 0.02;            ///< a slow-down of up to this share is no regression
+    bool inconclusive_fails = true;  ///< exit code 3 where the only trouble is an inconclusive finding
     Coverage require;
     std::vector<GateRule> rules;
     std::vector<JointRule> joint;
@@ -77,8 +78,8 @@ struct GatePolicy {
 ///
 ///   gate: 1                        # version of the format; required, like rules
 ///   name: TEXT                     # default: the file's name without .yaml
-///   base: main                     # what `compare` takes; --base wins
-///   scenario: quickstart           # what --run measures
+///   base: main                     # a campaign, as for `compare`; --base wins
+///   scenario: quickstart           # the scenario that --run measures
 ///   only: [WORD, ...]              # of its cells, as `run --only`
 ///   set: ["measure.min_time=50 ms"]   # into it, as `run --set`
 ///   build: {command: "./dev build release kvstone", program: PATH}   # for --base-ref

@@ -21,20 +21,20 @@ struct Axes {
     std::vector<std::uint64_t> pages;
     std::vector<int> threads;
     std::vector<WorkloadEntry> workloads;
-    SourceFiles files = {};  ///< where the files that the axes name are looked for
+    SourceFiles files = {};  ///< folder of the files that the axes name
 
-    std::size_t cells() const;  ///< before exclusion; SIZE_MAX where it is more
+    std::size_t cells() const;  ///< before exclusion; SIZE_MAX where there are more
 };
 
-/// Reads `grid:` into the axes; `threads` is what measure says, if it does. Throws ConfigError.
+/// Reads `grid:` into the axes; `threads` is the value in `measure:`, or null. Throws ConfigError.
 void read_grid(Axes& axes, YamlValue const& grid, YamlValue const* threads, Vocabulary const& vocabulary);
 int threads_of(YamlValue const& value);
 
 /// A partial match as JSON, for matches(): each key of {source, context, codec, backend, batch, page, threads, workload,
 /// protocol} with the value or the list of values it takes, sources by display name, codecs by canonical text (by display
-/// name where the codec differs by source). Values that no axis has are refused; but where `before` is given, the axes as
-/// they were before --set, values that only those have are left out. Of an axis that `before` has no values of, it is not
-/// known what it had: nothing is refused there.
+/// name where the codec differs by source). Values that no axis has are refused. `before` has the axes before --set was
+/// applied: values that only those have are left out, and nothing is refused for an axis that has no values in
+/// `before`, since its values are then unknown.
 Json match_of(YamlValue const& value, Axes const& axes, Vocabulary const& vocabulary, Axes const* before);
 
 /// Which values of each axis a match takes, by index.
@@ -52,16 +52,16 @@ class AxisMatch {
     std::vector<std::vector<bool>> codecs_;  ///< of each source
 };
 
-/// The cells of the axes, none twice, in plan order (source, context, codec, backend, batch, page, threads, workload; the last
-/// varies fastest) that no match in `exclude` takes, that are in the parts asked for, and that hold every word of `only`;
-/// `required` gets the ids of those that a match in `require` takes, and `require_met` which of these matched at all,
-/// whatever `only` says.
+/// The cells of the axes, none twice, in plan order (source, context, codec, backend, batch, page, threads, workload;
+/// the last varies fastest). Left out are cells that a match in `exclude` takes, that are in none of the parts asked
+/// for, or that lack a word of `only`. `required` gets the ids of cells that a match in `require` takes, and
+/// `require_met` which of these matched at all, whatever `only` says.
 struct Expansion {
     std::vector<Cell> cells;
     std::vector<std::string> required;
     std::vector<bool> require_met;
 };
-/// What `--only` leaves: cells that hold every word, and that a match of each part takes.
+/// The cells that `--only` selects: those that hold every word, and that a match of each part takes.
 struct Only {
     std::vector<std::string> words = {};
     std::vector<std::vector<Json>> parts = {};

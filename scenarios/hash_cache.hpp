@@ -9,7 +9,7 @@ struct stat;
 
 namespace kvstone {
 
-/// What tells that a file is still the one that was read.
+/// The facts that show whether a file has changed since it was read.
 struct FileStamp {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
@@ -19,12 +19,11 @@ struct FileStamp {
     bool operator==(FileStamp const&) const = default;
 };
 FileStamp stamp_of(struct stat const& status);
-/// Of the file at a path; nothing where there is none.
+/// The stamp of the file at a path; nothing where there is none.
 std::optional<FileStamp> stamp_of(std::string const& path);
 
-/// One file per digest in a folder, each put in place by a rename, with the stamp it speaks of and a checksum: whoever
-/// reads finds a whole entry or none, and an altered one is passed over. Never throws: without the cache, files are
-/// read.
+/// One file per digest in a folder, put in place by a rename, with the stamp of the hashed file and a checksum: a
+/// reader finds a whole entry or none, and ignores an altered one. Never throws: without the cache, files are read.
 class HashCache {
   public:
     /// $XDG_CACHE_HOME/kvstone/hashes, or below $HOME/.cache; no cache where neither is set.
@@ -32,7 +31,7 @@ class HashCache {
     explicit HashCache(std::string folder) : folder_(std::move(folder)) {}
 
     std::optional<std::string> find(FileStamp const& stamp) const;
-    /// Leaves out a file that was changed in the last two seconds: a later change could carry the same stamp.
+    /// Does not store a file that was changed in the last two seconds: a later change could carry the same stamp.
     void store(FileStamp const& stamp, std::string const& digest) const;
 
   private:

@@ -1,6 +1,6 @@
 #pragma once
-// The project's JSON. Its functions are compiled once, in json.cpp: they are templates, and every file that used them had
-// its own.
+// The project's JSON. Its functions are compiled once, in json.cpp: as templates, they would be compiled in every file
+// that uses them.
 
 #include <string_view>
 

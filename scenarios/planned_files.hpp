@@ -1,5 +1,5 @@
 #pragma once
-// The files that a cell names, held against what they were when the cell was planned.
+// Proof that the files of a cell are the files for which it was planned.
 
 #include <string>
 #include <utility>
@@ -10,8 +10,8 @@
 
 namespace kvstone {
 
-/// Whoever opens a cell's files makes one of these before, and asks it again when the files have been read: the path may
-/// by then lead to another file than when the scenario was planned, or, on another node, always have led to one.
+/// Made before a cell's files are opened, and asked again after they were read: since the scenario was planned, the
+/// path may lead to another file; on another node it may always have done so.
 class PlannedFiles {
   public:
     /// Throws SystemError "PATH: no longer the file that was planned: ..." where a file that the cell's source or options

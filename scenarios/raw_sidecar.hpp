@@ -21,15 +21,16 @@
 namespace kvstone {
 
 struct RawSidecar {
-    std::string path;  ///< its own, absolute as the next
+    std::string path;  ///< of the sidecar; absolute, like the next
     std::string binary;
     Json tensors;  ///< as member `raw` of a dump source (see cell.hpp)
 };
 
-/// Extensions of files that need no sidecar; nor does what llama.cpp saved of a cache, whose first bytes tell.
+/// Extensions of files that need no sidecar; files of llama.cpp's caches need none either, and are known by their first
+/// bytes.
 inline constexpr char const* self_describing_extensions[] = {".safetensors", ".npy", ".npz", ".pt", ".pth"};
-/// True where the name has one of them; or where the file has no sidecar beside it, and is called .data, as LMCache's are,
-/// or begins as llama.cpp's do.
+/// True where the name has one of them; also where the file has no sidecar beside it, and either is called .data, as
+/// LMCache's files are, or begins as llama.cpp's do.
 bool describes_itself(std::string const& path);
 
 /// Reads the sidecar of a raw file: `path` itself where it ends with .yaml, else `path` with .yaml behind it. A missing

@@ -15,24 +15,24 @@
 
 namespace kvstone {
 
-/// Which node a cell's timing goes to.
+/// Which node times a cell.
 enum class Placement : std::uint8_t {
-    any,     ///< whichever is free
-    pinned,  ///< the one that has measured it before, while it is there: histories then compare like with like
+    any,     ///< any node that is free
+    pinned,  ///< the node that measured it before, while it is there: histories then compare like with like
 };
 
 /// How cells are measured; no part of a cell's identity.
 struct Measure {
     double min_time_s = 0.3;               ///< measured time per pass kind, at least
-    std::optional<double> warm_up_s = {};  ///< passes that are not measured, before them; nothing: see warm_up()
+    std::optional<double> warm_up_s = {};  ///< untimed passes before them; empty: see warm_up()
     int repetitions = 5;                   ///< passes at least; 1 is legal
     int processes = 1;                     ///< fresh processes per cell: the sampling unit of a timing verdict
     double timeout_s = 600;                ///< per attempt
     std::uint64_t memory_bytes = 0;        ///< per attempt; 0: no limit
     bool timing = true;                    ///< off: cells may share a node, and speed metrics are left out
-    bool quality = true;                   ///< off: nothing but timings, whose values are neither judged nor verified
+    bool quality = true;                   ///< off: timings alone; values are neither judged nor verified
     Placement placement = Placement::any;
-    /// Seconds; by default 0.2, but no more than min_time_s: caches take that long to settle.
+    /// Seconds; by default 0.2, but no more than min_time_s: caches need that long to settle.
     double warm_up() const { return warm_up_s.value_or(std::min(min_time_s, 0.2)); }
     bool operator==(Measure const&) const = default;
 };
@@ -41,8 +41,8 @@ Measure measure_from_json(Json const& json);
 
 /// An option of a workload.
 struct WorkloadOption {
-    /// A file is identified by its SHA-256; WorkloadEntry says where its path goes. Bytes are a number of them, a duration
-    /// is in seconds.
+    /// A file is identified by its SHA-256; WorkloadEntry has its path. Bytes are a number of bytes, a duration is in
+    /// seconds.
     enum class Kind : std::uint8_t { choice, tokens, number, real, bytes, duration, text, file };
     std::string name;
     Kind kind = Kind::choice;
@@ -53,68 +53,70 @@ struct WorkloadOption {
     std::string summary;
 };
 
-/// What the composition root knows and this folder must not: names that a scenario may use.
+/// Names that a scenario may use, supplied by the composition root: this folder must not include their homes.
 struct Vocabulary {
     /// Canonical text of a codec text; throws ConfigError (without place).
     std::function<std::string(std::string const&)> canonical_codec;
     std::vector<std::string> workloads;
-    std::map<std::string, std::vector<WorkloadOption>> workload_options;  ///< of those that have any
-    std::vector<std::string> capture_readers;  ///< workloads that read K and V of the source, of the whole context
-    std::vector<std::string> query_readers;    ///< of these, those that read its queries, too
-    /// Of workloads whose figures depend on a part of the codec: that part. Of cells that agree in it and in all but their
-    /// codec, one is planned.
+    std::map<std::string, std::vector<WorkloadOption>> workload_options;  ///< of workloads that have any
+    std::vector<std::string> capture_readers;  ///< workloads that read the source's K and V of the whole context
+    std::vector<std::string> query_readers;    ///< those of them that read its queries, too
+    /// For workloads whose figures depend on a part of the codec: that part. Cells that agree in this part and in
+    /// everything but their codec are planned once.
     std::map<std::string, std::function<std::string(std::string const& codec)>> measured_of_codec;
-    /// Looks into the options of a workload and the files that they name, locator {"files":{OPTION:PATH}}, and throws
-    /// ConfigError where it could not run so; none: nothing is looked at.
+    /// Reads the options of a workload and the files that they name, locator {"files":{OPTION:PATH}}, and throws
+    /// ConfigError where the workload could not run with them; empty: nothing is checked.
     std::function<void(std::string const& workload, Json const& options, Json const& locator)> check_workload;
-    /// Looks into a dump, source and locator as Cell has them, and throws ConfigError where its arrays are not what the
-    /// source says of them; content that is broken is left to whoever reads it. None: nothing is looked at.
+    /// Reads a dump, source and locator as in Cell, and throws ConfigError where its arrays differ from the source's
+    /// description; broken content is found later, when a cell is measured. Empty: nothing is checked.
     std::function<void(Json const& source, Json const& locator)> check_dump;
-    /// Throws ConfigError where a codec must not be measured on a source, as Cell has them; none: any may.
+    /// Throws ConfigError where a codec must not be measured on a source, source as in Cell; empty: every codec may be.
     std::function<void(std::string const& codec, Json const& source)> check_codec;
     std::vector<std::string> backends;
     std::vector<std::string> shapes;         ///< of synthetic sources
     std::vector<std::string> distributions;  ///< of synthetic sources
     /// Shape facts and defaults of a synthetic shape: {"layers":32,"heads":32,"kv_heads":8,"head_dim":128,["latent":N,
-    /// "query_dim":N]}; a name that ends with ".json" is the path of a model's config.json. Throws ConfigError (without place).
+    /// "query_dim":N]}; a name with the ending ".json" is the path of a model's config.json. Throws ConfigError
+    /// (without place).
     std::function<Json(std::string const&)> shape;
-    /// RoPE of a model's config.json, as Cell::source of a dump has it. Throws ConfigError (without place). None: there is
-    /// none to read.
+    /// RoPE of a model's config.json, as Cell::source of a dump has it. Throws ConfigError (without place). Empty: no
+    /// config.json can be read.
     std::function<Json(std::string const&)> rope;
-    std::vector<std::string> metrics;  ///< of published figures; none: any name is taken
+    std::vector<std::string> metrics;  ///< of published figures; empty: any name is accepted
     /// Path of a built-in file ("tiny" model, "builtin" text), or empty where there is none.
     std::function<std::string(std::string const&)> builtin_path;
-    /// Path of a model that is fetched on request, by its name; empty where none is called so. Throws ConfigError (without
-    /// place) where it is not there. None: no model is.
+    /// Path of a model that is fetched on request, by its name; empty where no model has this name. Throws ConfigError
+    /// (without place) where it has not been fetched. Empty function: there are no such models.
     std::function<std::string(std::string const&)> fetched_model;
 };
 
 /// A figure that a study published, to be shown beside ours.
 struct Published {
-    Json match;  ///< cells it speaks of, see matches()
+    Json match;  ///< cells that it is about, see matches()
     std::string component;
     std::string metric;
     double value = 0;
     std::string setting;                ///< the study's own circumstances
     std::string comparable;             ///< whether ours is the same experiment: "exact", "shape" (of the data) or "no"
-    std::string relation = "equals";    ///< what is said of the value: "equals", "at_least" or "at_most"
-    std::optional<double> within = {};  ///< how far an equal figure of ours may be off; default: 1% of the value
+    std::string relation = "equals";    ///< what the study claims: "equals", "at_least" or "at_most" the value
+    std::optional<double> within = {};  ///< the largest difference that counts as equal; default: 1% of the value
     double tolerance() const;
 };
 
 /// A rule that a figure of ours passes or fails.
 struct Target {
-    Json match;  ///< cells it judges, see matches()
+    Json match;  ///< cells that it judges, see matches()
     std::string component;
     std::string metric;
     std::optional<double> at_least;
     std::optional<double> at_most;
-    std::string origin;  ///< who asks for it
+    std::string origin;  ///< the study or person that asks for it
 };
 
-/// True where the cell has, for each member that `match` names, its value or one of its values; members are source (by
-/// display name), context, codec (by canonical text or display name), backend, batch, page, threads, workload (by name, or
-/// {NAME: {option: value}} for those that have these options, null for the default) and protocol (an option of workloads).
+/// True where the cell has, for each member that `match` names, its value or one of its values. Members are source (by
+/// display name), context, codec (by canonical text or display name), backend, batch, page, threads, workload (by name,
+/// or {NAME: {option: value}} for cells with these options, null for the default) and protocol (an option of
+/// workloads).
 bool matches(Json const& match, Cell const& cell);
 
 struct Plan {
@@ -128,8 +130,9 @@ struct Plan {
     std::string hash;
 };
 
-/// Options of one `kvstone run`: --set key=value (dotted keys into the scenario), --only (words: one that names a part of
-/// the scenario leaves the part's cells, another those in whose canonical text, codec name, source name or id it occurs).
+/// Options of one `kvstone run`: --set key=value (dotted keys into the scenario), --only (words: one that names a part
+/// of the scenario selects the part's cells, any other the cells whose canonical text, codec name, source name or id
+/// contains it).
 struct PlanOptions {
     std::vector<std::pair<std::string, std::string>> set;
     std::vector<std::string> only;
@@ -137,7 +140,7 @@ struct PlanOptions {
 
 /// Reads, validates and expands. Cells come in the order source, context, codec, backend, batch, page, threads, workload,
 /// each axis in the file's order and the last varying fastest; no cell comes twice. Source files are found and hashed.
-/// Throws ConfigError with file, line and column, or "--set KEY" for what an option brought; nothing is created.
+/// Throws ConfigError with file, line and column, or "--set KEY" for a value of that option; nothing is created.
 ///
 ///   kvstone: 1                     # required, like sources, grid.codec and workloads
 ///   name: TEXT                     # default: the file's name without .yaml
@@ -147,9 +150,10 @@ struct PlanOptions {
 ///   measure: {...}                 # see measure.hpp
 ///   exclude: [{codec: raw, context: [512, 2048]}, ...]   # cells that any of these partial matches takes are left out
 ///   require: [{backend: cuda}, ...]                      # cells that must not be skipped, as partial matches
-///   parts: {quick: [{context: 512}, ...], ...}           # what `--only quick` leaves: cells that any of the matches takes
-///   published: [{match: {...}, component: k, metric: mae, value: 0.1, within: 2%, setting: TEXT, comparable: exact}, ...]
-///              # at_least or at_most in place of value, where that is what the study says; within: a number, or a share
+///   parts: {quick: [{context: 512}, ...], ...} # `--only quick` selects the cells that any of the matches takes
+///    published: [{match: {...}, component: k, metric: mae, value: 0.1, within: 2%, setting: TEXT, comparable: exact},
+///    ...]
+///              # at_least or at_most in place of value, where the study gives a bound; within: a number, or a share
 ///              # of the value (default 1%: state your own for figures that are all near 1)
 ///   targets: [{match: {...}, component: k, metric: cosine, at_least: 0.9999, at_most: 1, from: TEXT}, ...]
 ///              # judged pass or fail beside the figures; a failing one does not make the run fail

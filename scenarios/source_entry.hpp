@@ -14,7 +14,7 @@ struct SourceEntry {
     Json source;   ///< as Cell::source
     Json locator;  ///< as Cell::locator
     std::string name;
-    std::vector<std::string> other_names = {};  ///< that later entries of the same source were given
+    std::vector<std::string> other_names = {};  ///< names of later entries with the same source
     bool operator==(SourceEntry const& other) const { return source == other.source; }
 };
 
@@ -25,9 +25,9 @@ struct SourceFiles {
     /// The absolute path of a file named at `value`.
     std::string absolute(YamlValue const& value, std::string const& path) const;
     /// Its SHA-256 and that of files read through it (see named_hash()); where `expected` is given, the digest it must
-    /// have. Refused at `value` where any of it cannot be read.
+    /// have. Refused at `value` where one of these files cannot be read.
     std::string hash(YamlValue const& value, std::string const& path, YamlValue const* expected = nullptr) const;
-    /// The files that a path, a pattern ("dumps/*.npz") or a list of both names, sorted within each pattern.
+    /// The files named by a path, a pattern ("dumps/*.npz") or a list of both, sorted within each pattern.
     std::vector<std::pair<YamlValue const*, std::string>> matching(YamlValue const& value) const;
 };
 
@@ -42,12 +42,12 @@ struct SourceFiles {
 /// A name with {layer} in it ("past_key_values.{layer}.0") stands for one array a layer, and `layout:` then for the axes
 /// of each. `dtype:` names the elements of arrays of an opaque type (u8, U16, I16, V2...); `scale:` is an array of one
 /// value, or a number; `kv_heads:` says how many heads the axis dim holds, where they have no axis of their own. `rope:`
-/// is the config.json of the model that K comes from, as `shape:` may be: the numbers in it are taken over, and nothing
-/// else. Of a dump `latent:`, or the `shape:` of a model that has one, says that K is latent attention's: so many
-/// channels in front of each vector are the latent, as serving engines have it. Each may stand beside a `name:`, its
-/// display name. Without one it is called after model, file or shape, with -2, -3... where that would name two. Sources
-/// that are identical are taken once and have the first name that one of them was given; the names of the others mean the
-/// same source.
+/// is the config.json of the model that K comes from, as `shape:` may be: its numbers are copied, and nothing else of
+/// it is kept. For a dump, `latent:`, or the `shape:` of a model that has one, says that K is latent attention's: this
+/// many channels in front of each vector are the latent, as in serving engines. Each entry may have a `name:`, its
+/// display name. Without one it is called after model, file or shape, with -2, -3... where two would have one name.
+/// Identical sources are taken once under the first name given to one of them; the names of the others mean the same
+/// source.
 std::vector<SourceEntry> sources_of(YamlValue const& list, SourceFiles const& files, Vocabulary const& vocabulary);
 
 /// Vocabulary::shape of a name, or of the file of a path that ends with ".json". Refused at `shape`.

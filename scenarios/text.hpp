@@ -11,10 +11,10 @@ namespace kvstone {
 /// Offset of the first byte that is a NUL or no UTF-8, or npos.
 std::size_t first_unreadable(std::string_view text);
 
-/// The text as an error shows it: at most 80 characters, nothing that would disturb a terminal.
+/// The text as errors show it: at most 80 characters, without control characters.
 std::string excerpt(std::string_view text);
 
-/// "1.25 GiB", "17.00 MiB", "0.5 KiB": bytes as people read them.
+/// A number of bytes for people: "1.25 GiB", "17.00 MiB", "0.5 KiB".
 std::string size_text(std::uint64_t bytes);
 
 /// The text without UTF-8's byte-order mark, which some editors put before it.

@@ -1,5 +1,5 @@
 #pragma once
-// From YAML values to typed ones. Every function throws ConfigError with place, path and what would be accepted.
+// From YAML values to typed ones. Every function throws ConfigError with place, path and the accepted values.
 
 #include <cstdint>
 #include <string>
@@ -13,7 +13,7 @@ namespace kvstone {
 /// "PATH: WHAT: 'the value'; accepted: ..." at the value's place.
 [[noreturn]] void refuse(YamlValue const& value, std::string const& what, std::vector<std::string> accepted = {});
 
-/// An argument of a command line as the value of an option, to be read as scenarios' values are.
+/// An argument of the command line, to be read as values in scenarios are; `option` is its name in errors.
 YamlValue scalar_of(std::string const& option, std::string const& text);
 
 /// A map that has no keys but the named ones.
@@ -36,7 +36,7 @@ std::vector<YamlValue const*> one_or_more(YamlValue const& value);
 
 /// One line that is not empty.
 std::string const& text_of(YamlValue const& value);
-/// One of the accepted names; `what` says what they name ("backend").
+/// One of the accepted names; `what` names their kind ("backend").
 std::string choice_of(YamlValue const& value, std::string const& what, std::vector<std::string> const& accepted);
 std::uint64_t whole_number_of(YamlValue const& value, std::uint64_t least, std::uint64_t most);
 /// Any finite number.

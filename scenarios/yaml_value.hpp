@@ -11,12 +11,12 @@ namespace kvstone {
 
 struct YamlEntry;
 
-/// Nothing, one scalar, a list or a map. Aliases are resolved into copies.
+/// Empty, a scalar, a list or a map. Aliases are resolved into copies.
 struct YamlValue {
     enum class Kind : std::uint8_t { nothing, scalar, list, map };
 
     Kind kind = Kind::nothing;
-    bool quoted = false;             ///< a scalar in quotes: text, whatever it looks like
+    bool quoted = false;             ///< a scalar in quotes is text, never a number
     std::string text;                ///< of a scalar
     std::vector<YamlValue> items;    ///< of a list
     std::vector<YamlEntry> entries;  ///< of a map, in the order of the text; no key stands twice
@@ -41,8 +41,8 @@ YamlValue read_yaml(std::string const& text, std::string const& name);
 /// Reads a file with read_yaml. Throws ConfigError also where it cannot be read.
 YamlValue read_yaml_file(std::string const& path);
 
-/// Puts `yaml` where the dotted path leads ("grid.context", "sources.0.synthetic.seed"); keys that are missing on the
-/// way are added, for validation to judge. Places inside the new value read "--set PATH". Throws ConfigError.
+/// Puts `yaml` at the end of the dotted path ("grid.context", "sources.0.synthetic.seed"). Keys that are missing on the
+/// way are added; validation judges them later. Places inside the new value read "--set PATH". Throws ConfigError.
 void override_value(YamlValue& root, std::string const& path, std::string const& yaml);
 
 }  // namespace kvstone
