@@ -1,5 +1,5 @@
 #pragma once
-// Ranks as threads of one process: what a run without MPI uses, and what the dispatcher is tested over.
+// Ranks as threads of one process: runs without MPI use them, and so do the dispatcher's tests.
 
 #include <functional>
 #include <memory>
@@ -11,7 +11,7 @@ namespace kvstone {
 /// A world of `size` ranks with a queue each. Each rank's transport belongs to one thread.
 class InProcessWorld {
   public:
-    /// on_abort answers Transport::abort; left out, the process ends with that exit code, without clean-up.
+    /// on_abort handles Transport::abort; left out, the process ends with that exit code, without clean-up.
     explicit InProcessWorld(int size, std::function<void(int)> on_abort = {});
     ~InProcessWorld();
 

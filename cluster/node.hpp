@@ -1,5 +1,5 @@
 #pragma once
-// Which machine this is, for the rule that two timing cells never run on one node at once.
+// Name of this machine, for the rule that two timing cells never run on one node at once.
 
 #include <string>
 

@@ -1,5 +1,5 @@
 #pragma once
-// What ranks say to each other, as JSON: one object a message, told apart by its "type".
+// Messages between ranks, as JSON: one object a message, told apart by its "type".
 //
 //   worker to coordinator    {"type":"hello","version":1,"worker":{...}}
 //                            {"type":"result","measurement":{...}}
@@ -13,8 +13,8 @@
 //                            {"type":"cancel"}                      end the attempt under way, now
 //                            {"type":"stop","stored":["ATTEMPT",...]}
 //
-// "stored" names attempts that the worker reported and that have come into the database since the last word to it. A worker
-// has at most one item; it says one result, not_made or unreadable for each deal.
+// "stored" names attempts that the worker reported and that have come into the database since the last message to it. A
+// worker has at most one item; it answers each deal with one result, not_made or unreadable.
 
 #include <string>
 #include <variant>
@@ -32,22 +32,22 @@ struct WorkItem {
     int process = 0;              ///< index among measure.processes
     std::string attempt_id = {};  ///< 32 hexadecimal digits, made when it is dealt; empty before
     std::string campaign = {};    ///< Campaign::id
-    Json call = nullptr;          ///< how else it is made than by this program; the measuring function knows
+    Json call = nullptr;          ///< the call of another program that makes the attempt; null: this program makes it
 
     // For the dealing alone: none of these is sent.
-    int losses = 0;                ///< how often a worker was lost while it held this, in earlier runs of the campaign
+    int losses = 0;                ///< how often a worker was lost with this item, in earlier runs of the campaign
     bool suspected = false;        ///< it was under way when an earlier run died as a whole: dealt after the others
-    double estimated_s = 0;        ///< what it is likely to cost a worker; 0: not known
-    std::string pinned_host = {};  ///< the host that should measure it, by its name; empty: any
-    /// A block: one worker makes these calls, one after the other, each dealt as `call`. Where it is lost, all are made anew.
-    /// Other programs are called, so that the worker need not have the cell's backend. Empty: the item is one attempt.
+    double estimated_s = 0;        ///< its estimated cost for a worker; 0: not known
+    std::string pinned_host = {};  ///< name of the host that should measure it; empty: any
+    /// A block: one worker makes these calls, one after the other, each dealt as `call`. Where it is lost, all are made
+    /// anew. They start other programs, so the worker need not have the cell's backend. Empty: the item is one attempt.
     std::vector<Json> calls = {};
 };
 
-/// Who offers to measure.
+/// A worker's description of itself.
 struct WorkerInfo {
     std::string node;                   ///< node_name()
-    std::string hardware_class;         ///< what its timings may be compared with
+    std::string hardware_class;         ///< only timings of one class are compared
     std::vector<std::string> backends;  ///< "openmp", "cuda", "arm"
     Json host;                          ///< facts of the host, for the rows
 };
@@ -80,7 +80,7 @@ using ClusterMessage = std::variant<Hello, Deal, Cancel, Result, NotMade, Unread
 
 /// Bytes that are not UTF-8 (a child's standard error may hold any) become U+FFFD.
 std::string encode_message(ClusterMessage const& message);
-/// Throws CorruptData where the text is no such message; its reason starts with what was read.
+/// Throws CorruptData where the text is no such message; its reason starts with the text.
 ClusterMessage decode_message(std::string const& body);
 
 }  // namespace kvstone

@@ -1,6 +1,6 @@
 #pragma once
-// Which item goes to which worker, and when: no threads, no messages and no clock of its own, so that the coordinator
-// drives it with real time and a simulation with its own.
+// Decides which item goes to which worker, and when. It has no threads, no messages and no clock of its own: the
+// coordinator drives it in real time, a simulation in simulated time.
 
 #include <cstddef>
 #include <map>
@@ -15,31 +15,32 @@
 
 namespace kvstone {
 
-/// What a worker holds until it reports, or until the deadline passes.
+/// The item that a worker holds until it reports, or until the deadline passes.
 struct Lease {
     std::size_t item = 0;  ///< index into the items
     std::string attempt_id;
     double deadline_s = 0;               ///< infinite where the item has no time limit
-    std::vector<Measurement> made = {};  ///< of a block: what its earlier calls brought
+    std::vector<Measurement> made = {};  ///< of a block: measurements of its earlier calls
 };
 
-/// Times are seconds on the driver's clock. Deals about longest first, near to what a node has captured (see WorkQueue).
-/// An item that is pinned to a host waits for a worker of that host, and has precedence there: nobody else can take it.
-/// Blocks go in the order of the items: whoever put them into a random one needs it.
+/// Times are seconds on the driver's clock. Items are dealt roughly longest first, each near the node that has its
+/// capture (see WorkQueue). An item that is pinned to a host waits for a worker of that host, and goes first there: no
+/// other host can take it. Blocks are dealt in the order of the items, which may be a random one that must stay.
 class Scheduler {
   public:
     /// A lease lasts for the item's own time limit plus lease_slack_s.
     Scheduler(std::vector<WorkItem> items, double lease_slack_s);
 
-    /// A worker that may be dealt to; one that has joined already stays as it is.
+    /// Adds a worker that may be given items; one that has joined already stays unchanged.
     void join(int worker, WorkerInfo const& info);
     /// The next item for an idle worker, leased to it under a new attempt id; null where none may start there now.
     /// A timing item starts on a node where nothing runs, and nothing starts beside it.
     WorkItem const* deal(int worker, double now_s);
-    /// Keeps what a call of the worker's block brought, and leases the next one to it under a new attempt id, for as long
-    /// again. Null where it was the last one, or no block's, or where the worker holds nothing of that attempt id.
+    /// Keeps the measurement of a call of the worker's block, and leases the next call to it under a new attempt id,
+    /// for as long again. Null where it was the last call, or no call of a block, or where the worker holds nothing of
+    /// that attempt id.
     WorkItem const* next_call(int worker, Measurement const& made, double now_s);
-    /// Ends the lease under which the worker made this attempt. Null where it holds none of that id: a late result.
+    /// Ends the lease under which the worker made this attempt. Null where no lease has that id: the result came late.
     WorkItem const* finish(int worker, std::string const& attempt_id);
 
     enum class Fate { requeued, given_up };
@@ -48,22 +49,22 @@ class Scheduler {
         Fate fate = Fate::requeued;
         std::size_t index = 0;  ///< of the item
     };
-    /// Takes a worker out. What it held is queued again if it was not lost before, and another worker can run it or may
+    /// Removes a worker. Its item is queued again if it was not lost before, and if another worker can run it or may
     /// yet come.
     Lost lose(int worker, bool others_may_come = false);
-    /// Takes a worker out that ends in order: what it held was not made, and is queued again without a loss.
+    /// Removes a worker that ends in order: its item was not made, and is queued again without a loss.
     void leave(int worker);
     /// Workers whose lease has run out.
     std::vector<int> expired(double now_s) const;
     /// The nearest deadline of all leases; infinite where none has one.
     double next_deadline_s() const;
 
-    /// To be called once every rank has spoken: where nobody on an item's host can run it, any host may; where nobody at
-    /// all can, the item is taken out. Those come in plan order.
+    /// To be called once every rank has offered itself or is lost. Items of hosts without a worker for them may run on
+    /// any host; items that no worker can run are taken out, and returned in plan order.
     std::vector<WorkItem> take_unserved();
-    /// Takes out whatever is queued.
+    /// Takes out every queued item.
     std::vector<WorkItem> take_queued();
-    /// Takes out whatever is queued or leased: what a run leaves behind.
+    /// Takes out every queued or leased item: the items left at the end of a run.
     std::vector<WorkItem> take_rest();
 
     std::size_t queued() const { return queue_.size(); }
@@ -74,7 +75,7 @@ class Scheduler {
     struct Node {
         int running = 0;
         bool timing = false;              ///< the one that runs is a timing item
-        std::vector<std::size_t> places;  ///< of the queue: what it has captured, the latest last
+        std::vector<std::size_t> places;  ///< places in the queue whose captures the node has, the latest last
     };
     struct Worker {
         std::string node;
@@ -96,7 +97,7 @@ class Scheduler {
     WorkQueue queue_;
     std::map<int, Worker> workers_;
     std::map<std::pair<std::string, std::string>, int> offers_;  ///< workers by backend and host, and by backend and ""
-    bool offers_changed_ = true;                                 ///< since items without a worker were looked for
+    bool offers_changed_ = true;                                 ///< since take_unserved() looked at them
     std::map<std::string, Node> nodes_;
     std::map<int, Lease> leases_;                 ///< by worker
     std::set<std::pair<double, int>> deadlines_;  ///< and worker, of leases that have one

@@ -11,8 +11,8 @@
 
 namespace kvstone {
 
-/// A world of two for a run in one process: the caller's thread coordinates, the other measures. Whoever makes it has
-/// it stop (see Stop) before it goes.
+/// A world of two for a run in one process: the caller's thread coordinates, the other measures. The caller has to stop
+/// it (see Stop) before it is destroyed.
 class SoleWorker {
   public:
     SoleWorker(Transport& alone, WorkerInfo self, MeasureFunction measure, WorkerOptions options)

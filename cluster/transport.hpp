@@ -35,11 +35,11 @@ class Transport {
     /// Waits up to the timeout, asleep; nothing where none came. Throws RankLost once for each peer that was lost;
     /// messages of the other ranks go on arriving afterwards.
     virtual std::optional<Message> receive(double timeout_s) = 0;
-    /// Ends every rank of the world at once with this exit code: the last resort, where a rank no longer answers.
+    /// Ends every rank of the world at once with this exit code: used where a rank no longer answers.
     virtual void abort(int exit_code) = 0;
-    /// The last call: nothing is sent or received any more. Where others died, leaving them properly may never end: then
-    /// the process ends here, with this exit code, so whatever is to be said has been said. A rank that ends without this
-    /// call takes the others down.
+    /// The last call: no message is sent or received afterwards. Where other ranks died, leaving MPI properly may never
+    /// end: then the process ends here, with this exit code, so all output has to be written before. A rank that ends
+    /// without this call ends the other ranks.
     virtual void leave([[maybe_unused]] int exit_code) {}
 };
 

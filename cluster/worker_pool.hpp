@@ -1,5 +1,5 @@
 #pragma once
-// The ranks as rank 0 knows them: who has offered itself, who is idle, who is gone.
+// The ranks from rank 0's view: which have offered themselves, which are idle, which are gone.
 
 #include <deque>
 #include <map>
@@ -29,17 +29,17 @@ class WorkerPool {
         int rank = 0;
         std::variant<Joined, Result, NotMade, Unreadable, Trouble, Lost> what;
     };
-    /// What happens next, within the timeout. After Joined, Result and Unreadable the rank is idle; after NotMade it is one
-    /// that is dealt nothing more.
+    /// Waits for the next event, up to the timeout. After Joined, Result and Unreadable the rank is idle; after NotMade
+    /// it is given no more items.
     std::optional<Event> wait(double timeout_s);
 
-    /// Sends an item; the rank is busy until it answers, due at deadline_s. Returns why it is lost where it is.
+    /// Sends an item; the rank is busy until it answers, due at deadline_s. Returns the reason where the rank is lost.
     std::optional<std::string> deal(int rank, WorkItem const& item, double deadline_s);
-    /// An attempt that the rank reported is in the database: told with the next word to it.
+    /// Notes that an attempt of the rank is in the database: the next message to the rank says so.
     void note_stored(int rank, std::string const& attempt_id) { stored_[rank].push_back(attempt_id); }
-    /// Asks every busy rank to end what it measures.
+    /// Asks every busy rank to end its measurement.
     void cancel();
-    /// Takes a rank for lost that may yet speak: then it is welcome back.
+    /// Treats a silent rank as lost; if it speaks again, it is used again.
     void mark_silent(int rank);
 
     /// Ranks that offered themselves and are not lost.
@@ -48,13 +48,14 @@ class WorkerPool {
     std::deque<int> const& idle() const { return idle_; }
     /// Ranks that have not offered themselves yet.
     std::set<int> const& awaited() const { return awaited_; }
-    /// Backends of every rank that ever offered itself.
+    /// Backends of every rank that has ever offered itself.
     std::set<std::string> const& offered() const { return offered_; }
     /// Whether every rank of the world has offered itself at some time.
     bool complete() const { return complete_; }
 
-    /// Tells all to stop, and which of their attempts are stored, and waits for their goodbyes: of a busy rank until its
-    /// deadline, of the others for `patience`, of none after `latest`. Returns the ranks that kept silent.
+    /// Tells all ranks to stop, and which of their attempts are stored, and waits for their goodbyes: for a busy rank
+    /// until its deadline, for the others `patience_s` seconds, for none beyond `latest_s`. Returns the ranks that kept
+    /// silent.
     std::vector<int> dismiss(double patience_s, double latest_s);
 
   private:
@@ -69,7 +70,7 @@ class WorkerPool {
     std::deque<int> idle_;
     std::map<int, double> busy_;                      ///< deadline by rank
     std::set<int> gone_;                              ///< lost for good, or said goodbye
-    std::map<int, std::vector<std::string>> stored_;  ///< attempt ids that the rank has not been told
+    std::map<int, std::vector<std::string>> stored_;  ///< stored attempts that the rank has not been told of
     std::set<std::string> offered_;
     bool complete_ = true;
 };
