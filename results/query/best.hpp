@@ -1,5 +1,5 @@
 #pragma once
-// The codec of the fewest bits that meets the constraints.
+// The codec with the fewest bits that meets the constraints.
 
 #include <iosfwd>
 #include <map>
@@ -11,39 +11,39 @@
 
 namespace kvstone {
 
-/// The figure of the component that a constraint is ranked by.
+/// The figure that decides about a constraint: that of the worst component.
 struct WorstFigure {
     Estimate figure;
     std::string component;  ///< k, v or kv
 };
 
-/// A codec beside its constraints.
+/// A codec with its figures for the constraints.
 struct Ranked {
     ParetoRow row;
-    /// Of each constraint in turn: of an error the worst component's, of all else that of K and V together where there is
-    /// one, as v_pareto has it. Empty: the cell does not have the metric.
+    /// For each constraint in turn: the worst component's figure of an error, else that of K and V together where there
+    /// is one, as in v_pareto. Empty: the cell does not have the metric.
     std::vector<std::optional<WorstFigure>> figures;
     bool meets = false;
-    /// How far the ends that count are off, over the bounds (over 1 where a bound is 0): the largest. A figure that is
-    /// absent is infinitely far.
+    /// The largest distance of a figure's deciding end from its bound, over the bound (over 1 where the bound is 0). A
+    /// figure that is absent is infinitely far.
     double distance = 0;
 };
 
-/// Cells that differ in their codec alone, as far as they have bytes and may be compared.
+/// Cells that differ in their codec alone, have stored bytes and may be compared.
 struct Answer {
     Peers peers;  ///< all of them
     std::vector<Ranked>
-        ranked;  ///< those that meet everything first, by bits per value; then the others, nearest first
+        ranked;  ///< codecs that meet all constraints first, by bits per value; then the others, nearest first
 };
 
-/// Rows that failed, or read less than half through the codec, are not ranked. A row meets a constraint where the end of
-/// its 95% interval does, see Constraint::bounding_end(), and without an interval where its value does. Throws as
+/// Rows that failed, or that read less than half through the codec, are not ranked. A row meets a constraint where the
+/// end of its 95% interval does, see Constraint::bounding_end(); without an interval, where its value does. Throws as
 /// read_peers().
 std::vector<Answer> answers(Store const& store, std::string const& campaign,
                             std::vector<Constraint> const& constraints);
 
-/// For each workload, source and context the codec of the fewest bits per value that meets the constraints, and those
-/// behind it; where none does, the nearest and by how much it misses. Throws as read_peers().
+/// For each workload, source and context the codec with the fewest bits per value that meets the constraints, and the
+/// codecs behind it; where none does, the nearest and its distance. Throws as read_peers().
 void show_best(Store const& store, std::ostream& out, std::vector<Constraint> const& constraints,
                ShowOptions const& options);
 /// The same as rows: group, codec_name, cell, bits_per_value, meets, best, and value, low, high and component of each metric.

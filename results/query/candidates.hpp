@@ -1,5 +1,5 @@
 #pragma once
-// What the database knows of a model's codecs, measured with the model in the loop.
+// A model's codecs, measured with the model in the loop, as the database has them.
 
 #include <cstdint>
 #include <optional>
@@ -16,30 +16,32 @@ struct Candidate {
     std::string codec;  ///< canonical text
     std::string codec_name;
     std::string sha256;   ///< of the model
-    std::string setting;  ///< equal where cells differ in codec, backend and threads alone
+    std::string setting;  ///< equal for cells that differ in codec, backend and threads alone
     std::string protocol;
     std::string options;        ///< of the workload, JSON
     std::uint64_t context = 0;  ///< tokens of the context; 0: not known
     std::uint64_t scored_tokens = 0;
     std::optional<std::uint64_t> passages;
-    /// Layers, heads and values a head, of K and of V; 0: not known.
+    /// Layers, heads and values per head of K and of V; 0: not known.
     std::uint64_t layers = 0, heads = 0, k_dim = 0, v_dim = 0;
     std::optional<double> bits_per_value;
     Estimate kld;
-    std::string left_out;  ///< why it may not be chosen: its status or not_engaged; empty: it may
-    std::string reason;    ///< what a reader of its figures has to know
+    std::string left_out;  ///< why it may not be chosen: its status, or not_engaged; empty: it may be
+    std::string reason;    ///< a note for readers of its figures
 };
 
-/// Of every cell of workload model whose source is the model of that SHA-256, or, where it is empty, is called `name`: its
-/// newest row that is not missing. Throws as read_peers(), and ConfigError where the name stands for several models.
+/// For every cell of workload model whose source is the model with this SHA-256, or, where it is empty, with this
+/// `name`: its newest row that is not missing. Throws as read_peers(), and ConfigError where several models have the
+/// name.
 std::vector<Candidate> candidates(Store const& store, std::string const& sha256, std::string const& name);
 
 /// Names of the models that workload model has measured.
 std::vector<std::string> measured_models(Store const& store);
 
-/// Those that can be compared: of one protocol (given, or else the first of decode, context and inline that has any that
-/// may be chosen), of one text and setting, and of the context nearest to `context`: the same, else the longest that is
-/// shorter, else the shortest. Of several settings the one with the most candidates that may be chosen.
+/// The candidates that can be compared: of one protocol (given, or else the first of decode, context and inline that
+/// has any that may be chosen), of one text and setting, and of the context nearest to `context`: the same, else the
+/// longest that is shorter, else the shortest. Of several settings, the one with the most candidates that may be
+/// chosen.
 std::vector<Candidate> comparable(std::vector<Candidate> const& all, std::string const& protocol,
                                   std::uint64_t context);
 

@@ -15,16 +15,16 @@ struct Constraint {
     bool strict = true;
     double bound = 0;
 
-    /// As it is written: "kld_mean < 0.01 nat".
+    /// The constraint as text: "kld_mean < 0.01 nat".
     std::string text() const;
-    /// The end of a figure's interval that has to meet the bound: of one without an interval the value where the metric
-    /// is deterministic, else nothing, because nothing says how sure it is.
+    /// The end of a figure's interval that has to meet the bound. Without an interval: the value where the metric is
+    /// deterministic, else nothing, because its error is unknown.
     std::optional<double> bounding_end(Estimate const& figure) const;
     bool holds_for(double value) const;
 };
 
 /// METRIC < | <= | > | >= NUMBER [UNIT], several joined by "and"; the unit is the metric's own. Throws ConfigError: an
-/// unknown metric (with the nearest name), another operator or unit, a number that is none.
+/// unknown metric (with the nearest name), another operator or unit, a NUMBER that is no number.
 std::vector<Constraint> parse_constraints(std::string const& text);
 
 }  // namespace kvstone

@@ -12,9 +12,9 @@ enum class ExportFormat { csv, jsonl, google_benchmark, junit };
 /// csv, jsonl, google-benchmark or junit. Throws ConfigError for any other name.
 ExportFormat export_format_named(std::string const& name);
 
-/// The campaign whose id is given, or starts so; empty: the one last run. A value that is not finite is null, or nothing
-/// in CSV. Rows are written while they are read (of junit and google-benchmark a part is held). Throws ConfigError where no
-/// campaign, or more than one, is meant.
+/// Exports one campaign: the one whose id is `campaign`, or begins so; empty: the one last run. A value that is not
+/// finite is null, or empty in CSV. Rows are written while they are read (junit and google-benchmark hold a part of
+/// them in memory). Throws ConfigError where no campaign, or more than one, fits.
 ///   csv, jsonl        the rows of v_latest
 ///   google-benchmark  every sample of every time (metrics in ns) as a repetition, as its compare.py reads them; a cell that
 ///                     failed as an entry with error_occurred

@@ -1,5 +1,5 @@
 #pragma once
-// Codecs that no other beats.
+// The Pareto front of codecs: those that no other codec beats.
 
 #include <iosfwd>
 #include <optional>
@@ -16,14 +16,14 @@ namespace kvstone {
 struct ParetoRow {
     std::string cell;
     std::string codec_name;
-    std::string reason;  ///< what a reader of its figures has to know
+    std::string reason;  ///< a note for readers of its figures
     std::optional<double> bits_per_value;
     std::string error_metric;  ///< empty: none
     Estimate error;
     std::string speed_metric;  ///< empty: not timed
     Estimate speed;
-    std::string left_out;   ///< why it is not compared; empty: it is
-    std::string beaten_by;  ///< empty: by none
+    std::string left_out;   ///< why it is not compared; empty: it is compared
+    std::string beaten_by;  ///< the codec that beats it; empty: none
     std::string rival;
 };
 
@@ -33,10 +33,10 @@ struct Peers {
     std::vector<ParetoRow> rows;
 };
 
-/// Throws ConfigError where the file is older than v_pareto and was not opened for writing since.
+/// Throws ConfigError where the file is older than v_pareto and has not been opened for writing since.
 void require_pareto(Store const& store);
 
-/// The rows of v_pareto of one campaign (see campaign_meant()), whole. Throws as require_pareto().
+/// The rows of v_pareto of one campaign (see campaign_meant()), with all columns. Throws as require_pareto().
 QueryResult pareto_rows(Store const& store, std::string const& campaign);
 
 /// Throws as require_pareto().
@@ -47,8 +47,8 @@ std::string left_out_text(Peers const& peers);
 /// "1.2e-03..3.4e-03", or "-".
 std::string interval_text(Estimate const& figure);
 
-/// For each workload, source and context the codecs that no other beats in bits per value, error and speed together,
-/// which ones are beaten by which, and what was left out and why. Throws as read_peers().
+/// For each workload, source and context: the codecs that no other beats in bits per value, error and speed together,
+/// the beaten codecs with the ones that beat them, and the codecs left out with the reason. Throws as read_peers().
 void show_pareto(Store const& store, std::ostream& out, ShowOptions const& options);
 
 }  // namespace kvstone

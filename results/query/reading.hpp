@@ -10,12 +10,12 @@
 
 namespace kvstone {
 
-/// No limit on how long a statement of our own may read.
+/// Time limit of statements that may read for as long as they need.
 inline constexpr double unlimited_s = 1e8;
 
 class Reading {
   public:
-    /// Throws ConfigError with SQLite's words where the statement is wrong, writes, or is more than one.
+    /// Throws ConfigError with SQLite's words where the statement is wrong, writes, or has several statements.
     Reading(Store const& store, std::string sql, double time_limit_s);
     ~Reading();
     Reading(Reading const&) = delete;
@@ -27,7 +27,7 @@ class Reading {
     bool bind(std::string const& name, QueryValue const& value);
 
     std::vector<std::string> const& columns() const { return columns_; }
-    /// True where `row` holds the next one. Throws ConfigError past the time limit and where the statement fails.
+    /// True where `row` holds the next row. Throws ConfigError beyond the time limit and where the statement fails.
     bool next(std::vector<QueryValue>& row);
 
   private:
@@ -36,7 +36,7 @@ class Reading {
     struct Parts;
     std::string sql_;
     double time_limit_s_;
-    std::deque<QueryValue> bound_;  ///< SQLite refers to texts where they are
+    std::deque<QueryValue> bound_;  ///< SQLite keeps pointers to these texts
     std::unique_ptr<Parts> parts_;
     std::vector<std::string> columns_;
 };

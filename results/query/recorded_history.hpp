@@ -1,5 +1,5 @@
 #pragma once
-// What stored attempts tell about measuring the same cells again: how long it takes, and where it was done.
+// Facts from stored attempts for measuring the same cells again: their cost, and the host that measured them.
 
 #include <string>
 
@@ -8,9 +8,9 @@
 
 namespace kvstone {
 
-/// Over all campaigns of the database. A cell's cost is the median wall time of its attempts, failed ones included, where
-/// there are any on this hardware class and measured as long as now, else of those that agree in one of the two (the
-/// length first), else of all; plus, where timing is on, between_s, a median too.
+/// Over all campaigns of the database. A cell's cost is the median wall time of its attempts, failed ones included:
+/// attempts on this hardware class that were measured as long as now, else those that agree in one of the two (the
+/// length first), else all. Where timing is on, between_s, a median too, is added.
 History recorded_history(Store const& store, Measure const& measure, std::string const& hardware_class);
 
 }  // namespace kvstone

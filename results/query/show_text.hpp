@@ -1,5 +1,5 @@
 #pragma once
-// What the parts of `show` share: campaigns, titles and numbers.
+// Shared parts of `show`: campaigns, titles and numbers.
 
 #include <cstdint>
 #include <string>
@@ -15,15 +15,15 @@ std::string formatted(Notation notation, double value);
 /// A value's text or whole number; empty for anything else.
 std::string text(QueryValue const& value);
 
-/// SQL for what a group of cells that differ in their codec alone is called. `options` is SQL for the workload's options
+/// SQL for the title of a group of cells that differ in their codec alone. `options` is SQL for the workload's options
 /// as JSON, or null; the rest are columns of the table `cell`.
 std::string title_sql(std::string_view options);
 
-/// The id of the campaign whose id starts so; empty: of the one last run. Throws ConfigError where none, or more than one,
-/// is meant, which names those that there are.
+/// The id of the campaign whose id begins with `given`; empty: of the one last run. Throws ConfigError, which names the
+/// campaigns of the file, where none fits, or more than one.
 std::string campaign_meant(Store const& store, std::string const& given);
 
-/// Whether the database, or this connection, has the view. Files that no build since has opened for writing lack some.
+/// Whether the database, or this connection, has the view. Files that only older builds have written lack some.
 bool has_view(Store const& store, std::string const& name);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// What this binary is made of; stored with every campaign.
+// The build of this binary; stored with every campaign.
 
 #include <string>
 #include <string_view>
@@ -9,11 +9,11 @@ namespace kvstone {
 struct Build {
     std::string version;  ///< "0.1.0"
     std::string git_sha;  ///< 40 digits, "-dirty" behind it where a compiled file had changes; "unknown" without git
-    std::string source_hash;  ///< 16 hexadecimal digits over every file that is compiled, wherever the tree stands
+    std::string source_hash;  ///< 16 hexadecimal digits over every compiled file, independent of the tree's path
     std::string build_type;   ///< "Release"
     std::string compiler;     ///< "GNU 16.2.0"
     std::string flags;        ///< of the compiler, and of the linker where there are any
-    std::string processor;    ///< instruction sets beyond the baseline that it was compiled for, as "avx2 fma"
+    std::string processor;    ///< instruction sets of the compiler beyond the baseline: "avx2 fma"
     std::string toolchain;    ///< 16 hexadecimal digits: hash of toolchain_packages
     std::string toolchain_packages;  ///< one "name version" a line
     bool has_mpi = false;
@@ -23,8 +23,8 @@ struct Build {
 
 Build const& this_build();
 
-/// A build for people: 12 digits of its commit; where the commit does not tell what was compiled, "-dirty" (or "unknown")
-/// and 8 digits of source_hash behind it, as in "0123456789ab-dirty-89abcdef".
+/// A build's name for people: 12 digits of its commit; where the commit does not tell what was compiled, also "-dirty"
+/// (or "unknown") and 8 digits of source_hash: "0123456789ab-dirty-89abcdef".
 std::string build_name(std::string const& git_sha, std::string const& source_hash);
 /// The same as SQL; `build` is the name of a row of the table `build`.
 std::string build_name_sql(std::string_view build);

@@ -1,5 +1,5 @@
 #pragma once
-// Open files of the system: who closes them, and how all of a text gets into one.
+// Open files of the system: closing them, and writing a text in full.
 
 #include <cstddef>
 #include <span>
@@ -21,14 +21,14 @@ class FileDescriptor {
 
     int get() const { return value_; }
     bool is_open() const { return value_ >= 0; }
-    /// Closes it and takes another. errno stays as it is.
+    /// Closes it and takes over another. errno stays as it is.
     void reset(int value = -1);
 
   private:
     int value_;
 };
 
-/// Writes all of it, however many calls that takes. Throws SystemError "WHAT: ..."; a part may have been written then.
+/// Writes all bytes, in as many calls as needed. Throws SystemError "WHAT: ..."; some bytes may have been written then.
 void write_all(FileDescriptor const& file, std::span<std::byte const> bytes, std::string const& what);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// Locks on files, which end with their process however that ends.
+// Locks on files, which end when their process ends, even if it is killed.
 
 #include <optional>
 #include <string>
@@ -9,18 +9,18 @@
 
 namespace kvstone {
 
-/// Locks an open file, until it is closed, where nobody else has a lock on it. Returns 0, EWOULDBLOCK where somebody has
-/// one, or what else keeps it from being locked, for lock_error_text().
+/// Locks an open file, until it is closed, where no one else has a lock on it. Returns 0, EWOULDBLOCK where someone has
+/// one, or the error of the system, for lock_error_text().
 int try_lock(FileDescriptor const& file);
 
 /// A lock on a file, until it is destroyed.
 class FileLock {
   public:
-    /// Waits for the lock on a file that is made where there is none. Throws SystemError.
+    /// Waits for the lock on a file, which is created where it is missing. Throws SystemError.
     static FileLock exclusive(std::string const& path);
-    /// The lock on a file if it is there and nobody else has one.
+    /// The lock on a file, if the file exists and no one else has a lock.
     static std::optional<FileLock> if_free(std::string const& path);
-    /// A lock that others may have, too, on a file that is there.
+    /// A lock on an existing file that others may have, too.
     static std::optional<FileLock> shared(std::string const& path);
     /// Marks the file as used now.
     void touch() const;

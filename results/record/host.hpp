@@ -1,5 +1,5 @@
 #pragma once
-// The node under a measurement: what it is made of, and the state it was in.
+// The node under a measurement: its hardware, and its state.
 
 #include <cstdint>
 #include <optional>
@@ -15,29 +15,29 @@ struct Host {
     std::string hardware_class;  ///< 16 hexadecimal digits over CPU model, cores, memory in GiB and GPU models
     std::string hardware_name;   ///< the same for people: "AMD EPYC x2 24GiB"
     std::string cpu_model;
-    int sockets = 0;  ///< 0: not told; so are all numbers below
+    int sockets = 0;  ///< 0: not known, as for all numbers below
     int cores = 0;    ///< physical
     int threads = 0;
     bool smt = false;  ///< more than one thread a core
     int numa_nodes = 0;
     std::uint64_t memory_bytes = 0;
     std::string kernel;
-    std::string governor;          ///< empty: not told, as in virtual machines
-    std::vector<std::string> isa;  ///< vector extensions codecs care about, as /proc/cpuinfo names them
+    std::string governor;          ///< empty: not known, as in virtual machines
+    std::vector<std::string> isa;  ///< vector extensions that codecs use, as named by /proc/cpuinfo
     std::vector<std::string> gpus;
     std::string gpu_driver;
-    std::string affinity;  ///< processors this process may run on, as "0-3,8"
+    std::string affinity;  ///< processors that this process may run on: "0-3,8"
 
-    // Of the moment.
+    // At the time of the measurement.
     double load_average = 0;  ///< over the last minute
     std::optional<double> temperature_c;
-    std::optional<double> clock_mhz;  ///< of the fastest core: the one that worked last
+    std::optional<double> clock_mhz;  ///< of the fastest core, which worked last
     std::string slurm_job;            ///< $SLURM_JOB_ID; empty: none
 
     bool operator==(Host const&) const = default;
 };
 
-/// Reads /proc and /sys below `root`; facts that are not there stay empty. Throws nothing.
+/// Reads /proc and /sys below `root`; facts that are not there stay empty. Does not throw.
 Host describe_host(std::string const& root = "");
 
 Json to_json(Host const& host);

@@ -1,5 +1,5 @@
 #pragma once
-// How this program keeps others from a file while it writes there.
+// How this program keeps other writers from a file.
 
 #include <string>
 
@@ -7,13 +7,13 @@ namespace kvstone {
 
 enum class Locking {
     file,  ///< flock: the kernel ends the lock with its process
-    none   ///< not at all: whoever starts the program sees to it that nobody else writes
+    none   ///< no lock: the caller makes sure that no one else writes
 };
 
-/// What flock's error means, for a file on a file system that may not know it: says what to do about it.
+/// A text for flock's error, also for file systems without flock: it says what to do.
 std::string lock_error_text(int error, std::string const& path);
 
-/// Whether this error says that the file system knows no flock.
+/// Whether this error means that the file system has no flock.
 bool lacks_locks(int error);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// What one attempt at a cell brought: figures, raw samples, or the reason why there are none.
+// The result of one attempt at a cell: figures, raw samples, or the reason why there are none.
 
 #include <cstdint>
 #include <optional>
@@ -17,10 +17,11 @@ Status status_named(std::string_view name);
 /// ok and verify_failed stand within a campaign; the others are tried again, skipped ones looked at anew.
 constexpr bool stands(Status status) { return status == Status::ok || status == Status::verify_failed; }
 
-/// An attempt that has lost its worker so often is tried no more: it may be what kills them.
+/// An attempt that has lost its worker this often is not tried again: it may be the cause of the loss.
 inline constexpr int losses_allowed = 2;
 
-/// component is "k", "v" or "kv", of workload inspect "k_prerope", too; metric a name of metrics(). Null value: not applicable or not finite.
+/// component is "k", "v" or "kv", for workload inspect also "k_prerope"; metric is a name of metrics(). A null value
+/// does not apply, or is not finite.
 struct Figure {
     std::string component;
     std::string metric;
@@ -37,7 +38,7 @@ struct Samples {
     std::vector<double> values;
 };
 
-/// A figure along an axis; -1: not along this one.
+/// A figure along an axis; -1: not along this axis.
 struct ProfileFigure {
     std::string component;
     std::string metric;
@@ -48,24 +49,24 @@ struct ProfileFigure {
 };
 
 struct Measurement {
-    std::string attempt_id;  ///< 32 random hexadecimal digits, made by whoever starts the attempt
+    std::string attempt_id;  ///< 32 random hexadecimal digits, made by the starter of the attempt
     std::string cell_id;
     int process = 0;  ///< index among measure.processes
     Status status = Status::error;
     std::string reason;
-    int signal = 0;           ///< that ended the process; 0: none
+    int signal = 0;           ///< the signal that ended the process; 0: none
     std::string stderr_tail;  ///< its last lines
     std::string started_utc;  ///< ISO 8601 with milliseconds and Z
     std::string finished_utc;
     std::int64_t wall_ns = 0;      ///< of the whole attempt, spawn to end
-    std::int64_t harness_ns = 0;   ///< of that, what was not the workload's
+    std::int64_t harness_ns = 0;   ///< part of it that the workload did not use
     double roofline_gb_per_s = 0;  ///< probes around the attempt; 0: none
     std::string device;            ///< "CPU model" or "GPU model"
     int threads = 0;               ///< as run
     std::string protocol;          ///< of model workloads; empty: does not apply
     std::string engine;            ///< of model workloads: the engine and how it ran; empty: does not apply
     std::string task;              ///< of task workloads; empty: does not apply
-    Json host;                     ///< Host of whoever measured (see host.hpp)
+    Json host;                     ///< Host of the worker (see host.hpp)
     std::vector<Figure> figures;
     std::vector<Samples> samples;
     std::vector<ProfileFigure> profiles;

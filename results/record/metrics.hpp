@@ -1,5 +1,5 @@
 #pragma once
-// Every metric KVstone may store: the one home of its unit, direction and formula.
+// Every metric that KVstone may store, with its unit, direction and formula; no other file has them.
 
 #include <cstdint>
 #include <span>
@@ -10,13 +10,13 @@ namespace kvstone {
 enum class Better { lower, higher, neither };
 std::string_view name_of(Better better);
 
-/// How the figure of component "kv" is made, where there are K and V.
+/// How the figure of component "kv" is made from those of K and V.
 enum class Both : std::uint8_t {
     sum,        ///< K's and V's, added
     from_sums,  ///< the formula over the sums of K's and V's bytes, values and times
-    pooled,     ///< the formula over all values of K and V as one tensor: it hides which of the two is worse
+    pooled,     ///< the formula over all values of K and V as one tensor; it hides which of them is worse
     together,   ///< K and V are measured together
-    none,       ///< there are figures of K and of V alone
+    none,       ///< there are figures of K and of V only
 };
 /// The same in words.
 std::string_view how_made(Both both);

@@ -1,6 +1,6 @@
 #pragma once
-// Instruction sets beyond the baseline that a compiler may use by itself: names as /proc/cpuinfo has them, the macro that
-// compilers define where they may use one, and how a processor tells that it has it.
+// Instruction sets beyond the baseline that a compiler may use by itself: their names in /proc/cpuinfo, the macro that
+// compilers define where they may use one, and the processor's bit for it.
 
 // x86-64: X(name, macro, leaf, subleaf, register (0 eax to 3 edx), bit, registers that the kernel has to save: 0 none
 // beyond SSE's, 1 AVX's, 2 AVX-512's). Source: Intel's Software Developer's Manual, CPUID; AMD's Programmer's Manual,

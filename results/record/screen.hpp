@@ -1,12 +1,12 @@
 #pragma once
-// What a person reads on.
+// The terminal or file that a person reads on.
 
 #include <cstddef>
 #include <string>
 
 namespace kvstone {
 
-/// How wide tables and sentences may be, and whether colours are shown.
+/// The width of tables and sentences, and whether colours are shown.
 struct Screen {
     bool colour = false;
     std::size_t columns = 120;

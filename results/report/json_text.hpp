@@ -1,5 +1,5 @@
 #pragma once
-// JSON in the page: columns of numbers, texts by their place in a list, and nothing that HTML would read as its own.
+// JSON in the page: columns of numbers, texts by their place in a list, and no text that HTML could read as a tag.
 
 #include <cstdint>
 #include <map>
@@ -10,12 +10,12 @@
 
 namespace kvstone {
 
-/// The text as JSON. "<" is written \u003c, so that no text ends the script element it stands in.
+/// The text as JSON. "<" is written \u003c, so that no text can end the script element around it.
 std::string json_text(std::string_view text);
-/// Six significant digits; null where there is none, or it is not finite.
+/// Six significant digits; null where there is no value, or it is not finite.
 std::string json_number(std::optional<double> value);
 
-/// Texts that occur many times, each told once.
+/// Texts that occur many times, each stored once.
 class Dictionary {
   public:
     std::int64_t place_of(std::string const& text);
@@ -40,7 +40,7 @@ class JsonList {
 class JsonObject {
   public:
     void add(std::string_view name, std::string_view json);
-    /// Adds the member unless the object would be longer than that; returns whether it did.
+    /// Adds the member unless the object would exceed the limit; returns whether it did.
     bool add_within(std::size_t limit_bytes, std::string_view name, std::string_view json);
     std::string text() const { return text_ + "}"; }
 

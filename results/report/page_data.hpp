@@ -1,12 +1,12 @@
 #pragma once
-// What the page's scripts read, as one JSON object. Rows lie in columns:
+// The data of the page's scripts, as one JSON object. Rows lie in columns:
 //   campaigns  [{campaign, scenario, build, ...}], oldest first
-//   texts      {workload: [...], ...}: what the numbers in `rows` stand for
+//   texts      {workload: [...], ...}: the texts for the numbers in `rows`
 //   rows       {campaign: [place, ...], cell: [id, ...], workload: [place, ...], context: [number, ...], ...}
 //   metrics    [{name, component, unit, better, deterministic, formula}]; the figures of metric i are in v<i>, their
-//              intervals in l<i> and h<i>, one a row; what the limit left no room for is not there
-//   samples    [{metric, component}]; their quantiles are in q<i>, as read_quantiles has them
-//   moves      [[metric, row], ...]: where a cell's figures moved to another level
+//              intervals in l<i> and h<i>, one a row; figures beyond the size limit are left out
+//   samples    [{metric, component}]; their quantiles are in q<i>, see read_quantiles()
+//   moves      [[metric, row], ...]: marks of moves to another level
 //   failures, missing, outcome, environment, notes
 
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// Raw samples in a few figures.
+// Raw samples, reduced to a few figures.
 
 #include <string>
 #include <vector>
@@ -9,15 +9,16 @@
 
 namespace kvstone {
 
-/// Of one metric and component.
+/// Quantiles of one metric and component.
 struct QuantileColumn {
     std::string metric;
     std::string component;
-    /// One a row: number of samples, then least, 5%, 25%, 50%, 75%, 95% and largest (interpolated); empty: no samples.
+    /// For each row: number of samples, then least, 5%, 25%, 50%, 75%, 95% and largest (interpolated); empty: no
+    /// samples.
     std::vector<std::vector<double>> rows;
 };
 
-/// Of the samples of each row's attempts that count, over all its processes.
+/// Quantiles of the samples of each row's attempts that count, over all its processes.
 std::vector<QuantileColumn> read_quantiles(Store const& store, ReportTable const& table);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// What a report shows of a database: a row per campaign and cell, a column per metric.
+// The table behind a report: a row per campaign and cell, a column per metric.
 
 #include <cstdint>
 #include <limits>
@@ -29,7 +29,7 @@ struct ReportRow {
 /// A metric's figures, one a row; NaN: none.
 struct ReportColumn {
     Metric const* metric = nullptr;
-    std::string component;  ///< empty: of both together, or the worse of K's and V's
+    std::string component;  ///< empty: both together, or the worse of K and V
     std::vector<double> values;
     std::vector<double> low;  ///< empty where no row has an interval
     std::vector<double> high;
@@ -38,8 +38,8 @@ struct ReportColumn {
 struct ReportTable {
     std::vector<ReportCampaign> campaigns;  ///< oldest first
     std::vector<ReportRow> rows;            ///< by campaign, newest first; within one in plan order
-    std::vector<ReportColumn> columns;      ///< the ones that people ask for first come first
-    std::int64_t rows_left_out = 0;         ///< beyond the most rows that are read
+    std::vector<ReportColumn> columns;      ///< the most asked for come first
+    std::int64_t rows_left_out = 0;         ///< rows beyond the largest number that is read
 };
 
 inline constexpr double no_figure = std::numeric_limits<double>::quiet_NaN();

@@ -4,8 +4,8 @@
 
 namespace kvstone {
 
-/// What gates decided, newest gate first and what needs looking at first within one, at most 500 findings; nothing where
-/// the database has no gates.
+/// Findings of gates: the newest gate first, and within a gate the findings that need attention first; at most 500, and
+/// empty where the database has no gates.
 QueryResult gate_verdicts(Store const& store);
 
 }  // namespace kvstone

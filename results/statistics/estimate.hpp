@@ -10,8 +10,8 @@ struct Interval {
     double high = 0;
 };
 
-/// A figure with its 95% confidence interval (another confidence is said where it is made); no interval where so few
-/// values bear none.
+/// A figure with its 95% confidence interval (functions with another confidence say so); no interval where there are
+/// too few values for one.
 struct Estimate {
     double value = 0;
     std::optional<double> low = {};

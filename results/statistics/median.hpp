@@ -13,7 +13,7 @@ double median_of_sorted(std::span<double const> sorted);
 double median(std::vector<double> values);
 
 /// The 95% confidence interval of the median from order statistics, without assuming any distribution: the narrowest
-/// symmetric pair X(k), X(n+1-k) with P(Binomial(n, 1/2) < k) <= 0.025. Nothing below 6 values, which bear none.
+/// symmetric pair X(k), X(n+1-k) with P(Binomial(n, 1/2) < k) <= 0.025. Nothing below 6 values, which are too few.
 std::optional<Interval> median_interval_of_sorted(std::span<double const> sorted);
 std::optional<Interval> median_interval(std::vector<double> values);
 

@@ -1,5 +1,5 @@
 #pragma once
-// Whether answers got worse, item by item.
+// A test of whether answers got worse, item by item.
 
 #include <cstdint>
 
@@ -22,8 +22,8 @@ double non_inferiority_p(PairedItems const& items, double margin);
 /// (won - lost) / items with the interval of all differences that the two-sided score test does not reject.
 Estimate accuracy_change(PairedItems const& items, double confidence = 0.95);
 
-/// Loss of accuracy that non_inferiority_p() would tell from none with 90% power at 5%: 2.93 standard errors of the
-/// paired difference, with one item added either way so that no flips do not mean no error.
+/// Loss of accuracy that non_inferiority_p() would find with 90% power at 5%: 2.93 standard errors of the paired
+/// difference. One item is added either way, so that no change of answers does not mean no error.
 double detectable_loss(PairedItems const& items);
 
 }  // namespace kvstone

@@ -15,15 +15,15 @@ namespace kvstone {
 /// distribution is that of the midranks themselves; differences equal to the margin are left out. 1 where none is left.
 double signed_rank_p(std::span<double const> differences, double margin);
 
-/// W+ at which n differences without ties are rejected at `alpha` < 1: how many of their Walsh averages
-/// (x_i + x_j) / 2, i <= j, must lie above the margin. Nothing where 2^-n is above alpha.
+/// The number of the n differences' Walsh averages (x_i + x_j) / 2, i <= j, that must lie above the margin for a
+/// rejection at `alpha` < 1, without ties: the rejecting W+. Nothing where 2^-n is above alpha.
 std::optional<std::size_t> rejecting_walsh_averages(std::size_t n, double alpha);
 
 /// The `count`-th largest Walsh average: with the count of rejecting_walsh_averages() every margin below it is rejected.
 double nth_largest_walsh_average(std::span<double const> differences, std::size_t count);
 
-/// Hodges and Lehmann's centre, the median of all Walsh averages, and its two-sided interval: the margins that the exact
-/// test rejects on neither side at (1 - confidence) / 2. Requires at least one value.
+/// Hodges and Lehmann's centre, the median of all Walsh averages, and its two-sided interval: the margins that the
+/// exact test does not reject on either side at (1 - confidence) / 2. Requires at least one value.
 Estimate hodges_lehmann(std::span<double const> differences, double confidence = 0.95);
 
 /// The same for two samples that are not paired: median of all b_j - a_i, with the interval of the exact rank-sum

@@ -6,7 +6,7 @@
 
 namespace kvstone {
 
-/// From good to bad as exit codes rank them, see worse(). advisory: something is to be said, and nothing follows from it.
+/// From good to bad in the order of exit codes, see worse(). advisory: reported, without consequences.
 enum class Verdict : std::uint8_t { pass, advisory, inconclusive, missing, failed, regression };
 
 constexpr std::string_view name_of(Verdict verdict) {
@@ -27,7 +27,7 @@ constexpr std::string_view name_of(Verdict verdict) {
     return "regression";
 }
 
-/// Requires one of those names.
+/// Requires a name of a verdict.
 constexpr Verdict verdict_named(std::string_view name) {
     auto verdict = Verdict::pass;
     while (name_of(verdict) != name && verdict != Verdict::regression)
@@ -35,7 +35,7 @@ constexpr Verdict verdict_named(std::string_view name) {
     return verdict;
 }
 
-/// The one that decides where both hold.
+/// The verdict that decides where both hold.
 constexpr Verdict worse(Verdict a, Verdict b) { return a > b ? a : b; }
 
 }  // namespace kvstone

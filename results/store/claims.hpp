@@ -1,5 +1,5 @@
 #pragma once
-// What a scenario says about figures: what studies published, and what ours have to reach.
+// Claims of a scenario about figures: published ones of studies, and targets for ours.
 
 #include <cstdint>
 
@@ -9,8 +9,8 @@
 
 namespace kvstone {
 
-/// Writes published figures and targets of a campaign anew, each with the cells it speaks of: a scenario may be edited
-/// between two runs. The caller holds the transaction. Throws ConfigError where one is of an unknown metric.
+/// Replaces published figures and targets of a campaign, each with the cells that it is about: a scenario may be edited
+/// between two runs. The caller holds the transaction. Throws ConfigError where a claim is about an unknown metric.
 void write_claims(sqlite3* connection, std::int64_t campaign, Plan const& plan);
 
 }  // namespace kvstone

@@ -4,7 +4,7 @@
 
 namespace kvstone {
 
-/// Tables of outcome: what was asked, what was decided, and everything that is needed to decide it again.
+/// Tables of gates: questions, decisions, and all evidence that is needed to decide again.
 inline constexpr std::string_view gate_tables = R"sql(
 CREATE TABLE gate_run(
   id INTEGER PRIMARY KEY,

@@ -1,5 +1,5 @@
 #pragma once
-// Attempts on their way into tables.
+// Writes attempts into the tables.
 
 #include <cstdint>
 #include <map>
@@ -18,10 +18,10 @@ namespace kvstone {
 class Ingester {
   public:
     explicit Ingester(sqlite3* connection);
-    /// To be called where a transaction begins: what the one before left behind may have been rolled back.
+    /// To be called at the beginning of a transaction: rows that the last one wrote may have been rolled back.
     void begin() { drift_.forget(); }
-    /// Stores one attempt with all that hangs on it. One that is there already changes nothing: returns false. Throws
-    /// std::logic_error for a metric nobody declared, CorruptData for a cell or process that the campaign does not
+    /// Stores one attempt with all its rows. Returns false, and changes nothing, where the attempt is stored already.
+    /// Throws std::logic_error for an undeclared metric, CorruptData for a cell or process that the campaign does not
     /// expect.
     bool store(std::int64_t campaign, Measurement const& measurement);
     HardwareClasses& hardware_classes() { return hardware_classes_; }

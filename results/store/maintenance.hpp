@@ -1,5 +1,5 @@
 #pragma once
-// Looking after database files: merging, checking, copying, removing old campaigns.
+// Maintenance of database files: merging, checking, copying, removing old campaigns.
 
 #include <cstdint>
 #include <string>
@@ -14,9 +14,9 @@ struct Merged {
     std::int64_t attempts = 0;
 };
 
-/// Copies into the store what `file` has and it has not, in one transaction. Rows are the same where their uid is (where
-/// there is none: where all that is said of them is), so that merging again, or in another order, changes nothing. The file
-/// is read through a copy that has no name (in SQLite's temporary folder), migrated where it is older. Throws ConfigError
+/// Copies rows of `file` that the store lacks into it, in one transaction. Rows are the same where their uid is (where
+/// there is none: where all their columns are), so that merging again, or in another order, changes nothing. The file
+/// is read through a copy without a name (in SQLite's temporary folder), migrated where it is older. Throws ConfigError
 /// where the file is newer, or no KVstone database.
 Merged merge(Store& store, std::string const& file);
 
@@ -27,7 +27,7 @@ std::vector<std::string> check(Store const& store);
 /// Writes a compact copy of the state at this moment, beside a writer too. Throws ConfigError where `file` exists.
 void backup(Store const& store, std::string const& file);
 
-/// A compact copy of the state at this moment, in a file beside another one; removed at the end. Removes those that
+/// A compact copy of the present state, in a file beside another one; removed at the end. Also removes the copies that
 /// killed processes of this host left beside that file.
 class TemporaryCopy {
   public:
@@ -47,7 +47,7 @@ struct PruneChoice {
     std::string before_utc;  ///< ISO 8601; empty: none by age
 };
 
-/// Of a campaign that is or would be removed.
+/// A campaign that is removed, or would be.
 struct PrunedCampaign {
     std::string id;
     std::string scenario;
@@ -57,7 +57,7 @@ struct PrunedCampaign {
 
 std::vector<PrunedCampaign> prunable(Store const& store, PruneChoice const& choice);
 
-/// Removes them with all that hangs on them, then cells, plans, builds and hosts that nothing refers to any more, and
+/// Removes the campaigns with all their rows, then cells, plans, builds and hosts that no row refers to any more, and
 /// gives the space back.
 std::vector<PrunedCampaign> prune(Store& store, PruneChoice const& choice);
 

@@ -17,8 +17,8 @@ struct CloseConnection {
 };
 using Connection = std::unique_ptr<sqlite3, CloseConnection>;
 
-/// Throws what the connection's last error means, naming its file: ConfigError for a file that is no database or a
-/// statement that is wrong, SystemError for everything the machine refused (full disk, I/O, locks).
+/// Throws the exception for the connection's last error, naming its file: ConfigError for a file that is no database or
+/// a statement that is wrong, SystemError for refusals of the machine (full disk, I/O, locks).
 [[noreturn]] void throw_sqlite_error(sqlite3* connection, std::string_view doing);
 
 /// Runs statements that return no rows.
@@ -64,7 +64,7 @@ class Statement {
         reset();
     }
 
-    /// True where a row is there to be read.
+    /// True where a row can be read.
     bool step();
     void reset();
 

@@ -1,5 +1,5 @@
 #pragma once
-// The database. One writer at a time; rank 0 is the only hand that writes.
+// The database. One writer at a time; only rank 0 writes.
 
 #include <map>
 #include <memory>
@@ -24,7 +24,7 @@ struct Campaign {
     std::string hardware_class;
 };
 
-/// What a campaign still has to try.
+/// A pending attempt of a campaign.
 struct PendingAttempt {
     std::string cell;  ///< its id
     int process = 0;
@@ -34,9 +34,9 @@ struct PendingAttempt {
 
 class Store {
   public:
-    /// Opens for writing, creating the file and its schema, or migrating an older one. Takes the writer's lock, unless told
-    /// that nobody else writes. Throws ConfigError: a second writer, a newer schema, not a KVstone database, a read-only
-    /// folder, a file system without locks.
+    /// Opens for writing, creating the file and its schema, or migrating an older one. Takes the writer's lock, unless
+    /// told that no one else writes. Throws ConfigError: a second writer, a newer schema, not a KVstone database, a
+    /// read-only folder, a file system without locks.
     static Store open(std::string const& path, Locking locking = Locking::file);
     /// Opens for reading only; never writes, migrates or locks out a writer. Throws ConfigError where it does not
     /// exist.
@@ -45,23 +45,24 @@ class Store {
     Store(Store&&) noexcept;
     Store& operator=(Store&&) noexcept;
 
-    /// The class under which the database knows hardware like that of a host, by its facts (see to_json(Host)); where it
-    /// knows none, the host's own, under which it is then known to this Store.
+    /// The class of the known hosts with the same hardware, by a host's facts (see to_json(Host)); where there are
+    /// none, the host's own class, which is then known to this Store.
     std::string hardware_class(Json const& host_facts) const;
-    /// Writes campaign, build, scenario and every expected cell before the first attempt, in one transaction; where the
-    /// campaign exists, it goes on. `fresh` opens a new one instead (a serial number joins the id).
+    /// Writes campaign, build, scenario and every expected cell before the first attempt, in one transaction; an
+    /// existing campaign is continued. `fresh` opens a new one instead (a serial number joins the id).
     Campaign begin_campaign(Plan const& plan, Build const& build, std::string const& hardware_class, bool fresh);
-    /// What still has to be tried, in plan order: all that has no standing attempt, but what quarantined() names.
+    /// The attempts still to be made, in plan order: those without a standing attempt, except those of quarantined().
     std::vector<PendingAttempt> pending(Campaign const& campaign) const;
-    /// What has lost its worker `losses_allowed` times and more, and is tried no more: it may be what kills them.
+    /// Attempts that have lost their worker `losses_allowed` times and more. They are not tried again: they may be the
+    /// cause of the loss.
     std::vector<PendingAttempt> quarantined(Campaign const& campaign) const;
     /// Cells of the campaign whose newest outcome is neither ok nor skipped.
     std::int64_t failed_cells(Campaign const& campaign) const;
-    /// Stores attempts in one transaction, each whole or absent; an attempt id that is there already changes nothing.
+    /// Stores attempts in one transaction, each as a whole; an attempt id that is stored already changes nothing.
     void ingest(Campaign const& campaign, std::vector<Measurement> const& measurements);
-    /// The same for attempts that an earlier run did not store, of a campaign by its id. Leaves out those at a cell that
-    /// has a standing attempt by now (it was measured again) and at cells that the campaign does not expect. Returns how
-    /// many were stored, or nothing where the database has no such campaign.
+    /// The same for attempts that an earlier run did not store, of the campaign with this id. Leaves out attempts at
+    /// cells that have a standing attempt by now (they were measured again) and at cells that the campaign does not
+    /// expect. Returns the number stored, or nothing where the database has no such campaign.
     std::optional<std::size_t> recover(std::string const& campaign, std::vector<Measurement> const& measurements);
 
     /// The connection, for queries of this folder.
@@ -73,7 +74,7 @@ class Store {
     std::unique_ptr<State> state_;
 };
 
-/// Removes a database that nobody has open, with the files that SQLite keeps beside it.
+/// Removes a database that no one has open, with the files that SQLite keeps beside it.
 void remove_database(std::string const& path);
 
 }  // namespace kvstone

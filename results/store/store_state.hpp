@@ -1,5 +1,5 @@
 #pragma once
-// What a Store holds; for the files of this folder that make up its members.
+// The members of a Store; for the files of this folder that implement it.
 
 #include <memory>
 #include <optional>
@@ -13,18 +13,18 @@
 
 namespace kvstone {
 
-/// Members go in reverse: statements before their connection, the connection before the lock.
+/// Members are destroyed in reverse: statements before their connection, the connection before the lock.
 struct Store::State {
     std::string path;
     bool writes = false;
-    std::optional<WriterLock> lock;  ///< nothing where the store only reads, or nobody else writes
+    std::optional<WriterLock> lock;  ///< empty where the store only reads, or no one else writes
     Connection connection;
     std::unique_ptr<Ingester> ingester;
 
     ~State();
 };
 
-/// SQL for how often the worker of an attempt of v_current c was lost.
+/// SQL for the number of workers that the attempt of a row c of v_current lost.
 inline constexpr std::string_view losses_of_current =
     "(SELECT count(*) FROM attempt l WHERE l.campaign = c.campaign AND l.cell = c.cell AND l.process = c.process AND "
     "l.status = 'node_lost')";

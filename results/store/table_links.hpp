@@ -1,5 +1,5 @@
 #pragma once
-// Tables as the file itself describes them, so that what copies or removes rows needs no list of its own.
+// Tables as described by the file itself, so that functions that copy or remove rows need no list of their own.
 
 #include <map>
 #include <string>
@@ -12,10 +12,10 @@ namespace kvstone {
 struct TableLinks {
     std::string name;
     std::vector<std::string> columns;  ///< stored ones, `id` left out
-    bool has_id = false;               ///< rows are numbered in this file by a column `id`
-    /// What other files know a row by: the smallest unique key, else all columns.
+    bool has_id = false;               ///< a column `id` numbers the rows in this file
+    /// The columns that identify a row in every file: the smallest unique key, else all columns.
     std::vector<std::string> key;
-    std::map<std::string, std::string> refers;  ///< columns that hold the number of a row of another table, and which
+    std::map<std::string, std::string> refers;  ///< columns with the number of a row of another table, and that table
 };
 
 /// All tables, those that are referred to before those that refer to them.

@@ -1,5 +1,5 @@
 #pragma once
-// `compare`: everything that two campaigns measured, and what of it differs.
+// `compare`: all figures of two campaigns, and their differences.
 
 #include <iosfwd>
 #include <memory>
@@ -11,7 +11,7 @@ namespace kvstone {
 
 struct ComparedCell {
     SideCell const* cell = nullptr;  ///< of the head, or of the base where the head lacks it
-    std::optional<Compared> figure;  ///< nothing: the cell itself is what differs
+    std::optional<Compared> figure;  ///< empty: the cell itself differs
     Verdict verdict = Verdict::pass;
     std::string why;
 };
@@ -19,19 +19,20 @@ struct ComparedCell {
 struct Comparison {
     Side base, head;
     Circumstances circumstances;
-    std::vector<ComparedCell> rows;   ///< what differs, by cell and metric; everything where that was asked for
+    std::vector<ComparedCell> rows;   ///< differences by cell and metric; all figures where asked for
     std::size_t equal = 0;            ///< deterministic figures that are equal to the last digit
-    std::size_t within_margin = 0;    ///< figures that differ by no more than what counts as none
-    std::size_t timings = 0;          ///< timings that were looked at
+    std::size_t within_margin = 0;    ///< figures whose difference is within the margin
+    std::size_t timings = 0;          ///< timings that were compared
     std::size_t cells = 0;            ///< cells that both sides have, ok
     std::size_t new_cells = 0;        ///< cells that the base does not have
     std::size_t skipped = 0;          ///< cells that both sides skipped
-    bool everything = false;          ///< rows that say nothing are kept
+    bool everything = false;          ///< rows without a difference are kept
     Verdict verdict = Verdict::pass;  ///< the worst of all rows
 };
 
-/// Compares all cells of both sides; `everything` keeps rows that say nothing. Cells that failed in the base alone cannot be
-/// compared and are inconclusive; where no cell is ok on both sides, the whole is missing. Rows point into the result.
+/// Compares all cells of both sides; `everything` keeps rows without a difference. Cells that failed in the base alone
+/// cannot be compared and are inconclusive; where no cell is ok on both sides, the verdict is missing. Rows point into
+/// the result.
 std::unique_ptr<Comparison> compare_sides(Side base, Side head, CompareOptions const& options, bool everything);
 
 /// A row per difference: cell, codec, component, metric, base, head, change, low, high, p, detectable, verdict, why. For
@@ -39,7 +40,7 @@ std::unique_ptr<Comparison> compare_sides(Side base, Side head, CompareOptions c
 /// codec.
 QueryResult rows_of(Comparison const& comparison, bool for_people);
 
-/// Both sides, what they do not share, the rows as a table, and the sum of it.
+/// Prints both sides, the differences of their circumstances, the rows as a table, and a summary.
 void print_comparison(std::ostream& out, Comparison const& comparison, TableFormat format, Screen const& screen);
 /// {"base":{...}, "head":{...}, "differences":[...], "rows":[...], "verdict":..., counts of the comparison}
 Json to_json(Comparison const& comparison);

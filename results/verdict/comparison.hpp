@@ -13,27 +13,27 @@ namespace kvstone {
 
 /// How figures of a metric are compared.
 enum class Comparing : std::uint8_t {
-    exactly,     ///< deterministic ones: any difference is one
-    by_time,     ///< timings and rates, of whatever the machine was doing: only interleaved builds are ranked
+    exactly,     ///< deterministic metrics: any difference counts
+    by_time,     ///< timings and rates, which depend on the machine's load: only interleaved builds are ranked
     by_items,    ///< accuracy: item by item, where the answers were stored
     by_interval  ///< the rest: quality of a model and memory, by their confidence intervals
 };
 Comparing comparing(Metric const& metric);
 
-/// What two campaigns do not share, told before any difference is blamed on the code.
+/// Differences in the circumstances of two campaigns, shown before any difference is blamed on the code.
 struct Circumstances {
     bool same_toolchain = true;  ///< packages, compiler, flags and type of build
     bool same_hardware = true;
     std::vector<std::string> differences;  ///< a sentence each
-    /// Why a difference is none of the code's; empty: nothing stands against that. `across_toolchains` takes another
-    /// toolchain for the code's own doing.
+    /// Why a difference cannot be blamed on the code; empty: it can. `across_toolchains` counts another toolchain as a
+    /// change of the code.
     std::string excuse(bool across_toolchains) const;
 };
 Circumstances circumstances(Side const& base, Side const& head);
 
 struct CompareOptions {
-    double accuracy_margin = 0.01;  ///< loss of accuracy that is none, absolute
-    double margin = 0.02;           ///< share of a timing, or of a figure without an interval, that is no difference
+    double accuracy_margin = 0.01;  ///< loss of accuracy that counts as none, absolute
+    double margin = 0.02;           ///< share of a timing, or of a figure without interval, that is no difference
     bool across_toolchains = false;
 };
 
@@ -42,13 +42,13 @@ struct Compared {
     std::size_t component = 0;
     std::optional<double> base = {};  ///< median over processes
     std::optional<double> head = {};
-    /// Of accuracy head - base; else head / base - 1. Nothing where base is 0 or one of them is null.
+    /// head - base for accuracy, else head / base - 1. Empty where base is 0 or one of them is null.
     std::optional<Estimate> change = {};
-    std::optional<double> p = {};           ///< of accuracy: that it is worse by the margin or more
-    std::optional<double> detectable = {};  ///< of accuracy: the loss that would have been seen
+    std::optional<double> p = {};           ///< for accuracy: of a loss of the margin or more
+    std::optional<double> detectable = {};  ///< for accuracy: the smallest loss that would be found
     Verdict verdict = Verdict::pass;
-    std::string why = {};        ///< empty: nothing to say, the figures are equal
-    bool within_margin = false;  ///< they differ by no more than what counts as none
+    std::string why = {};        ///< empty: the figures are equal
+    bool within_margin = false;  ///< the difference is within the margin
 };
 
 /// One figure of one cell on both sides. Requires that either side has it.

@@ -1,6 +1,6 @@
 #pragma once
-// A gate: a policy's rules over what was measured, and the findings that come of it. Pure: the same evidence gives the
-// same findings, which is how `explain` replays them.
+// A gate: a policy's rules over measurements, and their findings. Pure: the same evidence gives the same findings, so
+// that `explain` can repeat them.
 
 #include <optional>
 #include <string>
@@ -14,20 +14,20 @@ namespace kvstone {
 /// How often a block is measured before its cell is given up.
 inline constexpr int gate_block_tries = 3;
 
-/// An attempt that a gate made itself.
+/// An attempt that the gate made.
 struct GateAttempt {
     std::string cell;
     std::string phase;  ///< "probe" (once each, for figures that need no repetition), "screen" or "confirm"
     int block = 0;
     int position = 0;
     char side = 'A';  ///< A: the base's build, B: the head's
-    int launch = 0;   ///< of its block; a block that is measured anew is another launch
+    int launch = 0;   ///< of its block; a repeated block is another launch
     Measurement measurement;
 };
 
 struct Finding {
     std::string rule;
-    std::string cell = {};  ///< empty: about no single one; so are the next three
+    std::string cell = {};  ///< empty: about no single cell; the next three then are, too
     std::string title = {};
     std::string codec_name = {};
     std::string component = {};
@@ -39,58 +39,58 @@ struct Finding {
     std::optional<double> target = {};
     Verdict verdict = Verdict::pass;
     std::string why = {};
-    std::string waiver = {};  ///< reason of the one that holds: the finding counts as advisory
-    bool warns = false;       ///< so it does
+    std::string waiver = {};  ///< reason of the waiver that applies: the finding counts as advisory
+    bool warns = false;       ///< the rule only warns: the finding counts as advisory
 };
 
-/// What a gate looks at.
+/// The evidence that a gate judges.
 struct Evidence {
     std::optional<Side> base = {};
     Side head = {};
-    std::vector<GateAttempt> attempts = {};        ///< of a gate that measured; else none
+    std::vector<GateAttempt> attempts = {};        ///< attempts of a gate that measured; else empty
     std::vector<std::string> untimed = {};         ///< ids of cells that the budget had no time for
     std::size_t tests = 0;                         ///< timings that share the error budget, see timing_tests()
     int screen_blocks = TwoStage{}.screen_blocks;  ///< of the first phase, as many as the budget had time for
-    bool measured = false;                         ///< attempts were made: timings are ranked by them
+    bool measured = false;                         ///< the gate made attempts: timings are ranked by them
     std::string today = {};                        ///< "2026-12-31", for waivers
     bool across_toolchains = false;
 };
 
 struct GateOutcome {
     std::vector<Finding> findings = {};
-    Verdict verdict = Verdict::pass;        ///< the worst finding that counts
-    std::vector<std::string> notices = {};  ///< what else a reader has to know
-    std::vector<int> waived = {};           ///< findings that each waiver of the policy softened
+    Verdict verdict = Verdict::pass;        ///< of the worst finding that counts
+    std::vector<std::string> notices = {};  ///< further notes for readers
+    std::vector<int> waived = {};           ///< number of findings that each waiver of the policy softened
 };
 
-/// A timing that a relative rule is about.
+/// A timing of a relative rule.
 struct TimingTest {
     std::size_t rule = 0;  ///< index
     SideCell const* cell = nullptr;
     std::size_t component = 0;
 };
-/// Of cells that both sides have ok, figures that both sides have.
+/// Figures that both sides have, at cells that are ok on both sides.
 std::vector<TimingTest> timing_tests(std::vector<PolicyRule> const& rules, Side const& base, Side const& head);
 
-/// The phases that a rule's timings go through.
+/// The phases of a rule's timings.
 TwoStage phases_of(GatePolicy const& policy, PolicyRule const& rule, Evidence const& evidence);
 
-/// d of every whole block of a cell's phase, positive where B is slower, whatever the metric's direction. Launches with an
-/// attempt that is not ok, or has no such figure, are left out.
+/// d of every whole block of a cell's phase, positive where B is slower, in either direction of the metric. Launches
+/// with an attempt that is not ok, or that has no such figure, are left out.
 std::vector<double> block_effects(std::vector<GateAttempt> const& attempts, std::string const& cell,
                                   std::string_view phase, std::size_t metric, std::size_t component);
 
-/// Why blocks of a cell's phase are not whole.
+/// Why blocks of a cell's phase are incomplete.
 struct BlockTrouble {
     int failed = 0;         ///< launches with an attempt that was not ok
     bool given_up = false;  ///< a block failed gate_block_tries times
-    bool lacks = false;     ///< a launch was ok, but has no such figure
-    std::string why = {};   ///< of the last of them: the side and its reason
+    bool lacks = false;     ///< a launch was ok, but lacks the figure
+    std::string why = {};   ///< of the last of these launches: the side and its reason
 };
 BlockTrouble block_trouble(std::vector<GateAttempt> const& attempts, std::string const& cell, std::string_view phase,
                            std::size_t metric, std::size_t component);
 
-/// The figure of one process, from its raw samples where they are there.
+/// The figure of one process, from its raw samples where there are any.
 std::optional<double> process_value(Measurement const& measurement, std::size_t metric, std::size_t component);
 
 GateOutcome judge_gate(GatePolicy const& policy, std::vector<PolicyRule> const& rules, Evidence const& evidence);

@@ -1,5 +1,5 @@
 #pragma once
-// Rules of a policy, understood.
+// The rules of a policy, parsed.
 
 #include <vector>
 
@@ -9,15 +9,15 @@
 
 namespace kvstone {
 
-/// METRIC < | <= | > | >= NUMBER [UNIT]            the head's figure; of an interval the end that counts, where there is one
+/// METRIC < | <= | > | >= NUMBER [UNIT]            the head's figure, or the end of its interval that counts
 /// METRIC < | <= | > | >= NUMBER * OTHER_METRIC    the same against another figure of the same cell
-/// METRIC no worse than NUMBER[%]                  beside the base: a share; of accuracies an absolute difference
+/// METRIC no worse than NUMBER[%]                  beside the base: a share, for accuracies an absolute difference
 struct PolicyRule {
     GateRule source;
     std::size_t metric = 0;  ///< index into metrics()
     bool relative = false;
     Constraint bound;                         ///< of a rule that is not relative
-    std::optional<std::size_t> bound_metric;  ///< its bound is a multiple of this one
+    std::optional<std::size_t> bound_metric;  ///< the rule's bound is a multiple of this metric
     double worse_by = 0;                      ///< of a relative rule
 
     bool timed() const { return relative && comparing(metrics()[metric]) == Comparing::by_time; }
@@ -26,7 +26,7 @@ struct PolicyRule {
 /// Throws ConfigError with the place of the rule in its file.
 std::vector<PolicyRule> rules_of(GatePolicy const& policy);
 
-/// Names of the metrics that a policy looks at.
+/// Names of the metrics that a policy reads.
 std::vector<std::string> metrics_of(GatePolicy const& policy, std::vector<PolicyRule> const& rules);
 
 /// Components of a cell that a rule judges.
