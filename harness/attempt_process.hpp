@@ -1,16 +1,16 @@
 #pragma once
-// The inside of an attempt's process.
+// The program inside an attempt's process.
 
 namespace kvstone {
 
-/// In an attempt's environment: the factor by which every timed pass is made to take longer (see backends/timer.hpp).
+/// In an attempt's environment: the factor by which every timed pass takes longer (see backends/timer.hpp).
 inline constexpr char const* slow_down_variable = "KVSTONE_SLOW_DOWN";
 
-/// The whole of `kvstone-attempt` but for its `main`, so that test programs can link it with stages of their own:
+/// The program `kvstone-attempt` without its `main`, so that test programs can link it with stages of their own:
 ///   kvstone-attempt                  reads an AttemptRequest as JSON from standard input
 ///   kvstone-attempt --probe BACKEND  measures that backend's roofline
-/// Either answers with JSON on descriptor 3, or on standard output where nobody opened that descriptor (at a terminal,
-/// under a debugger). Returns 0 with an answer, whatever its status, and 2 where the request cannot be read.
+/// Either answers with JSON on descriptor 3, or on standard output where that descriptor is not open (at a terminal,
+/// under a debugger). Returns 0 with an answer of any status, and 2 where the request cannot be read.
 int attempt_main(int argc, char** argv);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// One attempt, one process: how an attempt is asked for and how it ends.
+// One attempt, one process: the request for an attempt, and its outcome.
 
 #include <string>
 
@@ -10,27 +10,27 @@
 
 namespace kvstone {
 
-/// What `kvstone-attempt` reads as JSON from standard input. It answers with one Measurement as JSON on descriptor 3.
+/// The JSON that `kvstone-attempt` reads from standard input. It answers with one Measurement as JSON on descriptor 3.
 struct AttemptRequest {
     Cell cell;
     Measure measure;
     std::string attempt_id;
     int process = 0;
-    std::string source_hash = this_build().source_hash;  ///< of who asks: another build's attempt refuses
+    std::string source_hash = this_build().source_hash;  ///< of the asking build; an attempt of another build refuses
 };
 Json to_json(AttemptRequest const& request);
 AttemptRequest attempt_request_from_json(Json const& json);
 
-/// The attempt's program: $KVSTONE_ATTEMPT, else `kvstone-attempt` beside this one. Throws SystemError where there is
-/// none.
+/// The attempt's program: $KVSTONE_ATTEMPT, else `kvstone-attempt` beside this one. Throws SystemError where it does
+/// not exist.
 std::string attempt_program();
-/// A command for that program on a backend: its environment (nothing is inherited but PATH, HOME, XDG_CACHE_HOME,
+/// A command for that program on a backend: its environment (only these are inherited: PATH, HOME, XDG_CACHE_HOME,
 /// LD_LIBRARY_PATH, TMPDIR, CUDA_VISIBLE_DEVICES and KVSTONE_*) and its memory limits. `threads` 0: all cores;
-/// `memory_bytes` 0: what the machine has available less a reserve, so that a runaway cannot take the node down.
+/// `memory_bytes` 0: the available memory of the machine less a reserve, so that no attempt can exhaust the node.
 ChildCommand attempt_command(Spawner const& spawner, std::string const& backend, int threads,
                              std::uint64_t memory_bytes);
 
-/// Runs an attempt at a cell through the spawner and turns whatever happened into a Measurement with a status.
+/// Runs an attempt at a cell through the spawner, and makes a Measurement with a status of any outcome.
 Measurement run_attempt(Spawner& spawner, AttemptRequest const& request);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// What the kernel says about the memory of processes.
+// The kernel's figures about the memory of processes.
 
 #include <chrono>
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace kvstone {
 
-/// Looks at another process's memory, every 20 ms at most.
+/// Reads another process's memory, every 20 ms at most.
 class MemoryWatch {
   public:
     explicit MemoryWatch(pid_t pid);
@@ -16,7 +16,7 @@ class MemoryWatch {
     MemoryWatch(MemoryWatch const&) = delete;
     MemoryWatch& operator=(MemoryWatch const&) = delete;
 
-    /// Takes a look where 20 ms have passed since the last; false where they have not, or the process is gone.
+    /// Reads where 20 ms have passed since the last time; false where they have not, or the process is gone.
     bool due();
     std::uint64_t resident_bytes() const { return resident_bytes_; }  ///< VmRSS
     std::uint64_t peak_bytes() const { return peak_bytes_; }          ///< VmHWM
@@ -28,12 +28,12 @@ class MemoryWatch {
     std::uint64_t peak_bytes_ = 0;
 };
 
-/// Highest resident size of this process since its exec. Not ru_maxrss, which starts at its spawner's.
+/// Highest resident size of this process since its exec. It is not ru_maxrss, which starts at its spawner's.
 std::uint64_t own_peak_rss_bytes();
-/// What the machine could give to a new process without swapping.
+/// Memory that the machine could give to a new process without swapping.
 std::uint64_t available_memory_bytes();
-/// How often the kernel killed for want of memory: in this process's cgroup where that can be read, else on the
-/// machine.
+/// How often the kernel killed a process because memory ran out: in this process's cgroup where that can be read, else
+/// on the machine.
 std::uint64_t oom_kill_count();
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// What the memory of a backend could do at the time of an attempt, measured by processes of its own around it.
+// The speed of a backend's memory at the time of an attempt, measured around it by processes of its own.
 
 #include "backends/kernels/roofline.hpp"
 #include "harness/attempts/attempt.hpp"
@@ -7,8 +7,8 @@
 namespace kvstone {
 
 /// Runs `kvstone-attempt --probe`: two buffers of 256 MB that are not billed to any attempt. Neighbours share a probe:
-/// what came after one attempt came before the next. All zero where it fails, which costs an attempt its roofline
-/// figures and nothing else.
+/// the one after an attempt is the one before the next. All zero where it fails; the attempt then has no roofline
+/// figures.
 Roofline probe_roofline(Spawner& spawner, std::string const& backend, int threads);
 
 Json to_json(Roofline const& roofline);
@@ -16,7 +16,8 @@ Roofline roofline_from_json(Json const& json);
 
 /// Sets roofline_gb_per_s, the mean of the two probes, and adds encode_roofline and decode_roofline: for each component
 /// its encode_traffic_bytes over its encode_ns, as a fraction of the roofline, with the interval of encode_ns carried
-/// over; likewise for decode. attention_roofline is attention_read_gb_per_s over the mean of what the probes read. Nothing where both probes failed or the attempt was not timed.
+/// over; likewise for decode. attention_roofline is attention_read_gb_per_s over the mean of the probes' reading speed.
+/// Nothing where both probes failed or the attempt was not timed.
 void apply_roofline(Measurement& measurement, Roofline const& before, Roofline const& after);
 
 }  // namespace kvstone

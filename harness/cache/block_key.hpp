@@ -13,16 +13,16 @@ namespace kvstone {
 /// SHA-256 of everything up to the end of a block: h_i = SHA-256(h_(i-1) || tokens of block i as u32, little-endian).
 using BlockKey = std::array<std::uint8_t, 32>;
 
-/// Everything besides its tokens on which the stored bytes of a block depend. Two caches that differ in any of it must not
-/// find each other's blocks.
+/// Everything besides its tokens on which the stored bytes of a block depend. Two caches that differ in a member must
+/// not find each other's blocks.
 struct KeyNamespace {
-    std::string source = {};        ///< hash of the weights, RoPE and whatever else K and V depend on
+    std::string source = {};        ///< hash of the weights, RoPE and all other facts that decide K and V
     std::string element_type = {};  ///< of K and V before they are coded
     std::string layout = {};        ///< order of the axes
     std::string codec = {};         ///< canonical text
     std::string formats = {};       ///< version of each stage's format
     std::uint64_t block_tokens = 0;
-    std::string salt = {};  ///< keeps users apart
+    std::string salt = {};  ///< separates users
 };
 
 /// h_(-1): SHA-256 of the members as one line of JSON.

@@ -1,6 +1,6 @@
 #pragma once
-// The books of a prefix cache: which blocks it holds, and how many bytes came and went. The bytes themselves lie elsewhere
-// (shared_store.hpp).
+// The accounts of a prefix cache: the blocks that it holds, and the bytes that came and went. The bytes themselves are
+// stored elsewhere (shared_store.hpp).
 
 #include <algorithm>
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace kvstone {
 
-/// In which order the blocks of a request are used and written.
+/// The order in which the blocks of a request are used and written.
 enum class WriteOrder : std::uint8_t {
     head_first,     ///< matched blocks are used, the deepest first; then new ones are written as a prefill makes them
     deepest_first,  ///< all from the deepest to the head, which stays the most recent: as vLLM frees them
@@ -22,12 +22,12 @@ enum class WriteOrder : std::uint8_t {
 
 struct StoreRules {
     std::string policy = "lru";            ///< see policy_names()
-    std::uint64_t capacity = never_again;  ///< in blocks or bytes, as sizes are; by default without bounds
+    std::uint64_t capacity = never_again;  ///< in blocks or bytes, the unit of sizes; unbounded by default
     WriteOrder order = WriteOrder::head_first;
-    bool second_touch = false;        ///< a block is written when it is asked for the second time
+    bool second_touch = false;        ///< a block is written at the second request for it
     std::int64_t ttl_ns = 0;          ///< how long a block is kept; 0: for ever
     bool ttl_from_hit = false;        ///< counted from its last use, not from its writing
-    bool last_instant_counts = true;  ///< whether it is still there when exactly so much time has passed
+    bool last_instant_counts = true;  ///< whether a block still exists at exactly this age
 };
 
 /// Sizes are in the unit of the capacity. lookups = hits + misses; size_written = size held + size_evicted + size_expired.
@@ -37,26 +37,27 @@ struct StoreCounters {
     std::uint64_t writes = 0;
     std::uint64_t evictions = 0;
     std::uint64_t expirations = 0;
-    std::uint64_t not_admitted = 0;  ///< blocks that were not written since nobody had asked for them before
+    std::uint64_t not_admitted = 0;  ///< blocks not written because no earlier request had asked for them
     std::uint64_t no_room =
-        0;  ///< blocks that were not written since everything else was pinned, or they are too large
+        0;  ///< blocks not written because all others were pinned, or because they are too large
     std::uint64_t size_written = 0;
     std::uint64_t size_evicted = 0;
     std::uint64_t size_expired = 0;
     bool operator==(StoreCounters const&) const = default;
 };
 
-/// What the books alone have for contents: nothing.
+/// The contents of a cache that keeps accounts alone: none.
 struct NoContents {
     void enter(Slot /*slot*/, std::size_t /*block*/) {}
     void leave(Slot /*slot*/, bool /*expired*/) {}
 };
 
-/// Requests come one after the other, each in two steps: match(), then commit() with what the request is known to need.
-/// Between them, and while the commit makes room, the matched blocks are pinned. A hit is a block whose ancestors are hits.
+/// Requests come one after the other, each in two steps: match(), then commit() with the facts that the request needs.
+/// Between them, and while the commit makes room, the matched blocks are pinned. A hit is a block whose ancestors are
+/// hits.
 ///
-/// `Key` is BlockKey, or a number where keys are known to be chained. `Contents` is told what enters a slot, as the number of
-/// a block in its request, and what leaves one, evicted or expired. Not thread-safe.
+/// `Key` is BlockKey, or a number where keys are known to be chained. `Contents` is called for each block that enters a
+/// slot, with the block's number in its request, and for each that leaves one, evicted or expired. Not thread-safe.
 template <class Key, class Contents = NoContents>
 class BlockStore {
   public:
@@ -65,14 +66,14 @@ class BlockStore {
 
     Contents& contents() { return contents_; }
     Contents const& contents() const { return contents_; }
-    /// Of the request that was matched last, in its order.
+    /// The matched blocks of the last request, in its order.
     std::span<Slot const> matched() const { return matched_; }
 
-    /// How many of a request's blocks, from its head on, are there. REQUIRES: no request is older than the one before; no
-    /// key stands twice.
+    /// How many of a request's blocks, from its head on, are in the cache. REQUIRES: no request is older than the one
+    /// before; no key occurs twice.
     std::uint64_t match(std::span<Key const> blocks, std::int64_t now_ns) {
         now_ns_ = now_ns;
-        if (++request_ == 0) {  // marks of 2^32 requests ago would be taken for new ones
+        if (++request_ == 0) {  // marks of 2^32 requests ago would look new
             std::ranges::fill(marks_, 0U);
             request_ = 1;
         }
@@ -90,7 +91,7 @@ class BlockStore {
     }
 
     /// Uses the matched blocks and writes the others. `size_of(i)` is the size of block i, `next_use_of(i)` the position at
-    /// which it is looked up again (only Belady asks). REQUIRES: match() was called with the same blocks.
+    /// which it is looked up again (only Belady needs it). REQUIRES: match() was called with the same blocks.
     template <class SizeOf, class NextUseOf>
     void commit(std::span<Key const> blocks, SizeOf const& size_of, NextUseOf const& next_use_of) {
         auto const matched = matched_.size();
@@ -105,7 +106,7 @@ class BlockStore {
             use_matched();
         }
     }
-    /// Where every block has one size.
+    /// Commits where every block has one size.
     void commit(std::span<Key const> blocks, std::uint64_t size = 1) {
         commit(blocks, [size](std::size_t) { return size; }, [](std::size_t) { return never_again; });
     }
@@ -128,7 +129,7 @@ class BlockStore {
 
     void write(Key const& key, std::size_t block, std::uint64_t size, std::uint64_t next_use) {
         auto slot = index_.find(key);
-        // Its ancestor had gone, so that it was no hit.
+        // Its ancestor had left the cache, so it was no hit.
         if (slot != no_slot && held_[slot]) return touch(slot, next_use);
         if (rules_.second_touch && seen_.find(key) == no_slot) {
             seen_.add(key);

@@ -9,15 +9,15 @@
 
 namespace kvstone {
 
-/// Hands items from one thread to another, at most so many at a time: the faster of two waits for the slower, and memory
-/// stays bounded.
+/// Hands items from one thread to another, a limited number at a time: the faster of two waits for the slower, and
+/// memory stays bounded.
 template <class T>
 class BoundedQueue {
   public:
     /// REQUIRES: most > 0.
     explicit BoundedQueue(std::size_t most) : most_(most) {}
 
-    /// Waits for room. False where the queue is closed: the item is gone.
+    /// Waits for room. False where the queue is closed: the item is dropped.
     bool push(T item) {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [&] { return closed_ || items_.size() < most_; });
@@ -36,13 +36,13 @@ class BoundedQueue {
         changed_.notify_all();
         return item;
     }
-    /// Nothing comes any more; what is there can still be taken.
+    /// No more items come; items in the queue can still be taken.
     void close() {
         std::scoped_lock const lock(mutex_);
         closed_ = true;
         changed_.notify_all();
     }
-    /// Nobody takes any more.
+    /// No more items are taken.
     void abandon() {
         std::scoped_lock const lock(mutex_);
         closed_ = true;

@@ -9,9 +9,9 @@
 
 namespace kvstone {
 
-/// Calls work(client, number) once for each number of [first, last), on `clients` threads that take the next number when they
-/// are done with theirs; one client is this thread. Where one throws, `stop()` is called, all end after what they are at, and
-/// the first exception is thrown.
+/// Calls work(client, number) once for each number of [first, last), on `clients` threads, each of which takes the next
+/// number when its last one is done; one client is this thread. After an exception `stop()` is called, every thread
+/// ends after its present number, and the first exception is thrown.
 template <class Work, class Stop>
 void run_clients(std::size_t clients, std::uint64_t first, std::uint64_t last, Work const& work, Stop const& stop) {
     std::atomic<std::uint64_t> next = first;

@@ -1,5 +1,5 @@
 #pragma once
-// Which block of a full cache goes.
+// Policies that choose the block that leaves a full cache.
 
 #include <cstdint>
 #include <limits>
@@ -11,34 +11,34 @@
 
 namespace kvstone {
 
-/// What must not be evicted: slots that carry the mark of the request that is under way.
+/// Blocks that must not be evicted: slots with the mark of the request under way.
 struct Pins {
     std::vector<std::uint32_t> const& marks;
     std::uint32_t request;
     bool hold(Slot slot) const { return slot < marks.size() && marks[slot] == request; }
 };
 
-/// A position of the trace at which a block is looked up again; never: it is not.
+/// A position of the trace at which a block is looked up again; never_again: it is not.
 inline constexpr std::uint64_t never_again = std::numeric_limits<std::uint64_t>::max();
 
 /// Orders the blocks of one cache. Sizes are in the unit of its capacity: blocks, or bytes.
 ///
-/// A policy may remember slots whose blocks have left (ghosts). Every slot that it stops knowing, left or forgotten, is in
-/// take_forgotten(): its number may then stand for another block.
+/// A policy may remember slots whose blocks have left (ghosts). take_forgotten() has every slot that it stops knowing,
+/// left or forgotten: its number may then stand for another block.
 class EvictionPolicy {
   public:
     virtual ~EvictionPolicy() = default;
 
-    /// A block that is not in the cache is about to enter; comes before the victims that make room for it. A ghost is one
-    /// no longer.
+    /// Called when a block that is not in the cache is about to enter, before the victims that make room for it. A
+    /// ghost of it is a ghost no longer.
     virtual void missed(Slot /*slot*/) {}
     /// The block that was missed enters.
     virtual void insert(Slot slot, std::uint64_t size, std::uint64_t next_use) = 0;
     /// A block in the cache was used.
     virtual void touch(Slot slot, std::uint64_t next_use) = 0;
-    /// The block that leaves to make room, which has then left; no_slot where all are pinned, or there is none.
+    /// The block that leaves to make room, and has left on return; no_slot where all are pinned, or the cache is empty.
     virtual Slot victim(Pins const& pins) = 0;
-    /// A block leaves for another reason: no ghost of it stays.
+    /// Removes a block for another reason: no ghost of it stays.
     virtual void erase(Slot slot) = 0;
 
     template <class Take>
@@ -49,13 +49,13 @@ class EvictionPolicy {
 
   protected:
     void forget(Slot slot) { forgotten_.push_back(slot); }
-    /// The oldest slot of a list that is not pinned; no_slot where there is none.
+    /// The oldest slot in a list that is not pinned; no_slot where there is none.
     static Slot oldest_free(SlotList const& list, Pins const& pins) {
         auto slot = list.oldest();
         while (slot != no_slot && pins.hold(slot)) slot = list.newer(slot);
         return slot;
     }
-    /// Takes the oldest ghosts out until those left are no larger than `most`, and tells `drop` of each.
+    /// Takes out the oldest ghosts until the others are no larger than `most`, and calls `drop` for each.
     template <class Drop>
     static void shorten(SlotList& ghosts, std::uint64_t most, Drop const& drop) {
         while (ghosts.size() > most) {
@@ -74,20 +74,22 @@ std::vector<std::string> const& policy_names();
 /// REQUIRES: one of the names.
 std::unique_ptr<EvictionPolicy> make_policy(std::string const& name, std::uint64_t capacity);
 
-/// The block that was used (LRU) or that entered (FIFO) longest ago goes.
+/// Evicts the block that was used (LRU) or that entered (FIFO) longest ago.
 std::unique_ptr<EvictionPolicy> make_lru();
 std::unique_ptr<EvictionPolicy> make_fifo();
-/// The block used least often since it entered goes; among equals the one whose last use is longest ago.
+/// Evicts the block used least often since it entered; among equals the one whose last use is longest ago.
 std::unique_ptr<EvictionPolicy> make_lfu();
-/// S3-FIFO (Yang and others, SOSP 2023): a small queue of 10% and a main one, ghosts of 90%. What was used twice in the small
-/// queue moves to the main one; there each use, up to 3, buys another round. A ghost that comes again enters the main queue.
+/// S3-FIFO (Yang and others, SOSP 2023): a small queue of 10% and a main one, ghosts of 90%. Blocks used twice in the
+/// small queue move to the main one; there each use, up to 3, buys another round. A ghost that comes again enters the
+/// main queue.
 std::unique_ptr<EvictionPolicy> make_s3_fifo(std::uint64_t capacity);
-/// ARC (Megiddo and Modha, FAST 2003). Sizes stand for its counts.
+/// ARC (Megiddo and Modha, FAST 2003), with sizes in place of its counts.
 std::unique_ptr<EvictionPolicy> make_arc(std::uint64_t capacity);
-/// 2Q, full version (Johnson and Shasha, VLDB 1994): new blocks queue in 25%, ghosts of 50%, LRU for what comes again.
+/// 2Q, full version (Johnson and Shasha, VLDB 1994): new blocks queue in 25%, ghosts of 50%, LRU for blocks that come
+/// again.
 std::unique_ptr<EvictionPolicy> make_two_queues(std::uint64_t capacity);
-/// Belady's MIN: the block whose next use is furthest away goes, among equals the one that entered or was used last. It
-/// needs next_use, and like the others it takes every block.
+/// Belady's MIN: evicts the block whose next use is furthest away, among equals the one that entered or was used last.
+/// It needs next_use; like the others, it takes every block.
 std::unique_ptr<EvictionPolicy> make_belady();
 
 }  // namespace kvstone

@@ -10,14 +10,14 @@
 
 namespace kvstone {
 
-/// Keys and the slot that each has, in one flat table: open addressing, linear probing, at most 5/8 full. Slots count from
-/// 0 and are used again, so that arrays beside the table need no more room than the most keys there ever were at a time.
+/// Keys and their slots in one flat table: open addressing, linear probing, at most 5/8 full. Slots count from 0 and
+/// are used again, so that arrays beside the table need room only for the largest number of keys at a time.
 template <class Key>
 class FlatIndex {
   public:
     FlatIndex() : buckets_(smallest_buckets) {}
 
-    /// no_slot where the key is not there.
+    /// no_slot where the table does not have the key.
     Slot find(Key const& key) const {
         auto const hash = hash_of(key);
         for (auto at = hash & mask(); buckets_[at].slot != no_slot; at = (at + 1) & mask())
@@ -25,7 +25,7 @@ class FlatIndex {
         return no_slot;
     }
 
-    /// REQUIRES: the key is not there, and fewer than 2^32 - 1 are.
+    /// REQUIRES: the table does not have the key, and has fewer than 2^32 - 1 keys.
     Slot add(Key const& key) {
         if (8 * (count_ + 1) > 5 * buckets_.size()) grow();
         Slot slot = 0;
@@ -42,13 +42,14 @@ class FlatIndex {
         return slot;
     }
 
-    /// The slot of the key, which is added where it is not there; whether it was.
+    /// The slot of the key, which is added where it is missing; whether it was there.
     std::pair<Slot, bool> find_or_add(Key const& key) {
         if (auto const slot = find(key); slot != no_slot) return {slot, true};
         return {add(key), false};
     }
 
-    /// REQUIRES: the slot has a key. Those that were pushed aside by it move up: no marks of the dead are left.
+    /// REQUIRES: the slot has a key. Keys behind it that it had pushed aside move up, so that no marks of removed keys
+    /// stay.
     void remove(Slot slot) {
         auto hole = hash_of(keys_[slot]) & mask();
         while (buckets_[hole].slot != slot) hole = (hole + 1) & mask();
@@ -66,7 +67,7 @@ class FlatIndex {
     /// REQUIRES: the slot has a key.
     Key const& key_of(Slot slot) const { return keys_[slot]; }
     std::uint64_t size() const { return count_; }
-    /// Every slot is below.
+    /// All slots are below this number.
     std::uint64_t slots() const { return keys_.size(); }
 
   private:

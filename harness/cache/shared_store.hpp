@@ -1,5 +1,5 @@
 #pragma once
-// A prefix cache in memory for several clients: the books of block_store.hpp, and the bytes behind them.
+// A prefix cache in memory for several clients: the accounts of block_store.hpp, and the bytes behind them.
 
 #include <atomic>
 #include <cstddef>
@@ -13,7 +13,8 @@
 
 namespace kvstone {
 
-/// What is stored of a block, in parts. Whoever had it written fills it; until then others who found it wait.
+/// The stored bytes of a block, in parts. The client whose request writes the block fills it; other clients wait until
+/// then.
 class StoredBlock {
   public:
     using Parts = std::vector<std::vector<std::byte>>;
@@ -24,17 +25,17 @@ class StoredBlock {
         for (auto const& part : parts_) *bytes_ += part.size();
         tell(State::filled);
     }
-    /// In place of fill(), where there will be no bytes.
+    /// Called in place of fill() where the block will have no bytes.
     void give_up() { tell(State::given_up); }
-    /// Waits for the bytes, which do not change any more; null where there will be none.
+    /// Waits for the bytes, which never change afterwards; null where there will be none.
     Parts const* wait() const {
         state_.wait(State::empty, std::memory_order_acquire);
         return state_.load(std::memory_order_acquire) == State::filled ? &parts_ : nullptr;
     }
-    /// How many bytes there are once it is filled, also after it has gone.
+    /// The number of bytes once the block is filled, also after it has left the cache.
     std::shared_ptr<std::uint64_t const> bytes_counted() const { return bytes_; }
 
-    std::uint64_t decoded_hash = 0;  ///< kept for whoever verifies; nobody looks at it while clients are under way
+    std::uint64_t decoded_hash = 0;  ///< kept for verification; unused while clients are under way
 
   private:
     enum class State : std::uint8_t { empty, filled, given_up };
@@ -50,22 +51,23 @@ class StoredBlock {
 };
 using SharedBlock = std::shared_ptr<StoredBlock>;
 
-/// What a request found, and what it has to write. Blocks that are evicted meanwhile stay as long as they are in here.
+/// The blocks that a request found, and those that it has to write. Blocks that are evicted meanwhile stay as long as
+/// they are in here.
 struct ServedRequest {
     std::vector<SharedBlock> found;                             ///< its first blocks
     std::vector<std::pair<std::size_t, SharedBlock>> to_write;  ///< number of the block in the request
 };
 
-/// Requests have numbers and are entered into the books in their order, whoever brings them: what is found, written and
-/// evicted does not depend on the number of clients. That takes microseconds; what takes long (hashing, computing, coding)
-/// is done outside, before serve() and after it. A request may find blocks that an earlier one still has to fill, and waits
-/// for them; all wait for earlier ones alone, so that no two wait for one another.
+/// Requests are numbered and enter the accounts in this order, whichever client brings them: the blocks found, written
+/// and evicted do not depend on the number of clients. This step takes microseconds; the long ones (hashing, computing,
+/// coding) run outside, before serve() and after it. A request may find blocks that an earlier one still has to fill,
+/// and waits for them. Requests wait for earlier ones alone, so that no two wait for each other.
 class SharedStore {
   public:
     explicit SharedStore(StoreRules rules) : books_(std::move(rules)) {}
 
-    /// Waits for the turn of request `number`, which counts from 0, then matches and commits it. Every block is of size 1.
-    /// Nothing after throw_away(). Throws std::bad_alloc.
+    /// Waits for the turn of request `number`, which counts from 0, then matches and commits it. Every block has size
+    /// 1. Nothing after throw_away(). Throws std::bad_alloc.
     template <class NextUseOf>
     std::optional<ServedRequest> serve(std::uint64_t number, std::span<BlockKey const> keys, std::int64_t now_ns,
                                        NextUseOf const& next_use_of) {
@@ -86,13 +88,13 @@ class SharedStore {
         turn_.notify_all();
         return served;
     }
-    /// Somebody failed: nobody waits for a turn any more.
+    /// Called after a failure: no request waits for its turn any more.
     void throw_away() {
         turn_.store(never_again, std::memory_order_release);
         turn_.notify_all();
     }
 
-    // REQUIRES, of all below: no client is under way.
+    // All of these REQUIRE that no client is under way.
     std::uint64_t entries() const { return books_.entries(); }
     StoreCounters const& counters() const { return books_.counters(); }
     std::uint64_t held_bytes() const {
@@ -117,7 +119,7 @@ class SharedStore {
 
         std::vector<SharedBlock> blocks;  ///< by slot
         ServedRequest* served = nullptr;
-        /// Of blocks that have left, which may have to be filled still.
+        /// Sizes of blocks that have left, some of which may not be filled yet.
         std::vector<std::shared_ptr<std::uint64_t const>> evicted_bytes;
         std::vector<std::shared_ptr<std::uint64_t const>> expired_bytes;
     };

@@ -6,7 +6,7 @@
 
 namespace kvstone {
 
-/// Where a block stands in the arrays of a cache.
+/// The index of a block in the arrays of a cache.
 using Slot = std::uint32_t;
 inline constexpr Slot no_slot = std::numeric_limits<Slot>::max();
 

@@ -7,8 +7,8 @@
 
 namespace kvstone {
 
-/// Waits by the steady clock, to the microsecond: the kernel wakes sleepers some tens of microseconds late, so the end of a
-/// wait is spent looking at the clock.
+/// Waits by the steady clock, to the microsecond: the kernel wakes sleepers some tens of microseconds late, so the end
+/// of a wait polls the clock.
 struct PreciseClock {
     using time_point = std::chrono::steady_clock::time_point;
     using duration = std::chrono::steady_clock::duration;
@@ -21,18 +21,18 @@ struct PreciseClock {
     }
 };
 
-/// A link of so many bytes a second: a token bucket. What comes over it lies in memory already, as after a transfer that
-/// takes no processor; the link makes the receiver wait. Not thread-safe. `Clock`: what PreciseClock has.
+/// A link with a limited number of bytes per second: a token bucket. Its data is already in memory, as after a transfer
+/// without the processor; the link makes the receiver wait. Not thread-safe. `Clock` has the members of PreciseClock.
 template <class Clock = PreciseClock>
 class ThrottledLink {
   public:
-    /// `bytes_per_s` 0: no limit. `burst_bytes`: what an idle link saves up, at most, and then brings at once.
+    /// `bytes_per_s` 0: no limit. `burst_bytes`: the most bytes that an idle link saves up and then delivers at once.
     explicit ThrottledLink(double bytes_per_s, double burst_bytes = 0)
         : seconds_per_byte_(bytes_per_s > 0 ? 1 / bytes_per_s : 0),
           burst_(seconds(seconds_per_byte_ * burst_bytes)),
           busy_until_(Clock::now() - burst_) {}
 
-    /// Returns when so many bytes more have come.
+    /// Returns when this many bytes more have come.
     void receive(std::uint64_t bytes) {
         if (seconds_per_byte_ == 0) return;
         busy_until_ =
@@ -46,7 +46,7 @@ class ThrottledLink {
 
     double seconds_per_byte_;
     Duration burst_;
-    typename Clock::time_point busy_until_;  ///< when all that was asked for has come
+    typename Clock::time_point busy_until_;  ///< when all requested bytes have come
 };
 
 }  // namespace kvstone

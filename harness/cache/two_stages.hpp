@@ -7,14 +7,14 @@
 
 namespace kvstone {
 
-/// Runs `beside` in a thread of its own, on any processor of this process, while `here` runs; returns when both are over.
-/// When `here` has ended, stop_beside() is called, which must let `beside` end; when `beside` has, stop_here(). What either
-/// throws is thrown again; of two, what `here` threw.
+/// Runs `beside` in a thread of its own, on any processor of this process, while `here` runs; returns when both have
+/// ended. When `here` has ended, stop_beside() is called, which must let `beside` end; when `beside` has ended,
+/// stop_here() is called. Exceptions of either are thrown again; of two, the one of `here`.
 void run_beside(std::function<void()> const& beside, std::function<void()> const& here,
                 std::function<void()> const& stop_beside, std::function<void()> const& stop_here);
 
-/// `produce(push)` runs beside the caller, who consumes what was pushed, in that order; `push(item)` is false where nobody
-/// wants more.
+/// `produce(push)` runs beside the caller, who consumes the pushed items in their order; `push(item)` is false where no
+/// more items are wanted.
 template <class T, class Produce, class Consume>
 void produce_beside(std::size_t depth, Produce const& produce, Consume const& consume) {
     BoundedQueue<T> queue(depth);
@@ -25,7 +25,7 @@ void produce_beside(std::size_t depth, Produce const& produce, Consume const& co
                [&] { queue.abandon(); }, [&] { queue.close(); });
 }
 
-/// The caller produces, and what was pushed is consumed beside him.
+/// The caller produces, and a thread beside it consumes the pushed items.
 template <class T, class Produce, class Consume>
 void consume_beside(std::size_t depth, Produce const& produce, Consume const& consume) {
     BoundedQueue<T> queue(depth);

@@ -1,6 +1,6 @@
 #pragma once
-// The books of a prefix cache of two tiers, memory and disk: which blocks lie where, and what moves. The bytes themselves lie
-// elsewhere.
+// The accounts of a prefix cache of two tiers, memory and disk: the tier of each block, and the moves between them. The
+// bytes themselves are stored elsewhere.
 
 #include <algorithm>
 #include <cstdint>
@@ -14,7 +14,7 @@
 namespace kvstone {
 
 struct TierRules {
-    std::uint64_t hot = never_again;   ///< blocks, at least 1; by default without bounds
+    std::uint64_t hot = never_again;   ///< blocks, at least 1; unbounded by default
     std::uint64_t cold = never_again;  ///< blocks; 0: there is no cold tier
     WriteOrder order = WriteOrder::head_first;
 };
@@ -22,7 +22,7 @@ struct TierRules {
 /// What happens to one block.
 enum class TierMove : std::uint8_t {
     write,  ///< it is new, and enters the hot tier
-    replace,  ///< it was computed although the cold tier has it (an ancestor had gone): that copy goes, it enters the hot tier
+    replace,  ///< computed again (an ancestor had left): the cold tier's copy is dropped, it enters the hot tier
     promote,    ///< found in the cold tier, it moves to the hot one
     demote,     ///< it moves to the cold tier
     drop_hot,   ///< it leaves the hot tier for good
@@ -40,16 +40,16 @@ struct TierCounters {
     std::uint64_t demotions = 0;
     std::uint64_t drops = 0;
     std::uint64_t losses = 0;   ///< see lose()
-    std::uint64_t no_room = 0;  ///< blocks that were not written since everything else was pinned
+    std::uint64_t no_room = 0;  ///< blocks not written because all others were pinned
 };
 
-/// Two exclusive tiers: the block of the hot tier that was used longest ago is demoted to the cold tier's newest place, and a
-/// block that is found there is promoted. Laid end to end, the two lists are at any time the list of one LRU cache as large
-/// as both, which matches, pins and orders as BlockStore does; so both find the same blocks.
+/// Two exclusive tiers: the block of the hot tier that was used longest ago is demoted to the cold tier's newest place,
+/// and a block that is found there is promoted. Joined end to end, the two lists are at any time the list of one LRU
+/// cache of the sum of both sizes, which matches, pins and orders as BlockStore does; so both find the same blocks.
 ///
-/// The hot tier alone (LRU of its size) finds what the first blocks of a request, up to the first that is not in the hot tier,
-/// are here. That is exact under `deepest_first`, where LRU is a stack; under `head_first` the order of what a request uses
-/// depends on how much is found, and the two differ by some tenths of a percent.
+/// A request's blocks before the first one that is not in the hot tier are those that the hot tier alone (LRU of its
+/// size) would find. That is exact under `deepest_first`, where LRU is a stack; under `head_first` the order of a
+/// request's uses depends on how many blocks are found, and the two differ by some tenths of a percent.
 ///
 /// Requests come one after the other, each in two steps: match(), then commit(). `Key` as in BlockStore. Not thread-safe.
 template <class Key>
@@ -60,7 +60,7 @@ class TwoTiers {
 
     /// How many of a request's blocks, from its head on, are in either tier. REQUIRES: no key stands twice.
     std::uint64_t match(std::span<Key const> blocks) {
-        if (++request_ == 0) {  // marks of 2^32 requests ago would be taken for new ones
+        if (++request_ == 0) {  // marks of 2^32 requests ago would look new
             for (auto* marks : {&pinned_, &waiting_}) std::ranges::fill(*marks, 0U);
             request_ = 1;
         }
@@ -76,8 +76,8 @@ class TwoTiers {
         return matched_.size();
     }
 
-    /// Uses the matched blocks and writes the others; `on_move(TierMove, Key const&)` is told of the moves in the
-    /// order in which they happen. REQUIRES: match() was called with the same blocks.
+    /// Uses the matched blocks and writes the others; `on_move(TierMove, Key const&)` is called for the moves in their
+    /// order. REQUIRES: match() was called with the same blocks.
     template <class OnMove>
     void commit(std::span<Key const> blocks, OnMove const& on_move) {
         auto const matched = matched_.size();
@@ -99,7 +99,8 @@ class TwoTiers {
         commit(blocks, [](TierMove, Key const&) {});
     }
 
-    /// The cold tier's disk has lost a block that it held. False where it is not there. REQUIRES: no request is under way.
+    /// Notes that the cold tier's disk has lost a block. False where that tier does not hold it. REQUIRES: no request
+    /// is under way.
     bool lose(Key const& key) {
         auto const slot = index_.find(key);
         if (slot == no_slot || is_hot_[slot]) return false;
@@ -147,8 +148,8 @@ class TwoTiers {
         enter(slot, false, TierMove::write, on_move);
     }
 
-    /// A slot that is in no list becomes the newest of the hot tier, whose oldest makes room. Matched blocks that wait to be
-    /// used do not go: they would come back at once.
+    /// Makes a slot that is in no list the newest of the hot tier, whose oldest makes room. Matched blocks that are
+    /// still to be used do not leave: they would come back at once.
     template <class OnMove>
     void enter(Slot slot, bool was_cold, TierMove move, OnMove const& on_move) {
         hot_.push_newest(slot, 1);
@@ -161,13 +162,13 @@ class TwoTiers {
             cold_.push_newest(demoted, 1);
             is_hot_[demoted] = 0;
         }
-        // What is in the cold tier and would come back to it at once stays where it is.
+        // A block that is in the cold tier and would return to it at once stays there.
         if (demoted == slot && was_cold && move == TierMove::promote) return;
         tell(move, slot, on_move);
         if (demoted != no_slot) tell(TierMove::demote, demoted, on_move);
     }
 
-    /// False where everything is pinned.
+    /// False where all blocks are pinned.
     template <class OnMove>
     bool drop_oldest(OnMove const& on_move) {
         for (auto* list : {&cold_, &hot_}) {

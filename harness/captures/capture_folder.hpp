@@ -1,9 +1,9 @@
 #pragma once
-// The folder of captures: what lies there, what of it is in use, and how much of it may stay.
+// The folder of captures: its entries, which of them are in use, and the limit of their size.
 //
-// An entry is one file NAME.EXTENSION beside NAME.lock. Whoever makes it holds the lock file exclusively, and puts it there
-// as a whole; whoever reads it holds the entry itself shared as long as it is mapped, and marks when. Entries that nobody
-// holds go, the least recently used first, when there is more than the limit.
+// An entry is one file NAME.EXTENSION beside NAME.lock. Its maker holds the lock file exclusively, and puts the entry
+// in place as a whole. A reader holds a shared lock on the entry as long as it is mapped, and marks the time. When
+// there are more bytes than the limit, unlocked entries are removed, the least recently used first.
 
 #include <cstdint>
 #include <string>
@@ -20,18 +20,18 @@ std::uint64_t capture_limit_bytes();
 struct CaptureFile {
     std::string path;
     std::uint64_t bytes = 0;
-    std::int64_t used_ns = 0;  ///< when last, since the epoch
+    std::int64_t used_ns = 0;  ///< last use, since the epoch
 };
-/// Entries, the least recently used first. Empty where there is no folder; files of other kinds are passed over.
+/// Entries, the least recently used first. Empty where there is no folder; other files are ignored.
 std::vector<CaptureFile> list_captures(std::string const& folder);
 
 struct PruneReport {
     std::vector<CaptureFile> removed;
-    std::vector<CaptureFile> in_use;  ///< that would have been removed
+    std::vector<CaptureFile> in_use;  ///< entries that would have been removed
     std::uint64_t kept_bytes = 0;
 };
-/// Removes entries that nobody uses, the least recently used first, until the others have `limit_bytes` at most; files that
-/// somebody else removes meanwhile are nobody's loss. `dry_run`: only says so.
+/// Removes unused entries, the least recently used first, until the others have `limit_bytes` at most; files that
+/// another process removes meanwhile are no error. `dry_run`: only reports.
 PruneReport prune_captures(std::string const& folder, std::uint64_t limit_bytes, bool dry_run = false);
 
 }  // namespace kvstone

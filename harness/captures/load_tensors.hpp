@@ -4,8 +4,8 @@
 
 namespace kvstone {
 
-/// Obtains the tensors of a cell: source as identified, locator as found on this machine, the first `context` tokens
-/// (0: all). Of what `needs` names, tensors that the source does not have stay empty. Throws CorruptData for bad
+/// Obtains the tensors of a cell: source and locator as in Cell, the first `context` tokens
+/// (0: all). Tensors of `needs` that the source does not have stay empty. Throws CorruptData for bad
 /// content, SystemError for files that cannot be read, and ConfigError for a source that this build cannot serve.
 KvTensors load_tensors(Json const& source, Json const& locator, std::uint64_t context, Needs needs = {});
 

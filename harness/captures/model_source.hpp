@@ -4,7 +4,7 @@
 
 namespace kvstone {
 
-/// From the cache of captures, or captured and put there.
+/// From the cache of captures, or captured from the model and put there.
 KvTensors load_model(Json const& source, Json const& locator, std::uint64_t context, Needs needs);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// What a budget of bytes buys: entries of a cache of prefixes, and hits on a trace of requests.
+// The value of a budget of bytes: entries of a prefix cache, and hits on a trace of requests.
 
 #include <cstdint>
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace kvstone {
 
-/// Hits of an LRU cache of so many entries.
+/// Hits of an LRU cache with a number of entries.
 struct TraceHits {
     std::uint64_t block_hits = 0;
     std::uint64_t token_hits = 0;
@@ -21,7 +21,7 @@ struct Bought {
     std::optional<TraceHits> hits;  ///< where there is a trace
 };
 
-/// The budget, the trace, and what they come to without a codec.
+/// The budget, the trace, and the figures without a codec.
 struct Budget {
     std::uint64_t bytes = 0;
     std::uint64_t block_tokens = 512;
@@ -32,7 +32,7 @@ struct Budget {
     Bought fp16 = {};
 };
 
-/// Reads the trace, where one is named: its blocks are the entries, else there are 512 tokens in each. Throws ConfigError
+/// Reads the trace, where one is named: its blocks are the entries; otherwise each has 512 tokens. Throws ConfigError
 /// where it cannot be read.
 Budget read_budget(std::uint64_t bytes, std::string const& trace);
 Bought buy(Budget const& budget, std::uint64_t block_bytes, std::uint64_t sequence_bytes);

@@ -1,5 +1,5 @@
 #pragma once
-// The answer of `kvstone choose`: which of the codecs that were measured on a model it should have.
+// The answer of `kvstone choose`: the best of the codecs that were measured on a model.
 
 #include <cstdint>
 #include <optional>
@@ -16,7 +16,7 @@
 namespace kvstone {
 
 struct Question {
-    std::string model;          ///< as it was asked
+    std::string model;          ///< as the user wrote it
     std::string gguf;           ///< its file; empty where only the database knows it
     std::uint64_t context = 0;  ///< tokens
     double max_kld = 0;         ///< nat
@@ -29,7 +29,7 @@ struct Question {
 struct CodecBytes {
     std::uint64_t k_bytes = 0;
     std::uint64_t v_bytes = 0;
-    bool exact = true;  ///< else K and V together are the measured bits per value times the values, all under K
+    bool exact = true;  ///< else all bytes are under K: the measured bits per value times the values
     std::uint64_t bytes() const { return k_bytes + v_bytes; }
 };
 
@@ -37,7 +37,7 @@ struct Choosable {
     Candidate candidate;
     std::optional<CodecBytes> bytes;
     bool meets = false;
-    std::string why_not;  ///< why it is left out of the choice; empty where it meets, or misses, the bound
+    std::string why_not;  ///< why it is left out; empty where it meets, or misses, the bound
     std::optional<Bought> bought = {};  ///< where there is a budget
 };
 
@@ -46,7 +46,7 @@ struct Choice {
     CacheShape shape;
     std::uint64_t fp16_bytes = 0;       ///< of a sequence, without a codec
     std::vector<Choosable> codecs;      ///< of one setting: those that meet the bound, smallest first, then the others
-    std::vector<std::string> warnings;  ///< what makes the answer less sure
+    std::vector<std::string> warnings;  ///< reasons to doubt the answer
     std::optional<Budget> budget = {};
 
     /// Null where no codec meets the bound.
@@ -57,11 +57,11 @@ struct Choice {
 /// shape are left out.
 Choice choose(Question const& question, CacheShape const& shape, std::vector<Candidate> const& candidates);
 
-/// Adds what the question's budget buys of each codec that has bytes, and of fp16. REQUIRES: there is a budget. Throws
+/// Adds, for each codec with bytes and for fp16, what the question's budget holds. REQUIRES: there is a budget. Throws
 /// ConfigError where the trace cannot be read.
 void add_budget(Choice& choice);
 
-/// For people, at most 120 columns wide, names of codecs aside; and the same as one object.
+/// The answer for people, at most 120 columns wide except for long names of codecs; and as one object.
 std::string choice_text(Choice const& choice, Screen const& screen = {});
 Json choice_json(Choice const& choice);
 

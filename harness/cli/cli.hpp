@@ -1,5 +1,5 @@
 #pragma once
-// The command line: one file a verb, each of which adds itself to the application.
+// The command line: one file per verb, each of which adds its verb to the application.
 
 #include <functional>
 #include <string>
@@ -13,10 +13,10 @@
 
 namespace kvstone {
 
-/// The whole program but for its `main`, so that test programs can link it with stages of their own.
+/// The program without its `main`, so that test programs can link it with stages of their own.
 int kvstone_main(int argc, char** argv);
 
-/// Options that every verb takes, and what the chosen verb will do.
+/// Options that every verb takes, and the action of the chosen verb.
 struct CommandLine {
     CLI::App app{"Benchmark and evaluation harness for LLM KV-cache compression codecs", "kvstone"};
     std::string database = "kvstone.db";
@@ -55,7 +55,7 @@ void add_db(CommandLine& line);
 /// The end of a help: commands, a line each.
 std::string examples_text(std::vector<std::string> const& examples);
 
-/// What an action returns; what it throws is told on standard error, and the exit code that it means is returned.
+/// Returns what the action returns; prints an exception on standard error and returns its exit code.
 ExitCode told(std::function<ExitCode()> const& action);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// What the process tells its caller.
+// Exit codes of the process.
 
 #include <initializer_list>
 
@@ -17,7 +17,7 @@ enum ExitCode : int {
     exit_interrupted = 130
 };
 
-/// The one to return where several hold: 2, 1, 4, 5, 3 in that order; an interruption stands above them all.
+/// The code to return where several hold: 2, 1, 4, 5, 3 in that order; an interruption comes before all of them.
 constexpr ExitCode worst(std::initializer_list<ExitCode> held) {
     for (auto const code :
          {exit_interrupted, exit_bad_input, exit_regression, exit_failed_cells, exit_missing_cells, exit_inconclusive})

@@ -1,5 +1,5 @@
 #pragma once
-// What `kvstone gate` measures, and on which ranks.
+// The measurements of `kvstone gate`, and the ranks that make them.
 
 #include <string>
 #include <vector>
@@ -27,7 +27,7 @@ struct GateOptions {
 void measure_gate(GateRecord& record, GateOptions const& options, std::vector<PolicyRule> const& rules,
                   Transport& world, Spawner& spawner, bool& met);
 
-/// Every other rank: makes the attempts that it is told to make, until it is told to stop.
+/// Every other rank: makes the attempts that rank 0 sends, until it is told to stop.
 void serve_gate(Transport& world, Spawner& spawner);
 
 }  // namespace kvstone

@@ -1,12 +1,12 @@
 #pragma once
-// `--help` as wide as the terminal.
+// `--help` in the width of the terminal.
 
 #include <CLI/CLI.hpp>
 
 namespace kvstone {
 
-/// Options in two columns: what is written, and what it means. Where the first has no room for an option, its meaning
-/// begins on the next line. No line is wider than `columns`, but for a word that is.
+/// Options in two columns: the spelling and the meaning. Where the first column is too narrow for an option, its
+/// meaning begins on the next line. No line is wider than `columns`, unless a single word is.
 class HelpFormatter : public CLI::Formatter {
   public:
     explicit HelpFormatter(std::size_t columns);

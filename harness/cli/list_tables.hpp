@@ -1,5 +1,5 @@
 #pragma once
-// What `kvstone list` lists, a row each. Programs read these columns: they are stable.
+// The tables of `kvstone list`. Programs read their columns, which are stable.
 
 #include <string>
 
@@ -21,7 +21,7 @@ QueryResult list_workloads();
 
 /// "id | kivi", "1 to 64"; empty where the option takes any value of its kind.
 std::string accepted_text(WorkloadOption const& option);
-/// Empty where the option must be given.
+/// Empty where the user must give the option.
 std::string default_text(WorkloadOption const& option);
 /// "lower", "higher" or "-".
 std::string better_text(Metric const& metric);

@@ -1,5 +1,5 @@
 #pragma once
-// What a run says while it goes: one line that renews itself on a terminal, a plain line per attempt elsewhere.
+// Progress of a run: one line that renews itself on a terminal, a plain line per attempt elsewhere.
 
 #include <cstddef>
 #include <string>
@@ -16,7 +16,7 @@ class ProgressDisplay {
     ProgressDisplay(ProgressDisplay const&) = delete;
     ProgressDisplay& operator=(ProgressDisplay const&) = delete;
 
-    /// An attempt ended. `name` is how people call its cell.
+    /// Reports the end of an attempt. `name` is its cell's name for people.
     void attempt(Measurement const& measurement, std::string const& name);
     void progress(Progress const& progress);
     /// A line that stays.
@@ -30,7 +30,7 @@ class ProgressDisplay {
     std::string last_;
 };
 
-/// Writes a line to standard error. A terminal that is gone, or a full disk, takes no words: that is no error.
+/// Writes a line to standard error. A closed terminal, or a full disk, is no error.
 void say(std::string const& text);
 
 /// "3 s", "4 min 10 s", "2 h 5 min".

@@ -1,5 +1,5 @@
 #pragma once
-// What every rank of an MPI job does in a verb, and how the job ends when one of them cannot.
+// The part of every rank of an MPI job in a verb, and the end of the job when a rank fails.
 
 #include <functional>
 
@@ -8,10 +8,10 @@
 
 namespace kvstone {
 
-/// Does this rank's part and leaves the world with its exit code. The part sets `met` as soon as the ranks look after each
-/// other's end (a Coordinator or serve()). What it throws before is told at once, as one process tells it, and
-/// ends every rank: rank 0 dismisses the others, and where one does not answer, or another rank failed, the launcher ends
-/// those that are left.
+/// Runs this rank's part and leaves the world with its exit code. The part sets `met` as soon as the ranks watch each
+/// other (a Coordinator or serve()). An exception before that is printed at once, as a single process prints it, and
+/// ends every rank: rank 0 dismisses the others; where one does not answer, or another rank failed, the launcher ends
+/// the remaining ranks.
 ExitCode among_ranks(Transport& world, std::function<ExitCode(bool& met)> const& part);
 
 }  // namespace kvstone

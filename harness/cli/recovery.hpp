@@ -1,5 +1,5 @@
 #pragma once
-// What an earlier run measured and could not store any more.
+// Measurements that an earlier run could not store.
 
 #include <functional>
 #include <string>
@@ -10,9 +10,9 @@
 
 namespace kvstone {
 
-/// Stores the results in the spools that dead workers left in the folder, and removes those that are in the database in full.
-/// A file that this build does not understand in full is set aside under a name that says why, and looked at again by every
-/// run; those of campaigns that this database does not have stay where they are. `notice` is told of each. Returns the
+/// Stores the results in the spools that dead workers left in the folder, and removes the files that are completely in
+/// the database. A file that this build cannot read in full is set aside under a name with the reason, and read again
+/// by every run; files of campaigns that this database does not have stay. `notice` is called for each. Returns the
 /// attempts that were under way when their run died as a whole: they count as no loss.
 std::vector<SpooledAttempt> recover_spools(Store& store, std::string const& folder, Locking locking,
                                            std::function<void(std::string const&)> const& notice);

@@ -17,9 +17,9 @@ struct ScenarioOptions {
     std::vector<std::string> set;
 
     void add_to(CLI::App& command);
-    /// One a scenario. Throws ConfigError; CorruptData where a bundle is none.
+    /// One file per scenario. Throws ConfigError; CorruptData where a bundle cannot be read.
     std::vector<ScenarioFile> files() const;
-    /// One plan a scenario. Throws ConfigError, too.
+    /// One plan per scenario. Throws ConfigError, too.
     std::vector<Plan> load() const;
 };
 

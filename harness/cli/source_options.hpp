@@ -1,5 +1,5 @@
 #pragma once
-// The arguments that `dump` and `inspect` share: where tensors come from.
+// The arguments that `dump` and `inspect` share: the sources of tensors.
 
 #include <cstdint>
 #include <string>
@@ -16,7 +16,7 @@ struct SourceOptions {
     std::uint64_t context = 0;
 
     void add_to(CLI::App& command);
-    /// A cell of each source that the arguments name, its source, locator and name set. Throws ConfigError.
+    /// A cell for each source that the arguments name, with its source, locator and name. Throws ConfigError.
     std::vector<Cell> cells() const;
     /// The tensors of one of them. Throws as load_tensors does.
     KvTensors load(Cell const& cell, Needs needs) const;

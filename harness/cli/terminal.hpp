@@ -1,5 +1,5 @@
 #pragma once
-// Where this program prints.
+// Properties of the program's output.
 
 #include <string>
 
@@ -7,12 +7,12 @@
 
 namespace kvstone {
 
-/// In colour where standard output is a terminal and NO_COLOR is not set; as wide as COLUMNS says, else as the terminal is,
+/// Colours where standard output is a terminal and NO_COLOR is not set; the width of COLUMNS, else of the terminal,
 /// else 120 columns.
 Screen standard_output();
-/// The same of standard error.
+/// The same for standard error.
 Screen standard_error();
-/// Prints sentences as wide as standard output, and a line end. What is left of a broken line stands behind `indent` spaces.
+/// Prints sentences in the width of standard output, and a line end. Continuation lines begin with `indent` spaces.
 void print_words(std::string const& words, std::size_t indent = 2);
 
 }  // namespace kvstone

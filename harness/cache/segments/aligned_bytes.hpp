@@ -9,7 +9,7 @@
 
 namespace kvstone {
 
-/// Places in files and in memory that O_DIRECT takes on every device.
+/// Alignment in files and in memory that O_DIRECT accepts on every device.
 inline constexpr std::size_t direct_alignment = 4096;
 
 constexpr std::uint64_t rounded_up(std::uint64_t bytes) {

@@ -1,5 +1,5 @@
 #pragma once
-// The calls of the system that a store of segments makes, so that tests can let them fail.
+// The system calls of a store of segments, so that tests can let them fail.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace kvstone {
 
-/// Each returns what the system call of its name does, and the error as a negative number where that sets errno (io_uring's
-/// way). None throws. EINTR is not seen: the call is made again.
+/// Each returns the value of the system call of its name, and a negative number where that sets errno (the convention
+/// of io_uring). None throws. A call that ends with EINTR is made again.
 class FileCalls {
   public:
     virtual ~FileCalls() = default;
@@ -29,9 +29,11 @@ class FileCalls {
     virtual int sync_folder(std::string const& path) = 0;
     /// Names of the entries of a folder, in any order.
     virtual int list(std::string const& folder, std::vector<std::string>& names) = 0;
-    /// Locks a file, which is made where there is none, until the returned descriptor is closed. -EWOULDBLOCK: somebody has it.
+    /// Locks a file, which is created where it is missing, until the returned descriptor is closed. -EWOULDBLOCK:
+    /// another one has it.
     virtual int lock(std::string const& path) = 0;
-    /// io_uring. Nothing, and why in `error`, where there is none: -ENOSYS also where KVstone was built without liburing.
+    /// io_uring. Null, with the reason in `error`, where it is not available: -ENOSYS also where KVstone was built
+    /// without liburing.
     virtual std::unique_ptr<ReadQueue> read_ring(unsigned depth, int& error) = 0;
 };
 

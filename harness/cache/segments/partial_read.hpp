@@ -7,15 +7,15 @@
 
 namespace kvstone {
 
-/// A read that may take several calls: what is left of it, and from where.
+/// A read that may take several calls: the part still to be read, and its offset.
 class PartialRead {
   public:
     PartialRead() = default;
     PartialRead(OpenSegmentPtr file, std::uint64_t number, std::span<std::byte> to, std::uint64_t offset)
         : file_(std::move(file)), number_(number), to_(to), offset_(offset) {}
 
-    /// Takes the result of reading rest() at offset(). True where nothing more is to be done: all was read, or error() says why
-    /// not. Otherwise it is to be read again: behind what came, or through another file.
+    /// Takes the result of reading rest() at offset(). True where the read is over: all bytes were read, or error() has
+    /// the reason. Otherwise it has to be continued: behind the bytes that came, or through another file.
     bool take(std::int64_t result, SegmentFiles& files);
 
     int file() const { return file_->file(); }

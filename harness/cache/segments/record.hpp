@@ -7,7 +7,7 @@
 //      8   4  version of the format, 1
 //     12   4  kind: 1 a block, 2 erasures
 //     16   8  number of the segment, which its file's name has, too
-//     24   8  offset of the record in it: bytes that came here from elsewhere are no record
+//     24   8  offset of the record in it: bytes copied from elsewhere are no record
 //     32   8  sequence: grows with every record of the folder; of two blocks with one key the later counts
 //     40   8  payload bytes
 //     48  32  key (erasures: zeros)
@@ -17,8 +17,8 @@
 //    128      payload
 //             zeros, up to a multiple of 4,096
 //
-// The payload of erasures are one or more of these: key, 32 bytes; sequence, 8 bytes. No block with this key counts that has
-// this sequence or a lower one.
+// The payload of erasures is one or more of these: key, 32 bytes; sequence, 8 bytes. A block with this key and this
+// sequence, or a lower one, is erased.
 
 #include <cstddef>
 #include <cstdint>
@@ -46,12 +46,12 @@ struct RecordHeader {
     friend bool operator==(RecordHeader const&, RecordHeader const&) = default;
 };
 
-/// A block that was there and is not to be found again.
+/// A block that must not be found again.
 struct Erasure {
     BlockKey key{};
     std::uint64_t sequence = 0;
 };
-/// How many erasures one record of the smallest size holds.
+/// Erasures in one record of the smallest size.
 inline constexpr std::size_t erasures_of_a_record = (direct_alignment - record_header_bytes) / 40;
 
 constexpr std::uint64_t record_bytes(std::uint64_t payload_bytes) {
@@ -61,13 +61,14 @@ constexpr std::uint64_t record_bytes(std::uint64_t payload_bytes) {
 /// Fills `to` with header, payload and padding. REQUIRES: `to` has record_bytes(payload.size()) bytes.
 void write_record(std::span<std::byte> to, RecordHeader header, std::span<std::byte const> payload);
 
-/// The header at the start of `bytes`, of which there may be any number. Nothing where it is not intact, or of another version.
+/// The header at the start of `bytes`, of which there may be any number. Nothing where it is damaged, or of another
+/// version.
 std::optional<RecordHeader> read_header(std::span<std::byte const> bytes);
-/// The payload of a whole record, or nothing where it is not what its header says.
+/// The payload of a whole record, or nothing where it does not fit its header.
 std::optional<std::span<std::byte const>> read_payload(RecordHeader const& header, std::span<std::byte const> record);
 
 std::vector<std::byte> erasures_payload(std::span<Erasure const> erasures);
-/// REQUIRES: a payload that is intact. What is no whole erasure is left out.
+/// REQUIRES: an intact payload. An incomplete erasure at its end is left out.
 std::vector<Erasure> read_erasures(std::span<std::byte const> payload);
 
 }  // namespace kvstone

@@ -9,7 +9,7 @@
 
 namespace kvstone {
 
-/// Records that are written by one call, in the order in which they were added, and the places that their blocks will have.
+/// Records that one call writes, in the order in which they were added, and the future places of their blocks.
 class RecordBatch {
   public:
     struct Block {
@@ -18,9 +18,10 @@ class RecordBatch {
     };
     static constexpr std::size_t usual_bytes = std::size_t{4} << 20;
 
-    /// For records from `offset` of a segment on, with sequences from `sequence` on, of at most `room` bytes together.
+    /// For records from `offset` of a segment on, with sequences from `sequence` on, with at most `room` bytes
+    /// together.
     void start(std::uint64_t segment, std::uint64_t offset, std::uint64_t room, std::uint64_t sequence);
-    /// False where there is no room for it: a batch of several records has at most usual_bytes.
+    /// False where there is no room for the record: a batch of several records has at most usual_bytes.
     bool add(RecordKind kind, BlockKey const& key, std::span<std::byte const> payload);
 
     std::span<std::byte const> bytes() const { return buffer_.span().first(used_); }

@@ -12,7 +12,7 @@
 
 namespace kvstone {
 
-/// A segment's file, open until the last who uses it lets go.
+/// A segment's file, open until its last user releases it.
 class OpenSegment {
   public:
     OpenSegment(FileCalls& calls, int file, bool direct) : calls_(calls), file_(file), direct_(direct) {}
@@ -35,16 +35,17 @@ class SegmentFiles {
   public:
     SegmentFiles(std::string folder, SegmentIo io, FileCalls& calls);
 
-    /// Of the files that are there, in ascending order.
+    /// Numbers of the existing files, in ascending order.
     std::vector<std::uint64_t> numbers() const;
     std::string path(std::uint64_t number) const;
-    /// `make`: the file is made where it is not there.
+    /// `make`: the file is created where it is missing.
     OpenSegmentPtr open(std::uint64_t number, bool make = false);
-    /// From now on without O_DIRECT, since the system refused it; the file anew. `at` as in SegmentMode::refused_at.
+    /// Opens the file again; from now on all are opened without O_DIRECT, which the system refused. `at` as in
+    /// SegmentMode::refused_at.
     OpenSegmentPtr open_after_refusal(std::uint64_t number, char const* at, int refused_errno);
-    /// Without O_DIRECT, and without a word about the others.
+    /// Opens this file without O_DIRECT; the others keep their mode.
     OpenSegmentPtr open_buffered(std::uint64_t number) const;
-    /// No io_uring: reads come one at a time.
+    /// Notes that io_uring is not available: reads come one at a time.
     void refuse_ring(int refused_errno);
     void remove(std::uint64_t number);
 
@@ -59,7 +60,7 @@ class SegmentFiles {
 
     std::string folder_;
     FileCalls& calls_;
-    mutable std::mutex mutex_;  ///< of all below
+    mutable std::mutex mutex_;  ///< guards all below
     SegmentMode mode_;
     struct Kept {
         OpenSegmentPtr file;

@@ -12,7 +12,7 @@
 
 namespace kvstone {
 
-/// Reads blocks and looks whether they are what was written. Thread-safe: every call has a queue of reads of its own.
+/// Reads blocks and checks that they are intact. Thread-safe: every call has a queue of reads of its own.
 class SegmentReader {
   public:
     using Sink = std::function<void(std::size_t index, std::optional<StoredBlock> block)>;
@@ -28,7 +28,7 @@ class SegmentReader {
 
     SegmentShared& shared_;
     std::mutex mutex_;
-    std::vector<std::unique_ptr<ReadQueue>> idle_;  ///< rings that nobody uses now
+    std::vector<std::unique_ptr<ReadQueue>> idle_;  ///< rings that no call uses now
 };
 
 }  // namespace kvstone

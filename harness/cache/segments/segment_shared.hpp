@@ -8,8 +8,8 @@
 
 namespace kvstone {
 
-/// What those who read and those who write share. `mutex` is of the books and the counters; nobody holds it over a read or a
-/// write.
+/// Data that readers and writers share. `mutex` guards the accounts and the counters; it is never held during a read or
+/// a write.
 struct SegmentShared {
     SegmentShared(std::string const& folder, SegmentRules const& the_rules, FileCalls& calls)
         : rules(the_rules), files(folder, the_rules.io, calls) {}
@@ -18,7 +18,7 @@ struct SegmentShared {
     SegmentFiles files;
     std::mutex mutex;
     SegmentBooks books;
-    SegmentCounters counters;  ///< what happened
+    SegmentCounters counters;  ///< events since the store was opened
 };
 
 }  // namespace kvstone

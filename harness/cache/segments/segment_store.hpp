@@ -1,5 +1,5 @@
 #pragma once
-// The cold tier's store: blocks of bytes by key, appended to segment files of one folder.
+// The store of the cold tier: blocks of bytes by key, appended to segment files of one folder.
 
 #include <cstddef>
 #include <functional>
@@ -15,59 +15,62 @@
 
 namespace kvstone {
 
-/// Blocks of one folder. What get() gives is what was put under that key, or nothing: a checksum covers every record, its
-/// key, length and place included. New blocks go to the end of the newest segment file; room is made by removing the oldest
-/// one with all that is in it. The format of the records: record.hpp.
+/// Blocks of one folder. get() returns the bytes that were put under the key, or nothing: a checksum covers every
+/// record with its key, length and place. New blocks go to the end of the newest segment file; the oldest one is
+/// removed with all its blocks to make room. The format of the records: record.hpp.
 ///
-/// A folder holds budget / segment files, some hundreds to thousands: it needs no folders below it, as one file per block
-/// would.
+/// A folder holds budget / segment files, some hundreds to thousands: unlike one file per block, these need no
+/// subfolders.
 ///
 /// Thread-safe: reads run beside a write and beside each other; writes wait for each other.
 class SegmentStore {
   public:
-    /// Makes the folder where there is none, locks it, and finds what it holds. Tears at the end of the newest segment are
-    /// cut off; what is beyond the budget is evicted. Throws SystemError where the folder cannot be used or another process
-    /// (or another store of this one) has it open, ConfigError where the rules make no sense. `calls` outlive the store.
+    /// Creates the folder where it is missing, locks it, and reads its records. Incomplete records at the end of the
+    /// newest segment are cut off; blocks beyond the budget are evicted. Throws SystemError where the folder cannot be
+    /// used or another process (or another store of this one) has it open, ConfigError where the rules contradict each
+    /// other. `calls` outlive the store.
     SegmentStore(std::string const& folder, SegmentRules const& rules, FileCalls& calls = system_file_calls());
-    /// Writes which blocks were erased, where that can be. Syncs nothing.
+    /// Writes the pending erasures, where that is possible. Syncs nothing.
     ~SegmentStore();
     SegmentStore(SegmentStore const&) = delete;
     SegmentStore& operator=(SegmentStore const&) = delete;
 
-    /// Stores a block, in place of one with the same key. False where it is larger than a segment (then an older one of this
-    /// key is kept). Throws SystemError where it could not be written ("...: No space left on device") or made durable: it is
-    /// not held then; everything else is, an older one of this key included, and the next put starts anew. Where a full
-    /// segment could not be synced, its blocks are held, but not promised, by no later flush() either.
+    /// Stores a block, in place of one with the same key. False where it is larger than a segment (an older block of
+    /// this key is then kept). Throws SystemError where it could not be written ("...: No space left on device") or
+    /// made durable: the block is then not stored; all other blocks stay, also an older one of this key, and the next
+    /// put starts a new record. Where a full segment could not be synced, its blocks are stored but not promised, by no
+    /// later flush() either.
     bool put(BlockKey const& key, std::span<std::byte const> bytes);
-    /// The same for several, of which as many as make 4 MiB are written in one call and made durable together. Returns how
-    /// many were not too large. Where it throws, those written before are held.
+    /// Stores several blocks; up to 4 MiB of them are written in one call and made durable together. Returns the number
+    /// of blocks that were not too large. After an exception, the blocks written before are stored.
     std::size_t put_many(std::span<BlockToStore const> blocks);
 
     bool holds(BlockKey const& key) const;
-    /// The bytes of a block; nothing where it is not held, cannot be read (EIO: it may be the next time), or is not intact, and
-    /// then it is held no more.
+    /// The bytes of a block; nothing where it is not stored, cannot be read (EIO: a later read may work), or is
+    /// damaged: a damaged block is forgotten.
     std::optional<StoredBlock> get(BlockKey const& key);
-    /// Told each block's place in `keys` and its bytes or nothing, in the order in which reads end, in the thread of get_many().
-    /// While it runs no new reads are started; those in flight go on. It may call the store.
+    /// Called with each block's index in `keys` and its bytes or nothing, in the order in which reads end, in the
+    /// thread of get_many(). While it runs no new reads start; those in flight continue. It may call the store.
     using BlockSink = std::function<void(std::size_t index, std::optional<StoredBlock> block)>;
-    /// get() of several, with as many reads in flight as the mode has. What `sink` throws ends it.
+    /// get() of several blocks, with as many reads in flight as the mode has. An exception of `sink` ends it.
     void get_many(std::span<BlockKey const> keys, BlockSink const& sink);
 
-    /// Forgets a block, also beyond a restart once that is durable: at once under SegmentSync::entry, otherwise with flush().
-    /// False where it is not held. Its bytes stay on disk, dead, until its segment is removed. Throws SystemError where that
-    /// could not be written; the block is forgotten nevertheless, and it is tried again with the next.
+    /// Forgets a block, beyond a restart once the erasure is durable: at once under SegmentSync::entry, otherwise with
+    /// flush(). False where it is not stored. Its bytes stay on disk, dead, until its segment is removed. Throws
+    /// SystemError where the erasure could not be written; the block is forgotten nevertheless, and the erasure is
+    /// written with the next one.
     bool erase(BlockKey const& key);
-    /// Makes all durable that was put and erased, whatever the sync rule. Throws SystemError.
+    /// Makes all puts and erasures durable, whatever the sync rule. Throws SystemError.
     void flush();
 
-    /// Called in the thread of a put() or an erase(), for each block of a segment that is about to be removed. It must not put,
-    /// erase or flush.
+    /// Called in the thread of a put() or an erase(), for each block of a segment that is about to be removed. It must
+    /// not call put(), erase() or flush().
     using EvictionSink = std::function<void(BlockKey const& key, std::uint64_t payload_bytes)>;
     void on_eviction(EvictionSink sink);
 
     SegmentCounters counters() const;
     SegmentMode mode() const;
-    /// Bytes on disk that a block of so many bytes takes, with header and padding.
+    /// Bytes on disk of a block with this payload, with header and padding.
     static std::uint64_t disk_bytes_of(std::uint64_t payload_bytes);
 
   private:

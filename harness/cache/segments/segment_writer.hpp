@@ -15,24 +15,25 @@ namespace kvstone {
 /// Appends to the newest segment, opens the next, removes the oldest. Errors are SystemErrors. Not thread-safe.
 class SegmentWriter {
   public:
-    /// What it is told of each block of a segment that is evicted.
+    /// Called for each block of a segment that is evicted.
     using EvictionSink = std::function<void(BlockKey const& key, std::uint64_t payload_bytes)>;
 
     explicit SegmentWriter(SegmentShared& shared) : shared_(shared) {}
 
-    /// Goes on behind what was found: numbers and sequences are greater. `newest` 0, or a segment to append to.
+    /// Continues behind the records that were found: numbers and sequences grow. `newest` 0, or a segment to append to.
     void go_on(std::uint64_t newest, std::uint64_t next_segment, std::uint64_t next_sequence);
     void on_eviction(EvictionSink sink) { sink_ = std::move(sink); }
 
     bool fits(std::uint64_t payload_bytes) const { return record_bytes(payload_bytes) <= shared_.rules.segment_bytes; }
-    /// Writes as many of the first blocks as one call writes; returns how many. REQUIRES: there is one, and the first fits.
+    /// Writes as many of the first blocks as fit one call; returns the number. REQUIRES: there is a block, and the
+    /// first fits.
     std::size_t put_some(std::span<BlockToStore const> blocks);
     bool erase(BlockKey const& key);
-    /// What was put and erased is durable then.
+    /// Makes all puts and erasures durable.
     void flush();
-    /// Writes what is not yet written, where that can be.
+    /// Writes the pending erasures, where that is possible.
     void close() noexcept;
-    /// Evicts until so many bytes more are in the budget.
+    /// Evicts until the budget has room for this many bytes more.
     void make_room(std::uint64_t bytes);
 
   private:
@@ -41,7 +42,7 @@ class SegmentWriter {
         std::uint64_t segment = 0;  ///< where the block lies
     };
 
-    void make_place(std::uint64_t bytes);  ///< the newest segment has so much room then
+    void make_place(std::uint64_t bytes);  ///< gives the newest segment this much room
     void start_batch();
     void write_batch();
     void write_bytes();
@@ -57,7 +58,7 @@ class SegmentWriter {
     SegmentShared& shared_;
     EvictionSink sink_;
     RecordBatch batch_;
-    std::uint64_t newest_ = 0;  ///< 0: none is appended to
+    std::uint64_t newest_ = 0;  ///< 0: there is none to append to
     std::uint64_t next_segment_ = 1;
     std::uint64_t next_sequence_ = 1;
     std::deque<PendingErasure> erasures_;  ///< not yet written

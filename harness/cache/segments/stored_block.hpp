@@ -22,7 +22,7 @@ class StoredBlock {
     std::size_t bytes_;
 };
 
-/// A block to be put. The bytes are somebody else's, and need no alignment.
+/// A block to be put. The bytes belong to the caller, and need no alignment.
 struct BlockToStore {
     BlockKey key{};
     std::span<std::byte const> bytes;

@@ -6,8 +6,8 @@
 
 namespace kvstone {
 
-/// Reads through io_uring. Nothing, and a negative error, where the kernel or a sandbox refuses it; -ENOSYS where KVstone was
-/// built without liburing.
+/// Reads through io_uring. Null, with a negative error, where the kernel or a sandbox refuses it; -ENOSYS where KVstone
+/// was built without liburing.
 std::unique_ptr<ReadQueue> make_uring_queue(unsigned depth, int& error);
 
 }  // namespace kvstone
