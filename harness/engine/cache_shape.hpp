@@ -1,5 +1,5 @@
 #pragma once
-// What a model's cache holds for each token, from the model's file.
+// The values that a model's cache holds for each token, from the model's file.
 
 #include <cstdint>
 #include <string>
@@ -12,12 +12,12 @@ struct CacheShape {
     std::uint64_t k_dim = 0;  ///< values of a head's K of a token
     std::uint64_t v_dim = 0;
     std::uint64_t trained_tokens = 0;  ///< 0: not known
-    std::string note = {};             ///< where a sequence may hold less than every layer's every token; else empty
+    std::string note = {};             ///< where a sequence may hold fewer tokens in some layer; else empty
 };
 
-/// Of a GGUF model. Throws SystemError where the file cannot be read, CorruptData where it is none, ConfigError where its
-/// cache is not K and V of every token in every layer alike (recurrent, MLA, KV heads that differ by layer), or where this
-/// build reads no models.
+/// The shape of a GGUF model's cache. Throws SystemError where the file cannot be read, CorruptData where it is no GGUF
+/// file, ConfigError where its cache is not K and V of every token, alike in every layer (recurrent, MLA, KV heads that
+/// differ by layer), or where this build reads no models.
 CacheShape cache_shape_of(std::string const& gguf);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// The engine's own memory of K and V: found by watching where it writes, so that no architecture's names are needed.
+// The engine's own memory of K and V, found by watching its writes, so that no names of an architecture are needed.
 
 #include <array>
 #include <cstdint>
@@ -21,26 +21,26 @@ struct SlotName {
     std::uint64_t layer;
 };
 
-/// The cells that a step of the graph writes, if it does.
+/// The name of the cells that a step of the graph writes, if it writes any.
 std::optional<SlotName> written_slots(ggml_tensor const& step);
 
 class EngineSlots {
   public:
     explicit EngineSlots(Engine const& engine);
 
-    /// Learns from a step that wrote the cells of `tokens` tokens, the first of the sequence, where they lie. Throws
-    /// ConfigError where that is no place that we know to read.
+    /// Learns the place of cells from a step that wrote those of the sequence's first `tokens` tokens. Throws
+    /// ConfigError where they have a layout that this class cannot read.
     void learn(ggml_tensor const& step, SlotName const& name, std::uint64_t tokens);
     /// Throws ConfigError where a layer's K or V was not learnt.
     void require_all() const;
-    /// Throws ConfigError unless a step that writes cells puts the tokens [first, first + count) into those of their
-    /// positions.
+    /// Throws ConfigError unless a step that writes cells puts the tokens [first, first + count) into the cells of
+    /// their positions.
     void check_places(ggml_tensor const& step, std::uint64_t first, std::uint64_t count) const;
-    /// Throws ConfigError: of a model whose cache cannot be reached.
+    /// Throws ConfigError for a model whose cache cannot be reached.
     [[noreturn]] void refuse(std::string const& why) const;
 
     std::uint64_t dim(Component component) const { return dims_[static_cast<std::size_t>(component)]; }
-    /// Between the cells of tokens from `first` on, of layers from `layer` on, and an f32 view in host memory.
+    /// Copies between an f32 view in host memory and the cells of tokens from `first` on, in layers from `layer` on.
     void copy(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view, bool to_cells) const;
 
   private:

@@ -1,5 +1,5 @@
 #pragma once
-// ggml's own attention over a cache of its own formats: what a kernel of ours is held against.
+// ggml's own attention over a cache in its own formats: the reference for our kernel.
 
 #include <cstdint>
 #include <memory>
@@ -9,12 +9,12 @@
 
 namespace kvstone {
 
-/// Types of a cache that ggml attends to and a codec of that name stores byte for byte.
+/// Types of ggml's caches for which a codec of the same name stores the same bytes.
 enum class GgmlCacheType : std::uint8_t { f16, q8_0, q4_0 };
-/// By a codec's text: fp16, q8_0, q4_0; nothing where ggml has no such type.
+/// The type for a codec's text: fp16, q8_0, q4_0; nothing where ggml has none.
 std::optional<GgmlCacheType> ggml_cache_type(std::string_view codec);
 
-/// K and V of one sequence, [layer, head, token, dim] without gaps, in host memory that outlives what attends to it.
+/// K and V of one sequence, [layer, head, token, dim] without gaps, in host memory that outlives its readers.
 struct GgmlCache {
     void const* k = nullptr;
     void const* v = nullptr;
@@ -35,8 +35,8 @@ struct GgmlAttentionShape {
 /// A graph of ggml_flash_attn_ext, one node for each layer of each sequence, on ggml's CPU backend.
 class GgmlAttention {
   public:
-    /// `queries` [sequence][layer][head][query][dim] are copied. Throws NotApplicable where this build or this machine has
-    /// no such backend, or ggml cannot attend to that shape.
+    /// `queries` [sequence][layer][head][query][dim] are copied. Throws NotApplicable where this build or this machine
+    /// has no such backend, or ggml has no attention for that shape.
     GgmlAttention(GgmlCacheType type, GgmlAttentionShape const& shape, std::vector<GgmlCache> const& caches,
                   std::vector<float> const& queries);
     ~GgmlAttention();
@@ -44,7 +44,7 @@ class GgmlAttention {
 
     /// One step. Throws SystemError where ggml fails.
     void run() const;
-    /// [sequence][layer][head][query][dim of V], of the last step.
+    /// Outputs of the last step, [sequence][layer][head][query][dim of V].
     std::vector<float> outputs() const;
 
   private:

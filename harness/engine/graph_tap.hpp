@@ -13,7 +13,7 @@ struct ggml_tensor;
 
 namespace kvstone {
 
-/// The tensors that are kept: K as it enters the cache, K before RoPE, V, Q as it meets K.
+/// The tensors that are kept: K as it enters the cache, K before RoPE, V, and Q as it is multiplied with K.
 enum class Tap : std::uint8_t { k, k_before, v, q };
 
 struct TapShape {
@@ -24,30 +24,32 @@ struct TapShape {
     bool has_rope = false;
 };
 
-/// The engine names a layer's tensors Kcur-N, Vcur-N and Qcur-N (Kcur_normed-N where they are normalised), and gives
-/// the same name to one step after the other; the last one to bear it counts. K before RoPE is the last one before the
-/// step that rotates. Values are copied as [layer, head, token, dim], f32.
+/// The engine names a layer's tensors Kcur-N, Vcur-N and Qcur-N (Kcur_normed-N where they are normalised). Several
+/// steps one after the other may have the same name; the last one counts. K before RoPE is the last one before the step
+/// that rotates. Values are copied as [layer, head, token, dim], f32.
 class GraphTap {
   public:
-    /// K before RoPE is kept for all tokens where needed, and else for the first 64: that much shows what RoPE does.
+    /// K before RoPE is kept for all tokens where it is needed, else for the first 64, which are enough to find RoPE's
+    /// parameters.
     GraphTap(TapShape const& shape, Needs needs);
 
-    /// The tokens that run next: [first, first + count).
+    /// Called before the tokens [first, first + count) run.
     void start_batch(std::uint64_t first, std::uint64_t count);
-    /// Throws ConfigError, beginning with `what`, where a layer did not show the tensors that are needed, or not as expected.
+    /// Throws ConfigError, beginning with `what`, where a layer lacks the needed tensors, or has them in an unexpected
+    /// form.
     void finish_batch(std::string const& what) const;
     /// The engine's callback; user_data is a GraphTap.
     static bool evaluate(ggml_tensor* tensor, bool ask, void* user_data);
 
     std::optional<HostTensor> const& tensor(Tap tap) const { return kept_[static_cast<std::size_t>(tap)].tensor; }
-    /// Of RoPE, where the model has them.
+    /// The frequency factors of RoPE, where the model has them.
     std::vector<double> const& frequency_factors() const { return frequency_factors_; }
 
   private:
     struct Kept {
         bool needed = false;
         std::uint64_t heads = 0;
-        std::uint64_t tokens = 0;  ///< the first so many
+        std::uint64_t tokens = 0;  ///< the first tokens, this many
         std::optional<HostTensor> tensor;
         std::byte* bytes = nullptr;
         std::vector<bool> seen;  ///< by layer, in this batch

@@ -1,5 +1,5 @@
 #pragma once
-// Texts of which a part is scored, cut into tokens so that many of them go on from one compressed beginning.
+// Texts with a scored part, cut into tokens so that many of them continue one compressed beginning.
 
 #include <cstdint>
 #include <span>
@@ -15,10 +15,10 @@ struct ScoredText {
     std::uint64_t scored_from = 0;  ///< index of the first scored token
 };
 
-/// `context` + `continuation` as one text. Scored are the tokens from the first on in which the continuation has a part:
-/// where the context by itself is cut into the same tokens, those behind it; where its end and the continuation's
-/// beginning became one token, that one too. Throws ConfigError where the vocabulary cannot spell the text or nothing of
-/// it is scored, naming `what`.
+/// `context` + `continuation` as one text. The scored tokens are those with characters of the continuation: where the
+/// context by itself is cut into the same tokens, the tokens behind it; where the context's end and the continuation's
+/// beginning became one token, also that one. Throws ConfigError, naming `what`, where the vocabulary cannot spell the
+/// text or no token is scored.
 ScoredText scored_text(Engine const& engine, std::string const& context, std::string const& continuation,
                        std::string const& what);
 

@@ -1,5 +1,5 @@
 #pragma once
-// Files of named arrays, as other tools write them: one shape of reading for safetensors, npy, npz and raw binary.
+// Files of named arrays in other tools' formats: one interface for safetensors, npy, npz and raw binary.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,25 +14,25 @@
 namespace kvstone {
 
 struct ArrayInfo {
-    std::string dtype;                 ///< "f32 f16 bf16 f64 i8 u8 f8_e4m3 f8_e5m2"; else the file's own spelling
+    std::string dtype;                 ///< "f32 f16 bf16 f64 i8 u8 f8_e4m3 f8_e5m2"; else the file's own name
     std::size_t element_bytes = 0;     ///< 0: not known for this dtype
     std::vector<std::uint64_t> shape;  ///< slowest axis first, unless fortran_order; empty: one value
     bool fortran_order = false;        ///< the first axis varies fastest
     std::string layout =
-        {};  ///< names of the axes (layout.hpp) where the file itself says them; "head*dim": one of both
+        {};  ///< names of the axes (layout.hpp) where the file has them; "head*dim": one axis of both
 };
 
-/// Everything but the values is read and checked when the file is opened; bytes() brings one array's values.
+/// Opening a file reads and checks everything except the values; bytes() reads one array's values.
 class ArrayFile {
   public:
     virtual ~ArrayFile() = default;
-    /// The values of one array: shape's product times element_bytes of them; may point into a mapped file, at any
+    /// The bytes of one array: the product of its shape times element_bytes; may point into a mapped file, at any
     /// alignment. Requires a name of arrays(). Throws CorruptData and SystemError.
     virtual std::shared_ptr<std::byte const> bytes(std::string const& name) const = 0;
 
     std::string const& path() const { return path_; }
     std::map<std::string, ArrayInfo> const& arrays() const { return arrays_; }
-    /// What the file says of itself, beside its arrays.
+    /// The file's metadata, besides its arrays.
     Json const& metadata() const { return metadata_; }
 
   protected:
@@ -45,23 +45,23 @@ class ArrayFile {
 std::unique_ptr<ArrayFile> open_safetensors(std::string const& path);
 std::unique_ptr<ArrayFile> open_npy(std::string const& path);  ///< its one array is called "data"
 std::unique_ptr<ArrayFile> open_npz(std::string const& path);
-/// What torch.save() wrote (torch_file.cpp), without executing anything; throws ConfigError, too, where the file holds what
-/// this cannot make tensors of. bytes() packs views that lie otherwise.
+/// A file of torch.save() (torch_file.cpp), read without executing anything; also throws ConfigError, where the file
+/// has values that cannot become tensors. bytes() packs views with other strides.
 std::unique_ptr<ArrayFile> open_torch(std::string const& path);
-/// A session or sequence of llama.cpp's (llama_state.cpp), whatever its name; throws ConfigError, too, where it holds
-/// another cache than the K and V of one sequence in f32, f16 or bf16.
+/// A session or sequence of llama.cpp (llama_state.cpp), under any name; also throws ConfigError, where it has another
+/// cache than the K and V of one sequence in f32, f16 or bf16.
 std::unique_ptr<ArrayFile> open_llama_state(std::string const& path);
-/// Whether a file begins as one.
+/// Whether a file begins as one of these.
 bool is_llama_state(std::string const& path);
-/// A chunk of tokens that LMCache keeps (lmcache_file.cpp): arrays k and v, of latent attention k. Throws ConfigError,
-/// too, of other formats.
+/// A chunk of tokens of LMCache (lmcache_file.cpp): arrays k and v, for latent attention k alone. Also throws
+/// ConfigError, for other formats.
 std::unique_ptr<ArrayFile> open_lmcache(std::string const& path);
 /// Raw little-endian binary; `description` maps each array's name to {"dtype", "layout", "offset", "shape", ["scale"]}.
 /// The arrays must not overlap, and the last ends with the file.
 std::unique_ptr<ArrayFile> open_raw(std::string const& path, Json const& description);
 
-/// By extension: .safetensors, .npy, .npz, .pt, .pth, .data (LMCache); else by its first bytes a state of llama.cpp's.
-/// Throws ConfigError where it is none of them.
+/// Opens a file by its extension: .safetensors, .npy, .npz, .pt, .pth, .data (LMCache); otherwise by its first bytes, a
+/// state of llama.cpp. Throws ConfigError where it is none of them.
 std::unique_ptr<ArrayFile> open_arrays(std::string const& path);
 
 /// Bytes of one element of "f32 f16 bf16 f64 i8 u8 f8_e4m3 f8_e5m2", else 0.

@@ -1,6 +1,6 @@
 #pragma once
-// Pickles as data. Nothing that a pickle names is looked up, imported or called: what Python would run to rebuild an
-// object stays here as what it is, a name with its arguments.
+// Pickles as data. No name in a pickle is looked up, imported or called: a call that Python would make to rebuild an
+// object is kept as the name and its arguments.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace kvstone {
 
 using PickleIndex = std::uint32_t;
 
-/// One value. Others that it holds are named by their place in Pickle::nodes: a pickle may hold a value in many places,
-/// and itself.
+/// One value. Values inside it are named by their index in Pickle::nodes: a pickle may hold a value in many places, and
+/// also inside itself.
 struct PickleNode {
     enum class Kind {
         none,
@@ -27,9 +27,9 @@ struct PickleNode {
         tuple,       ///< items
         dict,        ///< items: key, value, key, value...; collections.OrderedDict, too
         global,      ///< text: "module.name"
-        call,        ///< items: a global, and the tuple of arguments it would be called with
+        call,        ///< items: a global, and the tuple of arguments of the call
         object,      ///< items: the global of its class, and the tuple of arguments; state: its attributes
-        persistent,  ///< items: the id of something that lies outside of the pickle
+        persistent,  ///< items: the id of an object outside of the pickle
     };
     Kind kind = Kind::none;
     std::int64_t integer = 0;
@@ -47,8 +47,8 @@ struct Pickle {
 };
 
 /// Reads the opcodes that torch.save() writes: protocol 2, and those of 4 for texts, names and the memo. Throws
-/// CorruptData, beginning with `what`, where the bytes are none of that, end early or make more than a million values;
-/// and ConfigError where they name a global ("module.name") that `is_known` does not know.
+/// CorruptData, beginning with `what`, where the bytes contain another opcode, end early or make more than a million
+/// values; and ConfigError where they name a global ("module.name") for which `is_known` returns false.
 Pickle read_pickle(std::span<std::byte const> bytes, std::function<bool(std::string const&)> const& is_known,
                    std::string const& what);
 

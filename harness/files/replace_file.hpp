@@ -15,7 +15,8 @@ void replace_file(std::string const& path, std::vector<std::span<std::byte const
 
 /// Takes the next bytes of a file that is being written.
 using FileSink = std::function<void(std::span<std::byte const>)>;
-/// The same for bytes that `write` hands over one after the other. What `write` throws leaves the old file as it was.
+/// The same for bytes that `write` passes on one after the other. After an exception of `write`, the old file is
+/// unchanged.
 void replace_file(std::string const& path, std::function<void(FileSink const&)> const& write);
 
 }  // namespace kvstone

@@ -8,17 +8,17 @@
 
 namespace kvstone {
 
-/// What an archive may hold altogether, unpacked.
+/// Limits for the unpacked content of an archive.
 struct UnpackLimits {
     std::uint64_t bytes = std::uint64_t{16} << 30;
     std::size_t members = 100'000;
 };
 
-/// Makes `folder` and writes every member of an archive below it, whoever wrote that archive. All names and sizes are
-/// looked at first: throws CorruptData, and nothing is written, where a name leads elsewhere ("/x", "../x"), two names
-/// cannot both be, a member is a link or the like, or all together exceed the limits. Content that is not
-/// what its checksum says is found on the way: CorruptData, and what was written so far stays. SystemError where
-/// something cannot be written.
+/// Creates `folder` and writes every member of an untrusted archive below it. All names and sizes are checked first:
+/// throws CorruptData, and writes nothing, where a name leads outside ("/x", "../x"), where two names exclude each
+/// other, where a member is a link or another special file, or where all members together exceed the limits. Content
+/// with a wrong checksum is found later: CorruptData, and the files written so far stay. SystemError where a file
+/// cannot be written.
 void unpack(ZipReader const& archive, std::string const& folder, UnpackLimits const& limits = {});
 
 }  // namespace kvstone

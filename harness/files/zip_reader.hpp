@@ -1,5 +1,5 @@
 #pragma once
-// Reading zip archives. What they declare is looked at before anything is read.
+// Reads zip archives. Their declarations are checked before any content is read.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,12 +17,13 @@ struct ZipMember {
     std::string name;  ///< any text; a folder's ends with "/"
     std::uint64_t index = 0;
     std::uint64_t bytes = 0;  ///< unpacked, as it is declared
-    bool plain = true;        ///< no link, device or other thing that is no content
+    bool plain = true;        ///< a file or folder; not a link or device
 };
 
 class ZipReader {
   public:
-    /// Throws SystemError where the file cannot be read, CorruptData where it is no archive, or declares what cannot be.
+    /// Throws SystemError where the file cannot be read, CorruptData where it is no archive, or its declarations are
+    /// impossible.
     explicit ZipReader(std::string path);
 
     std::string const& path() const { return path_; }
@@ -34,7 +35,7 @@ class ZipReader {
         Stream(ZipReader const& archive, ZipMember const& member);
         /// The next bytes. Throws CorruptData where there are fewer, or they cannot be unpacked.
         void read(std::span<std::byte> into);
-        /// Throws CorruptData where there is more, or where the checksum is another.
+        /// Throws CorruptData where there are more bytes, or where the checksum differs.
         void expect_end();
 
       private:

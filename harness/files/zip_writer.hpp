@@ -6,7 +6,7 @@ struct zip;  // libzip's archive
 
 namespace kvstone {
 
-/// A new zip archive. Nothing is at its place before close(), and nothing where that fails.
+/// A new zip archive. The file appears with close(), and not at all where that fails.
 class ZipWriter {
   public:
     /// Throws ConfigError where a file of this name exists, SystemError where it cannot be written.

@@ -10,30 +10,30 @@
 
 namespace kvstone {
 
-/// What every commit's program has to understand is
+/// The program of every commit has to understand
 ///   PROGRAM attempt CELL SCENARIO --json [--set KEY=VALUE]... [--slow-down FACTOR]
-/// with a Measurement as JSON on standard output, or exit code 2 where it does not know what it is given;
-/// `PROGRAM doctor --json` tells what it is made of, where it can.
+/// with a Measurement as JSON on standard output, or exit code 2 where it does not know an argument;
+/// `PROGRAM doctor --json` describes its build, where it can.
 struct GateProgram {
     std::string path;
-    std::string git_sha;      ///< empty: it does not tell
+    std::string git_sha;      ///< empty: it does not say
     std::string source_hash;  ///< the same
     std::string toolchain;
     std::string build;
 };
 GateProgram describe_program(Spawner& spawner, std::string const& path);
 
-/// An attempt by one of them.
+/// A call that makes an attempt.
 struct BuildCall {
     std::vector<std::string> words;   ///< the program and its arguments
-    std::uint64_t padding_bytes = 0;  ///< its environment is longer by so much: what a launch does to a build by chance
+    std::uint64_t padding_bytes = 0;  ///< extra bytes in its environment: they vary the accidental effects of a launch
     double timeout_s = 0;
 };
 Json to_json(BuildCall const& call);
 /// Throws CorruptData.
 BuildCall build_call_from_json(Json const& json);
 
-/// Makes the attempt, see answer_of(); its wall_ns is that of the whole call.
+/// Makes the attempt, see answer_of(); its wall_ns is the time of the whole call.
 Measurement call_build(Spawner& spawner, BuildCall const& call);
 
 /// Attempts at a cell that follow each other on one node, as one launch.
@@ -41,12 +41,12 @@ struct GateBlock {
     Cell const* cell = nullptr;
     std::string phase;
     int number = 0;
-    std::string order;  ///< "ABBA": which build when
+    std::string order;  ///< "ABBA": the order of the builds
     int launch = 0;
     std::uint64_t padding_bytes = 0;  ///< see BuildCall
 };
 
-/// Where blocks are measured.
+/// The nodes on which blocks are measured.
 class GateNodes {
   public:
     virtual ~GateNodes() = default;
@@ -55,16 +55,17 @@ class GateNodes {
 
     using CallOf = std::function<BuildCall(GateBlock const&, std::size_t position)>;
     using Done = std::function<void(GateBlock const&, std::vector<Measurement> const&)>;
-    /// Measures blocks in their order, one a node at a time; `done` gets each when it is whole. None is begun once
-    /// `go_on` said no. A stop ends the attempts under way: a block that is cut short is not `done`.
+    /// Measures blocks in their order, one at a time on each node; `done` gets each complete block. No block is begun
+    /// once `go_on` has returned false. A stop ends the attempts under way: a block that is cut short is not passed to
+    /// `done`.
     virtual void measure(std::vector<GateBlock> const& blocks, CallOf const& call_of, Done const& done,
                          std::function<bool()> const& go_on) = 0;
 };
 
-/// This node alone.
+/// This node only.
 class GateNode final : public GateNodes {
   public:
-    /// `stop` is set by a signal handler: Spawner::cancel ends the attempt under way. Null: never.
+    /// `stop` is set by a signal handler: Spawner::cancel ends the attempt under way. Null: never set.
     explicit GateNode(Spawner& spawner, std::atomic<bool> const* stop = nullptr) : spawner_(spawner), stop_(stop) {}
     std::size_t count() const override { return 1; }
     void measure(std::vector<GateBlock> const& blocks, CallOf const& call_of, Done const& done,

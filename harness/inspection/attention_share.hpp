@@ -6,9 +6,9 @@
 
 namespace kvstone {
 
-/// Share of the attention that the first token gets (an attention sink, Xiao et al., "Efficient Streaming Language Models
-/// with Attention Sinks", ICLR 2024), one a layer: the mean over the layer's query heads and over 64 of the queries there
-/// are, evenly spaced. Causal, scale 1/sqrt(dim); query heads share KV heads in order. Needs K and Q after RoPE.
+/// Share of the attention on the first token (an attention sink, Xiao et al., "Efficient Streaming Language Models with
+/// Attention Sinks", ICLR 2024), one per layer: the mean over the layer's query heads and over 64 evenly spaced
+/// queries. Causal, scale 1/sqrt(dim); query heads share KV heads in order. Needs K and Q after RoPE.
 std::vector<double> first_token_share(KvTensors const& tensors);
 
 }  // namespace kvstone

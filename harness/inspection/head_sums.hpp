@@ -17,7 +17,7 @@ struct HeadSums {
     std::uint64_t zeros = 0;
     bool exact_in_f16 = true;
     bool exact_in_bf16 = true;
-    std::uint32_t bits = 0;  ///< set in any value
+    std::uint32_t bits = 0;  ///< bits that are set in any value
     std::vector<double> channel_sums;
     std::vector<double> channel_squares;
     std::vector<double> token_squares;
@@ -27,7 +27,7 @@ struct HeadSums {
 /// `group`: layer * heads + head.
 HeadSums sum_head(HostTensor const& tensor, std::uint64_t group);
 
-/// Vectors of a head whose bytes are those of an earlier token.
+/// Number of vectors of a head with the same bytes as an earlier token's.
 std::uint64_t duplicate_rows(HostTensor const& tensor, std::uint64_t group);
 
 }  // namespace kvstone

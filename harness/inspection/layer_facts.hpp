@@ -1,5 +1,5 @@
 #pragma once
-// What inspect tells of one layer (inspect.hpp says what each member is).
+// The facts of one layer for inspect (inspect.hpp defines each member).
 
 #include <span>
 #include <vector>
@@ -9,7 +9,8 @@
 
 namespace kvstone {
 
-/// The median; of an even number of values the upper one in the middle, so that it is one of them. Requires a value.
+/// The median; of an even number of values the upper one of the two in the middle, so that it is one of the values.
+/// Requires a value.
 double upper_median(std::vector<double> values);
 
 /// `heads`: the sums of the layer's heads; `variances`: their principal_variances().

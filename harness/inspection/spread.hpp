@@ -1,6 +1,6 @@
 #pragma once
-// How unequal the channels of one head are, and the directions of its vectors: what per-channel scales, rotations and low
-// ranks live on. Three figures are called "variance spread" in the literature; they answer different questions.
+// How unequal the channels of one head are, and the directions of its vectors: scales per channel, rotations and low
+// ranks exploit these. The literature calls three figures "variance spread"; they answer different questions.
 
 #include <optional>
 #include <span>
@@ -16,20 +16,20 @@ std::optional<double> channel_variance_ratio(HeadSums const& head, KvShape const
 /// The largest mean square of a head's channels over the least: the same with the means kept. Nothing where a channel is 0.
 std::optional<double> channel_second_moment_ratio(HeadSums const& head, KvShape const& shape);
 
-/// Of the sum of squares of some heads, what the means of their channels alone would give.
+/// The share of the sum of squares of some heads that the means of their channels alone would give.
 double mean_energy(std::span<HeadSums const> heads, KvShape const& shape);
 
 /// Eigenvalues of the covariance of a head's channels (about their means, over tokens), the largest first: the variances
 /// along its principal components. `head`: the sums of `group`, which is layer * heads + head.
 std::vector<double> principal_variances(HostTensor const& tensor, std::uint64_t group, HeadSums const& head);
 
-/// The first over the last; nothing where the last is 0, as it is where there are no more tokens than channels.
+/// The first over the last; nothing where the last is 0, as with no more tokens than channels.
 std::optional<double> eigenvalue_ratio(std::span<double const> variances);
 
 /// Shares of the variance that the first 1, 2, ... components hold; nothing where there is no variance.
 std::vector<double> energy_by_rank(std::span<double const> variances);
 
-/// The least rank that holds such a share of the variance; nothing where there is no variance.
+/// The least rank that holds this share of the variance; nothing where there is no variance.
 std::optional<std::uint64_t> rank_of_energy(std::span<double const> variances, double share);
 
 }  // namespace kvstone

@@ -8,8 +8,8 @@
 
 namespace kvstone {
 
-/// The plan of a scenario, in the names that this program knows. Tells `notice` where a bundle's plan is another here.
-/// Throws ConfigError.
+/// The plan of a scenario, in the names that this program knows. Calls `notice` where a bundle's plan differs in this
+/// build. Throws ConfigError.
 Plan load_plan(ScenarioFile const& file, std::function<void(std::string const&)> const& notice);
 
 }  // namespace kvstone

@@ -22,7 +22,7 @@ void compare_attention_in_tiles(Space const& space, AttentionTensors const& tens
                          });
 }
 
-/// One thread a query; takes 2 x dim of V doubles a query of the backend's memory.
+/// One thread per query; takes 2 x dim of V doubles a query of the backend's memory.
 template <class Space>
 void compare_attention_by_query(Space const& space, AttentionTensors const& tensors, QueryComparison* results) {
     auto const queries = tensors.queries();

@@ -36,7 +36,7 @@ struct ErrorSums {
     ErrorSums& operator+=(ErrorSums const& other);
     std::optional<double> mae() const;
     std::optional<double> rmse() const;
-    /// Mean squared error / variance of x. Nothing for a constant original, also where rounding shows one as not quite.
+    /// Mean squared error / variance of x. Nothing for a constant original, also where rounding makes it look variable.
     std::optional<double> nmse() const;
     std::optional<double> relative_error_l1() const;
     std::optional<double> cosine() const;
@@ -53,7 +53,7 @@ class RelativeErrors {
     RelativeErrors& operator+=(RelativeErrors const& other);
     std::uint64_t values() const;
 
-    /// A bin, and which of its members (0 is the least) a quantile is.
+    /// A bin, and the index of a quantile among its members (0 is the least).
     struct Place {
         std::uint32_t bin = 0;
         std::uint64_t rank = 0;
@@ -93,7 +93,7 @@ inline constexpr double kRelativeErrorFloor = 1e-3;
 Distortion measure_distortion(KvShape const& shape, ElementType type, std::byte const* original,
                               std::byte const* decoded);
 
-/// Its total alone, without relative errors: one reading, and no memory to speak of.
+/// The total alone, without relative errors: one reading, and almost no memory.
 ErrorSums measure_error_sums(KvShape const& shape, ElementType type, std::byte const* original,
                              std::byte const* decoded);
 

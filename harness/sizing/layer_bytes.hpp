@@ -1,5 +1,5 @@
 #pragma once
-// What K and V of one layer take under a codec, measured: each of them in a container of its own, as caches hold layers.
+// Measured bytes of K and V of one layer under a codec: each in a container of its own, as caches hold layers.
 
 #include <cstdint>
 #include <map>
@@ -13,24 +13,24 @@ namespace kvstone {
 
 struct StoredBytes {
     std::uint64_t all = 0;
-    std::uint64_t framing = 0;  ///< of them, headers and padding of the containers
+    std::uint64_t framing = 0;  ///< of them: headers and padding of the containers
     bool operator==(StoredBytes const&) const = default;
 };
 
-/// Encodes synthetic values (`llama` of synthetic.hpp) of the layer's shape at three lengths, two of them behind every sink,
-/// window and open page of the codec. Longer tensors are then known: the ledger grows by the same bytes from page to page
-/// (`step_tokens`), which the third length has to confirm, to the byte where the codec's bytes do not depend on values
-/// and within a hundredth where they do. Nothing is taken from the bits that a method's name promises.
+/// Encodes synthetic values (`llama` of synthetic.hpp) of the layer's shape at three lengths, two of them behind every
+/// sink, window and open page of the codec. The bytes of longer tensors follow: the ledger grows by the same bytes from
+/// page to page (`step_tokens`). The third length has to confirm it, to the byte where the codec's bytes do not depend
+/// on values, and within a hundredth where they do. The bits that a method's name promises are not used.
 class LayerBytes {
   public:
-    /// Encodes. Throws ConfigError where the codec does not fit the shape, std::logic_error where a codec of fixed rate stores
-    /// other bytes than it said it would. The layer's most_tokens are not looked at.
+    /// Encodes. Throws ConfigError where the codec does not fit the shape, std::logic_error where a codec of fixed rate
+    /// stores other bytes than it announced. The layer's most_tokens are ignored.
     LayerBytes(Codec const& codec, CachedLayer const& layer, ElementType type);
 
-    /// K and V of so many tokens. Throws ConfigError where that can neither be extrapolated nor encoded whole (more than
-    /// most_encoded_values).
+    /// Bytes of K and V of this many tokens. Throws ConfigError where the length can neither be extrapolated nor
+    /// encoded as a whole (more than most_encoded_values).
     StoredBytes of(std::uint64_t tokens);
-    /// K and V of exactly so many tokens, encoded.
+    /// Bytes of K and V of exactly this many tokens, encoded.
     StoredBytes encoded(std::uint64_t tokens) const;
     /// Bytes that a token adds in the long run.
     double growth_bytes() const { return static_cast<double>(step_.all) / static_cast<double>(step_tokens_); }
@@ -55,7 +55,7 @@ class LayerBytes {
     StoredBytes step_;
     bool fixed_rate_ = true;
     bool linear_ = true;
-    std::map<std::uint64_t, StoredBytes> known_;  ///< by length, of those below first_ + step_tokens_
+    std::map<std::uint64_t, StoredBytes> known_;  ///< by length, for lengths below first_ + step_tokens_
 };
 
 }  // namespace kvstone

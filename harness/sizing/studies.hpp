@@ -1,5 +1,5 @@
 #pragma once
-// Tables of published studies, beside what the shapes give.
+// Tables of published studies, beside the figures from their shapes.
 
 #include <optional>
 #include <string>
@@ -15,7 +15,7 @@ struct StudyLine {
     std::optional<double> claimed;
     double computed = 0;
     std::string unit;
-    std::string remark;  ///< where the two differ: why
+    std::string remark;  ///< why the two differ, where they do
 };
 
 struct Study {
@@ -29,7 +29,7 @@ std::vector<std::string> study_names();
 /// Encodes (layer_bytes.hpp). Requires a BackendRuntime. Throws ConfigError where there is no such study.
 Study study_of(std::string const& name);
 
-/// For people, with the difference of each line; and as one object.
+/// The study for people, with the difference of each line; and as one object.
 std::string study_text(Study const& study, Screen const& screen = {});
 Json study_json(Study const& study);
 

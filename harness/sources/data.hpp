@@ -1,5 +1,5 @@
 #pragma once
-// Files that `./dev data` fetches: the list of them (data.txt), and what of it this machine has.
+// Files that `./dev data` fetches: their list (data.txt), and those that this machine has.
 
 #include <cstdint>
 #include <string>
@@ -9,29 +9,29 @@ namespace kvstone {
 
 /// A row of the list.
 struct FetchableFile {
-    std::string name;  ///< what scenarios, the command line and ./dev data call it
+    std::string name;  ///< its name in scenarios, on the command line and for ./dev data
     std::string package;
     std::string version;
     std::string member;  ///< of the package's wheel
     std::string sha256;
     std::uint64_t bytes = 0;
     std::string licence;
-    std::string path;  ///< where ./dev data puts it, in data/ of the cache folder; it need not be there
+    std::string path;  ///< its place in data/ of the cache folder; the file need not exist
     bool is_model() const { return member.ends_with(".gguf"); }
 };
 
-/// The whole list, in its order; empty where it does not ship with this build. Throws SystemError "FILE:LINE: ..." where a
-/// row is none.
+/// The whole list, in its order; empty where it does not ship with this build. Throws SystemError "FILE:LINE: ..." for
+/// a malformed row.
 std::vector<FetchableFile> fetchable_files();
 
-/// Why the file cannot be used, with the command that mends it; empty where it is there and is the list's.
+/// Why the file cannot be used, with the command that repairs it; empty where the file exists and is the listed one.
 std::string problem_of(FetchableFile const& file);
 
-/// Path of the model that `./dev data NAME` fetches; empty where the list has no such model. Throws ConfigError (without
-/// place) with the problem where it has one.
+/// Path of the model that `./dev data NAME` fetches; empty where the list has no such model. Throws ConfigError
+/// (without place) with the problem_of() the file, if any.
 std::string fetched_model(std::string const& name);
 
-/// Names of models that may stand where a GGUF file is asked for: "tiny", and those of the list.
+/// Names of models that a scenario may write in place of a GGUF file: "tiny", and those of the list.
 std::vector<std::string> model_names();
 
 }  // namespace kvstone

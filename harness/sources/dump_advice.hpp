@@ -1,5 +1,5 @@
 #pragma once
-// What to write where a file does not say which of its arrays are K and V.
+// Suggestions for files that do not say which of their arrays are K and V.
 
 #include <string>
 #include <vector>
@@ -9,8 +9,8 @@
 namespace kvstone {
 
 /// Texts of `dump:` that would read the file, by names and shapes alone: "dump: {path: F, k: values, layout: token dim,
-/// dtype: i8, scale: scale}". One array a layer stands as its pattern, 'layer_{layer}.key'. Nothing where there is no array
-/// of two axes or more.
+/// dtype: i8, scale: scale}". One array per layer is written as its pattern, 'layer_{layer}.key'. Empty where no array
+/// has two axes or more.
 std::vector<std::string> dump_advice(ArrayFile const& file);
 
 }  // namespace kvstone

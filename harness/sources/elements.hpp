@@ -38,7 +38,7 @@ inline float element_value(ElementType type, std::byte const* data, std::uint64_
     return type == ElementType::f16 ? half_to_float(bits) : std::bit_cast<float>(bits << 16);
 }
 
-/// Bits of an element that are all set where it is infinite or no number.
+/// Bits of an element that are all set where it is infinite or NaN.
 constexpr std::uint32_t exponent_mask(ElementType type) {
     return type == ElementType::f32 ? 0x7f800000U : type == ElementType::f16 ? 0x7c00U : 0x7f80U;
 }

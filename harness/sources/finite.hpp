@@ -13,8 +13,8 @@ struct NonFiniteValues {
 };
 NonFiniteValues find_non_finite(HostTensor const& tensor);
 
-/// Throws CorruptData, beginning with `what`, with the count, the first place and its value, where any value of the
-/// tensor is NaN or infinite: no figure over such data would mean anything.
+/// Throws CorruptData, beginning with `what`, with the count, the first place and its value, where a value of the
+/// tensor is NaN or infinite: figures over such data would be meaningless.
 void require_finite(HostTensor const& tensor, std::string const& what);
 
 }  // namespace kvstone

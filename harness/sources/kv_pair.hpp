@@ -1,5 +1,5 @@
 #pragma once
-// What vLLM's connector to a shared folder keeps of a layer, in a file for each: the array `kv_cache`.
+// The files of vLLM's connector to a shared folder, one per layer, with the array `kv_cache`.
 
 #include <cstdint>
 #include <memory>
@@ -10,16 +10,16 @@
 namespace kvstone {
 
 enum class KvCacheForm : std::uint8_t {
-    none,   ///< the file holds something else
+    none,   ///< the file has another content
     pair,   ///< [2 (K, V), token, heads * channels]
     latent  ///< of latent attention, one vector a token: [token, channels], or [block, token of the block, channels]
 };
 
-/// `latent`: it is said to be latent attention's, so that two blocks are not taken for K and V.
+/// `latent`: the user says that it is latent attention's, so that two blocks are not taken for K and V.
 KvCacheForm kv_cache_form(ArrayFile const& file, bool latent);
 
-/// A file with more arrays: kv_cache.k, and of a pair kv_cache.v. Blocks follow one another as the file has them. `file`
-/// must live as long.
+/// The file as one with more arrays: kv_cache.k, and for a pair kv_cache.v. Blocks keep the file's order. `file` must
+/// outlive it.
 std::unique_ptr<ArrayFile> split_kv_cache(ArrayFile const& file, KvCacheForm form);
 
 }  // namespace kvstone

@@ -1,6 +1,6 @@
 #pragma once
-// Caches of latent attention (MLA; DeepSeek-V2, arXiv:2405.04434, section 2.1): one vector a token, which holds a latent
-// that K and V of all heads are made of, and channels of RoPE beside it. There is no V.
+// Caches of latent attention (MLA; DeepSeek-V2, arXiv:2405.04434, section 2.1): one vector per token, which holds a
+// latent, from which K and V of all heads are made, and channels of RoPE beside it. There is no V.
 
 #include <cstdint>
 
@@ -12,12 +12,12 @@ namespace kvstone {
 /// attention: a V, more than one head of K, no channel beside the latent.
 void check_latent(std::string_view tensor, KvShape const& shape, std::uint64_t latent, std::string const& what);
 
-/// Takes the first `latent` channels of K (and of queries that K's heads have absorbed) as the latent, as vLLM, SGLang and
-/// LMCache keep it, and puts them behind the others: RoPE's channels then come first, as they do everywhere here. Throws as
-/// check_latent().
+/// Takes the first `latent` channels of K (and of queries that K's heads have absorbed) as the latent, the order of
+/// vLLM, SGLang and LMCache, and puts them behind the others: RoPE's channels then come first, as everywhere in
+/// KVstone. Throws as check_latent().
 void take_latent(KvTensors& tensors, std::uint64_t latent, std::string const& what);
 
-/// Of a cache with a latent behind its other channels, the latent alone, as [layer, head, token, latent].
+/// The latent alone, as [layer, head, token, latent], of a cache with the latent behind its other channels.
 KvView latent_of(KvView const& cache, std::uint64_t latent);
 
 }  // namespace kvstone

@@ -1,6 +1,6 @@
 #pragma once
-// What a model's cache holds for a sequence: K and V of some layers for every token, of others for the last tokens alone,
-// and a state of fixed size of layers without attention.
+// The cache of a model for a sequence: K and V of some layers for every token, of others for the last tokens alone, and
+// a state of fixed size of layers without attention.
 
 #include <cstdint>
 #include <string>
@@ -13,7 +13,7 @@ namespace kvstone {
 struct CachedLayer {
     std::uint64_t kv_heads = 0;
     std::uint64_t k_dim = 0;        ///< values of a head's K of a token
-    std::uint64_t v_dim = 0;        ///< of its V; 0: a latent, which V is made from
+    std::uint64_t v_dim = 0;        ///< of a head's V; 0: V is made from the latent
     std::uint64_t most_tokens = 0;  ///< a sliding window's, or a chunk's; 0: every token is kept
     bool operator==(CachedLayer const&) const = default;
 
@@ -28,7 +28,7 @@ struct CachedLayer {
 struct LayerState {
     std::uint64_t heads = 0;
     std::uint64_t values_a_head = 0;
-    std::uint64_t groups = 0;  ///< of heads that share keys, or B and C
+    std::uint64_t groups = 0;  ///< groups of heads that share keys, or B and C
     std::uint64_t values_a_group = 0;
     bool operator==(LayerState const&) const = default;
 
@@ -37,13 +37,13 @@ struct LayerState {
 
 struct ModelCache {
     std::string name;
-    std::string source;            ///< where the numbers come from: a repository, or a file
+    std::string source;            ///< origin of the numbers: a repository, or a file
     std::uint64_t layers = 0;      ///< of the model, whether they keep anything or not
-    std::uint64_t shared = 0;      ///< of them, those that read another one's K and V
-    std::uint64_t max_tokens = 0;  ///< that the model was made for; 0: not known
+    std::uint64_t shared = 0;      ///< of them: layers that read another layer's K and V
+    std::uint64_t max_tokens = 0;  ///< longest text that the model was made for; 0: not known
     std::vector<CachedLayer> cached;
     std::vector<LayerState> states;
-    std::vector<std::string> notes;  ///< what somebody who counts bytes should know
+    std::vector<std::string> notes;  ///< notes for people who count bytes
 
     /// Values that a token adds in the layers that keep every token.
     std::uint64_t growth_values() const;

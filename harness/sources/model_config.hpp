@@ -1,5 +1,6 @@
 #pragma once
-// What a model's config.json says of its KV cache: the file that Hugging Face's transformers keeps beside the weights.
+// A model's KV cache as its config.json describes it: the file that Hugging Face's transformers keeps beside the
+// weights.
 
 #include <cstdint>
 #include <string>
@@ -19,9 +20,9 @@ struct ModelConfig {
     std::uint64_t latent = 0;     ///< of head_dim, that of latent attention, whose one KV head holds it; 0: none
     std::uint64_t query_dim = 0;  ///< with a latent: channels of a query before K's heads are absorbed into it
     double rope_base = 0;         ///< 0: no RoPE
-    Rope rope;                    ///< as K in transformers' caches went through it; where there is one and no problem
+    Rope rope;                    ///< of K in transformers' caches; where there is one and no problem
     std::string
-        rope_problem;  ///< why `rope` is not known, although the model has RoPE (a kind of scaling, a model type)
+        rope_problem;  ///< why `rope` is not known although the model has RoPE (a kind of scaling, a model type)
 };
 
 /// Numbers of layers, heads and channels by the keys of Llama and its kin, or of GPT-2 and GPT-J; a model with images has

@@ -1,5 +1,5 @@
 #pragma once
-// Tokens and channels that a tensor has room for and does not use.
+// Tokens and channels that a tensor has room for but does not use.
 
 #include <cstdint>
 
@@ -7,7 +7,8 @@
 
 namespace kvstone {
 
-/// How many tokens, and channels, there are up to the last that is not 0 in every head; 0 of both where all values are 0.
+/// The number of tokens, and of channels, up to the last one that is not 0 in every head; 0 of both where all values
+/// are 0.
 struct UsedPart {
     std::uint64_t tokens = 0;
     std::uint64_t dim = 0;

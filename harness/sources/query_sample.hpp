@@ -1,5 +1,5 @@
 #pragma once
-// Which queries of a cache are looked at: all of them would cost as much as the model's own attention.
+// The sample of a cache's queries that is measured: all of them would cost as much as the model's own attention.
 
 #include <cstdint>
 #include <string>
@@ -8,7 +8,8 @@
 
 namespace kvstone {
 
-/// Where in the context: its second half (queries that see much), everywhere, or the last tokens alone (what decodes).
+/// The part of the context: its second half (queries that see many tokens), all of it, or the last tokens alone (as in
+/// decoding).
 enum class QuerySpread : std::uint8_t { half, all, last };
 std::vector<std::string> const& query_spreads();
 /// Throws ConfigError where no spread has that name.
@@ -18,8 +19,8 @@ struct QuerySample {
     std::uint64_t queries = 0;  ///< 0: every token
     QuerySpread spread = QuerySpread::half;
 
-    /// Tokens in rising order, evenly spaced, the context's last one among them: as many as are asked for, or as there
-    /// are.
+    /// Tokens in rising order, evenly spaced, with the context's last token among them: as many as asked for, or as
+    /// there are.
     std::vector<std::uint64_t> positions(std::uint64_t tokens) const;
 };
 

@@ -9,7 +9,7 @@ namespace kvstone {
 /// Angles of one position step, one a pair.
 std::vector<double> rope_frequencies(Rope const& rope);
 
-/// A copy of the tensor, f32, whose token t is rotated as position t is; backwards where `inverse`. Throws ConfigError
+/// An f32 copy of the tensor, whose token t is rotated for position t; backwards where `inverse`. Throws ConfigError
 /// where rope.dims is odd, above the tensor's dim, or does not fit its frequency factors.
 HostTensor rotate(HostTensor const& tensor, Rope const& rope, bool inverse);
 

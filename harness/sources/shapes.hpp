@@ -1,5 +1,5 @@
 #pragma once
-// Well-known models, as far as their KV cache goes.
+// The KV caches of well-known models.
 
 #include <cstdint>
 #include <string>
@@ -16,11 +16,11 @@ struct ModelShape {
     std::uint64_t kv_heads = 0;
     std::uint64_t head_dim = 0;
     double rope_base = 0;      ///< 0: learned positions, no RoPE
-    std::uint64_t latent = 0;  ///< of the KV head's channels, a latent that K and V of all heads are made from; 0: none
+    std::uint64_t latent = 0;  ///< channels of the KV head that are a latent (see KvTensors); 0: none
     std::uint64_t query_dim = 0;  ///< with a latent: channels of a query before K's heads are absorbed into it
 };
 
-/// In the order in which they should be listed.
+/// In the order of lists.
 std::vector<ModelShape> const& model_shapes();
 
 /// {"layers", "heads", "kv_heads", "head_dim", "rope_base", ["latent", "query_dim"]} of a shape by name, or of a model's

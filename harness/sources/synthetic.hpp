@@ -1,12 +1,12 @@
 #pragma once
 // K, V and Q of a model that was never run.
 //
-// Of independent values, without RoPE (Q is N(0,1) in all of them):
+// Distributions of independent values, without RoPE (Q is N(0,1) in all of them):
 //   `normal`: N(0,1), for closed forms.
-//   `biased`: N(4,1), positive but for 1 value in 30,000: what a zero point is for.
+//   `biased`: N(4,1), positive except 1 value in 30,000: a case for a zero point.
 //   `uniform`: uniform in [-sqrt(3), sqrt(3)], variance 1, no tails at all.
 //   `heavy`: Student's t with 4 degrees of freedom over sqrt(2), variance 1 and no fourth moment: outliers anywhere.
-// `llama` imitates what trained caches look like, in two formats:
+// `llama` imitates trained caches, in two formats:
 //   K before RoPE: channel c of a head is mean[c] + deviation[c] * z[t], where z is an AR(1) process over tokens with
 //   correlation 0.9. Most means are N(0, 0.5^2) and deviations log-normal around 1 (sigma 0.315). Of every 32 channels
 //   one (at least one a head) is an outlier channel with a mean of +-(8 to 12): those lie among the pairs that RoPE
@@ -17,8 +17,8 @@
 //   Q: N(0,1) with correlation 0.5 over tokens and, in the outlier channels of its K, a mean of the other sign, so that
 //   the product of the means lowers every logit by 7.5; rotated as K is.
 //   The first token is an attention sink: K without the means and with half the deviation, V times 0.23.
-//   Format 2 has these numbers, which are those of a trained model (docs/results/smollm2-cache.md) within a factor of two.
-//   Format 1, of earlier versions: sigma 0.4 for K; V is N(0, 0.5^2) and Q N(0,1), both without means; no sink.
+//   Format 2 has these numbers, which match those of a trained model (docs/results/smollm2-cache.md) within a factor of
+//   two. Format 1, of earlier versions: sigma 0.4 for K; V is N(0, 0.5^2) and Q N(0,1), both without means; no sink.
 //
 // With `latent`, the channels behind the first head_dim - latent are a latent as in multi-head latent attention (DeepSeek-V2,
 // 2024, section 2.1): the cache is that one vector a token, K of all query heads and V alike, so there is no V here. RoPE
@@ -33,7 +33,7 @@
 
 namespace kvstone {
 
-/// Names that a synthetic source's `distribution` takes, the default first.
+/// Names for a synthetic source's `distribution`, the default first.
 std::vector<std::string> const& synthetic_distributions();
 
 }  // namespace kvstone
