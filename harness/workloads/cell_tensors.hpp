@@ -10,13 +10,14 @@
 
 namespace kvstone {
 
-/// The tensors of an attempt's cell, as load_tensors() brings them. Where K or V of a dump are judged and do not look as if
-/// they lay as they are read (layout_check.hpp), the measurement's reason says so: "suspect_layout: k ..."; so it does where the last
-/// tokens or channels are all 0: "padded: k ...". Throws ConfigError "wrong_layout: k ..." where the data contradict it.
+/// The tensors of an attempt's cell, from load_tensors(). Where K or V of a dump are used and do not seem to have the
+/// layout in which they are read (layout_check.hpp), the measurement's reason says "suspect_layout: k ..."; where the
+/// last tokens or channels are all 0, it says "padded: k ...". Throws ConfigError "wrong_layout: k ..." where the data
+/// contradict the layout.
 KvTensors load_cell_tensors(AttemptRequest const& request, Needs needs, Measurement& measurement);
 
-/// Hands K and V, as far as there are any, to `take(Component, HostTensor)` one after the other, so that K's memory may go
-/// before V's turn. Throws CorruptData where there is neither.
+/// Passes K and V, those that exist, to `take(Component, HostTensor)` one after the other, so that K's memory can be
+/// freed before V's turn. Throws CorruptData where there is neither.
 template <class Take>
 void take_k_and_v(KvTensors& tensors, Take const& take) {
     if (!tensors.k && !tensors.v) throw CorruptData("the source has neither K nor V");

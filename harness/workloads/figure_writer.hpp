@@ -36,11 +36,12 @@ class FigureWriter {
     std::string component_;
 };
 
-/// Bytes and ratios of one component: `values` of them, `original_bytes` as the source has them.
+/// Bytes and ratios of one component: `values` values, `original_bytes` in the source.
 void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t original_bytes, std::uint64_t values,
                double nominal_bits);
 
-/// The most memory that this process has had, and on a device (backends other than openmp) what its buffers took there.
+/// The most memory that this process has used, and on a device (backends other than openmp) the peak of its buffers
+/// there.
 void add_memory_peaks(Measurement& measurement, BackendKind kind = BackendKind::openmp);
 
 }  // namespace kvstone

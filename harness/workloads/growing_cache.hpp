@@ -1,5 +1,5 @@
 #pragma once
-// Which codecs a cache that grows token by token cannot measure, as far as their text tells.
+// Codecs that a cache growing token by token cannot measure, judged by their text.
 
 #include <string>
 
@@ -8,12 +8,12 @@
 
 namespace kvstone {
 
-/// Of workload append: why a codec that takes whole tensors alone has nothing to measure there, naming the stage and what
-/// else it needs. Empty where the codec can follow.
+/// For workload append: why it cannot measure a codec that takes whole tensors alone, naming the stage and its other
+/// needs. Empty where it can.
 std::string append_skips(Codec const& codec, Json const& options);
 
-/// The same of a workload with a protocol, whose `context` takes any codec. That `inline` takes no windows, nor codecs of
-/// several tokens, is found where the shape is known (harness/workloads/model/inline_path.cpp).
+/// The same for a workload with a protocol; its `context` takes any codec. Limits of `inline` (no windows, no codecs of
+/// several tokens) are checked where the shape is known (harness/workloads/model/inline_path.cpp).
 std::string protocol_skips(Codec const& codec, Json const& options);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// When enough passes have been timed, and how sure their median is.
+// Rules for the number of timed passes, by the uncertainty of their median.
 
 #include <functional>
 #include <vector>
@@ -36,8 +36,8 @@ class MedianIntervalRule final : public StoppingRule {
     std::vector<double> samples_;
 };
 
-/// Calls `pass` once, and where times are taken again and again until measure.warm_up() is over. Over a cache of some tens
-/// of megabytes the first 20 to 30 passes may take twice as long as those that follow.
+/// Calls `pass` once; where times are taken, repeats it until measure.warm_up() is over. With a cache of some tens of
+/// megabytes the first 20 to 30 passes may take twice as long as later ones.
 void warm_up(Measure const& measure, std::function<void()> const& pass);
 
 }  // namespace kvstone

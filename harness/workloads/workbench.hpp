@@ -10,7 +10,7 @@
 
 namespace kvstone {
 
-/// The original and the place it is decoded to, in the backend's memory. On the host the original stays where it is.
+/// The original, and memory for decoding it, in the backend's memory. On the host the original is not copied.
 class Workbench {
   public:
     Workbench(HostTensor tensor, BackendKind kind)
@@ -26,7 +26,7 @@ class Workbench {
     KvView original() const { return view(on_host() ? const_cast<std::byte*>(tensor_.bytes.get()) : placed_.data()); }
     KvView decoded() const { return view(decoded_.data()); }
 
-    /// What was decoded, for the time of the call, in host memory.
+    /// The decoded values in host memory, valid during the call.
     template <class Action>
     decltype(auto) with_decoded(Action&& action) const {
         if (on_host()) return action(decoded_.data());

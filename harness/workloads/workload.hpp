@@ -21,19 +21,20 @@ struct Workload {
     std::string summary;
     WorkloadFunction run;
     std::vector<WorkloadOption> options;
-    /// See Vocabulary::check_workload; null: any options will do.
+    /// See Vocabulary::check_workload; null: all options are accepted.
     void (*check)(Json const& options, Json const& locator) = nullptr;
-    /// Of the source's first tokens, as many as the cell's context has: workloads that read some share one capture.
+    /// The source's tensors that it reads, for as many first tokens as the cell's context: workloads that read some
+    /// share one capture.
     Needs reads = {};
-    /// Why a codec has nothing to measure under these options, whatever the source; empty where it has. Its cells are then
-    /// skipped for this reason, and `plan` tells before. Null: any codec has.
+    /// Why a codec cannot be measured under these options, for any source; empty where it can. Its cells are then
+    /// skipped for this reason, and `plan` says so beforehand. Null: every codec can be measured.
     std::string (*skips)(Codec const& codec, Json const& options) = nullptr;
-    /// The part of a codec that the figures depend on (Vocabulary::measured_of_codec); null: the whole.
+    /// The part of a codec that the figures depend on (Vocabulary::measured_of_codec); null: all of it.
     std::string (*measures)(std::string const& codec) = nullptr;
 };
 
 std::vector<Workload> const& workloads();
-/// Throws ConfigError with the names there are.
+/// Throws ConfigError with the known names.
 Workload const& workload_named(std::string const& name);
 /// Workload::skips of the cell's workload.
 std::string skip_reason(Cell const& cell);

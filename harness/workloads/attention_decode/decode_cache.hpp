@@ -1,5 +1,5 @@
 #pragma once
-// The caches of a batch of sequences as a codec stores them.
+// The caches of a batch of sequences in the stored form of a codec.
 
 #include <cstdint>
 #include <utility>
@@ -29,18 +29,18 @@ struct DecodedCache {
     std::vector<float> v;
 };
 
-/// Sequence s of n holds the source's tokens from s / n of the context on, and then those before: caches of their own, of
-/// the same shape.
+/// Sequence s of n holds the source's tokens from s / n of the context on, and then the tokens before them: caches of
+/// their own, of the same shape.
 class DecodeCache {
   public:
-    /// Throws NotApplicable where no kernel attends to the codec.
+    /// Throws NotApplicable where no kernel of attention reads the codec's bytes.
     DecodeCache(Codec const& codec, DecodeTensors const& tensors, std::uint64_t sequences, BackendKind kind);
 
     std::vector<StoredCache> const& sequences() const { return caches_; }
     std::uint64_t plane_bytes() const { return plane_bytes_; }
     std::uint64_t container_bytes() const { return container_bytes_; }
-    /// What the containers of the first sequence decode to, and with more than one those of the last. They are kept until
-    /// asked for, once.
+    /// The decoded containers of the first sequence and, with more than one, of the last. They are kept until the first
+    /// call.
     std::vector<std::pair<std::uint64_t, DecodedCache>> decode_ends();
 
   private:

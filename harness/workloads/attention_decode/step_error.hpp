@@ -1,5 +1,5 @@
 #pragma once
-// Outputs of an attention step against its definition, in double precision.
+// Errors of an attention step against its definition in double precision.
 
 #include <cstdint>
 #include <vector>

@@ -1,5 +1,5 @@
 #pragma once
-// What order-0 coding could make of a plane of coded values, and what tables of a finer grain would gain.
+// Order-0 entropy of a plane of coded values, and the gain of tables of a finer grain.
 
 #include <array>
 #include <cstddef>
@@ -10,10 +10,10 @@
 
 namespace kvstone {
 
-/// Parts of an element, and ways to count them. An element is what PlaneSpec::element_bytes says: a number, or a byte of
+/// Parts of an element, and ways to count them. An element has PlaneSpec::element_bytes: it is a number, or a byte of
 /// packed codes.
 enum class EntropyOf : std::uint8_t {
-    word,                  ///< the element; nothing where it has 4 bytes: these hardly ever repeat
+    word,                  ///< the element; nothing where it has 4 bytes, which hardly ever repeat
     high_byte,             ///< its most significant byte
     low_byte,              ///< the other one of 2
     high_6_bits,           ///< sign and exponent of fp16
@@ -24,19 +24,19 @@ enum class EntropyOf : std::uint8_t {
 };
 inline constexpr std::size_t entropy_kinds = 8;
 
-/// Bits of all elements together, at the place of each EntropyOf; nothing where the plane has no such part, or its rows do
-/// not lie one after the other.
+/// Bits of all elements together, at the index of each EntropyOf; nothing where the plane has no such part, or its rows
+/// do not lie one after the other.
 using EntropyBits = std::array<std::optional<double>, entropy_kinds>;
 
 struct PlaneEntropy {
     EntropyBits bits;  ///< one table for the plane (but for high_byte_by_channel)
-    /// The least that a coder of order 0 takes with one table for the plane: of whole elements; of 4 bytes, of their byte
-    /// planes.
+    /// The least bits of a coder of order 0 with one table for the plane: over whole elements; for 4-byte elements,
+    /// over their byte planes.
     double bound_bits = 0;
     std::vector<EntropyBits> layers;  ///< a table for each layer; empty where rows do not lie one after the other
 };
 
-/// Counts on all threads; the figures do not depend on how many there are. `plane` lies in host memory.
+/// Counts on all threads; the figures do not depend on their number. `plane` lies in host memory.
 PlaneEntropy measure_plane(PlaneSpec const& spec, ConstPlane plane);
 
 }  // namespace kvstone

@@ -4,10 +4,10 @@
 
 namespace kvstone {
 
-/// What `kvstone inspect` tells of K after RoPE, K before it ("k_prerope") and V, stored: how unequal channels and
-/// directions are, which decides what scales per channel, rotations and low ranks can gain. The codec and the backend play
-/// no part: one codec is enough. K before RoPE is what the source has, else K with RoPE undone where that is known; without
-/// either there is none.
+/// Stores the figures of `kvstone inspect` for K after RoPE, K before it ("k_prerope") and V: how unequal channels and
+/// directions are. They decide the gain of scales per channel, rotations and low ranks. The codec and the backend do
+/// not matter: one codec is enough. K before RoPE is the source's, else K with RoPE undone where that is known; without
+/// either it is left out.
 ///
 /// - Figures: medians over layers and heads (of the heads that have the figure, the upper of two in the middle);
 ///   duplicate_rows and channel_mean_energy over all of them together.

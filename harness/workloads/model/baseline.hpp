@@ -1,5 +1,5 @@
 #pragma once
-// What a model says without a codec: the engine alone, or what was kept of it, so that a grid of codecs pays for it once.
+// A model's answers without a codec, from the engine or from a kept copy, so that a grid of codecs pays for them once.
 
 #include <cstdint>
 #include <memory>
@@ -15,7 +15,7 @@
 
 namespace kvstone {
 
-/// Where baselines are kept (harness/captures/capture_cache.hpp; empty: nowhere), and the model's content hash.
+/// The folder of baselines (harness/captures/capture_cache.hpp; empty: none are kept), and the model's content hash.
 struct BaselineCache {
     std::string folder;
     std::string model;
@@ -27,7 +27,7 @@ class LogitRows {
     LogitRows(KeptBytes kept, std::size_t vocabulary);
     std::size_t rows() const { return values_.size() / vocabulary_; }
     std::span<float const> row(std::size_t index) const { return values_.subspan(index * vocabulary_, vocabulary_); }
-    /// How many logits of the rows that both have differ, bit by bit.
+    /// The number of logits that differ, bit by bit, in rows that both have.
     std::size_t differing(LogitRows const& other) const;
 
   private:
@@ -36,7 +36,7 @@ class LogitRows {
     std::size_t vocabulary_;
 };
 
-/// Feeds through `feed(sink)` and keeps what the sink is given.
+/// Feeds through `feed(sink)` and keeps the logits given to the sink.
 template <class Feed>
 std::vector<std::byte> logits_of(Feed const& feed) {
     std::vector<std::byte> bytes;
@@ -47,34 +47,36 @@ std::vector<std::byte> logits_of(Feed const& feed) {
     return bytes;
 }
 
-/// Of contexts and what follows them, on a sequence that nobody listens to. A kept baseline is known by everything that may
-/// decide a bit of it: the model, the tokens, how they are fed, the engine, its threads and settings, and the processor.
+/// Answers behind contexts, on a sequence without a listener. A kept baseline is identified by everything that may
+/// decide a bit of it: the model, the tokens, how they are fed, the engine, its threads and settings, and the
+/// processor.
 class Baseline {
   public:
-    /// `steps`: what follows a context is fed token by token. `branches`: see EngineSequence; 0: branches are fed one by one.
+    /// `steps`: tokens behind a context are fed one by one. `branches`: see EngineSequence; 0: branches are fed one by
+    /// one.
     Baseline(Engine const& engine, std::uint64_t capacity, bool steps, BaselineCache cache, std::uint64_t branches = 0);
     ~Baseline();
 
     /// EngineSequence::state() behind a context.
     KeptBytes state(std::span<Token const> context);
     LogitRows logits(std::span<Token const> context, std::span<Token const> fed);
-    /// Of texts that go on from a context.
+    /// Answers to texts that continue a context.
     BranchWords words(std::span<Token const> context, std::span<BranchedText const> texts);
-    /// Tokens that follow a context and `first`, the most likely one each time.
+    /// The tokens behind a context and `first`, the most likely one each time.
     std::vector<Token> greedy(std::span<Token const> context, Token first, std::uint64_t count);
 
-    /// The same from the engine as it runs now, whatever is kept.
+    /// Logits from the engine as it runs now, never from a kept copy.
     LogitRows live_logits(std::span<Token const> context, std::span<Token const> fed);
     BranchWords live_words(std::span<Token const> context, std::span<BranchedText const> texts);
-    /// Whether the kept baseline is, bit by bit, the engine's answer now. Else nothing kept is trusted any more, and the part
-    /// asked for from then on is made anew, and replaced. Of a state all of it; or its first batch, read into a sequence of as
-    /// many tokens whose cells can be read and which is left empty: each value behind it has its part in the logits, whose
-    /// turn comes then.
+    /// Whether the kept baseline equals, bit by bit, the engine's answer now. Otherwise no kept part is trusted any
+    /// more, and each part asked for later is made and kept again. Compares the whole of a state; or its first batch,
+    /// which is read into a sequence of as many tokens whose cells can be read and which is left empty: all later
+    /// values contribute to the logits, which are compared afterwards.
     bool verify_state(std::span<Token const> context);
     bool verify_start_of_state(std::span<Token const> context, EngineSequence& sequence);
-    /// Of the first `compared` tokens, at most those that run at once.
+    /// Compares the first `compared` tokens, at most those that run at once.
     bool verify_logits(std::span<Token const> context, std::span<Token const> fed, std::uint64_t compared);
-    /// Of the texts that are read in one go, or of the first.
+    /// Compares the texts that are read in one go, or the first of them.
     bool verify_words(std::span<Token const> context, std::span<BranchedText const> texts);
 
   private:

@@ -1,5 +1,5 @@
 #pragma once
-// A model's answers to texts that begin alike: of the scored tokens only, and of each branch one word.
+// A model's answers to texts that begin alike: scored tokens only, reduced to one result per branch.
 
 #include <cstdint>
 #include <span>
@@ -9,16 +9,16 @@
 
 namespace kvstone {
 
-/// Of the scored tokens of one branch.
+/// The result of one branch's scored tokens.
 struct BranchWord {
     double log_likelihood = 0;  ///< their sum, nat
     bool greedy = true;         ///< whether each of them was the most likely one
-    std::uint64_t lost = 0;     ///< without a finite likelihood
+    std::uint64_t lost = 0;     ///< tokens without a finite likelihood
 };
 /// By text and branch.
 using BranchWords = std::vector<std::vector<BranchWord>>;
 
-/// Gathers them. Tokens of a branch must come in their order, whatever comes between.
+/// Collects the results. Tokens of a branch must come in their order; tokens of other branches may come between.
 class BranchListener {
   public:
     explicit BranchListener(std::span<BranchedText const> texts);
@@ -32,7 +32,7 @@ class BranchListener {
 };
 
 /// Feeds each branch by itself through `feed(fed tokens, sink of (index, logits))` to a sink like that of
-/// EngineSequence::feed_branches(): for paths whose codec sees the tokens that are fed.
+/// EngineSequence::feed_branches(): for paths whose codec sees the fed tokens.
 template <class Feed>
 void one_by_one(std::span<BranchedText const> texts, BranchSink const& sink, Feed const& feed) {
     for (std::size_t t = 0; t < texts.size(); ++t) {
@@ -46,10 +46,10 @@ void one_by_one(std::span<BranchedText const> texts, BranchSink const& sink, Fee
     }
 }
 
-/// Bit by bit, NaN too.
+/// Compares bit by bit, NaN included.
 bool same_words(BranchWords const& a, BranchWords const& b);
 
-/// How many of the first texts are in the first group that EngineSequence::feed_branches() reads.
+/// The number of texts in the first group that EngineSequence::feed_branches() reads.
 std::size_t texts_of_first_group(std::span<BranchedText const> texts);
 
 }  // namespace kvstone

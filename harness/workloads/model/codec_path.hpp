@@ -1,5 +1,5 @@
 #pragma once
-// How a codec comes between what a model writes into its cache and what its attention reads from it.
+// A codec between a model's writes into its cache and its attention's reads.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,17 +20,18 @@
 
 namespace kvstone {
 
-/// context: the context's K and V are encoded and decoded as whole tensors, through the sealed container, and lie in the
-///   cache when the continuation is read; the continuation's own K and V stay as they are.
-/// within ("inline"): every K and V passes through the codec as it is written, before anything attends to it.
-/// decode: the context first, then token by token; cells are rewritten as the codec's groups and windows let go of them.
+/// context: the context's K and V are encoded and decoded as whole tensors, through the sealed container, and are in
+/// the cache when the continuation is read; the continuation's own K and V stay unchanged.
+/// within ("inline"): every K and V passes through the codec as it is written, before attention reads it.
+/// decode: the context first, then token by token; cells are rewritten when the codec's groups and windows are done
+/// with them.
 enum class Protocol : std::uint8_t { context, within, decode };
 std::string_view name_of(Protocol protocol);
 /// Throws ConfigError where no protocol has that name.
 Protocol protocol_named(std::string_view name);
 
-/// Of protocol decode. clean: the engine reads the context by itself, then its cache is handed to the codec. compressed:
-/// it comes in pieces of prefill_piece_tokens, each handed on before the next one reads it.
+/// For protocol decode. clean: the engine reads the context by itself, then its cache is passed to the codec.
+/// compressed: the context comes in pieces of prefill_piece_tokens, each coded before the next one attends to it.
 enum class Prefill : std::uint8_t { clean, compressed };
 inline constexpr std::uint64_t prefill_piece_tokens = 128;
 
@@ -46,7 +47,7 @@ struct PathSettings {
     Protocol protocol = Protocol::context;
     Prefill prefill = Prefill::clean;
     BackendKind backend = BackendKind::openmp;
-    std::optional<Rope> rope;  ///< what K went through, where that is known
+    std::optional<Rope> rope;  ///< of K, where it is known
 };
 
 /// One sequence with a codec in its path. The sequence must outlive it.
@@ -56,33 +57,35 @@ class CodecPath {
     CodecPath(CodecPath const&) = delete;
     CodecPath& operator=(CodecPath const&) = delete;
 
-    /// Empties the sequence and reads the context. Where `state` is EngineSequence::state() of the context without a
-    /// codec, and the protocol has the engine read it by itself, it is taken from there; returns whether it was read.
+    /// Empties the sequence and reads the context. `state` may be EngineSequence::state() of the context without a
+    /// codec: where the protocol lets the engine read the context by itself, it is restored instead. Returns whether
+    /// the context was read.
     bool begin(std::span<Token const> context, std::span<std::byte const> state = {});
-    /// Reads on; logits as EngineSequence::feed() has them, of every token fed.
+    /// Continues reading; logits as in EngineSequence::feed(), for every token fed.
     virtual void feed(std::span<Token const> tokens, EngineSequence::LogitSink const& sink) = 0;
-    /// Goes back to where begin() left.
+    /// Returns to the state after begin().
     void rewind();
-    /// Of the vectors in all layers and heads, K and V, that the token at `position` attended to, those that had come
-    /// through the codec; sinks and windows kept as plain numbers had not. Of the position that feed() is at.
+    /// The share of vectors that had passed through the codec, among those of K and V in all layers and heads that the
+    /// token at `position` attended to; sinks and windows kept as plain numbers had not passed. `position` is that of
+    /// the present feed().
     virtual double read_fraction(std::uint64_t position) const = 0;
-    /// What the codec stores of K or V: protocol context of the context, the others of all tokens so far.
+    /// Stored bytes of K or V: in protocol context of the context, in the others of all tokens so far.
     virtual CacheBytes bytes(Component component) = 0;
-    /// Whether the engine reads a context by itself, before anything is coded.
+    /// Whether the engine reads a context by itself, before it is coded.
     virtual bool reads_by_itself() const { return true; }
-    /// From now on what the codec gives is corrupted on its way into the cache: protocol context in the container, below its
-    /// checksum, the others as decoded values.
+    /// From now on the codec's output is corrupted on its way into the cache: in protocol context in the container,
+    /// below its checksum; in the others, as decoded values.
     void corrupt(bool corrupted) { corrupted_ = corrupted; }
 
   protected:
     explicit CodecPath(EngineSequence& sequence) : sequence_(&sequence) {}
-    /// Forgets what was kept of the sequence so far.
+    /// Forgets everything kept about the sequence so far.
     virtual void start() {}
-    /// Has the engine read the context.
+    /// Lets the engine read the context.
     virtual void read_context(std::span<Token const> context) { sequence_->feed(context, 0, {}); }
-    /// Codes a context that the engine read by itself.
+    /// Codes a context that the engine has read by itself.
     virtual void code_context() {}
-    /// Comes back to the context, after the sequence was cut.
+    /// Returns to the context, after the sequence was cut.
     virtual void code_again() {}
     /// Writes decoded values, f32 in host memory, into the cache.
     void write(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view);
@@ -92,8 +95,8 @@ class CodecPath {
 
     EngineSequence* sequence_;
 
-    /// One thread, where the codec gets so few values that more would wait for one another; else null. Passages of a few
-    /// thousand vectors take microseconds, and waking a thread takes as long where the machine is busy.
+    /// One thread, where the codec gets so few values that more threads would wait for one another; else null. Passages
+    /// of a few thousand vectors take microseconds, and waking a thread takes as long on a busy machine.
     OneThread const* few(KvShape const& shape) const { return shape.values() < few_values ? &one_thread_ : nullptr; }
 
   private:

@@ -8,7 +8,7 @@
 
 namespace kvstone {
 
-/// What one passage brought.
+/// The scores of one passage.
 struct PassageScores {
     std::vector<TokenScore> tokens;
     std::optional<GreedyPair> greedy;
@@ -28,7 +28,7 @@ void add_cache_figures(std::vector<PassageScores> const& passages, Measurement& 
 /// Median rates over passages.
 void add_rate_figures(std::vector<PassageScores> const& passages, Measurement& measurement);
 
-/// How many tokens agree from the first on.
+/// The number of equal tokens at the beginning of both.
 std::uint64_t first_divergence(GreedyPair const& pair);
 
 }  // namespace kvstone

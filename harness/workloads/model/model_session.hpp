@@ -1,5 +1,5 @@
 #pragma once
-// What workloads with a model in the loop share: from a cell to an evaluation, and what a reader of figures has to know.
+// Shared by workloads with a model in the loop: from a cell to an evaluation, and notes for readers of its figures.
 
 #include <cstdint>
 #include <memory>
@@ -12,25 +12,25 @@
 
 namespace kvstone {
 
-/// Whether the cell's source is no model; says so.
+/// Whether the cell's source is no model; the measurement then says so.
 bool lacks_model(Cell const& cell, Measurement& measurement);
 
 /// The model that a cell's source names and the path that its options ask for.
 struct ModelSession {
-    /// Notes how the engine runs.
+    /// Records how the engine runs.
     ModelSession(Cell const& cell, Measurement& measurement);
-    /// With the cell's codec. What the model says without it is kept in the folder (see BaselineCache); `branches`: see
-    /// Evaluation. Throws NotApplicable where the protocol cannot run the codec.
+    /// An evaluation of the cell's codec. Answers without it are kept in the folder (see BaselineCache); `branches`:
+    /// see Evaluation. Throws NotApplicable where the protocol cannot run the codec.
     std::unique_ptr<Evaluation> evaluation(Cell const& cell, std::uint64_t capacity, std::string const& baseline_folder,
                                            std::uint64_t branches = 0) const;
 
-    PathSettings settings;  ///< first: finding out about RoPE takes an engine of its own
+    PathSettings settings;  ///< declared first: looking for RoPE needs an engine of its own
     Engine engine;
 };
 
-/// "not_engaged: ..." where less than half of the K and V read came through the codec.
+/// Adds "not_engaged: ..." where less than half of the K and V read had passed through the codec.
 void warn_unless_engaged(Measurement& measurement);
-/// Refuses a measurement of which `lost` scored tokens have no likelihood.
+/// Refuses a measurement in which `lost` scored tokens have no likelihood.
 void refuse_lost_tokens(Measurement& measurement, std::uint64_t lost);
 /// A figure of component kv.
 std::optional<double> value_of(Measurement const& measurement, std::string const& metric);

@@ -10,7 +10,8 @@ std::unique_ptr<CodecPath> context_path(EngineSequence& sequence, Codec const& c
 std::unique_ptr<CodecPath> inline_path(EngineSequence& sequence, Codec const& codec, PathSettings const& settings);
 std::unique_ptr<CodecPath> decode_path(EngineSequence& sequence, Codec const& codec, PathSettings const& settings);
 
-/// Vectors of the first `tokens` tokens that the sections code; not those of sinks and windows kept as plain numbers.
+/// Vectors of the first `tokens` tokens that the sections code, without those of sinks and windows kept as plain
+/// numbers.
 std::uint64_t coded_vectors(std::vector<RuledSection> const& sections, std::uint64_t tokens);
 
 }  // namespace kvstone

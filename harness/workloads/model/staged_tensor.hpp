@@ -7,11 +7,11 @@
 
 namespace kvstone {
 
-/// An f32 tensor, packed, as the host and as a backend see it: one memory where they share theirs.
+/// An f32 tensor, packed, for the host and for a backend: one memory where they share theirs.
 class StagedTensor {
   public:
     explicit StagedTensor(BackendKind kind) : kind_(kind), placed_(kind) {}
-    /// What it held is lost.
+    /// Its contents are lost.
     void resize(KvShape const& shape) {
         shape_ = shape;
         host_.resize(shape.values());

@@ -8,7 +8,7 @@
 
 namespace kvstone {
 
-/// The score of one token: the one at `position`, foretold by the logits of the one before it.
+/// The score of one token: the one at `position`, predicted by the logits of the one before it.
 struct TokenScore {
     std::uint64_t position = 0;
     double nll = 0;           ///< -log of its probability, nat
@@ -17,10 +17,10 @@ struct TokenScore {
     bool same_top = false;    ///< the most likely token is the same
     bool top = false;         ///< the scored token is the most likely one
     bool baseline_top = false;
-    double read_fraction = 0;  ///< of the K and V read, see CodecPath
+    double read_fraction = 0;  ///< share of the K and V read, see CodecPath
 };
 
-/// Of one distribution.
+/// The sum of one distribution.
 struct LogitSum {
     double log_sum = 0;  ///< log of the sum of exp(logit); NaN where a logit is NaN or the largest is infinite
     Token top = 0;       ///< the first of the most likely tokens
@@ -28,8 +28,8 @@ struct LogitSum {
 /// In double precision, in vectors; the sum is taken in one order everywhere.
 LogitSum sum_logits(std::span<float const> logits);
 
-/// Of two distributions over a vocabulary, given by logits, and the token that came. Equal logits have a KLD of exactly 0.
-/// Requires as many logits in both.
+/// Compares two distributions over a vocabulary, given by logits, and scores the actual token. Equal logits have a KLD
+/// of exactly 0. Requires as many logits in both.
 TokenScore compare_logits(std::span<float const> baseline, std::span<float const> logits, Token token);
 /// log p(token) under logits, nat.
 double log_probability(std::span<float const> logits, Token token);

@@ -5,7 +5,7 @@
 
 namespace kvstone {
 
-/// 0 of nothing.
+/// The share; 0 where the whole is 0.
 double share_of(std::uint64_t part, std::uint64_t whole);
 
 /// Lookups, hits and rates by block, token and request.

@@ -9,7 +9,7 @@
 
 namespace kvstone {
 
-/// K or V of a block under a codec, as one part or a part a layer: what an entry of the cache holds of it.
+/// K or V of a block under a codec, as one part or a part per layer: the content of a cache's entry.
 class CodedParts {
   public:
     /// Throws NotApplicable where layers cannot be coded apart, ConfigError where the codec does not fit the shape.
@@ -20,10 +20,10 @@ class CodedParts {
     KvShape const& shape() const { return shape_; }            ///< of the block
     KvShape const& part_shape() const { return part_shape_; }  ///< of each part
 
-    /// All parts. The views are of the block.
+    /// Encodes all parts. The view is the block's.
     void encode(KvView const& block);
     void decode(KvView const& block, DecodeFor purpose) const;
-    /// One part. `block` is the view of the whole block, of which the part's layers are written.
+    /// Decodes one part. `block` is the view of the whole block; the part's layers of it are written.
     void decode_part(std::size_t part, KvView const& block, DecodeFor purpose) const;
 
     std::uint64_t stored_bytes(std::size_t part) const { return coders_[part].ledger().stored_bytes(); }

@@ -1,5 +1,5 @@
 #pragma once
-// Mode `live`: a trace through a store that holds what the codec makes of real tensors.
+// Mode `live`: a trace through a store of real tensors, coded by the codec.
 
 #include <optional>
 
@@ -18,14 +18,14 @@ struct LiveRules {
     bool timed = false;
 };
 
-/// Seconds, added up over clients and requests.
+/// Seconds, summed over clients and requests.
 struct LiveTimes {
     double hashing = 0;
-    double looking_up = 0;  ///< waiting for the turn included
-    double loading = 0;     ///< waiting for bytes, checking their sum, decoding, handing over to the model
-    double computing = 0;   ///< what was not found; 0 where nothing is computed
-    double storing = 0;     ///< encoding and sealing what is written
-    double all = 0;         ///< by the clock, while clients were at work; what is drawn or verified is left out
+    double looking_up = 0;  ///< including the wait for the turn
+    double loading = 0;     ///< waiting for bytes, checking their sum, decoding, passing them to the model
+    double computing = 0;   ///< blocks that were not found; 0 where nothing is computed
+    double storing = 0;     ///< encoding and sealing written blocks
+    double all = 0;         ///< wall time while clients were at work, without drawing and verifying
     double without = 0;     ///< to compute every request from its first token on; 0 where nothing is computed
     std::uint64_t loaded_blocks = 0;
     std::uint64_t encoded_blocks = 0;
@@ -38,25 +38,25 @@ struct LiveResult {
     std::uint64_t held_bytes = 0;
     std::uint64_t evicted_bytes = 0;
     std::uint64_t expired_bytes = 0;
-    std::uint64_t entries_verified = 0;  ///< that were read back, and had the values that were written
+    std::uint64_t entries_verified = 0;  ///< entries that were read back with the values that were written
     std::uint64_t entries_differing = 0;
-    ErrorSums errors;  ///< of everything that was written against what it was encoded from
+    ErrorSums errors;  ///< of all written entries against the tensors that they were encoded from
     LiveTimes times;
 };
 
-/// Bytes that a replay needs: the entries that the store may hold, the tensors of the requests that are under way, and what
-/// the source and each client have.
+/// Bytes of memory for a replay: the entries that the store may hold, the tensors of the requests under way, and the
+/// memory of the source and of each client.
 std::uint64_t live_memory_bytes(RequestTrace const& trace, LiveRules const& rules, EntryCost const& cost,
                                 BlockSource const& source);
 
-/// Requests come in windows, whose different blocks have `window_bytes` of K and V at the most, one request at least. Within one,
-/// clients hash, look up, load what is found, compute what is not, encode and store it. Afterwards, by no clock, every
-/// entry that was written is decoded and held against the tensor it was encoded from, and every entry that was found has
-/// to decode to the same as then. Throws CorruptData where a container is not what was stored.
+/// Requests come in windows of at least one request, with at most `window_bytes` of K and V in different blocks. Within
+/// a window, clients hash, look up, load the found blocks, compute the others, encode and store them. Afterwards,
+/// untimed, every written entry is decoded and compared with the tensor it was encoded from, and every found entry has
+/// to decode to the same values as before. Throws CorruptData where a container differs from the stored one.
 LiveResult replay_live(RequestTrace const& trace, LiveRules const& rules, Codec const& codec, BlockKey const& root,
                        BlockSource& source);
 
-/// The cost with what coding a block took in a replay.
+/// The cost, with the times of coding a block from a replay.
 EntryCost measured_cost(EntryCost cost, LiveTimes const& times);
 
 inline constexpr std::uint64_t window_bytes = std::uint64_t{512} << 20U;

@@ -9,25 +9,25 @@
 
 namespace kvstone {
 
-/// Bytes of entries by what became of them.
+/// Bytes of entries by their fate.
 struct EntryBytes {
     std::uint64_t written = 0;
     std::uint64_t held = 0;
     std::uint64_t evicted = 0;
     std::uint64_t expired = 0;
 };
-/// Where every entry has the same.
+/// Where every entry has the same size.
 EntryBytes entry_bytes(ReplayResult const& replayed, std::uint64_t bytes_of_entry);
 
-/// What fits (never_again: there is no bound), and what an entry takes.
+/// Adds the capacity (never_again: unbounded), and the size of an entry.
 void add_sizes(FigureWriter& figures, EntryCost const& cost, std::uint64_t capacity);
-/// Of blocks, tokens and requests, and of what was written.
+/// Adds counts of blocks, tokens and requests, and bytes of written entries.
 void add_counts(FigureWriter& figures, RequestTrace const& trace, ReplayResult const& replayed, EntryBytes const& bytes,
                 EntryCost const& cost);
 void add_time_saved(FigureWriter& figures, TimeSaved const& saved);
-/// Of coding one block. REQUIRES: `cost` has times.
+/// Adds times of coding one block. REQUIRES: `cost` has times.
 void add_coding_times(FigureWriter& figures, EntryCost const& cost);
-/// `books_s`: what a replay with keys at hand takes.
+/// `books_s`: time of a replay with known keys.
 void add_rates(FigureWriter& figures, RequestTrace const& trace, double books_s, HashedReplay const& hashed);
 void add_live(FigureWriter& figures, RequestTrace const& trace, LiveResult const& live, EntryCost const& cost);
 

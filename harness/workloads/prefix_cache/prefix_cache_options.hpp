@@ -14,16 +14,16 @@ namespace kvstone {
 /// See `kvstone list workloads`.
 std::vector<WorkloadOption> prefix_cache_options();
 
-/// Reads the trace from end to end. Throws ConfigError naming file and line where it is broken, and where options do not
-/// belong together.
+/// Reads the trace from end to end. Throws ConfigError: with file and line where the trace is broken, and where options
+/// contradict each other.
 void check_prefix_cache(Json const& options, Json const& locator);
 
 /// The options of a cell.
 struct PrefixCacheSettings {
     TraceSettings trace;
-    std::uint64_t blocks = 0;        ///< 0: none said
-    std::uint64_t budget_bytes = 0;  ///< 0: none said
-    StoreRules rules;                ///< without the capacity
+    std::uint64_t blocks = 0;        ///< 0: not given
+    std::uint64_t budget_bytes = 0;  ///< 0: not given
+    StoreRules rules;                ///< all but the capacity
     bool by_layer = false;
     bool live = false;
     std::uint64_t threads = 1;  ///< clients

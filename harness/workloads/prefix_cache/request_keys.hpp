@@ -9,7 +9,7 @@
 
 namespace kvstone {
 
-/// Gives every block random tokens, which its number alone decides.
+/// Gives every block random tokens, which depend on its number alone.
 class BlockTokens {
   public:
     /// Tokens are below `vocabulary`. REQUIRES: it is not 0.
@@ -17,8 +17,9 @@ class BlockTokens {
         : block_tokens_(block_tokens), vocabulary_(vocabulary) {}
     /// Appends the block's tokens.
     void append(std::uint64_t block, std::vector<std::uint32_t>& tokens) const;
-    /// Of a request, to the end of its last block: one that is not full has all of its tokens, as it has a whole entry.
-    /// Tokens behind the last block that the trace names have no block, and stand there as block `unnamed`.
+    /// Tokens of a request, to the end of its last block: a block that is not full has all of its tokens, because it
+    /// has a whole entry. Tokens behind the last block that the trace names have no block; they are those of block
+    /// `unnamed`.
     std::vector<std::uint32_t> of(RequestTrace const& trace, TraceRequest const& request) const;
 
   private:
@@ -28,8 +29,8 @@ class BlockTokens {
     std::uint64_t vocabulary_;
 };
 
-/// Keys of a request's entries: chained hashes of its blocks' tokens; with layers, of each layer of each block, block by
-/// block.
+/// Keys of a request's entries: chained hashes of its blocks' tokens; with layers, one key for each layer of each
+/// block, block by block.
 std::vector<BlockKey> request_keys(BlockKey const& root, RequestTrace const& trace, TraceRequest const& request,
                                    BlockTokens const& tokens, std::uint64_t layers);
 

@@ -20,7 +20,7 @@ class TraceBuilder {
   public:
     explicit TraceBuilder(std::uint64_t block_tokens) { trace_.block_tokens = block_tokens; }
 
-    /// Throws ConfigError, without a place, where the request breaks what RequestTrace promises.
+    /// Throws ConfigError, without a place, where the request breaks a promise of RequestTrace.
     void add(std::int64_t time_ns, std::uint64_t tokens, std::span<Key const> keys) {
         auto const full = tokens / trace_.block_tokens;
         if (tokens == 0) throw ConfigError("a request without tokens");
@@ -43,7 +43,7 @@ class TraceBuilder {
             parent = block;
             known_blocks += known ? 1 : 0;
         }
-        // The parent of a known block is known: they are the first ones.
+        // The parents of known blocks are known, too: known blocks come first.
         trace_.repeated_tokens += std::min(known_blocks * trace_.block_tokens, tokens);
         trace_.requests.push_back(request);
     }

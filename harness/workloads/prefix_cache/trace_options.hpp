@@ -1,5 +1,5 @@
 #pragma once
-// Where the requests of a cache workload come from: options that these workloads share.
+// The options of cache workloads for the source of their requests.
 
 #include <string>
 #include <vector>
@@ -10,11 +10,11 @@
 
 namespace kvstone {
 
-/// trace, requests, and what drawn requests are like.
+/// trace, requests, and the parameters of drawn requests.
 std::vector<WorkloadOption> trace_options();
 
-/// Reads the trace from end to end. Throws ConfigError naming file and line where it is broken, and where options do not
-/// belong together.
+/// Reads the trace from end to end. Throws ConfigError: with file and line where the trace is broken, and where options
+/// contradict each other.
 void check_trace_options(Json const& options, Json const& locator);
 
 struct TraceSettings {
@@ -23,7 +23,8 @@ struct TraceSettings {
 };
 TraceSettings trace_settings(Json const& options);
 
-/// The trace of a cell whose blocks are as `cost` has them. Throws NotApplicable where a file counts in others.
+/// The trace of a cell whose blocks have the size of `cost`. Throws NotApplicable where a file counts in blocks of
+/// another size.
 RequestTrace trace_of(Cell const& cell, TraceSettings const& settings, EntryCost const& cost);
 
 }  // namespace kvstone

@@ -1,5 +1,5 @@
 #pragma once
-// Outlier channels: what makes K hard to quantise.
+// Outlier channels, which make K hard to quantise.
 
 #include <optional>
 

@@ -4,7 +4,7 @@
 
 namespace kvstone {
 
-/// How often a cache is encoded and decoded: each cycle is fed what the one before decoded.
+/// How often a cache is encoded and decoded: the input of each cycle is the output of the one before.
 inline constexpr int kCycles = 10;
 
 /// The error of K and V (those the source has) after repeated compression, as in a cache that is moved between

@@ -1,5 +1,5 @@
 #pragma once
-// From what a roundtrip found out about K and V to figures, samples and profiles.
+// From the results of a roundtrip of K and V to figures, samples and profiles.
 
 #include <string>
 #include <vector>
@@ -19,9 +19,9 @@ struct RoundtripResult {
     std::uint64_t allocated_bytes = 0;
     std::uint64_t encode_traffic_bytes = 0;
     std::uint64_t decode_traffic_bytes = 0;
-    std::vector<double> encode_ns;  ///< one a timed pass; empty: not timed
+    std::vector<double> encode_ns;  ///< one per timed pass; empty: not timed
     std::vector<double> decode_ns;
-    std::optional<Distortion> distortion;  ///< nothing: only timed
+    std::optional<Distortion> distortion;  ///< empty: only timed
     std::optional<double> channel_rms_max_over_median;
 };
 

@@ -15,22 +15,22 @@ namespace kvstone {
 struct Batch {
     std::vector<Token> context;
     std::vector<TaskItem> items;
-    std::vector<BranchedText> texts;  ///< of each item, a branch a choice, without the context
+    std::vector<BranchedText> texts;  ///< of each item, a branch per choice, without the context
 };
 
-/// The context is as much of the prefix as all texts begin with. Throws ConfigError naming the item where the vocabulary
-/// cannot spell it, or where the model was trained on shorter texts.
+/// The context is the part of the prefix with which all texts begin. Throws ConfigError naming the item where the
+/// vocabulary cannot spell it, or where the model was trained on shorter texts.
 Batch batch_of(Engine const& engine, TaskGroup group);
 /// Tokens of the context and of the texts read behind it at once: the longest text, or the largest group of texts.
 std::uint64_t most_tokens(Batch const& batch);
 
-/// What all items brought.
+/// The results of all items.
 struct Answered {
     std::vector<ItemOutcome> items;
     std::vector<CacheBytes> k, v;  ///< of each batch
     double read_fraction = 0;      ///< summed over scored tokens
     std::uint64_t scored_tokens = 0;
-    std::uint64_t lost_tokens = 0;  ///< without a likelihood
+    std::uint64_t lost_tokens = 0;  ///< scored tokens without a likelihood
 };
 
 /// Reads the context once and every text behind it.

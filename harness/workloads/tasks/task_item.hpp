@@ -11,15 +11,15 @@ namespace kvstone {
 struct TaskChoice {
     std::string context;
     std::string continuation;
-    std::uint64_t answer_bytes = 0;  ///< of the continuation, without what only parts it from the context
+    std::uint64_t answer_bytes = 0;  ///< of the continuation, without the separator before it
 };
 
 struct TaskItem {
-    std::vector<TaskChoice> choices;  ///< one: the model must find it among everything it could say
+    std::vector<TaskChoice> choices;  ///< one: the model must find it among all possible texts
     std::size_t gold = 0;             ///< the right choice
     double chance = 0;                ///< of guessing it
-    std::string origin;               ///< where it stands, for errors: "FILE:LINE"
-    /// As other items' prefixes show it: question and right answer.
+    std::string origin;               ///< its place, for errors: "FILE:LINE"
+    /// The item as a part of other items' prefixes: question and right answer.
     std::string solved() const { return choices[gold].context + choices[gold].continuation; }
 };
 

@@ -13,20 +13,20 @@ namespace kvstone {
 /// `kvstone list workloads`.
 std::vector<WorkloadOption> tasks_options();
 
-/// Reads the task's file from end to end. Throws ConfigError naming file and line where it is broken, and where options do
-/// not belong together.
+/// Reads the task's file from end to end. Throws ConfigError: with file and line where it is broken, and where options
+/// contradict each other.
 void check_tasks(Json const& options, Json const& locator);
 
-/// Items asked where none are named, of tasks that are generated.
+/// Number of items where none is given, for generated tasks.
 inline constexpr std::uint64_t generated_items = 96;
-/// What min_context_tokens is where it is not given.
+/// The default of min_context_tokens.
 inline constexpr std::uint64_t default_context_tokens = 512;
 
-/// Empty where none is named.
+/// Empty where no task is named.
 std::string task_of(Json const& options);
 /// Whether its items are drawn (harness/workloads/tasks/recall.hpp) rather than read.
 bool is_generated(std::string const& task);
-/// Of a task that is read from files.
+/// The items of a task that is read from files.
 std::vector<TaskItem> items_of(Json const& options, Json const& locator);
 
 }  // namespace kvstone

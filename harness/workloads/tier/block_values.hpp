@@ -20,8 +20,8 @@ struct BlockPart {
     std::size_t bytes() const { return shape.values() * element_bytes(type); }
 };
 
-/// The values of blocks: K and then V of all layers, each packed as [layer, head, token, dim]. Every block has a source's
-/// tokens, begun at another one: so blocks differ from each other, as many of them as there are tokens.
+/// The values of blocks: K and then V of all layers, each packed as [layer, head, token, dim]. Every block has a
+/// source's tokens, begun at another one: up to the number of tokens, all blocks differ.
 class BlockValues {
   public:
     /// Throws CorruptData where there is neither K nor V.
@@ -31,7 +31,7 @@ class BlockValues {
     Rope const* rope() const { return tensors_.rope ? &*tensors_.rope : nullptr; }
     std::size_t bytes() const { return bytes_; }
     std::vector<std::byte> of_block(std::uint64_t block) const;
-    /// How far values are from those of the block.
+    /// The errors of values against those of the block.
     ErrorSums errors(std::uint64_t block, std::span<std::byte const> values) const;
 
   private:
@@ -42,7 +42,7 @@ class BlockValues {
 
 /// A part of values of a block, to be read or written.
 KvView view_of(BlockPart const& part, std::span<std::byte> values);
-/// For who reads only.
+/// The same for reading alone.
 KvView view_of(BlockPart const& part, std::span<std::byte const> values);
 
 }  // namespace kvstone

@@ -12,14 +12,14 @@
 
 namespace kvstone {
 
-/// Bytes a second of the links over which fetches are timed: 0.1 to 10 GB/s, six to a factor of ten.
+/// Bytes per second of the links over which fetches are timed: 0.1 to 10 GB/s, six to a factor of ten.
 inline constexpr std::array<double, 13> break_even_links{1e8,     1.468e8, 2.154e8, 3.162e8, 4.642e8, 6.813e8, 1e9,
                                                          1.468e9, 2.154e9, 3.162e9, 4.642e9, 6.813e9, 1e10};
 
 /// Medians of fetching one entry over a link.
 struct FetchPoint {
     double bytes_per_s = 0;
-    double raw_s = 0;    ///< its values as they come
+    double raw_s = 0;    ///< its values without a codec
     double coded_s = 0;  ///< its coded bytes, and then decoding them
 };
 
@@ -28,8 +28,8 @@ struct FetchTimes {
     double decode_s = 0;             ///< decoding alone, between the fetches: median
 };
 
-/// Fetches an entry over links one after the other, raw and coded by turns, `repetitions` times each. `decode()` takes an
-/// entry that has come. `Clock`: see ThrottledLink.
+/// Fetches an entry over links one after the other, raw and coded in turn, `repetitions` times each. `decode()` takes
+/// an entry that has arrived. `Clock`: see ThrottledLink.
 template <class Clock, class Decode>
 FetchTimes time_fetches(std::span<double const> links, std::uint64_t raw_bytes, std::uint64_t stored_bytes,
                         int repetitions, Decode const& decode) {
@@ -56,11 +56,13 @@ FetchTimes time_fetches(std::span<double const> links, std::uint64_t raw_bytes, 
     return times;
 }
 
-/// Bandwidth below which a codec pays where decoding follows the transfer: (1 - stored / raw) x raw bytes decoded a second.
+/// Bandwidth below which a codec pays where decoding follows the transfer: (1 - stored / raw) x raw bytes decoded per
+/// second.
 double break_even_bytes_per_s(std::uint64_t raw_bytes, std::uint64_t stored_bytes, double decode_s);
 
-/// Bandwidth at which both fetches take as long: between the last link on which the coded one is faster and the next. What one
-/// saves is linear in the time that a byte takes, which is what is interpolated. Nothing where one is faster on all links.
+/// Bandwidth at which both fetches take equally long: between the last link on which the coded one is faster and the
+/// next. The time saved is linear in the transfer time of a byte, and is interpolated in it. Nothing where one is
+/// faster on all links.
 std::optional<double> crossing_bytes_per_s(std::span<FetchPoint const> points);
 
 }  // namespace kvstone

@@ -11,23 +11,23 @@
 
 namespace kvstone {
 
-/// The bytes in which a tier holds a block: its values as they come, or K's and V's sealed containers, one behind the other.
+/// The bytes of a block in a tier: its values without a codec, or K's and V's sealed containers, one behind the other.
 /// On the host. Not thread-safe.
 class EntryForm {
   public:
-    /// `codec` nothing: values as they come. `blocks` outlive it.
+    /// `codec` empty: values without a codec. `blocks` outlive it.
     EntryForm(BlockValues const& blocks, std::optional<std::string> const& codec);
 
     bool is_coded() const { return !codecs_.empty(); }
     std::vector<std::byte> encode(std::span<std::byte const> values);
     /// Writes every value. Throws CorruptData.
     void decode(std::span<std::byte const> entry, std::span<std::byte> values);
-    /// The same with nothing but the entry's own bytes: what decode() is held against.
+    /// Decodes with the entry's own bytes alone: the reference for decode().
     std::vector<std::byte> decode_alone(std::span<std::byte const> entry) const;
 
   private:
     BlockValues const* blocks_;
-    std::vector<TensorCodec> codecs_;  ///< of each part; none: values as they come
+    std::vector<TensorCodec> codecs_;  ///< of each part; empty: values without a codec
 };
 
 }  // namespace kvstone

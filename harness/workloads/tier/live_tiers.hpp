@@ -17,32 +17,32 @@
 
 namespace kvstone {
 
-/// A tier that gave something else than it was given, or nothing.
+/// A tier that returned other bytes than were stored, or none.
 class WrongEntry : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
 };
 
-/// What two live tiers have done. Bytes of values are those of K and V as they come.
+/// Totals of two live tiers. Bytes of values are those of K and V without a codec.
 struct LiveTotals {
     std::vector<double> hot_hit_ns;  ///< of each request with hits in memory: decoding them, mean of a block
     std::vector<double>
         cold_hit_ns;              ///< of each request with hits on disk: fetching and decoding them, mean of a block
     std::uint64_t hot_bytes = 0;  ///< held in memory
     std::uint64_t hot_bytes_most = 0;
-    ErrorSums hot_errors;  ///< of what hits in memory gave, against what the blocks were computed as
+    ErrorSums hot_errors;  ///< of hits in memory, against the blocks' original values
     ErrorSums cold_errors;
 };
 
-/// The bytes behind the books of two tiers: memory holds entries of one form, a store those of another. A block that moves
-/// down is put into the other's form and written; one that is found on disk is read, decoded, and put into memory's form.
-/// Coding and the disk overlap.
+/// The bytes behind the accounts of two tiers: memory holds entries of one form, a store on disk those of another. A
+/// block that moves down is put into the other form and written; one that is found on disk is read, decoded, and put
+/// into memory's form. Coding and the disk overlap.
 ///
-/// Every hit is verified outside the time that it takes: the bytes are those that were stored, and decode to what they
-/// decoded to when they were.
+/// Every hit is verified outside its timed part: the bytes equal the stored ones, and decode to the same values as when
+/// they were stored.
 class LiveTiers {
   public:
-    /// All outlive it. `link_bytes_per_s`: see ThrottledLink.
+    /// All arguments outlive it. `link_bytes_per_s`: see ThrottledLink.
     LiveTiers(BlockValues const& blocks, EntryForm& hot_form, EntryForm& cold_form, bool same_form, ColdStore& store,
               double link_bytes_per_s)
         : blocks_(blocks),
@@ -52,27 +52,27 @@ class LiveTiers {
           store_(store),
           link_(link_bytes_per_s) {}
 
-    /// Serves what was matched, commits, and moves what has to move. Throws WrongEntry.
+    /// Serves the matched blocks, commits, and makes the moves. Throws WrongEntry.
     void serve(TwoTiers<std::uint64_t>& tiers, std::span<std::uint64_t const> blocks, std::uint64_t matched);
-    /// Throws WrongEntry where what is held is not what the books say.
+    /// Throws WrongEntry where the entries differ from the accounts.
     void check_against(TwoTiers<std::uint64_t> const& tiers) const;
     LiveTotals const& totals() const { return totals_; }
 
   private:
     struct HotEntry {
         std::vector<std::byte> bytes;
-        std::uint64_t values_hash = 0;  ///< of what it decodes to
+        std::uint64_t values_hash = 0;  ///< of its decoded values
     };
     struct ColdEntry {
         std::uint64_t bytes_hash = 0;
         std::uint64_t values_hash = 0;
     };
-    /// What a cold hit gave.
+    /// The result of a cold hit.
     struct Fetched {
         std::optional<StoredBlock> entry;
         std::vector<std::byte> values;
     };
-    /// What the disk has to do: without bytes, to forget the block.
+    /// A task for the disk: without bytes, to forget the block.
     struct DiskTask {
         std::uint64_t block = 0;
         std::optional<std::vector<std::byte>> bytes;

@@ -7,9 +7,9 @@
 
 namespace kvstone {
 
-/// A folder of this process alone, for files of a cold tier: below $KVSTONE_COLD_FOLDER, or tier/ of the cache folder, which
-/// says which disk is measured. It is removed at the end; what processes that are no more have left is removed at the
-/// beginning.
+/// A folder of this process alone, for files of a cold tier: below $KVSTONE_COLD_FOLDER, or tier/ of the cache folder;
+/// this decides which disk is measured. It is removed at the end; remains of processes that have ended are removed at
+/// the beginning.
 class ColdScratch {
   public:
     /// Throws SystemError where no folder can be made.
@@ -18,7 +18,7 @@ class ColdScratch {
     ColdScratch(ColdScratch const&) = delete;
     ColdScratch& operator=(ColdScratch const&) = delete;
 
-    /// The path of something in it.
+    /// The path of a file in it.
     std::string operator/(std::string const& name) const { return path_ + "/" + name; }
 
   private:

@@ -15,19 +15,19 @@ namespace kvstone {
 /// See `kvstone list workloads`.
 std::vector<WorkloadOption> tier_options();
 
-/// Throws ConfigError where options do not belong together, where `cold_codec` is none, and naming file and line where the
-/// trace is broken.
+/// Throws ConfigError where options contradict each other, where `cold_codec` is no codec, and with file and line where
+/// the trace is broken.
 void check_tier(Json const& options, Json const& locator);
 
-/// `compress: neither` measures no codec: cells of others than `raw` are skipped.
+/// `compress: neither` measures no codec: cells with other codecs than `raw` are skipped.
 std::string tier_skips(Codec const& codec, Json const& options);
 
 /// The options of a cell.
 struct TierSettings {
     bool live = false;
     TraceSettings trace;
-    std::optional<std::string> hot_codec;   ///< nothing: the values as they come
-    std::optional<std::string> cold_codec;  ///< nothing: likewise
+    std::optional<std::string> hot_codec;   ///< empty: the values without a codec
+    std::optional<std::string> cold_codec;  ///< empty: the same
     std::uint64_t hot_budget_bytes = 0;
     std::uint64_t cold_budget_bytes = 0;
     WriteOrder order = WriteOrder::head_first;

@@ -15,8 +15,8 @@ struct TierReplayResult {
     std::uint64_t cold_held = 0;  ///< and on disk
 };
 
-/// Sends a trace through the books of two tiers. `serve(tiers, blocks, matched)` is called between the match and the commit
-/// of each request, with its blocks and how many of them were found, and commits.
+/// Sends a trace through the accounts of two tiers. `serve(tiers, blocks, matched)` is called between the match and the
+/// commit of each request, with its blocks and the number of them that were found, and commits.
 template <class Serve>
 TierReplayResult replay_tiers(RequestTrace const& trace, TierRules const& rules, Serve const& serve) {
     TwoTiers<std::uint64_t> tiers(rules);
@@ -39,7 +39,7 @@ TierReplayResult replay_tiers(RequestTrace const& trace, TierRules const& rules,
     return {replay_result(trace, std::move(hit_tokens), both, held), of_tiers, tiers.hot_entries(),
             tiers.cold_entries()};
 }
-/// The books alone.
+/// Replays the accounts alone.
 TierReplayResult replay_tiers(RequestTrace const& trace, TierRules const& rules);
 
 }  // namespace kvstone
