@@ -104,8 +104,8 @@ class Coordinator::Run {
             if (!state_.first) state_.first = pool_.workers().begin()->second;
             if (!alike(*state_.first, worker)) {
                 if (state_.left_out.insert(rank).second)
-                    notice(fmt::format("rank {} is left out: its hardware {} is not the others' {}", rank,
-                                       worker.hardware_class, state_.first->hardware_class));
+                    notice(fmt::format("rank {} is left out: its hardware class {} differs from {}, the first rank's",
+                                       rank, worker.hardware_class, state_.first->hardware_class));
                 return;
             }
         }
@@ -167,7 +167,7 @@ class Coordinator::Run {
         int const rank = event.rank;
         if (auto const* loss = std::get_if<WorkerPool::Lost>(&event.what)) return lost(rank, loss->why);
         if (std::holds_alternative<NotMade>(event.what)) {
-            if (!stopped()) notice(fmt::format("rank {} was told to end: it is dealt nothing more", rank));
+            if (!stopped()) notice(fmt::format("rank {} was told to end: it gets no more attempts", rank));
             return scheduler_.leave(rank);
         }
         if (auto* result = std::get_if<Result>(&event.what)) {

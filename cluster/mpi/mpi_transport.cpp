@@ -82,7 +82,7 @@ class MpiTransport : public Transport {
         prctl(PR_SET_TIMERSLACK, 1000UL);
         int provided = MPI_THREAD_SINGLE;
         must(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
-        if (provided < MPI_THREAD_FUNNELED) throw SystemError("this MPI library does not bear threads beside it");
+        if (provided < MPI_THREAD_FUNNELED) throw SystemError("this MPI library does not support threads");
         MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
         must(MPI_Comm_dup(MPI_COMM_WORLD, &communicator_), "MPI_Comm_dup");
         MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN);

@@ -245,7 +245,8 @@ TEST_F(Blocks, AreKeptFromOtherHardwareWithANotice) {
     EXPECT_EQ(run(local, 12, {.alike = of_one_class}).ok, 12U);
     expect_whole(12);
     for (auto const& made : log) EXPECT_NE(made.rank, 2);
-    EXPECT_THAT(local.notices, Contains("rank 2 is left out: its hardware other is not the others' class").Times(1));
+    EXPECT_THAT(local.notices,
+                Contains("rank 2 is left out: its hardware class other differs from class, the first rank's").Times(1));
 }
 
 TEST_F(Blocks, GoByTheHardwareOfTheLowestRankHoweverLateItIs) {
