@@ -77,7 +77,7 @@ Codec Codec::of_layer(std::uint64_t layer, std::uint64_t layers) const {
         if (where.last_layers && layer + *where.last_layers < layers) continue;
         for (auto const& stage : rule.pipeline) {
             if (layers > 1 && needs_of(stage).mixes_layers)
-                throw NotApplicable("merges layers, and is asked of one layer at a time", stage.name,
+                throw NotApplicable("merges layers, and cannot code one layer at a time", stage.name,
                                     {"the protocol context"});
         }
         for (auto& stage : rule.pipeline) {

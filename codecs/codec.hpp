@@ -102,8 +102,7 @@ struct StageSummary {
     std::string access;   ///< "token", "page" or "whole"
     std::string options;  ///< "scheme=symmetric|asymmetric (symmetric), clip=..."
     std::string example;  ///< a codec text that uses it
-    std::string
-        needs;  ///< as text_of(CodecNeeds); needs of some options alone carry them: "mixes heads (over=heads)"
+    std::string needs;  ///< as text_of(CodecNeeds); needs of some options alone carry them: "mixes heads (over=heads)"
 };
 std::vector<StageSummary> registered_stages();
 

@@ -23,7 +23,7 @@ struct EngineSettings {
     std::vector<std::string> sglang = {};
     std::vector<std::string> lmcache = {};
     std::vector<std::string> llama_cpp = {};
-    std::string differs = {};  ///< how the settings differ from the quantiser; never empty
+    std::string differs = {};                         ///< how the settings differ from the quantiser; never empty
     std::map<std::string, std::string> options = {};  ///< they apply where these options have these values
     std::string behind = {};                          ///< and where this transform stands before the quantiser
 };

@@ -118,10 +118,9 @@ enum class NonFinite : std::uint8_t { kept, saturated, nan_kept, mixed, any };
 
 struct StageInfo {
     std::string name;
-    std::string summary;  ///< one line
-    std::string source;   ///< paper and equation, or format
-    NonFinite non_finite =
-        NonFinite::kept;  ///< of a quantiser; saturated where codes have a scale
+    std::string summary;                     ///< one line
+    std::string source;                      ///< paper and equation, or format
+    NonFinite non_finite = NonFinite::kept;  ///< of a quantiser; saturated where codes have a scale
     /// The nearest settings in serving engines: the first that fits the options is taken. The last one always fits; for
     /// transforms and entropy stages it describes the engines' own counterpart.
     std::vector<EngineSettings> engines;

@@ -98,8 +98,8 @@ StoredRows format_of(StageText const& stage, std::string& lacks) {
         lacks = fmt::format("no kernel attends to codes of {} bits; accepted: bits=4, bits=8", bits);
     } else {
         lacks = fmt::format(
-            "no kernel attends to what stage {} stores; accepted: fp16, bf16, fp8, q8_0, q4_0, nf4, int8, int:bits=4, "
-            "int:bits=8",
+            "no kernel of attention reads the bytes of stage {}; accepted: fp16, bf16, fp8, q8_0, q4_0, nf4, int8, "
+            "int:bits=4, int:bits=8",
             stage.name);
     }
     return rows;
@@ -143,7 +143,7 @@ std::string attention_kernel_lacks(Codec const& codec, Component component) {
             "heads or tokens of {}",
             codec.text(), name_of(component));
     if (pipeline->size() != 1)
-        return fmt::format("attention kernels read what a quantiser alone stores: '{}' has {} stages for {}",
+        return fmt::format("attention kernels read the bytes of a single quantiser: '{}' has {} stages for {}",
                            codec.text(), pipeline->size(), name_of(component));
     std::string lacks;
     format_of(pipeline->front(), lacks);

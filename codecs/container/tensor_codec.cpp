@@ -219,7 +219,7 @@ std::vector<std::byte> decode_container(std::span<std::byte const> container) {
         stored.decode({values.data(), info.type, info.shape, KvStrides::packed(info.shape)});
         return values;
     } catch (ConfigError const& error) {
-        throw CorruptData(fmt::format("container whose codec is not one: {}", error.what()));
+        throw CorruptData(fmt::format("container with an invalid codec: {}", error.what()));
     }
 }
 

@@ -306,7 +306,7 @@ void check_coverage(std::vector<Rule> const& rules) {
         auto const& where = rule.selector;
         bool const takes[2] = {where.component != Component::v, where.component != Component::k};
         if ((!takes[0] || covered[0]) && (!takes[1] || covered[1])) {
-            throw ConfigError("a rule is never reached, those before it take everything",
+            throw ConfigError("a rule is never reached: the rules before it take everything",
                               fmt::format("rule {}", number));
         }
         bool const partial =

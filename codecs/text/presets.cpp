@@ -239,7 +239,7 @@ std::string Preset::usage() const { return std::string(name) + (needs_bases() ? 
 
 std::string Preset::codec_text(std::vector<std::pair<std::string, std::string>> const& given) const {
     if (needs_bases() && std::ranges::find(given, "bases", &std::pair<std::string, std::string>::first) == given.end())
-        throw ConfigError(fmt::format("{} has axes of another text, which lie in a file; make it: {}", name,
+        throw ConfigError(fmt::format("{} needs a file of axes that were fitted to another text; make it: {}", name,
                                       command(*this, "FILE.safetensors")),
                           std::string(name), {usage()});
     Options const values(std::string(name), options, given);
