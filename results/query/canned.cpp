@@ -35,7 +35,7 @@ std::array const table{
         "= "
         ":metric ORDER BY h.source, h.context, h.codec_name, h.cell, h.component, h.hardware_class, h.started_utc"},
     CannedQuery{
-        "environment", "", "What differs between the newest campaign's environment and those of the others",
+        "environment", "", "Differences between the newest campaign's environment and those of the others",
         "SELECT other, kind, name, value AS here, other_value AS there FROM v_env_diff WHERE campaign = :newest"},
     CannedQuery{
         "per-layer", "METRIC", "One metric of the newest campaign layer by layer: mean, least and most over heads",
@@ -54,10 +54,10 @@ std::array const table{
     CannedQuery{"missing", "", "Cells that are not measured yet",
                 "SELECT * FROM v_missing WHERE campaign = coalesce(:campaign, campaign)"},
     CannedQuery{"open", "",
-                "What a further run of each campaign would make: attempts never made, or lost with their worker once",
+                "Attempts that a further run of each campaign would make: never made, or lost with their worker once",
                 still_open},
     CannedQuery{
-        "regressions", "", "What the newest gate found to have become worse, and why",
+        "regressions", "", "Figures that the newest gate found to be worse, and why",
         "SELECT g.uid || '.' || d.number AS decision, d.rule, d.cell, cell.source_name AS source, "
         "nullif(cell.context, 0) AS context, d.codec_name, d.component, d.metric, d.base, d.head, d.change, d.why, "
         "d.waiver FROM decision d JOIN gate_run g ON g.id = d.gate_run LEFT JOIN cell ON cell.uid = d.cell WHERE "
@@ -84,7 +84,7 @@ std::array const table{
     CannedQuery{"targets", "", "Targets of the newest campaign and which codecs pass or fail them",
                 "SELECT * FROM v_targets WHERE campaign = :newest"},
     CannedQuery{
-        "statistics", "", "What was encoded and decoded in the newest campaign: passes, bytes, times and errors",
+        "statistics", "", "Encoding and decoding in the newest campaign: passes, bytes, times and errors",
         "WITH pass AS (SELECT cell.uid AS cell, s.component"
         ", count(*) FILTER (WHERE m.name = 'encode_ns') AS encodings"
         ", count(*) FILTER (WHERE m.name = 'decode_ns') AS decodings FROM v_current c"
@@ -121,7 +121,7 @@ std::array const table{
                 "attempts FROM host"},
     CannedQuery{"metrics", "", "Every metric with unit, direction and formula",
                 "SELECT name, unit, better, deterministic, formula FROM metric ORDER BY id"},
-    CannedQuery{"tables", "", "What tables, views and columns hold", "SELECT * FROM v_notes"},
+    CannedQuery{"tables", "", "The content of tables, views and columns", "SELECT * FROM v_notes"},
 };
 
 }  // namespace

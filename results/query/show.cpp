@@ -252,7 +252,7 @@ void show_lengths(Store const& store, std::ostream& out, Screen const& screen, s
 void show_budgets(Store const& store, std::ostream& out, Screen const& screen, std::string const& campaign) {
     auto const rows = budget_rows(store, campaign);
     if (rows.rows.empty()) return;
-    show_title(out, screen, "Token hit rates of prefix caches by what they may hold");
+    show_title(out, screen, "Token hit rates of prefix caches by budget");
     print(out, rows, TableFormat::table, screen);
 }
 

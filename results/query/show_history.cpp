@@ -66,7 +66,7 @@ void show_history(Store const& store, std::ostream& out, std::string const& metr
                       : fmt::format("a hint; {:.1f}% of series of 100 quiet nights get one.",
                                     100 * change_point_false_alarms_per_100_nights);
     fmt::print(out, "\n{}\n",
-               wrapped(fmt::format("{}{}same: what a line shares with the line before, the binary or at least the "
+               wrapped(fmt::format("{}{}same: whether a line has the binary of the line before, or at least its "
                                    "toolchain.\nmoved: {}",
                                    said, said.empty() ? "" : "\n", moved),
                        options.screen.columns, 2));

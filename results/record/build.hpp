@@ -9,12 +9,12 @@ namespace kvstone {
 struct Build {
     std::string version;  ///< "0.1.0"
     std::string git_sha;  ///< 40 digits, "-dirty" behind it where a compiled file had changes; "unknown" without git
-    std::string source_hash;  ///< 16 hexadecimal digits over every compiled file, independent of the tree's path
-    std::string build_type;   ///< "Release"
-    std::string compiler;     ///< "GNU 16.2.0"
-    std::string flags;        ///< of the compiler, and of the linker where there are any
-    std::string processor;    ///< instruction sets of the compiler beyond the baseline: "avx2 fma"
-    std::string toolchain;    ///< 16 hexadecimal digits: hash of toolchain_packages
+    std::string source_hash;         ///< 16 hexadecimal digits over every compiled file, independent of the tree's path
+    std::string build_type;          ///< "Release"
+    std::string compiler;            ///< "GNU 16.2.0"
+    std::string flags;               ///< of the compiler, and of the linker where there are any
+    std::string processor;           ///< instruction sets of the compiler beyond the baseline: "avx2 fma"
+    std::string toolchain;           ///< 16 hexadecimal digits: hash of toolchain_packages
     std::string toolchain_packages;  ///< one "name version" a line
     bool has_mpi = false;
     bool has_llama = false;
