@@ -57,7 +57,7 @@ void unpack_anew(std::string const& path, fs::path const& folder) {
     ZipReader const archive(path);
     for (auto const* wanted : {bundle_member, sums_member})
         if (std::ranges::find(archive.members(), wanted, &ZipMember::name) == archive.members().end())
-            throw CorruptData(fmt::format("{}: nothing that `kvstone bundle` packed: it has no {}", path, wanted));
+            throw CorruptData(fmt::format("{}: no archive of `kvstone bundle`: it has no {}", path, wanted));
     auto const made = fmt::format("{}.{}", folder.string(), getpid()), old = made + ".old";
     std::error_code error, ignored;
     fs::remove_all(made, ignored);
@@ -83,7 +83,7 @@ fs::path unpacked(std::string const& path) {
     if (is_whole(folder)) return folder;
     unpack_anew(path, folder);
     if (auto const altered = altered_file(folder); !altered.empty())
-        throw CorruptData(fmt::format("{}: not the file that was packed: its SHA-256 is another", altered));
+        throw CorruptData(fmt::format("{}: changed after it was packed: its SHA-256 differs", altered));
     return folder;
 }
 

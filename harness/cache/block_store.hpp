@@ -38,8 +38,7 @@ struct StoreCounters {
     std::uint64_t evictions = 0;
     std::uint64_t expirations = 0;
     std::uint64_t not_admitted = 0;  ///< blocks not written because no earlier request had asked for them
-    std::uint64_t no_room =
-        0;  ///< blocks not written because all others were pinned, or because they are too large
+    std::uint64_t no_room = 0;  ///< blocks not written because all others were pinned, or because they are too large
     std::uint64_t size_written = 0;
     std::uint64_t size_evicted = 0;
     std::uint64_t size_expired = 0;

@@ -21,8 +21,8 @@ struct TierRules {
 
 /// What happens to one block.
 enum class TierMove : std::uint8_t {
-    write,  ///< it is new, and enters the hot tier
-    replace,  ///< computed again (an ancestor had left): the cold tier's copy is dropped, it enters the hot tier
+    write,      ///< it is new, and enters the hot tier
+    replace,    ///< computed again (an ancestor had left): the cold tier's copy is dropped, it enters the hot tier
     promote,    ///< found in the cold tier, it moves to the hot one
     demote,     ///< it moves to the cold tier
     drop_hot,   ///< it leaves the hot tier for good

@@ -60,9 +60,8 @@ void add_warnings(Choice& choice) {
     auto const& any = choice.codecs.front().candidate;
     if (any.context != question.context)
         choice.warnings.push_back(
-            fmt::format("EXTRAPOLATED: the KLD was measured with contexts of {} tokens, not {}: what a codec does to "
-                        "longer ones is "
-                        "not known from shorter ones",
+            fmt::format("EXTRAPOLATED: the KLD was measured with contexts of {} tokens, not {}: the KLD "
+                        "of longer ones cannot be computed from it",
                         any.context, question.context));
     auto const trained = choice.shape.trained_tokens;
     if (trained != 0 && question.context > trained)

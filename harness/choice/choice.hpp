@@ -37,7 +37,7 @@ struct Choosable {
     Candidate candidate;
     std::optional<CodecBytes> bytes;
     bool meets = false;
-    std::string why_not;  ///< why it is left out; empty where it meets, or misses, the bound
+    std::string why_not;                ///< why it is left out; empty where it meets, or misses, the bound
     std::optional<Bought> bought = {};  ///< where there is a budget
 };
 

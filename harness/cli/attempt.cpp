@@ -86,7 +86,7 @@ void add_attempt(CommandLine& line) {
         ->expected(0, -1);
     command
         ->add_option("--slow-down", options->slow_down,
-                     "Make every timed pass take this many times as long, by waiting: a test of what a gate can find")
+                     "Make every timed pass take this many times as long, by waiting: a test of a gate's sensitivity")
         ->check(CLI::Range(1.0, 100.0));
     command->callback([&line, options, command] {
         line.action = [&line, options, command] {

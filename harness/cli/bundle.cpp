@@ -113,22 +113,17 @@ std::string read_me(Plan const& plan, ScenarioFile const& file, std::string cons
     return fmt::format(
         "# A campaign of {0}, to be measured again\n\n"
         "    kvstone run {3} --db ours.db\n\n"
-        "checks the hashes of what is in here, measures the same cells, and ends with the command that lays both side "
-        "by "
-        "side.\n"
+        "checks the hashes of its files, measures the same cells, and ends with the command that compares both.\n"
         "Unpacked, it is\n\n"
         "    sha256sum --check SHA256SUMS\n"
         "    kvstone run {1}{2} --db ours.db\n"
         "    kvstone compare measured.db --db ours.db\n\n"
-        "`measured.db` holds the campaign's figures, raw samples, builds, packages and hosts (`kvstone db merge --db "
-        "ours.db\n"
-        "measured.db` takes them over, for reports of both); `environment.json` tells the latter again. `sources.json` "
-        "names\n"
-        "every file that was read, by its SHA-256; those that are not packed have to lie where the scenario says (the "
-        "model and\n"
-        "text that come with KVstone are found by themselves). A file of another content makes other cells, which then "
-        "do not\n"
-        "compare. The plan is {4}: `kvstone plan {3}` ends with it where the files are the same.\n",
+        "`measured.db` holds the campaign's figures, raw samples, builds, packages and hosts. `kvstone db merge --db\n"
+        "ours.db measured.db` copies them, for reports of both. `environment.json` has the builds, packages and\n"
+        "hosts, too. `sources.json` names every file that was read, by its SHA-256. Files that are not packed have to\n"
+        "be where the scenario names them; KVstone finds its own model and text. A file with another content makes\n"
+        "other cells, which cannot be compared. The plan is {4}: `kvstone plan {3}` prints it at the end where the\n"
+        "files are the same.\n",
         plan.scenario, scenario, arguments, shell_word(archive), plan.hash);
 }
 

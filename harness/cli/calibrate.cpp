@@ -57,7 +57,8 @@ ExitCode calibrate(CalibrateOptions options, bool json) {
         throw ConfigError("--heads goes with --over heads", std::to_string(options.heads), {"--over heads"});
     bool const queries = options.queries == "yes";
     if (queries && options.over != "head")
-        throw ConfigError("queries meet the K of a head: --queries goes with --over head", options.over, {"head"});
+        throw ConfigError("--queries goes with --over head: each query is multiplied with the K of one head",
+                          options.over, {"head"});
     check_output(options.output);
     BackendRuntime const runtime;
     auto loaded = options.load(cells[0], {.k = true, .v = true, .k_prerope = true, .q = queries});
@@ -119,16 +120,18 @@ void add_calibrate(CommandLine& line) {
     command->add_option("--text", options->text,
                         "The source is a model (a GGUF file, tiny, smollm2) that reads this text");
     command->add_option("-o,--out", options->output, "The file to write (safetensors)")->required();
-    command->add_option("--over", options->over, "Which vectors make one: of a head, of all heads, of several layers")
+    command
+        ->add_option("--over", options->over,
+                     "Vectors that are joined into one: of a head, of all heads, of several layers")
         ->check(CLI::IsMember({"head", "heads", "layers"}))
         ->capture_default_str();
-    command->add_option("--layers", options->layers, "With --over layers: of how many")
+    command->add_option("--layers", options->layers, "With --over layers: number of layers")
         ->check(CLI::Range(2, 1024))
         ->capture_default_str();
-    command->add_option("--heads", options->heads, "With --over heads: of how many; 0: of all of a layer")
+    command->add_option("--heads", options->heads, "With --over heads: number of heads; 0: all heads of a layer")
         ->check(CLI::Range(0, 1024))
         ->capture_default_str();
-    command->add_option("--queries", options->queries, "yes: bases of K are of K and of the queries that meet it")
+    command->add_option("--queries", options->queries, "yes: fit the bases of K to K and the queries")
         ->check(CLI::IsMember({"yes", "no"}))
         ->capture_default_str();
     command->add_option("--mean", options->mean, "yes: subtract the mean first, and store it in the file")

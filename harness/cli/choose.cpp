@@ -58,8 +58,7 @@ Question question_of(ChooseOptions const& options) {
     if (!question.trace.empty() && !std::filesystem::is_regular_file(question.trace))
         throw ConfigError("--trace: there is no such file", question.trace);
     if (!question.trace.empty() && !question.budget_bytes)
-        throw ConfigError("--trace: what a cache finds depends on what it may hold", question.trace,
-                          {"--budget '64 GiB'"});
+        throw ConfigError("--trace: the hits of a cache depend on its size", question.trace, {"--budget '64 GiB'"});
     return question;
 }
 
@@ -98,7 +97,7 @@ ExitCode lacking(CommandLine const& line, Question const& question, CacheShape c
 CacheShape stored_shape(std::vector<Candidate> const& all) {
     for (auto const& one : all)
         if (one.layers != 0) return {one.layers, one.heads, one.k_dim, one.v_dim, 0};
-    throw ConfigError("these rows do not say what the model's cache holds: give the GGUF file as --model");
+    throw ConfigError("these rows lack the shape of the model's cache: give the GGUF file as --model");
 }
 
 ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
@@ -145,7 +144,7 @@ void add_choose(CommandLine& line) {
                    "kvstone choose --model model.gguf --context 8k --max-kld 0.01 --memory '40 GiB'"});
     command
         ->add_option("--model", options->model,
-                     "tiny, a model of ./dev data, a GGUF file, or what the database calls it")
+                     "tiny, a model of ./dev data, a GGUF file, or the model's name in the database")
         ->required();
     command->add_option("--context", options->context, "Tokens of a sequence: 8192, 32k")->required();
     command

@@ -94,7 +94,7 @@ ExitCode prune_file(CommandLine const& line, PruneArguments const& arguments) {
 }  // namespace
 
 void add_db(CommandLine& line) {
-    auto* command = line.verb("db", "Look after database files: init, migrate, merge, check, backup, prune",
+    auto* command = line.verb("db", "Maintain database files: init, migrate, merge, check, backup, prune",
                               {"kvstone db check", "kvstone db merge theirs.db --db ours.db"});
     command->require_subcommand(1);
     line.add_lock(*command);

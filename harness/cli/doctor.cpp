@@ -97,9 +97,8 @@ void describe_backends(Spawner& spawner, std::vector<Finding>& findings) {
 }  // namespace
 
 void add_doctor(CommandLine& line) {
-    auto* command =
-        line.verb("doctor", "Tell the abilities of this machine and of this build, and name what is missing",
-                  {"kvstone doctor", "kvstone doctor --json"});
+    auto* command = line.verb("doctor", "Show the abilities of this machine and of this build, and the missing parts",
+                              {"kvstone doctor", "kvstone doctor --json"});
     command->callback([&line] {
         line.action = [&line] {
             Spawner spawner;

@@ -83,7 +83,7 @@ ExitCode recalibrate(CommandLine const& line, Store const& store, std::string co
         std::cout << wrapped(calibration_text(result), standard_output().columns, 2);
         if (as_before)
             print_words(
-                fmt::format("drawn again from the stored samples: {}", same ? "the same" : "NOT what was stored"));
+                fmt::format("drawn again from the stored samples: {}", same ? "the same" : "NOT the stored result"));
     }
     return same ? exit_pass : exit_failed_cells;
 }
@@ -97,7 +97,7 @@ void add_explain(CommandLine& line) {
                               {"kvstone explain 1f3a5c7e.4", "kvstone explain 1f3a5c7e --json"});
     command
         ->add_option(
-            "what", *what,
+            "subject", *what,
             "A decision (GATE.NUMBER, as `gate` prints it), or the first digits of the id of a cell or a calibration")
         ->required();
     command->add_option("--campaigns", *campaigns, "For a calibration: draw this number of campaigns")

@@ -155,17 +155,18 @@ void add_gate(CommandLine& line) {
         line.verb("gate", "Judge a campaign, or two builds measured in turns, by a policy; exit code 0, 1, 3, 4 or 5",
                   {"kvstone gate ci", "kvstone gate ci --run --base-ref origin/main --junit gate.xml"});
     command->add_option("policy", options->policy, "YAML file, or the name of a shipped policy: ci")->required();
-    command->add_option("--base", options->base, "What to compare with, as `compare` takes it; with --run a program");
+    command->add_option("--base", options->base,
+                        "The campaign to compare with, as `compare` takes it; with --run a program");
     command->add_option(
         "--head", options->head,
-        "What to judge (default: the latest campaign, of the base's scenario where there is a base); with --run a "
+        "The campaign to judge (default: the latest one, of the base's scenario where there is a base); with --run a "
         "program (default: this one)");
     command->add_flag("--run", options->run, "Measure base and head in turns, on this node or over those of mpirun");
     command->add_flag("--calibrate", options->calibrate,
                       "Measure one build against itself and store which changes this machine can detect");
     command->add_option("--base-ref", options->base_ref,
                         "With --run: build the merge base of this commit and HEAD by the policy's build command");
-    command->add_option("--scenario", options->scenario, "With --run: what to measure, in place of the policy's");
+    command->add_option("--scenario", options->scenario, "With --run: the scenario, in place of the policy's");
     command->add_option("--set", options->set, "With --run: KEY=VALUE into the scenario, after the policy's");
     command->add_option("--only", options->only, "With --run: cells whose text, codec name or id has this word");
     command->add_option(
@@ -190,7 +191,7 @@ void add_gate(CommandLine& line) {
     command->add_option("--set-baseline", options->baseline,
                         "Give the judged campaign this name where the gate passes");
     line.add_lock(*command);
-    command->add_flag("--no-store", options->keep_nothing, "Store no decisions: `kvstone explain` will find nothing");
+    command->add_flag("--no-store", options->keep_nothing, "Store no decisions: `kvstone explain` will find none");
     command->callback([&line, options] { line.action = [&line, options] { return gate(line, *options); }; });
 }
 

@@ -80,7 +80,7 @@ QueryResult rows_named(QueryResult const& all, std::string const& subject, std::
         auto found = part_of(all, all.columns, [&](auto const& row) { return is_meant(first(row)); });
         if (!found.rows.empty()) return found;
     }
-    throw ConfigError(fmt::format("nothing in this list has this name; `kvstone list {}` names everything", subject),
+    throw ConfigError(fmt::format("no entry of this list has this name; `kvstone list {}` names them all", subject),
                       name);
 }
 
@@ -114,8 +114,8 @@ void add_list(CommandLine& line) {
                   {"kvstone list stages", "kvstone list stages int"});
     std::vector<std::string> names;
     for (auto const& [known, content] : subjects) names.push_back(known);
-    command->add_option("subject", *subject, "What to list")->required()->check(CLI::IsMember(names));
-    command->add_option("name", *name, "One of the list, told in full: `kvstone list stages int`");
+    command->add_option("subject", *subject, "The list to print")->required()->check(CLI::IsMember(names));
+    command->add_option("name", *name, "An entry of the list, shown in full: `kvstone list stages int`");
     command->callback(
         [&line, subject, name] { line.action = [&line, subject, name] { return list(line, *subject, *name); }; });
 }

@@ -58,8 +58,8 @@ void add_prune(CommandLine& line) {
     auto* captures = command->add_subcommand(
         "captures", "K, V, Q, logits and states of models; the least recently used go first, until the limit holds");
     captures->add_option("--max-bytes", options->max_bytes,
-                         "What may stay, in bytes (default: $KVSTONE_CAPTURES_BYTES, or 20 GiB)");
-    captures->add_flag("--dry-run", options->dry_run, "Only say what would go");
+                         "Limit of all captures, in bytes (default: $KVSTONE_CAPTURES_BYTES, or 20 GiB)");
+    captures->add_flag("--dry-run", options->dry_run, "Only name the files that would be removed");
     captures->add_flag("--json", line.json, "Print JSON");
     captures->callback([&line, options] { line.action = [&line, options] { return prune(line, *options); }; });
 }

@@ -45,7 +45,7 @@ void add_show(CommandLine& line) {
         std::string history;
     };
     auto options = std::make_shared<Options>();
-    auto* command = line.verb("show", "Show what the last run, or an earlier campaign, has measured",
+    auto* command = line.verb("show", "Show the figures of the last run, or of an earlier campaign",
                               {"kvstone show", "kvstone show --best 'cosine > 0.999'"});
     command
         ->add_option("subject", options->subject, "summary, campaigns, cells, failures, missing, published or targets")

@@ -90,7 +90,7 @@ void add_size(CommandLine& line) {
     auto options = std::make_shared<SizeOptions>();
     auto* command = line.verb("size",
                               "Bytes of a model's cache by codec, context and batch: growth, windows and state apart, "
-                              "a device's share, and what a budget holds",
+                              "a device's share, and the sequences that a budget holds",
                               {"kvstone size llama-3.1-8b --codec fp16 --codec nf4 --context 32k",
                                "kvstone size model.gguf --batch 16 --budget '64 GiB'"});
     command->add_option("model", options->model,
@@ -114,7 +114,7 @@ void add_size(CommandLine& line) {
     command->add_option("--state-elements", options->state_elements, "Type of states, which no codec codes")
         ->check(CLI::IsMember({"f16", "f32"}))
         ->capture_default_str();
-    command->add_option("--study", options->study, "In place of a model: a study's claims beside what the shape gives")
+    command->add_option("--study", options->study, "In place of a model: a study's claims beside figures of its shape")
         ->check(CLI::IsMember(study_names()));
     command->callback([&line, options] { line.action = [&line, options] { return print_size(*options, line.json); }; });
 }

@@ -81,8 +81,8 @@ KvTensors capture_model(std::string const& model_path, std::string const& text_p
             fmt::format("{}: the text has {} tokens for a context of {}", text_path, tokens.size(), wanted));
     }
     if (trained < wanted) {
-        throw ConfigError(fmt::format("{}: the model was trained on contexts of {} tokens, {} are asked of it",
-                                      model_path, trained, wanted));
+        throw ConfigError(
+            fmt::format("{}: the model was trained on contexts of {} tokens, not {}", model_path, trained, wanted));
     }
 
     bool const has_rope = model.has_rope();

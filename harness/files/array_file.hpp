@@ -18,8 +18,7 @@ struct ArrayInfo {
     std::size_t element_bytes = 0;     ///< 0: not known for this dtype
     std::vector<std::uint64_t> shape;  ///< slowest axis first, unless fortran_order; empty: one value
     bool fortran_order = false;        ///< the first axis varies fastest
-    std::string layout =
-        {};  ///< names of the axes (layout.hpp) where the file has them; "head*dim": one axis of both
+    std::string layout = {};  ///< names of the axes (layout.hpp) where the file has them; "head*dim": one axis of both
 };
 
 /// Opening a file reads and checks everything except the values; bytes() reads one array's values.

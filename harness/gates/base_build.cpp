@@ -33,7 +33,7 @@ std::optional<FileLock> locked(std::string const& path) {
     try {
         return FileLock::exclusive(path);
     } catch (SystemError const& error) {
-        fmt::print(stderr, "{}: nobody else may build this base meanwhile\n", error.what());
+        fmt::print(stderr, "{}: no other process may build this base meanwhile\n", error.what());
         return std::nullopt;
     }
 }

@@ -153,7 +153,7 @@ Measurement answer_of(std::string const& program, ChildOutcome const& outcome) {
     auto const said = refused ? in_one_line(outcome.stderr_tail) : last_line(outcome.stderr_tail);
     measurement.reason = fmt::format(
         "{} {} ({}){}{}", program,
-        refused    ? "refuses what it is given"
+        refused    ? "refuses its arguments"
         : answered ? "did not end well behind its answer"
                    : "gave no answer",
         outcome.signal != 0 ? fmt::format("signal {}", outcome.signal) : fmt::format("exit code {}", outcome.exit_code),

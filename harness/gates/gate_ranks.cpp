@@ -54,7 +54,7 @@ void GateRanks::measure(std::vector<GateBlock> const& blocks, CallOf const& call
          .notice = notice_,
          .block = [&](std::size_t block, std::vector<Measurement> const& made) { done(blocks[block], made); },
          .go_on = [&] { return goes_on = goes_on && go_on(); }});
-    // Ranks that were interrupted are dealt nothing more, and are no loss.
+    // Ranks that were interrupted get no more attempts, and are no loss.
     nodes_ = outcome.interrupted ? std::max<std::size_t>(nodes_, 1) : coordinator_.nodes();
     if (goes_on && !outcome.missing.empty()) count();
 }

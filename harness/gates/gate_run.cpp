@@ -156,7 +156,7 @@ class Turns {
         tell_refusals();
     }
 
-    /// A program that refuses what it is given says why: told at once, and not after the whole budget.
+    /// A program that refuses its arguments says why: told at once, and not after the whole budget.
     void tell_refusals() const {
         for (auto const& [side, name] : {std::pair(&*evidence_.base, "base"), std::pair(&evidence_.head, "head")}) {
             auto const refused = std::ranges::count(side->cells, "skipped", &SideCell::status);

@@ -22,7 +22,7 @@ struct GateRun {
     /// rest.
     std::map<std::string, double> slow_down;
     std::uint64_t seed = 1;
-    int blocks = 0;  ///< of the first phase; 0: 8, and more while the budget lasts and blocks are too few
+    int blocks = 0;           ///< of the first phase; 0: 8, and more while the budget lasts and blocks are too few
     bool calibrates = false;  ///< `blocks` confirming blocks per cell in place of both phases
     std::atomic<bool> const* stop = nullptr;
     std::function<void(std::string const&)> notice;

@@ -12,7 +12,7 @@ namespace kvstone {
 ///   type, layers, heads, tokens, dim, bytes
 ///   holds the narrowest of f16, bf16 and f32 in which every value is exact: it reveals f16 values in an f32 file
 ///    low_zero_bits how many of an element's lowest bits are 0 in every value (13 of f32 where f16 values were widened)
-///    
+///
 ///   type_check       element_check.hpp: spread (null where there are too few values); likely and evidence where the bytes
 ///                    look like another type's
 ///   padding          where any of them is above 0: channels and tokens, how many of the last are 0 in every head; heads,

@@ -20,7 +20,7 @@ std::string layout_text(Json const& layout) {
         text += fmt::format(", {:.3f} as '{}'", sum(layout["as_best_other"]), layout["best_other"].get<std::string>());
     }
     if (layout.contains("axes"))
-        text += fmt::format("; what is read as head, token and dim is rather {}", layout["axes"].get<std::string>());
+        text += fmt::format("; the axes read as head, token and dim are rather {}", layout["axes"].get<std::string>());
     auto const& read = layout["as_read"];
     return text + fmt::format(
                       "\n    (as read, channels' means make {:.0f}% of the variance and their sizes {:.0f}%; "

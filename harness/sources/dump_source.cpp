@@ -149,9 +149,8 @@ std::string name_for_errors(ArrayFile const& file, DumpReading const& reading) {
 void require_plausible(std::span<std::byte const> bytes, std::string const& dtype, std::string const& what) {
     auto const check = check_elements(bytes, dtype);
     if (!check.likely.empty())
-        throw ConfigError(
-            fmt::format("{}: the values are not of the dtype they are said to be: {}", what, check.evidence), dtype,
-            {check.likely});
+        throw ConfigError(fmt::format("{}: the values do not fit the stated dtype: {}", what, check.evidence), dtype,
+                          {check.likely});
 }
 
 HostTensor read_tensor(ArrayFile const& file, DumpReading const& reading, std::uint64_t context) {
@@ -159,8 +158,8 @@ HostTensor read_tensor(ArrayFile const& file, DumpReading const& reading, std::u
     auto const what = name_for_errors(file, reading);
     auto const [dtype, layout] = check_array(file, reading, what);
     if (context > layout.shape.tokens) {
-        throw ConfigError(
-            fmt::format("{}: a context of {} tokens is asked of {} tokens", what, context, layout.shape.tokens));
+        throw ConfigError(fmt::format("{}: the context of {} tokens is longer than its {} tokens", what, context,
+                                      layout.shape.tokens));
     }
     auto shape = layout.shape;
     if (context != 0) shape.tokens = context;

@@ -12,7 +12,7 @@ struct ElementCheck {
     /// Binades (powers of two) between the quartiles of |x|, of the finite values other than 0; 1.85 for normal values.
     /// NaN where there are too few values.
     double spread = 0;
-    std::string likely;  ///< a more likely type of the bytes; empty: the present one is plausible
+    std::string likely;    ///< a more likely type of the bytes; empty: the present one is plausible
     std::string evidence;  ///< the figures behind `likely`, where that is given
 };
 

@@ -15,8 +15,8 @@ struct ModelShape {
     std::uint64_t heads = 0;  ///< query heads
     std::uint64_t kv_heads = 0;
     std::uint64_t head_dim = 0;
-    double rope_base = 0;      ///< 0: learned positions, no RoPE
-    std::uint64_t latent = 0;  ///< channels of the KV head that are a latent (see KvTensors); 0: none
+    double rope_base = 0;         ///< 0: learned positions, no RoPE
+    std::uint64_t latent = 0;     ///< channels of the KV head that are a latent (see KvTensors); 0: none
     std::uint64_t query_dim = 0;  ///< with a latent: channels of a query before K's heads are absorbed into it
 };
 

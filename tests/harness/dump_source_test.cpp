@@ -120,7 +120,7 @@ TEST_F(Dump, SafetensorsThatAreNone) {
                 HasSubstr("accepted: key (1x1x1x2 f32)"));
     auto const two = file(
         "{" + entry("k", "F32", "[1,1,1,1]", "[0,4]") + "," + entry("v", "F32", "[1,1,1,1]", "[4,8]") + "}", eight);
-    EXPECT_THAT(refused(two, {}, 2), HasSubstr("a context of 2 tokens is asked of 1 tokens"));
+    EXPECT_THAT(refused(two, {}, 2), HasSubstr("the context of 2 tokens is longer than its 1 tokens"));
     EXPECT_THAT(message_of<SystemError>([&] { load(folder_ / "absent.safetensors"); }),
                 HasSubstr("absent.safetensors"));
     std::filesystem::create_directory(folder_ / "folder.npy");
@@ -218,7 +218,7 @@ TEST_F(Dump, WhatAnArrayHasRoomForAloneIsLeftOut) {
         EXPECT_EQ(tensors.k->shape, (KvShape{1, 2, 2, 1}));
         EXPECT_THAT(floats(*tensors.k), ElementsAre(1, 2, 3, 4));
         EXPECT_THAT(floats(*load(path, source, 1).k), ElementsAre(1, 3));
-        EXPECT_THAT(refused(path, source, 3), HasSubstr("a context of 3 tokens is asked of 2 tokens"));
+        EXPECT_THAT(refused(path, source, 3), HasSubstr("the context of 3 tokens is longer than its 2 tokens"));
     }
     EXPECT_THAT(floats(*load(npy, {{"k", "data"}, {"layout", "layer token head dim"}, {"tokens", 1}}).k),
                 ElementsAre(1, 9, 2, 9, 9, 9));

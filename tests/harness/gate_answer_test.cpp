@@ -75,10 +75,9 @@ TEST(GateAnswerTest, ARefusalIsToldInFullAndIsNoCrash) {
     auto const refused =
         ended(2, 0, "The following argument was not expected: --slow-down\nRun with --help for more\n");
     EXPECT_EQ(refused.status, Status::skipped);
-    EXPECT_EQ(
-        refused.reason,
-        "./base refuses what it is given (exit code 2): The following argument was not expected: --slow-down; Run "
-        "with --help for more");
+    EXPECT_EQ(refused.reason,
+              "./base refuses its arguments (exit code 2): The following argument was not expected: --slow-down; Run "
+              "with --help for more");
     auto const crashed = ended(-1, 11, "first\nlast words\n\n");
     EXPECT_EQ(crashed.status, Status::crash);
     EXPECT_EQ(crashed.reason, "./base gave no answer (signal 11): last words");

@@ -195,7 +195,7 @@ TEST(GateTableTest, WhatIsLackingIsNamedWithItsSide) {
     auto const absent = judge({.kind = Kind::absent}, {});
     EXPECT_THAT(
         absent.text(),
-        HasSubstr("base: skipped: base refuses what it is given (exit code 2): kvstone: the scenario has no cell"));
+        HasSubstr("base: skipped: base refuses its arguments (exit code 2): kvstone: the scenario has no cell"));
 }
 
 }  // namespace

@@ -238,7 +238,7 @@ TEST(PrefixCacheOptions, ThatDoNotBelongTogetherAreRefused) {
         return "not refused";
     };
     for (auto const& [options, why] : std::vector<std::pair<Json, std::string>>{
-             {{{"blocks", 5}, {"budget", 5}}, "so many blocks or so many bytes"},
+             {{{"blocks", 5}, {"budget", 5}}, "a number of blocks or a number of bytes"},
              {{{"turns", 3}}, "requests of kind rotation have no such option: 'turns'"},
              {{{"generate", "zipf"}, {"users", 3}}, "requests of kind zipf have no such option: 'users'"},
              {{{"zipf_exponent", 2.0}}, "prompts take turns"},
@@ -247,9 +247,9 @@ TEST(PrefixCacheOptions, ThatDoNotBelongTogetherAreRefused) {
              {{{"ttl_end", "miss"}}, "without a ttl"},
              {{{"link_bandwidth", 5}}, "time saved needs both"},
              {{{"prefill_us_per_token", 5.0}}, "time saved needs both"},
-             {{{"overlap", "on"}}, "time saved needs what computing takes"},
-             {{{"lookup_us", 1.0}}, "time saved needs what computing takes"},
-             {{{"mode", "live"}, {"lookup_us", 1.0}}, "time saved needs what computing takes"}})
+             {{{"overlap", "on"}}, "time saved needs the time of computing"},
+             {{{"lookup_us", 1.0}}, "time saved needs the time of computing"},
+             {{{"mode", "live"}, {"lookup_us", 1.0}}, "time saved needs the time of computing"}})
         EXPECT_THAT(refusal(options), HasSubstr(why)) << options;
     EXPECT_EQ(refusal({{"generate", "chat"}, {"zipf_exponent", 2.0}, {"users", 3}, {"ttl", 3.0}, {"ttl_from", "hit"}}),
               "not refused");

@@ -213,11 +213,11 @@ TEST(TierOptions, ThatDoNotBelongTogetherAreRefused) {
              {{{"cold_codec", "int8"}}, "one codec alone is in use"},
              {{{"compress", "on_eviction"}, {"cold_codec", "int8"}}, "one codec alone is in use"},
              {{{"compress", "both"}, {"cold_codec", "int9"}}, "int9"},
-             {{{"io", "direct"}}, "books alone have no disk: 'io'; accepted: mode: live"},
-             {{{"mode", "account"}, {"break_even", "on"}}, "books alone have no disk"},
-             {{{"sync", "none"}}, "books alone have no disk"},
-             {{{"segment_bytes", 5}}, "books alone have no disk"},
-             {{{"link_bandwidth", 5}}, "books alone have no disk"},
+             {{{"io", "direct"}}, "mode account has no disk: 'io'; accepted: mode: live"},
+             {{{"mode", "account"}, {"break_even", "on"}}, "mode account has no disk"},
+             {{{"sync", "none"}}, "mode account has no disk"},
+             {{{"segment_bytes", 5}}, "mode account has no disk"},
+             {{{"link_bandwidth", 5}}, "mode account has no disk"},
              {{{"turns", 3}}, "requests of kind rotation have no such option: 'turns'"}})
         EXPECT_THAT(refusal(options), HasSubstr(why)) << options;
     EXPECT_EQ(refusal({{"compress", "both"}, {"cold_codec", "int8"}, {"mode", "live"}, {"io", "direct"}}),

@@ -13,8 +13,8 @@ struct AttentionSummary {
     /// sqrt(sum (l' - l)^2 / sum (l - mean of l)^2), sums over queries and visible tokens, the mean over a query's own.
     /// 0 where no logit differs; else nothing where logits do not vary (one token).
     std::optional<double> logit_error;
-    std::optional<double> kl;       ///< mean over queries, nats
-    std::optional<double> kl_p999;  ///< least value with at least 99.9% of the queries at or below it
+    std::optional<double> kl;            ///< mean over queries, nats
+    std::optional<double> kl_p999;       ///< least value with at least 99.9% of the queries at or below it
     std::optional<double> output_error;  ///< mean over queries of |o' - o| / |o|; 1 where o is zero and o' is not
     std::optional<double> output_error_p999;
     std::optional<double> top8_overlap;       ///< mean over queries of the share of the top 8 that stay

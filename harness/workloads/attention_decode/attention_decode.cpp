@@ -160,7 +160,7 @@ void judge(Attending& ours, std::optional<GgmlAttention> const& ggml, Step const
     if (ggml) figures.add("ggml_step_error", error_of(ggml->outputs(), step, decoded));
     if (!(error <= accepted_error))
         refuse(measurement, Status::verify_failed, "kv",
-               fmt::format("outputs are off by {:.2g} of what the decoded cache gives, more than {:.0e}", error,
+               fmt::format("outputs differ from those of the decoded cache by {:.2g}, more than {:.0e}", error,
                            accepted_error));
 }
 

@@ -93,12 +93,11 @@ std::unique_ptr<CodecPath> codec_path(EngineSequence& sequence, Codec const& cod
     auto const& engine = sequence.engine();
     auto const window = engine.window_tokens();
     if (window != 0 && sequence.capacity() > window)
-        throw NotApplicable(
-            fmt::format("{}: layers of this model see the last {} tokens only, and what they read of longer "
-                        "texts through a codec cannot be told",
-                        engine.path(), window),
-            fmt::format("{} tokens", sequence.capacity()),
-            {fmt::format("up to {} tokens of context and continuation together", window)});
+        throw NotApplicable(fmt::format("{}: layers of this model see the last {} tokens only, so that their reads "
+                                        "through a codec cannot be counted for longer texts",
+                                        engine.path(), window),
+                            fmt::format("{} tokens", sequence.capacity()),
+                            {fmt::format("up to {} tokens of context and continuation together", window)});
     switch (settings.protocol) {
         case Protocol::context:
             return context_path(sequence, codec, settings);

@@ -138,7 +138,7 @@ EntryCost measure_entry(AttemptRequest const& request, bool by_layer, bool timed
                     }).bytes);
     if (!encoded.remarks.empty()) warn(measurement, encoded.remarks);
     if (!encoded.right)
-        refuse(measurement, Status::verify_failed, "kv", "the ledger does not bill what the container has");
+        refuse(measurement, Status::verify_failed, "kv", "the ledger differs from the container's bytes");
     return encoded.cost;
 }
 

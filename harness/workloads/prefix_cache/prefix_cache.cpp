@@ -76,7 +76,7 @@ void keep_books(AttemptRequest const& request, Cache const& cache, Measurement& 
     if (!request.measure.timing && settings.threads == 1) return;
     auto const hashed = replay_hashed(trace, rules, cost.entries, settings.threads, root);
     if (!(hashed.replayed == replayed))
-        refuse(measurement, Status::verify_failed, "kv", "clients with keys of their own count otherwise");
+        refuse(measurement, Status::verify_failed, "kv", "clients with keys of their own count other hits");
     if (request.measure.timing) add_rates(figures, trace, books_s(asked, rules, cost.entries, request.measure), hashed);
 }
 

@@ -44,7 +44,8 @@ std::vector<WorkloadOption> prefix_cache_options() {
          "clients of one store, which hash, compute and code beside each other"}};
     options.insert(options.begin(), first);
     std::initializer_list<WorkloadOption> const own = {
-        {"policy", choice, "lru", policy_names(), 0, 0, "which block goes; belady knows what comes: the bound"},
+        {"policy", choice, "lru", policy_names(), 0, 0,
+         "the block that leaves; belady knows later requests: the upper bound"},
         {"blocks", number, 0, {}, 0, most_blocks, "entries that are held; neither this nor a budget: all"},
         {"budget",
          bytes,
@@ -53,10 +54,16 @@ std::vector<WorkloadOption> prefix_cache_options() {
          0,
          0,
          "bytes that are held: budget / bytes of an entry, rounded down, are the entries"},
-        {"entry", choice, "block", {"block", "layer"}, 0, 0, "what has an entry: a block, or each layer of a block"},
+        {"entry",
+         choice,
+         "block",
+         {"block", "layer"},
+         0,
+         0,
+         "the content of an entry: a block, or one layer of a block"},
         {"ttl", duration, 0, {}, 0, 0, "how long an entry is held; 0: for ever"},
         {"ttl_from", choice, "write", {"write", "hit"}, 0, 0, "from its writing, or from its last use"},
-        {"ttl_end", choice, "hit", {"hit", "miss"}, 0, 0, "what a lookup is when exactly so much time has passed"},
+        {"ttl_end", choice, "hit", {"hit", "miss"}, 0, 0, "the result of a lookup at exactly this age"},
         {"admission",
          choice,
          "always",
@@ -84,7 +91,7 @@ std::vector<WorkloadOption> prefix_cache_options() {
 void check_prefix_cache(Json const& options, Json const& locator) {
     check_trace_options(options, locator);
     if (options.contains("blocks") && options.contains("budget"))
-        refuse("a cache has so many blocks or so many bytes", "blocks", {"blocks", "budget"});
+        refuse("a cache has a number of blocks or a number of bytes", "blocks", {"blocks", "budget"});
     if (!options.contains("ttl"))
         for (auto const* name : {"ttl_from", "ttl_end"})
             if (options.contains(name)) refuse("without a ttl there is no such option", name, {"ttl: 300 s"});
@@ -92,13 +99,13 @@ void check_prefix_cache(Json const& options, Json const& locator) {
     // Mode live may find out by itself what computing takes.
     bool const measures = options.value("mode", "account") == "live" && options.contains("link_bandwidth");
     if (!measures && computes != options.contains("link_bandwidth"))
-        refuse("time saved needs both what computing takes and the link",
+        refuse("time saved needs both the time of computing and the link",
                computes ? "link_bandwidth" : "prefill_us_per_token",
                {"prefill_us_per_token: 50, link_bandwidth: 2 GB"});
     if (!computes && !measures)
         for (auto const* name : serving_only)
             if (options.contains(name))
-                refuse("time saved needs what computing takes and the link", name, {"link_bandwidth: 2 GB"});
+                refuse("time saved needs the time of computing and the link", name, {"link_bandwidth: 2 GB"});
 }
 
 PrefixCacheSettings prefix_cache_settings(Json const& options) {

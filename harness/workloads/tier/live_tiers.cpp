@@ -161,7 +161,7 @@ LiveTiers::HotEntry LiveTiers::take_hot(std::uint64_t block) {
 void LiveTiers::check_against(TwoTiers<std::uint64_t> const& tiers) const {
     if (hot_.size() != tiers.hot_entries() || cold_.size() != tiers.cold_entries() ||
         store_.counters().entries != tiers.cold_entries())
-        throw WrongEntry(fmt::format("memory holds {} blocks and the disk {}, the books {} and {}", hot_.size(),
+        throw WrongEntry(fmt::format("memory holds {} blocks and the disk {}, the accounts {} and {}", hot_.size(),
                                      store_.counters().entries, tiers.hot_entries(), tiers.cold_entries()));
     for (auto const& [block, entry] : hot_)
         if (!tiers.in_hot(block)) wrong(block, "hot", "is not in its books");

@@ -37,7 +37,7 @@ std::vector<WorkloadOption> tier_options() {
          "coded on their way to the disk; both: memory holds the codec's bytes, the disk those of cold_codec; neither: "
          "both "
          "hold values as they come (codec: raw)"},
-        {"cold_codec", text, "", {}, 0, 0, "compress both: codec text of what lies on disk"},
+        {"cold_codec", text, "", {}, 0, 0, "compress both: codec text of entries on disk"},
         {"hot_budget", bytes, Json(), {}, 0, 0, "bytes in memory: divided by those of an entry, rounded down"},
         {"cold_budget", bytes, Json(), {}, 0, 0, "bytes on disk, likewise; its files may take twice as much"},
         {"order",
@@ -49,10 +49,9 @@ std::vector<WorkloadOption> tier_options() {
          "matched blocks are used, the deepest first, then new ones written from the head on; or all from the deepest"},
         {"io", choice, name_of(SegmentIo::io_uring), segment_io_names(), 0, 0,
          "live: through the page cache, with O_DIRECT, or with O_DIRECT and 16 reads at a time; where the system "
-         "refuses, the "
-         "row tells what was used"},
+         "refuses, the row names the one that was used"},
         {"sync", choice, name_of(SegmentSync::segment), segment_sync_names(), 0, 0,
-         "live: when what was written is made durable: never, when a segment is full and at the end, or entry by "
+         "live: when written blocks are made durable: never, when a segment is full and at the end, or entry by "
          "entry"},
         {"segment_bytes", bytes, default_segment_bytes, {}, 0, 0, "live: of a segment file"},
         {"link_bandwidth",
@@ -78,7 +77,8 @@ void check_tier(Json const& options, Json const& locator) {
     check_trace_options(options, locator);
     auto const compress = options.value("compress", "in_ram");
     if (compress == "both" && !options.contains("cold_codec"))
-        throw ConfigError("memory has one codec and the disk another: which", "cold_codec", {"cold_codec: int8"});
+        throw ConfigError("memory has one codec and the disk another: the disk's is missing", "cold_codec",
+                          {"cold_codec: int8"});
     if (options.contains("cold_codec")) {
         if (compress != "both")
             throw ConfigError("one codec alone is in use: the cell's", "cold_codec", {"compress: both"});
@@ -86,7 +86,7 @@ void check_tier(Json const& options, Json const& locator) {
     }
     if (options.value("mode", "account") != "live")
         for (auto const* name : live_only)
-            if (options.contains(name)) throw ConfigError("books alone have no disk", name, {"mode: live"});
+            if (options.contains(name)) throw ConfigError("mode account has no disk", name, {"mode: live"});
 }
 
 std::string tier_skips(Codec const& codec, Json const& options) {
