@@ -1,18 +1,19 @@
 // arithmetic: the payload's bytes by an adaptive arithmetic coder, in blocks that decode by themselves.
 //
 // Purpose    order 0 without tables: probabilities are learnt while coding.
-// Source     Krichevsky and Trofimov, IEEE Trans. Inf. Theory 27 (1981), the estimator; binary range coder, eight bits a byte
-//            (codecs/kernels/binary_coder.hpp).
-// Planes     payload and headers of codecs/kernels/coded_blocks.hpp, blocks as codecs/kernels/binary_coder.hpp has them.
-//            Symbols are the plane's bytes as they lie; bytes of different places in an element have contexts of their own.
+// Source     Krichevsky and Trofimov, IEEE Trans. Inf. Theory 27 (1981), the estimator; binary range coder, eight bits
+//            a byte (codecs/kernels/binary_coder.hpp).
+// Planes     payload and headers of codecs/kernels/coded_blocks.hpp, blocks as in codecs/kernels/binary_coder.hpp.
+//            Symbols are the plane's bytes in their order; bytes of different places in an element have contexts of
+//            their own.
 // Example    16 zero bytes: eight bits each that are always 0, so that low stays 0, and the range shrinks from 2^32 by all
 //            probabilities together. The first bit of a context takes 1/2, then 3/4, 5/6 ...: of 16 bits 0 the share is
-//            (1 x 3 ... x 31) / (2 x 4 ... x 32) = .1399 = 2^-2.84, of all eight contexts 2^-22.7. Below 2^24 a byte moves out:
-//            two of them do.
+//            (1 x 3 ... x 31) / (2 x 4 ... x 32) = .1399 = 2^-2.84, of all eight contexts 2^-22.7. Below 2^24 a byte
+//            moves out: two of them do.
 //              payload    00 00  00 00 00 00
 //              headers    10 00 00 00 00 00 00 00  06 00 00 00
 // Error      none: the input's bytes come back.
-// NaN, Inf, denormals: not looked at.
+// NaN, Inf, denormals: not read as numbers.
 
 #include "codecs/kernels/binary_coder.hpp"
 #include "codecs/kernels/byte_blocks.hpp"

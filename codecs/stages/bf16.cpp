@@ -7,8 +7,8 @@
 //            order, little-endian.
 // Example    f32 1.0, -2.0, 3.1415927 -> payload 80 3f 00 c0 49 40
 // Error      2^-8 of the value's magnitude from 2^-126 on, 2^-134 below; values that round beyond the largest
-//            bfloat16, 3.3895e38, become Inf and no bound is given. Of a binary16 tensor, what decodes beyond 65504 (65536,
-//            where 65504 was coded) becomes 65504.
+//            bfloat16, 3.3895e38, become Inf and no bound is given. In a binary16 tensor, values that decode beyond
+//            65504 (65536, where 65504 was coded) become 65504.
 // NaN, Inf, denormals: NaN stays NaN, Inf stays Inf; bfloat16 denormals are exact.
 
 #include <algorithm>

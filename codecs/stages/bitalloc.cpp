@@ -1,16 +1,17 @@
-// bitalloc: components in groups, each with as many bits as lose least within a budget.
+// bitalloc: components in groups, each with the number of bits that loses least within a budget.
 //
 // Purpose    behind principal axes (`lowrank:basis=pca`, `basis=prompt`) components are of very unequal size: the first want
 //            many bits, most of the others none.
 // Source     "KVTC: KV Cache Transform Coding", ICLR 2026: dynamic programming over groups of 16, 64, 256 or 1024
-//            components, none, int2, int4 or fp8 each, with a shift and a scale of 16 bits a token and group. Its groups of one
-//            component, too, with singles=yes: the shift alone is such a value, and the code and the scale that are paid for
-//            say nothing, but the value comes back as binary16 has it.
+//            components, none, int2, int4 or fp8 each, with a shift and a scale of 16 bits a token and group. Its
+//            groups of one component, too, with singles=yes: the shift alone is such a value; the code and the scale,
+//            which are paid for, have no effect, and the value comes back rounded to binary16.
 // Budget     floor(bits x dim) a token of a layer and head: a group of g components costs g b + 32, one of type none
-//            nothing. What a group loses is the squared error that it leaves in up to 256 tokens (64 with singles=yes, where
-//            there are many more groups to look at), evenly spaced, of this section's. The last group may be shorter.
+//            nothing. The loss of a group is its squared error in up to 256 tokens of this section (64 with
+//            singles=yes, where there are many more groups), evenly spaced. The last group may be shorter.
 // Options    bits=N      a value, shifts and scales among them
-//            singles=no|yes  whether one component may be a group, and every group start anywhere, as in KVTC; else they start
+//            singles=no|yes  whether one component may be a group, and every group start anywhere, as in KVTC; else
+//            they start
 //                            at multiples of 16
 // Codes      of a token's group with finite values from l to m: int: shift l, scale (m - l) / (2^b - 1), the nearest of 0 to
 //            2^b - 1; fp8: shift (l + m) / 2, scale (m - l) / 896, the nearest number of E4M3. Both are rounded to binary16
@@ -20,10 +21,10 @@
 //            scales: for each layer, head and token, for each group that is not none, shift and scale, little-endian
 //            codebooks: for each layer and head the number of groups, 2 bytes, and for each a byte: 4 times the index of its
 //            size among 16, 64, 256, 1024, 1 plus its type, 0 none, 1 int2, 2 int4, 3 fp8
-// Example    bits=16, a token (0, 1, 2, 3): one group of 16, which 4 components fill, in int2: payload e4; scales 00 00 00 3c;
-//            codebooks 01 00 01
-// Error      of none |x|; of int half a scale, of fp8 half a step of E4M3 times the scale, or what lies beyond the last code;
-//            2^-22 of |x| + |shift| for the arithmetic.
+// Example    bits=16, a token (0, 1, 2, 3): one group of 16, which 4 components fill, in int2: payload e4; scales 00 00
+//            00 3c; codebooks 01 00 01
+// Error      of none |x|; of int half a scale, of fp8 half a step of E4M3 times the scale, or the distance beyond the
+//            last code; 2^-22 of |x| + |shift| for the arithmetic.
 // NaN, Inf, denormals: NaN is coded as 0, Inf as the end of its group; denormals are values as any other.
 
 #include <algorithm>

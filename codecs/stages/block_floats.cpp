@@ -19,7 +19,7 @@
 //            mxfp8, f32 1, -448: step 2^(8 - 8); payload 38 fe, scales 7f
 //            nvfp4, f32 2688, -448, 1: g = 1, s = 448; payload a7 00 (6, -1, 0), scales 7e, scales 00 00 80 3f
 // Error      of y = x / step, where |y| is at most the largest number: half of the gap between the numbers around it (E2M1:
-//            1/4 below 2, 1/2 below 4, then 1; E4M3, E5M2 as of fp8); further out that and the distance to the largest
+//            1/4 below 2, 1/2 below 4, then 1; E4M3, E5M2 as in fp8); further out that gap and the distance to the largest
 //            number. All times the step; the arithmetic adds at most 2^-20 |x| and 2^-148.
 // Saturation decoded values beyond the largest number of the tensor's type become that number.
 // NaN, Inf, denormals: Inf becomes the largest number times the step. NaN becomes 0 (nvfp4, mxfp4) or stays NaN (mxfp8).

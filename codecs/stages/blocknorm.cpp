@@ -1,11 +1,11 @@
 // blocknorm: blocks of a vector over their own range, the largest values kept by themselves.
 //
-// Purpose    a few values set the range of a block. With those kept, the others have finer steps.
+// Purpose    a few values set the range of a block. With those stored apart, the others have finer steps.
 // Source     block normalisation with the largest values of each block stored exactly; equation 1 of Jacob et al., CVPR
 //            2018, for the rest.
 // Blocks     N consecutive values of a vector, the last of which may have fewer: a vector shorter than N is one block. Of
 //            n values the k = min(ceil(F n), n - 1) largest magnitudes are kept (a product within 1e-9 of a whole number is
-//            that number), of equal ones those with the lowest index; NaN and Inf only where there is nothing else.
+//            that number), of equal ones those with the lowest index; NaN and Inf only where all others are kept.
 // Planes     payload:  b-bit codes (see bit_packing.hpp) of the n - k others in order, each block from a byte of its own,
 //            in [layer, head, token, block] order
 //            scales:   s as binary16, one a block
@@ -16,7 +16,7 @@
 // Options    bits=b, block=N, topk=F
 // Example    blocknorm:bits=4,block=4,topk=0.25, f32 1, -8, 7, -3.5 and 2: k = 1, s = 1, q = 1, 7, -4 (a tie); then n = 1,
 //            k = 0, s = 2/7 (1.1436 x 2^-2 as binary16), q = 7. payload 71 0c 07, scales 00 3c 93 34, outliers 00 c8 01
-// Error      of a value kept 2^-11 of its magnitude (2^-25 at the least; beyond 65504 what exceeds that); of the others
+// Error      of a kept value 2^-11 of its magnitude (2^-25 at the least; beyond 65504 the excess over it); of the others
 //            s/2, beyond the last code m s that and the distance to it, and 2^-20 m s from the arithmetic.
 // Saturation s beyond 65504 is stored as that. Decoded values beyond the largest number of the tensor's type become that
 //            number.

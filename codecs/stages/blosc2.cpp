@@ -1,17 +1,17 @@
 // blosc2: the payload compressed in independent pieces by Blosc2: a shuffle of bytes or bits, then Zstandard.
 //
-// Purpose    the byte planes of gear and a compressor as they are deployed for arrays of numbers.
+// Purpose    the byte planes of gear and a compressor in the form that is deployed for arrays of numbers.
 // Source     Blosc2's chunk format (README_CHUNK_FORMAT.rst of c-blosc2). Pieces are chunks that the library reads by
-//            itself; the size of an element is that of the plane's.
+//            itself; the size of an element is the plane's.
 // Planes     payload, of any size up to a little more than its input: the frame of codecs/kernels/pieces.hpp, with pieces
 //            of 1 MiB of input.
 // Example    the bytes 01 02 -> 02 00 00 00 00 00 00 00  02 00 00 80  01 02
 //            16384 bytes that are 00 3c over and over -> 00 40 00 00 00 00 00 00, a size below 100, and a chunk whose
 //            fourth byte is 02 (the size of an element) and whose bytes 4 to 7 are 00 40 00 00 (its 16384 bytes)
 // Error      none: the input's bytes come back.
-// NaN, Inf, denormals: not looked at.
+// NaN, Inf, denormals: not read as numbers.
 //
-// The library allocates a context, and what it keeps in it, for each piece, in encoding and in decoding.
+// The library allocates a context and its contents for each piece, in encoding and in decoding.
 
 #include <memory>
 

@@ -1,18 +1,20 @@
 // cabac: the payload's bytes by context-adaptive binary arithmetic coding, in blocks that decode by themselves.
 //
 // Purpose    order 0 without tables, and with context=row order 1: values of one channel that follow each other are alike.
-// Source     Marpe, Schwarz and Wiegand, IEEE Trans. CSVT 13 (2003), the principle, and DeepCABAC (arXiv 1907.11900), its use
-//            for weights; the two estimates of a context as in H.266; binary range coder, eight bits a byte
+// Source     Marpe, Schwarz and Wiegand, IEEE Trans. CSVT 13 (2003), the principle, and DeepCABAC (arXiv 1907.11900),
+//            its use for weights; the two estimates of a context as in H.266; binary range coder, eight bits a byte
 //            (codecs/kernels/binary_coder.hpp).
-// Planes     payload and headers of codecs/kernels/coded_blocks.hpp, blocks as codecs/kernels/binary_coder.hpp has them.
-//            Symbols are the plane's bytes as they lie; bytes of different places in an element have contexts of their own.
-// Example    64 zero bytes: eight bits each that are always 0, so that low stays 0, and the range shrinks from 2^32. Before bit n
-//            (from 0) a context's estimates are 1 - (15/16)^n / 2 and 1 - (127/128)^n / 2; the product of their means over 64
-//            bits is 2^-28.4, of all eight contexts 2^-227.6. Below 2^24 a byte moves out: 28 of them do.
+// Planes     payload and headers of codecs/kernels/coded_blocks.hpp, blocks as in codecs/kernels/binary_coder.hpp.
+//            Symbols are the plane's bytes in their order; bytes of different places in an element have contexts of
+//            their own.
+// Example    64 zero bytes: eight bits each that are always 0, so that low stays 0, and the range shrinks from 2^32.
+//            Before bit n (from 0) a context's estimates are 1 - (15/16)^n / 2 and 1 - (127/128)^n / 2; the product of
+//            their means over 64 bits is 2^-28.4, of all eight contexts 2^-227.6. Below 2^24 a byte moves out: 28 of
+//            them do.
 //              payload    28 + 4 bytes 00
 //              headers    40 00 00 00 00 00 00 00  20 00 00 00
 // Error      none: the input's bytes come back.
-// NaN, Inf, denormals: not looked at.
+// NaN, Inf, denormals: not read as numbers.
 
 #include "codecs/kernels/binary_coder.hpp"
 #include "codecs/kernels/byte_blocks.hpp"

@@ -1,7 +1,7 @@
 // cachegen: every value in even steps up to the largest of its token and layer, a code a byte.
 //
-// Purpose    what CacheGen quantises before its coder: few levels, most of the codes near the middle. Codes take a byte
-//            until an entropy stage that knows how they are spread, by channel, takes them down to their entropy: 4.2
+// Purpose    the quantiser before CacheGen's coder: few levels, most of the codes near the middle. Codes take a byte
+//            until an entropy stage that knows their distribution, by channel, shrinks them to their entropy: 4.2
 //            bits of 32 bins and 3.1 of 16 where values are normal.
 // Source     CacheGen as shipped (Liu et al., SIGCOMM 2024; its repository and LMCache's serde of that name): no anchor
 //            tokens and no differences to them, which the paper (section 5.1) has. There K of layers 0 to 9 and V of
@@ -14,7 +14,7 @@
 // Options    bins=N   an even number
 // Example    bins=16, two heads of one token, (7, -3.4) and (0.6, 0): C = 7, m = 7, q - C = 7, -3, 1, 0: payload 0e 04 08
 //            07, scales 00 47
-// Error      m / (2 C), what rounding m cuts off (2^-11 m; beyond 65504 what exceeds that) and 2^-20 m from the
+// Error      m / (2 C), the error of rounding m (2^-11 m; beyond 65504 the excess over it) and 2^-20 m from the
 //            arithmetic.
 // Saturation m beyond 65504 is stored as that. Decoded values beyond the largest number of the tensor's type become that
 //            number.

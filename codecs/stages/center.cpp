@@ -7,14 +7,14 @@
 //            Sums are taken in double precision over blocks of 16384 / dim tokens (at least 1), then over the blocks in
 //            their order; m = sum / tokens, rounded. A channel with NaN or Inf has the mean of its finite values, 0
 //            where there are none. As binary16, means lie within +-65504.
-// Options    means=fp16|fp32  what means are stored as
+// Options    means=fp16|fp32  the type of stored means
 // Example    tokens (1, 10), (2, 20), (6, 30): codebooks 00 42 00 4d (3 and 20); behind it `raw` stores -2, -10, -1, 0,
 //            3, 10
 // Error      the quantiser's bound, and 2^-23 (|x| + the largest magnitude of its channel + that bound) for the
 //            arithmetic; from where that sum reaches 2^128 none is given.
-// Saturation as binary16, means lie within +-65504: what they leave is the quantiser's. Decoded values beyond the largest
+// Saturation as binary16, means lie within +-65504: the quantiser codes the rest. Decoded values beyond the largest
 //            number of the tensor's type become that number.
-// NaN, Inf, denormals: NaN and Inf stay what they are; denormals are values as any other.
+// NaN, Inf, denormals: NaN and Inf stay NaN and Inf; denormals are values as any other.
 
 #include <algorithm>
 #include <cfloat>

@@ -19,8 +19,8 @@
 //            bits=b       of a code
 // Example    channels=2,bits=1, three tokens (1, 2), (5, 6), (1, 4): starts from (1, 2) and (5, 6), ends at (1, 3) and
 //            (5, 6): payload 00 01 00, codebooks 00 3c 00 45 (1, 5) 00 42 00 46 (3, 6)
-// Error      the range of the channel in its layer and head, whatever point was taken, and 2^-10 of its largest magnitude
-//            (2^-24 at the least) from rounding points; beyond 65504 what exceeds that.
+// Error      the range of the channel in its layer and head, for any point, and 2^-10 of its largest magnitude
+//            (2^-24 at the least) from rounding points; beyond 65504 the excess over it.
 // Saturation points beyond 65504 are stored as that. Decoded values beyond the largest number of the tensor's type become
 //            that number.
 // NaN, Inf, denormals: NaN counts as 0, Inf as the largest finite magnitude of its layer, head and group with its sign.

@@ -1,6 +1,6 @@
 // delta: each element of the payload less the one before it.
 //
-// Purpose    what a coder gains where neighbours resemble each other. Caches of many models give it nothing to gain: the
+// Purpose    smaller numbers for a coder where neighbours resemble each other. In caches of many models it loses: the
 //            difference of independent values has twice their variance. Measure, and compare with the same text without it.
 // Source     differential coding, as PNG's filters (RFC 2083, 6) and Blosc2's delta have it.
 // Planes     payload, of the size of its input, element by element:

@@ -1,6 +1,6 @@
 // exl3: blocks of 32 values, rotated, in even steps up to the block's largest magnitude.
 //
-// Purpose    what ExLlamaV3 stores a quantised cache as, 2 to 8 bits for K and V apart: an outlier is spread over its
+// Purpose    the form of ExLlamaV3's quantised cache, 2 to 8 bits for K and V apart: an outlier is spread over its
 //            block before the block's largest magnitude sets the step.
 // Source     ExLlamaV3 (github.com/turboderp-org/exllamav3), exllamav3_ext/cache/q_cache_kernels.cuh, as shipped, without
 //            its compander; there is no paper. There a group is 32 values of all heads of a token side by side, and bits
@@ -14,10 +14,10 @@
 // Codes      y = H x / sqrt(n) with Sylvester's H, s = max |y|, q = floor(2^(b-1) (y / s + 1)), at most 2^b - 1;
 //            y' = s ((2 q + 1) / 2^b - 1), x' = H y' / sqrt(n). y is divided by s before s is rounded to binary16.
 // Options    bits=b
-// Example    bits=2, (1, 2, 3, 4): y = (5, -1, -2, 0), s = 5, q = 3, 1, 1, 2: payload 97, scales 00 45; back come
+// Example    bits=2, (1, 2, 3, 4): y = (5, -1, -2, 0), s = 5, q = 3, 1, 1, 2: payload 97, scales 00 45; decoded:
 //            1.25, 1.25, 1.25, 3.75
-// Error      of each y: s / 2^b, and what rounding s changes, 2^-11 s (2^-25 at the least; beyond 65504 what exceeds
-//            that); of each x: that times sqrt(n), and 2^-20 sqrt(n) s from the arithmetic.
+// Error      of each y: s / 2^b, and the error of rounding s, 2^-11 s (2^-25 at the least; beyond 65504 the excess over
+//            it); of each x: that times sqrt(n), and 2^-20 sqrt(n) s from the arithmetic.
 // Saturation s beyond 65504 is stored as that. Decoded values beyond the largest number of the tensor's type become that
 //            number.
 // NaN, Inf, denormals: NaN counts as 0, Inf as the block's largest finite magnitude with its sign. Denormals are

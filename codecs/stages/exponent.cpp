@@ -1,6 +1,6 @@
 // exponent: the exponents of numbers coded by themselves; signs and mantissas, which hardly shrink, are stored beside them.
 //
-// Purpose    what lossless formats for weights and caches have in common: DFloat11 (Huffman code of the bfloat16 exponent),
+// Purpose    the common part of lossless formats for weights and caches: DFloat11 (Huffman code of the bfloat16 exponent),
 //            ZipNN, SplitZip (the exponents that occur most often in 4 bits, with an escape), and their like with 3 bits.
 // Source     DFloat11, arXiv 2504.11651; ZipNN, arXiv 2411.05239; SplitZip's layout by fixed4 but for its escapes, which are
 //            a code of their own here.

@@ -1,4 +1,4 @@
-// fp8: every value rounded to eight bits of floating point, as it is or over a scale.
+// fp8: every value, or its quotient by a scale, rounded to eight bits of floating point.
 //
 // Purpose    the eight-bit storage of serving engines: half of fp16 without groups or zero points.
 // Source     Micikevicius et al., "FP8 Formats for Deep Learning", 2022; OCP 8-bit Floating Point Specification, revision

@@ -1,8 +1,8 @@
 // gear: the payload cut into planes, so that the stages behind it code each plane by itself.
 //
-// Purpose    the high byte of a floating-point number has an entropy far below eight bits, its low byte has none to speak
-//            of: side by side they hide it from coders that look for bytes that repeat. Nothing shrinks here; a coder
-//            follows: `fp16 | gear | zstd:level=1`.
+// Purpose    the high byte of a floating-point number has an entropy far below eight bits, its low byte has almost eight:
+//            side by side they hide the repeats from coders that look for repeated bytes. This stage shrinks nothing; a
+//            coder follows: `fp16 | gear | zstd:level=1`.
 // Source     byte planes: Blosc's shuffle; exponents by themselves: DFloat11 (Zhang et al. 2025), ZipNN (Hershcovitch
 //            et al. 2024); hi6/lo10 and the name: a study of lossless coding of KV caches.
 // Planes     payload, in this order, for elements of w bits (w = 8, 16 or 32), element after element:
@@ -19,7 +19,7 @@
 // Error      none: the input's bytes come back.
 // NaN, Inf, denormals: bits like others.
 //
-// A field of fewer than eight bits takes a byte an element here; coders that have to store it plain pack it.
+// A field of fewer than eight bits takes a byte an element here; coders that have to store it unchanged pack it.
 
 #include <algorithm>
 #include <string>

@@ -1,8 +1,8 @@
 // q8_0, q4_0, q4_1, q5_0, q5_1: ggml's blocks of 32 values.
 //
-// Purpose    what llama.cpp stores a KV cache as: its bytes, so that its figures can be compared with all others.
+// Purpose    the bytes of llama.cpp's KV cache, so that its figures can be compared with all others.
 // Source     ggml (github.com/ggml-org/ggml), quantize_row_*_ref of ggml-quants.c; structures of ggml-common.h.
-// Planes     payload: blocks in [layer, head, token, block] order, an array of structures as ggml has it, little-endian:
+// Planes     payload: blocks in [layer, head, token, block] order, an array of structures as in ggml, little-endian:
 //              d   binary16                   step
 //              m   binary16                   origin (q4_1, q5_1)
 //              qh  32 bits                    bit i: bit 4 of code i (q5_0, q5_1)

@@ -1,4 +1,4 @@
-// hadamard: every vector rotated, so that no channel stands out.
+// hadamard: every vector rotated, so that no channel is an outlier.
 //
 // Purpose    spreads outlier channels over all of a vector's channels before it is quantised: the maximum that sets the
 //            step falls towards that of Gaussian values. QuaRot-style and TurboQuant-style pipelines start with it.
@@ -15,7 +15,7 @@
 //            block=N    the most values of a block, a power of two; 0 is 1024
 // Example    seed 0, signs - + + -: 1, 2, 3, 4 -> D x = -1, 2, 3, -4 -> y = 0, 2, 1, -5; behind it `raw` stores
 //            payload 00 00 00 00 00 00 00 40 00 00 80 3f 00 00 a0 c0
-// Error      what the quantiser allows, summed over the block, over sqrt(n), and (k + 3) 2^-23 of the block's Euclidean
+// Error      the quantiser's bounds, summed over the block, over sqrt(n), and (k + 3) 2^-23 of the block's Euclidean
 //            norm for the arithmetic of both ways (n 2^-149 at the least); from where a norm reaches 2^128 none is given.
 // NaN, Inf, denormals: one NaN or Inf makes its whole block NaN or Inf; denormals are values as any other.
 

@@ -5,7 +5,7 @@
 //            `hadamard | higgs:bits=b`.
 // Source     Malinovskii et al., "Pushing the Limits of Large Language Model Quantization via the Linearity Theorem",
 //            2024 (HIGGS), section 4: p = 2, n = 2^(2b); for caches Shutova et al., "Cache Me If You Must" (AQUA-KV),
-//            2025. The grids are our own, computed anew (see gaussian_grids.hpp): figures of the published ones are
+//            2025. The grids are our own (see gaussian_grids.hpp): figures of the published ones are
 //            .1086, .0298 and .00824, and the last is further from the optimum than the others.
 // Planes     payload: codes of 2 b bits (see bit_packing.hpp), one for values 2 i and 2 i + 1 of a vector, each vector
 //                     from a byte of its own. The second of a last pair that has one value is 0.
@@ -14,7 +14,7 @@
 //            n / sqrt(d) times the point.
 // Options    bits=2|3|4   a value
 // Example    bits=2, (12, 5): n = 13, coded is (1.3054, .5439); the nearest of the 16 points is number 14,
-//            (1.6953, .7820), .457 away; number 10, (.6250, .6360), is .687 away: payload 0e, scales 80 4a; back come
+//            (1.6953, .7820), .457 away; number 10, (.6250, .6360), is .687 away: payload 0e, scales 80 4a; decoded:
 //            15.584 and 7.188
 // Error      of each value: the distance of its pair to the nearest point, times n / sqrt(d) (a point that is nearest
 //            but for rounding may be taken).

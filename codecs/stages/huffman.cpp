@@ -1,11 +1,11 @@
 // huffman: the payload's bytes in a canonical Huffman code, in blocks that decode by themselves.
 //
-// Purpose    the code that lossless formats for model weights and caches take for exponents and byte planes (DFloat11,
+// Purpose    the code of lossless formats for model weights and caches for exponents and byte planes (DFloat11,
 //            ZipNN), with its tables billed.
 // Source     Huffman, Proc. IRE 40 (1952); no code longer than 12 bits (package-merge: Larmore and Hirschberg, JACM 37,
 //            1990); 64 interleaved states a block (codecs/kernels/state_lanes.hpp).
-// Planes     payload, headers and codebooks of codecs/kernels/coded_blocks.hpp: blocks as codecs/kernels/state_lanes.hpp has
-//            them, tables as codecs/kernels/huffman_code.hpp has them. Symbols are the plane's bytes as they lie.
+// Planes     payload, headers and codebooks of codecs/kernels/coded_blocks.hpp: blocks as in codecs/kernels/state_lanes.hpp,
+//            tables as in codecs/kernels/huffman_code.hpp. Symbols are the plane's bytes in their order.
 // Example    the bytes 7f 7e 7f 7e ... (16 of them): both codes have one bit, 7e is 0 and 7f is 1. From the last to the
 //            first, 0 1 0 1 ... 0 1 are pushed into the state 10000: after 15 of them it is 8000 2aaa, which has no room for
 //            one more, so that 2aaa moves out, and 8000 becomes 1 0001.
@@ -14,7 +14,7 @@
 //              codebooks  7e 7f 11
 //            the bytes 01 02 -> payload 01 02, headers 02 00 00 00 00 00 00 00  02 00 00 80, no codebook
 // Error      none: the input's bytes come back.
-// NaN, Inf, denormals: not looked at.
+// NaN, Inf, denormals: not read as numbers.
 
 #include "codecs/kernels/byte_blocks.hpp"
 #include "codecs/kernels/huffman_coder.hpp"

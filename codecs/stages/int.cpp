@@ -27,7 +27,7 @@
 //            vector), scales 00 3c (s = 1), zeros 00 3c (z = 1)
 // Error      s/2 within the range (plus rounding of the arithmetic, at most 2^-20 of its larger end), outside it that
 //            and the distance to the range; s and z as stored: an f16 zero point may lie above the least value, and f16 s
-//            and z lie within +-65504 (log8: s up to 2^7.875), so that a wider range is cut to what they reach.
+//            and z lie within +-65504 (log8: s up to 2^7.875), so that a wider range is cut to theirs.
 // Saturation decoded values beyond the largest number of the tensor's type become that number.
 // NaN, Inf, denormals: Inf becomes the end of the range, NaN the code nearest to 0; denormals are values as any other.
 

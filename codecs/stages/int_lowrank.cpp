@@ -1,28 +1,28 @@
-// int_lowrank: integers, and the strongest directions of what they leave.
+// int_lowrank: integers, and the strongest directions of their error.
 //
-// Purpose    what a coarse quantiser leaves is not noise where scales are shared by unlike tokens or channels: a few
-//            directions of it, stored for all tokens of a head together, are cheap. Behind `outliers` it is GEAR.
+// Purpose    the error of a coarse quantiser is not noise where unlike tokens or channels share scales: a few
+//            of its directions, stored for all tokens of a head together, are cheap. Behind `outliers` it is GEAR.
 // Source     Kang et al., "GEAR: An Efficient KV Cache Compression Recipe for Near-Lossless Generative Inference", 2024,
-//            section 3: x' = Q(x) + L R^T, by power iteration, as in the code beside it (gearlkivi; with `outliers` before,
+//            section 3: x' = Q(x) + L R^T, by power iteration, as in its code (gearlkivi; with `outliers` before,
 //            gearslkivi). Its simulation takes b^2 - 1 steps for b bits, which is right for 2 and 4 alone; here they are
 //            2^b - 1.
-// Gain       of a residual that is white, r components of T tokens and d channels are at most r (1 + sqrt(d / T))^2 / d: 4.9%
-//            of its energy for r = 4, T = 2048, d = 128, at .53 bits a value, for which Q would take half of it off.
+// Gain       of a residual that is white, r components of T tokens and d channels are at most r (1 + sqrt(d / T))^2 /
+//            d: 4.9% of its energy for r = 4, T = 2048, d = 128, at .53 bits a value, for which Q would remove half of it.
 // Planes     those of int:bits=b,scheme=asymmetric,axis=A,group=G,scale=S (int.cpp), then
 //            codebooks: L, binary16, [layer, head, token, component]
 //            codebooks: R^T, binary16 within +-65504, [layer, head, component, channel]
-//            Both little-endian. L has orthonormal columns whose entry of the largest magnitude is positive. A head with fewer
-//            tokens or channels than r has as many components.
+//            Both little-endian. L has orthonormal columns whose entry of the largest magnitude is positive. A head
+//            with fewer tokens or channels than r has as many components.
 // Options    bits=b, axis=token|channel, group=N, scale=S   of int
 //            rank=r    components
 //            rounds=N  of power iteration; 3 in GEAR's code
-// Example    bits=2,axis=token,rank=1, tokens (0, 3.75, 6, 9) and (0, 5, 8, 12): codes 0 1 2 3 of steps 3 and 4 leave .75 and 1
-//            in the second channel: L = (.6, .8), R^T = (0, 1.25, 0, 0):
+// Example    bits=2,axis=token,rank=1, tokens (0, 3.75, 6, 9) and (0, 5, 8, 12): codes 0 1 2 3 of steps 3 and 4 leave
+//            .75 and 1 in the second channel: L = (.6, .8), R^T = (0, 1.25, 0, 0):
 //              payload   e4 e4    scales 00 42 00 44    zeros 00 00 00 00
 //              codebooks cd 38 66 3a    codebooks 00 00 00 3d 00 00 00 00
-// Error      |x - Q(x) - L R^T| with both as they are stored, which is known once they are; x - Q(x) within what int allows; and
+// Error      |x - Q(x) - L R^T| with both as stored, which is known after encoding; x - Q(x) within the bound of int; and
 //            2^-22 of the magnitudes that are summed up.
-// NaN, Inf, denormals: as int has them, and nothing of them in L R^T, whose part of such a value is added nevertheless.
+// NaN, Inf, denormals: as in int, and not in L R^T, whose part of such a value is added nevertheless.
 
 #include <algorithm>
 #include <array>

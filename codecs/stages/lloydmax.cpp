@@ -1,6 +1,6 @@
 // lloydmax: every value as the nearest of the 2^b levels that suit a normal distribution best.
 //
-// Purpose    least mean squared error that b bits a value can give for values that are close to normal, as those of
+// Purpose    the least mean squared error of b bits a value for values that are close to normal, as those of
 //            rotated vectors are: `hadamard | lloydmax:bits=b` is TurboQuant-mse, and with norm=matched the coded keys
 //            and values of LMCache's presets without its rotation's name.
 // Source     Max, "Quantizing for Minimum Distortion", IRE Trans. Inf. Theory 1960; Zandieh et al., "TurboQuant", 2025
@@ -14,7 +14,7 @@
 // Options    scale=vector S from each vector's Euclidean norm n; the coded value is sqrt(d) x / n.
 //                  tensor S = RMS of the section, f32, at least 2^-126 where it is not 0, and so small that decoded
 //                         values are finite; the coded value is x / S.
-//            norm  (vector) what S is, c being the coded vector's levels:
+//            norm  (vector) the definition of S, with c the coded vector's levels:
 //                  none     n, rounded to fp16 before coding, so that values are coded by the stored one
 //                  matched  n sqrt(d) / |c|: the decoded vector's norm is n
 //                  eden     sqrt(d) n^2 / <c, x>: the decoded vector's part along x is x
@@ -24,8 +24,8 @@
 //            norm=matched: S = 2 x 2 / (2 x 1.5104) = 1.3242: scales 4c 3d
 //            norm=eden: S = 2 x 4 / (4 x 1.5104), the same
 //            scale=tensor, (2, 2, 2, -2): payload 3f, scales 00 00 00 40
-// Error      half the distance between the levels next to x, or the distance to the last level beyond it; with norm that
-//            times what it was coded by, and the level times what S differs from that.
+// Error      half the distance between the levels next to x, or the distance to the last level beyond it; with norm,
+//            that error times the scale of coding, and the level times the difference of S from that scale.
 // Saturation fp16 S beyond 65504 is stored as that. Decoded values beyond the largest number of the tensor's type become
 //            that number.
 // NaN, Inf, denormals: not part of norms; Inf becomes the last level on its side, NaN the code of 0 (the level below 0).

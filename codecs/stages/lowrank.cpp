@@ -1,7 +1,7 @@
 // lowrank: every vector by its coefficients on fewer axes than it has channels.
 //
 // Purpose    heads use their channels unevenly: most of a vector lies in a subspace. The codes are of the vector's r
-//            coefficients in it; what stands across it is lost. Any quantiser may code the coefficients, and other
+//            coefficients in it; the part across it is lost. Any quantiser may code the coefficients, and other
 //            transforms may stand before (`center`, `unrope`) and behind (`hadamard`).
 // Source     Chang et al., "Palu", 2024 (heads in groups); Saxena et al., "Eigen Attention", 2024 (each head by itself); Sun
 //            et al., "ShadowKV", 2024 (keys of this prompt before RoPE, heads beside each other); Chang et al., "xKV", 2025
@@ -9,35 +9,37 @@
 // Equation   y = (x - m) W, back x' = m + y W^T; W has n rows and r orthonormal columns. x: n = dim values of a head
 //            (over=head), of all heads of a layer beside each other (heads), of N of them (over=heads,heads=N), of the heads
 //            of `layers` layers (layers), in [layer, head, channel] order; the last group may have fewer layers, and as many
-//            components as these have values. A tensor of fewer than N heads has one group of them. The next stage meets
+//            components as these have values. A tensor of fewer than N heads has one group of them. The next stage gets
 //            [layer or group of layers, head or group of heads, token, r].
 // Options    rank=R     r; below 1 its share of n, rounded up
-//            basis=random  uniformly random axes (seed=N), made again where they are needed: nothing is stored, and each token
+//            basis=random  uniformly random axes (seed=N), made again where they are needed: nothing is stored, and
+//            each token
 //                          can be coded by itself
 //            basis=prompt  the principal axes of the section's own tokens, largest eigenvalue first
 //            basis=pca     the principal axes of another text's tokens, as `kvstone calibrate` wrote them into the file
 //                          bases=PATH (relative to the working folder): they belong to the model, and nothing is stored but
 //                          the first digits of the file's SHA-256, hash=H, in the codec's text: any other file is refused.
-//                          over, layers, heads and mean are as the file has them. rope=after|before: the file's bases of keys
+//                          over, layers, heads and mean are the file's. rope=after|before: the file's bases of keys
 //                          after RoPE, or before it, where `unrope` stands before. own_text=no|yes: whether a run may be on
 //                          the text that the bases were fitted to. first_layer=N: the file's layer that the tensor's
 //                          first one is.
-//            mean=no|yes   yes: m is the mean of these tokens, and the axes are of the rest; no: m = 0, the axes are of second
+//            mean=no|yes   yes: m is the mean of these tokens, and the axes are of the rest; no: m = 0, the axes are of
+//            second
 //                          moments. The mean carries most of the energy of keys. For basis=random: `center | lowrank`.
-//            stored=fp16|fp32  what basis and mean of a prompt are stored as
-// Planes     prompt: codebooks: W^T in [group, component, channel] order; then with mean=yes codebooks: m in [group, channel]
-//            order, within +-65504 as binary16; both little-endian. random, pca: none.
+//            stored=fp16|fp32  the type of a prompt's stored basis and mean
+// Planes     prompt: codebooks: W^T in [group, component, channel] order; then with mean=yes codebooks: m in [group,
+//            channel] order, within +-65504 as binary16; both little-endian. random, pca: none.
 // Example    rank=1,basis=prompt of tokens (3, 4) and (6, 8): axis (.6, .8); codebooks cd 38 66 3a; coefficients 5 and 10
 //            (0.60009765625 and 0.7998046875 are the axis as stored, 4.99951171875 and 9.9990234375 the coefficients)
 // Arithmetic coefficients and values are chains of fused multiply-adds in f32, channel after channel and component after
 //            component: the same on every processor that has them. Axes are found in binary64 (LAPACK's dsyevd); their last
 //            bits may differ from processor to processor, but a container is decoded with those that it holds. Random ones
 //            are the Q of a QR decomposition of normal values (Philox4x32-10) with R's diagonal positive.
-// Error      |x - m - W W^T (x - m)|, which is known once the axes are; through |W| what the quantiser allows; for the
+// Error      |x - m - W W^T (x - m)|, which is known once the axes are; through |W| the quantiser's bounds; for the
 //            arithmetic (n + 3) 2^-24 of the sums of magnitudes on the way there, (r + 2) 2^-24 on the way back. From where
 //            such a sum reaches 2^128 none is given.
-// NaN, Inf, denormals: NaN or Inf makes all of its vector NaN or Inf, in all heads and layers that it is merged with; axes and
-//            means are of the tokens that are finite throughout. Denormals are values as any other.
+// NaN, Inf, denormals: NaN or Inf makes all of its vector NaN or Inf, in all heads and layers that it is merged with;
+//            axes and means are of the tokens that are finite throughout. Denormals are values as any other.
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 // lz4: the payload compressed in independent pieces by LZ4.
 //
 // Purpose    the fastest compressor that is widely deployed, as a baseline: it looks for bytes that repeat and has no
-//            entropy coder, so that it makes nothing of a plane in which none repeat, however uneven their distribution.
+//            entropy coder, so that it cannot shrink a plane in which none repeat, however uneven their distribution.
 // Source     LZ4 block format (lz4_Block_format.md of the library). Pieces are blocks without a frame.
 // Planes     payload, of any size up to a little more than its input: the frame of codecs/kernels/pieces.hpp, with pieces
 //            of 1 MiB of input.
@@ -10,7 +10,7 @@
 //                             literals)
 //            the bytes 01 02 -> 02 00 00 00 00 00 00 00  02 00 00 80  01 02
 // Error      none: the input's bytes come back.
-// NaN, Inf, denormals: not looked at.
+// NaN, Inf, denormals: not read as numbers.
 
 #include <lz4.h>
 

@@ -14,18 +14,18 @@
 //                     superblock in [layer, head, superblock] order: t, the largest a of the superblock over 255
 //            Code k stands for level k, from -1 (0) by 0 (7) to 1 (15), times a: the block's largest magnitude, as
 //            stored; with scale=double q t, q = floor(a / t + 1/2), at most 255.
-//            Codes are of the level nearest to x / a, the lower one of two; with scale=double a before it is coded, as
-//            QLoRA has it. As f32, a is at least 2^-126.
+//            Codes are of the level nearest to x / a, the lower one of two; with scale=double, a is taken before it is
+//            coded, as in QLoRA. As f32, a is at least 2^-126.
 // Options    block=N  a multiple of 8
 //            scale=double|fp32|fp16|log8
 // Example    1, -1, 0.5, 0: codes 15, 0, 12 (0.5 is nearer to .4407 than to .5626), 7: payload 0f 7c
 //            scale=double: q = ff, t = 1/255: 81 80 80 3b; fp32: 00 00 80 3f; fp16: 00 3c; log8: c0
 // Error      half the distance between the levels next to x times a, or the distance to a beyond it; with scale=double
-//            that with a before it is coded, and the level times what q t differs from that.
-// Saturation a beyond what its format holds is stored as the largest (fp16: 65504, log8: 2^7.875). Decoded values beyond the
-//            largest number of the tensor's type become that number.
+//            that with a before it is coded, and the level times the difference of q t from a.
+// Saturation a beyond the range of its format is stored as the largest (fp16: 65504, log8: 2^7.875). Decoded values
+//            beyond the largest number of the tensor's type become that number.
 // NaN, Inf, denormals: not part of the largest magnitude; Inf becomes the last level on its side, NaN 0. Denormals are
-//            values as any other; blocks below what a scale can hold become 0.
+//            values as any other; blocks below the least scale become 0.
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 // nuq: every value as one of 2^b levels that k-means finds in the data.
 //
-// Purpose    levels where the values are, whatever their distribution: keys normalised by channel, values by token. With
+// Purpose    levels where the values are, for any distribution: keys normalised by channel, values by token. With
 //            `outliers:fraction=0.01,axis=channel` before it, KVQuant's nuq-b-1%.
 // Source     Hooper et al., "KVQuant: Towards 10 Million Context Length LLM Inference with KV Cache Quantization", NeurIPS
 //            2024, section 3.3 (non-uniform levels over values normalised to [-1, 1]; here every value weighs the same).
@@ -11,8 +11,8 @@
 //                       order, or one
 //            codebooks: 2^b f32 levels a layer, ascending
 //            Code k stands for z + s level[k].
-// Normalised z = (min + max) / 2 of what shares it (finite values only), s = max(max - z, z - min), each rounded to fp16;
-//            (x - z) / s is coded by the nearest level, the lower one of two.
+// Normalised z = (min + max) / 2 of the values that share it (finite ones only), s = max(max - z, z - min), each
+//            rounded to fp16; (x - z) / s is coded by the nearest level, the lower one of two.
 // Levels     for each layer: about 2^18 of its normalised values (of n vectors in [head, token] order those at
 //            floor(i n / m), i = 0..m-1, m = max(1, 2^18 / dim), or all) are counted in 2048 bins of equal width over
 //            [-1, 1]; k-means over the bins (see kmeans.hpp).

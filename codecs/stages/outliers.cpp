@@ -1,6 +1,6 @@
 // outliers: the largest and smallest values of every vector or channel, stored by themselves.
 //
-// Purpose    a few values set the range of a quantiser. Taken out, they are exact or nearly so, and the others have finer
+// Purpose    a few values set the range of a quantiser. Stored apart, they are exact or nearly so, and the others have finer
 //            steps.
 // Source     the sparse part S of Kang et al., "GEAR", 2024, section 3: the s/2 largest and s/2 smallest of each vector;
 //            KVQuant (Hooper et al. 2024), section 3.4, has the same for each vector.
@@ -11,18 +11,18 @@
 //            outliers: indices, 1 byte each where n <= 256, 2 where n <= 65536, else 4
 //            Both in [layer, head, token, outlier] or [layer, head, channel, outlier] order, little-endian. As binary16,
 //            finite values lie within +-65504.
-// In place   of an outlier the quantiser meets the nearest value that stays, the largest or the smallest: the range is
-//            then that of the values that stay, which 0 need not lie in. 0 where none stays.
+// In place   of an outlier the quantiser gets the nearest value that stays, the largest or the smallest: the range is
+//            then that of the values that stay, even without 0 in it. 0 where none stays.
 // Options    fraction=F   share of the values taken
 //            axis=token   of each vector, along its channels
 //            axis=channel of each channel of a head, along the section's tokens
-//            values=fp16|fp32  what they are stored as
+//            values=fp16|fp32  their type
 // Example    fraction=0.5 of 1, -8, 2, 4: one of each end; outliers 00 c8 00 44 (-8, 4), outliers 01 03; the rest is
 //            1, 1, 2, 2
-// Error      of an outlier 0, as binary16 2^-11 of its magnitude (2^-25 at the least; beyond 65504 what exceeds that);
-//            of the others what the quantiser allows.
-// NaN, Inf, denormals: Inf is the largest number and stays what it is where it is taken; NaN stays what it is where it is
-//            taken, and else is the quantiser's; denormals are values as any other.
+// Error      of an outlier 0, as binary16 2^-11 of its magnitude (2^-25 at the least; beyond 65504 the excess over it);
+//            of the others the quantiser's bound.
+// NaN, Inf, denormals: Inf is the largest number and stays Inf where it is taken; NaN stays NaN where it is
+//            taken, and otherwise goes to the quantiser; denormals are values as any other.
 
 #include <algorithm>
 #include <cfloat>

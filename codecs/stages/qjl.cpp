@@ -10,14 +10,15 @@
 // Planes     payload: m signs a vector, bit r 1 where row r of S times the vector is not negative (see
 //                     random_sketch.hpp)
 //            scales:  n = |x|, binary16, one a vector
-//            Both in [layer, head, token] order. x' = sqrt(pi/2) / m n S^T sign(S x). S follows from the seed and is not stored.
+//            Both in [layer, head, token] order. x' = sqrt(pi/2) / m n S^T sign(S x). S follows from the seed and is
+//            not stored.
 // Options    sketch=F   rows of S for each value of a vector: m = F d, rounded up to a multiple of 8
 //            matrix=gaussian|orthogonal
 //            seed=N
 // Example    (0, 0, 0, 0), sketch=2: payload ff, scales 00 00. (0, -3, 4, 0): scales 00 45 (n = 5); its payload and that
 //            of (0, 3, -4, 0) have no bit in common, and together they have all.
 // Error      (pi d/2 - 1) / m of the energy (gaussian), (pi/2 - 1) d / m (orthogonal, about, m a multiple of d). Of
-//            a value only this is certain: its magnitude, and n sqrt(pi/2) / m times the magnitudes of its column of S.
+//            a single value the bound is its magnitude, and n sqrt(pi/2) / m times the magnitudes of its column of S.
 // Saturation n beyond 65504 is stored as that. Decoded values beyond the largest number of the tensor's type become that
 //            number.
 // NaN, Inf, denormals: NaN counts as 0, Inf as the vector's largest finite magnitude with its sign. Denormals are

@@ -1,21 +1,21 @@
 // rans: the payload's bytes in a range variant of asymmetric numeral systems, in blocks that decode by themselves.
 //
 // Purpose    a coder of order 0 within hundredths of a bit of the entropy that decodes with vectors; with a table of their
-//            own for channels that are unlike the others (order 1).
+//            own for channels that differ from the others (order 1).
 // Source     Duda, arXiv 1311.2540; Giesen, arXiv 1402.3392 (interleaved states). Probabilities are of 12 bits; 64 states a
 //            block (codecs/kernels/state_lanes.hpp).
-// Planes     payload, headers and codebooks of codecs/kernels/coded_blocks.hpp: blocks as codecs/kernels/state_lanes.hpp has
-//            them, tables as codecs/kernels/rans_table.hpp has them, and where context=channel, as
-//            codecs/kernels/channel_rans_coder.hpp has them. Symbols are the plane's bytes as they lie.
+// Planes     payload, headers and codebooks of codecs/kernels/coded_blocks.hpp: blocks as in codecs/kernels/state_lanes.hpp,
+//            tables as in codecs/kernels/rans_table.hpp, and where context=channel, as in
+//            codecs/kernels/channel_rans_coder.hpp. Symbols are the plane's bytes in their order.
 // Example    the bytes 7f 7e 7f 7e ... (16 of them): both have 2048 slots, 7e the first ones. The state s becomes
 //            floor(s / 2048) 4096 + s mod 2048, and 2048 more for 7f: its bits from the twelfth on move up by one, and the
-//            free bit is 1 for 7f. The last 15 symbols, 0 1 0 1 ... 0, make 8155 5000 of 1 0000; that has no room for one more,
-//            so that 5000 moves out, and 8155 becomes 1 0955.
+//            free bit is 1 for 7f. The last 15 symbols, 0 1 0 1 ... 0, make 8155 5000 of 1 0000; that has no room for
+//            one more, so that 5000 moves out, and 8155 becomes 1 0955.
 //              payload    55 09 01 00  00 50
 //              headers    10 00 00 00 00 00 00 00  06 00 00 00
 //              codebooks  7e 7f 0c 00 06 00
 // Error      none: the input's bytes come back.
-// NaN, Inf, denormals: not looked at.
+// NaN, Inf, denormals: not read as numbers.
 
 #include "codecs/kernels/byte_blocks.hpp"
 #include "codecs/kernels/channel_rans_coder.hpp"

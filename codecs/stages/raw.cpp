@@ -1,7 +1,7 @@
-// raw: every value as it is.
+// raw: every value unchanged.
 //
-// Purpose    the lossless baseline; what windows and sinks are kept in; the floor of every speed comparison.
-// Source     IEEE 754, or bfloat16, as the tensor has it.
+// Purpose    the lossless baseline; the form of kept windows and sinks; the floor of every speed comparison.
+// Source     IEEE 754, or bfloat16, the tensor's own type.
 // Planes     payload: the values in [layer, head, token, dim] order, little-endian, in the tensor's own type
 //            (4 bytes for f32, 2 for f16 and bf16).
 // Example    f32 1.0, -2.0 -> payload 00 00 80 3f 00 00 00 c0

@@ -1,7 +1,7 @@
-// turboquant_prod: Lloyd-Max levels of b - 1 bits, and one bit for the signs of a sketch of what they leave.
+// turboquant_prod: Lloyd-Max levels of b - 1 bits, and one bit for the signs of a sketch of their error.
 //
-// Purpose    scores without bias at b bits a value: levels of least mean squared error shrink what they code, and a
-//            sketch of the residual makes up for it in inner products. Each decoded value is further off than with b
+// Purpose    scores without bias at b bits a value: levels of least mean squared error shrink the values, and a
+//            sketch of the residual corrects that in inner products. Each decoded value is further off than with b
 //            bits of `lloydmax` alone; the two are to be compared on attention, not on values. For vectors that were
 //            rotated: `hadamard | turboquant_prod:bits=b`. The variant of least squared error is
 //            `hadamard | lloydmax:bits=b`.
@@ -19,8 +19,8 @@
 //            payload 07, scales 00 40 78 36; the signs' payload follows from S. Zeros:
 //            payloads 00 and ff, scales 00 00 00 00.
 // Error      D (pi d/2 - 1) / m of the energy, D the distortion of Lloyd-Max with b - 1 bits on N(0,1); d times the
-//            squared error of inner products of unit vectors is the same number. Of a value only this is certain:
-//            its magnitude, the last level's, and what all rows of S together can add.
+//            squared error of inner products of unit vectors is the same number. The bound of a single value:
+//            its magnitude, the last level's, and the most that all rows of S together can add.
 // Saturation n and g beyond 65504 are stored as that. Decoded values beyond the largest number of the tensor's type
 //            become that number.
 // NaN, Inf, denormals: NaN counts as 0, Inf as the vector's largest finite magnitude with its sign. Denormals are

@@ -1,7 +1,7 @@
 // unrope: keys as they were before rotary position embedding.
 //
-// Purpose    RoPE spreads a channel over its pair and makes it swing along the tokens; without it keys keep their outlier
-//            channels where they are, tokens resemble their neighbours, and quantisation by channel (KVQuant), mean
+// Purpose    RoPE spreads a channel over its pair and makes it oscillate along the tokens; without it keys keep their
+//            outlier channels where they are, tokens resemble their neighbours, and quantisation by channel (KVQuant), mean
 //            removal and PCA (KVTC) gain. For keys only.
 // Source     Su et al., "RoFormer", 2021, equation 34, backwards: pair i of the key of token t, (x, y), becomes
 //            (x cos a + y sin a, y cos a - x sin a), a = t f_i, f_i = scale base^(-2i/dims) / factor_i. Decoding rotates
@@ -17,7 +17,7 @@
 // Example    base=100, tokens 0 and 1 of dim 4, (1, 0, 0, 0) each: headers 04 00 00 00 00 00 00 00, f = 1, 0.1:
 //            00 00 00 00 00 00 f0 3f 9a 99 99 99 99 99 b9 3f; behind it `raw` stores (1, 0, 0, 0) and
 //            (cos 1, 0, -sin 1, 0) = 40 51 0a 3f 00 00 00 00 a4 6a 57 bf 00 00 00 00
-// Error      of each of a pair: the Euclidean norm of what the quantiser allows to both, and 2^-21 of that plus the
+// Error      of each of a pair: the Euclidean norm of both quantiser's bounds, and 2^-21 of that plus the
 //            pair's own norm (2^-147 at the least) for the arithmetic of both ways; from 2^128 on none is given.
 // NaN, Inf, denormals: NaN or Inf makes its pair NaN or Inf; denormals are values as any other.
 

@@ -1,22 +1,23 @@
 // zfp: blocks of 4 x 4 values (tokens by channels) through zfp's transform, at a fixed rate or reversibly.
 //
-// Purpose    the compressor of floating-point arrays that scientific computing has deployed, as it is.
+// Purpose    the compressor of floating-point arrays that scientific computing uses, unchanged.
 // Source     Lindstrom, "Fixed-Rate Compressed Floating-Point Arrays", IEEE TVCG 2014; zfp 1.0, documentation of modes.
 // Planes     rate=R: payload: R bits a value. Each page of 4 tokens of a layer and head is a row of blocks along the
-//            channels, each block 16 R bits of zfp's stream (mode of fixed rate, two dimensions, channels first); what a
-//            page or a row lacks of a block is filled up by zfp, and costs as much.
+//            channels, each block 16 R bits of zfp's stream (mode of fixed rate, two dimensions, channels first); the
+//            values that a page or a row lacks of a block are filled up by zfp, and cost as much.
 //            mode=reversible: payload: the frame of codecs/kernels/pieces.hpp over the values as f32 in [layer, head,
 //            token, dim] order, one piece for each layer and head: zfp's stream of all blocks of the head, up to its last
 //            byte. A head that does not shrink is stored as it is.
 // Example    rate=8, f32 sixteen zeros as 4 tokens of 4 channels -> 16 zero bytes (a block of zeros is one bit, filled up)
 //            mode=reversible, the same -> 40 00 00 00 00 00 00 00  01 00 00 00  00
 // Error      mode=reversible: none. rate=R: zfp promises none (its documentation bounds the mode of fixed accuracy alone).
-//            What holds is that a block's integers have 32 bits: where its largest magnitude m lies in [2^(e-1), 2^e), a
-//            decoded value is 2^(e-30) times one of them, at most 2^(e+1) <= 4 m, so that the error is at most 5 m; e is no
-//            less than -125. On N(0,1) the mean squared error over the variance is .0855, 3.26e-4, 1.27e-6 and 4.96e-9 at
-//            R = 4, 8, 12 and 16.
-// NaN, Inf, denormals: reversible: all bits come back. At a fixed rate zfp leaves open what becomes of a block with NaN or
-//            Inf; here NaN is coded as 0, Inf as the largest finite magnitude of its block, so that the others stay sound.
+//            The bound follows from a block's integers, which have 32 bits: where its largest magnitude m lies in
+//            [2^(e-1), 2^e), a decoded value is 2^(e-30) times one of them, at most 2^(e+1) <= 4 m, so that the error
+//            is at most 5 m; e is no less than -125. On N(0,1) the mean squared error over the variance is .0855,
+//            3.26e-4, 1.27e-6 and 4.96e-9 at R = 4, 8, 12 and 16.
+// NaN, Inf, denormals: reversible: all bits come back. At a fixed rate zfp does not define blocks with NaN or
+//            Inf; here NaN is coded as 0, Inf as the largest finite magnitude of its block, so that the other values
+//            stay finite.
 //
 // The library runs on the host, and allocates some bytes for each of its streams.
 

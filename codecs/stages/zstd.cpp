@@ -1,8 +1,8 @@
 // zstd: the payload compressed in independent pieces by Zstandard.
 //
-// Purpose    what a general-purpose compressor makes of a plane, to compare every special coder with; as used for KV
+// Purpose    a general-purpose compressor, to compare every special coder with; as used for KV
 //            caches on disk and between nodes. mode=literals uses the Huffman coder of Zstandard (Huff0) alone: no matches
-//            are looked for, which is what planes of a cache gain from.
+//            are looked for, and planes of a cache gain from that.
 // Source     RFC 8878. Pieces are plain frames that any zstd tool reads.
 // Planes     payload, of any size up to a little more than its input: the frame of codecs/kernels/pieces.hpp. A piece is
 //            1 MiB of input, with mode=literals 128 KiB, one block of Zstandard. A piece of 16384 bytes that are four
@@ -12,7 +12,7 @@
 //                             sets)
 //            the bytes 01 02 -> 02 00 00 00 00 00 00 00  02 00 00 80  01 02
 // Error      none: the input's bytes come back.
-// NaN, Inf, denormals: not looked at.
+// NaN, Inf, denormals: not read as numbers.
 
 #define ZSTD_STATIC_LINKING_ONLY  // contexts inside memory of ours, sequences of ours
 
