@@ -11,8 +11,7 @@
 //            singles=yes, where there are many more groups), evenly spaced. The last group may be shorter.
 // Options    bits=N      a value, shifts and scales among them
 //            singles=no|yes  whether one component may be a group, and every group start anywhere, as in KVTC; else
-//            they start
-//                            at multiples of 16
+//                            they start at multiples of 16
 // Codes      of a token's group with finite values from l to m: int: shift l, scale (m - l) / (2^b - 1), the nearest of 0 to
 //            2^b - 1; fp8: shift (l + m) / 2, scale (m - l) / 896, the nearest number of E4M3. Both are rounded to binary16
 //            first, within +-65504.
