@@ -75,7 +75,7 @@ struct SpoolContent {
 };
 SpoolContent parse_spool(std::string const& text);
 
-/// What becomes of a file after it was read.
+/// The fate of a file after it was read.
 struct SpoolFate {
     enum class Kind { remove, keep, set_aside } kind = Kind::remove;
     std::string why = {};  ///< of set_aside, in the name: FILE.jsonl.WHY

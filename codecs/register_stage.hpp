@@ -134,7 +134,7 @@ class EntropyAdapter final : public DynamicEntropy {
 template <class Stage>
 struct Register {
     Register() {
-        // Without what is missing, everything below would be complained of, too.
+        // Behind a missing member, everything below would be an error, too.
         if constexpr (check_stage<Stage>()) {
             StageEntry entry;
             entry.info = Stage::info();

@@ -15,7 +15,7 @@ struct FileStamp {
     std::uint64_t inode = 0;
     std::int64_t size_bytes = 0;
     std::int64_t modified_ns = 0;
-    std::int64_t changed_ns = 0;  ///< of the inode: also moves when somebody sets the modification time back
+    std::int64_t changed_ns = 0;  ///< of the inode: also moves when a user sets the modification time back
     bool operator==(FileStamp const&) const = default;
 };
 FileStamp stamp_of(struct stat const& status);

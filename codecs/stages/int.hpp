@@ -1,5 +1,5 @@
 #pragma once
-// The class of stage int; int.cpp says what it stores.
+// The class of stage int; int.cpp describes its format.
 
 #include <array>
 #include <vector>

@@ -19,7 +19,7 @@ struct TierRules {
     WriteOrder order = WriteOrder::head_first;
 };
 
-/// What happens to one block.
+/// A move of one block.
 enum class TierMove : std::uint8_t {
     write,      ///< it is new, and enters the hot tier
     replace,    ///< computed again (an ancestor had left): the cold tier's copy is dropped, it enters the hot tier

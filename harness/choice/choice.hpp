@@ -57,8 +57,8 @@ struct Choice {
 /// shape are left out.
 Choice choose(Question const& question, CacheShape const& shape, std::vector<Candidate> const& candidates);
 
-/// Adds, for each codec with bytes and for fp16, what the question's budget holds. REQUIRES: there is a budget. Throws
-/// ConfigError where the trace cannot be read.
+/// Adds, for each codec with bytes and for fp16, the entries that the question's budget holds. REQUIRES: there is a
+/// budget. Throws ConfigError where the trace cannot be read.
 void add_budget(Choice& choice);
 
 /// The answer for people, at most 120 columns wide except for long names of codecs; and as one object.

@@ -1,5 +1,6 @@
 #pragma once
-// What a machine can detect, found by measuring one build against itself, and by campaigns made of its blocks.
+// The slow-downs that a machine can detect, found by measuring one build against itself, and by campaigns made of its
+// blocks.
 
 #include "results/verdict/record.hpp"
 

@@ -36,7 +36,7 @@ inline WorkerInfo fake_worker(std::string node = "node", std::vector<std::string
     return {std::move(node), "class", std::move(backends), {{"name", "host"}}};
 }
 
-/// What a measuring function gives: a figure that only this item has.
+/// The measurement of a measuring function: a figure that only this item has.
 inline Measurement fake_measurement(WorkItem const& item) {
     Measurement measurement;
     measurement.status = Status::ok;

@@ -17,7 +17,7 @@
 
 namespace kvstone {
 
-/// What a rank does: its offer and its measuring function, which is told the rank.
+/// A rank's part: its offer and its measuring function, which gets the rank.
 struct LocalCluster {
     using Measure = std::function<Measurement(int rank, WorkItem const&)>;
 

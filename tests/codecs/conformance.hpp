@@ -1,5 +1,5 @@
 #pragma once
-// What the conformance suite asks of every codec that a stage names as its example, as functions: tests of the suite itself
+// The checks of the conformance suite for every example of a stage, as functions: tests of the suite itself
 // ask the same of stages that are wrong on purpose.
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace kvstone {
 
-/// What names of stages that are wrong on purpose begin with: the suite has to refuse this one (mutants.cpp).
+/// The beginning of names of stages that are wrong on purpose: the suite has to refuse them (mutants.cpp).
 inline constexpr char const* mutant_stage = "test-mutant";
 
 /// The examples of all stages but those, and codecs whose rules cut tensors.
@@ -43,16 +43,16 @@ struct Fidelity {
     double nmse = 0;
 };
 Fidelity fidelity(std::string const& codec, CheckedTensor const& tensor);
-/// What no stage can excuse by its declared bound: a gain of N(0,1) that is not between a half and one and a half, an NMSE of 1
-/// or more (nothing but the mean would be as good). Where few channels have most of the energy, quantisers that clip their
-/// range keep less of it: there a fifth is enough. "" where all tensors pass.
+/// Errors that no declared bound can excuse: a gain of N(0,1) that is not between a half and one and a half, an NMSE of
+/// 1 or more (nothing but the mean would be as good). Where few channels have most of the energy, quantisers that clip
+/// their range keep less of it: there a fifth is enough. "" where all tensors pass.
 std::string fidelity_fault(std::string const& codec);
 
 /// Payload bytes of a small tensor that decide nothing: whatever they are altered to (inverted, each bit by itself), the same
 /// is decoded. "" where they are no more than the stages' idle_bytes allow.
 std::string idle_bytes_fault(std::string const& codec);
 
-/// What decoding of values left unwritten is told as, or "".
+/// The message for decoding that leaves values unwritten, or "".
 std::string unwritten_fault(std::string const& codec, ElementType type);
 
 }  // namespace kvstone

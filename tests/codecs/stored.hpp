@@ -1,5 +1,5 @@
 #pragma once
-// What transforms make of a tensor, seen in the payload that `raw` stores behind them.
+// The output of transforms, read from the payload that `raw` stores behind them.
 
 #include <cstring>
 #include <string>
@@ -34,7 +34,7 @@ inline Bytes followed_by(Bytes head, std::size_t count, int byte) {
     return head;
 }
 
-/// What `transforms` hand to the quantiser.
+/// The tensor that `transforms` pass to the quantiser.
 inline std::vector<float> transformed(std::string const& transforms, KvShape const& shape,
                                       std::vector<float> const& values) {
     auto const payload = planes_of(transforms + " | raw", shape, values).back();
@@ -43,7 +43,7 @@ inline std::vector<float> transformed(std::string const& transforms, KvShape con
     return result;
 }
 
-/// What comes back where `alter(values)` stands for a quantiser behind `transforms`.
+/// The decoded tensor where `alter(values)` stands for a quantiser behind `transforms`.
 template <class Alter>
 std::vector<float> decoded_after(std::string const& transforms, KvShape const& shape, std::vector<float> const& values,
                                  Alter const& alter) {

@@ -7,7 +7,7 @@
 
 namespace kvstone {
 
-/// Inputs of fewer bytes alter nothing: what is good must then be taken, or the fuzzer looks at nothing behind it.
+/// Inputs of fewer bytes alter nothing: the valid text must then be accepted, or the fuzzer reaches no code behind it.
 constexpr std::size_t least_altering = 3;
 
 /// Two bytes say where; the next what is taken away there: as many bytes as come (a binary format's offsets still hold),

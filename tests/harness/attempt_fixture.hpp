@@ -22,7 +22,7 @@ struct ModelFiles {
     std::string text = builtin_path("builtin");
 };
 
-/// An untimed request; what else the cell says may be added before identify().
+/// An untimed request; other members of the cell may be set before identify().
 inline AttemptRequest model_request(ModelFiles const& files, std::string const& workload, std::string const& codec,
                                     Json options, std::uint64_t context) {
     AttemptRequest request;

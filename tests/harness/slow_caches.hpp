@@ -1,5 +1,5 @@
 #pragma once
-// Caches as their papers describe them, on lists that are searched from end to end: what the fast ones are held against.
+// Caches as in their papers, on lists that are searched from end to end: references for the fast ones.
 
 #include <algorithm>
 #include <cstdint>

@@ -19,7 +19,7 @@ struct Nights {
     int slow_from_night = 3;         ///< codec 1 has half its speed from then on
 };
 
-/// What HTML, JSON and tables must not take for their own.
+/// Texts that HTML, JSON and tables must not interpret.
 inline constexpr char const* hostile_name = "</script><img src=x onerror=\"throw 1\">|&'\\";
 
 inline Plan plan_of(Nights const& nights) {

@@ -1,5 +1,5 @@
 #pragma once
-// Rows made by hand for the tests of what answers: a model's figures of codecs.
+// Rows made by hand for tests of answers: a model's figures of codecs.
 
 #include "tests/results/store_fixture.hpp"
 

@@ -106,7 +106,7 @@ inline std::string text(Store const& store, std::string const& sql) {
     return statement.text(0);
 }
 
-/// What the sqlite3 shell would do to a file, which is made where there is none.
+/// Does to a file what the sqlite3 shell would do; makes it where there is none.
 inline void execute_in(std::string const& file, std::string const& sql) {
     sqlite3* handle = nullptr;
     int const code = sqlite3_open(file.c_str(), &handle);

@@ -1,5 +1,5 @@
 #pragma once
-// What a scenario must not say, and how it is told. In each text an @ stands right before the place that the error must
+// Mistakes in scenarios, and their errors. In each text an @ stands right before the place that the error must
 // name.
 
 #include <algorithm>
@@ -51,7 +51,7 @@ inline std::string scenario_with(std::string const& slot, std::string const& val
     return text;
 }
 
-/// What the error says after "test.yaml:LINE:COLUMN: ", having checked that it stands at the marked place.
+/// The error behind "test.yaml:LINE:COLUMN: ", having checked that it stands at the marked place.
 inline std::string refusal(std::string const& with_mark, std::string const& folder = "/nonexistent") {
     auto const yaml = marked(with_mark);
     try {

@@ -1,5 +1,5 @@
 #pragma once
-// What a codec's passes are compared with: the loop anyone would write first, and ggml's own rows.
+// References for the passes of codecs: a plain loop, and ggml's own rows.
 
 #include <functional>
 

@@ -39,7 +39,7 @@ class RoundWorker {
     RoundWorker(RoundWorker const&) = delete;
     RoundWorker& operator=(RoundWorker const&) = delete;
 
-    /// Throws runtime_error with what the worker said where it failed.
+    /// Throws runtime_error with the worker's message where it failed.
     Round round(Request const& request);
 
   private:

@@ -72,7 +72,7 @@ class MpiTest : public Base {
         if (!this_build().has_mpi) GTEST_SKIP() << "built without MPI";
         if (this->shell("command -v mpirun").code != 0) GTEST_SKIP() << "no mpirun";
     }
-    /// What stands before a program that so many ranks run.
+    /// The words before a program that run it on this number of ranks.
     static std::string mpirun(int ranks) {
         return "env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe --mca "
                "btl_tcp_if_include lo -n " +
@@ -80,7 +80,7 @@ class MpiTest : public Base {
     }
 };
 
-/// Small, untimed cells: what these tests look at takes part in every run, however short.
+/// Small, untimed cells: even the shortest run has the parts that these tests read.
 inline std::string small_scenario(std::string const& codecs, std::string const& measure = "timing: off",
                                   std::string const& more = "") {
     return "kvstone: 1\nname: small\n"

@@ -1,5 +1,5 @@
 #pragma once
-// The shipped model and its text, for tests of what runs models.
+// The shipped model and its text, for tests that run models.
 
 #include <string>
 #include <vector>

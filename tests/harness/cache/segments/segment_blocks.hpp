@@ -1,5 +1,5 @@
 #pragma once
-// Blocks for stores of segments, and what a folder of segments holds as its format says, told by somebody else than the store.
+// Blocks for stores of segments, and the content of a folder of segments, read by other code than the store's.
 
 #include <algorithm>
 #include <cstdint>
@@ -54,7 +54,7 @@ inline std::string segment_name(std::uint64_t number) {
     return name;
 }
 
-/// What the segments of a folder hold, read from the format's description alone.
+/// Reads the content of a folder's segments by the description of the format alone.
 struct SlowFolder {
     std::map<BlockKey, std::string> blocks;
     std::uint64_t disk_bytes = 0;
@@ -108,7 +108,7 @@ struct SlowFolder {
     }
 };
 
-/// What is there, as a store counts it and as the slow reader does.
+/// The present content, from a store's counters and from the slow reader.
 inline void expect_same_books(SegmentCounters const& counters, SlowFolder const& slow) {
     EXPECT_EQ(counters.entries, slow.blocks.size());
     EXPECT_EQ(counters.payload_bytes, slow.payload_bytes);
