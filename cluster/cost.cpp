@@ -11,7 +11,7 @@ namespace {
 
 constexpr double start_s = 0.3;
 constexpr double probe_s = 1.5;
-constexpr double around_s_per_byte = 8e-9;  // making or reading the tensor, and comparing what comes back
+constexpr double around_s_per_byte = 8e-9;  // making or reading the tensor, and comparing the decoded one
 constexpr double pass_bytes_per_s = 1e9;
 constexpr double model_bytes_per_token_byte = 32768;
 constexpr double tokens_of_unknown_text = 4096;

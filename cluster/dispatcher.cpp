@@ -134,7 +134,7 @@ class Coordinator::Run {
         return std::clamp(next_s - pool_.now_s(), 0.0, 60.0);
     }
 
-    /// What happens next and what has happened meanwhile, or the end of somebody's time.
+    /// Waits for the next event, and handles those that have come meanwhile, or the end of a deadline.
     void step(double timeout_s) {
         for (int taken = 0; taken < most_at_once; ++taken) {
             auto event = pool_.wait(taken == 0 ? timeout_s : 0);
@@ -186,7 +186,7 @@ class Coordinator::Run {
         }
     }
 
-    /// What the attempt that the rank holds has brought; of a block, the rank is dealt the next call. False where it does
+    /// Takes the result of the rank's attempt; in a block, the rank gets the next call. False where it does
     /// not hold it. `reporter`: as of report().
     bool ended(int rank, Measurement measurement, int reporter = -1) {
         auto const* next = stopped() ? nullptr : scheduler_.next_call(rank, measurement, pool_.now_s());

@@ -13,7 +13,7 @@ namespace kvstone {
 namespace {
 
 constexpr double never = std::numeric_limits<double>::infinity();
-constexpr char const* any_backend = "";  // what a block asks for, and every worker has
+constexpr char const* any_backend = "";  // the backend of blocks, which every worker has
 
 /// The capture that a node makes once for an item. Blocks capture nothing: one place keeps them in their order.
 std::string place_of(WorkItem const& item) {

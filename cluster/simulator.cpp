@@ -15,7 +15,7 @@
 namespace kvstone {
 namespace {
 
-/// A node at work. Its life counts how often it came back: what an earlier one had sent is void.
+/// A node at work. Its life counts how often it came back: messages of an earlier life are void.
 struct Node {
     int life = 0;
     bool up = false;

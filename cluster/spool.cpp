@@ -72,7 +72,7 @@ void set_aside(std::string const& path, std::string const& why, std::function<vo
         notice(fmt::format("{}: kept: it cannot be renamed: {}", path, std::strerror(errno)));
 }
 
-/// What a node's name may not bring into a file's name.
+/// Characters of a node's name that a file's name must not have.
 std::string file_name_part(std::string name) {
     std::ranges::replace_if(name, [](unsigned char c) { return std::isalnum(c) == 0 && c != '-' && c != '.'; }, '_');
     return name.substr(0, 64);

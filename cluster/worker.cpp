@@ -88,7 +88,7 @@ class Service {
 
     void attempt(WorkItem const& item) {
         if (stopped() || cancelled_) return say(NotMade{item.attempt_id});
-        std::string trouble;  // what the spool says against it
+        std::string trouble;  // the spool's failure
         auto const attend = [&](auto const& action) {
             if (options_.spool == nullptr || !trouble.empty()) return;
             try {

@@ -75,7 +75,7 @@ std::uint64_t block_values(std::string_view setting) {
     return found == blocks.end() ? 1 : found->second;
 }
 
-/// Takes out what an engine refuses for heads of `values` values.
+/// Removes settings that an engine refuses for heads of `values` values.
 void leave_out_refused(PipelineSettings& found, std::string_view component, std::uint64_t values) {
     if (values == 0) return;
     auto const sift = [&](char const* engine, std::vector<std::string>& settings) {

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::uint64_t most_shards = 99'999;  // five digits in their names
 
-/// What the metadata says about shards.
+/// The metadata about shards.
 struct Split {
     std::uint64_t count = 1;
     std::uint64_t number = 0;  ///< of this shard, from 0

@@ -12,7 +12,7 @@
 namespace kvstone {
 namespace {
 
-/// What the transform makes of values.
+/// The transformed values.
 std::vector<float> transformed(DynamicTransform const& transform, Section const& section,
                                std::vector<float> const& values) {
     std::vector<Buffer> memory;

@@ -124,7 +124,7 @@ std::uint64_t row_bytes(StoredRows const& rows) {
     }
 }
 
-/// What follows from the shape.
+/// Fills in the members that follow from the shape.
 void fit_shape(StoredRows& rows, KvShape const& shape) {
     rows.shape = shape;
     rows.row_bytes = row_bytes(rows);

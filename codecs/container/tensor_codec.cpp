@@ -15,7 +15,8 @@ namespace {
 
 /// Beyond this no byte count of a tensor, its planes or its scratch can overflow.
 constexpr std::uint64_t most_values = std::uint64_t{1} << 48;
-/// No codec stores a value in fewer bytes than this share of it: what a container may make us allocate is bounded.
+/// No codec stores a value in fewer bytes than this share of it: this bounds the memory that a container can make us
+/// allocate.
 constexpr std::uint64_t most_values_per_byte = std::uint64_t{1} << 18;
 
 bool too_large(KvShape const& shape) {

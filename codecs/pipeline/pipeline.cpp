@@ -273,7 +273,7 @@ void SectionCodec::decode_stages(KvView const& view, Scratch& scratch) {
         input.bytes = plane.bytes;
     }
     auto const& transforms = pipeline_->transforms;
-    // What follows a stage computes with its values: what it left unwritten would no longer be told by its bits.
+    // Later stages compute with a stage's values: after them, the bits would no longer show the unwritten ones.
     auto const poisoned = [&](std::size_t stage) {
         auto const values = at(decode_to_[stage], stage, view, scratch);
         if (judged && decode_to_[stage] != Place::tensor) {

@@ -144,7 +144,7 @@ struct TokenStream::State {
         return all;
     }
 
-    /// Codes what a section, or a part of it behind its coded tokens, holds as it came.
+    /// Codes the held tokens of a section, or of a part of it behind its coded tokens.
     SectionCodec code_held(Pipeline const& pipeline, Section const& section, std::vector<Share> const& of) {
         auto const view = packed(gathered, section.shape, type);
         for (auto const& share : of) {

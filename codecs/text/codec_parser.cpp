@@ -26,7 +26,7 @@ bool is_word(char c) {
            c == '.' || c == '+' || c == '/';
 }
 
-/// What others call stages of ours: llama.cpp's -ctk f16 and f32, and types of numeric libraries.
+/// Names of our stages elsewhere: llama.cpp's -ctk f16 and f32, and types of numeric libraries.
 constexpr std::array<std::pair<std::string_view, char const*>, 6> other_names{
     {{"f16", "fp16"}, {"float16", "fp16"}, {"f32", "raw"}, {"fp32", "raw"}, {"float32", "raw"}, {"bfloat16", "bf16"}}};
 
@@ -67,7 +67,7 @@ class Parser {
         return rules;
     }
 
-    /// Where the text is a preset and nothing else: what it stands for.
+    /// The text of a preset, where the text is a preset and nothing else.
     std::optional<std::string> preset_text() {
         skip_blanks();
         auto const first = at_;

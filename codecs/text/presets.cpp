@@ -113,7 +113,7 @@ void check_bases(Preset const& preset, std::string const& path) {
 
 // Attention sinks (Xiao et al., "Efficient Streaming Language Models with Attention Sinks", ICLR 2024) and the recent
 // window stay fp16 in the first three. balanced and aggressive are the settings of Liu et al., "KIVI", ICML 2024. The texts
-// are frozen: cells are identified by what a preset stands for, and a better choice is a preset of another name. Ranks are
+// are frozen: cells are identified by a preset's text, and a better choice is a preset of another name. Ranks are
 // shares of a vector's values, so that they fit every model.
 std::vector<Preset> make_presets() {
     std::vector<Preset> table{

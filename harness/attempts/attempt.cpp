@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t kMegabyte = 1'000'000;
 constexpr std::uint64_t kThreadStackBytes = std::uint64_t{8} << 20;
 
-/// What the machine has available, less a reserve for everybody else.
+/// The machine's available memory, less a reserve for other processes.
 std::uint64_t default_memory_bytes() {
     auto const available = available_memory_bytes();
     auto const reserve = std::max<std::uint64_t>(available / 20, 256 * kMegabyte);

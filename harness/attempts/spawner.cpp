@@ -147,7 +147,8 @@ extern "C" void end_helper(int) {
     prctl(PR_SET_PDEATHSIG, parent_died);
     if (getppid() != parent) _exit(0);
     prctl(PR_SET_NAME, "kvstone-spawner");
-    // What asks the program to end reaches the parent, which decides. Its process group is left for the same reason.
+    // Signals that ask the program to end reach the parent, which decides. Its process group is left for the same
+    // reason.
     setsid();
     for (int const signal : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2}) std::signal(signal, SIG_IGN);
     std::signal(SIGCHLD, SIG_DFL);

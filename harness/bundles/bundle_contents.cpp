@@ -23,7 +23,7 @@ namespace {
 constexpr int bundle_format = 1;
 constexpr std::size_t sum_digits = 64;
 
-/// What of an unpacked bundle is not what was packed; empty: nothing.
+/// The file of an unpacked bundle that was changed after packing; empty: none.
 std::string altered_file(fs::path const& folder) {
     std::istringstream lines(read_small_file((folder / sums_member).string()));
     for (std::string line; std::getline(lines, line);) {

@@ -85,7 +85,7 @@ std::string packed_name(fs::path const& file, fs::path const& folder) {
 
 /// Every file of the plan's cells, packed or told by its hash.
 Json pack_sources(Plan const& plan, fs::path const& folder, Contents& contents) {
-    std::map<std::string, std::string> paths;  // and what they are for
+    std::map<std::string, std::string> paths;  // and their purposes
     for (auto const& cell : plan.cells) {
         auto const locator = cell.locator.flatten();
         for (auto const& value : locator)

@@ -1,4 +1,4 @@
-// `kvstone choose`: the codec for a model, a context and a bound on what the model may lose.
+// `kvstone choose`: the codec for a model, a context and a bound on the model's loss.
 
 #include <algorithm>
 #include <filesystem>
@@ -71,7 +71,7 @@ std::string hash_of_model(std::string const& gguf) {
     }
 }
 
-/// What has to be run for an answer, as a command.
+/// The command that has to be run for an answer.
 std::string command_for(Question const& question, CacheShape const* shape, std::string const& database) {
     auto context = question.context;
     if (shape != nullptr && shape->trained_tokens != 0) context = std::min(context, shape->trained_tokens / 2);

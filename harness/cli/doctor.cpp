@@ -1,4 +1,4 @@
-// `kvstone doctor`: what this machine and this build can do, and what is missing.
+// `kvstone doctor`: the abilities of this machine and this build, and the missing parts.
 
 #include <cstdlib>
 #include <filesystem>

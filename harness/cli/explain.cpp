@@ -1,4 +1,4 @@
-// `kvstone explain`: a stored verdict, decided again from what it was decided from.
+// `kvstone explain`: a stored verdict, decided again from its evidence.
 
 #include <algorithm>
 #include <charconv>

@@ -9,7 +9,7 @@ namespace kvstone {
 namespace {
 
 constexpr std::size_t margin = 2;
-/// What an option takes goes on behind so many spaces.
+/// The meaning of an option continues behind this many spaces.
 constexpr std::size_t indent = 6;
 
 std::string without_trailing_spaces(std::string text) {

@@ -1,4 +1,4 @@
-// `kvstone inspect`: what the tensors of a source are like, before anything compresses them.
+// `kvstone inspect`: facts about the tensors of a source, before they are compressed.
 
 #include "harness/inspection/inspect.hpp"
 

@@ -41,7 +41,7 @@ StageSummary const* find_summary(std::vector<StageSummary> const& stages, std::s
     return found == stages.end() ? nullptr : &*found;
 }
 
-/// What a codec is nearest to in each engine, and where it differs.
+/// The nearest settings to a codec in each engine, and the differences.
 void print_engines(std::ostream& out, Codec const& codec, Screen const& screen) {
     auto const nearest = nearest_settings(codec);
     print_title(out, "Nearest settings of serving engines", screen);
@@ -54,7 +54,7 @@ void print_engines(std::ostream& out, Codec const& codec, Screen const& screen) 
     for (auto const& difference : nearest.differences) out << wrapped("- " + difference, screen.columns, 2) << '\n';
 }
 
-/// The page's lines, each with what it is broken into under the place where its words begin.
+/// The page's lines, each with its continuation lines under the place where its words begin.
 void print_page(std::ostream& out, std::string_view page, Screen const& screen) {
     while (!page.empty()) {
         auto const end = std::min(page.find('\n'), page.size());
@@ -66,7 +66,7 @@ void print_page(std::ostream& out, std::string_view page, Screen const& screen) 
     }
 }
 
-/// What an option takes and has by default, in words.
+/// An option's accepted values and its default, in words.
 std::string accepted_words(WorkloadOption const& option) {
     using enum WorkloadOption::Kind;
     if (auto accepted = accepted_text(option); !accepted.empty()) return accepted;

@@ -1,4 +1,4 @@
-// `kvstone plan`: what a run would measure, without measuring it.
+// `kvstone plan`: the cells that a run would measure, without measuring them.
 
 #include <algorithm>
 #include <filesystem>
@@ -27,7 +27,7 @@ struct PlanVerbOptions : ScenarioOptions {
     std::string simulate;
 };
 
-/// A plan with what it is likely to take.
+/// A plan with its estimated time.
 struct CostedPlan {
     std::vector<WorkItem> items;                 ///< of cells that have something to measure
     std::map<std::string, std::string> skipped;  ///< why the others have not, by their ids
@@ -77,7 +77,7 @@ void print_cells(Plan const& plan) {
     if (!said.empty()) print_words(said);
 }
 
-/// Reasons, each once, with what it is said of.
+/// Reasons, each once, with the cells that they are about.
 std::string skipped_text(Plan const& plan, CostedPlan const& costs) {
     std::map<std::string, std::vector<std::string>> by_reason;
     for (auto const& cell : plan.cells) {

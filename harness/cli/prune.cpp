@@ -1,4 +1,4 @@
-// `kvstone prune captures`: removes what is kept of models and is not in use.
+// `kvstone prune captures`: removes captures of models that are not in use.
 
 #include <iostream>
 #include <optional>

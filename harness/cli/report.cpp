@@ -17,7 +17,7 @@ struct Arguments {
     std::string campaign;
 };
 
-/// What was asked for, else what the file's name says.
+/// The format that was asked for, else that of the file's name.
 std::string format_of(Arguments const& arguments) {
     if (!arguments.format.empty()) return arguments.format;
     return std::filesystem::path(arguments.output).extension() == ".html" ? "html" : "md";

@@ -67,7 +67,7 @@ struct RunOptions : ScenarioOptions {
     std::vector<std::string> retry;  ///< ids of cells, or how they start
 };
 
-/// What every plan of a run is run with.
+/// Options and connections for every plan of a run.
 struct RunTools {
     Store& store;
     Coordinator& coordinator;
@@ -99,7 +99,7 @@ void check_retry(std::vector<Plan> const& plans, RunOptions const& options) {
     }
 }
 
-/// What is still to be tried, in plan order, and of what was left out that which --retry names.
+/// The attempts still to be made, in plan order, and those left out that --retry names.
 std::vector<WorkItem> items_of(Plan const& plan, Campaign const& campaign,
                                std::map<std::string, Cell const*> const& cells, RunTools const& tools) {
     std::vector<WorkItem> items;
@@ -167,7 +167,7 @@ ExitCode run_plan(Plan const& plan, RunTools& tools) {
                   !outcome.missing.empty() || required_skipped ? exit_missing_cells : exit_pass});
 }
 
-/// What this rank does among the others, see among_ranks().
+/// This rank's part among the others, see among_ranks().
 ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, RunOptions const& options, bool& met) {
     auto const host = describe_host();
     Measurer measurer(spawner);
@@ -194,7 +194,7 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
                              .lease_slack_s = options.patience_s,
                              .spool = &spool,
                              .cancel = cancel});
-    // What goes wrong is told before the coordinator waits for the others.
+    // Errors are printed before the coordinator waits for the others.
     return told([&] {
         RunTools tools{store, coordinator, host, options, spool_folder, line.locking};
         ExitCode code = exit_pass;

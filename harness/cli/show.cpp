@@ -24,7 +24,7 @@ QueryResult with_short_ids(QueryResult rows) {
     return rows;
 }
 
-/// A table, and below it what is the same in all of its rows.
+/// A table, and below it the values that are the same in all of its rows.
 void print_rows_once(QueryResult const& rows) {
     std::string said;
     auto const table = said_once(with_short_ids(rows), {"campaign", "cell", "codec_name", "status"}, said);

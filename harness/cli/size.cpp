@@ -1,4 +1,4 @@
-// `kvstone size`: the bytes of a model's cache under codecs, and what fits into a budget.
+// `kvstone size`: the bytes of a model's cache under codecs, and the sequences in a budget.
 
 #include "harness/sizing/size.hpp"
 

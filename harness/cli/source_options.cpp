@@ -49,7 +49,7 @@ std::vector<Cell> SourceOptions::cells() const {
     std::vector<Cell> all;
     for (auto const& source : sources) {
         auto const entry = is_source_text(source) ? source : fmt::format("dump: {{path: {}}}", Json(source).dump());
-        // A scenario with this source alone says what it is, in the same words and with the same errors.
+        // A scenario with this source alone identifies it, in the same words and with the same errors.
         auto const yaml = fmt::format(
             "kvstone: 1\n"
             "name: source\n"

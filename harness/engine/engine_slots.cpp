@@ -125,7 +125,7 @@ void EngineSlots::learn(ggml_tensor const& step, SlotName const& name, std::uint
         refuse(fmt::format("{} of layer {} has {} values a token for {} heads, unlike other layers",
                            name_of(name.component), name.layer, rows, engine_->kv_heads()));
     dim = rows / engine_->kv_heads();
-    // What was written, token by token, tells where the memory has it.
+    // The values written, token by token, show their places in the memory.
     auto const wanted = values_of<float>(*step.src[0]);
     auto& own = layers_[static_cast<std::size_t>(name.component)][name.layer];
     KvShape const one{1, engine_->kv_heads(), tokens, dim};

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::uint64_t most_layers = 4096;
 
-/// What the engine has for an architecture whose files do not say which layers have a window: the last of every n has none.
+/// The engine's rule for architectures whose files do not say which layers have a window: the last of every n has none.
 struct Interval {
     std::string_view architecture;
     std::uint64_t layers;

@@ -116,7 +116,7 @@ struct EngineSequence::State {
     void feed_group(BranchGroup const& group, BranchSink const& sink, std::span<BranchedText const> texts) {
         if (tokens + group.tokens.size() > capacity) throw std::invalid_argument("more tokens than there is room for");
         auto* const memory = llama_get_memory(context.get());
-        // Sequence 0 is what all go on from.
+        // All branches continue sequence 0.
         for (std::uint64_t s = 1; s <= group.sequences; ++s)
             llama_memory_seq_cp(memory, 0, static_cast<llama_seq_id>(s), -1, -1);
         std::span<BranchToken const> left(group.tokens);

@@ -83,7 +83,7 @@ void set_dtype(ArrayInfo& info, std::string const& descr) {
     auto const known = names.find(descr);
     info.dtype = known == names.end() ? descr : known->second;
     info.element_bytes = dtype_bytes(info.dtype);
-    // bf16 and f8 have no code of their own: they come as void or integers, and `dtype: bf16` says what they are.
+    // bf16 and f8 have no code of their own: they come as void or integers, and `dtype: bf16` names their type.
     if (descr == "|V2" || descr == "<V2" || descr == "<u2" || descr == "<i2") info.element_bytes = 2;
     if (descr == "|V1" || descr == "<V1") info.element_bytes = 1;
 }

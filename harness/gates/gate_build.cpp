@@ -16,7 +16,7 @@ ChildCommand command_of(Spawner const& spawner, std::vector<std::string> const& 
     auto command = attempt_command(spawner, "openmp", 1, 0);
     command.environment.erase("KVSTONE_ATTEMPT");  // each build has its own beside it
     command.data_bytes = command.memory_bytes = 0;
-    // What a program prints is wanted on descriptor 3.
+    // The program's output is expected on descriptor 3.
     command.arguments = {"/bin/sh", "-c", "exec \"$0\" \"$@\" >&3"};
     command.arguments.insert(command.arguments.end(), words.begin(), words.end());
     return command;
@@ -42,7 +42,7 @@ GateProgram describe_program(Spawner& spawner, std::string const& path) {
             program.build = text.substr(bracket + 2, text.size() - bracket - 3);
         }
     } catch (Json::exception const&) {
-        // A program that does not say what it is made of is still one that can be measured.
+        // A program that does not describe its build can be measured all the same.
     }
     return program;
 }

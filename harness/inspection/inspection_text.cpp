@@ -82,7 +82,7 @@ std::string percent_text(Json const& value, int digits) {
     return fmt::format("{:.{}f}%", 100 * value.get<double>(), digits);
 }
 
-/// A line a layer: how large values are, and what its tokens are like.
+/// A line a layer: the size of values, and facts about its tokens.
 std::string sizes_text(Json const& layers, Screen const& screen) {
     TextTable table({{"layer", true},
                      {"rms", true},

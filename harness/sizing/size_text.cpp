@@ -80,7 +80,7 @@ bool has_windows(ModelCache const& cache) {
     return std::ranges::any_of(cache.cached, [](auto const& layer) { return layer.most_tokens != 0; });
 }
 
-/// The codec, and columns of what the model has and what was asked.
+/// The codec, and columns for the parts of the model and for the question.
 std::vector<TextTable::Column> columns_of(SizeQuestion const& question) {
     std::vector<TextTable::Column> columns{{"codec"}, {"context", true}, {"bytes/token", true}, {"growing", true}};
     auto const add = [&](std::string title) { columns.push_back({std::move(title), true}); };

@@ -117,7 +117,7 @@ std::string number_text(double value) {
     return value >= 1000 ? fmt::format("{:.0f}", value) : fmt::format("{:.4g}", value);
 }
 
-/// In percent of what is claimed.
+/// In percent of the claim.
 std::optional<double> difference(StudyLine const& line) {
     if (!line.claimed) return {};
     return 100 * (line.computed / *line.claimed - 1);

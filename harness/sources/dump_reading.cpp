@@ -58,7 +58,7 @@ double scale_named(ArrayFile const& file, std::string const& text) {
     return scalar(file, text);  // tells which arrays there are
 }
 
-/// `reading` says all but the axes. What a file says of its axes holds where nothing else is said.
+/// `reading` says all but the axes. The file's own axes hold where no others are given.
 void add(DumpReadings& dump, std::string const& tensor, std::string const& array, DumpReading reading,
          std::string const& layout) {
     reading.array = array;

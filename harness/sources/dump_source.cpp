@@ -30,7 +30,7 @@
 namespace kvstone {
 namespace {
 
-/// Types that do not say what the elements are.
+/// Types that do not tell the kind of their elements.
 constexpr std::string_view opaque_dtypes[] = {"u8", "U16", "I16", "|V1", "<V1", "|V2", "<V2", "<u2", "<i2"};
 
 bool is_scaled(std::string_view dtype) { return dtype == "i8" || dtype == "f8_e4m3" || dtype == "f8_e5m2"; }
@@ -61,7 +61,7 @@ HostTensor scaled(std::span<std::byte const> codes, KvShape const& shape, std::s
     return {ElementType::f32, shape, bytes};
 }
 
-/// What the elements of an array are. Throws ConfigError where they cannot be read so.
+/// The type of an array's elements. Throws ConfigError where they cannot be read in this type.
 std::string dtype_of(ArrayInfo const& info, DumpReading const& reading, std::string const& what) {
     static std::vector<std::string> const read{"f32", "f16", "bf16", "i8", "f8_e4m3", "f8_e5m2"};
     bool const opaque = std::ranges::find(opaque_dtypes, info.dtype) != std::end(opaque_dtypes);
@@ -118,7 +118,7 @@ ArrayLayout layout_of_rows(ArrayInfo const& info, DumpReading const& reading, st
     return read_layout(layout, shape, info.fortran_order, what);
 }
 
-/// The array with what it has room for and does not use left out.
+/// The array without the room that it does not use.
 ArrayLayout used_of(ArrayLayout layout, DumpReading const& reading, std::string const& what) {
     auto const use = [&](std::uint64_t& length, std::uint64_t used, char const* axis) {
         if (used > length)
@@ -181,7 +181,7 @@ HostTensor read_tensor(ArrayFile const& file, DumpReading const& reading, std::u
     return tensor;
 }
 
-/// A file of ours says itself what its latent is, and has it in its place.
+/// A file of ours has its latent in metadata, and in its place.
 void settle_latent(KvTensors& tensors, Json const& source, std::string const& path) {
     auto const said = tensors.metadata.contains("kvstone_dump") ? tensors.metadata.value("latent", "") : "";
     if (source.contains("latent")) {

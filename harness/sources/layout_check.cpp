@@ -24,7 +24,7 @@ constexpr std::uint64_t run_tokens = 32;
 constexpr std::uint64_t runs = 16;
 constexpr std::uint64_t sampled_layers = 4;
 constexpr std::uint64_t sampled_heads = 32;
-constexpr std::uint64_t least_tokens = 64;  // of a reading that is believed against what was said
+constexpr std::uint64_t least_tokens = 64;  // of a reading that overrules the stated one
 
 /// Where value (head, token, channel) of a layer lies, in elements from the layer's first; `shape` as it was read.
 using Place = std::uint64_t (*)(KvShape const& shape, std::uint64_t head, std::uint64_t token, std::uint64_t channel);
@@ -55,7 +55,7 @@ constexpr Reading readings[] = {
      }},
 };
 
-/// The same axes by each other's names: what was read as head, token and dim is...
+/// The same axes by each other's names: those read as head, token and dim are...
 struct Naming {
     char const* name;
     KvShape (*shape)(KvShape const& as_read);

@@ -23,8 +23,8 @@ constexpr float k_mean_deviation = 0.5F;
 constexpr float outlier_mean_least = 8;
 constexpr float outlier_mean_range = 4;
 
-/// What the formats of `llama` differ in; synthetic.hpp says what each is. The first token's numbers multiply those of
-/// every other token.
+/// The differences between formats of `llama`; synthetic.hpp describes each. The first token's numbers multiply those
+/// of every other token.
 struct LlamaFormat {
     float k_log_deviation;
     float k_first_mean;
@@ -44,7 +44,7 @@ constexpr LlamaFormat llama_formats[] = {{0.4F, 1, 1, 0, 0, 0, 1, 0},
 constexpr float biased_mean = 4;
 constexpr float uniform_half_width = 1.7320508075688772F;  // variance 1
 
-/// What a stream of random words is for; part of the counter, so that no two streams share a word.
+/// The purpose of a stream of random words; part of the counter, so that no two streams share a word.
 enum Stream : std::uint32_t {
     k_noise = 0,
     v_noise = 1,

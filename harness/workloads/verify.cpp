@@ -52,7 +52,7 @@ HostTensor noise(ElementType type, KvShape const& shape) {
 }
 
 /// Whether the container of other values decodes to something else than that of the bench's first tokens. These are
-/// encoded last: a decoder that remembers what it saw is found out.
+/// encoded last: a decoder that remembers its input is detected.
 bool other_values_decode_to_others(Codec const& codec, Component component, Workbench const& bench, BackendKind kind,
                                    Rope const* rope) {
     Workbench const part(first_tokens(bench.tensor()), kind);

@@ -58,7 +58,7 @@ bool is_worse(Constraint const& constraint, Estimate const& a, Estimate const& b
 }
 
 /// Of an error the worst of its components counts, as in v_pareto: what K and V have together hides which of them is
-/// worse. Of all else what they have together.
+/// worse. For all others, the figure of both together.
 bool counts(std::string const& metric, std::string const& component, bool together) {
     auto const* const known = find_metric(metric);
     bool const pooled = known != nullptr && known->both == Both::pooled;

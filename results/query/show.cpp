@@ -108,7 +108,7 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"x ggml", "kv", "speedup_vs_ggml", Notation::ratio},
                              Column{"step err", "kv", "attention_step_error", Notation::error}};
 
-/// What a model's answers say of a codec: nothing where it only guesses without one.
+/// Figures of a model's answers: left out where it only guesses without one.
 constexpr auto of_answers =
     "'acc', 'acc_delta', 'acc_norm', 'recall_accuracy', 'recall_accuracy_delta', 'flips_to_wrong', 'flips_to_right', "
     "'minimum_detectable_effect'";

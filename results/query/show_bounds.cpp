@@ -38,7 +38,8 @@ FROM v_latest WHERE campaign = ?1 AND status = 'ok' AND component IN ('k', 'v') 
 ORDER BY source, context, component, batch, backend, value, codec_name
 )sql";
 
-/// What a ratio and its bound agree in: the values coded, and source, context, batch, backend and component.
+/// The members in which a ratio and its bound agree: the values coded, and source, context, batch, backend and
+/// component.
 using Of = std::pair<std::string, std::string>;
 Of of_row(std::vector<QueryValue> const& row, std::function<std::string(std::string const&)> const& coded_values) {
     auto const& codec = std::get<std::string>(row[0]);

@@ -54,7 +54,7 @@ QueryResult history_rows(Store const& store, std::string const& metric, std::str
 
 void show_history(Store const& store, std::ostream& out, std::string const& metric, ShowOptions const& options) {
     auto result = history_rows(store, metric, options.campaign);
-    // People know cells by what they are.
+    // People know cells by their members, not by their ids.
     for (auto& row : result.rows) row.erase(row.begin(), row.begin() + 1);
     result.columns.erase(result.columns.begin());
     std::string said;

@@ -145,7 +145,7 @@ std::string host_name(fs::path const& root) {
 
 void classify(Host& host) {
     auto const gib = static_cast<std::uint64_t>(std::llround(static_cast<double>(host.memory_bytes) / (1 << 30)));
-    // "AMD EPYC x2 24GiB" reads better without what every vendor's name carries.
+    // "AMD EPYC x2 24GiB" reads better without the suffixes of vendors' names.
     std::string model = host.cpu_model;
     for (std::string_view const noise : {"(R)", "(TM)", " Processor", " CPU"})
         for (auto at = model.find(noise); at != std::string::npos; at = model.find(noise))

@@ -9,7 +9,7 @@ namespace {
 using enum Better;
 using enum Both;
 
-// In formulas x is the original, y what was decoded from the stored container, e = y - x; sums run over all values of
+// In formulas x is the original, y the values decoded from the stored container, e = y - x; sums run over all values of
 // the component ("kv": K and V together).
 constexpr std::array table{
     // Bytes.
@@ -60,8 +60,8 @@ constexpr std::array table{
     Metric{"channel_rms_max_over_median", "1", neither, true,
            "per layer and head: largest channel RMS / median channel RMS of x; the largest over layers and heads",
            none},
-    // Bounds. An element is what a plane of the codec's payload holds: a number, or a byte of packed codes; H its order-0
-    // entropy from counts, one table a plane where nothing else is said.
+    // Bounds. An element is a unit of a plane of the codec's payload: a number, or a byte of packed codes; H its
+    // order-0 entropy from counts, one table a plane where nothing else is said.
     Metric{"entropy_word_bits", "bit", lower, true, "H of whole elements of 1 or 2 bytes / values", from_sums},
     Metric{"entropy_high_byte_bits", "bit", lower, true, "H of the elements' most significant bytes / values",
            from_sums},

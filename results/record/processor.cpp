@@ -32,7 +32,7 @@ constexpr Feature table[] = {KVSTONE_PROCESSOR_FEATURES(KVSTONE_ROW){}};
 constexpr unsigned count = sizeof table / sizeof table[0] - 1;
 
 #if defined(__x86_64__)
-/// What the kernel saves when it switches threads: 0 SSE's registers, 1 AVX's too, 2 those of AVX-512 too.
+/// The registers that the kernel saves when it switches threads: 0 SSE's, 1 AVX's too, 2 those of AVX-512 too.
 int saved_registers() {
     unsigned a = 0, b = 0, c = 0, d = 0;
     if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c >> 27 & 1) == 0) return 0;  // OSXSAVE

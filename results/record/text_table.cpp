@@ -16,7 +16,7 @@ constexpr std::size_t gap = 2;
 /// A piece of a cell that is longer is broken anywhere before the table is given up.
 constexpr std::size_t longest_whole_piece = 20;
 
-/// What one column asks for.
+/// The needs of one column.
 struct Wish {
     std::size_t natural = 1;  ///< every cell in one line
     std::size_t least = 1;    ///< no piece of a cell is broken

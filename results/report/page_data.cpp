@@ -133,7 +133,7 @@ std::size_t add_figures(ReportTable const& table, JsonObject& data, std::size_t 
         if (!data.add_within(limit_bytes, fmt::format("v{}", i), json_numbers(column.values))) ++left_out;
         if (column.component.empty()) add_interval(i);
     }
-    // What is left of the room is for the intervals of K and V apart.
+    // The remaining room is for the intervals of K and V apart.
     for (std::size_t i = 0; i < table.columns.size(); ++i)
         if (!table.columns[i].component.empty()) add_interval(i);
     return left_out;

@@ -114,7 +114,7 @@ class Columns {
     }
 
   private:
-    /// Per row the figure of K and V together where there is one, else the worse of what there is.
+    /// Per row the figure of K and V together where there is one, else the worse of those that exist.
     ReportColumn together(std::vector<ReportColumn const*> const& parts) const {
         ReportColumn result;
         result.metric = parts.front()->metric;

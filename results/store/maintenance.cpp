@@ -35,7 +35,7 @@ std::vector<std::string> check(Store const& store) {
     Statement integrity(connection, fmt::format("PRAGMA integrity_check({})", most));
     while (integrity.step())
         if (integrity.text(0) != "ok") problems.push_back(integrity.text(0));
-    if (!problems.empty()) return problems;  // what follows would stumble over them
+    if (!problems.empty()) return problems;  // the next checks would fail on them
     Statement links(connection, "PRAGMA foreign_key_check");
     while (links.step() && problems.size() < most)
         problems.push_back(fmt::format("table {}{}: it refers to a row of table {} that is not there", links.text(0),
@@ -62,7 +62,7 @@ namespace {
 
 constexpr char const* copy_suffix = ".copy";
 
-/// FILE.HOST.: what the names of its copies begin with, as long as they are this host's.
+/// FILE.HOST.: the beginning of the names of its copies on this host.
 std::string copies_of(std::string const& file) {
     std::array<char, 128> host{};
     gethostname(host.data(), host.size() - 1);

@@ -94,7 +94,7 @@ std::int64_t count(sqlite3* connection, std::string const& table) {
     return statement.integer(0);
 }
 
-/// A nameless database, attached as `other`. Detaches it at the end, and drops what was kept about it.
+/// A nameless database, attached as `other`. Detaches it at the end, and drops its temporary tables.
 struct Attached {
     explicit Attached(sqlite3* of) : connection(of) { execute(connection, "ATTACH '' AS other"); }
     ~Attached() {

@@ -1,4 +1,5 @@
-// What every table and its columns mean: v_notes and the reference pages are made from here and from view_notes.cpp.
+// The meaning of every table and its columns: v_notes and the reference pages are made from here and from
+// view_notes.cpp.
 
 #include <array>
 #include <vector>

@@ -190,7 +190,7 @@ CREATE TRIGGER attempt_deleted BEFORE DELETE ON attempt BEGIN
 END;
 )sql";
 
-// What a study says of a figure may be a bound; rules that figures pass or fail.
+// Claims of studies may be bounds; rules that figures pass or fail.
 constexpr std::string_view version_2 = R"sql(
 ALTER TABLE published ADD COLUMN relation TEXT NOT NULL DEFAULT 'equals'
   CHECK (relation IN ('equals', 'at_least', 'at_most'));
@@ -218,13 +218,13 @@ constexpr std::string_view version_3 = R"sql(
 ALTER TABLE cell ADD COLUMN page INTEGER NOT NULL DEFAULT 16;
 )sql";
 
-// Workloads have options; what the engine was that a model ran in.
+// Workloads have options; the engine in which a model ran.
 constexpr std::string_view version_4 = R"sql(
 ALTER TABLE cell ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE attempt ADD COLUMN engine TEXT;
 )sql";
 
-// What tells that a node is not what it was, and the job it measured in.
+// Signs of a drifting node, and the job of a measurement.
 constexpr std::string_view version_5 = R"sql(
 ALTER TABLE attempt ADD COLUMN clock_mhz REAL;
 ALTER TABLE attempt ADD COLUMN slurm_job TEXT;
@@ -233,7 +233,7 @@ CREATE INDEX attempt_surroundings ON attempt(host, device, threads) WHERE roofli
 CREATE INDEX host_named ON host(name, hardware_class);
 )sql";
 
-// What a build was compiled from and for: part of what tells one build from another, so the table is made anew.
+// The sources and the processor of a build: part of its identity, so the table is made anew.
 constexpr std::string_view version_7 = R"sql(
 CREATE TABLE build_by_source(
   id INTEGER PRIMARY KEY,
@@ -272,7 +272,7 @@ int schema_version() { return steps.back().version; }
 
 namespace {
 
-/// Views that exist for this connection alone and name what the file has not; a view over one of those is another.
+/// Views that exist for this connection alone and name columns that the file lacks; so is a view over one of them.
 void drop_unusable_views(sqlite3* connection) {
     std::vector<std::string> names;
     for (Statement view(connection, "SELECT name FROM sqlite_temp_schema WHERE type = 'view'"); view.step();)

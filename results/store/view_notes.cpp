@@ -1,4 +1,4 @@
-// What every view and its columns mean. A column that several views have is described once.
+// The meaning of every view and its columns. A column that several views have is described once.
 
 #include <map>
 #include <string_view>

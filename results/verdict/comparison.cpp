@@ -29,7 +29,7 @@ void judge_exactly(Compared& result, Metric const& metric, std::string const& ex
     }
 }
 
-/// Campaigns at two times: what the machine did in between is part of any difference.
+/// Campaigns at two times: changes of the machine in between are part of any difference.
 void judge_time(Compared& result, Metric const& metric, std::vector<double> const& base,
                 std::vector<double> const& head, std::string const& excuse, double margin) {
     std::vector<double> before, after;

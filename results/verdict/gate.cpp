@@ -274,7 +274,7 @@ class Judge {
         finding.verdict = figure.verdict;
         finding.why = figure.why.empty() ? "equal" : figure.why;
         if (how == Comparing::by_time) {
-            // Nobody knows what the machine did between two campaigns.
+            // The machine's state between two campaigns is unknown.
             finding.verdict = Verdict::inconclusive;
             return;
         }

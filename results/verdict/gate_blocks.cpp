@@ -1,4 +1,4 @@
-// What a gate's blocks of attempts say of a timing.
+// The evidence of a gate's blocks of attempts about a timing.
 
 #include <algorithm>
 #include <array>
@@ -62,7 +62,7 @@ namespace {
 /// Measured anew, it would be the same.
 bool is_final(Status status) { return status == Status::verify_failed || status == Status::skipped; }
 
-/// What one launch of a block brought, side by side.
+/// The results of one launch of a block, side by side.
 struct Launch {
     std::array<std::vector<double>, 2> values;
     GateAttempt const* bad = nullptr;      ///< the first that is not ok

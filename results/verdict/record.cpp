@@ -12,7 +12,7 @@
 namespace kvstone {
 namespace {
 
-/// What is known of a side, without its figures; cells only where no campaign has them.
+/// The facts about a side, without its figures; cells only where no campaign has them.
 Json side_json(Side const& side) {
     Json json{{"name", side.name},
               {"database", side.database},

@@ -63,7 +63,7 @@ std::string campaign_of(Store const& store, std::string const& meant, std::strin
             return text(found[0][0]);
     if (auto const found = campaigns(store, "c.scenario = ?1", meant); !found.empty()) return found[0];
     auto const by_id = campaigns(store, "substr(c.uid, 1, length(?1)) = ?1", meant);
-    // What was asked for in full goes before what only begins so: a commit before the edits of it.
+    // A full match goes before one of the beginning: a commit before its edits.
     auto const name = build_name_sql("b");
     auto const commits = query(store,
                                fmt::format("WITH named AS (SELECT DISTINCT {0} AS name, ?1 IN (git_sha, {0}) AS whole "

@@ -13,7 +13,7 @@
 namespace kvstone {
 namespace {
 
-/// What a call returns, or its error as a negative number.
+/// The value of a call, or its error as a negative number.
 template <class Call>
 auto told(Call const& call) -> decltype(call()) {
     for (;;) {

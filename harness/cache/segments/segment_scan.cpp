@@ -40,7 +40,7 @@ class Scanner {
   private:
     struct Found {
         std::optional<RecordHeader> header;  ///< of a record that lies here and in the file
-        bool intact = false;                 ///< it has a header, and what was read of it is what that says
+        bool intact = false;                 ///< it has a header, and the bytes read of it fit the header
         std::vector<Erasure> erasures;
     };
 

@@ -240,7 +240,7 @@ void SegmentWriter::remove_dead_segments() {
         }
         try {
             remove_segment(oldest);
-        } catch (SystemError const&) {  // what was asked for was done; the budget counts it until it is evicted
+        } catch (SystemError const&) {  // the request was carried out; the budget counts it until it is evicted
             std::lock_guard const lock(shared_.mutex);
             ++shared_.counters.write_errors;
             return;

@@ -21,7 +21,7 @@ class UringQueue final : public ReadQueue {
     }
     ~UringQueue() override {
         if (!made_) return;
-        // The kernel writes into buffers until a read has ended. What was not handed to it goes with the ring.
+        // The kernel writes into buffers until a read has ended. Reads that it was not given end with the ring.
         while (under_way_ > prepared_) take_ended();
         io_uring_queue_exit(&ring_);
     }

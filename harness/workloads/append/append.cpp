@@ -81,7 +81,7 @@ class Cache {
             fence(kind_);
         }
     }
-    /// What the model makes of the next step.
+    /// The model's tensors for the next step.
     void compute() {
         for (std::uint64_t s = 0; s < batch_; ++s) step_.take(source_, place_of(s, streams_[s].tokens()), s);
         step_.place();

@@ -23,12 +23,12 @@
 namespace kvstone {
 namespace {
 
-// Never changes: what is at its default is left out of the identity of cells.
+// Never changes: options at their default are left out of the identity of cells.
 constexpr std::uint64_t default_queries = 1;
 constexpr std::uint64_t most_queries = 64;
 constexpr double accepted_error = 1e-5;
 
-/// What all kernels are given.
+/// The arguments of all kernels.
 struct Step {
     DecodeTensors tensors;
     std::vector<float> queries;  ///< [sequence][layer][query head][query][dim]
@@ -99,7 +99,7 @@ std::optional<GgmlAttention> ggml_over(DecodeCache const& cache, std::optional<G
     }
 }
 
-/// What is timed in turn, once a round.
+/// The kernels that are timed in turn, once a round.
 struct Contender {
     std::string metric;   ///< of its time
     std::string speedup;  ///< of ours over it; empty: ours

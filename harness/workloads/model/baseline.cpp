@@ -146,7 +146,7 @@ struct Baseline::State {
     bool judge(bool same) {
         if (same) return true;
         distrusted = true;
-        read.clear();  // it may come from what was kept
+        read.clear();  // it may come from the kept copy
         return false;
     }
     KeptBytes kept(Json const& of, std::function<std::vector<std::byte>()> const& make) const {
@@ -171,7 +171,7 @@ Baseline::~Baseline() = default;
 
 KeptBytes Baseline::state(std::span<Token const> context) {
     auto key = state_->key("state", context);
-    key.erase("capacity");  // what there is room for behind a context is no part of it
+    key.erase("capacity");  // the room behind a context is no part of it
     return state_->kept(key, [&] { return state_->behind(context).state(); });
 }
 

@@ -89,7 +89,7 @@ std::unique_ptr<CodecPath> plain_path(EngineSequence& sequence, bool steps) {
 }
 
 std::unique_ptr<CodecPath> codec_path(EngineSequence& sequence, Codec const& codec, PathSettings const& settings) {
-    // Which layers have a window the engine does not say, so that what they read cannot be counted.
+    // The engine does not say which layers have a window, so that their reads cannot be counted.
     auto const& engine = sequence.engine();
     auto const window = engine.window_tokens();
     if (window != 0 && sequence.capacity() > window)

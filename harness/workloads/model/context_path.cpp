@@ -73,7 +73,7 @@ class ContextPath : public CodecPath {
         if (!unlike) {
             decode();
         } else if (complains(decode)) {
-            sequence_->read(component, 0, 0, values_.host());  // what was there before
+            sequence_->read(component, 0, 0, values_.host());  // the values before
             write(component, 0, 0, values_.host());            // other values must do
         }
         coded_vectors_ +=

@@ -11,7 +11,7 @@
 namespace kvstone {
 namespace {
 
-/// Without what went into checking what was decoded.
+/// The time without the checks of decoded values.
 template <class Action>
 std::int64_t timed_ns(Action const& action) {
     auto const checked_before = checking_ns();

@@ -14,7 +14,7 @@
 namespace kvstone {
 namespace {
 
-/// K or V of a block and what its parts store.
+/// K or V of a block, and the stored bytes of its parts.
 class CodedBlock {
   public:
     CodedBlock(AttemptRequest const& request, Component component, HostTensor tensor, Rope const* rope, bool by_layer)
@@ -64,7 +64,7 @@ class CodedBlock {
     Workbench bench_;
 };
 
-/// What was found, and what is to be said about it.
+/// The results, and remarks on them.
 struct Encoded {
     EntryCost cost;
     bool right = true;

@@ -10,7 +10,7 @@
 namespace kvstone {
 namespace {
 
-/// Of the bytes below, of what read_trace() makes of a text, and of what is drawn.
+/// Of the bytes below, of the results of read_trace(), and of drawn requests.
 constexpr int format = 1;
 
 /// In front of requests and blocks.

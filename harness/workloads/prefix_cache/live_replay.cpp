@@ -85,7 +85,7 @@ class Replay {
         result_.times.all += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
 
-    /// What was written first: what was found is held against it. Each entry once.
+    /// Verifies written entries first: found ones are compared with them. Each entry once.
     void verify() {
         std::vector<LiveEntry> entries;
         for (auto const& client : clients_)

@@ -46,7 +46,7 @@ class Line {
         return value.get<std::string>();
     }
     std::string text(std::string const& name) const { return text(json_, name); }
-    /// What the item itself says is right; empty where it says nothing.
+    /// The item's own right answer; empty where it has none.
     std::string label(std::string const& name) const {
         auto const found = json_.find(name);
         if (found == json_.end()) return {};
@@ -58,7 +58,7 @@ class Line {
     Json json_;
 };
 
-/// Choices and what each is called by a label.
+/// Choices and their labels.
 struct Choices {
     std::vector<TaskChoice> all;
     std::vector<std::string> labels;

@@ -19,7 +19,7 @@
 namespace kvstone {
 namespace {
 
-/// Where a prefix ends, tokenizers may join its last characters to the first of what follows.
+/// Where a prefix ends, tokenizers may join its last characters to the first of the next text.
 constexpr std::uint64_t spare_tokens = 2;
 
 /// That are to be compressed before each question, at least.

@@ -20,7 +20,7 @@ constexpr std::uint64_t most_transfer_bytes = std::uint64_t{256} << 20;
 constexpr std::uint64_t fewest_transfers = 4;
 constexpr std::uint64_t most_transfers = 64;
 
-/// The store's files may take twice the budget: what was promoted leaves holes until its segment goes.
+/// The store's files may take twice the budget: promoted blocks leave holes until their segment is removed.
 SegmentRules segment_rules(TierSettings const& settings, TierRules const& rules, TierEntryBytes const& entry) {
     auto const on_disk = SegmentStore::disk_bytes_of(entry.cold);
     if (on_disk > settings.segment_bytes)

@@ -17,7 +17,7 @@ constexpr std::size_t queue_depth = 4;
 
 std::uint64_t content_of(std::span<std::byte const> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
-/// Of what an entry decodes to.
+/// Hash of decoded values.
 std::uint64_t values_content(EntryForm const& form, std::span<std::byte const> entry) {
     return form.is_coded() ? content_of(form.decode_alone(entry)) : content_of(entry);
 }
