@@ -112,8 +112,8 @@ def schema():
 
 def sources():
     keys = ["layers", "heads", "kv_heads", "head_dim", "rope_base", "latent"]
-    text = ("# Sources\n\n[Scenarios](../scenarios.md#sources) explains them, and [the keys](scenario-keys.md) say what "
-            "each takes.\n\n")
+    text = ("# Sources\n\n[Scenarios](../scenarios.md#sources) explains them, and [the keys](scenario-keys.md) list "
+            "their members.\n\n")
     return text + table(["source", *keys],
                         [(code(row["source"]), *(row[key] for key in keys)) for row in listed("sources")])
 

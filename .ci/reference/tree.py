@@ -1,4 +1,4 @@
-"""What the pages are made of: the program, and comments of the sources; and how Markdown is written."""
+"""The sources of the pages: the program, and comments of the code; and helpers for Markdown."""
 
 import json
 import os

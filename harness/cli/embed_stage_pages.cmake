@@ -16,7 +16,7 @@ list(SORT files)
 set(stage_pages "")
 foreach(file ${files})
   file(READ ${file} text)
-  # The comment that the file begins with: "NAME, NAME: what it is", and the format.
+  # The comment that the file begins with: "NAME, NAME: summary", and the format.
   string(REGEX MATCH "^(//[^\n]*\n)+" page "${text}")
   string(REGEX REPLACE "(^|\n)// ?" "\\1" page "${page}")
   string(REGEX MATCH "^[^:\n]*" names "${page}")

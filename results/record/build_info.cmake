@@ -1,5 +1,5 @@
-# What a binary is made of. Included by results/CMakeLists.txt, which writes what configuration knows to a file; run as
-# a script at every build, which adds what can change in between (commit and sources) and writes build.cpp if it differs.
+# The build of a binary. Included by results/CMakeLists.txt, which writes the configuration's facts to a file; run as
+# a script at every build, which adds facts that can change in between (commit and sources) and writes build.cpp if it differs.
 
 if(NOT CMAKE_SCRIPT_MODE_FILE)
   string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
@@ -50,7 +50,7 @@ endif()
 
 include(${known})
 
-# Only what is compiled counts as a change: a note, a scenario or a database beside it makes no other build.
+# Only compiled files count as a change: a note, a scenario or a database beside it makes no other build.
 set(compiled CMakeLists.txt CMakePresets.json)
 foreach(folder backends cluster codecs harness results scenarios)
   foreach(kind *.cpp *.hpp *.in *.cmake CMakeLists.txt)
@@ -72,7 +72,7 @@ foreach(pattern ${compiled})
   list(APPEND files ${found})
 endforeach()
 list(REMOVE_DUPLICATES files)
-list(FILTER files EXCLUDE REGEX "(^|/)[.]")  # what editors keep beside a file
+list(FILTER files EXCLUDE REGEX "(^|/)[.]")  # files that editors keep beside a file
 list(SORT files)
 set(contents "")
 foreach(file ${files})

@@ -45,7 +45,7 @@ function differs(name) {
 const campaignLabel = data.campaigns.map(c => `${c.started_utc.slice(0, 16).replace("T", " ")}  ${c.build.replace(/^([0-9a-f]{8})[0-9a-f]{4}/, "$1")}` +
   `  ${c.scenario}`);
 
-/** What a row's cell is called, its codec aside. */
+/** The name of a row's cell, its codec aside. */
 function groupOf(row) {
   const parts = [cellOf("workload", row), cellOf("source", row)];
   const context = cellOf("context", row), batch = cellOf("batch", row), page = cellOf("page", row);

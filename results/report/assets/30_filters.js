@@ -1,4 +1,4 @@
-// What of the data is looked at. Every chart draws the rows that pass.
+// Filters of the data. Every chart draws the rows that pass.
 
 const filterColumns = ["workload", "source", "context", "backend"];
 const filters = { campaign: String(data.campaigns.length - 1), codec: "" };

@@ -1,4 +1,4 @@
-// What all charts share: colours, keys, tables behind them.
+// Parts that all charts share: colours, keys, tables behind them.
 
 const charts = [];
 const palette = ["#3b7dd8", "#d9822b", "#2e9e6b", "#c2416b", "#7a5cc9", "#8a7a1f", "#1d93a8", "#a3532f", "#5f7285", "#b04fb5",
@@ -25,7 +25,7 @@ function axis(title, values, allowLogarithmic = true) {
   const logarithmic = allowLogarithmic && known.every(value => value >= 0) && high / low >= 8;
   const floor = logarithmic && positive.length < known.length ? low / 10 : null;
   return { place: value => value === 0 && floor !== null ? floor : value,
-    // Room at the ends: what lies on an edge cannot be pointed at.
+    // Room at the ends: a point on an edge cannot be pointed at.
     scale: { ...logarithmic ? { type: "logarithmic", min: (floor ?? low) / 1.5, max: high * 1.5 } : { type: "linear", grace: "5%" },
       title: { display: true, text: title }, ticks: { callback: value => told(value), maxTicksLimit: 9 } },
     hint: floor !== null ? `Zeros stand at ${told(floor)}, where this axis has no place for them.` : "" };
@@ -37,7 +37,7 @@ function spanOf(metric, row, along) {
   return range ? range.map(value => along.place(value)) : null;
 }
 
-/** Draws what datasets have as `spans`, one {x, y} a point: confidence intervals as lines with a bar at each end. */
+/** Draws the `spans` of datasets, one {x, y} a point: confidence intervals as lines with a bar at each end. */
 const intervalBars = { id: "intervalBars", beforeDatasetsDraw(chart) {
   const { ctx, scales, chartArea: { left, right, top, bottom } } = chart, bar = 3;
   ctx.save();
@@ -97,7 +97,7 @@ function addPlots(parent, name, keys, plan) {
 
 /**
  * A plot in a section, with a table behind it. `plan()` returns {label, config, columns, rows, open}: config is Chart.js's;
- * open(datasetIndex, index) opens what a point stands for. Left and right walk through the points, Enter opens one.
+ * open(datasetIndex, index) opens the cell of a point. Left and right walk through the points, Enter opens one.
  */
 function addPlot(parent, name, plan) {
   const entry = makePlot(parent, name, plan);
@@ -159,7 +159,7 @@ function rowLines(row, metrics) {
   })];
 }
 
-/** Columns of a table of rows: what they are, then figures. */
+/** Columns of a table of rows: their names, then figures. */
 function rowColumns(metrics) {
   return [{ title: "Codec", of: row => element("button", { class: "plain", type: "button", click: () => openCell(row) },
     cellOf("codec", row)) },

@@ -2,7 +2,7 @@
 
 const longestLabel = 30;
 
-/** What the intervals of the first dataset cover. */
+/** The area that the intervals of the first dataset cover. */
 function intervalBoxes(chart, points) {
   return (chart.data.datasets[0].spans ?? []).flatMap((span, i) => Object.entries(span).filter(([, ends]) => ends).map(([along, ends]) => {
     const [from, to] = ends.map(end => chart.scales[along].getPixelForValue(end)).sort((a, b) => a - b), { x, y } = points[i];

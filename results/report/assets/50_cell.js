@@ -49,7 +49,7 @@ function openCell(row) {
     element("header", {}, element("h2", { id: "cell-title" }, `${cellOf("codec", row)} · ${groupOf(row)}`),
       element("button", { type: "button", autofocus: true, click: () => dialog.close() }, "Close")),
     element("p", {}, howMeasured(row)),
-    table("Circumstances", [{ title: "What", of: pair => pair[0] }, { title: "Value", of: pair => pair[1] }], circumstances(row)),
+    table("Circumstances", [{ title: "Fact", of: pair => pair[0] }, { title: "Value", of: pair => pair[1] }], circumstances(row)),
     samples.length ? table("Quantiles of the samples", [{ title: "Metric", of: of => `${of.metric} ${of.component}` },
       ...quantileTitles.map((title, i) => ({ title, number: true, of: of => of.quantiles[i] }))], samples) : null,
     table("Figures", [{ title: "Metric", of: metric => `${metric.name} ${metric.component}` },

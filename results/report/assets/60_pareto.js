@@ -1,4 +1,4 @@
-// Size against error, coloured by speed: what the codecs trade.
+// Size against error, coloured by speed: the trade of codecs.
 
 const errorNames = ["kld_mean", "attention_kl", "nmse", "relative_error_l1", "ppl_delta_percent", "acc_delta"];
 const speedNames = ["decode_tokens_per_s", "decode_gb_per_s", "encode_gb_per_s", "prefill_tokens_per_s"];
@@ -42,7 +42,7 @@ function pointDataset(points, chosen, axes, colourOf) {
 function addPareto() {
   const chosen = { across: firstMetric(["bits_per_value"]), up: firstMetric(errorNames), colour: firstMetric(speedNames), parts: "",
     panels: "" };
-  const part = section("pareto", "What codecs trade", "Each point is a cell, with its 95% interval where it has one. A line joins the " +
+  const part = section("pareto", "Size, error and speed", "Each point is a cell, with its 95% interval where it has one. A line joins the " +
     "points that no other point of the same model, context and workload beats in both figures; they bear the codec's name first. The " +
     "line does not look at intervals: kvstone show --pareto does.");
   const set = name => value => { chosen[name] = value; entry.draw(); };

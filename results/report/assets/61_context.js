@@ -1,4 +1,4 @@
-// How figures change with the length of the context: a line per codec and whatever else differs.
+// How figures change with the length of the context: a line per codec and other differences.
 
 const mostLines = 12;
 
@@ -21,7 +21,7 @@ function lineDatasets(lines, metric, x, y) {
     pointStyle: markers[place % markers.length], borderDash: place >= palette.length / 2 ? [5, 3] : [] }));
 }
 
-/** Lines of one codec have one colour, whatever they are drawn of; what else tells them apart has one marker and dash. */
+/** Lines of one codec have one colour in all charts; other differences have a marker and a dash. */
 function styleByCodec(datasets, lines) {
   const codecs = [...new Set(lines.map(line => line.codec))], others = [...new Set(lines.map(line => line.other))];
   if (codecs.length === lines.length || others.length > markers.length) return datasets;
@@ -32,7 +32,7 @@ function styleByCodec(datasets, lines) {
 }
 
 function addContext() {
-  // Of lossless codecs all have the same error: what they are compared by is their ratio.
+  // Lossless codecs all have the same error: they are compared by their ratio.
   let metric = firstMetric(["kld_mean", "attention_kl", "nmse"].filter(differs).concat(["ratio_vs_fp16", "decode_gb_per_s"]));
   const part = section("context", "Over context length", "One line for each codec, model, workload and backend. Bars are 95% intervals.");
   part.append(element("div", { class: "choices" }, metricChoice("Metric", shownMetrics, metric, chosen => { metric = chosen; entry.draw(); })));

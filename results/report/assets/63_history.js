@@ -6,11 +6,11 @@ for (const [metric, row] of data.moves) {
   movedRows.get(metric).add(row);
 }
 
-/** What changed since the row before it in its line, in words. */
+/** The changes since the row before it in its line, in words. */
 function sinceBefore(rows, index) {
   if (index === 0) return "the first here";
   const before = data.campaigns[data.rows.campaign[rows[index - 1]]], now = data.campaigns[data.rows.campaign[rows[index]]];
-  const known = !/(-dirty|unknown)$/.test(now.build); // before schema 7 nobody knows which edit it was
+  const known = !/(-dirty|unknown)$/.test(now.build); // before schema 7 the edit is not known
   const sameCode = known && before.build === now.build && before.build_type === now.build_type, sameTools = before.toolchain === now.toolchain;
   return sameCode && sameTools ? "the same binary as before" : sameTools ? "another commit, the same toolchain" :
     sameCode ? "the same commit, another toolchain" : "another commit, another toolchain";

@@ -1,6 +1,6 @@
-// How many more hits a codec buys: hit rates of prefix caches over what they may hold.
+// How many more hits a codec buys: hit rates of prefix caches over their size.
 
-/** What a prefix cache's cell may hold, as its options say: {value, unit}, or null. */
+/** The size of a prefix cache's cell, from its options: {value, unit}, or null. */
 function boundOf(row) {
   if (cellOf("workload", row) !== "prefix_cache") return null;
   const options = JSON.parse(cellOf("options", row) || "{}");
@@ -23,7 +23,7 @@ function addBudget() {
   let metric = choices[0], unit = units[0];
   const policies = [...new Set(bounded.map(row => restOf(row).split(" · ")[0]))];
   let policy = policies.length > 1 ? policies[0] : "";  // all of them are more lines than anybody can tell apart
-  const part = section("budget", "Hits over the budget", "What a cache of prefixes finds in so many bytes: a line per codec, policy and whatever else differs.");
+  const part = section("budget", "Hits over the budget", "Hit rates of a cache of prefixes by its size in bytes: a line per codec, policy and other differences.");
   part.append(element("div", { class: "choices" }, metricChoice("Metric", choices, metric, chosen => { metric = chosen; entry.draw(); }),
     choice("Policy", [["", "all"], ...policies.map(name => [name, name])], policy, chosen => { policy = chosen; entry.draw(); }),
     units.length > 1 ? choice("Over", units.map(name => [name, name]), unit, chosen => { unit = chosen; entry.draw(); }) : null));

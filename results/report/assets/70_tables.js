@@ -1,4 +1,4 @@
-// What is told in tables: coverage, failures, verdicts, environments.
+// Facts in tables: coverage, failures, verdicts, environments.
 
 function addCoverage() {
   const part = section("coverage", "Coverage and failures", "Cells that failed are listed with the reason, and so are cells that were never tried.");
@@ -30,7 +30,7 @@ function addVerdicts() {
 
 function addEnvironment() {
   if (data.campaigns.length < 2) return;
-  const part = section("environment", "What differs between campaigns", "Builds, packages and hosts, where they are not the same for all.");
+  const part = section("environment", "Differences between campaigns", "Builds, packages and hosts, where they are not the same for all.");
   if (!data.environment.length) part.append(element("p", { class: "good" }, "Nothing differs."));
   else {
     const newest = [...data.campaigns].reverse().slice(0, 8);
