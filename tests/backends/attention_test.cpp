@@ -131,7 +131,7 @@ TEST(Attention, OfTheSameTensorsDiffersByNothing) {
     }
 }
 
-/// What must be told apart by the comparison above, is: each fault departs by more than what it accepts.
+/// The comparison above detects every fault: each one departs by more than the accepted error.
 TEST(Attention, FaultsAreFoundOut) {
     Cache usual({.layers = 1, .kv_heads = 2, .group = 4, .tokens = 131, .dim = 80, .queries = 9});
     auto const found = streamed(usual.tensors());

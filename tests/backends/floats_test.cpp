@@ -41,7 +41,7 @@ constexpr Format format_of<BFloat16>() {
     return {8, 7};
 }
 
-/// What rounding gives wrong answers between neighbouring codes: ties not to even, or either side of one.
+/// Wrong ways of rounding between neighbouring codes: ties not to even, or either side of one.
 template <class T, class Round>
 int wrong_roundings(Round const& round) {
     constexpr auto format = format_of<T>();

@@ -164,7 +164,7 @@ void measure(benchmark::State& state, Case const& of, int threads) {
     }
 }
 
-/// What the quickest of all rounds reached, each figure for itself: others on the machine only slow down.
+/// The best of all rounds, figure by figure: other load on the machine only slows down.
 Round best_of(std::vector<Round> const& all) {
     auto best = all.front();
     for (auto const& round : all) {

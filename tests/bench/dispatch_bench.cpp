@@ -1,4 +1,4 @@
-// What dispatching costs: over threads, against a bare MPI task farm where there is MPI, and beside its simulation.
+// The cost of dispatching: over threads, against a bare MPI task farm where there is MPI, and beside its simulation.
 
 #include <chrono>
 #include <cmath>
@@ -32,7 +32,7 @@ void dispatch_in_process(benchmark::State& state) {
 }
 BENCHMARK(dispatch_in_process)->ArgName("workers")->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 
-/// What a roundtrip brings: forty metrics of three components, two series of samples.
+/// The figures of a roundtrip: forty metrics of three components, two series of samples.
 Measurement roundtrip(WorkItem const& item) {
     Measurement m;
     m.attempt_id = item.attempt_id;

@@ -44,7 +44,7 @@ Plan plan_of(int cells) {
     return plan;
 }
 
-/// What a roundtrip brings: every byte, error and speed metric of three components, two series of samples.
+/// The figures of a roundtrip: every byte, error and speed metric of three components, two series of samples.
 Measurement measurement_of(Cell const& cell, int serial) {
     Measurement m;
     m.attempt_id = fmt::format("{:032x}", serial);

@@ -41,7 +41,7 @@ struct Made {
 };
 
 struct Blocks : testing::Test {
-    /// What every worker does in the end: notes what it was told, and answers with it.
+    /// The measuring function of every worker: notes its item, and answers with it.
     Measurement make(int rank, WorkItem const& item) {
         nap(1);
         std::lock_guard const lock(mutex);

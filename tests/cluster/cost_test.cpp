@@ -46,7 +46,7 @@ TEST(Cost, AFileCountsByItsSize) {
     cell.source = {{"kind", "model"}};
     cell.context = 2000;
     EXPECT_DOUBLE_EQ(planned_cost_s(cell, measure), 0.3 + 1e-8 * 2000 * 1000);
-    // What runs a model takes its tokens: here 2.2e-11 x 32768000 s each, behind as many as take as long again.
+    // Workloads that run a model cost by token: here 2.2e-11 x 32768000 s each, behind as many as take as long again.
     cell.context = 1400;
     auto const tokens_of = [&](char const* workload, Json options) {
         cell.workload = workload;

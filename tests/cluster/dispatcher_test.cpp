@@ -83,7 +83,7 @@ TEST_P(DispatcherAtRanks, AStopLeavesTheRestMissingAndNothingTwice) {
     auto const outcome = local.run(fake_items(500), {.stop = &stop});
     EXPECT_TRUE(outcome.interrupted);
     EXPECT_GE(outcome.ok, 10u);
-    // What came with the tenth, and what was dealt by then.
+    // The results that came with the tenth, and the items dealt by then.
     EXPECT_LT(outcome.ok, 10u + 2 * static_cast<std::size_t>(GetParam()));
     std::set<int> numbers;
     for (auto const& item : outcome.missing) numbers.insert(number_of(item));

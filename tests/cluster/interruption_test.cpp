@@ -51,7 +51,7 @@ class LongWork {
 
 struct Interruption : testing::Test {
     std::string folder() const { return base / "spool"; }
-    /// What a later run would find.
+    /// The attempts that a later run would find.
     SpoolContent left() const {
         SpoolContent all;
         collect_spools(

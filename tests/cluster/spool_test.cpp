@@ -1,4 +1,4 @@
-// What is on disk of what was measured, whatever happens to the file or to who wrote it.
+// Spools keep measurements on disk, also where the file is damaged or its writer dies.
 
 #include "cluster/spool.hpp"
 
@@ -51,7 +51,7 @@ struct SpoolTest : testing::Test {
         std::ifstream in(std::filesystem::directory_iterator(folder)->path(), std::ios::binary);
         return {std::istreambuf_iterator<char>(in), {}};
     }
-    /// What is collected, all of it taken.
+    /// The collected attempts, all of them taken.
     SpoolContent collected() const {
         SpoolContent all;
         auto const take = [&](std::string const&, SpoolContent const& content) {

@@ -53,7 +53,7 @@ TEST(BitAllocation, GoldenCases) {
     EXPECT_NEAR(found.loss, 35.18238831, 5e-9);
 }
 
-/// What the best cover of [first, count) loses, by trying all.
+/// The loss of the best cover of [first, count), by trying all.
 double least_loss(std::uint64_t first, std::uint64_t count, std::int64_t budget,
                   std::vector<std::uint64_t> const& sizes, std::uint64_t step, std::vector<AllocationType> const& types,
                   auto const& loss) {

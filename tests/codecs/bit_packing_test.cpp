@@ -21,7 +21,7 @@ std::vector<std::byte> packed(unsigned bits, std::vector<Code> const& codes) {
     return out;
 }
 
-/// What the format says, bit by bit.
+/// The format's definition, bit by bit.
 template <class Code>
 std::vector<std::byte> by_definition(unsigned bits, std::vector<Code> const& codes) {
     std::vector<std::byte> out(packed_bytes(codes.size(), bits));

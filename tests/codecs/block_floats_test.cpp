@@ -134,7 +134,7 @@ TEST(BlockFloats, ErrorsOfOtherDefinitionsAreOthers) {
     EXPECT_GT(nmse(values, global_blocks(values, 6, true)), .02);
 }
 
-/// What a quantiser that is a little wrong makes of the values.
+/// The values of a quantiser that is a little wrong.
 struct WrongBlocks {
     std::string codec;
     std::string name;

@@ -146,7 +146,7 @@ TEST_F(Calibrated, OtherShapesAndTheOwnTextAreRefused) {
     EXPECT_EQ(text_of(needs_of(Codec::parse(text()))), "calibrated");
 }
 
-/// What is thrown where a text is parsed.
+/// The error where a text is parsed.
 std::string refusal(std::string const& text) {
     try {
         Codec::parse(text);

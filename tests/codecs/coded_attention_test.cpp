@@ -240,7 +240,7 @@ TEST(CodedAttention, KeepsItsPrecisionOverLongContexts) {
     }
 }
 
-/// What must be told apart by the comparisons above, is.
+/// The comparisons above detect every fault.
 TEST(CodedAttention, FaultsAreFoundOut) {
     Caches caches("q8_0", {.sequences = 2});
     auto const found = caches.attend_with(attend);

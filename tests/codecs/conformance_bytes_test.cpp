@@ -1,4 +1,4 @@
-// What every registered stage owes to the bytes that it stores: each of them matters, and no others do harm.
+// Promises of every registered stage about its stored bytes: each of them matters, and wrong ones do no harm.
 
 #include <gtest/gtest.h>
 

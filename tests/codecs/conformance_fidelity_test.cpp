@@ -1,5 +1,5 @@
-// What every codec owes whatever it declares: gain, error, every value written. And that the suite refuses stages that are
-// wrong, and passes one that is only unusual.
+// Promises of every codec that no declaration can excuse: gain, error, every value written. And that the suite refuses
+// stages that are wrong, and passes one that is only unusual.
 
 #include <bit>
 #include <cmath>

@@ -1,4 +1,4 @@
-// What every registered stage owes, for each of its examples, over shapes, element types and layouts.
+// Promises of every registered stage, for each of its examples, over shapes, element types and layouts.
 
 #include "tests/codecs/conformance.hpp"
 

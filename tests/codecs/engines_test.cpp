@@ -1,4 +1,4 @@
-// What comes nearest to codecs in serving engines.
+// The settings of serving engines nearest to codecs.
 
 #include "codecs/engines.hpp"
 

@@ -85,7 +85,7 @@ TEST(EntropyBound, NoEntropyStageStoresLessThanItsInputHolds) {
             ++coded;
         }
     EXPECT_GT(coded, 0);
-    // What the test would say of a bill that leaves out one byte in a hundred of the best that there is.
+    // The test would detect a bill that leaves out one byte in a hundred of the best one.
     EXPECT_LT(0.99 * information, information - unlikely_bits);
 }
 

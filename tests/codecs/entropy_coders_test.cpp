@@ -1,4 +1,5 @@
-// What entropy coders make of values of N(0,1), against the entropy of the symbols and closed forms; and that nothing grows.
+// The output of entropy coders for values of N(0,1), against the entropy of the symbols and closed forms; and that
+// nothing grows.
 
 #include <cmath>
 #include <random>

@@ -1,4 +1,4 @@
-// What every entropy stage of the registry owes, for each of its examples: the bytes that it was handed come back, whatever
+// Promises of every registered entropy stage, for each of its examples: its input comes back, whatever
 // they are, and are never stored as more than themselves and headers.
 
 #include <algorithm>
@@ -107,7 +107,7 @@ TestTensor tensor_of(Pattern const& pattern, KvShape const& shape, ElementType t
     return tensor;
 }
 
-/// What is wrong with a codec on a tensor, or "". Headers are, for each plane, 160 bytes (its entry in the container, its
+/// The fault of a codec on a tensor, or "". Headers are, for each plane, 160 bytes (its entry in the container, its
 /// size, a table of codes), and for each 128 KiB 256 bytes (where a piece ends, and another table).
 std::string entropy_fault(std::string const& text, TestTensor const& tensor) {
     auto const shape = tensor.view().shape;

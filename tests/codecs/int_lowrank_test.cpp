@@ -1,4 +1,4 @@
-// What integers leave, as a low-rank part: against Eigen in double precision, and against what theory allows.
+// The error of integers as a low-rank part: against Eigen in double precision, and against theory.
 
 #include <Eigen/Dense>
 #include <cmath>
@@ -22,7 +22,7 @@ Eigen::MatrixXd matrix(std::vector<float> const& values, std::size_t tokens, std
     return all;
 }
 
-/// What `text` lacks of one head's values.
+/// The error of `text` in one head's values.
 Eigen::MatrixXd lacking(std::string const& text, KvShape const& shape, std::vector<float> const& values) {
     auto const result =
         decoded(encoded(text, TestTensor(shape, ElementType::f32, values)), shape, ElementType::f32).values();

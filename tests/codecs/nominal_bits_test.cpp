@@ -23,7 +23,7 @@ Excess excess_of(std::string const& text, std::uint64_t dim) {
     auto const planned = codec.planned();
     auto stored = planned.ledger.stored_bytes();
     if (!planned.exact) {
-        // What is stored depends on the values.
+        // The stored bytes depend on the values.
         shape = {1, 2, 1024, dim};
         stored = encoded(text, TestTensor(shape, ElementType::f32, test_values(shape))).ledger().stored_bytes();
     }
@@ -31,7 +31,7 @@ Excess excess_of(std::string const& text, std::uint64_t dim) {
     return {nominal, 8.0 * static_cast<double>(stored) / static_cast<double>(shape.values()) - nominal};
 }
 
-/// What the stages of a codec declare.
+/// The declarations of a codec's stages.
 double declared(std::string const& text) {
     double most = 0;
     auto const codec = Codec::parse(text);

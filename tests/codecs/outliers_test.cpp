@@ -45,7 +45,7 @@ TEST(Outliers, AreCountedAtEachEnd) {
     EXPECT_EQ(planes_of("outliers:fraction=0.00001 | raw", {1, 1, 1, 65537}, std::vector<float>(65537))[1].size(), 8U);
 }
 
-/// What a vector should become, by sorting: its outliers' places and what stays with its fill.
+/// The expected result for a vector, by sorting: its outliers' places and what stays with its fill.
 struct Expected {
     std::vector<std::uint64_t> indices;
     std::vector<float> left;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t dim = 32;
 
-/// What a payload over a norm of 1 decodes to.
+/// The decoded values of a payload over a norm of 1.
 std::vector<double> decoded_signs(std::string const& text, std::vector<std::byte> const& signs) {
     std::vector<float> values(dim, 0.0F);
     values[0] = 1;
@@ -50,7 +50,7 @@ double product(std::vector<double> const& left, std::vector<double> const& right
     return sum;
 }
 
-// What decoding rounds is 2^-22 of sums below 64.
+// The rounding of decoding is 2^-22 of sums below 64.
 TEST(Qjl, RowsAreOrthogonalOrIndependent) {
     auto const orthogonal = rows_of("qjl:sketch=2,matrix=orthogonal", 2 * dim);
     auto const gaussian = rows_of("qjl:sketch=2", 2 * dim);

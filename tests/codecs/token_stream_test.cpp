@@ -208,7 +208,8 @@ TEST(TokenStreamMutants, ATailForgotten) {
     EXPECT_NE(streamed(text, tensor, {64}).seal(), encoded(text, tensor).seal());
 }
 
-/// What is said of a codec without a tensor holds of its streams: they come to code something, unless a stage needs it all.
+/// The properties read from a codec's text hold for its streams: they code tokens, unless a stage needs the whole
+/// tensor.
 TEST(TokenStream, ComesToCodeWhatNoStageTakesAsAWhole) {
     for (auto const& [name, entry] : stage_registry()) {
         for (auto const& text : entry.info.examples) {

@@ -45,7 +45,7 @@ std::vector<float> floats_of(std::vector<std::byte> const& bytes) {
     return values;
 }
 
-/// What `text` hands to `raw`, RoPE being known.
+/// The tensor that `text` passes to `raw`, with RoPE known.
 std::vector<float> unroped(std::string const& text, KvShape const& shape, std::vector<float> const& values,
                            Rope const* rope) {
     TestTensor const tensor(shape, ElementType::f32, values);

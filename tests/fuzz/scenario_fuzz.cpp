@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     try {
         kvstone::parse_plan(text, "fuzz.yaml", "/nonexistent", vocabulary);
     } catch (kvstone::ConfigError const&) {
-        // What a text that is no scenario should bring.
+        // The expected error for a text that is no scenario.
     }
     return 0;
 }

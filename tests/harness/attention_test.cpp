@@ -67,7 +67,7 @@ class AttentionWorkload : public testing::Test {
     Spawner spawner_;
 };
 
-/// What a codec makes of a tensor, here.
+/// The decoded tensor of a codec, for these tests.
 std::vector<std::byte> decoded(HostTensor const& tensor, Component component, std::string const& codec) {
     TensorCodec encoder(Codec::parse(codec), component, tensor.shape, tensor.type, BackendKind::openmp);
     encoder.encode(

@@ -1,4 +1,4 @@
-// What stays in the folder of captures, and what goes.
+// Captures that stay in their folder, and those that are removed.
 
 #include <algorithm>
 #include <chrono>

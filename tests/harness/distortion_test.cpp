@@ -279,7 +279,7 @@ TEST(PooledDistortion, IsThatOfAllValuesTogether) {
     EXPECT_GT(std::fabs(both.quantiles->p50 / dk.quantiles->p50 - 1), 0.1);
 }
 
-/// What ranks that hold the layers of one tensor find out apart is what one rank finds out.
+/// Ranks that each hold some layers of one tensor get the figures of one rank together.
 TEST(PooledDistortion, PartsOfRanksMerge) {
     KvShape const shape{1, 2, 100, 16};
     std::vector<float> x, y;

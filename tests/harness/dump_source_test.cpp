@@ -235,7 +235,7 @@ TEST_F(Dump, AFileThatSaysNotWhichArrayIsKIsToldHowToBeRead) {
             message.replace(at, path.size(), "F");
         return message;
     };
-    // What the advice says is read.
+    // The suggested texts read the file.
     EXPECT_THAT(told("{" + entry("values", "U8", "[4,2]", "[0,8]") + "," + entry("s", "F32", "[]", "[8,12]") + "}", 12),
                 HasSubstr("accepted: dump: {path: F, k: values, layout: token dim, dtype: i8, scale: s}, "
                           "dump: {path: F, v: values, layout: token dim, dtype: i8, scale: s}"));

@@ -15,7 +15,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-/// What a file says of itself is not overruled: f16 read as bf16 would be numbers, too, and other ones.
+/// A type that the file itself states is not overruled: f16 read as bf16 would be numbers, too, and other ones.
 TEST_F(Dump, OnlyOpaqueTypesAreNamedAnew) {
     auto const half =
         folder_.write("half.safetensors", safetensors_bytes("{" + entry("k", "F16", "[1,1,1,2]", "[0,4]") + "}",

@@ -13,7 +13,7 @@ namespace {
 
 using testing::HasSubstr;
 
-/// What a program makes of a cell.
+/// A program's outcome for a cell.
 enum class Kind { ok, failed, crashed_once, crashed_always, skipped, timeout, absent, older };
 constexpr std::array kinds{Kind::ok,      Kind::failed,  Kind::crashed_once, Kind::crashed_always,
                            Kind::skipped, Kind::timeout, Kind::absent,       Kind::older};

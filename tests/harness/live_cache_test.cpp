@@ -92,7 +92,7 @@ TEST_F(LiveCache, CountsWhatTheBooksCount) {
                                               {{"ttl", 9.0}, {"blocks", 30}},
                                               {{"admission", "second-touch"}, {"blocks", 12}}})
         expect_agreement(drawn("nf4", with(chat, more)), true);
-    // What entropy coding leaves differs from block to block.
+    // The size after entropy coding differs from block to block.
     expect_agreement(drawn("int:bits=4,axis=token,group=32 | zstd", with(chat, {{"blocks", 12}})), false);
 }
 

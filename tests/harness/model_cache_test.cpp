@@ -1,4 +1,4 @@
-// What models keep, from their config.json: figures worked out by hand, every way of writing it, and refusals by name.
+// Caches of models, from their config.json: figures worked out by hand, every way of writing it, and refusals by name.
 
 #include "harness/sources/model_cache.hpp"
 

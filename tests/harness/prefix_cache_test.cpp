@@ -113,7 +113,7 @@ TEST_F(PrefixCacheWorkload, AddsUp) {
         EXPECT_EQ(value(m, "entry_writes"), value(m, "entries_held") + value(m, "evictions") + value(m, "expirations"));
         EXPECT_EQ(value(m, "token_lookups"), value(m, "token_hits_unbounded") + value(m, "tokens_shared_below_block") +
                                                  value(m, "tokens_not_shared"));
-        // What was written again and again, over what would have been enough.
+        // The blocks written, again and again, over the different blocks.
         EXPECT_GT(value(m, "write_amplification"), 1);
         EXPECT_GT(value(m, "tokens_shared_below_block"), 0);
     }
@@ -254,7 +254,7 @@ TEST(PrefixCacheOptions, ThatDoNotBelongTogetherAreRefused) {
     EXPECT_EQ(refusal({{"generate", "chat"}, {"zipf_exponent", 2.0}, {"users", 3}, {"ttl", 3.0}, {"ttl_from", "hit"}}),
               "not refused");
     EXPECT_EQ(refusal(Json::object()), "not refused");
-    // What computing takes is measured there.
+    // The time of computing is measured there.
     EXPECT_EQ(refusal({{"mode", "live"}, {"link_bandwidth", 5}, {"lookup_us", 1.0}}), "not refused");
 }
 

@@ -1,5 +1,5 @@
-// What is proven of a codec beside its figures, in every workload and protocol: that every value was written, that what is
-// stored decides, and that neither fails a codec that did nothing wrong.
+// Proofs of a codec beside its figures, in every workload and protocol: that every value was written, that stored
+// bytes decide, and that neither fails a codec that did nothing wrong.
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-// Generated recall: what a story tells, and that its questions can be answered from it and from nothing else.
+// Generated recall: the facts of a story, and that its questions can be answered from it and from nothing else.
 
 #include <algorithm>
 #include <set>

@@ -1,4 +1,4 @@
-// Traces of requests: what is read, what is refused, what is drawn; and the counts of a trace from production.
+// Traces of requests: accepted files, errors, drawn ones; and the counts of a trace from production.
 
 #include "harness/workloads/prefix_cache/request_trace.hpp"
 

@@ -13,7 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-/// What gather() makes of an array that holds 0, 1, 2, ... in the order of its file.
+/// The result of gather() for an array that holds 0, 1, 2, ... in the order of its file.
 std::vector<std::uint16_t> gathered(std::string const& names, std::vector<std::uint64_t> const& axes,
                                     std::uint64_t tokens = 0, bool fortran_order = false) {
     auto const layout = read_layout(names, axes, fortran_order, "file");

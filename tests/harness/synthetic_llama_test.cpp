@@ -74,7 +74,7 @@ std::vector<std::string> missed(Json const& inspection) {
 
 TEST(SyntheticLlama, FormatTwoIsWithinAFactorOfTwoOfATrainedModel) {
     EXPECT_THAT(missed(inspected(2)), ::testing::IsEmpty());
-    // What format 1 has not: the spread of K, means and spread of V, and the sink.
+    // Format 1 lacks the spread of K, means and spread of V, and the sink.
     EXPECT_THAT(missed(inspected(1)),
                 ::testing::ElementsAre("k first_token", "k_prerope variance_ratio", "v channel_ratio",
                                        "v variance_ratio", "v mean_energy", "v first_token", "attention"));

@@ -1,4 +1,4 @@
-// Files of multiple-choice items: what is asked, what is scored, and what is refused with its line.
+// Files of multiple-choice items: questions, scored texts, and errors with their lines.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

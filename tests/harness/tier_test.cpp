@@ -54,7 +54,7 @@ class TierWorkload : public AttemptTest {
     static bool has(Measurement const& m, std::string const& metric) {
         return std::ranges::any_of(m.figures, [&](Figure const& one) { return one.metric == metric; });
     }
-    /// What an entry takes in a codec.
+    /// The size of an entry in a codec.
     std::uint64_t coded_bytes(std::string const& codec) {
         auto const m = measure(codec, {{"hot_budget", 1 << 30}, {"cold_budget", 1 << 30}});
         EXPECT_EQ(m.status, Status::ok) << m.reason;

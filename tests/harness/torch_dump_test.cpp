@@ -1,4 +1,4 @@
-// Dumps that torch.save() wrote: views of storages, caches as transformers nests them, and what is refused.
+// Dumps that torch.save() wrote: views of storages, caches as transformers nests them, and errors.
 
 #include <filesystem>
 
@@ -23,7 +23,7 @@ class TorchDump : public Dump {
                       std::string const& byte_order = "little") {
         return pickled::write_archive(folder_ / "cache.pt", pickled::program(value), storages, byte_order);
     }
-    /// What is said of a file that is a dict with this k alone, over a storage "0" of the floats 0 to 7.
+    /// The error for a file that is a dict with this k alone, over a storage "0" of the floats 0 to 7.
     std::string corrupt_k(std::string const& k) { return corrupt(write(pickled::dict({{"k", k}}), {{"0", eight()}})); }
     std::string refused_k(std::string const& k) { return refused(write(pickled::dict({{"k", k}}), {{"0", eight()}})); }
     static std::string eight() { return bytes_of<float>({0, 1, 2, 3, 4, 5, 6, 7}); }

@@ -1,4 +1,5 @@
-// Archives of unknown origin: what is unpacked lies in its folder, and what cannot is refused before anything is written.
+// Archives of unknown origin: members are unpacked into their folder, and bad archives are refused before anything is
+// written.
 
 #include "harness/files/unpack.hpp"
 

@@ -1,4 +1,4 @@
-// What the model says of every choice of a task file's items, token by token, as workload tasks scores them:
+// The model's scores of every choice of a task file's items, token by token, as in workload tasks:
 //
 //   kvstone-choices MODEL TASK FILE LABELS|- ITEMS CONTEXT
 //

@@ -1,4 +1,4 @@
-// What constraints say, and which codec meets them with the fewest bits.
+// The meaning of constraints, and which codec meets them with the fewest bits.
 
 #include "results/query/best.hpp"
 

@@ -37,7 +37,7 @@ struct Tree {
         return std::system(line.c_str()) == 0;
     }
     bool commit() const { return shell("git init && git add . && git -c user.name=n -c user.email=e commit -m m"); }
-    /// What the build is told of itself: git_sha and source_hash.
+    /// The facts that the build gets about itself: git_sha and source_hash.
     std::pair<std::string, std::string> built() const {
         auto const known = folder.file("known.cmake"), output = folder.file("build.cpp");
         std::ofstream(known) << "set(version 0)\nset(compiler c)\nset(has_mpi true)\nset(has_llama true)\n"

@@ -1,4 +1,4 @@
-// What a campaign owes, and what it still owes after attempts came in.
+// The attempts that a campaign owes, first and after some came in.
 
 #include <set>
 
@@ -182,7 +182,7 @@ TEST_F(CampaignTest, PublishedFiguresStandBesideOurs) {
               fp16.id + " 0.75 0.5 0.25");
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_published WHERE theirs = 0.25 AND cell IS NULL AND ours IS NULL"),
               1);
-    // The scenario is the home of published figures: what it no longer says is forgotten.
+    // The scenario is the home of published figures: figures that it no longer has are forgotten.
     p.published.pop_back();
     store.begin_campaign(p, build(), "hw", false);
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_published"), 1);

@@ -1,4 +1,4 @@
-// Two campaigns side by side: what is equal, what is worse, and what is only said to be another machine.
+// Two campaigns side by side: equal figures, worse ones, and those that are only from another machine.
 
 #include "results/verdict/compare.hpp"
 
@@ -14,7 +14,7 @@ namespace {
 
 using test::expect_error;
 
-/// What one build measured at cells int8 and q4_0.
+/// The figures of one build at cells int8 and q4_0.
 struct Made {
     double int8_error = 0.01;
     double time_ns = 1000;  ///< of the first process; each further one takes 1 ns longer

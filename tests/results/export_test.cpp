@@ -109,7 +109,7 @@ class Counter : public std::streambuf {
 };
 
 TEST_F(Export, MoreThanFitsIntoMemoryIsWrittenRowByRow) {
-    // What queries hold ends at 512 MiB; a name of 24 MB in each of 24 rows is more.
+    // The results of queries end at 512 MiB; a name of 24 MB in each of 24 rows is more.
     auto wide = test::cell("wide");
     wide.codec_name = std::string(24'000'000, 'x');
     auto plan = test::plan({wide});

@@ -1,4 +1,4 @@
-// What stored attempts tell about the next ones.
+// Facts about the next attempts from stored ones.
 
 #include <cmath>
 

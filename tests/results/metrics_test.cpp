@@ -107,7 +107,7 @@ TEST(MetricsTest, UnitsAgreeWithNames) {
         for (auto const& [ending, unit] :
              {std::pair{"_bytes", "byte"}, {"_ns", "ns"}, {"_gb_per_s", "GB/s"}, {"_percent", "%"}})
             EXPECT_TRUE(!metric.name.ends_with(ending) || metric.unit == unit) << metric.name;
-        // What a clock tells differs from run to run.
+        // Times differ from run to run.
         bool const clocked = metric.unit == "ns" || metric.unit == "GB/s" || metric.unit == "token/s";
         EXPECT_FALSE(clocked && metric.deterministic) << metric.name;
     }

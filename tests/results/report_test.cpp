@@ -73,7 +73,7 @@ TEST_F(Report, HoldsEveryResultByColumns) {
 TEST_F(Report, NamesStayNames) {
     auto const text = page({});
     auto const begin = text.find("<script id=\"data\"");
-    // What the program itself brings closes each of its scripts once.
+    // The program's own text closes each of its scripts once.
     std::size_t closed = 0;
     for (auto at = text.find("</script", begin); at != std::string::npos; at = text.find("</script", at + 1)) ++closed;
     EXPECT_EQ(closed, 3);

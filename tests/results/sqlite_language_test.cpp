@@ -95,7 +95,7 @@ bool matches(std::string const& text, std::string const& pattern) {
     return std::regex_search(text, std::regex(pattern, std::regex::icase));
 }
 
-/// What stands between the parentheses that open at `open`, without what stands in parentheses of its own.
+/// The text between the parentheses that open at `open`, without inner parentheses.
 std::string between(std::string const& sql, std::size_t open) {
     std::string result;
     int depth = 0;
@@ -107,7 +107,7 @@ std::string between(std::string const& sql, std::size_t open) {
     return result;
 }
 
-/// What of the SQL is younger than 3.37, each with its version.
+/// Parts of the SQL that are younger than 3.37, each with its version.
 std::vector<std::string> newer_than_3_37(std::string_view given) {
     auto const sql = bare(given);
     std::vector<std::string> found;

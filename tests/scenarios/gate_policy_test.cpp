@@ -1,4 +1,4 @@
-// Policies: what is read, and what is refused with its place.
+// Policies: accepted texts, and errors with their places.
 
 #include "scenarios/gate_policy.hpp"
 

@@ -1,4 +1,4 @@
-// What --set does to a plan.
+// The effects of --set on a plan.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -61,7 +61,7 @@ TEST(Plan, OverridesDoNotHideWhatNamesNothing) {
                   "require.0: no cell is like this")
             << told;
     }
-    // What is set is looked at, too; what it brings may be named, and what it takes away.
+    // Values of --set are checked, too; values that it adds may be named, and those that it removes.
     EXPECT_EQ(says("require: [{codec: int8}]\n", {{"require.0.codec", "nosuch"}}),
               "require.0.codec: no such codec in this scenario");
     EXPECT_EQ(says("require: [{codec: bf16}]\n", {{"grid.codec", "[bf16]"}}), "accepted");

@@ -26,7 +26,7 @@ std::vector<Cell> cells_of(std::string const& sources, std::string const& folder
         .cells;
 }
 
-/// What a source is refused with.
+/// The error for a source.
 std::string refusal_of(std::string const& source, std::string const& folder) {
     try {
         cells_of(source, folder);

@@ -1,4 +1,4 @@
-// Workloads with options: what a scenario may say, what becomes of it, and what is refused.
+// Workloads with options: accepted texts, their meaning, and errors.
 
 #include <set>
 

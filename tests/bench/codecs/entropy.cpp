@@ -60,7 +60,7 @@ class Bytes {
     Buffer buffer_;
 };
 
-/// What a coder is compared with, and how it is meant to do; 0: no goal.
+/// The reference of a coder, and its goal; 0: none.
 struct Goal {
     std::string_view coder;
     std::string_view peer;  ///< a row's name, "copy" or "DeepCABAC"

@@ -30,7 +30,7 @@ std::vector<Keys> random_requests(std::uint64_t seed, std::size_t count) {
     return requests;
 }
 
-/// What is stored of a key: a function of the key alone, of various lengths.
+/// The stored bytes of a key: a function of the key alone, of various lengths.
 StoredBlock::Parts parts_of(BlockKey const& key) {
     std::vector<std::byte> bytes(std::size_t{1} + key[0] % 7U);
     std::ranges::transform(std::span(key).first(bytes.size()), bytes.begin(),

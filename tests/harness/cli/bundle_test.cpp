@@ -64,7 +64,7 @@ TEST_F(BundleTest, RunsOutOfTheArchiveAndCompares) {
     ASSERT_NE(told, std::string::npos) << again.out;
     auto const compared = shell(again.out.substr(told, again.out.find('\n', told) - told));
     EXPECT_EQ(compared.code, 0) << compared.out << compared.err;
-    // What came from a bundle is packed as what it was.
+    // A bundle of a bundle holds the same scenario and figures.
     ASSERT_EQ(kvstone("bundle small.zip --db ours.db -o back.zip").code, 0);
     EXPECT_EQ(kvstone("run back.zip --db third.db").code, 0);
     EXPECT_EQ(figures("third.db"), figures("here.db"));
@@ -99,7 +99,7 @@ TEST_F(BundleTest, AnUnpackedFolderThatIsNotWholeIsMadeAnew) {
         auto const again = kvstone("plan small.zip");
         EXPECT_EQ(again.code, 0) << damage << "\n" << again.err;
     }
-    // What an unpacker left that was killed goes; what may be at work stays.
+    // Remains of a killed unpacker are removed; those of one that may be at work stay.
     ASSERT_EQ(shell("mkdir " + bundle + ".1 " + bundle + ".2 && touch -d '2 hours ago' " + bundle + ".1").code, 0);
     EXPECT_EQ(kvstone("plan small.zip").code, 0);
     EXPECT_FALSE(std::filesystem::exists(path(bundle + ".1")));

@@ -86,7 +86,7 @@ TEST_F(ChooseTest, CountsWhatABudgetBuysOnATrace) {
     EXPECT_EQ(plain["budget"]["block_tokens"], 512);
     EXPECT_EQ(plain["budget"]["fp16"]["entries"], (1 << 30) / (16 * block_values));
     EXPECT_FALSE(plain["chosen"]["bought"].contains("block_hits"));
-    // What cannot be answered.
+    // Questions that cannot be answered.
     auto const alone =
         kvstone("choose --model demo --context 1k --max-kld 0.01 --trace " + path("trace.yaml").string());
     EXPECT_EQ(alone.code, 2);

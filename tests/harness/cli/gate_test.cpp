@@ -12,7 +12,7 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-/// What a program in place of a build measures; its noise is the same in every run of the test.
+/// The measurements of a program in place of a build; its noise is the same in every run of the test.
 struct Fake {
     double decode_ns = 1e6;
     double noise = 0.01;  ///< of a process: half the width of its distribution

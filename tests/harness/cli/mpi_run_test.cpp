@@ -27,7 +27,7 @@ TEST_F(MpiRunTest, ThreeRanksGiveTheRowsOfOneProcess) {
     EXPECT_EQ(one, figures("three.db"));
 }
 
-/// What goes wrong on a rank before all have met ends the job as it ends one process: with its exit code and its words.
+/// An error on a rank before all have met ends the job as it ends one process: with its exit code and its words.
 /// `timeout` is only there to end a test that hangs; no destructor may wait for half of it.
 TEST_F(MpiRunTest, BadInputEndsEveryRankWithTheWordsOfOneProcess) {
     write("s.yaml", small_scenario("no_such_codec"));

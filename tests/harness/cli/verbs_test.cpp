@@ -98,7 +98,7 @@ workloads: [roundtrip, append, model: {protocol: [context, inline, decode]}]
     auto const text = kvstone("plan s.yaml").out;
     EXPECT_THAT(text, HasSubstr("skipped: packed append: stage zstd needs whole tensors"));
     EXPECT_THAT(text, HasSubstr("10 cells x 1 process(es), 3 cells skipped (plan "));
-    // What it says is what happens, and no failure.
+    // The run skips the cells that the plan names, and that is no failure.
     ASSERT_EQ(kvstone("run s.yaml --only packed --only decode --set measure.timing=off").code, 0);
     EXPECT_EQ(rows("select reason from v_latest where status = 'skipped'")[0]["reason"], skipped["modeldecode"]);
 }

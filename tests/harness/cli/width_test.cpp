@@ -1,4 +1,4 @@
-// What people read fits their terminal.
+// Output for people fits their terminal.
 
 #include <sstream>
 
@@ -23,7 +23,7 @@ std::vector<std::string> lines_of(std::string const& text) {
 
 class WidthTest : public ProgramTest {
   protected:
-    /// What a command prints where the terminal is so wide; 0: where there is none.
+    /// The output of a command on a terminal of this width; 0: without one.
     std::string printed(std::string const& arguments, std::size_t columns) const {
         auto const width = columns == 0 ? "unset COLUMNS; " : "export COLUMNS=" + std::to_string(columns) + "; ";
         auto const ended = shell(width + "kvstone " + arguments);

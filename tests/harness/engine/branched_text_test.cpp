@@ -96,7 +96,7 @@ TEST_F(Branches, SayWhatTheySayByThemselves) {
     auto const wanted = alone.live_words(context(), all);
     auto const found = at_once.live_words(context(), all);
     EXPECT_GT(group_branches(all, branch_batch_tokens, engine_branches).size(), 1U) << "groups follow one another";
-    // What a branch would say behind another one, or without its context, is told apart.
+    // The answers of a branch behind another one, or without its context, differ.
     auto seen = all;
     for (auto& text : seen) {
         auto& tokens = text.branches[1].tokens;

@@ -1,4 +1,4 @@
-// What GGUF files say of their models' caches: the shipped model's, and files written here.
+// Caches of models as GGUF files describe them: the shipped model's, and files written here.
 
 #include "harness/engine/gguf_cache.hpp"
 

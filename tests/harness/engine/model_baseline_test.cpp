@@ -1,4 +1,4 @@
-// What is kept of a model without a codec: it is what the engine says, bit by bit, or it is made anew.
+// Kept answers of a model without a codec: they equal the engine's, bit by bit, or are made again.
 
 #include <cstring>
 #include <filesystem>
@@ -98,7 +98,7 @@ TEST_F(ModelBaseline, StatesAreTheContext) {
     EXPECT_THROW(put.restore(none, 3), CorruptData);
 }
 
-/// Whole files whose content is not what the engine says: other figures, a changed processor, a wrong hand.
+/// Whole files whose content differs from the engine's answers: other figures, a changed processor, a wrong hand.
 TEST_F(ModelBaseline, WhatIsNotTrueIsFoundOutAndMadeAnew) {
     for (auto const protocol : {Protocol::context, Protocol::decode}) {
         for (auto const* what : {"state", "logits"}) {

@@ -1,4 +1,4 @@
-// What is proven of a codec beside its figures, in every protocol of workloads that run models.
+// Proofs of a codec beside its figures, in every protocol of workloads that run models.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

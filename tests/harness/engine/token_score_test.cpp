@@ -100,7 +100,7 @@ TEST(TokenScore, WhatIsNoNumberIsNotLostOnTheWay) {
             EXPECT_TRUE(std::isnan(sum_logits(logits).log_sum));
         }
     }
-    // What is impossible stays so: only the token itself then has no finite likelihood.
+    // An impossible token stays impossible: only the token itself then has no finite likelihood.
     auto logits = pair.logits;
     logits[100] = -infinity;
     EXPECT_TRUE(std::isfinite(compare_logits(pair.baseline, logits, 99).nll));

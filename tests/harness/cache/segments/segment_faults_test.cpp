@@ -242,7 +242,7 @@ TEST_P(Faults, ASegmentThatCannotBeReadKeepsItsBytes) {
     EXPECT_EQ(SegmentStore("cold", rules, files).counters().entries, 10U);
 }
 
-/// What is promised outlives a power cut at any call that changes the disk; of the rest, what is found is right.
+/// Promised blocks outlive a power cut at any call that changes the disk; other blocks are right where they are found.
 TEST_P(Faults, PromisesOutliveAPowerCut) {
     constexpr auto no_power = -ENODEV;
     std::size_t promises = 0;

@@ -25,7 +25,7 @@ SegmentRules rules_of(int round) {
 
 std::size_t size_of(std::uint64_t number) { return 1 + number * 7919 % 40'000; }
 
-/// What the child says of itself, in one write() of a pipe each.
+/// The child's reports, each in one write() of a pipe.
 struct Said {
     enum class What : std::uint64_t { promised, evicted, erased } what;
     std::uint64_t number;

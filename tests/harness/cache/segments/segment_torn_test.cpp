@@ -46,7 +46,7 @@ bool opened(std::map<std::string, std::string> files, std::string const& first) 
         }
         EXPECT_EQ(store.holds(key_of(count - 1)), last_is_there);
         expect_same_books(store.counters(), SlowFolder(folder.contents()));
-        // What is put behind the tear is found by the next.
+        // Blocks put behind the tear are found by the next store.
         store.put(key_of(7), as_span(bytes_of(7, 9000)));
     }
     SegmentStore store("cold", rules, folder);
