@@ -47,7 +47,7 @@ struct Coordinator::State {
     std::set<int> left_out;           ///< ranks that are not
     bool dismissed = false;
     bool interrupted = false;  ///< a run saw the stop flag
-    std::string failure;       ///< what came out of a run
+    std::string failure;       ///< the failure of a run
 };
 
 /// One list of items on its way through the pool.
@@ -216,7 +216,7 @@ class Coordinator::Run {
     void lost(int rank, std::string const& why) {
         notice(why);
         if (stopped()) return scheduler_.leave(rank);  // it may have died of the same signal
-        join_idle();                                   // whoever offered itself a moment ago can take the item
+        join_idle();                                   // a rank that has just offered itself can take the item
         auto const loss = scheduler_.lose(rank, !pool_.awaited().empty());
         if (loss.item == nullptr) return;
         bool const given_up = loss.fate == Scheduler::Fate::given_up;
@@ -227,7 +227,7 @@ class Coordinator::Run {
                                loss.item->calls.empty() ? " is queued again" : ": its block is measured anew"));
     }
 
-    /// Items that nobody can run: skipped where nobody ever could, missing where those who could are gone.
+    /// Items that no rank can run: skipped where none ever could, missing where those that could are gone.
     void settle_unserved() {
         auto const& offered = pool_.offered();
         for (auto& item : scheduler_.take_unserved()) {

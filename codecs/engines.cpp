@@ -10,7 +10,7 @@
 namespace kvstone {
 namespace {
 
-/// What codes most of K or of V.
+/// The pipeline that codes most of K or of V.
 Rule const& main_rule(Codec const& codec, Component component) {
     Rule const* found = nullptr;
     for (auto const& rule : codec.rules())
@@ -30,7 +30,7 @@ bool fits(EngineSettings const& settings, StageText const& stage, PipelineText c
            });
 }
 
-/// The settings of a pipeline's quantiser, and what stands around it that they do not speak of.
+/// The settings of a pipeline's quantiser, and the stages around it that they do not cover.
 struct PipelineSettings {
     EngineSettings settings;
     std::vector<std::string> differences;

@@ -1,4 +1,4 @@
-// In place of harness/engine/ and what stands on it, in a build without libllama: says so.
+// In place of harness/engine/ and the code on top of it, in a build without libllama: reports that.
 
 #include "codecs/not_applicable.hpp"
 #include "harness/captures/model_source.hpp"

@@ -63,7 +63,7 @@ std::string nearest_name(std::string_view offending, std::vector<std::string> co
     std::size_t best = std::max<std::size_t>(2, offending.size() / 3) + 1;
     for (auto const& name : accepted) {
         auto const distance = edit_distance(offending, name);
-        // Something must be shared; and whoever wrote an accepted name itself went wrong in another way.
+        // Something must be shared; and an accepted name itself is a mistake of another kind.
         if (distance < best && distance < offending.size() && distance > 0) {
             best = distance;
             nearest = name;

@@ -32,7 +32,7 @@ class Metadata {
   public:
     explicit Metadata(std::ifstream& file, std::uint64_t bytes) : file_(file), left_(bytes) {}
 
-    /// Nothing where the metadata are broken: whoever loads the model says how.
+    /// Nothing where the metadata are broken: loading the model reports how.
     std::optional<Split> split() {
         Split split;
         if (!skip(8)) return std::nullopt;  // "GGUF" and the version, which were looked at

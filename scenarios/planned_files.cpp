@@ -48,7 +48,7 @@ PlannedFiles::PlannedFiles(Cell const& cell) {
         } catch (SystemError const& error) {
             refuse(path, error.what());
         }
-        // Before the hash: what changes in between is then found.
+        // Before the hash: a change in between is then found.
         for (auto const& file : files)
             if (auto const stamp = stamp_of(file)) planned.stamps.emplace_back(file, *stamp);
         require_hash(path, sha256);

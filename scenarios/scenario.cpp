@@ -54,7 +54,7 @@ Only only_of(std::vector<std::string> const& words, YamlValue const* parts, Axes
     return only;
 }
 
-/// What `measure` says about threads, which are an axis.
+/// The value of `measure` for threads, which are an axis.
 YamlValue const* threads_in(YamlMap const& map) {
     if (auto const* measure = map.find("measure"))
         for (auto const& entry : measure->entries)
@@ -62,7 +62,7 @@ YamlValue const* threads_in(YamlMap const& map) {
     return nullptr;
 }
 
-/// The axes of the file as it is written, without what --set changed. An axis that cannot be read so (it may have been
+/// The axes of the file before --set changed it. An axis that cannot be read so (it may have been
 /// changed for that reason) has no values.
 Axes axes_before(YamlValue const& written, Axes const& axes, Vocabulary const& vocabulary,
                  std::vector<std::pair<std::string, std::string>> const& set) {

@@ -153,7 +153,7 @@ void check_is_text(std::string const& text, std::string const& name) {
                       {}, {name, line, column});
 }
 
-/// Where a broken text has a tab in the indentation of a line up to `last`, or of the one behind it, that is what broke
+/// Where a broken text has a tab in the indentation of a line up to `last`, or of the one behind it, that tab broke
 /// it.
 void refuse_tabs(std::string_view text, std::string const& name, int last) {
     for (int line = 1; line <= last + 1 && !text.empty(); ++line) {

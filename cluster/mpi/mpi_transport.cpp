@@ -1,6 +1,6 @@
 // Transport over MPI: messages of one tag on a communicator of their own.
 //
-// Receiving polls with sleeps in between: a blocking MPI_Recv spins on a core that somebody may be timing something on,
+// Receiving polls with sleeps in between: a blocking MPI_Recv spins on a core that may be in use for a timing,
 // and hangs for ever where the sender died in an MPI without fault tolerance. Sends are non-blocking for the latter
 // reason. With fault tolerance (ULFM; mpirun --with-ft ulfm) a dead rank surfaces as RankLost and the others go on.
 
@@ -40,8 +40,8 @@ namespace {
 constexpr int message_tag = 1;
 using Clock = std::chrono::steady_clock;
 
-/// Sleeps a fiftieth of the time waited so far, 2 ms at most: whoever waits for an attempt's end hears of it within 2% of
-/// its length, for a quarter of a percent of a core.
+/// Sleeps a fiftieth of the time waited so far, 2 ms at most: a rank that waits for an attempt's end hears of it within
+/// 2% of its length, for a quarter of a percent of a core.
 class Backoff {
   public:
     void pause() const {

@@ -28,7 +28,7 @@ struct FromDecoded {
 namespace {
 
 constexpr std::size_t slot_alignment = 256;
-/// What scratch memory without values holds before a decode that is judged.
+/// The content of scratch memory without values before a decode that is judged.
 constexpr std::byte meaningless{0xA5};
 /// Of each buffer: compressors have workspaces of many megabytes.
 constexpr std::size_t most_corrupted_bytes = std::size_t{1} << 20;

@@ -88,8 +88,8 @@ void set_limit(__rlimit_resource resource, std::uint64_t value) {
 }
 
 /// Appends the available bytes to `text`; closes at the end of file. Keeps at most `limit` bytes: the first ones, or
-/// the last ones (and up to as many again) where `tail`. One block at a time, so that a flood starves nobody; true:
-/// come again.
+/// the last ones (and up to as many again) where `tail`. One block at a time, so that no other descriptor starves;
+/// true: come again.
 bool drain(FileDescriptor& descriptor, std::string& text, std::size_t limit, bool tail) {
     std::array<char, 65536> block;
     if (!descriptor.is_open()) return false;

@@ -142,7 +142,7 @@ extern "C" void end_helper(int) {
 /// The helper's whole life. Whatever ends the parent closes the socket; the death signal is there for a descriptor that
 /// leaked into another process of the parent's.
 [[noreturn]] void help(int socket, pid_t parent) {
-    int const parent_died = SIGRTMIN;  // a signal that nobody else sends
+    int const parent_died = SIGRTMIN;  // a signal of our own
     std::signal(parent_died, end_helper);
     prctl(PR_SET_PDEATHSIG, parent_died);
     if (getppid() != parent) _exit(0);

@@ -40,7 +40,7 @@ bool is_whole(fs::path const& folder) {
     return altered_file(folder).empty();
 }
 
-/// Removes what unpackers that were killed have left beside a folder: one that is at work takes no hour.
+/// Removes the remains of killed unpackers beside a folder: one that is at work takes less than an hour.
 void remove_half_made(fs::path const& folder) {
     auto const oldest = fs::file_time_type::clock::now() - std::chrono::hours(1);
     std::error_code ignored;

@@ -5,9 +5,9 @@
 namespace kvstone {
 namespace {
 
-/// The paper's names: T1 holds blocks used once, T2 those used again; B1 and B2 are ghosts of what left them; p is how
-/// much T1 may hold. Where the paper drops a ghost before it replaces a block, here the lists are cut afterwards: the same
-/// lists, since the ghost that just came is never the oldest of more than one.
+/// The paper's names: T1 holds blocks used once, T2 those used again; B1 and B2 are ghosts of blocks that left them; p
+/// is how much T1 may hold. Where the paper drops a ghost before it replaces a block, here the lists are cut
+/// afterwards: the same lists, since the ghost that just came is never the oldest of more than one.
 class Arc final : public EvictionPolicy {
   public:
     explicit Arc(std::uint64_t capacity) : capacity_(capacity) {}

@@ -22,7 +22,7 @@ void leave_the_callers_place() {
     if (CPU_COUNT(&all) > 0) sched_setaffinity(0, sizeof all, &all);
 }
 
-/// What `work` throws; `done` is called in any case.
+/// The exception of `work`; `done` is called in any case.
 std::exception_ptr error_of(std::function<void()> const& work, std::function<void()> const& done) {
     std::exception_ptr error;
     try {

@@ -7,8 +7,9 @@
 namespace kvstone {
 
 KvTensors load_model(Json const& source, Json const& locator, std::uint64_t context, Needs needs) {
-    // Two captures per model, text and context: what most workloads read, and everything. Their common tensors are
-    // alike, so that whatever needs less takes the second where it is. `queries` in the locator: somebody will need it.
+    // Two captures per model, text and context: the tensors that most workloads read, and all tensors. Their common
+    // tensors are alike, so that a workload that needs fewer takes the second where it exists. `queries` in the
+    // locator: a later cell needs it.
     bool const everything = needs.k_prerope || needs.q || locator.value("queries", false);
     auto const key = [&](char const* tensors) {
         return Json{{"format", 1},        {"model", source.at("sha256")}, {"text", source.at("text_sha256")},

@@ -34,7 +34,7 @@ CodecBytes bind(Candidate const& candidate, CacheShape const& shape, std::uint64
     auto const k = planned(Component::k);
     auto const v = planned(Component::v);
     if (k.exact && v.exact) return {k.ledger.stored_bytes(), v.ledger.stored_bytes(), true};
-    // What entropy stages make of values cannot be known without them.
+    // The output size of entropy stages cannot be known without the values.
     auto const bits = candidate.bits_per_value.value_or(0) * static_cast<double>(values_of(shape, tokens));
     return {static_cast<std::uint64_t>(bits / 8), 0, false};
 }

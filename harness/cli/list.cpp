@@ -1,4 +1,4 @@
-// `kvstone list`: what exists in this build, for people and for scenario writers.
+// `kvstone list`: the codecs, stages and other names of this build.
 
 #include <algorithm>
 #include <functional>

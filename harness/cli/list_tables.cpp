@@ -1,4 +1,4 @@
-// What `kvstone list` lists, as programs get it with --json: its columns are stable.
+// The tables of `kvstone list`, as programs get them with --json: their columns are stable.
 
 #include "harness/cli/list_tables.hpp"
 

@@ -96,7 +96,7 @@ std::uint64_t write_to_file(std::string const& file, std::function<void(std::ost
 void write_output(std::string const& file, std::function<void(std::ostream&)> const& write) {
     if (file.empty()) return write_to_standard_output(write);
     check_output(file);
-    // What `write` throws by itself is not about the output.
+    // Exceptions of `write` itself are not about the output.
     std::exception_ptr own;
     auto const guarded = [&](std::ostream& out) {
         try {

@@ -121,8 +121,8 @@ std::string name_for_people(Cell const& cell) {
                        cell.context, cell.backend);
 }
 
-/// One scenario on rank 0: expected cells first, then what earlier runs measured and did not store, then whatever has no
-/// standing attempt.
+/// One scenario on rank 0: expected cells first, then results that earlier runs did not store, then the attempts that
+/// have no standing attempt.
 ExitCode run_plan(Plan const& plan, RunTools& tools) {
     auto& store = tools.store;
     auto const campaign =

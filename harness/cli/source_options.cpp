@@ -19,7 +19,7 @@ bool is_source_text(std::string const& argument) {
            !std::filesystem::exists(argument);
 }
 
-/// The error without the place in a scenario that nobody wrote.
+/// The error without its place in a generated scenario.
 ConfigError told_of_argument(ConfigError const& error) {
     auto message = error.message();
     for (std::string_view const path : {"sources.0.dump.path: ", "sources.0."})

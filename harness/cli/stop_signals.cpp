@@ -37,7 +37,7 @@ void stop_on_signals() {
 
 double stop_grace_s(std::function<char const*(char const*)> const& variable) {
     constexpr double usual_s = 10;
-    constexpr double to_end_s = 20;  // to store what came last, and for MPI to leave
+    constexpr double to_end_s = 20;  // to store the last results, and for MPI to leave
     char const* const end = variable("SLURM_JOB_END_TIME");
     double const end_s = end == nullptr ? 0 : std::strtod(end, nullptr);
     if (first_signal != SIGUSR1 || end_s <= 0) return usual_s;

@@ -1,4 +1,4 @@
-// What llama.cpp saves of a cache: llama_state_save_file (sessions, prompt caches) and llama_state_seq_save_file (one
+// Caches that llama.cpp saves: llama_state_save_file (sessions, prompt caches) and llama_state_seq_save_file (one
 // sequence, as a server's slot). Little-endian, without padding (llama-context.cpp and llama-kv-cache.cpp of its source):
 //   u32 magic 'ggsn' or 'ggsq', u32 version (11, and 4), u32 n, n x i32 tokens of the prompt
 //   of sessions: u32 length, text: the model's architecture

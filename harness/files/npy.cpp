@@ -20,7 +20,7 @@
 namespace kvstone {
 namespace {
 
-/// Walks over the header's dict. Only what numpy itself writes is understood; anything else is refused.
+/// Walks over the header's dict. Only numpy's own form is read; anything else is refused.
 class DictReader {
   public:
     DictReader(std::string_view text, std::string const& what) : text_(text), what_(what) {}

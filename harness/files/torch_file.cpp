@@ -1,4 +1,4 @@
-// What torch.save() writes (since PyTorch 1.6): a zip archive whose members lie below one folder of any name:
+// Files of torch.save() (since PyTorch 1.6): a zip archive whose members lie below one folder of any name:
 //   NAME/data.pkl    a pickle; each tensor in it is a call of torch._utils._rebuild_tensor_v2 with the arguments
 //                    (storage, offset, size, stride, requires_grad, hooks [, metadata]), all in elements. A storage
 //                    stands as the persistent id ("storage", torch.FloatStorage, KEY, device, elements).

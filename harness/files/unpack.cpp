@@ -18,7 +18,7 @@ namespace kvstone {
 namespace {
 
 constexpr std::size_t most_name_bytes = 1024;
-constexpr std::size_t most_part_bytes = 255;  // what file systems take
+constexpr std::size_t most_part_bytes = 255;  // the limit of file systems
 
 /// Folders need no member of their own: they come with their files.
 bool is_folder(ZipMember const& member) { return member.name.ends_with('/'); }

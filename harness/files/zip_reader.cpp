@@ -71,7 +71,7 @@ void ZipReader::Stream::read(std::span<std::byte> into) {
 }
 
 void ZipReader::Stream::expect_end() {
-    // Reading on is what makes libzip compare the length and the checksum.
+    // Reading further makes libzip compare the length and the checksum.
     std::byte more{};
     auto const rest = zip_fread(file_.get(), &more, 1);
     if (rest != 0) fail(rest > 0 ? "longer than declared" : zip_file_strerror(file_.get()));

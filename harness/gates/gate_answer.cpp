@@ -139,7 +139,8 @@ Measurement answer_of(std::string const& program, ChildOutcome const& outcome) {
     try {
         auto measurement = measurement_of_other_build(parse_json(outcome.output));
         answered = true;
-        // Failed cells have an exit code of their own. A good one has none but 0: what died behind its answer is broken.
+        // Failed cells have an exit code of their own. A good one has none but 0: a program that died after its answer
+        // is broken.
         bool const ended_well = outcome.signal == 0 && !outcome.timed_out && outcome.exit_code == 0;
         if (measurement.status != Status::ok || ended_well) return measurement;
     } catch (std::exception const&) {

@@ -17,7 +17,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr double program_slack_s = 60;     ///< beyond the attempt's own time limit
-constexpr double expected_suspects = 0.1;  ///< of all cells, for planning: twice what chance brings
+constexpr double expected_suspects = 0.1;  ///< of all cells, for planning: twice the share by chance
 constexpr std::uint64_t largest_padding = 4096;
 constexpr int most_screen_blocks = 32;
 

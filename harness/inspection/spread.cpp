@@ -13,7 +13,7 @@ namespace {
 /// Sums in double leave a few units of the last place of the mean square.
 constexpr double nothing = 1e-12;
 
-/// The largest over the least of what `of_channel` gives.
+/// The largest over the least value of `of_channel`.
 template <class OfChannel>
 std::optional<double> ratio_of_channels(std::uint64_t channels, OfChannel const& of_channel) {
     double least = std::numeric_limits<double>::infinity();

@@ -1,11 +1,11 @@
 // Dumps: K, V, Q as files of arrays hold them, whatever tool wrote them.
 //
 // A dump of KVstone's own names its tensors k, v, k_prerope and q and lies as [layer, head, token, dim]: it is mapped
-// and used in place. Foreign ones name their tensors and layout (dump_reading.hpp); what lies otherwise is copied once.
-// i8, f8_e4m3 (OCP's E4M3 as safetensors, vLLM and SGLang have it: no infinity, largest number 448) and f8_e5m2 become f32
-// by the scale that the dump names. `dtype:` says what the elements of an array are whose type in the file is opaque:
-// bytes, words or void. What a file says of itself is not overruled; what the user says, and the values contradict, is
-// refused.
+// and used in place. Foreign ones name their tensors and layout (dump_reading.hpp); tensors in another layout are
+// copied once. i8, f8_e4m3 (OCP's E4M3 as safetensors, vLLM and SGLang have it: no infinity, largest number 448) and
+// f8_e5m2 become f32 by the scale that the dump names. `dtype:` names the type of an array's elements where the file's
+// own is opaque: bytes, words or void. A type that the file states is not overruled; a type that the user states, and
+// the values contradict, is refused.
 
 #include <algorithm>
 #include <array>

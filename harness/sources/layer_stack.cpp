@@ -102,7 +102,7 @@ std::optional<std::pair<std::string, std::string>> usual_layer_patterns(ArrayFil
     };
     std::optional<std::pair<std::string, std::string>> found;
     for (auto const& [k, v] : usual) {
-        // Layer 0 tells what stands before the pattern.
+        // Layer 0 shows the text before the pattern.
         auto const with = [](std::string const& pattern, std::string_view layer) {
             auto text = pattern;
             return text.replace(text.find(placeholder), placeholder.size(), layer);

@@ -198,7 +198,7 @@ Structure structure_as(HostTensor const& tensor, KvShape const& shape, Place pla
     return variances.structure();
 }
 
-/// A sum without what chance brings it: shares of one over the tokens of a channel, which differ between namings.
+/// A sum without the part due to chance: shares of one over the tokens of a channel, which differ between namings.
 double beyond_chance(Structure const& structure, KvShape const& shape) {
     auto const length = std::min(run_tokens, shape.tokens);
     auto const count = static_cast<double>(length * run_starts(shape.tokens).size());

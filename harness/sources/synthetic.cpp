@@ -67,7 +67,7 @@ struct Words {
     }
 };
 
-/// What independent values follow; all have variance 1.
+/// Distributions of independent values; all have variance 1.
 enum class Law : std::uint8_t { normal, uniform, heavy };
 
 /// `dim` independent N(0,1) values; block b of the counter gives channels b, b + n, b + 2n and b + 3n of n =

@@ -26,7 +26,7 @@ namespace {
 KvTensors load_cell_tensors(AttemptRequest const& request, Needs needs, Measurement& measurement) {
     auto const& cell = request.cell;
     auto tensors = load_tensors(cell.source, cell.locator, cell.context, needs);
-    // Nobody but a dump's user says how its tensors lie.
+    // Only the layout of a dump is stated by its user.
     if (cell.source.at("kind") != "dump" || !request.measure.quality) return tensors;
     for (auto const& [name, tensor] : {std::pair{"k", &tensors.k}, {"v", &tensors.v}}) {
         if (!tensor->has_value()) continue;

@@ -19,7 +19,7 @@
 namespace kvstone {
 namespace {
 
-/// Of a tensor, what slow references and second encodings are asked of.
+/// The part of a tensor for slow references and second encodings.
 constexpr std::uint64_t kPartValues = std::uint64_t{1} << 18;
 constexpr unsigned kCorruptionRounds = 4;
 

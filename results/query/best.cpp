@@ -57,7 +57,7 @@ bool is_worse(Constraint const& constraint, Estimate const& a, Estimate const& b
     return constraint.upper ? end > end_of(constraint, b) : end < end_of(constraint, b);
 }
 
-/// Of an error the worst of its components counts, as in v_pareto: what K and V have together hides which of them is
+/// Of an error the worst of its components counts, as in v_pareto: the figure of both together hides which of them is
 /// worse. For all others, the figure of both together.
 bool counts(std::string const& metric, std::string const& component, bool together) {
     auto const* const known = find_metric(metric);

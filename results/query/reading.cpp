@@ -29,7 +29,8 @@ void make_table_functions(sqlite3* connection) {
     }
 }
 
-/// What reading needs and nothing else; ATTACH and VACUUM INTO would write from a connection that is read-only.
+/// The actions that reading needs, and no others; ATTACH and VACUUM INTO would write from a connection that is
+/// read-only.
 int authorize(void*, int action, char const* first, char const* second, char const*, char const*) {
     static constexpr std::array<std::string_view, 3> refused_functions{"load_extension", "fts3_tokenizer", "writefile"};
     static constexpr std::array<std::string_view, 6> schema_pragmas{"table_info", "table_xinfo", "table_list",

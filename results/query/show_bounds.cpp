@@ -12,8 +12,8 @@ namespace {
 
 constexpr double least_bits = 0.005;
 constexpr double least_repeats = 0.001;
-/// Over the tokens behind a table: what Miller-Madow's correction leaves of the bias. Of high bytes of fp16 on N(0,1) it is
-/// 23 bits, found by drawing 32 to 4096 of them.
+/// Over the tokens behind a table: the bias that remains after Miller-Madow's correction. For high bytes of fp16 on
+/// N(0,1) it is 23 bits, found by drawing 32 to 4096 of them.
 constexpr double bias_bits_times_tokens = 30;
 
 // max() over a group picks the one figure that a metric has there: cells that differ in their threads find the same.

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t least_budgets = 2;
 constexpr std::size_t most_budgets = 7;
 
-// Lines differ in what decides about hits, the budget aside; max() picks the one figure there is.
+// Lines differ in the options that decide about hits, except the budget; max() picks their only figure.
 constexpr auto budgets_sql = R"sql(
 SELECT substr(codec_name, 1, 16), coalesce(json_extract(options, '$.policy'), 'lru'), substr(source, 1, 14),
   json_extract(options, '$.' || ?2), json_array(codec, source, context, backend, json_remove(options, '$.' || ?2)) AS line,

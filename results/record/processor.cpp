@@ -113,7 +113,7 @@ void require_processor(char const* program) {
     auto const length = refusal_of(program, built_for, processor_features(), text, sizeof text);
     if (length == 0) return;
     auto const written = write(STDERR_FILENO, text, length);
-    static_cast<void>(written);  // nobody is left to be told
+    static_cast<void>(written);  // no reader is left
     _exit(2);
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view breaks_behind = ",/|;:=_-.&?";
 
-/// The bytes of what stands first in the text: a character of UTF-8, or a terminal's command for colours.
+/// The bytes of the first unit of the text: a character of UTF-8, or a terminal's command for colours.
 std::size_t first_character(std::string_view text) {
     std::size_t bytes = 1;
     if (text.starts_with("\x1b[")) {
@@ -34,7 +34,7 @@ std::size_t fitting(std::string_view word, std::size_t columns) {
     return end == word.size() || behind_break == 0 ? end : behind_break;
 }
 
-/// One line of the text, behind what `lines` holds; the first line of all has `first` columns, the others `rest`.
+/// Appends one line of the text to `lines`; the first line of all has `first` columns, the others `rest`.
 void wrap_line(std::vector<std::string>& lines, std::string_view text, std::size_t first, std::size_t rest) {
     auto const room = [&] { return lines.empty() ? first : rest; };
     std::string line;

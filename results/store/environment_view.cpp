@@ -1,4 +1,4 @@
-// v_environment and v_env_diff: what campaigns were measured with and on, fact by fact, so that two can be laid beside
+// v_environment and v_env_diff: builds, packages and hosts of campaigns, fact by fact, so that two can be laid beside
 // each other.
 
 #include "results/store/schema.hpp"

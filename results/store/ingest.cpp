@@ -73,7 +73,7 @@ std::int64_t Ingester::metric(std::string const& name) const {
 
 std::optional<std::int64_t> Ingester::host(Json const& facts) {
     if (!facts.is_object() || facts.empty()) return std::nullopt;
-    // What changes by the minute belongs to the attempt; the rest is told once.
+    // Facts that change by the minute belong to the attempt; the others are stored once.
     Json lasting = facts;
     for (auto const* const passing : {"load_average", "temperature_c", "clock_mhz", "slurm_job"})
         lasting.erase(passing);

@@ -73,7 +73,7 @@ void copy_rows(sqlite3* connection, TableLinks const& table) {
                             table.name, here));
         return;
     }
-    // What hangs on an attempt that is here already is here, too.
+    // Rows of an attempt that is here already are here, too.
     auto const only = table.refers.contains("attempt") ? "o.attempt IN (SELECT there FROM temp.fresh_attempt)" : "true";
     execute(connection, fmt::format("{} WHERE {} ON CONFLICT DO NOTHING", insert, only));
 }

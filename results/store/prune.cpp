@@ -10,7 +10,7 @@
 namespace kvstone {
 namespace {
 
-/// Statements that remove what refers to the campaigns in temp.doomed_campaign, over however many tables.
+/// Statements that remove the rows that refer to the campaigns in temp.doomed_campaign, over however many tables.
 std::vector<std::string> removals(sqlite3* connection, std::vector<TableLinks> const& tables) {
     std::vector<std::string> statements;
     std::set<std::string> doomed{"campaign"};
@@ -33,7 +33,7 @@ std::vector<std::string> removals(sqlite3* connection, std::vector<TableLinks> c
     return statements;
 }
 
-/// What nothing refers to any more.
+/// Rows that no row refers to any more.
 std::string orphans(std::vector<TableLinks> const& tables, std::string_view name) {
     std::string where;
     for (auto const& table : tables)

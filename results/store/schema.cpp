@@ -14,7 +14,7 @@
 namespace kvstone {
 namespace {
 
-// Rows refer to each other by small integers; what people and other databases know them by is `uid` or a name. Figures
+// Rows refer to each other by small integers; for people and other databases their identity is `uid` or a name. Figures
 // and samples, of which there are millions, live in the B-tree of their key (WITHOUT ROWID), ordered as they are read:
 // all of one attempt and metric together.
 constexpr std::string_view version_1 = R"sql(

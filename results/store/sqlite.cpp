@@ -35,7 +35,7 @@ void copy_pages(sqlite3* from, sqlite3* to, char const* name) {
     auto* const pages = sqlite3_backup_init(to, name, from, "main");
     if (pages == nullptr) throw_sqlite_error(to, "copying a database");
     int const code = sqlite3_backup_step(pages, -1);
-    sqlite3_backup_finish(pages);  // leaves what went wrong with the connection that is written to
+    sqlite3_backup_finish(pages);  // leaves the error in the connection that is written to
     if (code != SQLITE_DONE) throw_sqlite_error(to, "copying a database");
 }
 

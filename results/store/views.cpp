@@ -33,7 +33,7 @@ UNION ALL
 SELECT campaign, cell, metric, component, value, n, ci_low, ci_high FROM combined;
 )sql";
 
-// Placeholders are what differs between the parts of v_latest.
+// Placeholders stand for the differences between the parts of v_latest.
 constexpr std::string_view latest_columns_1 = R"sql(
 SELECT campaign.uid, cell.uid, cell.workload, cell.source_name, iif(cell.source_kind = 'model', cell.source_name, NULL),
   nullif(cell.context, 0), cell.batch, cell.codec, cell.codec_name, cell.backend, a.device,

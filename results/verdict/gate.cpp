@@ -69,7 +69,7 @@ class Judge {
 
     void coverage() {
         auto const state = [&](SideCell const& cell) {
-            // Where nothing is to be compared, a cell that cannot be measured here is nobody's fault.
+            // Where nothing is to be compared, a cell that cannot be measured here is no fault.
             bool const excused = cell.status == "skipped" && policy_.require.at_least.empty() && !evidence_.base;
             if (cell.status == "ok" || excused) return;
             auto finding = about("coverage", cell);

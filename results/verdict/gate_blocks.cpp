@@ -33,7 +33,7 @@ TwoStage phases_of(GatePolicy const& policy, PolicyRule const& rule, Evidence co
     auto phases = two_stage_for(std::max<std::size_t>(evidence.tests, 1), policy.error_budget,
                                 rule.source.margin.value_or(policy.margin));
     phases.screen_blocks = evidence.screen_blocks;
-    // What so many blocks were needed for cannot be confirmed, at a stricter level, with fewer.
+    // A finding that needed this many blocks cannot be confirmed, at a stricter level, with fewer.
     phases.confirm_blocks = std::max(phases.confirm_blocks, phases.screen_blocks);
     return phases;
 }

@@ -70,7 +70,7 @@ class SegmentStore::State {
         shared.counters.read_errors += scan.read_errors;
     }
 
-    /// Whoever wrote what lies behind the last record came to no end.
+    /// The bytes behind the last record are of a writer that did not finish.
     void cut(std::uint64_t number, SegmentScan& scan) {
         auto const file = shared.files.open(number);
         auto const error = shared.files.calls().ftruncate(file->file(), scan.end);

@@ -170,7 +170,7 @@ void SegmentWriter::close() noexcept {
 }
 
 void SegmentWriter::sync(std::uint64_t number) {
-    // What failed once is not tried again: the system takes the pages for clean, and would say that all is well.
+    // A failed sync is not tried again: the system counts the pages as clean, and would report success.
     unsynced_.erase(number);
     auto& calls = shared_.files.calls();
     auto error = calls.fdatasync(shared_.files.open(number)->file());
@@ -205,7 +205,7 @@ void SegmentWriter::make_room(std::uint64_t bytes) {
 }
 
 void SegmentWriter::remove_segment(std::uint64_t number) {
-    // First nobody looks for its blocks any more, then it goes.
+    // First its blocks are forgotten, then it is removed.
     std::vector<EvictedBlock> evicted;
     {
         std::lock_guard const lock(shared_.mutex);
@@ -229,7 +229,7 @@ void SegmentWriter::remove_segment(std::uint64_t number) {
     if (shared_.rules.sync != SegmentSync::none) sync_folder();
 }
 
-/// Of the oldest only: what lies in others may say that a block of an older one was erased or replaced.
+/// Of the oldest only: a record in another one may erase or replace a block of an older one.
 void SegmentWriter::remove_dead_segments() {
     for (;;) {
         std::uint64_t oldest = 0;

@@ -109,7 +109,7 @@ void warn_of_window(Json const& metadata, std::uint64_t tokens, Measurement& mea
                      tokens));
 }
 
-/// What queries read.
+/// The tensors that queries read.
 struct Cache {
     KvView k, v, k_decoded, v_decoded;
     double scale;

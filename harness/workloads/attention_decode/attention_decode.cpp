@@ -134,7 +134,7 @@ void add_times(std::vector<Contender> const& contenders, double bytes, Measureme
     measurement.samples.push_back({"kv", ours.metric, ours.ns});
 }
 
-/// The largest error of outputs over what some sequences decode to.
+/// The largest error of outputs over the decoded caches of some sequences.
 double error_of(std::vector<float> const& outputs, Step const& step,
                 std::vector<std::pair<std::uint64_t, DecodedCache>> const& decoded) {
     double most = 0;

@@ -177,7 +177,8 @@ std::string coded_values(std::string const& text) try {
         coded += ' ' + std::to_string(rule);
         ++count;
     }
-    // Where a window begins depends on whether what codes older tokens has pages, which entropy stages have not.
+    // Where a window begins depends on whether the pipeline of older tokens has pages, which entropy stages do not
+    // have.
     bool const same_for_all = (count == 0 || count == codec.rules().size()) && !windows;
     return bare.text() + (same_for_all ? "" : " coded:" + coded);
 } catch (ConfigError const&) {

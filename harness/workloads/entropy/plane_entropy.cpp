@@ -102,7 +102,7 @@ double count_head(std::byte const* data, Rows const& rows, Tally& tally) {
     return bits;
 }
 
-/// Counts of what `part` makes of each top.
+/// Counts of the values of `part` for each top.
 template <class Part>
 Counts counts_of(Counts const& top, Part const& part) {
     Counts counts(bytes_there_are);

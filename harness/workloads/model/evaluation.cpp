@@ -43,7 +43,7 @@ struct Evaluation::State {
     }
     void begin(std::span<Token const> its_context) {
         if (fresh && std::ranges::equal(context, its_context)) return;
-        // Before the proof nobody knows that a context put there is one that was read.
+        // Before the proof it is not known that a restored context equals one that was read.
         auto const state = proven ? state_for(*path, its_context) : KeptBytes{};
         bool read = false;
         times.context_ns = timed_ns([&] { read = path->begin(its_context, state.bytes); });

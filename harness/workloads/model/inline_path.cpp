@@ -55,8 +55,8 @@ class InlinePath : public CodecPath {
         for (auto const component : {Component::k, Component::v}) start(component);
     }
     void code_again() override {
-        // Streams do not shrink: new ones are given what the cache holds. Coding by single tokens, they do to the tokens
-        // that follow what the old ones would have done.
+        // Streams do not shrink: new ones get the cache's content. Coding by single tokens, they code later tokens
+        // as the old ones would.
         start();
         for (auto const component : {Component::k, Component::v}) {
             for (std::uint64_t layer = 0; layer < streams_[index(component)].size(); ++layer)

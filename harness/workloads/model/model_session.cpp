@@ -37,7 +37,7 @@ std::optional<double> value_of(Measurement const& measurement, std::string const
 
 namespace {
 
-/// Tokens of a capture that tells what RoPE the model has.
+/// Tokens of a capture that shows the model's RoPE.
 constexpr std::uint64_t rope_tokens = 64;
 
 /// Nothing where the source cannot tell: a codec that has to know then says so.

@@ -114,7 +114,7 @@ TokenScore compare_logits(std::span<float const> baseline, std::span<float const
             weighted[lane] += p > 0 ? difference : 0;
         }
     });
-    // NaN stays; what rounding leaves of nearly equal distributions does not go below 0.
+    // NaN stays; rounding of nearly equal distributions gives no value below 0.
     auto const divergence = total(weighted) - (theirs.log_sum - ours.log_sum);
     score.kld = divergence < 0 ? 0 : divergence;
     return score;

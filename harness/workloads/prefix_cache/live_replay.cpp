@@ -132,7 +132,8 @@ std::uint64_t live_memory_bytes(RequestTrace const& trace, LiveRules const& rule
         left = left.subspan(window.requests.size());
     }
     auto const entries = std::min(rules.store.capacity, trace.distinct * cost.entries);
-    // What leaves the store within a window is held until it is verified; each client has a block decoded and one coded.
+    // Entries that leave the store within a window are held until they are verified; each client has a block decoded
+    // and one coded.
     return entries * cost.entry_bytes() + largest_window * (of_block + cost.stored_bytes) +
            rules.threads * 3 * of_block + source.memory_bytes(rules.threads);
 }

@@ -30,7 +30,7 @@ class ModelBlocks final : public BlockSource {
     std::uint64_t vocabulary() const override { return engine_.vocabulary(); }
     bool computes() const override { return true; }
     std::uint64_t longest_tokens() const override { return longest_; }
-    /// A sequence's cells, and their copy in what sequences begin from.
+    /// A sequence's cells, and their copy at the beginning of sequences.
     std::uint64_t memory_bytes(std::uint64_t clients) const override {
         auto const values = (shapes_[0].values() + shapes_[1].values()) / trace_->block_tokens * longest_;
         return (clients + 2) * values * sizeof(float);

@@ -40,7 +40,7 @@ std::uint64_t capacity_of(PrefixCacheSettings const& settings, EntryCost const& 
     return entries;
 }
 
-/// What live and account agree on, whatever else they measure.
+/// The figures that modes live and account share.
 struct Cache {
     PrefixCacheSettings settings;
     EntryCost cost;

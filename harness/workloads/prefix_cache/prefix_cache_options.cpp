@@ -96,7 +96,7 @@ void check_prefix_cache(Json const& options, Json const& locator) {
         for (auto const* name : {"ttl_from", "ttl_end"})
             if (options.contains(name)) refuse("without a ttl there is no such option", name, {"ttl: 300 s"});
     bool const computes = options.contains("prefill_us_per_token") || options.contains("prefill_ns_per_token_squared");
-    // Mode live may find out by itself what computing takes.
+    // Mode live may measure the time of computing itself.
     bool const measures = options.value("mode", "account") == "live" && options.contains("link_bandwidth");
     if (!measures && computes != options.contains("link_bandwidth"))
         refuse("time saved needs both the time of computing and the link",

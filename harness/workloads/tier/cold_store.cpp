@@ -10,7 +10,7 @@
 namespace kvstone {
 namespace {
 
-/// Keys of blocks that are numbers. They begin with what tables take for a hash.
+/// Keys of blocks that are numbers. They begin with the bytes that tables use as a hash.
 BlockKey key_of(std::uint64_t block) {
     BlockKey key{};
     auto const hash = hash_of(block);
