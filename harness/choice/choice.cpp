@@ -51,7 +51,7 @@ Choosable choosable(Candidate const& candidate, Question const& question, CacheS
     Constraint const bound{"kld_mean", true, false, question.max_kld};
     auto const end = bound.bounding_end(candidate.kld);
     one.meets = end && bound.holds_for(*end);
-    if (!end) one.why_not = "no interval: nothing says how sure its KLD is";
+    if (!end) one.why_not = "no interval: the error of its KLD is unknown";
     return one;
 }
 

@@ -62,7 +62,7 @@ std::string budget_text(Budget const& budget, Bought const& bought) {
     auto const hits = bought.hits->token_hits;
     auto const fp16_hits = before.hits->token_hits;
     text += fmt::format(
-        "; of the trace's tokens LRU finds {:.1f}%, where it finds {:.1f}% in fp16 and {:.1f}% without bounds",
+        "; LRU finds {:.1f}% of the trace's tokens, against {:.1f}% in fp16 and {:.1f}% in an unbounded cache",
         100 * share(hits, budget.token_lookups), 100 * share(fp16_hits, budget.token_lookups),
         100 * share(budget.unbounded.token_hits, budget.token_lookups));
     if (fp16_hits > 0) text += fmt::format(": {:.2f} times as many hits", share(hits, fp16_hits));
@@ -190,7 +190,7 @@ std::string choice_text(Choice const& choice, Screen const& screen) {
                             choice.codecs.size(), choice.question.max_kld);
         text += fmt::format("Measured: {}\n", sureness_text(choice.codecs.front().candidate));
     }
-    for (auto const& warning : choice.warnings) text += labelled("mind", warning);
+    for (auto const& warning : choice.warnings) text += labelled("note", warning);
     return wrapped(text, screen.columns, label_columns) + "\n" + table_text(choice, screen);
 }
 

@@ -138,7 +138,7 @@ void add_choose(CommandLine& line) {
     auto options = std::make_shared<ChooseOptions>();
     auto* command =
         line.verb("choose",
-                  "Choose the codec of the fewest bytes whose mean KLD stays below a bound, for a model and a "
+                  "Choose the codec with the fewest bytes whose mean KLD stays below a bound, for a model and a "
                   "context: with its bytes, its interval and the nearest settings of engines",
                   {"kvstone choose --model tiny --context 512 --max-kld 0.01",
                    "kvstone choose --model model.gguf --context 8k --max-kld 0.01 --memory '40 GiB'"});

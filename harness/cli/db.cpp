@@ -71,7 +71,7 @@ PruneChoice choice_of(Store const& store, PruneArguments const& arguments) {
         choice.before_utc = utc_text(day);
     }
     if (choice.campaigns.empty() && choice.before_utc.empty())
-        throw ConfigError("nothing is named to remove: give --campaign ID or --older-than DAYS");
+        throw ConfigError("no campaign is given: name one by --campaign ID, or give --older-than DAYS");
     return choice;
 }
 

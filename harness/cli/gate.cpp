@@ -56,7 +56,7 @@ void warn_by_calibration(GateRecord& record, std::string const& database, std::v
         if (rule.timed() &&
             (calibration["detectable_median"].is_null() || calibration["detectable_median"] > rule.worse_by))
             record.outcome.notices.push_back(fmt::format(
-                "'{}' asks for less than the calibration of {} could see here: {}", rule.source.name,
+                "'{}' asks for smaller changes than the calibration of {} could detect here: {}", rule.source.name,
                 calibration["started_utc"].get<std::string>().substr(0, 10),
                 calibration["detectable_median"].is_null()
                     ? std::string("nothing at the median cell")

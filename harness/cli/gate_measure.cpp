@@ -60,11 +60,11 @@ std::map<std::string, double> slow_down_of(std::vector<std::string> const& optio
 GateRun run_of(GateOptions const& options, GatePolicy const& policy, Spawner& spawner) {
     GateRun run;
     if (options.run && !options.calibrate && options.base.empty() && options.base_ref.empty())
-        throw ConfigError("nothing is named to compare with, and a build compared with itself always passes", "--run",
+        throw ConfigError("no base is given, and a build compared with itself always passes", "--run",
                           {"--base PROGRAM", "--base-ref COMMIT", "--calibrate"});
     run.scenario = options.scenario.empty() ? policy.scenario : options.scenario;
     if (run.scenario.empty())
-        throw ConfigError("no scenario is named to measure", "scenario", {"scenario: NAME in the policy", "--scenario"},
+        throw ConfigError("no scenario is given", "scenario", {"scenario: NAME in the policy", "--scenario"},
                           {policy.path, 0, 0});
     auto const beside = std::filesystem::path(policy.path).parent_path() / run.scenario;
     run.scenario =

@@ -43,7 +43,8 @@ void add_report(CommandLine& line) {
                               {"kvstone report -o report.html", "kvstone report --format md"});
     command->add_option("-o,--output", arguments->output, "The file to write. Without this option: standard output");
     command
-        ->add_option("--format", arguments->format, "html or md. Without this option: as the file's name ends, else md")
+        ->add_option("--format", arguments->format,
+                     "html or md. Without this option: by the ending of the file's name, else md")
         ->check(CLI::IsMember({"html", "md"}));
     command->add_option(
         "--campaign", arguments->campaign,

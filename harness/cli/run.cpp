@@ -226,7 +226,7 @@ ExitCode run(CommandLine const& line, RunOptions const& options) {
 void add_run(CommandLine& line) {
     auto options = std::make_shared<RunOptions>();
     auto* command =
-        line.verb("run", "Measure the cells of scenarios and store the figures; a run that was stopped goes on",
+        line.verb("run", "Measure the cells of scenarios and store the figures; a stopped run is continued",
                   {"kvstone run quickstart", "kvstone run mine.yaml --set 'grid.context=[4096]' --db mine.db"});
     options->add_to(*command);
     line.add_lock(*command);

@@ -56,7 +56,7 @@ void add_show(CommandLine& line) {
                         "run last; campaigns, failures, missing and --history then take all campaigns");
     auto* best =
         command->add_option("--best", options->best,
-                            "The codec of the fewest bits per value that meets a condition with its whole confidence "
+                            "The codec with the fewest bits per value that meets a condition with its whole confidence "
                             "interval: 'kld_mean < 0.01 and decode_tokens_per_s > 100'");
     command
         ->add_flag("--pareto", options->pareto,

@@ -155,7 +155,7 @@ Measurement answer_of(std::string const& program, ChildOutcome const& outcome) {
     measurement.reason = fmt::format(
         "{} {} ({}){}{}", program,
         refused    ? "refuses its arguments"
-        : answered ? "did not end well behind its answer"
+        : answered ? "failed after its answer"
                    : "gave no answer",
         outcome.signal != 0 ? fmt::format("signal {}", outcome.signal) : fmt::format("exit code {}", outcome.exit_code),
         said.empty() ? "" : ": ", said);

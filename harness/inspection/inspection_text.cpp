@@ -155,16 +155,17 @@ std::string inspection_text(Json const& inspection, Screen const& screen) {
                                 100 * rope["mean_share_unrotated"].get<double>());
         }
         if (rope.contains("error")) {
-            text += fmt::format("  RoPE of K before it misses K after it by {:.1e}\n", rope["error"].get<double>());
+            text += fmt::format("  RoPE applied to K before it differs from K after it by {:.1e}\n",
+                                rope["error"].get<double>());
         }
     } else {
         text += "rope: not stated\n";
     }
     if (inspection.contains("latent"))
         text += fmt::format(
-            "latent attention: of K's channels the first {} are those of RoPE, the last {} the latent that K and V of "
-            "all "
-            "heads are made of; there is no V\n",
+            "latent attention: K's first {} channels are those of RoPE, its last {} the latent of K and V of all "
+            "heads; "
+            "there is no V\n",
             inspection["latent"]["other_channels"].dump(), inspection["latent"]["channels"].dump());
     auto const metadata = inspection.value("metadata", Json::object());
     for (auto const& [key, value] : metadata.items()) {

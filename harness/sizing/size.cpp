@@ -137,7 +137,7 @@ void add_rows(SizeAnswer& answer, ModelCache const& share, std::string const& na
 
 SizeAnswer size_of(SizeQuestion question) {
     if (question.codecs.empty() || question.contexts.empty())
-        throw ConfigError("a size is of at least one codec and one context");
+        throw ConfigError("a size needs at least one codec and one context");
     if (question.batch == 0 || question.devices == 0) throw ConfigError("a batch and devices are at least one");
     auto const share = share_of(question.cache, question.devices);
     SizeAnswer answer{std::move(question), {}};

@@ -72,7 +72,7 @@ std::string head_text(SizeAnswer const& answer) {
     if (question.budget_bytes)
         line("budget", fmt::format("{}{}; weights are not counted", size_text(*question.budget_bytes),
                                    question.devices > 1 ? " on each device" : ""));
-    for (auto const& note : cache.notes) line("mind", note);
+    for (auto const& note : cache.notes) line("note", note);
     return text + "\n";
 }
 

@@ -170,11 +170,11 @@ void show_best(Store const& store, std::ostream& out, std::vector<Constraint> co
     auto const all = answers(store, campaign, constraints);
     std::vector<std::string> asked;
     for (auto const& constraint : constraints) asked.push_back(constraint.text());
-    fmt::print(
-        out, "{}\n",
-        wrapped(fmt::format("The codec of the fewest bits per value in campaign {} whose whole 95% interval meets {}.",
-                            campaign, fmt::join(asked, " and ")),
-                options.screen.columns));
+    fmt::print(out, "{}\n",
+               wrapped(fmt::format(
+                           "The codec with the fewest bits per value in campaign {} whose whole 95% interval meets {}.",
+                           campaign, fmt::join(asked, " and ")),
+                       options.screen.columns));
     auto const processes = processes_of(store, campaign);
     bool any = false;
     for (auto const& answer : all) {

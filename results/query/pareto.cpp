@@ -153,7 +153,7 @@ void show_pareto(Store const& store, std::ostream& out, ShowOptions const& optio
     auto const groups = read_peers(store, campaign);
     fmt::print(out, "{}\n",
                wrapped(fmt::format("Codecs of campaign {} that no other codec beats in bits per value, error and speed "
-                                   "together. A difference within the intervals beats nothing.",
+                                   "together. A difference within the intervals does not count.",
                                    campaign),
                        options.screen.columns));
     for (auto const& peers : groups) show_peers(out, options.screen, peers);

@@ -235,9 +235,9 @@ void show_bounds(Store const& store, std::ostream& out, ShowOptions const& optio
     fmt::print(
         out, "{}\n",
         wrapped(
-            "bound: the ratio that an ideal coder of order 0 would reach, with one table for each plane and side data "
-            "as they are. The column gain says where more than that comes from, or could come from, in bits of "
-            "the high byte: channels, a table for each channel; time, the token before; repeats, vectors that equal "
+            "bound: the ratio of an ideal coder of order 0, with one table for each plane and unchanged side data. The "
+            "column gain shows why a ratio is above the bound, or how it could grow, in bits of the high byte: "
+            "channels, a table for each channel; time, the token before; repeats, vectors that equal "
             "an earlier one.",
             options.screen.columns));
 }

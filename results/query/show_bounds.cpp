@@ -65,7 +65,7 @@ std::string gain_text(double ratio, PayloadBounds const& bounds) {
     if (bounds.duplicate_rows && *bounds.duplicate_rows >= least_repeats)
         causes.push_back(fmt::format("repeats {:.3g}%", 100 * *bounds.duplicate_rows));
     if (ratio <= bounds.ratio) return causes.empty() ? "" : fmt::format("left: {}", fmt::join(causes, ", "));
-    return causes.empty() ? "above, and nothing explains it" : fmt::format("above: {}", fmt::join(causes, ", "));
+    return causes.empty() ? "above, without an explanation" : fmt::format("above: {}", fmt::join(causes, ", "));
 }
 
 QueryResult bounds_rows(Store const& store, std::string const& campaign,

@@ -47,7 +47,7 @@ void judge_time(Compared& result, Metric const& metric, std::vector<double> cons
                                      : std::abs(shift.value) <= std::log1p(margin);
     if (!shift.low || result.within_margin) return;
     double const worse = metric.better == Better::lower ? shift.value : -shift.value;
-    result.why = fmt::format("{}, not interleaved: `gate --run` can tell", worse > 0 ? "slower" : "faster");
+    result.why = fmt::format("{}, not interleaved: `gate --run` can decide", worse > 0 ? "slower" : "faster");
     if (!excuse.empty()) result.why += "; " + excuse;
     if (worse > 0 && excuse.empty()) result.verdict = Verdict::inconclusive;
 }

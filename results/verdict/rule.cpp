@@ -39,7 +39,7 @@ PolicyRule relative_rule(std::string const& text, std::size_t at) {
     rule.relative = true;
     rule.metric = known_metric(trimmed(text.substr(0, at)));
     if (metrics()[rule.metric].better == Better::neither)
-        throw ConfigError("of this metric no direction is the worse one", std::string(metrics()[rule.metric].name));
+        throw ConfigError("this metric has no worse direction", std::string(metrics()[rule.metric].name));
     rule.worse_by = share(trimmed(text.substr(at + no_worse_than.size())));
     if (rule.timed() && rule.worse_by <= 0)
         throw ConfigError("timings need a slow-down that has to be found", text, {"decode_ns no worse than 5%"});

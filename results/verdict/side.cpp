@@ -74,7 +74,7 @@ std::string campaign_of(Store const& store, std::string const& meant, std::strin
                                {meant})
                              .rows;
     if (by_id.empty() && commits.empty())
-        throw ConfigError("no campaign, commit, scenario, baseline or database file is meant", meant,
+        throw ConfigError("no campaign, commit, scenario, baseline or database file has this name", meant,
                           {"latest", "a scenario's name", "digits of a campaign's id (`kvstone show campaigns`)",
                            "digits of a commit", "a build as `show` names it", "FILE", "FILE:CAMPAIGN"});
     if (by_id.size() + commits.size() > 1)

@@ -20,16 +20,16 @@ TEST(GainText, NamesWhatGoesBeyondTheBoundOrCouldGo) {
     PayloadBounds bounds{1.188, 5.47, 5.47, 5.47, 0.0};
     EXPECT_EQ(gain_text(1.18, bounds), "");
     EXPECT_EQ(gain_text(1.188, bounds), "");
-    EXPECT_EQ(gain_text(1.189, bounds), "above, and nothing explains it");
+    EXPECT_EQ(gain_text(1.189, bounds), "above, without an explanation");
     bounds = {1.188, 5.47, 5.16, 5.04, 0.6523};
     EXPECT_EQ(gain_text(1.25, bounds), "above: channels -0.31 bit, time -0.12 bit, repeats 65.2%");
     EXPECT_EQ(gain_text(1.15, bounds), "left: channels -0.31 bit, time -0.12 bit, repeats 65.2%");
     // The past tells less than the channel does; few repeats; differences that are none.
     EXPECT_EQ(gain_text(1.25, {1.188, 5.47, 5.16, 5.3, 0.0009}), "above: channels -0.31 bit");
     EXPECT_EQ(gain_text(1.25, {1.188, 5.47, 5.4651, 5.47, 0.001}), "above: repeats 0.1%");
-    EXPECT_EQ(gain_text(1.25, {1.188, 3.9, {}, {}, {}}), "above, and nothing explains it");
+    EXPECT_EQ(gain_text(1.25, {1.188, 3.9, {}, {}, {}}), "above, without an explanation");
     // 0.05 bit of channels: what 512 tokens leave of the bias, and more than 2048 do.
-    EXPECT_EQ(gain_text(1.25, {1.188, 5.47, 5.42, {}, {}, 512}), "above, and nothing explains it");
+    EXPECT_EQ(gain_text(1.25, {1.188, 5.47, 5.42, {}, {}, 512}), "above, without an explanation");
     EXPECT_EQ(gain_text(1.25, {1.188, 5.47, 5.42, {}, {}, 2048}), "above: channels -0.05 bit");
 }
 

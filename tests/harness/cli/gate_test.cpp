@@ -251,7 +251,7 @@ TEST_F(GateTest, CalibrationIsStoredAndWarns) {
     auto const seen = json::parse(calibrated.out);
     EXPECT_EQ(seen["campaigns"], 300);
     EXPECT_GT(seen["detectable_median"], 0.05);
-    EXPECT_THAT(gate({}, {}).out, HasSubstr("asks for less than the calibration of"));
+    EXPECT_THAT(gate({}, {}).out, HasSubstr("asks for smaller changes than the calibration of"));
     auto const uid = rows("select uid from gate_run where kind = 'calibration'")[0]["uid"].get<std::string>();
     auto const again = kvstone("explain " + uid.substr(0, 8));
     EXPECT_EQ(again.code, 0) << again.out;
