@@ -49,7 +49,7 @@ int wrong_roundings(Round const& round) {
     for (std::uint32_t code = 0; code < format.infinity(); ++code) {
         auto const low = static_cast<std::uint16_t>(code);
         auto const high = static_cast<std::uint16_t>(code + 1);
-        // Above the largest finite code lies what would be the next one, from whose middle on values are Inf.
+        // Above the largest finite code lies the place of the next one, from whose middle on values are Inf.
         double const above =
             high == format.infinity() ? 2 * format.value(low) - format.value(low - 1) : format.value(high);
         auto const middle = static_cast<float>((format.value(low) + above) / 2);

@@ -1,4 +1,4 @@
-// Rows of binary16 numbers are what each conversion by itself is.
+// Rows of binary16 numbers equal single conversions.
 
 #include "backends/kernels/half_lanes.hpp"
 

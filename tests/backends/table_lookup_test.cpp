@@ -23,7 +23,7 @@ std::vector<float> thresholds_of(unsigned bits) {
     return thresholds;
 }
 
-/// Thresholds themselves, their neighbours, what lies between and beyond, and what is no number; an odd count.
+/// Thresholds themselves, their neighbours, values between and beyond, and NaN; an odd count.
 std::vector<float> probes(std::vector<float> const& thresholds) {
     std::vector<float> values{NAN, -NAN, INFINITY, -INFINITY, 0.0F, -0.0F, 1e-45F, 3.4e38F, -3.4e38F};
     for (auto const threshold : thresholds) {

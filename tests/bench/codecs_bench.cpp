@@ -144,7 +144,7 @@ class Bench {
     Results rounds_;
 };
 
-/// Says on standard error what is being measured: the table comes at the end.
+/// Names the present measurement on standard error: the table comes at the end.
 class Progress : public benchmark::BenchmarkReporter {
   public:
     bool ReportContext(Context const&) override { return true; }

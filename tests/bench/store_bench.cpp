@@ -95,7 +95,7 @@ void ingest(benchmark::State& state) {
 }
 BENCHMARK(ingest)->Unit(benchmark::kMillisecond)->UseRealTime();
 
-/// The same rows into the same tables through bare prepared statements: what ingest is measured against.
+/// The same rows into the same tables through bare prepared statements: the reference of ingest.
 void ingest_raw(benchmark::State& state) {
     auto const plan = plan_of(2000);
     auto const model = measurement_of(plan.cells[0], 1);

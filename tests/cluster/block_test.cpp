@@ -23,7 +23,7 @@ constexpr std::size_t calls_of_a_block = 4;
 
 void nap(int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); }
 
-/// Of sources in turns, and of a backend that nobody offers: other programs are called.
+/// Of sources in turns, and of a backend that no rank offers: other programs are called.
 std::vector<WorkItem> fake_blocks(int count) {
     std::vector<WorkItem> items;
     for (int i = 0; i < count; ++i) {

@@ -104,7 +104,7 @@ TEST(Scheduler, APinIsLetGoWhereNobodyOnThatHostCanRunTheItem) {
     scheduler.join(3, worker_at("c"));
     EXPECT_TRUE(scheduler.take_unserved().empty());
     EXPECT_EQ(order_for(scheduler, 1), (std::vector{0, 2, 3})) << "but not what b can run";
-    // b dies with the item, which nobody else may have until its pin is let go.
+    // b dies with the item, which no other worker may have until its pin is released.
     scheduler.deal(2, 0);
     EXPECT_EQ(scheduler.lose(2).fate, Scheduler::Fate::requeued);
     EXPECT_EQ(scheduler.deal(1, 0), nullptr);

@@ -141,7 +141,7 @@ TEST(Simulator, EveryItemEndsOnceHoweverManyNodesAreLost) {
             EXPECT_GE(result.lost_attempts, 2 * result.quarantined) << seed;
         }
     }
-    // A lone node that dies with an item has nobody to hand it to; the others wait until it is back.
+    // A lone node that dies with an item has no other to take it; the others wait until it is back.
     auto const lone = Simulator(items, {.mtbf_h = 1, .back_min = 1}).run(1);
     EXPECT_EQ(lone.missing, lone.lost_attempts);
     EXPECT_GT(lone.missing, 0u);

@@ -47,7 +47,7 @@ TEST(BitAllocation, GoldenCases) {
     check(allocation_of({7, 5, 3, 2}, 5, any), {2, 1, 1, 1}, 2.9375);
     Bits const powers{0, 2, 4, 8};
     check(allocation_of({7, 5, 3, 2}, 5, powers), {2, 2, 0, 0}, 5.75);
-    // Giving the next bits to whoever gains most by them would lose 43.01953.
+    // Giving the next bits to the component that gains most would lose 43.01953.
     auto const found = allocation_of({6833, 3860, 32, 18}, 14, powers);
     EXPECT_EQ(found.bits, (Bits{8, 4, 2, 0}));
     EXPECT_NEAR(found.loss, 35.18238831, 5e-9);

@@ -1,4 +1,4 @@
-// Bases of another text: what is taken from a file of `kvstone calibrate`, and what is refused.
+// Bases of another text: accepted files of `kvstone calibrate`, and errors.
 
 #include "codecs/calibration.hpp"
 

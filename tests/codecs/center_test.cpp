@@ -1,4 +1,4 @@
-// Mean removal against long double, and what it does for a quantiser.
+// Mean removal against long double, and its gain for a quantiser.
 
 #include <gtest/gtest.h>
 

@@ -20,7 +20,7 @@ struct ClosedForm {
     double nmse;         ///< mean squared error over the variance of the original
     double tolerance;    ///< relative
     double bits;         ///< a value: payload, scales, zeros and codebooks
-    double extra_bytes;  ///< what the tensor has once, beside the bits
+    double extra_bytes;  ///< bytes once per tensor, beside the bits
     double mutant;       ///< decoded values times this leave an error outside the tolerance
 };
 
@@ -95,7 +95,7 @@ std::vector<ClosedForm> closed_forms() {
         // The mean square of the largest of 1024 is 11.958, and varies by .3% over 4096 tokens.
         {"cachegen:bins=32", 11.958 / 12 / 225, .01, 8 + 16.0 / 1024, 0, 1.02},
         {"cachegen:bins=16", 11.958 / 12 / 49, .01, 8 + 16.0 / 1024, 0, 1.03},
-        // No formula: what zfp's own program leaves on N(0,1).
+        // No formula: the error of zfp's own program on N(0,1).
         {"zfp:rate=4", .0855, .02, 4, 0, 1.2},
         {"zfp:rate=8", 3.26e-4, .02, 8, 0, 1.01},
         {"zfp:rate=16", 4.96e-9, .02, 16, 0, 1.0001},
@@ -252,7 +252,7 @@ TEST(Higgs, GridsAreTheBestThatAreKnown) {
         // The best that a scalar quantiser has is worse; many hexagons cannot be much better.
         EXPECT_LT(ours, (std::vector<double>{.11748, .03455, .00950})[bits - 2]);
         EXPECT_GT(ours, 0.8 * 8 * M_PI * 0.0801875 / static_cast<double>(n));
-        // Every point is the mean of what is nearest to it: moved either way, the error grows.
+        // Every point is the mean of the values nearest to it: moved either way, the error grows.
         for (auto const k : {n / 2, n + n / 2}) {
             for (float const by : {-0.05F, 0.05F}) {
                 auto moved = points;
@@ -318,7 +318,7 @@ TEST(Lloydmax, DistortionIsTheLeastAndWithinItsBounds) {
             }
         }
     }
-    // A level moved by 5% is beyond what the table of errors tolerates, where one level matters.
+    // A level moved by 5% is beyond the tolerance of the table of errors, where one level matters.
     auto moved = lloyd_max_levels(4);
     moved[12] *= 1.05F;
     EXPECT_GT(distortion(moved), 1.01 * table[3]);

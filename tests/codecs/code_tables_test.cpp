@@ -38,7 +38,7 @@ double mean_length(SymbolCounts const& counts, CodeLengths const& lengths) {
     return bits / total_of(counts);
 }
 
-/// Huffman's own construction, which has no limit: the sum of what each join weighs.
+/// Huffman's own construction, which has no limit: the sum of the weights of all joins.
 double unlimited_mean_length(SymbolCounts const& counts) {
     std::priority_queue<double, std::vector<double>, std::greater<>> weights;
     for (auto const count : counts) {

@@ -64,7 +64,7 @@ TEST(CodecText, WhatIsPrintedParsesToTheSame) {
 struct Refused {
     std::string text;
     std::string offending;
-    std::string told;  ///< what the message or the accepted names say
+    std::string told;  ///< a part of the message or of the accepted names
 };
 
 class CodecTextRefused : public testing::TestWithParam<Refused> {};

@@ -1,5 +1,5 @@
 // Attention over stored keys and values, in vectors of every kind that this processor has and from plain loops, against its
-// definition in double precision over what the container decodes to.
+// definition in double precision over the decoded container.
 
 #include "codecs/kernels/coded_attention.hpp"
 
@@ -249,7 +249,7 @@ TEST(CodedAttention, FaultsAreFoundOut) {
         EXPECT_GT(caches.departure(found, caches.reference(fault)), 100 * accepted) << static_cast<int>(fault);
 }
 
-/// Each stored byte, changed, changes what is attended to, in both forms.
+/// Each changed stored byte changes the output, in both forms.
 TEST(CodedAttention, ReadsEveryStoredByte) {
     for (auto const* const codec :
          {"fp16", "q8_0", "q4_0", "nf4", "int:bits=4,axis=token,group=32,scheme=asymmetric",

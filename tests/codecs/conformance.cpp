@@ -156,7 +156,7 @@ std::string fidelity_fault(std::string const& codec) {
 }
 
 std::string idle_bytes_fault(std::string const& codec) {
-    KvShape const shape{1, 2, 12, 32};  // blocks of up to 32 are full: what fills one up decides nothing
+    KvShape const shape{1, 2, 12, 32};  // blocks of up to 32 are full: values that fill one up decide nothing
     auto const container = encoded(codec, TestTensor(shape, ElementType::f32, test_values(shape))).seal();
     auto const expected = decode_container(container);
     auto altered = container;

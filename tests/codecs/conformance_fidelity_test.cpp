@@ -50,7 +50,7 @@ TEST(ConformanceSuite, RefusesValuesLeftUnwritten) {
         EXPECT_THAT(unwritten_fault(mutant("skip_value"), type), HasSubstr("k: decoding left 1 of 17760 values"));
         EXPECT_THAT(unwritten_fault(mutant("skip_vector"), type), HasSubstr("left 80 of 17760 values"));
         EXPECT_THAT(unwritten_fault(mutant("skip_head"), type), HasSubstr("left 2960 of 17760 values"));
-        // A transform computes with what was left; rules cut boxes of a tensor.
+        // A transform computes with unwritten values; rules cut boxes of a tensor.
         EXPECT_THAT(unwritten_fault("center | " + mutant("skip_value"), type), HasSubstr("left 1 of 17760 values"));
         EXPECT_THAT(unwritten_fault("layers(0){raw} rest{" + mutant("skip_value") + "}", type),
                     HasSubstr("left 1 of 8880 values"));
@@ -77,14 +77,14 @@ TEST(ConformanceSuite, RefusesValuesThatAStreamLeavesUnwritten) {
     }
 }
 
-/// Digits of base 3: inverting a byte may leave its digits what they are, and so says nothing.
+/// Digits of base 3: inverting a byte may leave its digits unchanged, and so proves nothing.
 TEST(ConformanceSuite, PassesCodesThatAreNoBits) {
     EXPECT_EQ(idle_bytes_fault("test-trits"), "");
     EXPECT_EQ(fidelity_fault("test-trits"), "");
     for (auto const type : all_types) EXPECT_EQ(unwritten_fault("test-trits", type), "");
 }
 
-/// Every pattern of 16 bits, poison of both kinds among them: what a decoder copies is written, whatever its bits.
+/// Every pattern of 16 bits, poison of both kinds among them: copied values count as written, whatever their bits.
 TEST(CheckedDecode, BitsOfTheOriginalAreNoPoison) {
     KvShape const shape{1, 4, 128, 128};
     for (auto const type : {ElementType::f16, ElementType::bf16}) {

@@ -30,7 +30,7 @@ INSTANTIATE_TEST_SUITE_P(Registry, Conformance, testing::ValuesIn(conformance_ex
 TEST_P(Conformance, DecodesWithinTheDeclaredBound) {
     auto const codec = Codec::parse(GetParam());
     for (auto const type : {ElementType::f32, ElementType::f16, ElementType::bf16}) {
-        // Every shape as f32; what the others add is the conversion.
+        // Every shape as f32; the others only add a conversion.
         for (auto const& shape : type == ElementType::f32 ? shapes() : std::vector<KvShape>{{2, 3, 37, 80}}) {
             for (bool const strided : {false, true}) {
                 TestTensor const tensor(shape, type, test_values(shape), strided);
@@ -166,7 +166,7 @@ TEST_P(Conformance, StoresLessThanF32) {
     if (!lossless) {
         EXPECT_LT(codec.ledger().stored_bytes(), original);
     }
-    // Side data of lossless ones is the header, the vectors of a transform and what padding needs.
+    // Side data of lossless ones is the header, the vectors of a transform and padding.
     EXPECT_LT(codec.ledger().stored_bytes(), original + 2048);
     EXPECT_GT(codec.nominal_bits_per_value(), 0);
     EXPECT_LE(codec.nominal_bits_per_value(), 32);
@@ -205,7 +205,8 @@ TEST_P(Conformance, NanAndInfFollowTheDeclaredPolicy) {
             EXPECT_EQ(result[101], INFINITY);
             EXPECT_EQ(result[102], -INFINITY);
         } else if (*policy == NonFinite::mixed) {
-            // As if the group had held 0 and its ends, which all groups here have: what is coded together is the same.
+            // As if the group had held 0 and its ends, which all groups here have: the values coded together are the
+            // same.
             auto replaced = values;
             replaced[100] = replaced[106] = 0;
             replaced[101] = 2;

@@ -1,4 +1,4 @@
-// lloydmax with norm=eden: what comes back has the whole of x in the direction of x, and the error that this costs.
+// lloydmax with norm=eden: decoded vectors have the whole of x in the direction of x, and the error that this costs.
 
 #include <cmath>
 #include <string>

@@ -1,4 +1,5 @@
-// No lossless coder beats the source: what each entropy stage of the program stores of independent fp16 values of N(0,1).
+// No lossless coder beats the source: the stored size of independent fp16 values of N(0,1) by each entropy stage of the
+// program.
 //
 // A code that can be read back takes L bits for values of probability p with L >= -log2 p - t but for a chance of 2^-t
 // (Barron 1985): that holds for coders of any order, with or without matches, so a ratio beyond is a wrong bill.
@@ -69,7 +70,7 @@ TEST(EntropyBound, NoEntropyStageStoresLessThanItsInputHolds) {
         information += bits;
         squares += bits * bits;
     }
-    // The values are what they are meant to be: within six standard errors of N(0,1)'s entropy.
+    // The values have the expected entropy: within six standard errors of N(0,1)'s entropy.
     auto const count = static_cast<double>(values.size());
     auto const deviation = std::sqrt(squares / count - std::pow(information / count, 2));
     EXPECT_NEAR(information / count, entropy_bits_per_value, 6 * deviation / std::sqrt(count));
@@ -89,7 +90,8 @@ TEST(EntropyBound, NoEntropyStageStoresLessThanItsInputHolds) {
     EXPECT_LT(0.99 * information, information - unlikely_bits);
 }
 
-/// The order-0 entropy of the fp16 words of a tensor, from their counts: what no coder with one table for all of them beats.
+/// The order-0 entropy of the fp16 words of a tensor, from their counts: the bound of every coder with one table for
+/// all of them.
 double order_0_bits(TestTensor const& tensor) {
     std::map<std::pair<std::byte, std::byte>, double> counts;
     auto const bytes = tensor.packed_bytes();

@@ -69,13 +69,13 @@ double rans_cost_bits(SymbolCounts const& counts) {
 
 struct Bound {
     std::string coder;
-    double above;  ///< bits a symbol beyond what its code takes in theory; tables and headers included
+    double above;  ///< bits a symbol beyond the theory of its code; tables and headers included
 };
 void PrintTo(Bound const& bound, std::ostream* out) { *out << bound.coder; }
 
 class EntropyBounds : public testing::TestWithParam<Bound> {};
 // 64 states take 256 bytes of 262144 symbols (.008 bit), of a head's 131072 (.016) or of 8192 (.25); a table up to 200 of 524288,
-// or of 131072 (.003, .012), the container's header as much. Adaptive coders learn: .13 is what studies allow them.
+// or of 131072 (.003, .012), the container's header as much. Adaptive coders learn: studies allow them .13.
 INSTANTIATE_TEST_SUITE_P(Coders, EntropyBounds,
                          testing::Values(Bound{"huffman", .02}, Bound{"huffman:tables=head", .04},
                                          Bound{"huffman:block=8192", .27}, Bound{"rans", .02},
@@ -93,7 +93,7 @@ TEST_P(EntropyBounds, HoldForEightBitCodes) {
         auto const text = quantiser + " | " + coder;
         auto const codec = encoded(text, normal_tensor());
         auto const ledger = codec.ledger();
-        // Tables of a head may use what its own values are like by chance: 255 of 131072 x 2 ln 2.
+        // Tables of a head may fit its values by chance: 255 of 131072 x 2 ln 2.
         EXPECT_GE(bits_of(ledger, {LedgerLine::payload}), entropy - 255 / (131072 * 2 * std::log(2))) << text;
         EXPECT_LE(bits_of(ledger, {LedgerLine::payload, LedgerLine::codebooks, LedgerLine::headers}), theory + above)
             << text;
@@ -178,7 +178,7 @@ TEST(EntropyCoders, TablesByChannelAreWorthTheirBytes) {
     auto const one = encoded("fp8:format=e5m2 | rans", tensor).ledger().stored_bytes();
     auto const many = encoded("fp8:format=e5m2 | rans:context=channel", tensor).ledger().stored_bytes();
     EXPECT_LT(many, one);
-    // Each half is N(0,1) but for a power of two, which changes exponents alone: what it takes by itself, and 256 bytes.
+    // Each half is N(0,1) but for a power of two, which changes exponents alone: its own size, and 256 bytes.
     auto const alone = encoded("fp8:format=e5m2 | rans", normal_tensor()).ledger().stored_bytes();
     EXPECT_NEAR(static_cast<double>(many), static_cast<double>(alone), 0.005 * static_cast<double>(alone));
 }

@@ -63,7 +63,7 @@ class MutantCoder : public Entropy {
 
 Register<MutantCoder> const mutant_coder_registered;
 
-/// The codec without its entropy stages: what these are handed.
+/// The codec without its entropy stages: the input of these.
 std::string without_entropy(std::string const& text) {
     std::string bare;
     std::size_t first = 0;

@@ -1,4 +1,4 @@
-// The code of fixed length of exponents: one pass against its parts, broken blocks, and what large blocks are counted by.
+// The code of fixed length of exponents: one pass against its parts, broken blocks, and the sample of large blocks.
 
 #include "codecs/kernels/fixed_code.hpp"
 

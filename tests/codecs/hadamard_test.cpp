@@ -1,4 +1,4 @@
-// The randomised Hadamard transform against its definition, and what it does for a quantiser.
+// The randomised Hadamard transform against its definition, and its gain for a quantiser.
 
 #include <bit>
 

@@ -1,4 +1,4 @@
-// Host-only stages on other backends: what they see are copies, and what they write comes back.
+// Host-only stages on other backends: their input is a copy, and their output comes back.
 
 #include "codecs/host_staging.hpp"
 

@@ -51,7 +51,7 @@ std::vector<float> on_a_grid(KvShape const& shape) {
 }
 
 // Rounding both factors to binary16 takes at most 2^-10 of each |L_j| |R_j|, whose sum is at most sqrt(r) |E|, L being
-// orthonormal; E itself holds what rounding values near 16 to f32 left, 2^-21 each.
+// orthonormal; E itself holds the error of rounding values near 16 to f32, 2^-21 each.
 TEST(IntLowRank, WhatHasTheRankComesBackButForRounding) {
     KvShape const shape{1, 1, 100, 40};
     auto const values = on_a_grid(shape);
@@ -131,7 +131,7 @@ TEST(IntLowRank, HeadsAreCodedByThemselves) {
 }
 
 TEST(IntLowRank, ShortAndConstantHeadsHaveFewComponents) {
-    // One token has one component, and nothing is left of what integers have exactly.
+    // One token has one component, and values that integers code exactly have no error.
     auto const one = planes_of("int_lowrank:bits=2,axis=token,rank=4", {1, 1, 1, 8}, std::vector<float>(8, 3.0F));
     EXPECT_EQ(one.at(3), bytes_of({0, 0}));
     EXPECT_EQ(one.at(4), std::vector<std::byte>(16));

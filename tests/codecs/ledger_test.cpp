@@ -1,4 +1,4 @@
-// Where bytes are billed, and what encoding costs in memory.
+// Where bytes are billed, and the memory of encoding.
 
 #include <gtest/gtest.h>
 

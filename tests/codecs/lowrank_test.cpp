@@ -1,4 +1,4 @@
-// Projections against Eigen in double precision, and what shapes that change mean for the stages behind.
+// Projections against Eigen in double precision, and stages behind a changed shape.
 
 #include <Eigen/Dense>
 #include <cmath>
@@ -215,7 +215,7 @@ TEST(LowRank, BoundsTellAWrongBasis) {
                 decoded(encoded("lowrank:" + other + " | raw", tensor), shape, ElementType::f32).values();
             EXPECT_NE(beyond_bounds(values, wrong, bounds), "") << options << " by " << other;
         }
-        // A thousandth too large, of what is kept.
+        // The kept part, a thousandth too large.
         auto scaled = decoded(encoded(codec.text(), tensor), shape, ElementType::f32).values();
         for (auto& value : scaled) value *= 1.001F;
         EXPECT_NE(beyond_bounds(values, scaled, bounds), "") << options;

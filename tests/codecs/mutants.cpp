@@ -18,7 +18,7 @@ struct RoundHalf {
 };
 struct TimesOf {
     float factor;
-    float largest;  ///< what is larger becomes 0
+    float largest;  ///< larger values become 0
     KOKKOS_INLINE_FUNCTION float operator()(Float16 half) const {
         float const value = to_float(half);
         return Kokkos::fabs(value) > largest ? 0.0F : factor * value;

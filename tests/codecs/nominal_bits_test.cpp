@@ -1,4 +1,4 @@
-// Codecs store what their stages' names promise, or what these declare beyond it.
+// Codecs store the bits that their stages' names promise, and those that these declare beyond.
 
 #include <cmath>
 #include <ranges>

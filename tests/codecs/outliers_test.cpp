@@ -1,4 +1,4 @@
-// Outliers against a full sort, and what taking them out does for a quantiser.
+// Outliers against a full sort, and the gain for a quantiser without them.
 
 #include <numeric>
 
@@ -45,7 +45,7 @@ TEST(Outliers, AreCountedAtEachEnd) {
     EXPECT_EQ(planes_of("outliers:fraction=0.00001 | raw", {1, 1, 1, 65537}, std::vector<float>(65537))[1].size(), 8U);
 }
 
-/// The expected result for a vector, by sorting: its outliers' places and what stays with its fill.
+/// The expected result for a vector, by sorting: its outliers' places and the other values with their fill.
 struct Expected {
     std::vector<std::uint64_t> indices;
     std::vector<float> left;

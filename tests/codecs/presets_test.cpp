@@ -114,7 +114,7 @@ TEST(Presets, StandAlone) {
     }
 }
 
-/// 4 sinks, 320 tokens in the middle, 128 recent ones: 16 bits a value and what the method promises with its scales.
+/// 4 sinks, 320 tokens in the middle, 128 recent ones: 16 bits a value and the method's bits with its scales.
 TEST(Presets, StoreWhatTheySay) {
     KvShape const shape{2, 2, 4 + 320 + 128, 64};
     TestTensor const original(shape, ElementType::f32, test_values(shape));

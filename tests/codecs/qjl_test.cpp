@@ -27,7 +27,7 @@ std::vector<double> decoded_signs(std::string const& text, std::vector<std::byte
     return {values.begin(), values.end()};
 }
 
-/// The rows of S: what comes back is linear in the signs, so that one sign changed shows twice its row.
+/// The rows of S: decoded values are linear in the signs, so that one sign changed shows twice its row.
 std::vector<std::vector<double>> rows_of(std::string const& text, std::size_t count) {
     std::vector<std::byte> signs(count / 8, std::byte{0xff});
     auto const all = decoded_signs(text, signs);
@@ -91,7 +91,7 @@ TEST(Qjl, BitsAreTheSignsOfProducts) {
             auto const norm = std::sqrt(product(vector, vector));
             for (std::size_t r = 0; r < 2 * dim; ++r) {
                 auto const along = product(rows[r], vector) / norm;
-                if (std::fabs(along) < 1e-3) continue;  // within what rows are known to
+                if (std::fabs(along) < 1e-3) continue;  // within the precision of the rows
                 auto const bit = std::to_integer<unsigned>(signs[t * 2 * dim / 8 + r / 8]) >> r % 8 & 1U;
                 EXPECT_EQ(bit, along > 0 ? 1U : 0U) << text << " token " << t << " row " << r;
             }
@@ -99,7 +99,7 @@ TEST(Qjl, BitsAreTheSignsOfProducts) {
     }
 }
 
-/// Over many matrices the mean of what comes back is the vector. Of `seeds` matrices each value has a variance of
+/// Over many matrices the mean of decoded values is the vector. Of `seeds` matrices each value has a variance of
 /// (pi/2 |x|^2 - x^2) / (m seeds); chi^2 of d values is d + 5 sqrt(2 d) at most.
 TEST(Qjl, HasNoBias) {
     constexpr int seeds = 200;

@@ -19,13 +19,13 @@ std::uint64_t digest(std::vector<std::byte> const& bytes) {
     return hash;
 }
 
-/// Where set, what is asked of all stages is asked of this one alone (`./dev test codec NAME`).
+/// Where set, this stage alone is tested (`./dev test codec NAME`).
 bool asked_about(std::string const& stage) {
     auto const* const one = std::getenv("KVSTONE_TEST_STAGE");
     return one == nullptr || stage == one;
 }
 
-/// One line an example: its text, its container, what it decodes to.
+/// One line an example: its text, its container, its decoded values.
 std::string digests() {
     // Several blocks and several pieces, none of them whole.
     KvShape const shape{3, 3, 257, 160};
@@ -46,7 +46,7 @@ std::string digests() {
 
 constexpr char const* asked_for = "KVSTONE_TEST_DIGESTS";
 
-// Run by itself it shows that there is something to compare; the test below reads what it prints.
+// Run by itself it shows that there is something to compare; the test below reads its output.
 TEST(Threads, DigestsDifferBetweenExamples) {
     auto const text = digests();
     if (std::getenv(asked_for) != nullptr) std::printf("%s", text.c_str());

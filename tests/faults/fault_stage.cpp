@@ -1,6 +1,6 @@
-// fault: a stage that misbehaves, for tests of what contains it. Never part of a shipped program.
+// fault: a stage that misbehaves, for tests of its containment. Never part of a shipped program.
 //
-// Stores half of each value (as binary16) and decodes it, but for what `how` asks:
+// Stores half of each value (as binary16) and decodes it, except as `how` asks:
 //   crash     encode() ends by SIGSEGV
 //   abort     encode() ends by SIGABRT, with a line on standard error
 //   hang      encode() never returns
@@ -12,7 +12,7 @@
 //   shared    the same in memory that RLIMIT_DATA does not see
 //   throw     encode() throws
 //   exit      encode() ends the process with code 0 and no result
-//   forget    decode() gives what the last encode() of the process saw, and reads nothing that is stored
+//   forget    decode() gives the input of the process's last encode(), and reads no stored byte
 //   wrong     decode() gives another value in one place than was stored
 //   infinite  decode() gives an infinity in one place
 //   skip_value, skip_vector, skip_head   decode() leaves the last value, vector or head as it was

@@ -1,4 +1,4 @@
-// Codec text: whatever it is, it is refused or it prints back to what parses to the same.
+// Codec text: any bytes are refused, or print back to a text that parses to the same.
 
 #include <cstdint>
 #include <cstdlib>

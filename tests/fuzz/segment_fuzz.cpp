@@ -59,7 +59,7 @@ void require(bool holds) {
     if (!holds) std::abort();
 }
 
-/// Opens, reads, writes and opens again. `right`: what is found is what was put.
+/// Opens, reads, writes and opens again. `right`: found blocks equal the put ones.
 void use(std::map<std::string, std::string> const& contents, bool right) {
     MemoryFiles files;
     for (auto const& [path, bytes] : contents) files.write(path, bytes);

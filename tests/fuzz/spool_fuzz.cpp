@@ -1,4 +1,4 @@
-// libFuzzer: what a spool's file holds, as it is and with checksums that fit. Nothing may throw.
+// libFuzzer: the content of a spool's file, unchanged and with checksums that fit. Nothing may throw.
 
 #include <string>
 

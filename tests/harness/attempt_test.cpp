@@ -230,7 +230,7 @@ INSTANTIATE_TEST_SUITE_P(Attempt, EveryEnding,
                                          Ending{"forget", Status::verify_failed, "k: decoding does not depend", 0},
                                          Ending{"wrong", Status::verify_failed, "k: 1 values exceed", 0},
                                          Ending{"infinite", Status::verify_failed, "k: 1 finite values were", 0},
-                                         // Behind a compressor, which complains of what is altered.
+                                         // Behind a compressor, which detects altered bytes.
                                          Ending{"forget | zstd", Status::verify_failed, "k: decoding does not", 0}),
                          [](auto const& ending) {
                              return ending.param.how == "forget | zstd" ? "forget_behind_zstd" : ending.param.how;

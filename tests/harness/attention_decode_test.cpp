@@ -1,4 +1,4 @@
-// The workload attention_decode: its figures against closed forms, what it refuses, and its judge against answers known
+// The workload attention_decode: its figures against closed forms, its refusals, and its judge against answers known
 // beforehand.
 
 #include "harness/workloads/attention_decode/attention_decode.hpp"
@@ -80,7 +80,7 @@ TEST_F(AttentionDecode, SpeedUpsAreRatiosOfTheTimesBesideThem) {
     }
     EXPECT_EQ(figure(measurement, "speedup_vs_ggml").value, *figure(measurement, "ggml_step_ns").value / own);
     EXPECT_EQ(figure(measurement, "speedup_vs_ggml_f16").value, *figure(measurement, "ggml_f16_step_ns").value / own);
-    // It quantises queries to eight bits, and is held to what that costs.
+    // It quantises queries to eight bits, and is judged by the error of that.
     EXPECT_LE(figure(measurement, "ggml_step_error").value, 0.1);
     EXPECT_GT(figure(measurement, "ggml_step_error").value, figure(measurement, "attention_step_error").value);
 }

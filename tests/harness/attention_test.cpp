@@ -1,4 +1,4 @@
-// The workload attention: its figures against the definition, and what it refuses.
+// The workload attention: its figures against the definition, and its refusals.
 
 #include "harness/workloads/attention/attention.hpp"
 

@@ -1,4 +1,4 @@
-// The books of a prefix cache: every policy against a slow one, what must hold of all, times, pins, sizes.
+// The accounts of a prefix cache: every policy against a slow one, rules for all of them, times, pins, sizes.
 
 #include "harness/cache/block_store.hpp"
 
@@ -92,7 +92,7 @@ TEST(BlockStores, LruHitsMoreTheMoreItHolds) {
     auto const trace = trace_of(random_requests(7, 3000, 10));
     std::vector<std::uint64_t> less(trace.requests.size());
     for (std::uint64_t capacity = 10; capacity < 200; capacity += 7) {
-        // Deepest first is leaf-only LRU, a stack: each request hits at least what it hit in a smaller cache.
+        // Deepest first is leaf-only LRU, a stack: each request hits at least as many blocks as in a smaller cache.
         auto const hits = fast_hits(trace, {.capacity = capacity, .order = WriteOrder::deepest_first});
         for (std::size_t i = 0; i < hits.size(); ++i)
             ASSERT_GE(hits[i], less[i]) << capacity << " blocks, request " << i;
@@ -115,7 +115,7 @@ TEST(BlockStores, HeadsOutliveTheirTailsWhereTheDeepestGoesFirst) {
 
 TEST(BlockStores, MatchedBlocksArePinned) {
     std::vector<std::uint64_t> const head{1, 2}, longer{1, 2, 3, 4, 5}, other{6, 7};
-    // The matched blocks would be first to go under FIFO; pinned, they leave the third place to what is new, in turn.
+    // The matched blocks would be first to go under FIFO; pinned, they leave the third place to new blocks, in turn.
     BlockStore<std::uint64_t> store({.policy = "fifo", .capacity = 3});
     store.match(head, 0);
     store.commit(head);

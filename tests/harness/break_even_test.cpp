@@ -7,7 +7,7 @@
 namespace kvstone {
 namespace {
 
-/// Time passes where it is waited for, and where a test says so. Waits end `late` after what was asked for.
+/// Time passes where it is waited for, and where a test says so. Waits end `late` after their time.
 struct HandClock {
     using time_point = std::chrono::steady_clock::time_point;
     using duration = std::chrono::steady_clock::duration;
@@ -70,7 +70,7 @@ TEST_F(Links, WithABucketKeepTheirRateWhereWaitsEndLate) {
     HandClock::time = {};
     ThrottledLink<HandClock> with(1e6, 10'000);
     for (int i = 0; i < 100; ++i) with.receive(10'000);
-    // The first came out of the bucket; what waits ended late by is made up for.
+    // The first came out of the bucket; the delay of late waits is made up for.
     EXPECT_NEAR(seconds(), 99 * 0.01 + 0.001, 1e-6);
 }
 

@@ -1,4 +1,4 @@
-// Captures are made once a key, and made again where what was kept is damaged.
+// Captures are made once a key, and made again where the kept file is damaged.
 
 #include "harness/captures/capture_cache.hpp"
 

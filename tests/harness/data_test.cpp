@@ -1,4 +1,4 @@
-// The list of what ./dev data fetches, and what is said of a file of it. With the data: that the list speaks of that file.
+// The list of files of ./dev data, and errors about one of them. With the data: that the list speaks of that file.
 
 #include "harness/sources/data.hpp"
 

@@ -1,4 +1,4 @@
-// Dumps as files of safetensors and raw binaries: what is read, what is written and what is refused.
+// Dumps as files of safetensors and raw binaries: reading, writing and errors.
 
 #include <filesystem>
 #include <limits>

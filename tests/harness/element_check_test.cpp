@@ -1,4 +1,4 @@
-// Types found from the data: values of each type under the names of the others, and what must raise no suspicion.
+// Types found from the data: values of each type under the names of the others, and data that must raise no suspicion.
 
 #include "harness/sources/element_check.hpp"
 

@@ -1,4 +1,4 @@
-// Types of elements in dumps: what a file says of them, what has to be said beside it, and what they mean.
+// Types of elements in dumps: the file's type, the user's, and the values.
 
 #include <cmath>
 

@@ -45,7 +45,7 @@ std::vector<double> word_probabilities(ElementType type) {
         std::uint16_t const word = static_cast<std::uint16_t>(bits);
         return static_cast<double>(element_value(type, reinterpret_cast<std::byte const*>(&word), 0));
     };
-    // Half of what lies above x: erfc keeps the tail's digits, erf those around 0.
+    // Half of the share above x: erfc keeps the tail's digits, erf those around 0.
     auto const between = [](double low, double high) {
         auto const a = low / std::numbers::sqrt2;
         auto const b = high / std::numbers::sqrt2;
@@ -62,7 +62,7 @@ std::vector<double> word_probabilities(ElementType type) {
     return probabilities;
 }
 
-/// Probabilities of what `part` makes of a word.
+/// Probabilities of the values of `part` of a word.
 template <class Part>
 std::vector<double> of_part(std::vector<double> const& words, Part const& part) {
     std::vector<double> probabilities(words.size());

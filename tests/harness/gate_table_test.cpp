@@ -1,4 +1,4 @@
-// Every pair of what can become of a base and a head, measured by a gate, and what its exit code is.
+// Every pair of outcomes of a base and a head, measured by a gate, and its exit code.
 
 #include <array>
 
@@ -23,7 +23,7 @@ Json figure(char const* metric, double value) {
             {"ci_low", nullptr}, {"ci_high", nullptr}};
 }
 
-/// A program in place of a build: what it prints, and how it ends.
+/// A program in place of a build: its output, and its end.
 struct Program {
     Kind kind = Kind::ok;
     double decode_ns = 1e6;
@@ -150,7 +150,7 @@ constexpr int expected[8][8] = {
 TEST(GateTableTest, EveryPairOfBaseAndHeadHasItsExitCode) {
     for (std::size_t base = 0; base < kinds.size(); ++base)
         for (std::size_t head = 0; head < kinds.size(); ++head) {
-            // Whatever has to be there: a rule that compares says by itself what it could not compare.
+            // Coverage: a rule that compares names by itself the figures that it could not compare.
             for (auto const* require : {"all", "none"}) {
                 auto const alone = judge({{"int8", {.kind = kinds[base]}}}, {{"int8", {.kind = kinds[head]}}}, require);
                 EXPECT_EQ(alone.code, expected[base][head])

@@ -61,7 +61,7 @@ TEST(LayoutCheck, ConfirmsWhatIsReadAsItLies) {
     EXPECT_EQ(check_layout(*tensors.v).verdict, "confirmed");
 }
 
-/// An attention sink: one token with huge values in a few channels, in noise and in what has structure.
+/// An attention sink: one token with huge values in a few channels, in noise and in structured values.
 TEST(LayoutCheck, AFewHugeValuesAreNoStructure) {
     for (auto const* distribution : {"normal", "llama"}) {
         auto const tensors = synthetic(distribution);
@@ -89,7 +89,7 @@ TEST(LayoutCheck, SuspectsWhatLiesOtherwiseAndSaysHow) {
     }
 }
 
-/// The axes' lengths are right, their names are not: what is refused, and how it should have been called.
+/// The axes' lengths are right, their names are not: errors, and the right names.
 TEST(LayoutCheck, FindsTheRightNamesOfAxes) {
     auto const tensors = synthetic();
     for (auto const* tensor : {&*tensors.k, &*tensors.v}) {
@@ -108,7 +108,7 @@ TEST(LayoutCheck, FindsTheRightNamesOfAxes) {
     EXPECT_EQ(renamed_layout("head token dim", ""), "");
 }
 
-/// Room for 100 more tokens and 16 more channels, all 0, and each head twice: no order of these is what the values lie in.
+/// Room for 100 more tokens and 16 more channels, all 0, and each head twice: no order of these is the values' order.
 TEST(LayoutCheck, PaddingAndRepeatedHeadsAreNoStructure) {
     auto const tensors = synthetic();
     for (auto const* tensor : {&*tensors.k, &*tensors.v}) {

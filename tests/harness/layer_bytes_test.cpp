@@ -1,4 +1,4 @@
-// Measured ledgers: what is extrapolated is what encoding all of it stores.
+// Measured ledgers: extrapolated bytes equal those of encoding everything.
 
 #include "harness/sizing/layer_bytes.hpp"
 
@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 constexpr CachedLayer small{2, 64, 64, 0};
 
-/// The ledger of K and V of a layer encoded whole, by nothing of what is tested.
+/// The ledger of K and V of a layer encoded whole, without the tested code.
 StoredBytes encoded_whole(std::string const& text, CachedLayer const& layer, std::uint64_t tokens) {
     StoredBytes bytes;
     for (auto const component : {Component::k, Component::v}) {
@@ -44,7 +44,7 @@ TEST(LayerBytes, AreThoseOfAllOfItEncoded) {
         LayerBytes layer(Codec::parse(codec), small, ElementType::f32);
         EXPECT_TRUE(layer.fixed_rate()) << codec;
         EXPECT_TRUE(layer.linear()) << codec;
-        // Far beyond what was measured, with pages open and full, and below every window.
+        // Far beyond the measured lengths, with pages open and full, and below every window.
         for (std::uint64_t const tokens : {5U, 131U, 1000U, 3072U, 4097U}) {
             EXPECT_EQ(layer.of(tokens), encoded_whole(codec, small, tokens)) << codec << " of " << tokens;
             EXPECT_EQ(layer.encoded(tokens), layer.of(tokens)) << codec << " of " << tokens;

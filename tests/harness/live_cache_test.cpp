@@ -1,4 +1,4 @@
-// Mode live of prefix_cache: it counts what mode account counts, and stores what it says.
+// Mode live of prefix_cache: it has the counts of mode account, and stores the bytes that it bills.
 
 #include <array>
 #include <filesystem>
@@ -115,7 +115,7 @@ TEST_F(LiveCache, TakesKAndVFromTheModel) {
     auto request = model_request({}, "prefix_cache", "fp16",
                                  with(chat, {{"requests", 12}, {"blocks", 10}, {"prompt_tokens", 32}}), block_tokens);
     expect_agreement(request, true);
-    // Behind what was stored in full precision the model computes what it computes without a cache: the blocks' own values.
+    // Behind blocks stored in full precision the model computes the same as without a cache: the blocks' own values.
     request.cell.codec = "raw";
     request.measure.timing = true;
     request.measure.repetitions = 1;
@@ -196,7 +196,7 @@ TEST(PrefillFits, FindTheNumbersOfTheFormula) {
     EXPECT_NEAR(fit.us_per_token, 200, 1e-6);
     EXPECT_NEAR(fit.ns_per_token_squared, 300, 1e-6);
     EXPECT_NEAR(fit.largest_error_percent, 0, 1e-9);
-    // Neither number is negative; then the other explains what it can.
+    // Neither number is negative; then the other explains a part.
     auto const faster = fit_prefill(measured(2e-4, -1e-7));
     EXPECT_EQ(faster.ns_per_token_squared, 0);
     EXPECT_GT(faster.us_per_token, 0);

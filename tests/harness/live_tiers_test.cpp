@@ -1,4 +1,4 @@
-// Two tiers with the bytes behind them: what they hold, that their hits are right, and that wrong ones are found.
+// Two tiers with the bytes behind them: their content, that their hits are right, and that wrong ones are found.
 
 #include "harness/workloads/tier/live_tiers.hpp"
 
@@ -33,7 +33,7 @@ std::vector<Forms> all_forms() {
 
 class LiveTiersOfEachForm : public testing::TestWithParam<Forms> {
   protected:
-    /// Serves a trace that hits both tiers; what was replayed.
+    /// Serves a trace that hits both tiers; returns the replay.
     TierReplayResult serve(ColdStore& store, TierRules const& rules = {.hot = 6, .cold = 20}) {
         LiveTiers live(blocks_, hot_, cold_, GetParam().hot == GetParam().cold, store, 0);
         auto const trace = trace_of(random_requests(1, 30, 12));
@@ -92,7 +92,7 @@ TEST_P(LiveTiersOfEachForm, HoldEntriesOfTheirForm) {
         EXPECT_GT(nmse, 0);
         EXPECT_LT(nmse, GetParam().name == "in_ram" ? 0.05 : 0.01);
     }
-    // Memory gives what was computed where it holds that, but for what came back from the disk.
+    // Memory gives the computed values where it holds them, except for blocks that came back from the disk.
     if (GetParam().name == "on_eviction") {
         EXPECT_LT(*totals_.hot_errors.nmse(), nmse);
     }

@@ -191,7 +191,7 @@ TEST(ConfigCache, ReadsWindows) {
     EXPECT_EQ(windows(qwen), (Windows{0, 0, 0, 16}));
     qwen["use_sliding_window"] = false;
     EXPECT_EQ(windows(qwen), (Windows{0, 0, 0, 0}));
-    // Gemma 3's files of 4B leave out what its class has anyway.
+    // Gemma 3's files of 4B leave out the defaults of its class.
     Json const defaults{{"model_type", "gemma3_text"},    {"num_attention_heads", nullptr},
                         {"num_key_value_heads", nullptr}, {"hidden_size", 2560},
                         {"num_hidden_layers", 34},        {"sliding_window", 1024}};

@@ -1,4 +1,4 @@
-// config.json of transformers: shapes and RoPE by old and new keys, and what is not understood by its name.
+// config.json of transformers: shapes and RoPE by old and new keys, and unknown keys by their names.
 
 #include "harness/sources/model_config.hpp"
 

@@ -88,7 +88,7 @@ TEST_F(Dump, NpzStoredAndDeflated) {
         auto const tensors = load(path, {{"k", "keys"}, {"layout", "token dim"}}, 50);
         EXPECT_EQ(tensors.k->shape, (KvShape{1, 1, 50, 4}));
         EXPECT_THAT(refused(path, {{"k", "values"}}), HasSubstr("keys (100x4 f32)"));
-        // A flipped byte of the data fails its checksum, or what it inflates to.
+        // A flipped byte of the data fails its checksum, or the inflated size.
         auto damaged = read_file(path);
         auto const middle = damaged.size() / 2;
         damaged[middle] = static_cast<char>(damaged[middle] ^ 0x55);

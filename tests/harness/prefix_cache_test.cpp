@@ -1,4 +1,4 @@
-// The workload prefix_cache: a cell's figures against what its sizes and its trace say, and what it refuses.
+// The workload prefix_cache: a cell's figures against its sizes and its trace, and its refusals.
 
 #include "harness/workloads/prefix_cache/prefix_cache.hpp"
 
@@ -185,7 +185,7 @@ requests:
 TEST_F(PrefixCacheWorkload, TellsTheTimeSavedWhereItTakesTimes) {
     Json const options = {
         {"prompt_tokens", 4 * block_tokens}, {"prefill_us_per_token", 1e5}, {"link_bandwidth", 1'000'000'000'000}};
-    // A tenth of a second a token: what is coded in microseconds saves all that is hit, 45 prompts but their last tokens.
+    // A tenth of a second a token: coding in microseconds saves all hits, 45 prompts but their last tokens.
     auto const m = measure("fp16", options, Json::object(), true);
     ASSERT_EQ(m.status, Status::ok) << m.reason;
     EXPECT_NEAR(value(m, "time_saved_percent"), 100.0 * 45 * 255 / (50 * 256), 1);

@@ -103,7 +103,7 @@ TEST_F(Proofs, DecodersThatIgnoreWhatIsStoredFailOnOrdinaryAndOnDegenerateTensor
     }
 }
 
-/// Nothing is wrong with a codec that stores nothing of values that are all the same; the row says what could not be shown.
+/// Nothing is wrong with a codec that stores nothing of values that are all the same; the row names the missing proof.
 TEST_F(Proofs, WhereNothingCanChangeTheRowSaysSo) {
     auto const m = run_dump<float>("F32", std::vector<float>(128), ordinary(), "fault:how=omit_zeros");
     EXPECT_EQ(m.status, Status::ok) << m.reason << m.stderr_tail;

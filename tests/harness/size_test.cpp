@@ -145,7 +145,7 @@ TEST(Size, PrintsWhatWasAsked) {
               (Json{{"layers", 10}, {"kv_heads", 16}, {"k_dim", 128}, {"v_dim", 128}, {"most_tokens", nullptr}}));
 }
 
-/// Lines by what they are about.
+/// Lines by their subject.
 std::map<std::string, StudyLine> lines_of(std::string const& study) {
     std::map<std::string, StudyLine> lines;
     for (auto const& line : study_of(study).lines) lines[line.what] = line;

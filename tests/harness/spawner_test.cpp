@@ -29,7 +29,7 @@ ChildCommand shell(std::string const& script) {
 
 bool gone(pid_t pid) { return kill(pid, 0) != 0 && errno == ESRCH; }
 
-/// Waits for what another process is about to do; true where it came.
+/// Waits for an event of another process; true where it came.
 template <class Condition>
 bool comes(Condition const& condition) {
     for (int look = 0; look < 2000; ++look) {

@@ -1,4 +1,4 @@
-// Accuracy, its normalisation, intervals, flips and what so few items can show, against values worked out by hand.
+// Accuracy, its normalisation, intervals, flips and the power of so few items, against values worked out by hand.
 
 #include <cmath>
 #include <map>

@@ -97,7 +97,7 @@ TEST_F(TierWorkload, IsLiveWhatItsBooksSay) {
     struct Case {
         std::string codec;
         Json options;
-        std::string hot, cold;  ///< what entries are coded in; empty: nothing
+        std::string hot, cold;  ///< codecs of entries; empty: none
     };
     std::string const lossless = "fp16 | gear | zstd";
     for (auto const& [codec, options, hot, cold] :
@@ -157,7 +157,7 @@ TEST_F(TierWorkload, TellsHowFastTheWaysToTheDiskAre) {
     EXPECT_TRUE(has(m, "crossing_gb_per_s")) << "null where both are faster or slower on all links";
     EXPECT_EQ(std::ranges::count(m.profiles, "raw_fetch_ns", &ProfileFigure::metric), 13);
     EXPECT_EQ(std::ranges::count(m.profiles, "coded_fetch_ns", &ProfileFigure::metric), 13);
-    // A link's time is no measurement: what it is told to take it takes. The profile has whole MB/s.
+    // A link's time is not measured: it takes the stated time. The profile has whole MB/s.
     for (auto const& profile : m.profiles)
         if (profile.metric == "raw_fetch_ns") {
             EXPECT_GE(profile.value, 1e3 * raw_bytes / (static_cast<double>(profile.position) + 0.5))

@@ -20,7 +20,7 @@ struct Found {
     std::vector<std::uint64_t> hot;
 };
 
-/// Replays a trace, holds the tiers against what the moves say, and the counters against each other.
+/// Replays a trace, compares the tiers with the moves, and the counters against each other.
 Found replay_and_check(RequestTrace const& trace, TierRules const& rules) {
     Found found;
     std::set<std::uint64_t> hot, cold;

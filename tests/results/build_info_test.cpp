@@ -1,4 +1,4 @@
-// The script that says what is built, over small trees in scratch folders.
+// The script that describes a build, over small trees in scratch folders.
 
 #include <cstdlib>
 #include <fstream>

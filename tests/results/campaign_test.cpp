@@ -198,10 +198,10 @@ TEST_F(CampaignTest, WhatLostItsWorkerTwiceIsQuarantined) {
     store.ingest(campaign, {measurement(raw, Status::node_lost)});
     EXPECT_EQ(store.pending(campaign), (Pending{{fp16.id, 0, 0}}));
     EXPECT_EQ(store.quarantined(campaign), (Pending{{raw.id, 0, 2}}));
-    // It stays in every account of what is missing, and a new campaign tries it anew.
+    // It stays in every list of missing cells, and a new campaign tries it anew.
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_missing WHERE status = 'node_lost'"), 1);
     EXPECT_EQ(store.pending(store.begin_campaign(plan({raw, fp16}), build(), "hw", true)).size(), 2U);
-    // Nor does a loss count against what has been measured since.
+    // Nor does a loss count against later measurements.
     store.ingest(campaign, {measurement(raw)});
     EXPECT_TRUE(store.quarantined(campaign).empty());
 }

@@ -1,4 +1,4 @@
-// Marks of moved levels: what they find, and how often they find what is not there.
+// Marks of moved levels: those that are found, and the rate of false ones.
 
 #include "results/statistics/change_points.hpp"
 

@@ -1,4 +1,4 @@
-// Nodes that are not what they were.
+// Nodes that drift.
 
 #include "results/store/drift.hpp"
 
@@ -62,7 +62,7 @@ class DriftInAStore : public testing::Test {
         m.host["kernel"] = process_ / 10;  // it is upgraded now and then, and stays the same node
         return m;
     }
-    /// Stores an attempt; what it was marked with, or nothing.
+    /// Stores an attempt; returns its mark, or nothing.
     template <class... Facts>
     std::string attempt(Facts const&... facts) {
         store_.ingest(campaign_, {made(facts...)});

@@ -90,7 +90,7 @@ TEST_F(Export, JUnitTellsErrorsFailuresAndWhatWasNeverTried) {
     EXPECT_THAT(xml, HasSubstr("<error type=\"missing\""));
 }
 
-/// Counts what it is given.
+/// Counts the bytes that it gets.
 class Counter : public std::streambuf {
   public:
     std::size_t bytes = 0, lines = 0;

@@ -1,4 +1,4 @@
-// File systems without locks, and what sudden deaths leave beside a database.
+// File systems without locks, and remains of sudden deaths beside a database.
 
 #include <cerrno>
 #include <csignal>
@@ -19,7 +19,7 @@
 
 namespace {
 
-int refusing_with = 0;  ///< what flock gives; 0: the kernel's own answer
+int refusing_with = 0;  ///< flock's error; 0: the kernel's own answer
 
 }  // namespace
 

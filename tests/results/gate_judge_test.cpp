@@ -1,4 +1,4 @@
-// A gate over two stored campaigns: what could not be compared is a finding, never silence.
+// A gate over two stored campaigns: figures that could not be compared are findings, never silence.
 
 #include <array>
 #include <limits>

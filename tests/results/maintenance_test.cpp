@@ -17,7 +17,7 @@ namespace {
 using test::expect_error;
 using test::number;
 
-/// All that views say of a file, but for what a file numbers by itself.
+/// All rows of a file's views, without the numbers that the file gives itself.
 std::string told(Store const& store) {
     std::ostringstream out;
     for (auto const* sql :

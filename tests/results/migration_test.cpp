@@ -81,7 +81,7 @@ TEST_P(EveryVersion, IsReadAndMigratedWithItsRows) {
     EXPECT_EQ(text(other, "SELECT campaign || cell || codec || page || value FROM v_latest"), "cxint8160.75");
 }
 
-/// Until version 6 two edits of one commit were one build, and one campaign: nobody knows whether they are the same.
+/// Until version 6 two edits of one commit were one build, and one campaign: it is not known whether they are the same.
 TEST(Migrations, TwoNightsOfAnEditedTreeAreNotCalledTheSameBinary) {
     test::Folder const folder;
     make_file_of(6, folder.file(), R"(

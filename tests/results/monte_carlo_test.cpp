@@ -27,11 +27,11 @@ constexpr int passes = 9;
 struct Noise {
     char const* name;
     double within = 0.016, between = 0.012, block = 0.02, drift = 0.02, spikes = 0.01;
-    double position = 0;    ///< what the first process of a block takes longer
+    double position = 0;    ///< extra time of a block's first process
     double ramp = 0;        ///< slow-down from one process to the next, all through
     double second = 0;      ///< height of a second mode, which a process is in three times of ten
     double clock = 0;       ///< resolution in parts of the time
-    double per_launch = 0;  ///< deviation of what a launch does to B
+    double per_launch = 0;  ///< deviation of a launch's effect on B
 };
 
 constexpr std::array noises{Noise{.name = "plain noise"},
@@ -111,7 +111,7 @@ bool one_launch(Machine& machine, TwoStage const& rule) {
     return confirmed(rule, confirm);
 }
 
-/// Mutant: what most harnesses do, today's mean worse than yesterday's by 5%.
+/// Mutant, as in most harnesses: today's mean worse than yesterday's by 5%.
 bool mean_rule(Machine& machine, TwoStage const&) {
     double const before = machine.another_day();
     return machine.another_day() > 1.05 * before;
@@ -169,7 +169,7 @@ TEST(MonteCarloTest, TypicalNoiseHidesNoSlowdownOfFivePercent) {
 }
 
 TEST(MonteCarloTest, ThePrintedDetectableEffectKeepsItsPromise) {
-    // Slowed down by exactly what was printed after looking at a quiet campaign, nine of ten have to be found.
+    // Slowed down by exactly the slow-down printed after looking at a quiet campaign, nine of ten have to be found.
     auto const stages = two_stage_for(cells);
     for (auto const& noise : {noises[0], noises[3]}) {
         Share rate{0, 300};

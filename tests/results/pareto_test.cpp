@@ -187,7 +187,7 @@ TEST_F(ParetoTest, AFileWithViewsOfAnotherBuildIsReadWithOurs) {
     }
     store = Store::open(folder.file());
     EXPECT_EQ(test::text(store, "SELECT group_concat(codec) FROM main.v_pareto WHERE on_front"), "good");
-    // An older file that has what the view needs is read with it, and one that lacks it says so.
+    // An older file with the columns that the view needs is read with it, and one that lacks it says so.
     execute(store.connection(), "DROP VIEW v_pareto; PRAGMA user_version = 3");
     EXPECT_EQ(
         test::text(Store::open_read_only(folder.file()), "SELECT group_concat(codec) FROM v_pareto WHERE on_front"),

@@ -20,7 +20,7 @@ class Readers {
     explicit Readers(std::string const& path) {
         for (int i = 0; i < 8; ++i) threads_.emplace_back([this, path] { read(path); });
     }
-    /// Ends them; what went wrong, or nothing.
+    /// Ends them; returns the error, or nothing.
     std::string finish() {
         stop_ = true;
         threads_.clear();
@@ -79,7 +79,7 @@ TEST(Readers, ALongQueryHoldsUpNobodyUnlessTheJournalRollsBack) {
     Folder const folder;
     write(folder.file(), 0);
     auto const reading = [&](std::string const& setting) {
-        // Opened first: the log is only changed for another while nobody reads.
+        // Opened first: the log is only replaced while there is no reader.
         auto writer = Store::open(folder.file());
         execute(writer.connection(), "PRAGMA busy_timeout = 200" + setting);
         auto const campaign = writer.begin_campaign(plan({cell("raw"), cell("fp16")}), build(), "hw", true);

@@ -47,7 +47,7 @@ TEST(SchemaTest, EveryTableAndColumnIsDescribedAndNothingElse) {
                   "SELECT t.name || '.' || c.name FROM pragma_table_list t, pragma_table_xinfo(t.name) "
                   "c WHERE t.schema = 'main' AND t.name NOT LIKE 'sqlite_%' UNION SELECT name || '.' "
                   "FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'");
-    // Of views, too: nobody can guess what a column of `v_latest` is from the name of a table's.
+    // Of views, too: a column of `v_latest` cannot be guessed from the name of a table's.
     EXPECT_EQ(described, existing);
     EXPECT_TRUE(existing.contains("v_latest.ci_low"));
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_notes"), static_cast<std::int64_t>(notes().size()));

@@ -28,7 +28,7 @@ TEST(GainText, NamesWhatGoesBeyondTheBoundOrCouldGo) {
     EXPECT_EQ(gain_text(1.25, {1.188, 5.47, 5.16, 5.3, 0.0009}), "above: channels -0.31 bit");
     EXPECT_EQ(gain_text(1.25, {1.188, 5.47, 5.4651, 5.47, 0.001}), "above: repeats 0.1%");
     EXPECT_EQ(gain_text(1.25, {1.188, 3.9, {}, {}, {}}), "above, without an explanation");
-    // 0.05 bit of channels: what 512 tokens leave of the bias, and more than 2048 do.
+    // 0.05 bit of channels: the bias that remains with 512 tokens, and more than with 2048.
     EXPECT_EQ(gain_text(1.25, {1.188, 5.47, 5.42, {}, {}, 512}), "above, without an explanation");
     EXPECT_EQ(gain_text(1.25, {1.188, 5.47, 5.42, {}, {}, 2048}), "above: channels -0.05 bit");
 }

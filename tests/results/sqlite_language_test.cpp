@@ -1,4 +1,4 @@
-// The file and the program keep to the language of SQLite 3.37, which is what CMake asks for and what reads STRICT tables.
+// The file and the program keep to the language of SQLite 3.37, CMake's minimum and the first with STRICT tables.
 
 #include <algorithm>
 #include <array>
@@ -184,7 +184,7 @@ TEST(SqliteLanguage, TheFileIsReadableSince3_37) {
         views += static_cast<int>(object.integer(2));
     }
     EXPECT_GT(views, 10);
-    // A mutant: one view as it might be written by whoever has a newer SQLite.
+    // A mutant: one view as an author with a newer SQLite might write it.
     std::string sql(environment_views());
     auto const at = sql.find("group_concat(value)");
     ASSERT_NE(at, std::string::npos);

@@ -268,7 +268,7 @@ TEST(StoreOpenTest, AFullDiskStopsAtAWholeBatchAndGoesOnOnceThereIsRoom) {
 
 TEST(StoreOpenTest, AFirstOpenThatFailsLeavesNothing) {
     Folder folder;
-    // A file size limit is what a full disk looks like to one process.
+    // To one process a file size limit looks like a full disk.
     EXPECT_EQ(in_child([&] {
                   signal(SIGXFSZ, SIG_IGN);
                   rlimit const limit{4096, 4096};

@@ -153,7 +153,7 @@ TEST(GoldenIds, NeverMove) {
     EXPECT_EQ(lines, 12);
 }
 
-/// The golden lines are what this scenario, which names every kind of source, gives.
+/// The golden lines are those of this scenario, which names every kind of source.
 TEST(GoldenIds, ComeFromAScenario) {
     ScratchFolder const folder;
     folder.write("tiny", "abc");

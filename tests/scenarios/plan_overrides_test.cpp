@@ -68,7 +68,7 @@ TEST(Plan, OverridesDoNotHideWhatNamesNothing) {
     EXPECT_EQ(says("require: [{codec: int8}]\n", {{"grid.codec", "[bf16]"}}), "accepted");
     EXPECT_EQ(says("require: [{workload: roundtrip}]\n", {{"workloads", "[attention]"}}), "accepted");
     EXPECT_EQ(says("exclude: [{source: gpt2}]\n", {{"sources", "[synthetic: {shape: llama-3.1-8b}]"}}), "accepted");
-    // Sources that are not there are often why they are set: what they were called is not known then.
+    // Sources that are not there are often why they are set: their names are not known then.
     auto const absent =
         "kvstone: 1\nsources: [dump: {path: absent.npz}]\ngrid: {context: [8], codec: [raw]}\n"
         "workloads: [roundtrip]\nexclude: [{source: absent}]\n";

@@ -96,7 +96,7 @@ struct Coder {
     std::string name;
     std::function<std::size_t()> encode;  ///< returns the stored bytes
     std::function<void()> decode;
-    Bytes const* expected = nullptr;  ///< what decode() leaves in `result`
+    Bytes const* expected = nullptr;  ///< the content of `result` after decode()
     Bytes const* result = nullptr;
     double plain_bits = 0;  ///< of a symbol's number, stored as they are
     double entropy = 0;     ///< of its symbols, in bits; 0: not coded
@@ -119,7 +119,7 @@ double setting(char const* name, double otherwise) {
     return text != nullptr ? std::strtod(text, nullptr) : otherwise;
 }
 
-/// A stage with memory of its own for what it writes.
+/// A stage with memory of its own for its output.
 class StageCoder {
   public:
     StageCoder(std::string const& text, PlaneSpec const& spec, Bytes const& input)

@@ -1,4 +1,4 @@
-// mpirun -n N test_cluster_mpi MODE [ITEMS]: exit code 0 where the dispatcher did over N ranks what it owes.
+// mpirun -n N test_cluster_mpi MODE [ITEMS]: exit code 0 where the dispatcher kept its promises over N ranks.
 //   complete   every item is reported once, with its own figure
 //   failing    an exception on rank 0 dismisses the other ranks and comes out of the run: exit code 4
 //   lost       rank 2 kills itself; needs mpirun --with-ft ulfm

@@ -1,10 +1,10 @@
-// Entropy stages that lack a member each: what check_stage() says of them. See check.
+// Entropy stages that lack a member each: the messages of check_stage(). See check.
 
 #include "codecs/register_stage.hpp"
 
 namespace kvstone {
 
-/// What an Entropy has to have, and nothing else.
+/// The members that an Entropy needs, and no others.
 struct Right : Entropy {
     static StageInfo info();
     explicit Right(Options const&);

@@ -1,10 +1,10 @@
-// Quantisers that lack a member each: what check_stage() says of them. See check.
+// Quantisers that lack a member each: the messages of check_stage(). See check.
 
 #include "codecs/register_stage.hpp"
 
 namespace kvstone {
 
-/// What a Quantiser has to have, and nothing else.
+/// The members that a Quantiser needs, and no others.
 struct Right : Quantiser {
     static StageInfo info();
     explicit Right(Options const&);

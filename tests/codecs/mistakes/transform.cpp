@@ -1,10 +1,10 @@
-// Transforms that lack a member each: what check_stage() says of them. See check.
+// Transforms that lack a member each: the messages of check_stage(). See check.
 
 #include "codecs/register_stage.hpp"
 
 namespace kvstone {
 
-/// What a Transform has to have, and nothing else.
+/// The members that a Transform needs, and no others.
 struct Right : Transform {
     static StageInfo info();
     explicit Right(Options const&);
@@ -78,7 +78,7 @@ struct PagesThatChange : Right {
 // refused: a Transform's page_tokens is `std::uint64_t page_tokens(Section const&) const`
 static Register<PagesThatChange> const pages_that_change;
 
-/// What a Transform that changes the shape has to have.
+/// The members that a Transform needs that changes the shape.
 struct RightReshape : Right {
     using Right::Right;
     KvShape coded_shape(Section const&) const;

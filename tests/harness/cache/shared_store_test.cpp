@@ -1,4 +1,5 @@
-// A store shared by clients: what they find does not depend on their number, its books add up, and nobody waits in vain.
+// A store shared by clients: their hits do not depend on their number, its accounts add up, and no client waits in
+// vain.
 
 #include "harness/cache/shared_store.hpp"
 

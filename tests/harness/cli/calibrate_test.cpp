@@ -52,7 +52,7 @@ TEST_F(CalibrateTest, BasesOfOneDumpAreUsedOnAnother) {
     auto const refused = kvstone("plan s.yaml");
     EXPECT_EQ(refused.code, 2);
     EXPECT_THAT(refused.err, HasSubstr("not the file of bases that the codec names"));
-    // Nor does what is no such file.
+    // Nor does another kind of file.
     write("s.yaml", scenario("{dump: {path: b.safetensors}}", "lowrank:rank=24,basis=pca,bases=a.safetensors | fp16"));
     EXPECT_EQ(kvstone("plan s.yaml").code, 2);
     EXPECT_EQ(kvstone("calibrate a.safetensors b.safetensors -o x.safetensors").code, 2);

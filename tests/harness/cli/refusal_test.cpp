@@ -1,4 +1,4 @@
-// Bad input: a clear error and exit code 2 before anything runs, or a row that says what was wrong.
+// Bad input: a clear error and exit code 2 before anything runs, or a row with the reason.
 
 #include <gmock/gmock.h>
 

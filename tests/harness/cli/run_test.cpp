@@ -1,4 +1,4 @@
-// Runs: what is stored, what is tried again, and what a bad cell does to its siblings.
+// Runs: stored rows, repeated attempts, and the siblings of a bad cell.
 
 #include <csignal>
 #include <map>

@@ -133,7 +133,7 @@ TEST_F(SourceFilesTest, ADumpReplacedBetweenPlanAndAttemptIsAnError) {
         EXPECT_THAT(attempt["reason"].get<std::string>(),
                     AllOf(HasSubstr("base.safetensors: no longer the file that was planned")));
     }
-    // Planned anew, it is measured as what it is.
+    // Planned again, the new file is measured.
     EXPECT_EQ(kvstone("run s.yaml --db new.db").code, 0);
 }
 

@@ -35,7 +35,7 @@ class SuperviseTest : public ProgramTest {
                      "SLURM_JOB_NODELIST=n[1-3] SLURM_SUBMIT_DIR=$PWD; " +
                      before + " bash spooled s.yaml");
     }
-    /// scontrol that knows job 7 of three nodes, and what it says to a requeue.
+    /// scontrol that knows job 7 of three nodes, and its answer to a requeue.
     void pretend_slurm(std::string const& requeue) const {
         program("scontrol",
                 "case \"$*\" in 'show hostnames'*) printf 'n1\\nn2\\nn3\\n' ;; 'show job 7') echo '   Command=" +

@@ -1,4 +1,4 @@
-// Verbs that only look: their output is what a program or a person expects.
+// Verbs that only read: their output suits programs and people.
 
 #include <map>
 #include <set>

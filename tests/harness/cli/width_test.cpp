@@ -153,7 +153,7 @@ TEST_F(WidthTest, SizesAndTheMachine) {
     expect_to_fit("doctor");
 }
 
-/// Every example of a verb that looks only, run where it finds what it names.
+/// Every example of a verb that only reads, run where its files exist.
 TEST_F(WidthTest, ExamplesRun) {
     write("mine.yaml", small_scenario("raw, int8"));
     write("night.yaml",

@@ -1,4 +1,4 @@
-// Texts that begin alike, read together: what is fed, and that nothing sees what is not its own.
+// Texts that begin alike, read together: fed tokens, and that no branch sees another.
 
 #include <algorithm>
 #include <cmath>

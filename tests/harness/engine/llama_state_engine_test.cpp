@@ -1,4 +1,4 @@
-// Files that libllama itself writes, read back beside what our capture of the same tokens has.
+// Files that libllama itself writes, read back beside our capture of the same tokens.
 
 #include <algorithm>
 #include <cmath>
@@ -52,7 +52,7 @@ class LlamaStateFiles : public TinyModel {
     }
 };
 
-/// V lies transposed where attention is no flash attention. f32 holds what was captured, to the bit.
+/// V lies transposed where attention is no flash attention. f32 holds the captured values, to the bit.
 TEST_F(LlamaStateFiles, HoldWhatWeCapture) {
     auto const engine = open_context(engine_, context_tokens);
     expect_capture(engine.get(), 0);
@@ -65,7 +65,7 @@ TEST_F(LlamaStateFiles, HoldItInF16AndInRowsWithFlashAttention) {
     parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
     EngineContext const engine(llama_init_from_model(engine_.model(), parameters));
     ASSERT_NE(engine, nullptr);
-    // Rounding to f16 leaves 2^-11 of a value; so does what attention makes of it, layer after layer.
+    // Rounding to f16 leaves 2^-11 of a value; so does attention over it, layer after layer.
     expect_capture(engine.get(), 0x1p-8);
 }
 

@@ -62,7 +62,7 @@ TEST_F(ModelPath, CodecsChangeWhatIsSaidTheMoreTheCoarser) {
     }
 }
 
-/// Scores of a continuation do not depend on what was read behind the context before.
+/// Scores of a continuation do not depend on earlier texts behind the context.
 TEST_F(ModelPath, RewindsToTheContext) {
     for (auto const protocol : protocols) {
         for (auto const prefill : {Prefill::clean, Prefill::compressed}) {

@@ -1,4 +1,4 @@
-// The engine's cells: what is read there is what the engine wrote, and what is written there is what it reads.
+// The engine's cells: we read the engine's values, and it reads ours.
 
 #include <cstring>
 #include <map>

@@ -1,4 +1,4 @@
-// Workload model in an attempt's process: what it refuses and says, the order of codecs, and the engine's own tool.
+// Workload model in an attempt's process: its errors and reasons, the order of codecs, and the engine's own tool.
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-// Our figures of SmolLM2 beside what the field's own code said of it (tests/peers/golden, written by `./dev test peers`).
+// Our figures of SmolLM2 beside those of the field's own code (tests/peers/golden, written by `./dev test peers`).
 
 #include <algorithm>
 #include <cmath>
@@ -81,7 +81,7 @@ TEST_F(Peers, ReadTheSameText) {
     std::printf("ppl without a codec: ours %.4f, llama-perplexity %.4f, transformers %.4f\n", std::exp(mean(plain)),
                 at(llama["ppl"]), dequantised);
     EXPECT_NEAR(std::exp(mean(plain)), at(llama["ppl"]), 0.001 * at(llama["ppl"]));
-    // It does not round what is multiplied with Q4 weights.
+    // It does not round the factors of Q4 weights.
     EXPECT_NEAR(std::exp(mean(plain)), dequantised, 0.02 * dequantised);
 
     auto const& theirs = llama["caches"]["q4_0"];

@@ -1,4 +1,4 @@
-// Workload tasks: scores beside a computation of their own, what codecs do to them, and what is refused.
+// Workload tasks: scores beside a computation of their own, the effect of codecs on them, and errors.
 
 #include <algorithm>
 #include <cmath>
@@ -116,7 +116,7 @@ TEST_F(TinyModel, ThreePiqaItemsAreScoredAsByHand) {
     ASSERT_EQ(answered.items.size(), 3U);
 
     // The engine takes other kernels on other processors and for batches of other lengths. The model's matrices are F16:
-    // each kernel rounds what it multiplies to 11 significant bits, so a sum is known to that share of itself.
+    // each kernel rounds its factors to 11 significant bits, so a sum is known to that share of itself.
     constexpr double relative_rounding = 1.0 / 2048;
     double const answer_bytes[3][2] = {{98, 89}, {141, 142}, {41, 40}};  // counted in the file's lines
     ByHand const hand(model_path());

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t vocabulary = 49'153;  // one more than whole vectors
 
-/// Logits of about the spread that models have; `noise` is what a codec adds.
+/// Logits of about the spread that models have; `noise` is a codec's part.
 struct Pair {
     explicit Pair(unsigned seed, float noise) : baseline(vocabulary), logits(vocabulary) {
         std::mt19937 random(seed);

@@ -19,7 +19,7 @@ SegmentRules small(SegmentIo io = SegmentIo::buffered, SegmentSync sync = Segmen
     return {.segment_bytes = 5 * record, .budget_bytes = 100 * record, .io = io, .sync = sync, .reads_in_flight = 4};
 }
 
-/// Puts the blocks from `from` to before `to`; those that are promised now. What cannot be written ends nothing.
+/// Puts the blocks from `from` to before `to`; those that are promised now. A failed write does not end it.
 std::vector<std::uint64_t> put_all(SegmentStore& store, std::uint64_t from, std::uint64_t to) {
     std::vector<std::uint64_t> taken;
     for (auto i = from; i < to; ++i) {
@@ -75,7 +75,7 @@ TEST_P(Faults, NoRoomIsSaidAndForgetsNothing) {
                 EXPECT_THAT(error.what(), HasSubstr("No space left on device"));
                 EXPECT_THAT(error.what(), HasSubstr("cold/segment-"));
             }
-            folder.disk_bytes += 20 * record;  // somebody tidied up
+            folder.disk_bytes += 20 * record;  // space was freed
             auto const later = put_all(store, 200, 210);
             EXPECT_EQ(later.size(), 10U);
             taken.insert(taken.end(), later.begin(), later.end());
@@ -89,7 +89,7 @@ TEST_P(Faults, NoRoomIsSaidAndForgetsNothing) {
     }
 }
 
-/// As above, and what the failed write left cannot be cut off either.
+/// As above, and the remains of the failed write cannot be cut off either.
 TEST_P(Faults, TearsThatCannotBeCutOffAreNoBlocks) {
     files.disk_bytes = 3 * record + 4096;
     std::vector<std::uint64_t> taken;
@@ -315,7 +315,7 @@ INSTANTIATE_TEST_SUITE_P(Segments, Faults,
                              return name_of(std::get<0>(run.param)) + "_" + name_of(std::get<1>(run.param));
                          });
 
-/// O_DIRECT refused where the system may refuse it, and by which call; what is put is got all the same.
+/// O_DIRECT refused where the system may refuse it, and by which call; put blocks are found all the same.
 class Refusals : public testing::TestWithParam<SegmentIo> {
   protected:
     void expect_buffered_after(FileCall refused, char const* at, std::uint64_t n) {
@@ -354,7 +354,7 @@ TEST_P(Refusals, AtRead) {
     for (std::uint64_t n = 0; n < 20; ++n) expect_buffered_after(FileCall::pread, "read", n);
 }
 TEST_P(Refusals, AreNotProvoked) {
-    MemoryFiles files;  // refuses what is not aligned
+    MemoryFiles files;  // refuses unaligned reads
     SegmentStore store("cold", small(GetParam()), files);
     put_all(store, 0, 20);
     for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(got(store, i), bytes_of(i, size)) << i;

@@ -1,4 +1,4 @@
-// A process that writes is killed at 100 random instants: what it had been promised is there, and the books are right.
+// A process that writes is killed at 100 random instants: promised blocks are there, and the accounts are right.
 
 #include <csignal>
 #include <fstream>

@@ -1,4 +1,5 @@
-// A store of segments on this machine's disk, in each mode: what is put is got, also after a restart, and the budget is held.
+// A store of segments on this machine's disk, in each mode: put blocks are found, also after a restart, and the budget
+// is kept.
 
 #include "harness/cache/segments/segment_store.hpp"
 

@@ -1,4 +1,4 @@
-// Segments that were cut, filled with zeros, altered in every bit, or lost: what they give is right, or nothing.
+// Segments that were cut, filled with zeros, altered in every bit, or lost: found blocks are right.
 
 #include <gtest/gtest.h>
 
