@@ -143,7 +143,7 @@ void show_header(Store const& store, std::ostream& out, Screen const& screen, st
     auto const result = query(store,
                               "SELECT scenario, ok, cells, failed, skipped, missing, " + campaign_build_sql("?1") +
                                   ", build_type, toolchain, coalesce(hardware, hardware_class), started_utc, "
-                                  "finished_utc FROM v_campaign WHERE campaign = ?1",
+                                  "finished_utc, night FROM v_campaign WHERE campaign = ?1",
                               {campaign});
     auto const& row = result.rows.at(0);
     auto line =
@@ -155,7 +155,9 @@ void show_header(Store const& store, std::ostream& out, Screen const& screen, st
     };
     print_line(line);
     print_line(fmt::format("{}  build {} {}, toolchain {}", text(row[9]), text(row[6]), text(row[7]), text(row[8])));
-    print_line(fmt::format("begun {}, last attempt {}", text(row[10]), text(row[11]).empty() ? "none" : text(row[11])));
+    print_line(fmt::format("{}begun {}, last attempt {}",
+                           text(row[12]).empty() ? "" : fmt::format("night {}, ", text(row[12])), text(row[10]),
+                           text(row[11]).empty() ? "none" : text(row[11])));
 }
 
 std::vector<Group> read_groups(Store const& store, std::string const& campaign) {

@@ -1,6 +1,7 @@
 #include "results/query/show_text.hpp"
 
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -49,15 +50,20 @@ std::string campaign_meant(Store const& store, std::string const& given) {
     }
     constexpr std::size_t most_named = 12;
     std::vector<std::string> all, matching;
-    for (auto const& row : query(store, "SELECT uid FROM campaign ORDER BY resumed_utc DESC, id DESC").rows) {
+    bool of_night = false;
+    for (auto const& row : query(store, "SELECT uid, night FROM campaign ORDER BY resumed_utc DESC, id DESC").rows) {
         all.push_back(text(row[0]));
-        if (all.back().starts_with(given)) matching.push_back(all.back());
+        bool const is_of_night = text(row[1]) == given;
+        // What was asked for in full goes before what only begins so.
+        if (is_of_night && !std::exchange(of_night, true)) matching.clear();
+        if (is_of_night || (!of_night && all.back().starts_with(given))) matching.push_back(all.back());
     }
     if (matching.size() == 1) return matching[0];
     if (all.empty()) throw ConfigError("the database has no campaign yet");
     auto named = matching.empty() ? all : matching;
-    std::string message =
-        matching.empty() ? "no campaign has this id" : "more than one campaign has an id that starts with this";
+    std::string message = matching.empty() ? "no campaign has this id"
+                          : of_night       ? "more than one campaign is of this night"
+                                           : "more than one campaign has an id that starts with this";
     if (named.size() > most_named) {
         message += fmt::format(" (there are {}; the {} last run are named)", named.size(), most_named);
         named.resize(most_named);

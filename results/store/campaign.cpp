@@ -40,10 +40,13 @@ std::int64_t write_build(sqlite3* connection, Build const& build) {
 }
 
 /// Two builds of one commit are the same where all that their machine code follows from is the same.
-std::string identity_of(Plan const& plan, Build const& build, std::string const& hardware_class) {
-    return short_hash(fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}{}{}", plan.hash, build.git_sha, build.source_hash,
-                                  build.build_type, build.flags, build.processor, build.toolchain, hardware_class,
-                                  build.has_mpi, build.has_llama, build.has_cuda));
+std::string identity_of(Plan const& plan, Build const& build, std::string const& hardware_class,
+                        std::string const& night) {
+    auto text = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}{}{}", plan.hash, build.git_sha, build.source_hash,
+                            build.build_type, build.flags, build.processor, build.toolchain, hardware_class,
+                            build.has_mpi, build.has_llama, build.has_cuda);
+    if (!night.empty()) text += "\n" + night;  // ids of campaigns without a night stay as they were
+    return short_hash(text);
 }
 
 std::int64_t write_plan(sqlite3* connection, Plan const& plan) {
@@ -98,9 +101,10 @@ std::vector<PendingAttempt> open_attempts(sqlite3* connection, std::string const
 
 }  // namespace
 
-Campaign Store::begin_campaign(Plan const& plan, Build const& build, std::string const& hardware_class, bool fresh) {
+Campaign Store::begin_campaign(Plan const& plan, Build const& build, std::string const& hardware_class, bool fresh,
+                               std::string const& night) {
     auto* const db = connection();
-    auto const identity = identity_of(plan, build, hardware_class);
+    auto const identity = identity_of(plan, build, hardware_class, night);
     Transaction transaction(db);
     // The newest of the same identity goes on, unless a fresh one is asked for.
     Statement newest(db, "SELECT coalesce(max(serial), -1) FROM campaign WHERE identity = ?");
@@ -111,11 +115,12 @@ Campaign Store::begin_campaign(Plan const& plan, Build const& build, std::string
     auto const uid = serial == 0 ? identity : short_hash(fmt::format("{}\n{}", identity, serial));
     auto const id = insert_or_find(db,
                                    "INSERT INTO campaign(uid, identity, serial, scenario, plan, build, hardware_class, "
-                                   "started_utc, resumed_utc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8) ON CONFLICT "
+                                   "started_utc, resumed_utc, night) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, "
+                                   "nullif(?9, '')) ON CONFLICT "
                                    "(uid) DO UPDATE SET scenario = excluded.scenario, resumed_utc = "
                                    "excluded.resumed_utc RETURNING id",
                                    uid, identity, serial, plan.scenario, write_plan(db, plan), write_build(db, build),
-                                   hardware_class, utc_now());
+                                   hardware_class, utc_now(), night);
     write_expected(db, id, plan);
     write_claims(db, id, plan);
     transaction.commit();

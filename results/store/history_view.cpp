@@ -13,8 +13,8 @@ CREATE VIEW v_history(cell, workload, source, context, codec, codec_name, backen
   night, git_sha, toolchain, hardware_class, campaign, started_utc, value, ci_low, ci_high, previous, change_percent,
   same_binary, same_toolchain, deterministic) AS
 SELECT x.uid, x.workload, x.source_name, nullif(x.context, 0), x.codec, x.codec_name, x.backend, component, m.name,
-  m.unit, m.better, substr(c.started_utc, 1, 10), b.git_sha, t.uid, c.hardware_class, c.uid, c.started_utc, v.value,
-  v.ci_low, v.ci_high, lag(v.value) OVER before,
+  m.unit, m.better, coalesce(c.night, substr(c.started_utc, 1, 10)), b.git_sha, t.uid, c.hardware_class, c.uid,
+  c.started_utc, v.value, v.ci_low, v.ci_high, lag(v.value) OVER before,
   100 * (v.value - lag(v.value) OVER before) / nullif(abs(lag(v.value) OVER before), 0),
   c.build = lag(c.build) OVER before AND (b.source_hash <> '' OR b.git_sha NOT LIKE '%-dirty' AND b.git_sha <> 'unknown'),
   b.toolchain = lag(b.toolchain) OVER before, m.deterministic

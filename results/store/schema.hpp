@@ -50,8 +50,8 @@ std::string_view history_view();
 /// only reads. A file of an older schema is for reading only; it keeps its own view where it lacks a column for ours.
 void renew_views(sqlite3* connection, bool read_only);
 
-/// For a connection that only reads a file of `version`: makes the columns of `build` and the views of this build, for
-/// this connection alone.
+/// For a connection that only reads a file of `version`: makes the columns of `build` and `campaign` and the views of this
+/// build, for this connection alone.
 void read_as_current(sqlite3* connection, int version);
 
 }  // namespace kvstone

@@ -16,7 +16,7 @@ struct sqlite3;  // SQLite's connection
 
 namespace kvstone {
 
-/// A campaign is the plan's hash + build + toolchain + hardware class.
+/// A campaign is the plan's hash + build + toolchain + hardware class + night.
 struct Campaign {
     std::string id;  ///< 16 hexadecimal digits over the members below
     std::string scenario;
@@ -48,9 +48,11 @@ class Store {
     /// The class of the known hosts with the same hardware, by a host's facts (see to_json(Host)); where there are
     /// none, the host's own class, which is then known to this Store.
     std::string hardware_class(Json const& host_facts) const;
-    /// Writes campaign, build, scenario and every expected cell before the first attempt, in one transaction; an
-    /// existing campaign is continued. `fresh` opens a new one instead (a serial number joins the id).
-    Campaign begin_campaign(Plan const& plan, Build const& build, std::string const& hardware_class, bool fresh);
+    /// Writes campaign, build, scenario and every expected cell before the first attempt, in one transaction; where the
+    /// campaign exists, it goes on. `fresh` opens a new one instead (a serial number joins the id). Each `night`, by its
+    /// name, has a campaign of its own; empty: it is no night's.
+    Campaign begin_campaign(Plan const& plan, Build const& build, std::string const& hardware_class, bool fresh,
+                            std::string const& night = {});
     /// The attempts still to be made, in plan order: those without a standing attempt, except those of quarantined().
     std::vector<PendingAttempt> pending(Campaign const& campaign) const;
     /// Attempts that have lost their worker `losses_allowed` times and more. They are not tried again: they may be the

@@ -41,7 +41,7 @@ SELECT campaign.uid, cell.uid, cell.workload, cell.source_name, iif(cell.source_
 constexpr std::string_view latest_columns_2 = R"sql(,
   o.status, a.reason, build.git_sha, toolchain.uid, host.name, a.finished_utc,
   cell.source_kind, campaign.scenario, campaign.hardware_class, cell.page, nullif(cell.options, '{}'), a.engine,
-  a.uid
+  a.uid, campaign.night
 FROM v_outcome o
 JOIN attempt a ON a.id = o.attempt
 JOIN cell ON cell.id = o.cell
@@ -104,12 +104,12 @@ WHERE a.drift IS NOT NULL
 ORDER BY c.campaign, c.position, c.process;
 
 CREATE VIEW v_campaign(campaign, scenario, started_utc, finished_utc, cells, ok, failed, skipped, missing, git_sha,
-  build_type, toolchain, hardware_class, hardware, plan, build_name) AS
+  build_type, toolchain, hardware_class, hardware, plan, build_name, night) AS
 SELECT campaign.uid, campaign.scenario, campaign.started_utc, t.finished_utc, t.cells, t.ok, t.failed, t.skipped,
   t.cells - t.ok - t.failed - t.skipped, build.git_sha, build.build_type, toolchain.uid, campaign.hardware_class,
   (SELECT host.hardware_name FROM host WHERE host.hardware_class = campaign.hardware_class LIMIT 1), plan.uid,
   )sql";
-constexpr std::string_view views_after_build_name = R"sql(
+constexpr std::string_view views_after_build_name = R"sql(, campaign.night
 FROM (SELECT e.campaign, count(*) AS cells, max(a.finished_utc) AS finished_utc,
         count(*) FILTER (WHERE o.status = 'ok') AS ok,
         count(*) FILTER (WHERE o.status NOT IN ('ok', 'skipped')) AS failed,
@@ -175,7 +175,7 @@ std::string build_views() {
         "CREATE VIEW v_latest(campaign, cell, workload, source, model, context, batch, codec, codec_name, backend, "
         "device, threads, protocol, task, component, metric, unit, better, value, n, ci_low, ci_high, status, reason, "
         "git_sha, toolchain, host, finished_utc, source_kind, scenario, hardware_class, page, options, engine, "
-        "attempt) "
+        "attempt, night) "
         "AS";
     auto const part = [&](std::string_view figures, std::string_view rest) {
         sql.append(latest_columns_1).append(figures).append(latest_columns_2).append(rest);

@@ -53,7 +53,8 @@ void compare_cells(Comparison& all, SideCell const& base, SideCell const& head, 
 }
 
 std::string described(Side const& side) {
-    return fmt::format("{}  campaign {}  {}  build {}", side.scenario, side.campaign, side.started_utc,
+    auto const night = side.night.empty() ? std::string() : fmt::format("night {}  ", side.night);
+    return fmt::format("{}  campaign {}  {}{}  build {}", side.scenario, side.campaign, night, side.started_utc,
                        build_name(side.git_sha, side.source_hash));
 }
 
@@ -66,7 +67,8 @@ Json to_json(Side const& side) {
             {"toolchain", side.toolchain},
             {"build", side.build},
             {"hardware_class", side.hardware_class},
-            {"started_utc", side.started_utc}};
+            {"started_utc", side.started_utc},
+            {"night", side.night.empty() ? Json(nullptr) : Json(side.night)}};
 }
 
 QueryValue value_or_null(std::optional<double> const& value) {

@@ -53,6 +53,14 @@ std::vector<std::string> campaigns(Store const& store, std::string const& condit
     return ids;
 }
 
+/// Of campaigns of one commit or night that of the scenario, else the newest.
+std::string campaign_of_scenario(Store const& store, std::vector<std::string> const& ids, std::string const& scenario) {
+    for (auto const& id : ids)
+        if (!query(store, "SELECT 1 FROM campaign WHERE uid = ?1 AND scenario = ?2", {id, scenario}).rows.empty())
+            return id;
+    return ids[0];
+}
+
 std::string campaign_of(Store const& store, std::string const& meant, std::string const& scenario) {
     if (meant.empty() || meant == "latest") return campaign_meant(store, {});
     bool const has_baselines =
@@ -62,6 +70,8 @@ std::string campaign_of(Store const& store, std::string const& meant, std::strin
             !found.empty())
             return text(found[0][0]);
     if (auto const found = campaigns(store, "c.scenario = ?1", meant); !found.empty()) return found[0];
+    if (auto const found = campaigns(store, "c.night = ?1", meant); !found.empty())
+        return campaign_of_scenario(store, found, scenario);
     auto const by_id = campaigns(store, "substr(c.uid, 1, length(?1)) = ?1", meant);
     // A full match goes before one of the beginning: a commit before its edits.
     auto const name = build_name_sql("b");
@@ -74,17 +84,14 @@ std::string campaign_of(Store const& store, std::string const& meant, std::strin
                                {meant})
                              .rows;
     if (by_id.empty() && commits.empty())
-        throw ConfigError("no campaign, commit, scenario, baseline or database file has this name", meant,
-                          {"latest", "a scenario's name", "digits of a campaign's id (`kvstone show campaigns`)",
-                           "digits of a commit", "a build as `show` names it", "FILE", "FILE:CAMPAIGN"});
+        throw ConfigError("no campaign, commit, night, scenario, baseline or database file is meant", meant,
+                          {"latest", "a scenario's name", "a night's name (`run --night`)",
+                           "digits of a campaign's id (`kvstone show campaigns`)", "digits of a commit",
+                           "a build as `show` names it", "FILE", "FILE:CAMPAIGN"});
     if (by_id.size() + commits.size() > 1)
         throw ConfigError("more than one campaign or commit starts with this", meant);
     if (!by_id.empty()) return by_id[0];
-    auto const of_commit = campaigns(store, name + " = ?1", text(commits[0][0]));
-    for (auto const& id : of_commit)
-        if (!query(store, "SELECT 1 FROM campaign WHERE uid = ?1 AND scenario = ?2", {id, scenario}).rows.empty())
-            return id;
-    return of_commit[0];
+    return campaign_of_scenario(store, campaigns(store, name + " = ?1", text(commits[0][0])), scenario);
 }
 
 void read_circumstances(Store const& store, Side& side) {
@@ -94,7 +101,7 @@ void read_circumstances(Store const& store, Side& side) {
               "' ' "
               "|| b.flags, c.hardware_class, (SELECT hardware_name FROM host WHERE hardware_class = "
               "c.hardware_class LIMIT 1), (SELECT facts FROM host WHERE hardware_class = c.hardware_class ORDER BY id "
-              "LIMIT 1) FROM campaign c JOIN build b ON b.id = c.build JOIN toolchain t ON "
+              "LIMIT 1), c.night FROM campaign c JOIN build b ON b.id = c.build JOIN toolchain t ON "
               "t.id = b.toolchain WHERE c.uid = ?1",
               {side.campaign})
             .rows.at(0);
@@ -103,6 +110,7 @@ void read_circumstances(Store const& store, Side& side) {
     for (std::size_t i = 0; i < std::size(members); ++i) *members[i] = text(row[i]);
     if (auto const facts = text(row[std::size(members)]); !facts.empty())
         side.hardware_facts = parse_json_or_discard(facts);
+    side.night = text(row[std::size(members) + 1]);
 }
 
 /// Cells in plan order, each with the ids of the attempts that count.
@@ -254,9 +262,10 @@ std::pair<std::string, std::string> sides_meant(std::string const& database, std
             throw ConfigError("the scenario has one campaign only: there is nothing to compare it with", meant);
         return {of_scenario[1], of_scenario[0]};
     }
-    bool const by_commit =
-        !named && of_scenario.empty() && campaigns(store, "substr(c.uid, 1, length(?1)) = ?1", meant).empty();
-    if (by_commit) return {base, "latest"};
+    bool const by_commit_or_night = !named && of_scenario.empty() &&
+                                    (!campaigns(store, "c.night = ?1", meant).empty() ||
+                                     campaigns(store, "substr(c.uid, 1, length(?1)) = ?1", meant).empty());
+    if (by_commit_or_night) return {base, "latest"};
     auto const heads =
         campaigns(Store::open_read_only(database), "c.scenario = ?1", find_side(database, base, {}).side.scenario);
     return {base, heads.empty() ? "latest" : heads[0]};

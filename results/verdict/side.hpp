@@ -40,6 +40,7 @@ struct Side {
     std::string campaign;  ///< its id; empty: measured for this comparison
     std::string scenario;
     std::string started_utc;
+    std::string night = {};  ///< as `run --night` named it
     std::string git_sha;
     std::string source_hash = {};  ///< empty: not known
     std::string toolchain;
@@ -53,15 +54,15 @@ struct Side {
     std::map<std::tuple<std::string, std::string, std::string>, std::vector<double>> items;
 };
 
-/// The campaign for a word of the user: `latest`, a baseline's or a scenario's name (its newest campaign), the first
-/// digits of a campaign's id or of a commit (of its campaigns the one of `scenario`, else the newest), a database file
-/// (its newest campaign) or FILE:ANY_OF_THESE. Reads the figures of these metrics, or all where none is named. Throws
-/// ConfigError where no campaign, or more than one, fits.
+/// The campaign that a word means: `latest`, a baseline's or a scenario's name (its newest campaign), a night's name or the
+/// first digits of a commit (of several campaigns of it that of `scenario`, else the newest), the first digits of a
+/// campaign's id, a database file (its newest campaign) or FILE:ANY_OF_THESE. Reads the figures of these metrics, or all where none is named. Throws
+/// ConfigError where nothing, or more than one thing, is meant.
 Side read_side(std::string const& database, std::string const& meant, std::string const& scenario = {},
                std::span<std::string const> metrics = {});
-/// Base and head, read at the same time. A commit as the base means its campaign of the head's scenario. An empty head
-/// means the newest campaign of the base's scenario (of any where the base is a commit); a scenario's name as the base
-/// then means the campaign before that one. Throws ConfigError where a scenario has only one.
+/// Base and head, read at the same time; a commit or a night as the base means its campaign of the head's scenario. An empty head means
+/// the newest campaign of the base's scenario (of any where the base is a commit or a night); a scenario's name as the base then means
+/// the campaign before that one. Throws ConfigError where a scenario has only one.
 std::pair<Side, Side> read_sides(std::string const& database, std::string const& base, std::string const& head,
                                  std::span<std::string const> metrics = {});
 

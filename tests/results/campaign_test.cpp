@@ -120,6 +120,35 @@ TEST_F(CampaignTest, AFreshOneMeasuresAgainAndIsTheOneThatGoesOn) {
     EXPECT_EQ(store.begin_campaign(plan({raw}), build(), "hw", false).id, fresh.id);
 }
 
+TEST_F(CampaignTest, EachNightOfABuildIsMeasuredOnce) {
+    auto const begin = [&](std::string const& night, bool fresh = false) {
+        return store.begin_campaign(plan({raw, fp16}), build(), "hw", fresh, night);
+    };
+    auto const none = begin("");
+    store.ingest(none, {measurement(raw), measurement(fp16)});
+    auto const first = begin("2026-11-29");
+    EXPECT_NE(first.id, none.id);
+    EXPECT_EQ(store.pending(first).size(), 2U);
+    store.ingest(first, {measurement(raw)});
+    auto const second = begin("2026-11-30");
+    EXPECT_NE(second.id, first.id);
+    EXPECT_EQ(store.pending(second).size(), 2U) << "the figures of another night are not this one's";
+    // The same name goes on, whatever began in between.
+    EXPECT_EQ(begin("2026-11-29").id, first.id);
+    EXPECT_EQ(store.pending(begin("2026-11-29")), (Pending{{fp16.id, 0, 0}}));
+    EXPECT_EQ(begin("").id, none.id);
+    EXPECT_EQ(test::text(store, "SELECT group_concat(coalesce(night, '-'), ' ') FROM v_campaign"),
+              "- 2026-11-29 2026-11-30");
+    auto const again = begin("2026-11-30", true);
+    EXPECT_NE(again.id, second.id);
+    EXPECT_EQ(begin("2026-11-30").id, again.id);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM v_campaign WHERE night = '2026-11-30'"), 2);
+    // A night has the same id at every site, so that what two databases have of it comes together.
+    EXPECT_EQ(
+        Store::open(folder.file("other.db")).begin_campaign(plan({raw, fp16}), build(), "hw", false, "2026-11-29").id,
+        first.id);
+}
+
 TEST_F(CampaignTest, DeletingOneAttemptOwesExactlyOne) {
     auto const campaign = store.begin_campaign(plan({raw, fp16, int8}), build(), "hw", false);
     store.ingest(campaign, {measurement(raw), measurement(fp16), measurement(int8)});

@@ -24,11 +24,13 @@ struct Made {
     std::string hardware = "hw";
     std::vector<double> answers = {};
     double rss_bytes = 0;  ///< 0: not told
+    std::string night = {};
 };
 
 std::string make(Store& store, Made const& made) {
     auto const plan = test::plan({test::cell("int8"), test::cell("q4_0")}, made.processes);
-    auto const campaign = store.begin_campaign(plan, test::build(made.git_sha, made.source_hash), made.hardware, true);
+    auto const campaign =
+        store.begin_campaign(plan, test::build(made.git_sha, made.source_hash), made.hardware, true, made.night);
     std::vector<Measurement> all;
     for (auto const& cell : plan.cells)
         for (int process = 0; process < made.processes; ++process) {
@@ -251,6 +253,35 @@ TEST_F(CompareTest, SidesAreFoundByWhatPeopleCallThem) {
     EXPECT_EQ(found(first.substr(0, 10)), first);
     EXPECT_EQ(read_side("none.db", folder_.file() + ":aaaa").campaign, first);
     expect_error<ConfigError>([&] { found("zzzz"); }, "'zzzz'; accepted: latest");
+}
+
+TEST_F(CompareTest, NightsOfOneBuildStandSideBySide) {
+    auto const comparison =
+        compare({.int8_error = 0.01, .night = "2026-11-29"}, {.int8_error = 0.02, .night = "2026-11-30"});
+    std::ostringstream out;
+    print_comparison(out, *comparison, TableFormat::table, {});
+    EXPECT_THAT(out.str(), testing::HasSubstr("night 2026-11-29"));
+    EXPECT_THAT(out.str(), testing::HasSubstr("night 2026-11-30"));
+    EXPECT_EQ(comparison->verdict, Verdict::regression);
+    EXPECT_EQ(to_json(*comparison)["base"]["night"], "2026-11-29");
+    auto const meant = [&](std::string const& base, std::string const& head) {
+        auto const [b, h] = read_sides(folder_.file(), base, head);
+        return std::pair(b.night, h.night);
+    };
+    EXPECT_EQ(meant("quickstart", ""), std::pair(std::string("2026-11-29"), std::string("2026-11-30")));
+    EXPECT_EQ(meant("2026-11-29", ""), std::pair(std::string("2026-11-29"), std::string("2026-11-30")));
+    EXPECT_EQ(meant("2026-11-30", "2026-11-29"), std::pair(std::string("2026-11-30"), std::string("2026-11-29")));
+    expect_error<ConfigError>([&] { meant("2026-11-28", ""); }, "a night's name");
+    // Of two scenarios of a night that of the head's.
+    {
+        auto store = Store::open(folder_.file());
+        auto plan = test::plan({test::cell("fp16")});
+        plan.scenario = "other";
+        store.begin_campaign(plan, test::build(), "hw", false, "2026-11-29");
+    }
+    auto const [base, head] = read_sides(folder_.file(), "2026-11-29", "2026-11-30");
+    EXPECT_EQ(base.scenario, "quickstart");
+    EXPECT_EQ(base.night, "2026-11-29");
 }
 
 TEST_F(CompareTest, EditsOfACommitAreNamedAndToldApart) {

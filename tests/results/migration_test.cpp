@@ -25,7 +25,8 @@ INSERT INTO build(id, toolchain, git_sha, version, build_type, compiler, flags, 
   VALUES (1, 1, 'abc-dirty', '0.1.0', 'Release', 'GNU', '-O3', 1, 1, 0);
 INSERT INTO host(id, uid, name, hardware_class, facts) VALUES (1, 'h', 'node1', 'hw', '{}');
 INSERT INTO plan VALUES (1, 'p', 1, '{}');
-INSERT INTO campaign VALUES (1, 'c', 'c', 0, 'old', 1, 1, 'hw', '2025-01-01T00:00:00Z', '2025-01-01T00:00:00Z');
+INSERT INTO campaign(id, uid, identity, serial, scenario, plan, build, hardware_class, started_utc, resumed_utc)
+  VALUES (1, 'c', 'c', 0, 'old', 1, 1, 'hw', '2025-01-01T00:00:00Z', '2025-01-01T00:00:00Z');
 INSERT INTO cell(id, uid, canonical, workload, source, source_name, context, batch, codec, codec_name, backend, threads)
   VALUES (1, 'x', '{}', 'roundtrip', '{}', 'tiny', 512, 1, 'int8', 'int8', 'openmp', 0);
 INSERT INTO expected VALUES (1, 1, 0, 0, 0);
@@ -60,6 +61,7 @@ TEST_P(EveryVersion, IsReadAndMigratedWithItsRows) {
         EXPECT_EQ(number(store, "SELECT count(*) FROM v_failures WHERE repeated"), 0);
         EXPECT_EQ(number(store, "SELECT count(*) FROM sqlite_schema WHERE type = 'view'"), 0);
         EXPECT_EQ(text(store, "SELECT " + campaign_build_sql("'c'")), "abc-dirty");
+        EXPECT_EQ(text(store, "SELECT campaign || coalesce(night, ' of no night') FROM v_campaign"), "c of no night");
     }
     auto store = Store::open(folder.file());
     EXPECT_EQ(number(store, "PRAGMA user_version"), schema_version());
@@ -73,6 +75,7 @@ TEST_P(EveryVersion, IsReadAndMigratedWithItsRows) {
     EXPECT_EQ(text(store, "SELECT campaign || cell || codec || page || value FROM v_latest"), "cxint8160.75");
     EXPECT_EQ(text(store, "SELECT relation || ' within ' || round(tolerance, 6) FROM published"),
               "equals within " + std::string(GetParam() == 1 ? "0.007" : "0.0"));
+    EXPECT_EQ(text(store, "SELECT night FROM v_history WHERE metric = 'cosine'"), "2025-01-01") << "its day";
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_profile"), 1);
     EXPECT_EQ(number(store, "SELECT sum(value * 2) FROM sample"), 2001);
     // It merges like any other.

@@ -221,6 +221,12 @@ TEST(ShowTest, TakesTheCampaignLastRunOrTheOneNamed) {
     test::expect_error<ConfigError>([&] { shown(store, {.campaign = "nosuch"}); }, "no campaign has this id");
     test::expect_error<ConfigError>([&] { shown(store, {.campaign = "nosuch"}); },
                                     "accepted: " + second.id + ", " + first.id);
+    auto const night = store.begin_campaign(test::plan({test::cell("raw")}), test::build(), "hw", false, "2026-11-30");
+    EXPECT_THAT(shown(store, {.campaign = "2026-11-30"}), HasSubstr(night.id));
+    EXPECT_THAT(shown(store, {.campaign = "2026-11-30"}), HasSubstr("night 2026-11-30, begun "));
+    store.begin_campaign(test::plan({test::cell("fp16")}, 2), test::build(), "hw", false, "2026-11-30");
+    test::expect_error<ConfigError>([&] { shown(store, {.campaign = "2026-11-30"}); },
+                                    "more than one campaign is of this night");
     execute(store.connection(), "UPDATE campaign SET resumed_utc = '2000-01-01T00:00:00.000Z'");
     store.begin_campaign(test::plan({test::cell("raw")}), test::build(), "hw", false);
     EXPECT_THAT(shown(store), HasSubstr(first.id));
