@@ -170,9 +170,9 @@ void add_bundle(CommandLine& line) {
                   {"kvstone bundle mine.yaml -o mine.zip", "kvstone run mine.zip --db theirs.db"});
     options->add_to(*command);
     command->add_option("-o,--output", options->output, "The archive to write (.zip); it must not exist")->required();
-    command->add_option(
-        "--campaign", options->campaign,
-        "The campaign, by its id or the first digits of it. Without this option: the last one of this scenario");
+    command->add_option("--campaign", options->campaign,
+                        "The campaign, by its id, the first digits of it, or its night. Without this option: the last "
+                        "one of this scenario");
     command->callback([&line, options] { line.action = [&line, options] { return bundle(line, *options); }; });
 }
 

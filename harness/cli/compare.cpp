@@ -19,9 +19,10 @@ void add_compare(CommandLine& line) {
     auto* command = line.verb("compare", "Compare two campaigns figure by figure, and judge the differences",
                               {"kvstone compare quickstart", "kvstone compare last-night.db kvstone.db --format md"});
     command
-        ->add_option("base", options->base,
-                     "latest, a scenario's or baseline's name, the first digits of a campaign's id or of a commit, a "
-                     "database FILE, or FILE:ANY_OF_THESE")
+        ->add_option(
+            "base", options->base,
+            "latest, a scenario's, night's or baseline's name, the first digits of a campaign's id or of a commit, a "
+            "database FILE, or FILE:ANY_OF_THESE")
         ->required();
     command->add_option(
         "head", options->head,

@@ -124,7 +124,8 @@ void add_db(CommandLine& line) {
         ->required();
     auto* prune_command = add("prune", "Remove campaigns; without --yes only name them",
                               [&line, pruning] { return prune_file(line, *pruning); });
-    prune_command->add_option("--campaign", pruning->campaigns, "The campaign, by its id or the first digits of it");
+    prune_command->add_option("--campaign", pruning->campaigns,
+                              "The campaign, by its id, the first digits of it, or its night");
     prune_command->add_option("--older-than", pruning->older_than_days, "Campaigns that began more days ago")
         ->check(CLI::NonNegativeNumber);
     prune_command->add_flag("--yes", pruning->yes, "Remove them");

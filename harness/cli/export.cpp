@@ -20,8 +20,9 @@ void add_export(CommandLine& line) {
     command->add_option("--format", options->format, "csv, jsonl, google-benchmark (for its compare.py) or junit")
         ->capture_default_str();
     command->add_option("-o,--output", options->output, "The file to write. Without this option: standard output");
-    command->add_option("--campaign", options->campaign,
-                        "The campaign, by its id or the first digits of it. Without this option: the last one");
+    command->add_option(
+        "--campaign", options->campaign,
+        "The campaign, by its id, the first digits of it, or its night. Without this option: the last one");
     command->callback([&line, options] {
         line.action = [&line, options] {
             auto const format = line.json ? ExportFormat::jsonl : export_format_named(options->format);

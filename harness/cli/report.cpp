@@ -46,9 +46,9 @@ void add_report(CommandLine& line) {
         ->add_option("--format", arguments->format,
                      "html or md. Without this option: by the ending of the file's name, else md")
         ->check(CLI::IsMember({"html", "md"}));
-    command->add_option(
-        "--campaign", arguments->campaign,
-        "Only this campaign, by its id or the first digits of it. Without this option: all; of Markdown the last one");
+    command->add_option("--campaign", arguments->campaign,
+                        "Only this campaign, by its id, the first digits of it, or its night. Without this option: "
+                        "all; of Markdown the last one");
     command->callback([&line, arguments] { line.action = [&line, arguments] { return report(line, *arguments); }; });
 }
 

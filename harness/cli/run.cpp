@@ -1,6 +1,7 @@
 // `kvstone run`: scenarios to stored figures. Every rank comes through here; rank 0 plans, deals and stores.
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -61,7 +62,9 @@ class Measurer {
 
 struct RunOptions : ScenarioOptions {
     bool fresh = false;
-    std::string spool;  ///< folder; empty: beside the database
+    std::string night;
+    bool of_night = false;  ///< --night was given, with whatever name
+    std::string spool;      ///< folder; empty: beside the database
     double patience_s = DispatchOptions{}.lease_slack_s;
     std::optional<double> grace_s;   ///< nothing: as stop_grace_s() says
     std::vector<std::string> retry;  ///< ids of cells, or how they start
@@ -99,7 +102,21 @@ void check_retry(std::vector<Plan> const& plans, RunOptions const& options) {
     }
 }
 
+<<<<<<< HEAD
 /// The attempts still to be made, in plan order, and those left out that --retry names.
+=======
+/// Throws ConfigError where the night's name could be taken for something else, or is what a date that failed leaves.
+void check_night(std::string const& night) {
+    constexpr std::size_t longest = 64;
+    bool const spelt = std::ranges::all_of(
+        night, [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == '+'; });
+    if (!spelt || night.empty() || night.size() > longest || night.starts_with('-') || night == "latest")
+        throw ConfigError("--night takes a name for this night", night,
+                          {"letters, digits and -_.+, 64 at most: --night \"$(date +%F)\""});
+}
+
+/// What is still to be tried, in plan order, and of what was left out that which --retry names.
+>>>>>>> run: measure everything once for each night's name
 std::vector<WorkItem> items_of(Plan const& plan, Campaign const& campaign,
                                std::map<std::string, Cell const*> const& cells, RunTools const& tools) {
     std::vector<WorkItem> items;
@@ -125,8 +142,8 @@ std::string name_for_people(Cell const& cell) {
 /// have no standing attempt.
 ExitCode run_plan(Plan const& plan, RunTools& tools) {
     auto& store = tools.store;
-    auto const campaign =
-        store.begin_campaign(plan, this_build(), store.hardware_class(to_json(tools.host)), tools.options.fresh);
+    auto const campaign = store.begin_campaign(plan, this_build(), store.hardware_class(to_json(tools.host)),
+                                               tools.options.fresh, tools.options.night);
     ProgressDisplay display;
     auto const notice = [&](std::string const& text) { display.notice(text); };
     // Without locks the spools of this run look abandoned, too, once it has some.
@@ -141,8 +158,9 @@ ExitCode run_plan(Plan const& plan, RunTools& tools) {
         display.notice(
             fmt::format("{} attempts were under way when an earlier run died: they will be made last", suspected));
 
-    display.notice(fmt::format("{}: {} cells, {} attempts to make, campaign {}", plan.scenario, plan.cells.size(),
-                               items.size(), campaign.id));
+    display.notice(fmt::format("{}: {} cells, {} attempts to make, campaign {}{}", plan.scenario, plan.cells.size(),
+                               items.size(), campaign.id,
+                               tools.options.of_night ? ", night " + tools.options.night : ""));
     bool required_skipped = false;
     auto const outcome = tools.coordinator.run(
         std::move(items), {.results =
@@ -185,6 +203,7 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
     std::vector<Plan> plans;
     for (auto const& file : files) plans.push_back(load_plan(file, say));
     check_retry(plans, options);
+    if (options.of_night) check_night(options.night);
     auto store = Store::open(line.database, line.locking);
     met = true;
     Coordinator coordinator(world, self, measure,
@@ -231,6 +250,10 @@ void add_run(CommandLine& line) {
     options->add_to(*command);
     line.add_lock(*command);
     command->add_flag("--fresh", options->fresh, "Measure everything again, as a new campaign");
+    auto* night = command->add_option(
+        "--night", options->night,
+        "Measure everything once for this name: --night \"$(date +%F)\". A run with the same name goes on, one with "
+        "another name begins a new campaign, on the same build too");
     command->add_option(
         "--spool", options->spool,
         "Folder in which every rank keeps its measurements until they are in the database (default: FILE.spool "
@@ -251,7 +274,10 @@ void add_run(CommandLine& line) {
         "--retry", options->retry,
         "A cell, by its id or the first digits of it, to try again: it was left out because its worker was lost "
         "twice");
-    command->callback([&line, options] { line.action = [&line, options] { return run(line, *options); }; });
+    command->callback([&line, options, night] {
+        options->of_night = night->count() > 0;
+        line.action = [&line, options] { return run(line, *options); };
+    });
 }
 
 }  // namespace kvstone

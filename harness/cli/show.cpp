@@ -51,9 +51,10 @@ void add_show(CommandLine& line) {
         ->add_option("subject", options->subject, "summary, campaigns, cells, failures, missing, published or targets")
         ->capture_default_str()
         ->check(CLI::IsMember({"summary", "campaigns", "cells", "failures", "missing", "published", "targets"}));
-    command->add_option("--campaign", options->campaign,
-                        "The campaign, by its id or the first digits of it. Without this option: the campaign that was "
-                        "run last; campaigns, failures, missing and --history then take all campaigns");
+    command->add_option(
+        "--campaign", options->campaign,
+        "The campaign, by its id, the first digits of it, or its night. Without this option: the campaign that was "
+        "run last; campaigns, failures, missing and --history then take all campaigns");
     auto* best =
         command->add_option("--best", options->best,
                             "The codec with the fewest bits per value that meets a condition with its whole confidence "

@@ -84,7 +84,7 @@ std::string campaign_of(Store const& store, std::string const& meant, std::strin
                                {meant})
                              .rows;
     if (by_id.empty() && commits.empty())
-        throw ConfigError("no campaign, commit, night, scenario, baseline or database file is meant", meant,
+        throw ConfigError("no campaign, commit, night, scenario, baseline or database file has this name", meant,
                           {"latest", "a scenario's name", "a night's name (`run --night`)",
                            "digits of a campaign's id (`kvstone show campaigns`)", "digits of a commit",
                            "a build as `show` names it", "FILE", "FILE:CAMPAIGN"});

@@ -48,7 +48,7 @@ def look_at_run(where, words, folder):
             planned += words[i:i + 2]
             i += 2
         elif words[i].startswith("-"):
-            i += 1 + (words[i] in ("--db", "--retry", "--grace"))
+            i += 1 + (words[i] in ("--db", "--retry", "--grace", "--night"))
         else:
             of_tree = os.path.join(ROOT, words[i])
             planned.append(of_tree if os.path.exists(of_tree) else words[i])

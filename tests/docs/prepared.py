@@ -50,7 +50,8 @@ def prepare(folder):
             "kvstone dump 'model: {gguf: tiny, text: builtin}' --context 1024 -o cache.safetensors",
             "kvstone run nightly.yaml --db base.db",
             "kvstone run nightly.yaml --db head.db",
-            "kvstone run nightly.yaml --db nightly.db && kvstone run nightly.yaml --fresh --db nightly.db",
+            "kvstone run nightly.yaml --night first --db nightly.db",
+            "kvstone run nightly.yaml --night second --db nightly.db",
             f"kvstone run model-quality {short['model-quality']} --set sources.0.model.gguf=\"$PWD/model.gguf\" "
             "--set sources.0.model.text=\"$PWD/text.txt\"",
             "kvstone run mine.yaml",

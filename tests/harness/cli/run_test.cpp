@@ -96,6 +96,47 @@ TEST_F(RunTest, AnInterruptedRunIsGoneOnWith) {
     EXPECT_EQ(rows("select 1 from attempt").size(), 8U);
 }
 
+TEST_F(RunTest, EveryNightOfOneBuildHasFiguresOfItsOwn) {
+    write("s.yaml", small_scenario("raw, fp16", "min_time: 1 ms, repetitions: 1"));
+    EXPECT_THAT(kvstone("run s.yaml --night 2026-11-29").err, HasSubstr("4 attempts to make"));
+    EXPECT_THAT(kvstone("run s.yaml --night 2026-11-29").err, HasSubstr(" 0 attempts to make"));
+    EXPECT_THAT(kvstone("run s.yaml --night 2026-11-30").err, HasSubstr("4 attempts to make"));
+    // A job that was queued again in the second night makes what that night lacks, and leaves the first as it is.
+    {
+        auto const store = Store::open(path("kvstone.db").string());
+        execute(store.connection(), "DELETE FROM attempt WHERE id = (SELECT max(id) FROM attempt)");
+    }
+    auto const again = kvstone("run s.yaml --night 2026-11-30");
+    EXPECT_THAT(again.err, HasSubstr(" 1 attempts to make"));
+    EXPECT_THAT(again.out, HasSubstr("night 2026-11-30"));
+    auto const figures = rows(
+        "select night, count(*) as figures, count(distinct cell) as cells from v_latest where status = 'ok' group by "
+        "night order by night");
+    ASSERT_EQ(figures.size(), 2U);
+    EXPECT_EQ(figures[0]["night"], "2026-11-29");
+    EXPECT_EQ(figures[0]["cells"], 4);
+    EXPECT_EQ(figures[0]["figures"], figures[1]["figures"]);
+    EXPECT_EQ(rows("select distinct night from v_history where same_binary").size(), 1U);
+    // Errors and bytes of one build are the same every night.
+    auto const compared = kvstone("compare 2026-11-29 2026-11-30 --metric mae,bits_per_value --json");
+    EXPECT_EQ(compared.code, 0) << compared.out << compared.err;
+    auto const sides = nlohmann::json::parse(compared.out);
+    EXPECT_EQ(sides["base"]["night"], "2026-11-29");
+    EXPECT_EQ(sides["head"]["night"], "2026-11-30");
+    EXPECT_NE(sides["base"]["campaign"], sides["head"]["campaign"]);
+    EXPECT_EQ(kvstone("compare small").code, 3) << "timings of two nights alone: they cannot be told";
+}
+
+TEST_F(RunTest, ANightNeedsAName) {
+    write("s.yaml", small_scenario("raw"));
+    for (auto const* night : {"''", "'two words'", "latest", "22:00", "x/y", "=-1"}) {
+        auto const ended = kvstone(std::string("run s.yaml --night ") + night);
+        EXPECT_EQ(ended.code, 2) << night;
+        EXPECT_THAT(ended.err, HasSubstr("accepted: letters, digits and -_.+, 64 at most")) << night;
+        EXPECT_FALSE(std::filesystem::exists(path("kvstone.db"))) << night;
+    }
+}
+
 TEST_F(RunTest, ASecondWriterIsRefused) {
     write("s.yaml", small_scenario("raw"));
     auto const held = Store::open(path("kvstone.db").string());

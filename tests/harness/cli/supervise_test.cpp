@@ -123,6 +123,26 @@ TEST_F(SuperviseTest, TheBatchScriptTakesAnotherLauncherAndModules) {
     EXPECT_EQ(nightly("KVSTONE_SETUP=nowhere").code, 2);
 }
 
+TEST_F(SuperviseTest, TheBatchScriptMeasuresEachNightOnce) {
+    pretend_slurm("exit 0");
+    auto const nights = [&] {
+        std::string all;
+        for (auto const& row : rows("select night, count(*) as cells from v_latest where metric = 'mae' and component "
+                                    "= 'k' group by night order by night"))
+            all += row["night"].get<std::string>() + ":" + std::to_string(row["cells"].get<int>()) + " ";
+        return all;
+    };
+    EXPECT_EQ(nightly().code, 0);
+    EXPECT_THAT(nightly().err, HasSubstr(" 0 attempts to make")) << "a job keeps its number when it is queued again";
+    EXPECT_EQ(nights(), "job-7:2 ");
+    auto const another_job = "SLURM_JOB_ID=8 KVSTONE_CHECKOUT=" + source_folder();
+    EXPECT_THAT(nightly(another_job).err, HasSubstr(" 2 attempts to make"));
+    EXPECT_THAT(nightly("KVSTONE_NIGHT=2026-11-30").err, HasSubstr(" 2 attempts to make"));
+    EXPECT_THAT(nightly(another_job + " KVSTONE_NIGHT=2026-11-30").err, HasSubstr(" 0 attempts to make"));
+    EXPECT_EQ(nights(), "2026-11-30:2 job-7:2 job-8:2 ");
+    EXPECT_EQ(nightly("KVSTONE_NIGHT=").code, 2) << "a date that failed";
+}
+
 TEST_F(SuperviseTest, ARefusedRequeueIsAnError) {
     for (bool const refused : {false, true}) {
         pretend_slurm(refused ? "echo denied >&2; exit 1" : "echo $* >requeued");
