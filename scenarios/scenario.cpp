@@ -141,6 +141,27 @@ void check_required(YamlMap const& map, Axes const& axes, Axes const* before, Ex
         if (!met[i] && !met_before[i]) refuse(map.at("require").items[i], "no cell is like this");
 }
 
+/// Refuses a context that is too long for every cell of it.
+void check_contexts(YamlMap const& map, std::vector<Cell> const& cells, Vocabulary const& vocabulary) {
+    if (!vocabulary.longest_context) return;
+    std::map<std::uint64_t, std::optional<ContextLimit>> too_long;  // nothing: a cell can have it
+    for (auto const& cell : cells) {
+        auto const [length, first] = too_long.try_emplace(cell.context);
+        if (!first && !length->second) continue;
+        auto limit = vocabulary.longest_context(cell);
+        if (!limit || cell.context <= limit->tokens)
+            length->second.reset();
+        else if (first || limit->tokens > length->second->tokens)
+            length->second = std::move(limit);
+    }
+    if (std::ranges::none_of(too_long, [](auto const& length) { return length.second.has_value(); })) return;
+    YamlMap const grid(map.at("grid"), {"context", "codec", "backend", "batch", "page", "threads"});
+    for (auto const& item : items_of(grid.at("context")))
+        if (auto const length = too_long.find(tokens_of(item)); length != too_long.end() && length->second)
+            refuse(item, fmt::format("no source of this scenario can have so long a context: {}", length->second->why),
+                   {fmt::format("up to {} tokens", length->second->tokens)});
+}
+
 /// `before`: see axes_before(); null where nothing was set.
 void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Axes const* before, Vocabulary const& vocabulary,
                  PlanOptions const& options) {
@@ -171,6 +192,7 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Axes const* b
     for (auto const& cell : expansion.cells)
         if (cell.context == 0 && cell.source.at("kind") == "synthetic")
             refuse(map.at("grid"), "a synthetic source has no length of its own: context must say how many tokens");
+    check_contexts(map, expansion.cells, vocabulary);
     std::set<std::pair<std::string, std::string>> checked;
     for (auto const& cell : expansion.cells) {
         if (!vocabulary.check_codec || !checked.emplace(cell.codec, cell.source.dump()).second) continue;

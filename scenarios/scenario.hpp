@@ -53,7 +53,13 @@ struct WorkloadOption {
     std::string summary;
 };
 
-/// Names that a scenario may use, supplied by the composition root: this folder must not include their homes.
+/// The longest context that something can have, and why.
+struct ContextLimit {
+    std::uint64_t tokens = 0;
+    std::string why;
+};
+
+/// What the composition root knows and this folder must not: names that a scenario may use.
 struct Vocabulary {
     /// Canonical text of a codec text; throws ConfigError (without place).
     std::function<std::string(std::string const&)> canonical_codec;
@@ -70,7 +76,10 @@ struct Vocabulary {
     /// Reads a dump, source and locator as in Cell, and throws ConfigError where its arrays differ from the source's
     /// description; broken content is found later, when a cell is measured. Empty: nothing is checked.
     std::function<void(Json const& source, Json const& locator)> check_dump;
-    /// Throws ConfigError where a codec must not be measured on a source, source as in Cell; empty: every codec may be.
+    /// The longest context that a cell's source can have under its workload; nothing: any, or it is not known. None: any.
+    /// A context that is too long for all of the plan's cells is refused; cells are else left to whoever measures them.
+    std::function<std::optional<ContextLimit>(Cell const& cell)> longest_context;
+    /// Throws ConfigError where a codec must not be measured on a source, as Cell has them; none: any may.
     std::function<void(std::string const& codec, Json const& source)> check_codec;
     std::vector<std::string> backends;
     std::vector<std::string> shapes;         ///< of synthetic sources

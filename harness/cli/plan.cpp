@@ -27,7 +27,15 @@ struct PlanVerbOptions : ScenarioOptions {
     std::string simulate;
 };
 
-/// A plan with its estimated time.
+/// Why nothing will be measured of a cell; empty where something will.
+std::string why_skipped(Cell const& cell) {
+    auto why = skip_reason(cell);
+    if (auto const limit = longest_context(cell); why.empty() && limit && cell.context > limit->tokens)
+        why = fmt::format("{} of context: {}; accepted: up to {} tokens", cell.context, limit->why, limit->tokens);
+    return why;
+}
+
+/// A plan with what it is likely to take.
 struct CostedPlan {
     std::vector<WorkItem> items;                 ///< of cells that have something to measure
     std::map<std::string, std::string> skipped;  ///< why the others have not, by their ids
@@ -40,7 +48,7 @@ struct CostedPlan {
 CostedPlan costed(Plan const& plan, std::string const& database) {
     CostedPlan result;
     for (auto const& cell : plan.cells) {
-        if (auto why = skip_reason(cell); !why.empty()) {
+        if (auto why = why_skipped(cell); !why.empty()) {
             result.skipped[cell.id] = std::move(why);
             continue;
         }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <set>
@@ -302,5 +303,21 @@ class GgufReader {
 }  // namespace
 
 ModelCache read_gguf_cache(std::string const& path) { return GgufReader(path).read(); }
+
+std::uint64_t trained_tokens_of(std::string const& path) {
+    try {
+        auto const file = open_gguf(path);
+        auto const name = gguf_find_key(file.get(), "general.architecture");
+        if (name < 0 || gguf_get_kv_type(file.get(), name) != GGUF_TYPE_STRING) return 0;
+        auto const key =
+            gguf_find_key(file.get(), fmt::format("{}.context_length", gguf_get_val_str(file.get(), name)).c_str());
+        if (key < 0) return 0;
+        auto const type = gguf_get_kv_type(file.get(), key);
+        if (type == GGUF_TYPE_STRING || type == GGUF_TYPE_ARRAY) return 0;
+        return whole(type, gguf_get_val_data(file.get(), key), 0).value_or(0);
+    } catch (std::exception const&) {
+        return 0;
+    }
+}
 
 }  // namespace kvstone

@@ -2,6 +2,7 @@
 // A model's cache, layer by layer, as its GGUF file describes it. Metadata and the names of tensors are read; weights
 // are not.
 
+#include <cstdint>
 #include <string>
 
 #include "harness/sources/model_cache.hpp"
@@ -17,5 +18,9 @@ namespace kvstone {
 /// no GGUF file, ConfigError where a key is missing or where one that may change the cache is unknown, or where this
 /// build reads no models.
 ModelCache read_gguf_cache(std::string const& path);
+
+/// The longest context that the model was trained on, as its file says (context_length); 0 where it does not, where the file
+/// cannot be read (whoever reads the model says why), or where this build reads no models.
+std::uint64_t trained_tokens_of(std::string const& path);
 
 }  // namespace kvstone

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <llama.h>
 
+#include "codecs/not_applicable.hpp"
 #include "harness/engine/engine_context.hpp"
 #include "harness/engine/graph_tap.hpp"
 #include "harness/sources/finite.hpp"
@@ -81,8 +82,8 @@ KvTensors capture_model(std::string const& model_path, std::string const& text_p
             fmt::format("{}: the text has {} tokens for a context of {}", text_path, tokens.size(), wanted));
     }
     if (trained < wanted) {
-        throw ConfigError(
-            fmt::format("{}: the model was trained on contexts of {} tokens, not {}", model_path, trained, wanted));
+        throw NotApplicable(fmt::format("{}: the model was trained on contexts of {} tokens, {} are asked of it",
+                                        model_path, trained, wanted));
     }
 
     bool const has_rope = model.has_rope();

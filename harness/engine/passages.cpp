@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "codecs/not_applicable.hpp"
 #include "harness/files/mapped_file.hpp"
 #include "scenarios/errors.hpp"
 #include "scenarios/text.hpp"
@@ -114,9 +115,9 @@ void require_spelt(Engine const& engine, std::span<Token const> tokens, std::str
 Passages read_passages(Engine const& engine, std::string const& text_path, PassageSettings const& settings) {
     auto const length = settings.context + settings.continuation;
     if (length > engine.trained_tokens())
-        throw ConfigError(engine.path() + ": the model was trained on shorter texts than context and continuation",
-                          fmt::format("{} + {}", settings.context, settings.continuation),
-                          {fmt::format("up to {} tokens together", engine.trained_tokens())});
+        throw NotApplicable(engine.path() + ": the model was trained on shorter texts than context and continuation",
+                            fmt::format("{} + {}", settings.context, settings.continuation),
+                            {fmt::format("up to {} tokens together", engine.trained_tokens())});
     Passages passages;
     passages.all =
         settings.document.empty() ? cut_text(engine, text_path, settings) : cut_documents(engine, text_path, settings);

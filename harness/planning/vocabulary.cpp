@@ -36,6 +36,7 @@ Vocabulary vocabulary() {
         if (source.contains("text_sha256"))
             check_other_text(Codec::parse(codec), source.at("text_sha256").get<std::string>());
     };
+    words.longest_context = longest_context;
     words.backends = known_backends();
     for (auto const& shape : model_shapes()) words.shapes.push_back(shape.name);
     words.distributions = synthetic_distributions();

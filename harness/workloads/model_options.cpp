@@ -42,4 +42,10 @@ std::vector<WorkloadOption> model_options() {
             prefill_option()};
 }
 
+std::uint64_t longest_model_context(std::uint64_t trained_tokens, Json const& options) {
+    auto const continuation = options.value("continuation", std::uint64_t{0});
+    if (continuation == 0) return trained_tokens / 2;  // as many tokens as the context has
+    return trained_tokens > continuation ? trained_tokens - continuation : 0;
+}
+
 }  // namespace kvstone

@@ -1,6 +1,8 @@
 #pragma once
 // A workload turns a cell into figures, inside an attempt's process.
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,8 @@ struct Workload {
     std::string (*skips)(Codec const& codec, Json const& options) = nullptr;
     /// The part of a codec that the figures depend on (Vocabulary::measured_of_codec); null: all of it.
     std::string (*measures)(std::string const& codec) = nullptr;
+    /// The longest context of a model that was trained on so many tokens; null: as many.
+    std::uint64_t (*longest_context)(std::uint64_t trained_tokens, Json const& options) = nullptr;
 };
 
 std::vector<Workload> const& workloads();
@@ -38,5 +42,7 @@ std::vector<Workload> const& workloads();
 Workload const& workload_named(std::string const& name);
 /// Workload::skips of the cell's workload.
 std::string skip_reason(Cell const& cell);
+/// See Vocabulary::longest_context: of models.
+std::optional<ContextLimit> longest_context(Cell const& cell);
 
 }  // namespace kvstone

@@ -1,3 +1,9 @@
+#include <map>
+#include <mutex>
+
+#include <fmt/format.h>
+
+#include "harness/engine/gguf_cache.hpp"
 #include "harness/workloads/append/append.hpp"
 #include "harness/workloads/attention/attention.hpp"
 #include "harness/workloads/attention_decode/attention_decode.hpp"
@@ -65,7 +71,9 @@ std::vector<Workload> const& workloads() {
          model_options(),
          nullptr,
          {.k = false, .v = false},
-         protocol_skips},
+         protocol_skips,
+         nullptr,
+         longest_model_context},
         {"tasks",
          "multiple choice and recall behind a compressed text: accuracy beside that of the plain cache",
          run_tasks,
@@ -98,6 +106,25 @@ Workload const& workload_named(std::string const& name) {
 std::string skip_reason(Cell const& cell) {
     auto const& workload = workload_named(cell.workload);
     return workload.skips == nullptr ? std::string() : workload.skips(Codec::parse(cell.codec), cell.options);
+}
+
+std::optional<ContextLimit> longest_context(Cell const& cell) {
+    if (cell.context == 0 || cell.source.value("kind", "") != "model") return std::nullopt;
+    // Asked for every cell of a plan, of few models.
+    static std::mutex mutex;
+    static std::map<std::string, std::uint64_t> known;
+    auto const path = cell.locator.at("path").get<std::string>();
+    std::scoped_lock const lock(mutex);
+    auto const [of, added] = known.try_emplace(path);
+    if (added) of->second = trained_tokens_of(path);
+    auto const trained = of->second;
+    if (trained == 0) return std::nullopt;
+    auto const& workload = workload_named(cell.workload);
+    auto const most = workload.longest_context == nullptr ? trained : workload.longest_context(trained, cell.options);
+    return ContextLimit{
+        most, fmt::format(
+                  "{}: the model was trained on contexts of {} tokens{}", path, trained,
+                  most == trained ? "" : fmt::format(", and workload {} reads on behind its context", cell.workload))};
 }
 
 }  // namespace kvstone

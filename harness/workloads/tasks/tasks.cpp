@@ -31,8 +31,8 @@ std::uint64_t context_tokens(Cell const& cell, Engine const& engine) {
         throw NotApplicable("the context is shorter than the text to be compressed before each question",
                             fmt::format("context {}", context), {fmt::format("min_context_tokens: {}", context)});
     if (context > engine.trained_tokens())
-        throw ConfigError(engine.path() + ": the model was trained on shorter texts than the context",
-                          fmt::format("{}", context), {fmt::format("up to {} tokens", engine.trained_tokens())});
+        throw NotApplicable(engine.path() + ": the model was trained on shorter texts than the context",
+                            fmt::format("{}", context), {fmt::format("up to {} tokens", engine.trained_tokens())});
     return context;
 }
 

@@ -70,6 +70,47 @@ TEST_F(RefusalTest, ScenariosWithMistakesCreateNothing) {
     EXPECT_EQ(kvstone("query 'select 1'").code, 2);  // no database
 }
 
+/// What the tiny model was trained on: 4096 tokens.
+TEST_F(RefusalTest, AContextThatNoModelTakesIsRefusedBeforeAnythingRuns) {
+    if (!this_build().has_llama) GTEST_SKIP() << "built without libllama";
+    auto const scenario = [](std::string const& workload, std::string const& contexts) {
+        return "kvstone: 1\nsources: [model: {gguf: tiny, text: builtin}]\ngrid:\n  codec: [raw]\n  context: [" +
+               contexts + "]\nworkloads: [" + workload + "]\nmeasure: {timing: off}\n";
+    };
+    expect_refused(scenario("roundtrip", "512, 32k"),
+                   AllOf(HasSubstr("s.yaml:5:18: grid.context[1]: "), HasSubstr("trained on contexts of 4096 tokens"),
+                         HasSubstr("'32k'; accepted: up to 4096 tokens")));
+    expect_refused(scenario("model: {protocol: context}", "4k"),
+                   AllOf(HasSubstr("workload model reads on behind its context"), HasSubstr("up to 2048 tokens")));
+    expect_refused(scenario("model: {protocol: context, continuation: 96}", "4001"), HasSubstr("up to 4000 tokens"));
+    write("s.yaml", scenario("model: {protocol: context, continuation: 96}", "4000"));
+    EXPECT_EQ(kvstone("plan s.yaml").code, 0);
+    write("s.yaml", scenario("roundtrip", "4096"));
+    EXPECT_EQ(kvstone("plan s.yaml").code, 0);
+    auto const set = kvstone("plan s.yaml --set 'grid.context=[8k]'");
+    EXPECT_EQ(set.code, 2);
+    EXPECT_THAT(set.err, AllOf(HasSubstr("--set grid.context"), HasSubstr("'8k'; accepted: up to 4096 tokens")));
+}
+
+TEST_F(RefusalTest, AContextThatOneSourceTakesIsSkippedForTheOthers) {
+    if (!this_build().has_llama) GTEST_SKIP() << "built without libllama";
+    write("s.yaml",
+          "kvstone: 1\nsources:\n  - model: {gguf: tiny, text: builtin}\n  - synthetic: {layers: 1, heads: 1, "
+          "kv_heads: 1, head_dim: 16}\ngrid: {context: [64, 5000], codec: [raw]}\nworkloads: [roundtrip]\n"
+          "measure: {timing: off}\n");
+    auto const planned = kvstone("plan s.yaml");
+    EXPECT_EQ(planned.code, 0) << planned.err;
+    EXPECT_THAT(planned.out,
+                AllOf(HasSubstr("skipped: raw roundtrip: 5000 of context: "), HasSubstr("tiny.gguf: the model "),
+                      HasSubstr("accepted: up to 4096 tokens"), HasSubstr("1 cells skipped")));
+    EXPECT_EQ(kvstone("run s.yaml").code, 0);
+    auto const skipped = rows("select source, context, reason from v_latest where status <> 'ok'");
+    ASSERT_EQ(skipped.size(), 1U);
+    EXPECT_EQ(skipped[0]["context"], 5000);
+    EXPECT_THAT(skipped[0]["reason"].get<std::string>(), HasSubstr("trained on contexts of 4096 tokens"));
+    EXPECT_EQ(rows("select distinct cell from v_latest where status = 'ok'").size(), 3U);
+}
+
 TEST_F(RefusalTest, FilesWithBadContentBecomeRows) {
     write("empty.safetensors", "");
     expect_error_row("dump: {path: empty.safetensors}", "empty.safetensors");

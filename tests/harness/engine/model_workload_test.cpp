@@ -67,7 +67,7 @@ TEST_F(ModelWorkload, RefusesWithTheReason) {
         return std::string(name_of(measured.status)) + ": " + measured.reason;
     };
     EXPECT_THAT(refusal({}, "fp16", few, 4090),
-                HasSubstr("error: " + builtin_path("tiny") +
+                HasSubstr("skipped: " + builtin_path("tiny") +
                           ": the model was trained on shorter texts than context and "
                           "continuation: '4090 + 64'; accepted: up to 4096 tokens together"));
     EXPECT_THAT(

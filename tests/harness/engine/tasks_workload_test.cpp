@@ -272,7 +272,7 @@ TEST_F(TasksWorkload, RefusesWithTheReason) {
         return std::string(name_of(measured.status)) + ": " + measured.reason;
     };
     EXPECT_THAT(refusal({{"task", "needle"}}, 8192),
-                HasSubstr("error: " + builtin_path("tiny") +
+                HasSubstr("skipped: " + builtin_path("tiny") +
                           ": the model was trained on shorter texts than the context: '8192'"));
     EXPECT_THAT(refusal({{"task", "needle"}}, 100), HasSubstr("accepted: min_context_tokens: 100"));
     EXPECT_THAT(refusal({{"task", "key_value"}, {"min_context_tokens", 64}}, 64), HasSubstr("facts of task key_value"));
