@@ -10,6 +10,8 @@
 namespace kvstone {
 namespace {
 
+constexpr auto no_engine_is_stated = "which settings of serving engines come nearest is not stated";
+
 std::map<std::string, StageEntry>& entries() {
     static std::map<std::string, StageEntry> registered;
     return registered;
@@ -96,6 +98,7 @@ void register_stage(StageEntry entry) {
     require((idle.share > 0) == !idle.reason.empty(), "idle_bytes has a share and a reason, or neither");
     auto const& side = entry.info.side_bits;
     require((side.most > 0) == !side.reason.empty(), "side_bits has a number and a reason, or neither");
+    if (entry.info.engines.empty()) entry.info.engines = {{.differs = no_engine_is_stated}};
     require(entries().emplace(name, std::move(entry)).second, "the name is taken");
 }
 

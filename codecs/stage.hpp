@@ -3,12 +3,10 @@
 //
 //   stages/fp16.cpp      a quantiser that codes each value by itself. Frame: map_to_packed() and map_from_packed() of
 //                        backends/kernels/map_values.hpp.
-//   stages/lloydmax.cpp a quantiser whose vectors, or groups of tokens, have a scale (read VectorLevels, and the parts
-//   of
-//                        LloydMax for `by_vector_`). Frame: encode_pages() and decode_pages() of
-//                        backends/kernels/map_pages.hpp, which fits every quantiser whose values share anything. Scales
-//                        are stored by codecs/kernels/scales.hpp, codes of 1 to 16 bits by
-//                        codecs/kernels/bit_packing.hpp.
+//   stages/lloydmax.cpp  a quantiser whose vectors, or groups of tokens, share anything. Frame: encode_pages(), decode_pages()
+//                        of backends/kernels/map_pages.hpp, with scales.hpp and bit_packing.hpp of codecs/kernels. Where it
+//                        is a scale a vector: VectorQuantiser of codecs/kernels/vector_quantiser.hpp, which has planes,
+//                        packing and bounds (tests/codecs/skeletons/worked_example.cpp is a whole stage on it).
 //   stages/center.cpp    a transform.
 //   stages/lowrank.cpp   a transform that hands on another shape than it takes.
 //   stages/zstd.cpp      an entropy stage that runs on the host. Frame: codecs/kernels/pieces.hpp, for coders of libraries.
@@ -118,11 +116,12 @@ enum class NonFinite : std::uint8_t { kept, saturated, nan_kept, mixed, any };
 
 struct StageInfo {
     std::string name;
-    std::string summary;                     ///< one line
-    std::string source;                      ///< paper and equation, or format
-    NonFinite non_finite = NonFinite::kept;  ///< of a quantiser; saturated where codes have a scale
-    /// The nearest settings in serving engines: the first that fits the options is taken. The last one always fits; for
-    /// transforms and entropy stages it describes the engines' own counterpart.
+    std::string summary;  ///< one line
+    std::string source;   ///< paper and equation, or format
+    NonFinite non_finite =
+        NonFinite::kept;  ///< of a quantiser; one that has codes and a scale keeps neither: saturated
+    /// The nearest settings in serving engines: the first that fits the options is taken. The last one fits always; of
+    /// transforms and entropy stages it says what engines have of them. Left out: it is said that none is stated.
     std::vector<EngineSettings> engines;
     /// Raised whenever the bytes written for the same text change; from 2 on it is part of the name ("int8.2").
     std::uint32_t format_version = 1;

@@ -13,7 +13,6 @@ struct ExampleXor : Entropy {
         StageInfo info;
         info.name = "example-xor";
         info.summary = "differences of neighbouring bytes";
-        info.engines = {{.differs = "no engine has this stage"}};
         info.examples = {"fp16 | example-xor", "fp16 | example-xor | zstd"};
         return info;
     }

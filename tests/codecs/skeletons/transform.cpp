@@ -10,7 +10,6 @@ struct ExampleNegate : Transform {
         StageInfo info;
         info.name = "example-negate";
         info.summary = "changes the sign of every value";
-        info.engines = {{.differs = "no engine has this stage"}};
         info.examples = {"example-negate | int8"};
         return info;
     }
