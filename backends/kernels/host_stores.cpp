@@ -43,6 +43,21 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace kvstone {
 
+namespace {
+
+bool is_made_by_amd() {
+#ifdef __x86_64__
+    __builtin_cpu_init();
+    return __builtin_cpu_is("amd") != 0;
+#else
+    return false;
+#endif
+}
+
+}  // namespace
+
+bool const prefetches_first_level = !is_made_by_amd();
+
 HWY_EXPORT(stream_ready_lines);
 HWY_EXPORT(stream_far_lines);
 
