@@ -14,7 +14,7 @@
 
 #include <Kokkos_Core.hpp>
 
-#include "backends/kernels/floats.hpp"
+#include "backends/kernels/casts.hpp"
 #include "backends/kernels/host_for.hpp"
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/kv_page.hpp"
@@ -168,8 +168,7 @@ inline void encode_widened(Operation const& operation, Page<T const> const& page
         encode_floats(operation, page, to);
     } else {
         for (std::uint64_t t = 0; t < page.tokens; ++t) {
-            auto const* const from = page.vector(t);
-            for (std::uint64_t c = 0; c < page.dim; ++c) wide[t * page.dim + c] = to_float(from[c]);
+            cast_values(page.vector(t), wide + t * page.dim, page.dim, CastPlaces{});
         }
         encode_floats(operation,
                       Page<float const>{wide, page.dim, page.tokens, page.dim, page.layer, page.head, page.token}, to);
@@ -182,12 +181,7 @@ inline void narrow_block(float const* source, T* destination, std::uint64_t coun
     if constexpr (std::is_same_v<T, float>) {
         store(destination, source, count * sizeof(float), streaming);
     } else {
-        alignas(cache_line_bytes) T stage[staged_values];
-        for (std::uint64_t done = 0; done < count; done += staged_values) {
-            auto const now = std::min(staged_values, count - done);
-            for (std::uint64_t i = 0; i < now; ++i) stage[i] = nearest_element<T>(source[done + i]);
-            store(destination + done, stage, now * sizeof(T), streaming);
-        }
+        cast_to_nearest(source, destination, count, {streaming, false});
     }
 }
 

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <limits>
 
+#include "backends/kernels/casts.hpp"
 #include "backends/kernels/map_values.hpp"
 #include "backends/kernels/nearest_element.hpp"
 #include "codecs/register_stage.hpp"
@@ -26,11 +27,19 @@ struct ToBFloat16 {
     KOKKOS_INLINE_FUNCTION BFloat16 operator()(T value) const {
         return from_float<BFloat16>(to_float(value));
     }
+    static void block(float const* values, BFloat16* halves, std::uint64_t count, bool streaming) {
+        cast_values(values, halves, count, {streaming, true});
+    }
 };
 
 template <class T>
 struct FromBFloat16 {
     KOKKOS_INLINE_FUNCTION T operator()(BFloat16 value) const { return nearest_element<T>(to_float(value)); }
+    static void block(BFloat16 const* halves, float* values, std::uint64_t count, bool streaming)
+        requires std::is_same_v<T, float>
+    {
+        cast_values(halves, values, count, {streaming, true});
+    }
 };
 
 struct Bf16 : Quantiser {

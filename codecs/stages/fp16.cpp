@@ -14,7 +14,7 @@
 #include <cmath>
 #include <limits>
 
-#include "backends/kernels/half_lanes.hpp"
+#include "backends/kernels/casts.hpp"
 #include "backends/kernels/map_values.hpp"
 #include "codecs/register_stage.hpp"
 
@@ -25,25 +25,19 @@ struct ToFloat16 {
     KOKKOS_INLINE_FUNCTION Float16 operator()(T value) const {
         return from_float<Float16>(to_float(value));
     }
-#ifdef KVSTONE_WIDE_LANES
-    static void line(float const* values, Float16* halves) {
-        // In one store: what reads it next would wait for two.
-        auto const low = _mm512_castsi256_si512(halves_in_lanes(_mm512_loadu_ps(values)));
-        _mm512_storeu_si512(halves, _mm512_inserti64x4(low, halves_in_lanes(_mm512_loadu_ps(values + 16)), 1));
+    static void block(float const* values, Float16* halves, std::uint64_t count, bool streaming) {
+        cast_values(values, halves, count, {streaming, true});
     }
-#endif
 };
 
 template <class T>
 struct FromFloat16 {
     KOKKOS_INLINE_FUNCTION T operator()(Float16 value) const { return from_float<T>(to_float(value)); }
-#ifdef KVSTONE_WIDE_LANES
-    static void line(Float16 const* halves, float* values)
+    static void block(Float16 const* halves, float* values, std::uint64_t count, bool streaming)
         requires std::is_same_v<T, float>
     {
-        _mm512_storeu_ps(values, _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<__m256i const*>(halves))));
+        cast_values(halves, values, count, {streaming, true});
     }
-#endif
 };
 
 struct Fp16 : Quantiser {
