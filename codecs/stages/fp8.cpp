@@ -24,16 +24,23 @@
 #include "backends/kernels/map_pages.hpp"
 #include "backends/kernels/reduce_values.hpp"
 #include "backends/kernels/small_floats.hpp"
+#include "codecs/kernels/pages/fp8_pages.hpp"
 #include "codecs/kernels/scales.hpp"
 #include "codecs/register_stage.hpp"
 
 namespace kvstone {
 
 template <class Format>
+inline constexpr auto fp8_format = std::is_same_v<Format, E4M3> ? Fp8Format::e4m3 : Fp8Format::e5m2;
+
+template <class Format>
 struct ToFp8 {
     template <class T>
     KOKKOS_INLINE_FUNCTION std::uint8_t operator()(T value) const {
         return static_cast<std::uint8_t>(small_float_code<Format>(to_float(value)));
+    }
+    static void block(float const* values, std::uint8_t* codes, std::uint64_t count, bool streaming) {
+        fp8_codes_of(fp8_format<Format>, values, count, 1, codes, streaming);
     }
 };
 
@@ -42,12 +49,18 @@ struct FromFp8 {
     KOKKOS_INLINE_FUNCTION T operator()(std::uint8_t code) const {
         return nearest_element<T>(small_float_value<Format>(code));
     }
+    static void block(std::uint8_t const* codes, float* values, std::uint64_t count, bool streaming)
+        requires std::is_same_v<T, float>
+    {
+        fp8_values_of(fp8_format<Format>, codes, count, 1, values, streaming);
+    }
 };
 
 /// Vectors over a scale that is stored already.
 template <class Format>
 struct ScaledFp8 {
     static constexpr std::uint64_t tokens_at_a_time = 16;
+    static constexpr bool whole_lines = true;
 
     std::byte const* scales;
     std::uint64_t per_layer;  ///< scales of a layer: 0 where all share one
@@ -78,6 +91,28 @@ struct ScaledFp8 {
                 values[i] = nearest_element<T>(small_float_value<Format>(codes[i]) * scale);
             }
         }
+    }
+    void encode_page(Page<float const> const& page, std::array<std::byte*, 1> const& to) const {
+        float const inverse = 1.0F / scale_of(page);
+        auto* const codes = reinterpret_cast<std::uint8_t*>(to[0]);
+        for_runs(page, [&](float const* values, std::uint64_t first, std::uint64_t count) {
+            fp8_codes_of(fp8_format<Format>, values, count, inverse, codes + first, false);
+        });
+    }
+    void decode_page(std::array<std::byte const*, 1> const& from, Page<float> const& page) const {
+        float const scale = scale_of(page);
+        auto const* const codes = reinterpret_cast<std::uint8_t const*>(from[0]);
+        for_runs(page, [&](float* values, std::uint64_t first, std::uint64_t count) {
+            fp8_values_of(fp8_format<Format>, codes + first, count, scale, values, page.streaming);
+        });
+    }
+
+    /// work(values, code of the first one, count) for the vectors of a page, all together where they lie so.
+    template <class T, class Work>
+    static void for_runs(Page<T> const& page, Work const& work) {
+        bool const together = page.stride == page.dim;
+        auto const count = together ? page.tokens * page.dim : page.dim;
+        for (std::uint64_t t = 0; t < (together ? 1 : page.tokens); ++t) work(page.vector(t), t * page.dim, count);
     }
 };
 
