@@ -61,7 +61,8 @@ struct RotatedBlocks {
     }
     /// values = H values, sums and differences alone: exact for small whole numbers.
     KOKKOS_INLINE_FUNCTION static void transform(float* values, std::uint64_t n) {
-        KOKKOS_IF_ON_HOST((if (n >= 16 && hadamard_fixed(n, values, ones, ones, values)) return;))
+        KOKKOS_IF_ON_HOST(
+            (if (n >= 16) return transform_vectors({values, values, n, n, 1, n, false}, {n, ones, ones});))
         for (std::uint64_t step = 1; step < n; step *= 2) {
             for (std::uint64_t pair = 0; pair < n / 2; ++pair) {
                 auto const i = pair / step * 2 * step + pair % step;

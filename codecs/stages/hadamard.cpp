@@ -32,6 +32,7 @@ namespace kvstone {
 
 class Hadamard : public Transform {
   public:
+    static constexpr bool in_parts = true;
     static StageInfo info() {
         StageInfo info;
         info.name = "hadamard";

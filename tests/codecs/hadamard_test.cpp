@@ -1,6 +1,9 @@
 // The randomised Hadamard transform against its definition, and its gain for a quantiser.
 
 #include <bit>
+#include <cfloat>
+#include <cmath>
+#include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +12,7 @@
 #include "scenarios/errors.hpp"
 #include "tests/codecs/conformance.hpp"
 #include "tests/codecs/stored.hpp"
+#include "tests/each_target.hpp"
 
 namespace kvstone {
 namespace {
@@ -131,23 +135,101 @@ TEST(Hadamard, IsOrthonormal) {
     EXPECT_GT(furthest(), 1e-6) << "a scale that is a little off";
 }
 
+/// Signs and a scale, as rows before and after.
+struct Rows {
+    explicit Rows(std::uint64_t dim) : before(dim), after(dim) {
+        for (std::size_t c = 0; c < dim; ++c) {
+            before[c] = c % 3 == 0 ? -0.3F : 0.3F;
+            after[c] = c % 5 == 0 ? -1.0F : 1.0F;
+        }
+    }
+    HadamardRows of(std::uint64_t most) const { return {most, before.data(), after.data()}; }
+    std::vector<float> before;
+    std::vector<float> after;
+};
+
+/// Values of one vector that are not those of plain loops: the same bits, or both NaN.
+std::size_t differing(HadamardRows const& rows, float const* in, float const* out, std::uint64_t dim) {
+    std::size_t differ = 0;
+    for (std::uint64_t first = 0, n = 0; first < dim; first += n) {
+        n = hadamard_block(first, dim, rows.most_values);
+        std::vector<float> plain(n);
+        hadamard_in_cache(n, in + first, rows.before + first, rows.after + first, plain.data());
+        for (std::uint64_t i = 0; i < n; ++i) {
+            bool const same = std::bit_cast<std::uint32_t>(out[first + i]) == std::bit_cast<std::uint32_t>(plain[i]);
+            differ += same || (std::isnan(out[first + i]) && std::isnan(plain[i])) ? 0 : 1;
+        }
+    }
+    return differ;
+}
+
+TEST(Hadamard, EveryTargetComputesWhatPlainLoopsDo) {
+    constexpr std::uint64_t count = 3;
+    on_each_target([&] {
+        for (std::uint64_t const dim : {1, 2, 7, 8, 16, 24, 32, 48, 64, 80, 96, 128, 256, 384, 512, 1024, 1040}) {
+            auto const stride = dim + dim % 3;
+            auto values = test_values({1, 1, count, stride});
+            // One vector of the largest and smallest numbers and zeros, one with NaN and Inf in one block each.
+            for (std::uint64_t c = 0; c < dim; ++c) {
+                float const sign = c % 2 == 0 ? 1 : -1;
+                values[stride + c] = sign * (c % 3 == 0 ? 0 : c % 7 == 0 ? FLT_MAX : 1e-42F);
+            }
+            values[2 * stride] = std::numeric_limits<float>::quiet_NaN();
+            values[2 * stride + dim - 1] = -std::numeric_limits<float>::infinity();
+            for (std::uint64_t const most : {std::uint64_t{4}, std::uint64_t{32}, most_hadamard_values}) {
+                Rows const rows(dim);
+                for (bool const streaming : {false, true}) {
+                    // One more value at each end, which has to stay; streams only where out starts lines.
+                    std::vector<float> memory(count * dim + 40, 7);
+                    auto const line = reinterpret_cast<std::uintptr_t>(memory.data() + 16) % 64 / sizeof(float);
+                    auto* const out = memory.data() + 16 + (streaming ? (16 - line) % 16 : 1);
+                    transform_vectors({values.data(), out, stride, dim, count, dim, streaming}, rows.of(most));
+                    for (std::uint64_t t = 0; t < count; ++t) {
+                        EXPECT_EQ(differing(rows.of(most), &values[t * stride], out + t * dim, dim), 0U)
+                            << dim << " in blocks of " << most << ", vector " << t;
+                    }
+                    EXPECT_EQ(out[-1], 7);
+                    EXPECT_EQ(out[count * dim], 7);
+                }
+                auto in_place = values;
+                transform_vectors({in_place.data(), in_place.data(), stride, stride, count, dim, false}, rows.of(most));
+                for (std::uint64_t t = 0; t < count; ++t) {
+                    EXPECT_EQ(differing(rows.of(most), &values[t * stride], &in_place[t * stride], dim), 0U) << dim;
+                }
+            }
+        }
+    });
+}
+
+TEST(Hadamard, AnotherOrderOfAdditionsIsNoticed) {
+    std::uint64_t const dim = 128;
+    auto const values = test_values({1, 1, 1, dim});
+    Rows const rows(dim);
+    std::vector<float> other(dim);
+    for (std::uint64_t i = 0; i < dim; ++i) other[i] = values[i] * rows.before[i];
+    for (std::uint64_t step = dim / 2; step > 0; step /= 2) {
+        for (std::uint64_t i = 0; i < dim; ++i) {
+            if ((i & step) != 0) continue;
+            float const low = other[i];
+            other[i] = low + other[i + step];
+            other[i + step] = low - other[i + step];
+        }
+    }
+    for (std::uint64_t i = 0; i < dim; ++i) other[i] *= rows.after[i];
+    EXPECT_GT(differing(rows.of(dim), values.data(), other.data(), dim), 10U);
+}
+
 TEST(Hadamard, TeamsComputeWhatRegistersDo) {
     for (std::uint64_t const dim : {7, 80, 128, 1040}) {
         KvShape const shape{2, 1, 5, dim};
         auto const values = test_values(shape);
-        std::vector<float> before(dim);
-        std::vector<float> after(dim);
-        for (std::size_t c = 0; c < dim; ++c) {
-            before[c] = c % 3 == 0 ? -0.5F : 0.5F;
-            after[c] = c % 5 == 0 ? -1.0F : 1.0F;
-        }
-        HadamardRows const rows{most_hadamard_values, before.data(), after.data()};
+        Rows const rows(dim);
         KvSpan<float const> const in{values.data(), shape, KvStrides::packed(shape)};
         std::vector<float> one(values.size());
         std::vector<float> other(values.size());
         Kokkos::DefaultHostExecutionSpace const space;
-        walsh_hadamard_on_host(space, in, {one.data(), shape, in.strides}, rows);
-        walsh_hadamard_in_teams(space, in, {other.data(), shape, in.strides}, rows);
+        walsh_hadamard_on_host(space, in, {one.data(), shape, in.strides}, rows.of(most_hadamard_values));
+        walsh_hadamard_in_teams(space, in, {other.data(), shape, in.strides}, rows.of(most_hadamard_values));
         EXPECT_EQ(one, other) << dim;
     }
 }
