@@ -91,7 +91,7 @@ std::vector<std::vector<float>> awkward_vectors(std::size_t length) {
 }
 
 TEST(Outliers, AreThoseOfASort) {
-    for (std::uint64_t const length : {2, 3, 16, 37, 128, 300}) {
+    for (std::uint64_t const length : {2, 3, 16, 37, 80, 128, 256, 300}) {
         for (double const fraction : {0.02, 0.1, 0.5}) {
             for (auto const& vector : awkward_vectors(length)) {
                 auto const text = "outliers:values=fp32,fraction=" + std::to_string(fraction);
