@@ -29,8 +29,7 @@
 #include <vector>
 
 #include "backends/kernels/map_pages.hpp"
-#include "codecs/kernels/bit_packing.hpp"
-#include "codecs/kernels/uniform_grid.hpp"
+#include "codecs/kernels/block_norm.hpp"
 #include "codecs/register_stage.hpp"
 
 namespace kvstone {
@@ -44,132 +43,6 @@ struct NormBlocks {
     std::uint64_t kept(std::uint64_t n) const {
         auto const count = std::ceil(kept_share * static_cast<double>(n) - 1e-9);
         return n == 0 ? 0 : std::min(static_cast<std::uint64_t>(std::max(count, 0.0)), n - 1);
-    }
-};
-
-/// Planes of a page of tokens: payload, scales, outliers.
-template <class Code>
-struct BlockNorm {
-    static constexpr std::uint64_t tokens_at_a_time = 16;
-    static constexpr std::uint64_t most_values = 256;
-    static constexpr std::uint64_t most_kept = 64;
-
-    UniformGrid grid;
-    std::uint64_t size;
-    std::uint64_t kept;  ///< of a full block
-    std::uint64_t tail_kept;
-
-    KOKKOS_INLINE_FUNCTION std::uint64_t kept_of(std::uint64_t n) const { return n == size ? kept : tail_kept; }
-    KOKKOS_INLINE_FUNCTION std::uint64_t payload_of(std::uint64_t n) const {
-        return packed_bytes(n - kept_of(n), grid.bits);
-    }
-    KOKKOS_INLINE_FUNCTION std::uint64_t outliers_of(std::uint64_t n) const { return kept_of(n) * 3; }
-
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 3> to) const {
-        for (std::uint64_t t = 0; t < page.tokens; ++t) {
-            for (std::uint64_t first = 0; first < page.dim; first += size) {
-                auto const n = page.dim - first < size ? page.dim - first : size;
-                encode_block(page.vector(t) + first, n, to);
-                to[0] += payload_of(n);
-                to[1] += sizeof(Float16);
-                to[2] += outliers_of(n);
-            }
-        }
-    }
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 3> from, Page<T> const& page) const {
-        for (std::uint64_t t = 0; t < page.tokens; ++t) {
-            for (std::uint64_t first = 0; first < page.dim; first += size) {
-                auto const n = page.dim - first < size ? page.dim - first : size;
-                decode_block(from, n, page.vector(t) + first);
-                from[0] += payload_of(n);
-                from[1] += sizeof(Float16);
-                from[2] += outliers_of(n);
-            }
-        }
-    }
-
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void encode_block(T const* values, std::uint64_t n,
-                                             std::array<std::byte*, 3> const& to) const {
-        auto const k = kept_of(n);
-        std::uint64_t places[most_kept];
-        find_largest(values, n, k, places);
-        float others[most_values];
-        std::uint64_t done = 0;
-        std::uint64_t from = 0;
-        for (std::uint64_t j = 0; j <= k; ++j) {
-            auto const end = j < k ? places[j] : n;
-            for (; from < end; ++from) others[done++] = to_float(values[from]);
-            if (j == k) break;
-            float const value = to_float(values[from]);
-            put_as(to[2] + j * sizeof(Float16), saturated_half(value == value ? value : 0.0F));
-            to[2][k * sizeof(Float16) + j] = static_cast<std::byte>(from);
-            ++from;
-        }
-        float least = 0;
-        float most = 0;
-        grid.range(others, done, least, most);
-        most = widened(most);
-        least = -most;
-        GridSteps<1> steps;
-        grid.store(&least, &most, 1, to[1], nullptr, steps);
-        Code codes[most_values];
-        grid.template quantise<false>(others, done, steps.zero, steps.inverse, codes);
-        pack_codes(grid.bits, codes, done, to[0]);
-    }
-
-    /// A range that binary16 does not round to less.
-    KOKKOS_INLINE_FUNCTION static float widened(float most) { return most < 0x1p126F ? most * (1 + 0x1p-11F) : most; }
-
-    /// Indices of the k largest finite magnitudes, ascending.
-    template <class T>
-    KOKKOS_INLINE_FUNCTION static void find_largest(T const* __restrict__ values, std::uint64_t n, std::uint64_t k,
-                                                    std::uint64_t* places) {
-        if (k == 0) return;
-        std::int32_t keys[most_values];
-        for (std::uint64_t i = 0; i < n; ++i) {
-            auto const magnitude = Kokkos::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
-            keys[i] = magnitude < 0x7f800000 ? magnitude : -1;
-        }
-        for (std::uint64_t j = 0; j < k; ++j) {
-            auto largest = INT32_MIN;
-            for (std::uint64_t i = 0; i < n; ++i) largest = keys[i] > largest ? keys[i] : largest;
-            // The first one, found in a loop that looks at all: it vectorises.
-            std::int32_t first = most_values;
-            for (std::int32_t i = 0; i < static_cast<std::int32_t>(n); ++i) {
-                auto const place = keys[i] == largest ? i : static_cast<std::int32_t>(most_values);
-                first = place < first ? place : first;
-            }
-            keys[first] = INT32_MIN;
-            auto const place = static_cast<std::uint64_t>(first);
-            auto at = j;
-            for (; at > 0 && places[at - 1] > place; --at) places[at] = places[at - 1];
-            places[at] = place;
-        }
-    }
-
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void decode_block(std::array<std::byte const*, 3> const& from, std::uint64_t n,
-                                             T* values) const {
-        auto const k = kept_of(n);
-        Code codes[most_values];
-        unpack_codes(grid.bits, from[0], n - k, codes);
-        GridSteps<1> steps;
-        grid.load(1, from[1], nullptr, steps);
-        float others[most_values];
-        grid.template restore<false>(codes, n - k, steps.zero, steps.scale, others);
-        std::uint64_t done = 0;
-        std::uint64_t to = 0;
-        for (std::uint64_t j = 0; j <= k; ++j) {
-            // Whatever the index, as many places are left as there are outliers to come.
-            std::uint64_t end = j < k ? static_cast<std::uint64_t>(from[2][k * sizeof(Float16) + j]) : n;
-            end = end < to ? to : end;
-            end = end > n - (k - j) ? n - (k - j) : end;
-            for (; to < end; ++to) values[to] = nearest_element<T>(others[done++]);
-            if (j < k) values[to++] = nearest_element<T>(to_float(get_as<Float16>(from[2] + j * sizeof(Float16))));
-        }
     }
 };
 
