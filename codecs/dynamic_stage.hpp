@@ -23,6 +23,8 @@ class DynamicTransform {
     virtual void carry_bounds(Section const&, float const* values, double const* coded_bounds,
                               double* bounds) const = 0;
     virtual std::uint64_t page_tokens(Section const&) const = 0;
+    /// Whether it may be given some pages at a time.
+    virtual bool in_parts() const = 0;
 };
 
 class DynamicQuantiser {

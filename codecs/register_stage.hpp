@@ -44,6 +44,7 @@ class TransformAdapter final : public DynamicTransform {
         }
     }
     std::uint64_t page_tokens(Section const& section) const override { return stage_.page_tokens(section); }
+    bool in_parts() const override { return Stage::in_parts; }
 
   private:
     Stage stage_;

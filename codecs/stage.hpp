@@ -86,6 +86,9 @@
 //               PlaneSpec::once do not. The planes of a section are those of its layers and heads put together. The number
 //               depends on component, type and dim alone. The frame of map_pages.hpp is given the bytes of a full page and
 //               of a shorter one for each plane (PagePlane); PageGrid::bytes() of the two is the plane's size.
+//               static constexpr bool in_parts = true;    (Transform)
+//               The stage has next to no cost of its own for each call: encode() and decode() are then called for some
+//               pages at a time, so that the next stage reads their values from the cache.
 //               double encode_reads(Section const&) const;
 //               How often encode() has to read every value: 2 where it first computes a range over all values.
 
@@ -245,6 +248,7 @@ using Workspace = std::byte*;
 
 /// The bases of stages: each names a kind and has defaults for members that few stages need.
 struct Transform {
+    static constexpr bool in_parts = false;
     std::size_t workspace_bytes(Section const&) const { return 0; }
     std::uint64_t page_tokens(Section const&) const { return 1; }
     KvShape coded_shape(Section const& section) const { return section.shape; }

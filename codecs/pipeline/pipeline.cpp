@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/kernels/casts.hpp"
 #include "backends/kernels/map_values.hpp"
 #include "backends/kernels/nearest_element.hpp"
 #include "backends/spaces.hpp"
@@ -18,16 +19,26 @@ struct AsFloat {
     KOKKOS_INLINE_FUNCTION float operator()(T value) const {
         return to_float(value);
     }
+    template <class T>
+    static void block(T const* values, float* floats, std::uint64_t count, bool streaming)
+        requires(!std::is_same_v<T, float>)
+    {
+        cast_values(values, floats, count, {streaming, true});
+    }
 };
 
 template <class T>
 struct FromDecoded {
     KOKKOS_INLINE_FUNCTION T operator()(float value) const { return nearest_element<T>(value); }
+    static void block(float const* floats, T* values, std::uint64_t count, bool streaming)
+        requires(!std::is_same_v<T, float>)
+    {
+        cast_to_nearest(floats, values, count, {streaming, true});
+    }
 };
 
 namespace {
 
-constexpr std::size_t slot_alignment = 256;
 /// The content of scratch memory without values before a decode that is judged.
 constexpr std::byte meaningless{0xA5};
 /// Of each buffer: compressors have workspaces of many megabytes.
@@ -93,88 +104,11 @@ std::vector<Pipeline> pipelines_of(Codec const& codec) {
     return pipelines;
 }
 
-SectionCodec::SectionCodec(Pipeline const& pipeline, Section const& section, BackendKind kind)
-    : pipeline_(&pipeline), section_(section), kind_(kind) {
-    auto seen = section;
-    if (converts()) seen.type = ElementType::f32;
-    for (auto const& transform : pipeline.transforms) {
-        seen_.push_back(seen);
-        stage_first_.push_back(slots_.size());
-        add_slots(transform->planes(seen));
-        workspace_bytes_ = std::max(workspace_bytes_, transform->workspace_bytes(seen));
-        seen.shape = transform->coded_shape(seen);
-    }
-    seen_.push_back(seen);
-    stage_first_.push_back(slots_.size());
-    auto specs = pipeline.quantiser->planes(seen);
-    for (auto& spec : specs) {
-        if (spec.row_elements == 0) continue;
-        spec.head_rows = seen.shape.tokens;
-        spec.layer_heads = seen.shape.heads;
-    }
-    add_slots(specs);
-    stage_first_.push_back(slots_.size());
-    workspace_bytes_ = std::max(workspace_bytes_, pipeline.quantiser->workspace_bytes(seen));
-    plan_places();
-    plan_entropy();
-    planes_.reserve(slots_.size());
-    const_planes_.reserve(slots_.size());
-}
-
-void SectionCodec::add_slots(std::vector<PlaneSpec> const& specs) {
-    for (auto const& spec : specs) slots_.push_back({spec, 0, Buffer(kind_), true, 0, 0, nullptr});
-}
-
-void SectionCodec::plan_entropy() {
-    for (std::size_t slot = 0; slot < slots_.size(); ++slot) stored_.push_back(slot);
-    for (std::size_t stage = 0; stage < pipeline_->entropy.size(); ++stage) {
-        std::vector<std::size_t> next;
-        std::size_t offset = 0;
-        for (auto const input : stored_) {
-            auto const spec = slots_[input].spec;
-            if (spec.line != LedgerLine::payload) {
-                next.push_back(input);
-                continue;
-            }
-            auto const& coder = *pipeline_->entropy[stage];
-            auto const first = slots_.size();
-            add_slots(coder.planes(spec));
-            for (auto output = first; output < slots_.size(); ++output) next.push_back(output);
-            steps_.push_back({stage, input, first, slots_.size() - first});
-            workspace_bytes_ = std::max(workspace_bytes_, coder.workspace_bytes(spec));
-            slots_[input].stored = false;
-            slots_[input].turn = stage % 2;
-            slots_[input].offset = offset;
-            offset += (spec.bytes + slot_alignment - 1) / slot_alignment * slot_alignment;
-        }
-        turn_bytes_[stage % 2] = std::max(turn_bytes_[stage % 2], offset);
-        stored_ = std::move(next);
-    }
-}
-
-void SectionCodec::plan_places() {
-    auto encodes = converts() ? Place::first : Place::tensor;
-    auto decodes = encodes;
-    auto const other = [](Place place) { return place == Place::first ? Place::second : Place::first; };
-    for (std::size_t i = 0; i < seen_.size(); ++i) {
-        encode_from_.push_back(encodes);
-        decode_to_.push_back(decodes);
-        for (auto const place : {encodes, decodes}) {
-            if (place == Place::tensor) continue;
-            auto& bytes = values_bytes_[static_cast<std::size_t>(place)];
-            bytes = std::max<std::size_t>(bytes, seen_[i].shape.values() * sizeof(float));
-        }
-        if (i == pipeline_->transforms.size()) break;
-        bool const keeps = pipeline_->transforms[i]->keeps_shape();
-        // Encoding never writes to the tensor; decoding may work in it.
-        if (!keeps || encodes == Place::tensor) encodes = other(encodes);
-        if (!keeps) decodes = other(decodes);
-    }
-}
-
-KvView SectionCodec::at(Place place, std::size_t stage, KvView const& tensor, Scratch const& scratch) const {
-    return place == Place::tensor ? tensor
-                                  : packed_floats(scratch.values[static_cast<std::size_t>(place)], seen_[stage].shape);
+KvView SectionCodec::at(Place place, std::size_t stage, SectionPart const& part, KvView const& tensor,
+                        Scratch const& scratch) const {
+    return place == Place::tensor
+               ? tensor
+               : packed_floats(scratch.values[static_cast<std::size_t>(place)], seen_part(stage, part).shape);
 }
 
 bool SectionCodec::converts() const {
@@ -211,27 +145,43 @@ ConstPlanes SectionCodec::readable(std::size_t first, std::size_t last, Scratch&
     return const_planes_;
 }
 
+SectionParts::Range SectionCodec::range(std::size_t slot, SectionPart const& part) const {
+    auto const& spec = slots_[slot].spec;
+    if (parts_.whole() || spec.once) return {0, spec.bytes};
+    return parts_.range(part, spec.bytes, slots_[slot].page_bytes);
+}
+
+Planes SectionCodec::writable(std::size_t stage, SectionPart const& part, Scratch& scratch) {
+    auto const first = stage_first_[stage];
+    auto const planes = writable(first, stage_first_[stage + 1], scratch);
+    for (std::size_t i = 0; i < planes.size(); ++i) {
+        auto const of_part = range(first + i, part);
+        planes[i] = {planes[i].data + of_part.offset, of_part.bytes};
+    }
+    return planes;
+}
+
+ConstPlanes SectionCodec::readable(std::size_t stage, SectionPart const& part, Scratch& scratch) {
+    auto const first = stage_first_[stage];
+    readable(first, stage_first_[stage + 1], scratch);
+    if (parts_.whole()) return const_planes_;
+    for (std::size_t i = 0; i < const_planes_.size(); ++i) {
+        auto const of_part = range(first + i, part);
+        const_planes_[i] = {const_planes_[i].data + of_part.offset, of_part.bytes};
+    }
+    return const_planes_;
+}
+
 void SectionCodec::written(std::size_t first, Planes planes) {
     for (std::size_t i = 0; i < planes.size(); ++i) slots_[first + i].bytes = planes[i].bytes;
 }
 
 void SectionCodec::encode(KvView const& view, Scratch& scratch) {
     reserve_scratch(scratch);
+    parts_.each([&](SectionPart const& part) { encode_part(part, view, scratch); });
+    for (std::size_t slot = 0; slot < stage_first_.back() && !parts_.whole(); ++slot)
+        slots_[slot].bytes = slots_[slot].spec.bytes;
     auto* const workspace = scratch.workspace.data();
-    auto const& transforms = pipeline_->transforms;
-    auto values = at(encode_from_[0], 0, view, scratch);
-    if (converts()) widen(kind_, view, static_cast<float*>(values.data));
-    for (std::size_t i = 0; i < transforms.size(); ++i) {
-        auto const planes = writable(stage_first_[i], stage_first_[i + 1], scratch);
-        auto const coded = at(encode_from_[i + 1], i + 1, view, scratch);
-        transforms[i]->encode(kind_, seen_[i], values.as<float const>(), coded.as<float>(), planes, workspace);
-        written(stage_first_[i], planes);
-        values = coded;
-    }
-    auto const first = stage_first_[transforms.size()];
-    auto const planes = writable(first, stage_first_.back(), scratch);
-    pipeline_->quantiser->encode(kind_, seen_.back(), values, planes, workspace);
-    written(first, planes);
     for (auto const& step : steps_) {
         auto const& input = slots_[step.input];
         auto const outputs = writable(step.first_output, step.first_output + step.outputs, scratch);
@@ -239,6 +189,25 @@ void SectionCodec::encode(KvView const& view, Scratch& scratch) {
                                                workspace);
         written(step.first_output, outputs);
     }
+}
+
+void SectionCodec::encode_part(SectionPart const& part, KvView const& view, Scratch& scratch) {
+    auto* const workspace = scratch.workspace.data();
+    auto const& transforms = pipeline_->transforms;
+    auto const tensor = view.box(part.layer, part.head, part.token, part.shape);
+    auto values = at(encode_from_[0], 0, part, tensor, scratch);
+    if (converts()) widen(kind_, tensor, static_cast<float*>(values.data));
+    for (std::size_t i = 0; i < transforms.size(); ++i) {
+        auto const planes = writable(i, part, scratch);
+        auto const coded = at(encode_from_[i + 1], i + 1, part, tensor, scratch);
+        transforms[i]->encode(kind_, seen_part(i, part), values.as<float const>(), coded.as<float>(), planes,
+                              workspace);
+        written(stage_first_[i], planes);
+        values = coded;
+    }
+    auto const planes = writable(transforms.size(), part, scratch);
+    pipeline_->quantiser->encode(kind_, seen_part(transforms.size(), part), values, planes, workspace);
+    written(stage_first_[transforms.size()], planes);
 }
 
 void Scratch::corrupt() const {
@@ -255,12 +224,16 @@ void SectionCodec::decode(KvView const& view, Scratch& scratch) {
 }
 
 void SectionCodec::decode_stages(KvView const& view, Scratch& scratch) {
-    bool const judged = scratch.purpose == DecodeFor::checking;
     reserve_scratch(scratch);
-    if (judged) {
+    if (scratch.purpose == DecodeFor::checking) {
         CheckingTime const time;
         scratch.corrupt();
     }
+    decode_entropy(scratch);
+    parts_.each([&](SectionPart const& part) { decode_part(part, view, scratch); });
+}
+
+void SectionCodec::decode_entropy(Scratch& scratch) {
     auto* const workspace = scratch.workspace.data();
     for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
         auto& input = slots_[step->input];
@@ -272,10 +245,16 @@ void SectionCodec::decode_stages(KvView const& view, Scratch& scratch) {
         }
         input.bytes = plane.bytes;
     }
+}
+
+void SectionCodec::decode_part(SectionPart const& part, KvView const& view, Scratch& scratch) {
+    bool const judged = scratch.purpose == DecodeFor::checking;
+    auto* const workspace = scratch.workspace.data();
     auto const& transforms = pipeline_->transforms;
+    auto const tensor = view.box(part.layer, part.head, part.token, part.shape);
     // Later stages compute with a stage's values: after them, the bits would no longer show the unwritten ones.
     auto const poisoned = [&](std::size_t stage) {
-        auto const values = at(decode_to_[stage], stage, view, scratch);
+        auto const values = at(decode_to_[stage], stage, part, tensor, scratch);
         if (judged && decode_to_[stage] != Place::tensor) {
             CheckingTime const time;
             poison(values, kind_);
@@ -289,18 +268,18 @@ void SectionCodec::decode_stages(KvView const& view, Scratch& scratch) {
             throw UnwrittenValues(section_.component, unwritten, values.shape.values());
     };
     auto values = poisoned(transforms.size());
-    auto const planes = readable(stage_first_[transforms.size()], stage_first_.back(), scratch);
-    pipeline_->quantiser->decode(kind_, seen_.back(), planes, values, workspace);
+    pipeline_->quantiser->decode(kind_, seen_part(transforms.size(), part), readable(transforms.size(), part, scratch),
+                                 values, workspace);
     if (converts() || !transforms.empty()) check_written(values);
     for (auto i = transforms.size(); i-- > 0;) {
-        auto const side = readable(stage_first_[i], stage_first_[i + 1], scratch);
+        auto const side = readable(i, part, scratch);
         bool const apart = !transforms[i]->keeps_shape();
         auto const target = apart ? poisoned(i) : values;
-        transforms[i]->decode(kind_, seen_[i], side, values.as<float const>(), target.as<float>(), workspace);
+        transforms[i]->decode(kind_, seen_part(i, part), side, values.as<float const>(), target.as<float>(), workspace);
         if (apart && decode_to_[i] != Place::tensor) check_written(target);
         values = target;
     }
-    if (converts()) narrow(kind_, values.as<float const>().data, view);
+    if (converts()) narrow(kind_, values.as<float const>().data, tensor);
 }
 
 ConstPlane SectionCodec::plane(std::size_t index) const {

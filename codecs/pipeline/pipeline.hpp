@@ -7,6 +7,7 @@
 #include "backends/backend.hpp"
 #include "codecs/dynamic_stage.hpp"
 #include "codecs/pipeline/checked_decode.hpp"
+#include "codecs/pipeline/section_parts.hpp"
 
 namespace kvstone {
 
@@ -84,7 +85,8 @@ class SectionCodec {
         bool stored = true;
         std::size_t turn = 0;
         std::size_t offset = 0;
-        std::byte* placed = nullptr;  ///< the caller's memory instead of `buffer`
+        std::byte* placed = nullptr;   ///< the caller's memory instead of `buffer`
+        std::uint64_t page_bytes = 0;  ///< of the pages that parts are cut at
     };
     /// One entropy stage over one payload plane.
     struct Step {
@@ -98,16 +100,26 @@ class SectionCodec {
     enum class Place : std::uint8_t { first, second, tensor };
 
     void add_slots(std::vector<PlaneSpec> const& specs);
+    void plan_parts();
     void plan_places();
-    KvView at(Place place, std::size_t stage, KvView const& tensor, Scratch const& scratch) const;
+    KvView at(Place place, std::size_t stage, SectionPart const& part, KvView const& tensor,
+              Scratch const& scratch) const;
+    Section seen_part(std::size_t stage, SectionPart const& part) const;
     void plan_entropy();
+    void encode_part(SectionPart const& part, KvView const& view, Scratch& scratch);
+    void decode_entropy(Scratch& scratch);
     void decode_stages(KvView const& view, Scratch& scratch);
+    void decode_part(SectionPart const& part, KvView const& view, Scratch& scratch);
     bool converts() const;
     void reserve_scratch(Scratch& scratch) const;
     std::byte* memory(Slot const& slot, Scratch& scratch) const;
     /// The slots [first, last) as planes to write, at full size, and to read, at their present size.
     Planes writable(std::size_t first, std::size_t last, Scratch& scratch);
     ConstPlanes readable(std::size_t first, std::size_t last, Scratch& scratch);
+    /// The planes of a stage of the tensor's values, as far as they belong to a part.
+    Planes writable(std::size_t stage, SectionPart const& part, Scratch& scratch);
+    ConstPlanes readable(std::size_t stage, SectionPart const& part, Scratch& scratch);
+    SectionParts::Range range(std::size_t slot, SectionPart const& part) const;
     /// Takes over the sizes of planes that a stage wrote.
     void written(std::size_t first, Planes planes);
 
@@ -120,6 +132,7 @@ class SectionCodec {
     std::vector<Place> decode_to_;
     std::size_t values_bytes_[2] = {0, 0};
     BackendKind kind_;
+    SectionParts parts_;
     std::vector<Slot> slots_;
     std::vector<std::size_t> stage_first_;  ///< first slot of each transform, quantiser, entropy stage
     std::vector<Step> steps_;
