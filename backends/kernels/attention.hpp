@@ -9,7 +9,7 @@
 //   divergence   KL(p || p') = sum p(t) log(p(t) / p'(t)) = sum p (l - l') + (m' - m) + log(Z' / Z)
 // with m the largest logit and Z = sum exp(l - m). As blocks of tokens pass, sums relative to the largest logit so far
 // are scaled down whenever a larger one comes (online softmax: Milakov and Gimelshein 2018, arXiv:1805.02867), so that no
-// logit is too large. All arithmetic is in double precision.
+// logit is too large. All arithmetic is in double precision; weights that values are multiplied by have 29 bits or more.
 
 #include <cstdint>
 

@@ -1,7 +1,9 @@
 // The streamed comparison of attention against its definition (tests/attention_reference.hpp).
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
+#include "backends/kernels/exponential.hpp"
 #include "harness/quality/compare_attention.hpp"
 #include "tests/attention_reference.hpp"
 
@@ -148,8 +150,9 @@ TEST(Attention, FaultsAreFoundOut) {
 TEST(Attention, DoesNotDependOnBlocks) {
     Cache cache({.layers = 1, .kv_heads = 2, .group = 2, .tokens = 333, .dim = 64, .queries = 12});
     auto const usual = streamed(cache.tensors());
+    // Weights are rounded to 29 bits, relative to the largest logit of the blocks so far.
     for (std::uint64_t const block : {8, 24, 128, 512})
-        EXPECT_LE(departure(streamed(cache.tensors(), block), usual), 1e-10) << block;
+        EXPECT_LE(departure(streamed(cache.tensors(), block), usual), 1e-7) << block;
 }
 
 TEST(Attention, ReadsTensorsWhereverTheirHeadsLie) {
@@ -163,22 +166,41 @@ TEST(Attention, ReadsTensorsWhereverTheirHeadsLie) {
     EXPECT_GT(departure(streamed(tensors), streamed(cache.tensors())), accepted);
 }
 
-TEST(Attention, ProductsInRegistersAreThePlainOnes) {
-    std::mt19937 random(5);
-    std::uniform_real_distribution<double> uniform(-1, 1);
-    std::vector<double> left(8 * 40), right(33 * 16), start(8 * 16);
-    for (auto* const values : {&left, &right, &start}) std::ranges::generate(*values, [&] { return uniform(random); });
-    auto const compare = [&]<int vectors, bool onto>(std::uint64_t row_stride, std::uint64_t inner_stride) {
-        auto fast = start, plain = start;
-        multiply_rows<vectors, onto>(left.data(), row_stride, inner_stride, right.data(), 33, fast.data(), Ahead{});
-        multiply_rows_plain<vectors, onto>(left.data(), row_stride, inner_stride, right.data(), 33, plain.data());
-        for (std::size_t i = 0; i < start.size(); ++i) EXPECT_NEAR(fast[i], plain[i], 1e-13);
-        EXPECT_NE(fast, start);
-    };
-    compare.operator()<1, false>(40, 1);
-    compare.operator()<1, true>(1, 8);
-    compare.operator()<2, false>(40, 1);
-    compare.operator()<2, true>(1, 8);
+/// One query, a few and many of a KV head take ways of their own; queries see different tokens, and vectors are not whole
+/// registers.
+TEST(Attention, IsTheSameOnEveryVectorUnit) {
+    auto all = settings();
+    for (std::uint64_t const rows : {1, 2, 3, 4, 5, 8, 9, 17, 64, 70}) {
+        all.push_back({.layers = 1, .kv_heads = 2, .group = rows, .tokens = 150, .dim = 40, .queries = 1});
+        all.push_back({.layers = 1, .kv_heads = 1, .group = 1, .tokens = 83, .dim = 19, .queries = rows, .v_dim = 33});
+    }
+    all.push_back({.layers = 1, .kv_heads = 1, .group = 1, .tokens = 90, .dim = 24, .queries = 2, .size = 3000});
+    for (auto const& setting : all) {
+        Cache cache(setting);
+        auto const usual = streamed(cache.tensors());
+        for (auto const target : hwy::SupportedAndGeneratedTargets()) {
+            hwy::SetSupportedTargetsForTest(target);
+            EXPECT_EQ(streamed(cache.tensors()), usual) << hwy::TargetName(target) << ", dim " << setting.dim << ", "
+                                                        << setting.group << " x " << setting.queries;
+        }
+        hwy::SetSupportedTargetsForTest(0);
+    }
+}
+
+/// A token that cannot be compared does not spoil queries that do not see it.
+TEST(Attention, HiddenTokensMayBeAnything) {
+    for (std::uint64_t const group : {1, 3, 7, 20}) {
+        Cache cache({.layers = 1, .kv_heads = 1, .group = group, .tokens = 50, .dim = 24, .queries = 1});
+        auto tensors = cache.tensors();
+        std::uint64_t const last = 36;
+        tensors.last_visible = &last;
+        auto const expected = streamed(tensors);
+        for (auto const* view : {&tensors.k, &tensors.k_decoded}) {
+            auto* const values = static_cast<float*>(view->data);
+            std::fill(values + (last + 1) * 24, values + 50 * 24, std::numeric_limits<float>::infinity());
+        }
+        EXPECT_EQ(streamed(tensors), expected) << group;
+    }
 }
 
 TEST(Attention, ExponentialIsRightToTheLastPlaces) {

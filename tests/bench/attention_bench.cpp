@@ -24,7 +24,9 @@
 
 #include "backends/backend.hpp"
 #include "backends/kernels/roofline.hpp"
+#include "backends/kernels/simd_target.hpp"
 #include "harness/quality/compare_attention.hpp"
+#include "tests/bench/attention/peak.hpp"
 
 namespace kvstone::bench {
 namespace {
@@ -66,26 +68,19 @@ double seconds(auto const& action) {
 
 /// Multiply-adds a second of `threads` threads, in 10^9.
 double peak_gfma_per_s(int threads) {
-    constexpr int chains = 16;
-    constexpr std::int64_t steps = 500'000;
+    constexpr std::int64_t steps = 1'000'000;
     std::vector<double> sink(static_cast<std::size_t>(threads));
-    auto const work = [&](int thread) {
-        VectorOfDoubles sum[chains];
-        for (int chain = 0; chain < chains; ++chain) sum[chain] = VectorOfDoubles{} + (thread + chain);
-        VectorOfDoubles const factor = VectorOfDoubles{} + 0.999999, added = VectorOfDoubles{} + 1e-9;
-        for (std::int64_t step = 0; step < steps; ++step) {
-#pragma GCC unroll 16
-            for (int chain = 0; chain < chains; ++chain) sum[chain] = sum[chain] * factor + added;
-        }
-        for (auto const& one : sum) sink[static_cast<std::size_t>(thread)] += one[0];
-    };
+    std::int64_t numbers = 0;  // of one thread
     auto const time = seconds([&] {
         std::vector<std::jthread> others;
-        for (int thread = 1; thread < threads; ++thread) others.emplace_back(work, thread);
-        work(0);
+        for (int thread = 1; thread < threads; ++thread) {
+            others.emplace_back(
+                [&sink, thread] { multiply_add_chains(steps, sink[static_cast<std::size_t>(thread)]); });
+        }
+        numbers = multiply_add_chains(steps, sink[0]);
     });
     benchmark::DoNotOptimize(sink.data());
-    return static_cast<double>(threads * chains * static_cast<int>(vector_lanes)) * steps / time * 1e-9;
+    return static_cast<double>(threads) * static_cast<double>(numbers) / time * 1e-9;
 }
 
 class Problem {
@@ -207,7 +202,7 @@ int main(int argument_count, char** arguments) {
             ->UseManualTime()
             ->Unit(benchmark::kMillisecond);
     benchmark::RunSpecifiedBenchmarks();
-    fmt::print("{} threads\n", threads);
+    fmt::print("{} threads, vector unit {}\n", threads, simd_target());
     bench::print();
     return 0;
 }
