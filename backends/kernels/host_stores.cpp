@@ -6,9 +6,9 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/kernels/host_stores.cpp"
 #define KVSTONE_VECTORS_OF_ANY_SIZE
-#include <hwy/foreach_target.h>
-
 #include "backends/kernels/few_targets.hpp"
+
+#include <hwy/foreach_target.h>
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 

@@ -4,9 +4,9 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/kernels/value_ends.cpp"
-#include <hwy/foreach_target.h>
-
 #include "backends/kernels/few_targets.hpp"
+
+#include <hwy/foreach_target.h>
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 

@@ -3,9 +3,9 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codecs/kernels/pages/int_pages.cpp"
 #define KVSTONE_BYTES_BETWEEN_PARTS
-#include <hwy/foreach_target.h>
-
 #include "backends/kernels/few_targets.hpp"
+
+#include <hwy/foreach_target.h>
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 
