@@ -32,6 +32,7 @@
 #include <string_view>
 #include <vector>
 
+#include <blosc2.h>
 #include <fmt/format.h>
 #include <zstd.h>
 #ifdef KVSTONE_HTSCODECS
@@ -70,15 +71,12 @@ struct Goal {
 };
 
 /// By the longest beginning of the coder's text that fits.
-constexpr std::array goals{Goal{"huffman", "zstd literals", 1.3, 1.5, .06},
-                           Goal{"rans", "htscodecs 32", 1.0, 1.5, .03},
-                           Goal{"arithmetic", "DeepCABAC", 3, 3, .13},
-                           Goal{"cabac", "DeepCABAC", 3, 3, .13},
-                           Goal{"exponent:code=fixed", "copy", .80, 1.0, 0},
-                           Goal{"gear", "copy", .90, .98, 0},
-                           Goal{"exponent:code=huffman", "zstd 1", 0, 0, 0},
-                           Goal{"exponent:code=rans", "zstd 1", 0, 0, 0},
-                           Goal{"", "zstd 1", 0, 0, 0}};
+constexpr std::array goals{
+    Goal{"huffman", "zstd literals", 1.3, 1.5, .06},  Goal{"rans", "htscodecs 32", 1.0, 1.5, .03},
+    Goal{"arithmetic", "DeepCABAC", 3, 3, .13},       Goal{"cabac", "DeepCABAC", 3, 3, .13},
+    Goal{"exponent:code=fixed", "copy", .80, 1.0, 0}, Goal{"gear", "copy", .90, .98, 0},
+    Goal{"blosc2 shuffle alone", "copy", 0, 0, 0},    Goal{"exponent:code=huffman", "zstd 1", 0, 0, 0},
+    Goal{"exponent:code=rans", "zstd 1", 0, 0, 0},    Goal{"", "zstd 1", 0, 0, 0}};
 
 /// DeepCABAC's published rates over those of zstd at level 1 beside it: .0105 of .83 and .0115 of 1.5 Gsym/s.
 constexpr double deepcabac_encode = .0105 / .83;
@@ -194,6 +192,7 @@ class Table {
         add_zstd();
         add_literals();
         add_htscodecs();
+        add_blosc();
         PlaneSpec const plane{LedgerLine::payload, count, false, 1, 128, false, NumberFormat::none, count / 128, 1};
         for (auto const* text :
              {"lz4", "blosc2:filter=shuffle,level=1", "huffman", "huffman:tables=block", "rans", "rans:tables=block",
@@ -348,6 +347,26 @@ class Table {
              }},
             high_, result, byte_entropy_);
 #endif
+    }
+
+    /// Bytes of the same place brought together, and nothing else: what gear does.
+    void add_blosc() {
+        auto& planes = peer_memory(numbers_.size());
+        auto& result = peer_memory(numbers_.size());
+        static constexpr std::size_t block = 262144;  // that of a blosc2 chunk's blocks
+        auto const in_blocks = [](auto const& shuffle, Bytes const& from, Bytes const& to) {
+            for (std::size_t first = 0; first < from.size(); first += block) {
+                auto const bytes = std::min(block, from.size() - first);
+                shuffle(2, static_cast<std::int32_t>(bytes), from.data() + first, to.data() + first);
+            }
+        };
+        add({"blosc2 shuffle alone",
+             [this, in_blocks, &planes] {
+                 in_blocks(blosc2_shuffle, numbers_, planes);
+                 return planes.size();
+             },
+             [in_blocks, &planes, &result] { in_blocks(blosc2_unshuffle, planes, result); }},
+            numbers_, result, 0);
     }
 
     Bytes high_;
