@@ -120,6 +120,7 @@ class Bench {
 
     void print() const {
         fmt::print("vector unit {} on {}; goals of {}\n", simd_target(), processor_name(), name_of_class(simd_level()));
+        fmt::print("peers: plain loops and libggml; oneDNN is no part of the toolchain, and FBGEMM is not packaged\n");
         fmt::print("{:<38}{:>6}{:>11}{:>6}{:>6}{:>6}{:>7} |{:>11}{:>6}{:>6}{:>6}{:>7}\n", "codec", "bits", "encode M",
                    "goal", "x2", "plain", "ggml", "decode M", "goal", "x2", "plain", "ggml");
         std::map<std::string_view, std::vector<std::string>> by_family;
