@@ -5,9 +5,10 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/kernels/casts.cpp"
 #define KVSTONE_VECTORS_OF_ANY_SIZE
+#include "backends/kernels/few_targets.hpp"
+
 #include <hwy/foreach_target.h>
 
-#include "backends/kernels/few_targets.hpp"
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 

@@ -4,9 +4,10 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backends/kernels/hadamard_vectors.cpp"
+#include "backends/kernels/few_targets.hpp"
+
 #include <hwy/foreach_target.h>
 
-#include "backends/kernels/few_targets.hpp"
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 

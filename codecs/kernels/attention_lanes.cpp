@@ -5,10 +5,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codecs/kernels/attention_lanes.cpp"
-// Vectors whose size is not known to the compiler cannot be members of arrays. Of the others those that differ from the
-// one before by instructions that are not used here would cost time to compile and nothing else.
-#define HWY_DISABLED_TARGETS \
-    (HWY_ALL_SVE | HWY_RVV | HWY_SCALAR | HWY_SSSE3 | HWY_AVX3_DL | HWY_AVX3_ZEN4 | HWY_AVX3_SPR | HWY_AVX10_2)
+#include "backends/kernels/few_targets.hpp"
+
 #include <hwy/foreach_target.h>
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>

@@ -2,8 +2,9 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codecs/kernels/state_lanes.cpp"
-// Vectors whose size is not known to the compiler cannot be members of arrays.
-#define HWY_DISABLED_TARGETS (HWY_ALL_SVE | HWY_RVV | HWY_SCALAR)
+#define KVSTONE_BYTES_BETWEEN_PARTS
+#include "backends/kernels/few_targets.hpp"
+
 #include <hwy/foreach_target.h>
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>

@@ -7,9 +7,10 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codecs/kernels/pages/fp8_pages.cpp"
 #define KVSTONE_VECTORS_OF_ANY_SIZE
+#include "backends/kernels/few_targets.hpp"
+
 #include <hwy/foreach_target.h>
 
-#include "backends/kernels/few_targets.hpp"
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 

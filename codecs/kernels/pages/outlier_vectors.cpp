@@ -6,9 +6,10 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "codecs/kernels/pages/outlier_vectors.cpp"
+#include "backends/kernels/few_targets.hpp"
+
 #include <hwy/foreach_target.h>
 
-#include "backends/kernels/few_targets.hpp"
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 
