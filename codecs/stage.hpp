@@ -3,7 +3,7 @@
 //
 //   stages/fp16.cpp      a quantiser that codes each value by itself. Frame: map_to_packed() and map_from_packed() of
 //                        backends/kernels/map_values.hpp.
-//   stages/lloydmax.cpp  a quantiser whose vectors, or groups of tokens, share anything. Frame: encode_pages(), decode_pages()
+//   stages/lloydmax.cpp  a quantiser whose vectors or groups of tokens share anything. Frame: encode_pages(), decode_pages()
 //                        of backends/kernels/map_pages.hpp, with scales.hpp and bit_packing.hpp of codecs/kernels. Where it
 //                        is a scale a vector: VectorQuantiser of codecs/kernels/vector_quantiser.hpp, which has planes,
 //                        packing and bounds (tests/codecs/skeletons/worked_example.cpp is a whole stage on it).

@@ -56,13 +56,13 @@ struct Side {
 
 /// The campaign that a word means: `latest`, a baseline's or a scenario's name (its newest campaign), a night's name or the
 /// first digits of a commit (of several campaigns of it that of `scenario`, else the newest), the first digits of a
-/// campaign's id, a database file (its newest campaign) or FILE:ANY_OF_THESE. Reads the figures of these metrics, or all where none is named. Throws
-/// ConfigError where nothing, or more than one thing, is meant.
+/// campaign's id, a database file (its newest campaign) or FILE:ANY_OF_THESE. Reads the figures of these metrics, or all
+/// where none is named. Throws ConfigError where nothing, or more than one thing, is meant.
 Side read_side(std::string const& database, std::string const& meant, std::string const& scenario = {},
                std::span<std::string const> metrics = {});
-/// Base and head, read at the same time; a commit or a night as the base means its campaign of the head's scenario. An empty head means
-/// the newest campaign of the base's scenario (of any where the base is a commit or a night); a scenario's name as the base then means
-/// the campaign before that one. Throws ConfigError where a scenario has only one.
+/// Base and head, read at the same time; a commit or a night as the base means its campaign of the head's scenario. An empty
+/// head means the newest campaign of the base's scenario (of any where the base is a commit or a night); a scenario's name
+/// as the base then means the campaign before that one. Throws ConfigError where a scenario has only one.
 std::pair<Side, Side> read_sides(std::string const& database, std::string const& base, std::string const& head,
                                  std::span<std::string const> metrics = {});
 

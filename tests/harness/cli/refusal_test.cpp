@@ -78,7 +78,7 @@ TEST_F(RefusalTest, AContextThatNoModelTakesIsRefusedBeforeAnythingRuns) {
                contexts + "]\nworkloads: [" + workload + "]\nmeasure: {timing: off}\n";
     };
     expect_refused(scenario("roundtrip", "512, 32k"),
-                   AllOf(HasSubstr("s.yaml:5:18: grid.context[1]: "), HasSubstr("trained on contexts of 4096 tokens"),
+                   AllOf(HasSubstr("s.yaml:5:18: grid.context.1: "), HasSubstr("trained on contexts of 4096 tokens"),
                          HasSubstr("'32k'; accepted: up to 4096 tokens")));
     expect_refused(scenario("model: {protocol: context}", "4k"),
                    AllOf(HasSubstr("workload model reads on behind its context"), HasSubstr("up to 2048 tokens")));
