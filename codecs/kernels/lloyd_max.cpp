@@ -3,10 +3,12 @@
 #include <cmath>
 #include <numbers>
 
+#include "backends/portable_math.hpp"
+
 namespace kvstone {
 namespace {
 
-double density(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi); }
+double density(double x) { return portable::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi); }
 double above(double x) { return std::erfc(x / std::numbers::sqrt2) / 2; }
 
 /// The x that `share` of N(0,1) lies above, share <= 0.5.

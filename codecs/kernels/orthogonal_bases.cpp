@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/philox.hpp"
+#include "backends/portable_math.hpp"
 #include "codecs/kernels/lapack.hpp"
 
 namespace kvstone {
@@ -141,7 +142,7 @@ void random_basis(std::uint32_t seed, std::uint64_t n, std::uint64_t rank, doubl
                 philox({static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(column), 0, 0}, {seed, 0});
             auto const uniform = (static_cast<double>(words[0]) + 0.5) * 0x1p-32;
             auto const angle = 2 * std::numbers::pi * static_cast<double>(words[1]) * 0x1p-32;
-            basis[column * n + row] = std::sqrt(-2 * std::log(uniform)) * std::cos(angle);
+            basis[column * n + row] = std::sqrt(-2 * portable::log(uniform)) * portable::cos(angle);
         }
     }
     auto const m = static_cast<int>(n);

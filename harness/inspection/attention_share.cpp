@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backends/kernels/exponential.hpp"
 #include "harness/sources/elements.hpp"
 
 namespace kvstone {
@@ -29,8 +30,8 @@ double weight_of_first(std::vector<float> const& query, std::vector<std::vector<
     }
     auto const most = *std::ranges::max_element(logits);
     double sum = 0;
-    for (auto const logit : logits) sum += std::exp(logit - most);
-    return std::exp(logits.front() - most) / sum;
+    for (auto const logit : logits) sum += exponential_of_nonpositive(logit - most);
+    return exponential_of_nonpositive(logits.front() - most) / sum;
 }
 
 }  // namespace

@@ -1,12 +1,13 @@
 #include "harness/quality/entropy.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <numbers>
 #include <numeric>
 #include <queue>
 #include <vector>
+
+#include "backends/portable_math.hpp"
 
 namespace kvstone {
 
@@ -14,7 +15,7 @@ double entropy_bits(std::span<std::uint64_t const> counts) {
     auto const all = static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::uint64_t{0}));
     double bits = 0;
     for (auto const count : counts)
-        if (count > 0) bits += static_cast<double>(count) * std::log2(all / static_cast<double>(count));
+        if (count > 0) bits += static_cast<double>(count) * portable::log2(all / static_cast<double>(count));
     return bits;
 }
 

@@ -1,9 +1,9 @@
 #include "harness/sources/rope.hpp"
 
-#include <cmath>
 
 #include <fmt/format.h>
 
+#include "backends/portable_math.hpp"
 #include "harness/sources/elements.hpp"
 #include "harness/sources/sources.hpp"
 #include "scenarios/errors.hpp"
@@ -14,7 +14,7 @@ std::vector<double> rope_frequencies(Rope const& rope) {
     std::vector<double> frequencies(rope.dims / 2);
     for (std::size_t i = 0; i < frequencies.size(); ++i) {
         auto const exponent = -2.0 * static_cast<double>(i) / static_cast<double>(rope.dims);
-        frequencies[i] = rope.scale * std::pow(rope.base, exponent);
+        frequencies[i] = rope.scale * portable::pow(rope.base, exponent);
         if (!rope.frequency_factors.empty()) frequencies[i] /= rope.frequency_factors[i];
     }
     return frequencies;
@@ -36,8 +36,8 @@ HostTensor rotate(HostTensor const& tensor, Rope const& rope, bool inverse) {
         std::vector<double> sine(frequencies.size());
         for (std::size_t i = 0; i < frequencies.size(); ++i) {
             auto const angle = static_cast<double>(token) * frequencies[i];
-            cosine[i] = std::cos(angle);
-            sine[i] = inverse ? -std::sin(angle) : std::sin(angle);
+            cosine[i] = portable::cos(angle);
+            sine[i] = inverse ? -portable::sin(angle) : portable::sin(angle);
         }
         for (std::uint64_t group = 0; group < shape.layers * shape.heads; ++group) {
             auto const begin = (group * shape.tokens + token) * shape.dim;

@@ -9,6 +9,7 @@
 
 #include "backends/normal.hpp"
 #include "backends/philox.hpp"
+#include "backends/portable_math.hpp"
 #include "harness/sources/sources.hpp"
 #include "scenarios/errors.hpp"
 
@@ -118,8 +119,8 @@ class Rotation {
     explicit Rotation(std::vector<double> const& frequencies)
         : cosine_(frequencies.size(), 1.0), sine_(frequencies.size(), 0.0) {
         for (auto const frequency : frequencies) {
-            step_cosine_.push_back(std::cos(frequency));
-            step_sine_.push_back(std::sin(frequency));
+            step_cosine_.push_back(portable::cos(frequency));
+            step_sine_.push_back(portable::sin(frequency));
         }
     }
     void apply(float* vector) const {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "backends/kernels/exponential.hpp"
+
 namespace kvstone {
 namespace {
 
@@ -34,7 +36,7 @@ std::vector<double> StepReference::outputs() const {
         double sum = 0;
         auto* const output = all.data() + row * dim;
         for (std::uint64_t t = 0; t < k_shape.tokens; ++t) {
-            double const weight = std::exp(logits[t] - most);
+            double const weight = exponential_of_nonpositive(logits[t] - most);
             sum += weight;
             auto const* const value = v + (first + t) * dim;
             for (std::uint64_t c = 0; c < dim; ++c) output[c] += weight * static_cast<double>(value[c]);

@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 
+#include "backends/portable_math.hpp"
 #include "harness/workloads/prefix_cache/trace_builder.hpp"
 
 namespace kvstone {
@@ -30,7 +31,7 @@ class ZipfDraw {
     ZipfDraw(std::uint64_t count, double exponent) {
         double sum = 0;
         for (std::uint64_t rank = 1; rank <= count; ++rank)
-            sums_.push_back(sum += std::pow(static_cast<double>(rank), -exponent));
+            sums_.push_back(sum += portable::pow(static_cast<double>(rank), -exponent));
     }
     std::uint64_t operator()(std::mt19937_64& random) const {
         auto const share = static_cast<double>(random() >> 11U) * 0x1p-53;
