@@ -49,6 +49,14 @@ std::string name_of(std::int64_t target) {
     return name;
 }
 
+/// The best first. What everything is compiled for is the last one: Highway's library may not know that a processor has it,
+/// as it asks for AES with SSE4, which we do without.
+std::vector<std::int64_t> targets() {
+    auto found = hwy::SupportedAndGeneratedTargets();
+    if (std::ranges::find(found, HWY_STATIC_TARGET) == found.end()) found.push_back(HWY_STATIC_TARGET);
+    return found;
+}
+
 /// Before the first kernel: the variable counts for the whole process.
 bool const limited = [] {
     auto const* const name = std::getenv(simd_variable);
@@ -69,19 +77,24 @@ SimdLevel simd_level() { return HWY_DYNAMIC_DISPATCH(level_of_target)(); }
 std::string simd_target() { return name_of(HWY_DYNAMIC_DISPATCH(number_of_target)()); }
 
 std::vector<std::string> simd_targets() {
-    std::vector<std::string> names;
-    for (auto const target : hwy::SupportedAndGeneratedTargets()) names.push_back(name_of(target));
-    return names;
+    // Of all: limit_simd() asks before it limits them.
+    static std::vector<std::string> const all = [] {
+        std::vector<std::string> names;
+        for (auto const target : targets()) names.push_back(name_of(target));
+        return names;
+    }();
+    return all;
 }
 
 void limit_simd(std::string_view name) {
     hwy::DisableTargets(0);
+    auto const names = simd_targets();
     if (name.empty()) return;
-    auto const targets = hwy::SupportedAndGeneratedTargets();
-    auto const found = std::ranges::find(targets, name, name_of);
-    if (found == targets.end()) {
-        throw std::invalid_argument(fmt::format("no vector unit \"{}\": this program and processor have {}", name,
-                                                fmt::join(simd_targets(), ", ")));
+    auto const all = targets();
+    auto const found = std::ranges::find(all, name, name_of);
+    if (found == all.end()) {
+        throw std::invalid_argument(
+            fmt::format("no vector unit \"{}\": this program and processor have {}", name, fmt::join(names, ", ")));
     }
     // The better a target, the lower its bit.
     hwy::DisableTargets(*found - 1);
