@@ -59,6 +59,13 @@ int saved_registers() { return 0; }
 bool has(Feature const&, int) { return false; }
 #endif
 
+/// The needs of a build for any processor (CMakeLists.txt).
+#if defined(__x86_64__)
+constexpr char baseline[] = "no more than sse4_2 and popcnt (x86-64-v2)";
+#else
+constexpr char baseline[] = "nothing beyond the architecture's baseline";
+#endif
+
 /// Text in a buffer of a fixed size.
 struct Line {
     char* text;
@@ -98,7 +105,9 @@ std::size_t refusal_of(char const* program, ProcessorFeatures built, ProcessorFe
     line.add(program);
     line.add(": compiled for a processor with ");
     line.add_names(missing);
-    line.add(", which this one does not have: configure with -DKVSTONE_NATIVE=OFF, or build on a node of this kind\n");
+    line.add(", which this one does not have; with -DKVSTONE_NATIVE=OFF, the default, a build needs ");
+    line.add(baseline);
+    line.add("\n");
     return line.length;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// The instruction sets that this program was compiled for, and those of the processor. Programs made with -march=native
-// on one node end by SIGILL on another, so every program compares the two before its first constructor runs.
+// The instruction sets that this program was compiled for, and those of the processor. Kernels choose theirs when they run,
+// but the rest has a baseline, which -DKVSTONE_NATIVE=ON raises to the processor of the build. A program that needs more
+// than its processor has would end by SIGILL, so every program compares the two before its first constructor runs.
 
 #include <cstddef>
 #include <cstdint>
