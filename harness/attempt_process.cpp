@@ -1,5 +1,6 @@
 #include "harness/attempt_process.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -10,12 +11,15 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "backends/backend.hpp"
+#include "backends/kernels/simd_target.hpp"
 #include "backends/timer.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/pipeline/checked_decode.hpp"
+#include "harness/attempts/abilities.hpp"
 #include "harness/attempts/roofline_probe.hpp"
 #include "harness/files/calibration_file.hpp"
 #include "harness/workloads/workload.hpp"
@@ -54,6 +58,7 @@ Measurement attempt(AttemptRequest const& request) {
     measurement.cell_id = request.cell.id;
     measurement.process = request.process;
     measurement.status = Status::ok;
+    measurement.host = {{"vector_units", simd_target()}};
     auto start = std::chrono::steady_clock::now();
     try {
         if (auto const& own = this_build().source_hash; request.source_hash != own)
@@ -64,6 +69,12 @@ Measurement attempt(AttemptRequest const& request) {
         auto const& workload = workload_named(request.cell.workload);
         if (auto const why = skip_reason(request.cell); !why.empty()) {
             fail(measurement, Status::skipped, why);
+            return measurement;
+        }
+        if (auto const here = advertised_backends(); std::ranges::find(here, request.cell.backend) == here.end()) {
+            fail(measurement, Status::skipped,
+                 fmt::format("backend '{}' is not on this build and machine; there are: {}", request.cell.backend,
+                             fmt::join(here, ", ")));
             return measurement;
         }
         PlannedFiles const files(request.cell);
@@ -95,7 +106,11 @@ int attempt_main(int argc, char** argv) {
             answer(to_json(measure_roofline(backend_named(argv[2]))));
             return 0;
         }
-        if (argc != 1) throw ConfigError("usage: kvstone-attempt [--probe BACKEND]");
+        if (argc == 2 && std::string(argv[1]) == "--abilities") {
+            answer(to_json(own_abilities()));
+            return 0;
+        }
+        if (argc != 1) throw ConfigError("usage: kvstone-attempt [--probe BACKEND | --abilities]");
         std::string const text{std::istreambuf_iterator<char>(std::cin), {}};
         auto const request = attempt_request_from_json(parse_json(text));
         set_calibration_reader(read_calibration_file);

@@ -9,7 +9,8 @@ inline constexpr char const* slow_down_variable = "KVSTONE_SLOW_DOWN";
 /// The program `kvstone-attempt` without its `main`, so that test programs can link it with stages of their own:
 ///   kvstone-attempt                  reads an AttemptRequest as JSON from standard input
 ///   kvstone-attempt --probe BACKEND  measures that backend's roofline
-/// Either answers with JSON on descriptor 3, or on standard output where that descriptor is not open (at a terminal,
+///   kvstone-attempt --abilities      tells its backends and vector units
+/// Each answers with JSON on descriptor 3, or on standard output where that descriptor is not open (at a terminal,
 /// under a debugger). Returns 0 with an answer of any status, and 2 where the request cannot be read.
 int attempt_main(int argc, char** argv);
 

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "harness/attempts/abilities.hpp"
 #include "harness/attempts/process_memory.hpp"
-#include "results/record/host.hpp"
 #include "results/record/utc.hpp"
 #include "scenarios/errors.hpp"
 
@@ -55,6 +55,11 @@ bool failed(ChildOutcome const& outcome, AttemptRequest const& request, Measurem
     return false;
 }
 
+/// As the attempt told them; empty where it told nothing.
+std::string vector_units_of(Measurement const& measurement) {
+    return measurement.host.is_object() ? measurement.host.value("vector_units", "") : "";
+}
+
 int attempt_threads(Spawner const& spawner, int threads) { return threads > 0 ? threads : spawner.cores(); }
 
 }  // namespace
@@ -74,7 +79,7 @@ AttemptRequest attempt_request_from_json(Json const& json) {
 
 std::string attempt_program() {
     auto path = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "kvstone-attempt";
-    if (char const* named = std::getenv("KVSTONE_ATTEMPT"); named != nullptr) path = std::filesystem::absolute(named);
+    if (char const* named = std::getenv(attempt_variable); named != nullptr) path = std::filesystem::absolute(named);
     if (access(path.c_str(), X_OK) != 0) throw SystemError("cannot run " + path.string(), errno);
     return path.string();
 }
@@ -134,7 +139,7 @@ Measurement run_attempt(Spawner& spawner, AttemptRequest const& request) {
     measurement.process = request.process;
     measurement.signal = outcome.signal;
     measurement.stderr_tail = outcome.stderr_tail;
-    auto const host = describe_host();
+    auto const host = host_of_attempts(vector_units_of(measurement));
     measurement.host = to_json(host);
     measurement.device = request.cell.backend == "cuda" && !host.gpus.empty() ? host.gpus.front() : host.cpu_model;
     measurement.threads = attempt_threads(spawner, request.cell.threads);

@@ -21,6 +21,8 @@ struct AttemptRequest {
 Json to_json(AttemptRequest const& request);
 AttemptRequest attempt_request_from_json(Json const& json);
 
+/// Names another program of attempts than the one beside this.
+inline constexpr char attempt_variable[] = "KVSTONE_ATTEMPT";
 /// The attempt's program: $KVSTONE_ATTEMPT, else `kvstone-attempt` beside this one. Throws SystemError where it does
 /// not exist.
 std::string attempt_program();

@@ -5,17 +5,18 @@
 #include <iostream>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
-#include "backends/backend.hpp"
+#include "backends/kernels/simd_target.hpp"
 #include "cluster/world.hpp"
+#include "harness/attempts/abilities.hpp"
 #include "harness/attempts/attempt.hpp"
 #include "harness/attempts/roofline_probe.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/planning/vocabulary.hpp"
 #include "harness/sources/data.hpp"
 #include "results/record/build.hpp"
-#include "results/record/host.hpp"
 #include "results/record/text_table.hpp"
 
 namespace kvstone {
@@ -42,6 +43,13 @@ void describe_machine(Host const& host, std::vector<Finding>& findings) {
         {"load", fmt::format("{:.2f} over the last minute{}", host.load_average, quiet ? "" : ": timings will suffer"),
          quiet});
     for (auto const& gpu : host.gpus) findings.push_back({"GPU", gpu + ", driver " + host.gpu_driver});
+}
+
+void describe_vector_units(std::vector<Finding>& findings) {
+    auto text = fmt::format("{} chosen of {}", simd_target(), fmt::join(simd_targets(), ", "));
+    auto const* const limit = std::getenv(simd_variable);
+    if (limit != nullptr && *limit != '\0') text += fmt::format("; {}={} allows nothing better", simd_variable, limit);
+    findings.push_back({"vector units", text, simd_target() == simd_targets().front()});
 }
 
 void describe_build(std::vector<Finding>& findings) {
@@ -74,15 +82,17 @@ void describe_files(std::vector<Finding>& findings) {
                             problem.empty() ? fmt::format("{} bytes, {}", file.bytes, file.path) : problem,
                             problem.empty() || absent});
     }
+}
+
+void describe_attempts(Spawner& spawner, std::vector<Finding>& findings) {
+    Abilities abilities;
     try {
-        findings.push_back({"attempts", attempt_program()});
+        abilities = abilities_of_attempts(spawner);
+        findings.push_back({"attempts", fmt::format("{}, on vector units {}", attempt_program(), abilities.vector_units)});
     } catch (std::exception const& error) {
         findings.push_back({"attempts", error.what(), false});
     }
-}
-
-void describe_backends(Spawner& spawner, std::vector<Finding>& findings) {
-    for (auto const& name : advertised_backends()) {
+    for (auto const& name : abilities.backends) {
         auto const roofline = probe_roofline(spawner, name, 0);
         bool const measured = roofline.gb_per_s() > 0;
         findings.push_back({"backend " + name,
@@ -102,12 +112,13 @@ void add_doctor(CommandLine& line) {
     command->callback([&line] {
         line.action = [&line] {
             Spawner spawner;
-            auto const host = describe_host();
+            auto const host = host_of_attempts();
             std::vector<Finding> findings;
             describe_machine(host, findings);
+            describe_vector_units(findings);
             describe_build(findings);
             describe_files(findings);
-            describe_backends(spawner, findings);
+            describe_attempts(spawner, findings);
             if (line.json) {
                 Json all{{"host", to_json(host)}, {"findings", Json::array()}};
                 for (auto const& finding : findings)

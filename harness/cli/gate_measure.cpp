@@ -8,6 +8,7 @@
 
 #include "cluster/node.hpp"
 #include "cluster/worker.hpp"
+#include "harness/attempts/abilities.hpp"
 #include "harness/cli/progress.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/stop_signals.hpp"
@@ -15,7 +16,6 @@
 #include "harness/gates/gate_ranks.hpp"
 #include "harness/gates/gate_run.hpp"
 #include "harness/planning/vocabulary.hpp"
-#include "results/record/host.hpp"
 #include "scenarios/yaml_reader.hpp"
 
 namespace kvstone {
@@ -120,7 +120,7 @@ void measure_gate(GateRecord& record, GateOptions const& options, std::vector<Po
 }
 
 void serve_gate(Transport& world, Spawner& spawner) {
-    auto const host = describe_host();
+    auto const host = host_of_attempts();
     serve(world, {node_name(), host.hardware_class, {}, to_json(host)},
           [&](WorkItem const& item) { return call_build(spawner, build_call_from_json(item.call)); },
           {.stop = &stop_requested, .hurry = &stop_urged, .cancel = [&] { spawner.cancel(); }});

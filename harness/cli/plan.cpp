@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "cluster/cost.hpp"
+#include "harness/attempts/abilities.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/progress.hpp"
 #include "harness/cli/scenario_options.hpp"
@@ -16,7 +17,6 @@
 #include "harness/workloads/workload.hpp"
 #include "results/query/query.hpp"
 #include "results/query/recorded_history.hpp"
-#include "results/record/host.hpp"
 
 namespace kvstone {
 namespace {
@@ -58,7 +58,7 @@ CostedPlan costed(Plan const& plan, std::string const& database) {
     History history;
     if (std::filesystem::exists(database)) {
         auto const store = Store::open_read_only(database);
-        history = recorded_history(store, plan.measure, store.hardware_class(to_json(describe_host())));
+        history = recorded_history(store, plan.measure, store.hardware_class(to_json(host_of_attempts())));
     }
     result.sources = estimate_costs(result.items, history);
     result.spread = history.spread;

@@ -10,11 +10,11 @@
 
 #include <fmt/format.h>
 
-#include "backends/backend.hpp"
 #include "cluster/cost.hpp"
 #include "cluster/dispatcher.hpp"
 #include "cluster/node.hpp"
 #include "cluster/world.hpp"
+#include "harness/attempts/abilities.hpp"
 #include "harness/attempts/attempt.hpp"
 #include "harness/attempts/roofline_probe.hpp"
 #include "harness/attempts/shell_word.hpp"
@@ -28,7 +28,6 @@
 #include "harness/workloads/entropy/entropy.hpp"
 #include "results/query/recorded_history.hpp"
 #include "results/query/show.hpp"
-#include "results/record/host.hpp"
 #include "results/store/store.hpp"
 
 namespace kvstone {
@@ -187,10 +186,11 @@ ExitCode run_plan(Plan const& plan, RunTools& tools) {
 
 /// This rank's part among the others, see among_ranks().
 ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, RunOptions const& options, bool& met) {
-    auto const host = describe_host();
+    auto const abilities = abilities_of_attempts(spawner);
+    auto const host = host_of_attempts(abilities.vector_units);
     Measurer measurer(spawner);
     MeasureFunction const measure = [&](WorkItem const& item) { return measurer(item); };
-    WorkerInfo const self{node_name(), host.hardware_class, advertised_backends(), to_json(host)};
+    WorkerInfo const self{node_name(), host.hardware_class, abilities.backends, to_json(host)};
     auto const spool_folder = options.spool.empty() ? line.database + ".spool" : options.spool;
     Spool spool(spool_folder, self.node, line.locking);
     auto const cancel = [&] { spawner.cancel(); };

@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds look{200};  // how soon an interruption is n
 
 ChildCommand command_of(Spawner const& spawner, std::vector<std::string> const& words) {
     auto command = attempt_command(spawner, "openmp", 1, 0);
-    command.environment.erase("KVSTONE_ATTEMPT");  // each build has its own beside it
+    command.environment.erase(attempt_variable);  // each build has its own beside it
     command.data_bytes = command.memory_bytes = 0;
     // The program's output is expected on descriptor 3.
     command.arguments = {"/bin/sh", "-c", "exec \"$0\" \"$@\" >&3"};

@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "results/record/host.hpp"
+#include "harness/attempts/abilities.hpp"
 #include "results/verdict/record.hpp"
 
 namespace kvstone {
@@ -65,7 +65,7 @@ class Turns {
 
     Side side(GateProgram const& program) const {
         auto side = side_of_cells(run_.plan.cells);
-        auto const host = describe_host();
+        auto const host = host_of_attempts();
         side.name = program.path;
         side.scenario = run_.plan.scenario;
         side.git_sha = program.git_sha;

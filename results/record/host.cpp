@@ -151,19 +151,23 @@ void classify(Host& host) {
         for (auto at = model.find(noise); at != std::string::npos; at = model.find(noise))
             model.erase(at, noise.size());
     host.hardware_name = fmt::format("{} x{} {}GiB", model, host.cores, gib);
+    if (!host.vector_units.empty()) host.hardware_name += ' ' + host.vector_units;
     for (std::size_t i = 0; i < host.gpus.size(); ++i)
         if (i == 0 || host.gpus[i] != host.gpus[i - 1])
             host.hardware_name +=
                 fmt::format(" + {} x{}", host.gpus[i], std::count(host.gpus.begin(), host.gpus.end(), host.gpus[i]));
-    host.hardware_class =
-        short_hash(fmt::format("{}\n{}\n{}\n{}", host.cpu_model, host.cores, gib, fmt::join(host.gpus, "\n")));
+    auto text = fmt::format("{}\n{}\n{}\n{}", host.cpu_model, host.cores, gib, fmt::join(host.gpus, "\n"));
+    // Where nobody tells, the class is that of the builds that never did.
+    if (!host.vector_units.empty()) text += "\nvector units " + host.vector_units;
+    host.hardware_class = short_hash(text);
 }
 
 }  // namespace
 
-Host describe_host(std::string const& root_folder) {
+Host describe_host(std::string const& vector_units, std::string const& root_folder) {
     fs::path const root = root_folder.empty() ? "/" : root_folder;
     Host host;
+    host.vector_units = vector_units;
     host.name = host_name(root);
     read_processor(root, host);
     read_gpus(root, host);
@@ -196,6 +200,7 @@ Json to_json(Host const& host) {
               {"kernel", host.kernel},
               {"governor", host.governor},
               {"isa", host.isa},
+              {"vector_units", host.vector_units},
               {"gpus", host.gpus},
               {"gpu_driver", host.gpu_driver},
               {"affinity", host.affinity},
@@ -224,6 +229,7 @@ Host host_from_json(Json const& json) {
         json.at("kernel").get_to(host.kernel);
         json.at("governor").get_to(host.governor);
         json.at("isa").get_to(host.isa);
+        json.at("vector_units").get_to(host.vector_units);
         json.at("gpus").get_to(host.gpus);
         json.at("gpu_driver").get_to(host.gpu_driver);
         json.at("affinity").get_to(host.affinity);

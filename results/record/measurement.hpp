@@ -66,7 +66,7 @@ struct Measurement {
     std::string protocol;          ///< of model workloads; empty: does not apply
     std::string engine;            ///< of model workloads: the engine and how it ran; empty: does not apply
     std::string task;              ///< of task workloads; empty: does not apply
-    Json host;                     ///< Host of the worker (see host.hpp)
+    Json host;                     ///< Host of the worker (see host.hpp); `vector_units` are those of the attempt
     std::vector<Figure> figures;
     std::vector<Samples> samples;
     std::vector<ProfileFigure> profiles;

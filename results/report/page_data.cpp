@@ -47,7 +47,7 @@ struct TextColumn {
 
 void add_rows(Store const& store, ReportTable const& table, JsonObject& data) {
     // The columns of the statement that are texts, then those that are numbers.
-    std::array<TextColumn, 12> texts{{{"workload", {}, {}},
+    std::array<TextColumn, 13> texts{{{"workload", {}, {}},
                                       {"source", {}, {}},
                                       {"codec", {}, {}},
                                       {"codec_text", {}, {}},
@@ -58,7 +58,8 @@ void add_rows(Store const& store, ReportTable const& table, JsonObject& data) {
                                       {"protocol", {}, {}},
                                       {"task", {}, {}},
                                       {"device", {}, {}},
-                                      {"host", {}, {}}}};
+                                      {"host", {}, {}},
+                                      {"vector_units", {}, {}}}};
     std::array<std::pair<std::string_view, JsonList>, 7> numbers{{{"context", {}},
                                                                   {"batch", {}},
                                                                   {"page", {}},
@@ -72,7 +73,7 @@ void add_rows(Store const& store, ReportTable const& table, JsonObject& data) {
     Statement select(
         store.connection(),
         "SELECT workload, source_name, codec_name, codec, backend, options, status, reason, protocol, task, "
-        "device, host.name, context, batch, page, coalesce(a.threads, x.threads), wall_ns / 1e9, "
+        "device, host.name, host.vector_units, context, batch, page, coalesce(a.threads, x.threads), wall_ns / 1e9, "
         "roofline_gb_per_s, ?2, x.uid, finished_utc FROM attempt a JOIN cell x ON x.id = a.cell LEFT JOIN "
         "host ON host.id = a.host WHERE a.id = ?1");
     for (auto const& row : table.rows) {

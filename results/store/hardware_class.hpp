@@ -12,9 +12,10 @@
 
 namespace kvstone {
 
-/// Whether hosts, by their facts (see to_json(Host)), have the same processors, cores and GPUs, and the same memory up
-/// to the part that kernels may take: a sixteenth of the larger, or 512 MiB. Sizes in which memory is sold are further
-/// apart. False where a host does not tell its processor.
+/// Whether hosts, by their facts (see to_json(Host)), have the same processors, cores, GPUs and vector units of kernels, and
+/// the same memory up to the part that kernels may take: a sixteenth of the larger, or 512 MiB. Sizes in which memory is sold
+/// are further apart. False where a host does not tell its processor, or only one of them its vector units: earlier builds
+/// did not.
 bool same_hardware(Json const& facts, Json const& other);
 
 /// The classes of a database: the first host of each class defines it.

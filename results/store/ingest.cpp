@@ -48,7 +48,7 @@ Ingester::Ingester(sqlite3* connection)
       find_host_(connection, "SELECT id FROM host WHERE uid = ?"),
       add_host_(connection,
                 "INSERT INTO host(uid, name, hardware_class, hardware_name, cpu_model, cores, threads, memory_bytes, "
-                "kernel, governor, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+                "kernel, governor, facts, vector_units) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       add_attempt_(
           connection,
           "INSERT INTO attempt(uid, campaign, cell, process, status, reason, signal, stderr_tail, "
@@ -87,7 +87,7 @@ std::optional<std::int64_t> Ingester::host(Json const& facts) {
                   text_member(facts, "hardware_name"), text_member(facts, "cpu_model"),
                   number_member<std::int64_t>(facts, "cores"), number_member<std::int64_t>(facts, "threads"),
                   number_member<std::int64_t>(facts, "memory_bytes"), text_member(facts, "kernel"),
-                  text_member(facts, "governor"), text);
+                  text_member(facts, "governor"), text, text_member(facts, "vector_units"));
     return sqlite3_last_insert_rowid(connection_);
 }
 

@@ -39,7 +39,8 @@ constexpr std::array table{
     Note{"host", "uid", "Hash of the facts"},
     Note{"host", "name", "Host name"},
     Note{"host", "hardware_class",
-         "Hash of CPU model, cores, memory and GPUs of the first such host; timings compare within one class"},
+         "Hash of CPU model, cores, memory, GPUs and vector units of the first such host; timings compare within one "
+         "class"},
     Note{"host", "hardware_name", "The same for people"},
     Note{"host", "cpu_model", "CPU model"},
     Note{"host", "cores", "Physical cores"},
@@ -48,6 +49,8 @@ constexpr std::array table{
     Note{"host", "kernel", "Kernel release"},
     Note{"host", "governor", "CPU frequency governor, where it can be read"},
     Note{"host", "facts", "All facts as JSON"},
+    Note{"host", "vector_units",
+         "Vector units that kernels ran on, as `kvstone doctor` names them; null before schema 9"},
     Note{"plan", "", "The cells of a scenario, expanded"},
     Note{"plan", "id", "Number within this file"},
     Note{"plan", "uid", "Hash of the cell ids and of how they are measured"},

@@ -261,16 +261,22 @@ constexpr std::string_view version_8 = R"sql(
 ALTER TABLE campaign ADD COLUMN night TEXT;
 )sql";
 
+// The vector units of the processor on which kernels ran.
+constexpr std::string_view version_9 = R"sql(
+ALTER TABLE host ADD COLUMN vector_units TEXT;
+)sql";
+
 constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}, Migration{3, version_3},
                            Migration{4, version_4}, Migration{5, version_5}, Migration{6, gate_tables},
-                           Migration{7, version_7}, Migration{8, version_8}};
+                           Migration{7, version_7}, Migration{8, version_8}, Migration{9, version_9}};
 
-/// The columns of version 7 over the tables of an older file, for a connection that may not write.
+/// Columns of later versions over the tables of an older file, for a connection that may not write.
 constexpr std::string_view build_as_of_version_7 =
     "CREATE TEMP VIEW build AS SELECT *, '' AS source_hash, '' AS processor FROM main.build";
-/// Likewise that of version 8.
 constexpr std::string_view campaign_as_of_version_8 =
     "CREATE TEMP VIEW campaign AS SELECT *, NULL AS night FROM main.campaign";
+constexpr std::string_view host_as_of_version_9 =
+    "CREATE TEMP VIEW host AS SELECT *, NULL AS vector_units FROM main.host";
 
 }  // namespace
 
@@ -337,6 +343,7 @@ void renew_views(sqlite3* connection, bool read_only) {
 void read_as_current(sqlite3* connection, int version) {
     if (version < 7) execute(connection, std::string(build_as_of_version_7));
     if (version < 8) execute(connection, std::string(campaign_as_of_version_8));
+    if (version < 9) execute(connection, std::string(host_as_of_version_9));
     if (version <= schema_version()) renew_views(connection, true);
 }
 

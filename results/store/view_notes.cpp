@@ -42,7 +42,7 @@ Texts const& shared() {
         {"reason", "Why it is not ok, or a note for readers of its figures"},
         {"git_sha", "Commit of the build"},
         {"toolchain", "Hash of the compilers and libraries of the build"},
-        {"hardware_class", "Hash of CPU model, cores, memory and GPUs; timings compare within one class"},
+        {"hardware_class", "Hash of CPU model, cores, memory, GPUs and vector units; timings compare within one class"},
         {"scenario", "Name of the scenario"},
         {"started_utc", "When the campaign was first begun, ISO 8601"},
         {"night", "Name that `run --night` gave the campaign; null: none"},
@@ -139,7 +139,8 @@ std::vector<View> const& views_described() {
           {"attempt",
            "attempt.uid of the attempt behind the row: host, times, clock and job are there. Of several processes the "
            "newest, and the one that failed where one did"},
-          {"night"}}},
+          {"night"},
+          {"vector_units", "Vector units of the processor on which kernels of `attempt` ran; null before schema 9"}}},
         {"v_profile",
          "Figures along layers, heads or positions, of each cell's first process",
          {{"cell"},

@@ -18,7 +18,7 @@ namespace {
 struct Tree {
     test::Folder folder;
     void write(std::string const& path, std::string const& content) const { folder.write(path, content); }
-    Host host() const { return describe_host(folder.path()); }
+    Host host(std::string const& vector_units = {}) const { return describe_host(vector_units, folder.path()); }
 };
 
 Tree two_sockets_with_smt() {
@@ -80,6 +80,15 @@ TEST(HostTest, HardwareClassIsOfTheHardwareAlone) {
     EXPECT_EQ(tree.host().hardware_class, before.hardware_class);
     tree.write("proc/meminfo", "MemTotal:       32768000 kB\n");
     EXPECT_NE(tree.host().hardware_class, before.hardware_class);
+}
+
+TEST(HostTest, VectorUnitsJoinTheClassAndItsName) {
+    auto const tree = two_sockets_with_smt();
+    auto const untold = tree.host(), avx2 = tree.host("avx2"), sse4 = tree.host("sse4");
+    EXPECT_EQ(avx2.hardware_name, "Fast 9000 x4 63GiB avx2");
+    EXPECT_EQ(avx2.vector_units, "avx2");
+    EXPECT_EQ(avx2.hardware_class, tree.host("avx2").hardware_class);
+    EXPECT_EQ((std::set{untold.hardware_class, avx2.hardware_class, sse4.hardware_class}.size()), 3U);
 }
 
 Json host_with_memory(std::uint64_t kibibytes) {
@@ -150,7 +159,12 @@ TEST(HardwareClassTest, OtherHardwareIsAnotherClass) {
     for (auto const installed : sold) classes.insert(store.hardware_class(host_with_memory(kept(installed * gib))));
     EXPECT_EQ(classes.size(), sold.size());
     auto host = host_with_memory(kept(64 * gib));
-    for (auto const& [key, value] : std::map<std::string, Json>{{"cpu_model", "Slow"}, {"cores", 5}, {"gpus", {"X"}}}) {
+    auto untold = host;
+    untold.erase("vector_units");
+    EXPECT_FALSE(same_hardware(host, untold)) << "earlier builds did not tell";
+    EXPECT_TRUE(same_hardware(untold, untold));
+    for (auto const& [key, value] : std::map<std::string, Json>{
+             {"cpu_model", "Slow"}, {"cores", 5}, {"gpus", {"X"}}, {"vector_units", "sse4"}}) {
         auto other = host;
         other[key] = value;
         other["hardware_class"] = "class of " + key;
@@ -218,12 +232,12 @@ TEST(HostTest, AnEmptyMachineIsDescribedToo) {
 }
 
 TEST(HostTest, ThisOneHasCoresAndMemory) {
-    auto const host = describe_host();
+    auto const host = describe_host("");
     EXPECT_FALSE(host.name.empty());
     EXPECT_GE(host.threads, host.cores);
     EXPECT_GE(host.cores, 1);
     EXPECT_GT(host.memory_bytes, 1ULL << 28);
-    EXPECT_EQ(describe_host().hardware_class, host.hardware_class);
+    EXPECT_EQ(describe_host("").hardware_class, host.hardware_class);
 }
 
 TEST(HostTest, JsonGoesBothWays) {
@@ -248,17 +262,18 @@ TEST(HostTest, AStoreTellsLastingFactsOnce) {
     auto const raw = test::cell("raw"), fp16 = test::cell("fp16");
     auto const campaign = store.begin_campaign(test::plan({raw, fp16}), test::build(), "hw", false);
     auto first = test::measurement(raw), second = test::measurement(fp16);
-    first.host = to_json(tree.host());
+    first.host = to_json(tree.host("avx2"));
     tree.write("proc/loadavg", "7.5 0 0 1/1 1\n");
     tree.write("sys/devices/system/cpu/cpu3/cpufreq/scaling_cur_freq", "4100000\n");
-    second.host = to_json(tree.host());
+    second.host = to_json(tree.host("avx2"));
     second.host["slurm_job"] = "4711";
     store.ingest(campaign, {first, second});
     EXPECT_EQ(test::number(store, "SELECT count(*) FROM host"), 1);
     EXPECT_EQ(test::text(store, "SELECT group_concat(load_average, ' ') FROM attempt"), "1.25 7.5");
     EXPECT_EQ(test::text(store, "SELECT group_concat(clock_mhz || coalesce(slurm_job, '-'), ' ') FROM attempt"),
               "3007.5- 4100.04711");
-    EXPECT_EQ(test::text(store, "SELECT name || cores || hardware_name FROM host"), "node74Fast 9000 x4 63GiB");
+    EXPECT_EQ(test::text(store, "SELECT name || cores || hardware_name FROM host"), "node74Fast 9000 x4 63GiB avx2");
+    EXPECT_EQ(test::text(store, "SELECT group_concat(DISTINCT vector_units) FROM v_latest"), "avx2");
 }
 
 }  // namespace

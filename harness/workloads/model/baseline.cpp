@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/attempts/abilities.hpp"
 #include "results/record/build.hpp"
-#include "results/record/host.hpp"
 #include "scenarios/content_hash.hpp"
 
 namespace kvstone {
@@ -158,7 +158,7 @@ struct Baseline::State {
     bool steps;
     BaselineCache cache;
     std::uint64_t branches;
-    std::string processor = describe_host().cpu_model;
+    std::string processor = host_of_attempts().cpu_model;
     std::optional<EngineSequence> sequence;
     std::vector<Token> read;  ///< the context that `sequence` has read
     bool distrusted = false;

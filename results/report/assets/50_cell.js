@@ -10,6 +10,7 @@ function circumstances(row) {
   const campaign = data.campaigns[data.rows.campaign[row]];
   return [["Status", cellOf("status", row)], ["Reason", cellOf("reason", row)], ["Codec", cellOf("codec_text", row)],
     ["Cell", cellOf("cell", row)], ["Measured", cellOf("finished_utc", row)], ["Host", cellOf("host", row)],
+    ["Vector units", cellOf("vector_units", row)],
     ["Device", cellOf("device", row)], ["Threads", cellOf("threads", row)], ["Processes", cellOf("processes", row)],
     ["Time of the attempt", `${told(cellOf("wall_s", row))} s`],
     ["Memory bandwidth around the attempt", cellOf("roofline_gb_per_s", row) === null ? "" : `${told(cellOf("roofline_gb_per_s", row))} GB/s`],
@@ -24,10 +25,11 @@ function howMeasured(row) {
   const timed = sampleRows(row).filter(of => of.metric.endsWith("_ns")).map(of => of.quantiles[0]);
   const passes = timed.length ? Math.min(...timed) === Math.max(...timed) ? `${timed[0]}` : `${Math.min(...timed)} to ${Math.max(...timed)}` : "";
   const begun = `On ${cellOf("finished_utc", row).slice(0, 10)} ${processes > 1 ? `${processes} processes, one after the other,` : "one process"}`;
-  const host = cellOf("host", row);
+  const host = cellOf("host", row), units = cellOf("vector_units", row);
   return `${begun} ${cellOf("status", row) === "ok" ? "ran" : "tried"} workload ${cellOf("workload", row)} on ${cellOf("source", row)}` +
     `${context ? ` with ${context} tokens` : ""}${cellOf("batch", row) > 1 ? `, batch ${cellOf("batch", row)},` : ""} and codec ` +
     `${cellOf("codec", row)}, on backend ${cellOf("backend", row)}${threads > 0 ? ` with ${threads} thread${threads > 1 ? "s" : ""}` : ""}` +
+    `${units ? ` on vector units ${units}` : ""}` +
     `${host ? ` of host ${host}` : ""}${campaign.hardware ? ` (${campaign.hardware})` : ""}, with build ${campaign.build}; ` +
     (passes ? `times are medians over ${passes} timed passes${rate === null ? "" : `, beside a memory bandwidth of ${told(rate)} GB/s that was measured before and after`}.` :
       "no pass was timed.");
