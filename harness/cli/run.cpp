@@ -101,9 +101,6 @@ void check_retry(std::vector<Plan> const& plans, RunOptions const& options) {
     }
 }
 
-<<<<<<< HEAD
-/// The attempts still to be made, in plan order, and those left out that --retry names.
-=======
 /// Throws ConfigError where the night's name could be taken for something else, or is what a date that failed leaves.
 void check_night(std::string const& night) {
     constexpr std::size_t longest = 64;
@@ -114,8 +111,7 @@ void check_night(std::string const& night) {
                           {"letters, digits and -_.+, 64 at most: --night \"$(date +%F)\""});
 }
 
-/// What is still to be tried, in plan order, and of what was left out that which --retry names.
->>>>>>> run: measure everything once for each night's name
+/// The attempts still to be made, in plan order, and those left out that --retry names.
 std::vector<WorkItem> items_of(Plan const& plan, Campaign const& campaign,
                                std::map<std::string, Cell const*> const& cells, RunTools const& tools) {
     std::vector<WorkItem> items;
