@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstring>
+#include <type_traits>
 
 #include "codecs/kernels/bit_packing.hpp"
 
@@ -180,7 +181,8 @@ inline void pack_fours_of_words(std::uint16_t const* codes, std::size_t count, s
 /// Codes of 9 to 12 bits: each 32 bits take the bytes of one code, shift them by its place and keep it.
 template <unsigned bits>
 inline void unpack_each_word(std::byte const* packed, std::size_t count, std::uint16_t* codes) {
-    hn::CappedTag<std::uint8_t, 32> const d;
+    // A dependent type, so that code for wider registers is not looked up where this target has none.
+    std::enable_if_t<(bits > 0), hn::CappedTag<std::uint8_t, 32>> const d;
     hn::Repartition<std::uint32_t, decltype(d)> const quads;
     hn::Rebind<std::uint16_t, decltype(quads)> const words;
     constexpr std::size_t width = hn::MaxLanes(quads);
@@ -210,7 +212,8 @@ inline void unpack_each_word(std::byte const* packed, std::size_t count, std::ui
 
 template <unsigned bits>
 inline void unpack_fours_of_words(std::byte const* packed, std::size_t count, std::uint16_t* codes) {
-    WordBytes const d;
+    // A dependent type, so that code for wider registers is not looked up where this target has none.
+    std::enable_if_t<(bits > 0), WordBytes> const d;
     hn::Repartition<std::uint16_t, WordBytes> const words;
     hn::Repartition<std::uint32_t, WordBytes> const pairs;
     hn::Repartition<std::uint64_t, WordBytes> const fours;
