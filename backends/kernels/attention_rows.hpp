@@ -34,7 +34,8 @@ inline constexpr int most_sums = many_registers ? 16 : 8;
 /// Lanes of their softmaxes: products and weights are [token][row].
 inline constexpr std::size_t row_lanes = AttentionTiles::few;
 
-/// Vectors of floats of a block of tokens, and what is read next and asked for meanwhile.
+/// Vectors of floats of a block of tokens, and those of a later block, which are asked for meanwhile: for the second-level
+/// cache, because more requests of that kind can be under way at a time.
 struct FloatRows {
     float const* first;
     std::size_t stride;

@@ -209,17 +209,13 @@ class FewQueries {
         auto const all_tokens = panel_.tokens();
         for (std::uint64_t first = 0; first < all_tokens; first += block_tokens_) {
             auto const tokens = std::min(block_tokens_, all_tokens - first);
-            multiply_all_keys<rows>(rows_of(tensors_.k, first, tokens, tensors_.k, first + 2 * block_tokens_), tokens,
-                                    k_width_, q_, logits_);
-            multiply_all_keys<rows>(
-                rows_of(tensors_.k_decoded, first, tokens, tensors_.k_decoded, first + 2 * block_tokens_), tokens,
-                k_width_, q_, logits_decoded_);
+            multiply_all_keys<rows>(rows_of(tensors_.k, first, tokens), tokens, k_width_, q_, logits_);
+            multiply_all_keys<rows>(rows_of(tensors_.k_decoded, first, tokens), tokens, k_width_, q_, logits_decoded_);
             panel_.take(logits_, logits_decoded_, first, tokens);
-            add_all_values<rows>(rows_of(tensors_.v, first, tokens, tensors_.v, first + 2 * block_tokens_), tokens,
-                                 v_width_, logits_, panel_.kept_original(), output_);
-            add_all_values<rows>(
-                rows_of(tensors_.v_decoded, first, tokens, tensors_.v_decoded, first + 2 * block_tokens_), tokens,
-                v_width_, logits_decoded_, panel_.kept_decoded(), output_decoded_);
+            add_all_values<rows>(rows_of(tensors_.v, first, tokens), tokens, v_width_, logits_, panel_.kept_original(),
+                                 output_);
+            add_all_values<rows>(rows_of(tensors_.v_decoded, first, tokens), tokens, v_width_, logits_decoded_,
+                                 panel_.kept_decoded(), output_decoded_);
         }
         for (std::uint64_t row = 0; row < queries_.used; ++row) {
             auto const of = [&](double const* output) {
@@ -239,12 +235,11 @@ class FewQueries {
     }
 
     /// Vectors as they lie in memory where they are whole registers of floats, otherwise copied and filled up with zeros.
-    FloatRows rows_of(KvView const& view, std::uint64_t first, std::uint64_t tokens, KvView const& next,
-                      std::uint64_t next_first) {
+    FloatRows rows_of(KvView const& view, std::uint64_t first, std::uint64_t tokens) {
         auto const dim = view.shape.dim;
         FloatRows rows_at{reinterpret_cast<float const*>(place_of(view, first)), view.strides.token,
-                          reinterpret_cast<std::uintptr_t>(place_of(next, next_first)),
-                          next.strides.token * element_bytes(next.type), element_bytes(next.type)};
+                          reinterpret_cast<std::uintptr_t>(place_of(view, first + 2 * block_tokens_)),
+                          view.strides.token * element_bytes(view.type), element_bytes(view.type)};
         if (view.type == ElementType::f32 && dim % padded_to == 0) return rows_at;
         auto* const floats = reinterpret_cast<float*>(floats_);
         auto const width = padded(dim);
