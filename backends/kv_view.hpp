@@ -5,12 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-// Kernels call some members on a device. Kokkos' own macro would bring Kokkos into every file with a tensor.
-#if defined(__CUDACC__) || defined(__HIPCC__)
-#define KVSTONE_FUNCTION __host__ __device__
-#else
-#define KVSTONE_FUNCTION
-#endif
+#include "backends/function.hpp"
 
 namespace kvstone {
 

@@ -1,16 +1,16 @@
 #pragma once
 // e to the power of x, x not above zero, in arithmetic that vectorises: the library's own does not without -ffast-math.
 
+#include <bit>
 #include <cstdint>
 
-#include <Kokkos_BitManipulation.hpp>
-#include <Kokkos_Macros.hpp>
+#include "backends/function.hpp"
 
 namespace kvstone {
 
 /// exp(x) for x <= 0, within 2 units in the last place; 0 below -708, where the exact value would soon be denormal.
 /// x = n ln 2 + r with |r| <= ln(2)/2, Taylor's polynomial of degree 13 in r (its remainder is 5e-18), times 2^n.
-KOKKOS_INLINE_FUNCTION double exponential_of_nonpositive(double x) {
+KVSTONE_FUNCTION inline double exponential_of_nonpositive(double x) {
     constexpr double shift = 0x1.8p52;  // adding it leaves the nearest whole number in the last bits
     double const shifted = x * 0x1.71547652b82fep0 + shift;
     double const whole = shifted - shift;
@@ -30,8 +30,8 @@ KOKKOS_INLINE_FUNCTION double exponential_of_nonpositive(double x) {
     sum = sum * r + 0.5;
     sum = sum * r + 1;
     sum = sum * r + 1;
-    auto const bits = Kokkos::bit_cast<std::uint64_t>(sum) + (Kokkos::bit_cast<std::uint64_t>(shifted) << 52);
-    return x < -708 ? 0.0 : Kokkos::bit_cast<double>(bits);
+    auto const bits = std::bit_cast<std::uint64_t>(sum) + (std::bit_cast<std::uint64_t>(shifted) << 52);
+    return x < -708 ? 0.0 : std::bit_cast<double>(bits);
 }
 
 }  // namespace kvstone

@@ -1,29 +1,31 @@
 #pragma once
 // Least and greatest values of a group.
 
+#include <bit>
 #include <cfloat>
 #include <cstdint>
 
+#include "backends/function.hpp"
 #include "backends/kernels/floats.hpp"
 
 namespace kvstone {
 
 /// Largest magnitude of the finite values; 0 where there is none.
 template <class T>
-KOKKOS_INLINE_FUNCTION float largest_magnitude(T const* values, std::uint64_t count) {
+KVSTONE_FUNCTION inline float largest_magnitude(T const* values, std::uint64_t count) {
     std::int32_t most = 0;
     for (std::uint64_t i = 0; i < count; ++i) {
-        auto const key = Kokkos::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
+        auto const key = std::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
         most = key > most ? key : most;
     }
     if (most >= infinity_bits) {
         most = 0;
         for (std::uint64_t i = 0; i < count; ++i) {
-            auto const key = Kokkos::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
+            auto const key = std::bit_cast<std::int32_t>(to_float(values[i])) & 0x7fffffff;
             if (key < infinity_bits && key > most) most = key;
         }
     }
-    return Kokkos::bit_cast<float>(most);
+    return std::bit_cast<float>(most);
 }
 
 /// Every `stride`-th value.
@@ -31,13 +33,13 @@ template <class T>
 struct Strided {
     T* first;
     std::uint64_t stride;
-    KOKKOS_INLINE_FUNCTION T& operator[](std::uint64_t index) const { return first[index * stride]; }
+    KVSTONE_FUNCTION T& operator[](std::uint64_t index) const { return first[index * stride]; }
 };
 
 /// Least and greatest finite value of a group, neither of them -0; both 0 where there is none. `Values` is a pointer or
 /// Strided. Over integers in the order of floats: a minimum over floats, which must mind NaN, does not vectorise.
 template <class Values>
-KOKKOS_INLINE_FUNCTION void finite_ends(Values const values, std::uint64_t count, float& low, float& high) {
+KVSTONE_FUNCTION inline void finite_ends(Values const values, std::uint64_t count, float& low, float& high) {
     std::int32_t least = INT32_MAX;
     std::int32_t most = INT32_MIN;
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -61,7 +63,7 @@ KOKKOS_INLINE_FUNCTION void finite_ends(Values const values, std::uint64_t count
 
 /// finite_ends() of each of `channels` channels that stand side by side in `rows` rows, `stride` values apart.
 template <class T>
-KOKKOS_INLINE_FUNCTION void row_ends(T const* __restrict__ values, std::uint64_t stride, std::uint64_t rows,
+KVSTONE_FUNCTION inline void row_ends(T const* __restrict__ values, std::uint64_t stride, std::uint64_t rows,
                                      std::uint64_t channels, float* __restrict__ low, float* __restrict__ high) {
     for (std::uint64_t c = 0; c < channels; ++c) {
         low[c] = FLT_MAX;

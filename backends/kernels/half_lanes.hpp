@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "backends/function.hpp"
 #include "backends/kernels/casts.hpp"
 #include "backends/kernels/floats.hpp"
 
@@ -13,7 +14,7 @@ namespace kvstone {
 inline constexpr std::uint64_t least_cast_row = 64;
 
 /// values[i] = the number at place + 2 i.
-KOKKOS_FORCEINLINE_FUNCTION void floats_of_halves(std::byte const* place, std::uint64_t count, float* values) {
+KVSTONE_INLINE_ALWAYS void floats_of_halves(std::byte const* place, std::uint64_t count, float* values) {
     KOKKOS_IF_ON_HOST((if (count >= least_cast_row) return cast_halves(place, values, count);))
     for (std::uint64_t i = 0; i < count; ++i) {
         Float16 half;
@@ -23,7 +24,7 @@ KOKKOS_FORCEINLINE_FUNCTION void floats_of_halves(std::byte const* place, std::u
 }
 
 /// The number at place + 2 i = values[i], within +-65504.
-KOKKOS_FORCEINLINE_FUNCTION void saturated_halves_of(float const* values, std::uint64_t count, std::byte* place) {
+KVSTONE_INLINE_ALWAYS void saturated_halves_of(float const* values, std::uint64_t count, std::byte* place) {
     KOKKOS_IF_ON_HOST((if (count >= least_cast_row) return cast_saturated(values, place, count);))
     constexpr float most = 65504.0F;
     for (std::uint64_t i = 0; i < count; ++i) {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include <Kokkos_Macros.hpp>
+#include "backends/function.hpp"
 
 namespace kvstone {
 
@@ -21,7 +21,7 @@ struct Page {
     std::uint64_t token;
     bool streaming = false;  ///< vectors start cache lines and may be written past the cache, whole lines at a time
 
-    KOKKOS_INLINE_FUNCTION T* vector(std::uint64_t t) const { return values + t * stride; }
+    KVSTONE_FUNCTION T* vector(std::uint64_t t) const { return values + t * stride; }
 };
 
 }  // namespace kvstone

@@ -6,11 +6,11 @@
 // arithmetic on 32 bits, whose loops vectorise everywhere.
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 
-#include <Kokkos_BitManipulation.hpp>
-#include <Kokkos_Macros.hpp>
+#include "backends/function.hpp"
 
 namespace kvstone {
 
@@ -29,9 +29,9 @@ struct SmallFloat {
     static constexpr int least_exponent = 1 - static_cast<int>(bias);
     /// The largest number, and its bits as a float.
     static constexpr std::uint32_t largest_bits = (largest_code << (23 - mantissa_bits)) + ((127 - bias) << 23);
-    KOKKOS_INLINE_FUNCTION static float largest_value() {
+    KVSTONE_FUNCTION static float largest_value() {
         auto const bits = largest_bits;  // a device has no address of the constant, which bit_cast would take
-        return Kokkos::bit_cast<float>(bits);
+        return std::bit_cast<float>(bits);
     }
 };
 
@@ -44,8 +44,8 @@ using E2M1 = SmallFloat<2, 1, 0x7, 0>;
 
 /// The code of a number.
 template <class Format>
-KOKKOS_INLINE_FUNCTION std::uint32_t small_float_code(float value) {
-    auto const bits = Kokkos::bit_cast<std::uint32_t>(value);
+KVSTONE_FUNCTION inline std::uint32_t small_float_code(float value) {
+    auto const bits = std::bit_cast<std::uint32_t>(value);
     auto const magnitude = bits & 0x7fffffffU;
     constexpr std::uint32_t least_exponent = (128 - Format::bias) << 23;
     auto const within = magnitude < Format::largest_bits ? magnitude : Format::largest_bits;
@@ -53,8 +53,8 @@ KOKKOS_INLINE_FUNCTION std::uint32_t small_float_code(float value) {
     auto const above = exponent > least_exponent ? exponent : least_exponent;
     // The sum with a power of two above the value has the stored mantissa's last bit for its own last bit, rounded.
     auto const power = above + ((23 - Format::mantissa) << 23);
-    auto const sum = Kokkos::bit_cast<float>(power) + Kokkos::bit_cast<float>(within);
-    auto const rounded = Kokkos::bit_cast<std::uint32_t>(sum) - power;
+    auto const sum = std::bit_cast<float>(power) + std::bit_cast<float>(within);
+    auto const rounded = std::bit_cast<std::uint32_t>(sum) - power;
     auto code = rounded + ((above - least_exponent) >> (23 - Format::mantissa));
     if constexpr (Format::nan != 0) code = magnitude > 0x7f800000U ? Format::nan : code;
     return code | (bits >> (31 - Format::sign_place) & Format::sign);
@@ -62,24 +62,24 @@ KOKKOS_INLINE_FUNCTION std::uint32_t small_float_code(float value) {
 
 /// The number of a code; bits above the format's are ignored.
 template <class Format>
-KOKKOS_INLINE_FUNCTION float small_float_value(std::uint32_t code) {
+KVSTONE_FUNCTION inline float small_float_value(std::uint32_t code) {
     // Comparing floats, and not codes, keeps all in lanes of 32 bits.
     constexpr std::uint32_t least_exponent = (128 - Format::bias) << 23;
-    auto const least = Kokkos::bit_cast<float>(least_exponent);
+    auto const least = std::bit_cast<float>(least_exponent);
     auto const magnitude = (code & (Format::sign - 1)) << (23 - Format::mantissa);
-    float value = Kokkos::bit_cast<float>(magnitude + (least_exponent - (1U << 23)));
+    float value = std::bit_cast<float>(magnitude + (least_exponent - (1U << 23)));
     // Denormals: the mantissa behind a leading one, which is then taken off.
-    float const denormal = Kokkos::bit_cast<float>(magnitude + least_exponent) - least;
+    float const denormal = std::bit_cast<float>(magnitude + least_exponent) - least;
     value = value < least ? denormal : value;
     if constexpr (Format::nan != 0) {
         // Codes beyond the largest number: Inf, where the format has it, is the first.
         constexpr bool has_infinity = Format::nan - Format::largest > 1;
-        auto const infinity = Kokkos::bit_cast<float>(Format::largest_bits + (1U << (23 - Format::mantissa)));
-        float const beyond = Kokkos::bit_cast<float>(has_infinity && value == infinity ? 0x7f800000U : 0x7fc00000U);
+        auto const infinity = std::bit_cast<float>(Format::largest_bits + (1U << (23 - Format::mantissa)));
+        float const beyond = std::bit_cast<float>(has_infinity && value == infinity ? 0x7f800000U : 0x7fc00000U);
         value = value > Format::largest_value() ? beyond : value;
     }
     auto const sign = (code & Format::sign) << (31 - Format::sign_place);
-    return Kokkos::bit_cast<float>(Kokkos::bit_cast<std::uint32_t>(value) | sign);
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) | sign);
 }
 
 /// Half of what lies between the numbers of the format at `magnitude`: the most that rounding costs there.

@@ -3,8 +3,7 @@
 // good code: reductions over many short groups, and between floats and bytes. Kernels built on this have the same results
 // from plain loops everywhere else.
 
-#include <Kokkos_Macros.hpp>
-
+#include "backends/function.hpp"
 #include "backends/kernels/host_stores.hpp"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && !defined(__CUDACC__)
@@ -85,7 +84,7 @@ namespace kvstone {
 
 /// `count` values of a line, or of several, to their place: past the cache where `streaming`, and that starts one.
 template <unsigned count, class T>
-KOKKOS_FORCEINLINE_FUNCTION void store_block(T* place, T const* values, [[maybe_unused]] bool streaming) {
+KVSTONE_INLINE_ALWAYS void store_block(T* place, T const* values, [[maybe_unused]] bool streaming) {
 #ifdef KVSTONE_WIDE_LANES
     if constexpr (sizeof(T) == sizeof(float) && count % 16 == 0) {
         for (unsigned i = 0; i < count; i += 16) store_lanes(place + i, _mm512_loadu_ps(values + i), streaming);

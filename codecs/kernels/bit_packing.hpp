@@ -12,23 +12,24 @@
 #include <cstdint>
 #include <cstring>
 
-#include <Kokkos_Macros.hpp>
+
+#include "backends/function.hpp"
 
 namespace kvstone {
 
-KOKKOS_INLINE_FUNCTION constexpr std::uint64_t packed_bytes(std::uint64_t codes, unsigned bits) {
+KVSTONE_FUNCTION constexpr std::uint64_t packed_bytes(std::uint64_t codes, unsigned bits) {
     return (codes * bits + 7) / 8;
 }
 
 /// Eight codes below 2^bits, one a byte, side by side. bits <= 8.
-KOKKOS_INLINE_FUNCTION std::uint64_t join_bytes(std::uint64_t x, unsigned bits) {
+KVSTONE_FUNCTION inline std::uint64_t join_bytes(std::uint64_t x, unsigned bits) {
     x = (x & 0x00ff00ff00ff00ffU) | ((x & 0xff00ff00ff00ff00U) >> (8 - bits));
     x = (x & 0x0000ffff0000ffffU) | ((x & 0xffff0000ffff0000U) >> (16 - 2 * bits));
     return (x & 0x00000000ffffffffU) | ((x & 0xffffffff00000000U) >> (32 - 4 * bits));
 }
 
 /// The opposite; bits above the eight codes are ignored.
-KOKKOS_INLINE_FUNCTION std::uint64_t split_bytes(std::uint64_t x, unsigned bits) {
+KVSTONE_FUNCTION inline std::uint64_t split_bytes(std::uint64_t x, unsigned bits) {
     auto const low = [](unsigned count) -> std::uint64_t { return (std::uint64_t{1} << count) - 1; };
     auto const half = low(4 * bits);
     x = (x & half) | ((x & (half << 4 * bits)) << (32 - 4 * bits));
@@ -39,11 +40,11 @@ KOKKOS_INLINE_FUNCTION std::uint64_t split_bytes(std::uint64_t x, unsigned bits)
 }
 
 /// Four codes below 2^bits, one in 16 bits, side by side. 8 < bits <= 16.
-KOKKOS_INLINE_FUNCTION std::uint64_t join_words(std::uint64_t x, unsigned bits) {
+KVSTONE_FUNCTION inline std::uint64_t join_words(std::uint64_t x, unsigned bits) {
     x = (x & 0x0000ffff0000ffffU) | ((x & 0xffff0000ffff0000U) >> (16 - bits));
     return (x & 0x00000000ffffffffU) | ((x & 0xffffffff00000000U) >> (32 - 2 * bits));
 }
-KOKKOS_INLINE_FUNCTION std::uint64_t split_words(std::uint64_t x, unsigned bits) {
+KVSTONE_FUNCTION inline std::uint64_t split_words(std::uint64_t x, unsigned bits) {
     auto const half = (std::uint64_t{1} << 2 * bits) - 1;
     x = (x & half) | ((x & (half << 2 * bits)) << (32 - 2 * bits));
     auto const quarter = ((std::uint64_t{1} << bits) - 1) * 0x0000000100000001U;
@@ -52,7 +53,7 @@ KOKKOS_INLINE_FUNCTION std::uint64_t split_words(std::uint64_t x, unsigned bits)
 
 /// 64 codes of at most 8 bits to 8 `bits` bytes. Loops of fixed length over whole words: they vectorise.
 template <unsigned bits>
-KOKKOS_INLINE_FUNCTION void pack_64_bytes(std::uint8_t const* codes, std::byte* packed) {
+KVSTONE_FUNCTION inline void pack_64_bytes(std::uint8_t const* codes, std::byte* packed) {
     if constexpr (bits == 8) {
         std::memcpy(packed, codes, 64);
     } else if constexpr (bits == 4) {
@@ -82,7 +83,7 @@ KOKKOS_INLINE_FUNCTION void pack_64_bytes(std::uint8_t const* codes, std::byte* 
 }
 
 template <unsigned bits>
-KOKKOS_INLINE_FUNCTION void unpack_64_bytes(std::byte const* packed, std::uint8_t* codes) {
+KVSTONE_FUNCTION inline void unpack_64_bytes(std::byte const* packed, std::uint8_t* codes) {
     if constexpr (bits == 8) {
         std::memcpy(codes, packed, 64);
     } else if constexpr (bits == 4) {
@@ -117,7 +118,7 @@ KOKKOS_INLINE_FUNCTION void unpack_64_bytes(std::byte const* packed, std::uint8_
 
 /// Packs `count` codes of at most 8 bits; writes packed_bytes(count, bits) bytes and none beyond.
 template <unsigned bits>
-KOKKOS_INLINE_FUNCTION void pack_bytes(std::uint8_t const* codes, std::uint64_t count, std::byte* packed) {
+KVSTONE_FUNCTION inline void pack_bytes(std::uint8_t const* codes, std::uint64_t count, std::byte* packed) {
     std::uint64_t i = 0;
     for (; i + 64 <= count; i += 64) pack_64_bytes<bits>(codes + i, packed + i / 8 * bits);
     for (; i < count; i += 8) {
@@ -132,7 +133,7 @@ KOKKOS_INLINE_FUNCTION void pack_bytes(std::uint8_t const* codes, std::uint64_t 
 
 /// The opposite; reads packed_bytes(count, bits) bytes and none beyond.
 template <unsigned bits>
-KOKKOS_INLINE_FUNCTION void unpack_bytes(std::byte const* packed, std::uint64_t count, std::uint8_t* codes) {
+KVSTONE_FUNCTION inline void unpack_bytes(std::byte const* packed, std::uint64_t count, std::uint8_t* codes) {
     constexpr unsigned mask = (1U << bits) - 1;
     std::uint64_t i = 0;
     for (; i + 64 <= count; i += 64) unpack_64_bytes<bits>(packed + i / 8 * bits, codes + i);
@@ -148,7 +149,7 @@ KOKKOS_INLINE_FUNCTION void unpack_bytes(std::byte const* packed, std::uint64_t 
 /// 64 codes of 9 to 12 bits to 8 `bits` bytes: two joined words make eight codes, the first eight bytes as one word, the
 /// others as another.
 template <unsigned bits>
-KOKKOS_INLINE_FUNCTION void pack_64_words(std::uint16_t const* codes, std::byte* packed) {
+KVSTONE_FUNCTION inline void pack_64_words(std::uint16_t const* codes, std::byte* packed) {
     std::uint64_t words[16];
     std::memcpy(words, codes, 128);
     for (int i = 0; i < 16; ++i) words[i] = join_words(words[i], bits);
@@ -161,7 +162,7 @@ KOKKOS_INLINE_FUNCTION void pack_64_words(std::uint16_t const* codes, std::byte*
 }
 
 template <unsigned bits>
-KOKKOS_INLINE_FUNCTION void unpack_64_words(std::byte const* packed, std::uint16_t* codes) {
+KVSTONE_FUNCTION inline void unpack_64_words(std::byte const* packed, std::uint16_t* codes) {
     std::uint64_t words[16];
     for (unsigned i = 0; i < 8; ++i) {
         std::uint64_t first = 0;
@@ -177,7 +178,7 @@ KOKKOS_INLINE_FUNCTION void unpack_64_words(std::byte const* packed, std::uint16
 
 /// Packs `count` codes of 9 to 12 bits.
 template <unsigned bits>
-KOKKOS_INLINE_FUNCTION void pack_words(std::uint16_t const* codes, std::uint64_t count, std::byte* packed) {
+KVSTONE_FUNCTION inline void pack_words(std::uint16_t const* codes, std::uint64_t count, std::byte* packed) {
     std::uint64_t i = 0;
     for (; i + 64 <= count; i += 64) pack_64_words<bits>(codes + i, packed + i / 8 * bits);
     auto* at = packed + i / 8 * bits;
@@ -191,7 +192,7 @@ KOKKOS_INLINE_FUNCTION void pack_words(std::uint16_t const* codes, std::uint64_t
 }
 
 template <unsigned bits>
-KOKKOS_INLINE_FUNCTION void unpack_words(std::byte const* packed, std::uint64_t count, std::uint16_t* codes) {
+KVSTONE_FUNCTION inline void unpack_words(std::byte const* packed, std::uint64_t count, std::uint16_t* codes) {
     constexpr std::uint32_t mask = (1U << bits) - 1;
     std::uint64_t i = 0;
     for (; i + 64 <= count; i += 64) unpack_64_words<bits>(packed + i / 8 * bits, codes + i);
@@ -216,7 +217,7 @@ void with_code_type(unsigned bits, Action const& action) {
 
 /// The same with the number of bits known when running. Code is std::uint8_t up to 8 bits, std::uint16_t from 9 to 12.
 template <class Code>
-KOKKOS_INLINE_FUNCTION void pack_codes(unsigned bits, Code const* codes, std::uint64_t count, std::byte* packed) {
+KVSTONE_FUNCTION inline void pack_codes(unsigned bits, Code const* codes, std::uint64_t count, std::byte* packed) {
     if constexpr (sizeof(Code) == 1) {
         switch (bits) {
             case 1:
@@ -251,7 +252,7 @@ KOKKOS_INLINE_FUNCTION void pack_codes(unsigned bits, Code const* codes, std::ui
 }
 
 template <class Code>
-KOKKOS_INLINE_FUNCTION void unpack_codes(unsigned bits, std::byte const* packed, std::uint64_t count, Code* codes) {
+KVSTONE_FUNCTION inline void unpack_codes(unsigned bits, std::byte const* packed, std::uint64_t count, Code* codes) {
     if constexpr (sizeof(Code) == 1) {
         switch (bits) {
             case 1:
@@ -288,7 +289,7 @@ KOKKOS_INLINE_FUNCTION void unpack_codes(unsigned bits, std::byte const* packed,
 /// Packs what fill(codes) writes to its place for `count` codes, at most `most`; codes of whole bytes are written where they
 /// belong.
 template <class Code, std::uint64_t most, class Fill>
-KOKKOS_FORCEINLINE_FUNCTION void pack_filled(unsigned bits, std::uint64_t count, std::byte* packed, Fill const& fill) {
+KVSTONE_INLINE_ALWAYS void pack_filled(unsigned bits, std::uint64_t count, std::byte* packed, Fill const& fill) {
     if (bits == 8 && sizeof(Code) == 1) return fill(reinterpret_cast<Code*>(packed));
     Code codes[most];
     fill(codes);
@@ -296,8 +297,7 @@ KOKKOS_FORCEINLINE_FUNCTION void pack_filled(unsigned bits, std::uint64_t count,
 }
 /// `count` codes, unpacked into `buffer` where they are not whole bytes already.
 template <class Code>
-KOKKOS_FORCEINLINE_FUNCTION Code const* unpacked(unsigned bits, std::byte const* packed, std::uint64_t count,
-                                                 Code* buffer) {
+KVSTONE_INLINE_ALWAYS Code const* unpacked(unsigned bits, std::byte const* packed, std::uint64_t count, Code* buffer) {
     if (bits == 8 && sizeof(Code) == 1) return reinterpret_cast<Code const*>(packed);
     unpack_codes(bits, packed, count, buffer);
     return buffer;

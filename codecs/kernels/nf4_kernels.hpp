@@ -10,10 +10,10 @@
 #include "backends/kernels/table_lookup.hpp"
 #include "codecs/kernels/bit_packing.hpp"
 #include "codecs/kernels/scales.hpp"
+#include "codecs/kernels/stored_rows.hpp"
 
 namespace kvstone {
 
-inline constexpr std::uint64_t blocks_of_superblock = 256;
 inline constexpr std::uint64_t coded_tokens = 16;
 
 /// How blocks make superblocks.

@@ -28,6 +28,9 @@ enum class RowFormat : std::uint8_t {
 /// What shares a scale. inside: none does, or the format has it among its codes.
 enum class RowScale : std::uint8_t { inside, token, page, head };
 
+/// Groups of nf4 whose scales are coded together.
+inline constexpr std::uint64_t blocks_of_superblock = 256;
+
 /// The planes of one section. All memory is the backend's.
 struct StoredRows {
     RowFormat format = RowFormat::fp16;

@@ -3,15 +3,15 @@
 
 #include <cstdint>
 
+#include "backends/function.hpp"
 #include "backends/kernels/small_floats.hpp"
-#include "codecs/kernels/nf4_kernels.hpp"
 #include "codecs/kernels/scales.hpp"
 #include "codecs/kernels/stored_rows.hpp"
 
 namespace kvstone {
 
 /// The levels of nf4's codes (stages/nf4.cpp).
-KOKKOS_INLINE_FUNCTION float nf4_level(unsigned code) {
+KVSTONE_FUNCTION inline float nf4_level(unsigned code) {
     constexpr float levels[16] = {-1.0F,
                                   -.6961928009986877F,
                                   -.5250730514526367F,
@@ -38,8 +38,8 @@ struct RowStep {
 };
 
 /// The number of scale and zero in the planes that belong to a channel of a vector.
-KOKKOS_INLINE_FUNCTION std::uint64_t scale_number(StoredRows const& rows, std::uint64_t layer, std::uint64_t head,
-                                                  std::uint64_t token, std::uint64_t channel) {
+KVSTONE_FUNCTION inline std::uint64_t scale_number(StoredRows const& rows, std::uint64_t layer, std::uint64_t head,
+                                                   std::uint64_t token, std::uint64_t channel) {
     auto const heads = layer * rows.shape.heads + head;
     switch (rows.scale) {
         case RowScale::token:
@@ -56,8 +56,8 @@ KOKKOS_INLINE_FUNCTION std::uint64_t scale_number(StoredRows const& rows, std::u
     return 0;
 }
 
-KOKKOS_INLINE_FUNCTION RowStep step_of(StoredRows const& rows, std::uint64_t layer, std::uint64_t head,
-                                       std::uint64_t token, std::uint64_t channel) {
+KVSTONE_FUNCTION inline RowStep step_of(StoredRows const& rows, std::uint64_t layer, std::uint64_t head,
+                                        std::uint64_t token, std::uint64_t channel) {
     if (rows.scale == RowScale::inside) return {1.0F, 0.0F};
     auto const number = scale_number(rows, layer, head, token, channel);
     if (rows.superblock_steps != nullptr) {
@@ -74,8 +74,8 @@ KOKKOS_INLINE_FUNCTION RowStep step_of(StoredRows const& rows, std::uint64_t lay
 }
 
 /// What a channel of a vector decodes to, as a float.
-KOKKOS_INLINE_FUNCTION float stored_value(StoredRows const& rows, std::uint64_t layer, std::uint64_t head,
-                                          std::uint64_t token, std::uint64_t channel) {
+KVSTONE_FUNCTION inline float stored_value(StoredRows const& rows, std::uint64_t layer, std::uint64_t head,
+                                           std::uint64_t token, std::uint64_t channel) {
     auto const* const row = rows.row((layer * rows.shape.heads + head) * rows.shape.tokens + token);
     auto const* const block = row + channel / 32 * (rows.format == RowFormat::q8_0 ? 34 : 18);
     auto const nibble = [](std::byte packed, bool high) -> unsigned {

@@ -2,6 +2,7 @@
 
 #include "backends/kernels/floats.hpp"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -103,7 +104,7 @@ TYPED_TEST(SixteenBitFloat, CuttingOffInsteadOfRoundingIsNoticed) {
 
 TYPED_TEST(SixteenBitFloat, NanWhosePayloadLiesBelowTheStoredBitsStaysNan) {
     for (std::uint32_t const bits : {0x7f800001U, 0xff800001U, 0x7fc00000U, 0x7fffffffU, 0xffffffffU}) {
-        auto const nan = Kokkos::bit_cast<float>(bits);
+        auto const nan = std::bit_cast<float>(bits);
         EXPECT_TRUE(std::isnan(to_float(from_float<TypeParam>(nan)))) << std::hex << bits;
     }
 }

@@ -3,6 +3,7 @@
 
 #include "backends/kernels/small_floats.hpp"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -129,7 +130,7 @@ TYPED_TEST(SmallFloats, CuttingOffAndTiesAwayFromZeroAreNoticed) {
 TYPED_TEST(SmallFloats, NanStaysNanWhereTheFormatHasIt) {
     if constexpr (TypeParam::nan != 0) {
         for (std::uint32_t const bits : {0x7f800001U, 0xff800001U, 0x7fc00000U, 0x7fffffffU, 0xffffffffU}) {
-            auto const value = small_float_value<TypeParam>(small_float_code<TypeParam>(Kokkos::bit_cast<float>(bits)));
+            auto const value = small_float_value<TypeParam>(small_float_code<TypeParam>(std::bit_cast<float>(bits)));
             EXPECT_TRUE(std::isnan(value)) << std::hex << bits;
             EXPECT_EQ(std::signbit(value), bits >> 31 != 0);
         }
