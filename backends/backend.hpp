@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,9 @@ BackendKind backend_named(std::string_view name);
 /// Names that cells may ask of this process: "openmp", with "arm" on aarch64, with "cuda" where a device is present.
 std::vector<std::string> advertised_backends();
 
+/// Why "cuda" is not among them, though compiled in: "" where it is, or where this build is without CUDA.
+std::string why_no_device();
+
 /// Every name a scenario may write, whether this build has it or not.
 std::vector<std::string> known_backends();
 
@@ -38,6 +42,9 @@ class BackendRuntime {
 class Buffer {
   public:
     explicit Buffer(BackendKind kind, std::size_t bytes = 0);
+    /// Of host memory that what belongs to a backend is copied from and to: pinned where that is a device's, so that
+    /// copies run at the bus's speed. Counted as the host's.
+    static Buffer staging(BackendKind of);
     ~Buffer();
     Buffer(Buffer&& other) noexcept;
     Buffer& operator=(Buffer&& other) noexcept;
@@ -51,9 +58,13 @@ class Buffer {
 
   private:
     BackendKind kind_;
+    bool pinned_ = false;
     std::byte* data_ = nullptr;
     std::size_t size_ = 0;
 };
+
+/// Whether an error says that memory was short: std::bad_alloc, and what Kokkos makes of a device's refusal.
+bool is_out_of_memory(std::exception const& error);
 
 std::size_t memory_in_use(BackendKind kind);
 std::size_t memory_peak(BackendKind kind);

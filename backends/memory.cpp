@@ -4,6 +4,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <Kokkos_Core.hpp>
@@ -31,13 +34,28 @@ MemoryCount& count_of(BackendKind kind) {
     return counts[static_cast<std::size_t>(kind)];
 }
 
-std::byte* allocate(BackendKind kind, std::size_t bytes) {
 #ifdef KOKKOS_ENABLE_CUDA
-    if (kind == BackendKind::cuda) {
-        return static_cast<std::byte*>(Kokkos::kokkos_malloc<Kokkos::CudaSpace>("kvstone", bytes));
+/// Kokkos' own allocations end as errors of no type, which would hide that it was memory that was short, and are aligned
+/// to 128 bytes.
+std::byte* given(void* memory, cudaError_t status) {
+    if (status == cudaSuccess) return static_cast<std::byte*>(memory);
+    cudaGetLastError();  // the next call must not meet it again
+    if (status == cudaErrorMemoryAllocation) throw std::bad_alloc();
+    throw std::runtime_error(std::string("CUDA gives no memory: ") + cudaGetErrorString(status));
+}
+#endif
+
+std::byte* allocate(BackendKind kind, bool pinned, std::size_t bytes) {
+#ifdef KOKKOS_ENABLE_CUDA
+    if (kind == BackendKind::cuda || pinned) {
+        void* memory = nullptr;
+        cudaSetDevice(Kokkos::Cuda{}.cuda_device());  // a thread begins with the first device, whatever Kokkos chose
+        auto const status = pinned ? cudaMallocHost(&memory, bytes) : cudaMalloc(&memory, bytes);
+        return given(memory, status);
     }
 #else
     (void)kind;
+    (void)pinned;
 #endif
     constexpr std::size_t alignment = 256;
     constexpr std::size_t huge_page = std::size_t{2} << 20;
@@ -52,14 +70,19 @@ std::byte* allocate(BackendKind kind, std::size_t bytes) {
     return static_cast<std::byte*>(memory);
 }
 
-void release(BackendKind kind, std::byte* memory) {
+void release(BackendKind kind, bool pinned, std::byte* memory) {
 #ifdef KOKKOS_ENABLE_CUDA
+    if (pinned) {
+        cudaFreeHost(memory);
+        return;
+    }
     if (kind == BackendKind::cuda) {
-        Kokkos::kokkos_free<Kokkos::CudaSpace>(memory);
+        cudaFree(memory);  // waits for the kernels that use it
         return;
     }
 #else
     (void)kind;
+    (void)pinned;
 #endif
     std::free(memory);
 }
@@ -90,17 +113,27 @@ void copy(BackendKind kind, std::byte* destination, std::byte const* source, std
 
 Buffer::Buffer(BackendKind kind, std::size_t bytes) : kind_(kind) { reserve_discard(bytes); }
 
+Buffer Buffer::staging(BackendKind of) {
+    Buffer buffer(BackendKind::openmp);
+    buffer.pinned_ = of == BackendKind::cuda;
+    return buffer;
+}
+
 Buffer::~Buffer() {
     if (data_ == nullptr) return;
-    release(kind_, data_);
+    release(kind_, pinned_, data_);
     count_of(kind_).in_use -= size_;
 }
 
 Buffer::Buffer(Buffer&& other) noexcept
-    : kind_(other.kind_), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : kind_(other.kind_),
+      pinned_(other.pinned_),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
     std::swap(kind_, other.kind_);
+    std::swap(pinned_, other.pinned_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     return *this;
@@ -108,10 +141,19 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 
 void Buffer::reserve_discard(std::size_t bytes) {
     if (bytes <= size_) return;
+    bool const pinned = pinned_;
     *this = Buffer(kind_);  // given back before the larger one is asked for
-    data_ = allocate(kind_, bytes);
+    pinned_ = pinned;
+    data_ = allocate(kind_, pinned_, bytes);
     size_ = bytes;
     count_of(kind_).add(bytes);
+}
+
+bool is_out_of_memory(std::exception const& error) {
+    if (dynamic_cast<std::bad_alloc const*>(&error) != nullptr) return true;
+    std::string_view const text(error.what());
+    return text.find("cudaErrorMemoryAllocation") != text.npos ||
+           text.find("memory space failed to allocate") != text.npos;
 }
 
 std::size_t memory_in_use(BackendKind kind) { return count_of(kind).in_use; }

@@ -15,7 +15,7 @@ class HostStaging {
     /// `work(ConstPlane input, Planes, Workspace)` encodes copies; its output is copied to `planes`, sizes included.
     template <class Work>
     void encode(BackendKind kind, ConstPlane input, Planes planes, std::size_t workspace_bytes, Work const& work) {
-        arrange(input.bytes, planes, workspace_bytes);
+        arrange(kind, input.bytes, planes, workspace_bytes);
         copy_to_host(kind, input_, input.data, input.bytes);
         work(ConstPlane{input_, input.bytes}, Planes(planes_), workspace_);
         for (std::size_t i = 0; i < planes.size(); ++i) {
@@ -28,7 +28,7 @@ class HostStaging {
     template <class Work>
     void decode(BackendKind kind, ConstPlanes planes, Plane& input, std::size_t workspace_bytes, Work const& work) {
         auto const room = input.bytes;
-        arrange(room, planes, workspace_bytes);
+        arrange(kind, room, planes, workspace_bytes);
         const_planes_.clear();
         for (std::size_t i = 0; i < planes.size(); ++i) {
             copy_to_host(kind, planes_[i].data, planes[i].data, planes[i].bytes);
@@ -44,9 +44,11 @@ class HostStaging {
     static constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 255) / 256 * 256; }
 
     template <class P>
-    void arrange(std::uint64_t input_bytes, std::span<P> planes, std::size_t workspace_bytes) {
+    void arrange(BackendKind kind, std::uint64_t input_bytes, std::span<P> planes, std::size_t workspace_bytes) {
         auto needed = aligned(input_bytes) + workspace_bytes;
         for (auto const& plane : planes) needed += aligned(plane.bytes);
+        if (kind != kind_) memory_ = Buffer::staging(kind);
+        kind_ = kind;
         memory_.reserve_discard(needed);
         input_ = memory_.data();
         auto* end = input_ + aligned(input_bytes);
@@ -58,6 +60,7 @@ class HostStaging {
         workspace_ = end;
     }
 
+    BackendKind kind_ = BackendKind::openmp;  ///< whose planes were staged last
     Buffer memory_{BackendKind::openmp};
     std::byte* input_ = nullptr;
     Workspace workspace_ = nullptr;

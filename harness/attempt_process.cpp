@@ -88,7 +88,7 @@ Measurement attempt(AttemptRequest const& request) {
     } catch (std::bad_alloc const&) {
         fail(measurement, Status::oom, "an allocation failed");
     } catch (std::exception const& error) {
-        fail(measurement, Status::error, error.what());
+        fail(measurement, is_out_of_memory(error) ? Status::oom : Status::error, error.what());
     } catch (...) {
         fail(measurement, Status::error, "an exception of no standard type");
     }

@@ -1,6 +1,9 @@
 #include "backends/backend.hpp"
 
 #include <cstring>
+#include <new>
+#include <stdexcept>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -51,6 +54,48 @@ TEST(Buffer, IsAlignedCountedAndKeepsItsPlaceWhileItIsLargeEnough) {
     }
     EXPECT_EQ(memory_in_use(BackendKind::openmp), before);
     EXPECT_GE(memory_peak(BackendKind::openmp), before + (std::size_t{20} << 20));
+}
+
+// On a device, too, where there is one.
+TEST(Buffer, OfEveryBackendTakesBytesAndGivesThemBack) {
+    std::vector<std::byte> sent(100'000);
+    for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<std::byte>(i * 7 % 251);
+    for (auto const& name : advertised_backends()) {
+        auto const kind = backend_named(name);
+        Buffer const buffer(kind, sent.size());
+        EXPECT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % 256, 0U) << name;
+        copy_to_backend(kind, buffer.data(), sent.data(), sent.size());
+        std::vector<std::byte> back(sent.size());
+        copy_to_host(kind, back.data(), buffer.data(), back.size());
+        EXPECT_EQ(back, sent) << name;
+#ifndef __SANITIZE_ADDRESS__  // which ends a program that asks for so much
+        EXPECT_THROW(Buffer(kind, std::size_t{1} << 60), std::bad_alloc) << name;
+        EXPECT_EQ(Buffer(kind, 1000).size(), 1000U) << name << ": one refusal is no reason for another";
+#endif
+    }
+}
+
+TEST(Buffer, StagingIsHostMemoryAndIsCountedAsThat) {
+    for (auto const& name : advertised_backends()) {
+        auto const before = memory_in_use(BackendKind::openmp);
+        auto buffer = Buffer::staging(backend_named(name));
+        EXPECT_EQ(buffer.kind(), BackendKind::openmp);
+        buffer.reserve_discard(5000);
+        buffer.reserve_discard(100'000);
+        EXPECT_EQ(memory_in_use(BackendKind::openmp), before + 100'000) << name;
+        std::memset(buffer.data(), 1, buffer.size());
+        auto const moved = std::move(buffer);
+        EXPECT_EQ(moved.data()[99'999], std::byte{1});
+    }
+}
+
+TEST(Memory, ErrorsThatSayItWasShortAreKnown) {
+    EXPECT_TRUE(is_out_of_memory(std::bad_alloc()));
+    EXPECT_TRUE(
+        is_out_of_memory(std::runtime_error("cudaMalloc(&p, n) error( cudaErrorMemoryAllocation): out of memory")));
+    EXPECT_TRUE(is_out_of_memory(
+        std::runtime_error("Kokkos ERROR: Cuda memory space failed to allocate 80 GiB (label=\"x\").")));
+    EXPECT_FALSE(is_out_of_memory(std::runtime_error("cudaErrorIllegalAddress")));
 }
 
 TEST(Buffer, EmptyOnesHoldNoMemory) {
