@@ -66,7 +66,11 @@ void describe_build(std::vector<Finding>& findings) {
     findings.push_back({"libllama",
                         build.has_llama ? "compiled in" : "not found: cells with a model source end as errors",
                         build.has_llama});
-    findings.push_back({"CUDA", build.has_cuda ? "compiled in" : "not compiled in: its cells are skipped"});
+    if (auto const why = why_no_device(); !why.empty()) {
+        findings.push_back({"CUDA", "compiled in, but there is no device (" + why + "): its cells are skipped", false});
+    } else {
+        findings.push_back({"CUDA", build.has_cuda ? "compiled in" : "not compiled in: its cells are skipped"});
+    }
 }
 
 void describe_files(std::vector<Finding>& findings) {
