@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "cluster/mpi/module.hpp"
+#include "scenarios/own_program.hpp"
 
 namespace kvstone {
 namespace {
@@ -48,8 +49,7 @@ class Alone : public Transport {
 
 std::filesystem::path module_path() {
     if (char const* named = std::getenv("KVSTONE_MPI_MODULE")) return named;
-    std::error_code error;
-    return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / mpi_module_file;
+    return own_program().parent_path() / mpi_module_file;
 }
 
 Launch own_launch() {

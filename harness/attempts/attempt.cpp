@@ -11,6 +11,7 @@
 #include "harness/attempts/process_memory.hpp"
 #include "results/record/utc.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/own_program.hpp"
 
 extern char** environ;
 
@@ -78,7 +79,7 @@ AttemptRequest attempt_request_from_json(Json const& json) {
 }
 
 std::string attempt_program() {
-    auto path = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "kvstone-attempt";
+    auto path = own_program().parent_path() / "kvstone-attempt";
     if (char const* named = std::getenv(attempt_variable); named != nullptr) path = std::filesystem::absolute(named);
     if (access(path.c_str(), X_OK) != 0) throw SystemError("cannot run " + path.string(), errno);
     return path.string();

@@ -16,6 +16,7 @@
 #include "harness/gates/gate_ranks.hpp"
 #include "harness/gates/gate_run.hpp"
 #include "harness/planning/vocabulary.hpp"
+#include "scenarios/own_program.hpp"
 #include "scenarios/yaml_reader.hpp"
 
 namespace kvstone {
@@ -34,7 +35,7 @@ double seconds_of(std::string const& text) {
 }
 
 std::string program_path(std::string const& given, char const* option) {
-    if (given.empty()) return std::filesystem::read_symlink("/proc/self/exe").string();
+    if (given.empty()) return own_program().string();
     auto const path = std::filesystem::absolute(given).string();
     if (access(path.c_str(), X_OK) != 0) throw ConfigError(fmt::format("{} names no program", option), given);
     return path;

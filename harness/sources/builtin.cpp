@@ -5,6 +5,8 @@
 #include <map>
 #include <vector>
 
+#include "scenarios/own_program.hpp"
+
 namespace kvstone {
 
 std::string builtin_path(std::string const& name) {
@@ -19,9 +21,8 @@ std::string builtin_path(std::string const& name) {
     if (char const* const named = std::getenv("KVSTONE_DATA"); named != nullptr && *named != '\0')
         places.push_back(named / found->second.filename());
     std::error_code error;
-    auto const executable = fs::read_symlink("/proc/self/exe", error);
-    if (!error)
-        places.push_back(executable.parent_path().parent_path() / "share" / "kvstone" / found->second.filename());
+    if (auto const program = own_program(); !program.empty())
+        places.push_back(program.parent_path().parent_path() / "share" / "kvstone" / found->second.filename());
     places.push_back(fs::path(KVSTONE_SOURCE_FOLDER) / found->second);
     for (auto const& place : places)
         if (fs::exists(place, error)) return fs::absolute(place).string();

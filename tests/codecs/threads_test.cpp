@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "codecs/registry.hpp"
+#include "scenarios/own_program.hpp"
 #include "tests/codecs/tensors.hpp"
 
 namespace kvstone {
@@ -59,7 +60,7 @@ TEST(Threads, DigestsDifferBetweenExamples) {
 std::string digests_with_threads(int threads) {
     auto const command = fmt::format(
         "{}=1 OMP_NUM_THREADS={} {} {} --gtest_brief=1 --gtest_filter=Threads.DigestsDifferBetweenExamples 2>/dev/null",
-        asked_for, threads, KVSTONE_EMULATOR, std::filesystem::read_symlink("/proc/self/exe").string());
+        asked_for, threads, KVSTONE_EMULATOR, own_program().string());
     std::string output;
     FILE* const child = popen(command.c_str(), "r");
     char buffer[4096];
