@@ -64,16 +64,17 @@ class Warmed : public testing::TestWithParam<std::string> {};
 TEST_P(Warmed, EncodesAndDecodesWithoutAllocating) {
     KvShape const shape{2, 2, 300, 128};
     for (auto const type : {ElementType::f32, ElementType::f16}) {
-        TestTensor const tensor(shape, type, test_values(shape));
-        TestTensor const out(shape, type);
-        auto codec = encoded(GetParam(), tensor);
+        TestTensor const values(shape, type, test_values(shape));
+        PlacedTensor const tensor(values);
+        PlacedTensor const out(TestTensor(shape, type));
+        auto codec = encoded(GetParam(), values);
         codec.decode(out.view());
         auto const before = allocation_count();
-        auto const memory = memory_in_use(BackendKind::openmp);
+        auto const memory = memory_in_use(tested_backend());
         codec.encode(tensor.view());
         codec.decode(out.view());
         EXPECT_EQ(allocation_count(), before);
-        EXPECT_EQ(memory_in_use(BackendKind::openmp), memory);
+        EXPECT_EQ(memory_in_use(tested_backend()), memory);
     }
 }
 
@@ -94,9 +95,9 @@ TEST(Memory, EncodingHoldsThePlanesAndLittleMore) {
     auto const original = shape.values() * sizeof(float);
     TestTensor const tensor(shape, ElementType::f32, test_values(shape));
     for (auto const& [text, share] : {std::pair{"raw", 1.0}, std::pair{"fp16", 0.5}, std::pair{"int8", 0.25}}) {
-        auto const before = memory_in_use(BackendKind::openmp);
+        auto const before = memory_in_use(tested_backend());
         auto const codec = encoded(text, tensor);
-        auto const held = memory_in_use(BackendKind::openmp) - before;
+        auto const held = memory_in_use(tested_backend()) - before;
         EXPECT_LE(static_cast<double>(held), share * static_cast<double>(original) + 65536) << text;
         EXPECT_EQ(codec.ledger()[LedgerLine::workspace], 0U) << text;
     }

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <vector>
 
+#include "backends/backend.hpp"
 #include "backends/kernels/floats.hpp"
 #include "backends/kv_view.hpp"
 #include "codecs/container/tensor_codec.hpp"
@@ -42,6 +44,7 @@ class TestTensor {
     }
 
     KvView view() const { return {const_cast<std::byte*>(memory_.data()), type_, shape_, strides_}; }
+    std::size_t bytes() const { return memory_.size(); }
 
     /// Values in packed order, widened.
     std::vector<float> values() const {
@@ -76,15 +79,49 @@ class TestTensor {
     std::vector<std::byte> memory_;
 };
 
+/// Where encoded() and decoded() work: on the host, or on what KVSTONE_TEST_BACKEND names.
+inline BackendKind tested_backend() {
+    static auto const kind = [] {
+        char const* const name = std::getenv("KVSTONE_TEST_BACKEND");
+        return backend_named(name == nullptr ? "openmp" : name);
+    }();
+    return kind;
+}
+
+/// A tensor's copy in that backend's memory.
+class PlacedTensor {
+  public:
+    explicit PlacedTensor(TestTensor const& tensor) : view_(tensor.view()), memory_(tested_backend(), tensor.bytes()) {
+        copy_to_backend(memory_.kind(), memory_.data(), static_cast<std::byte const*>(view_.data), memory_.size());
+        view_.data = memory_.data();
+    }
+    KvView const& view() const { return view_; }
+    void copy_to(TestTensor const& tensor) const {
+        copy_to_host(memory_.kind(), static_cast<std::byte*>(tensor.view().data), memory_.data(), memory_.size());
+    }
+
+  private:
+    KvView view_;
+    Buffer memory_;
+};
+
+inline void encode(TensorCodec& codec, TestTensor const& tensor) {
+    PlacedTensor const placed(tensor);
+    codec.encode(placed.view());
+    placed.copy_to(tensor);  // where it was written to, tests must see it
+}
+
 /// An encoded codec, and what it decodes to.
 inline TensorCodec encoded(std::string const& text, TestTensor const& tensor, Component component = Component::k) {
-    TensorCodec codec(Codec::parse(text), component, tensor.view().shape, tensor.view().type, BackendKind::openmp);
-    codec.encode(tensor.view());
+    TensorCodec codec(Codec::parse(text), component, tensor.view().shape, tensor.view().type, tested_backend());
+    encode(codec, tensor);
     return codec;
 }
 inline TestTensor decoded(TensorCodec const& codec, KvShape const& shape, ElementType type, bool strided = false) {
     TestTensor out(shape, type, strided);
-    codec.decode(out.view());
+    PlacedTensor const placed(out);
+    codec.decode(placed.view());
+    placed.copy_to(out);
     return out;
 }
 
