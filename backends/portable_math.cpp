@@ -74,7 +74,17 @@ constexpr auto reciprocal_factorials = [] {
     return table;
 }();
 /// What 1/k! has beyond that, where it matters.
-constexpr std::array rests_of_reciprocal_factorials{0.0, 0.0, 0.0, 0x1.5555555555555p-57, 0x1.5555555555555p-59, 0x1.1111111111111p-63, -0x1.f49f49f49f49fp-65, 0x1.a01a01a01a01ap-73, 0x1.a01a01a01a01ap-76, -0x1.c154f8ddc6cp-73, 0x1.cbbc05b4fa99ap-76};
+constexpr std::array rests_of_reciprocal_factorials{0.0,
+                                                    0.0,
+                                                    0.0,
+                                                    0x1.5555555555555p-57,
+                                                    0x1.5555555555555p-59,
+                                                    0x1.1111111111111p-63,
+                                                    -0x1.f49f49f49f49fp-65,
+                                                    0x1.a01a01a01a01ap-73,
+                                                    0x1.a01a01a01a01ap-76,
+                                                    -0x1.c154f8ddc6cp-73,
+                                                    0x1.cbbc05b4fa99ap-76};
 
 Double2 reciprocal_factorial(std::size_t k) { return {reciprocal_factorials[k], rests_of_reciprocal_factorials[k]}; }
 
@@ -117,7 +127,8 @@ Logarithm logarithm(double x) {
     for (int k = 23; k >= 1; k -= 2) sum = sum * (s * s) + 1.0 / k;
     double const first = 2 * s * sum;
     auto const inverse = exponential({-first});
-    auto const ratio = scaled(Double2{mantissa} * (Double2{1} + inverse.e), std::ldexp(1.0, static_cast<int>(inverse.n)));
+    auto const ratio =
+        scaled(Double2{mantissa} * (Double2{1} + inverse.e), std::ldexp(1.0, static_cast<int>(inverse.n)));
     return {static_cast<double>(exponent), Double2{first} + (ratio - Double2{1})};
 }
 

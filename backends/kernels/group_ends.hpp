@@ -64,7 +64,7 @@ KVSTONE_FUNCTION inline void finite_ends(Values const values, std::uint64_t coun
 /// finite_ends() of each of `channels` channels that stand side by side in `rows` rows, `stride` values apart.
 template <class T>
 KVSTONE_FUNCTION inline void row_ends(T const* __restrict__ values, std::uint64_t stride, std::uint64_t rows,
-                                     std::uint64_t channels, float* __restrict__ low, float* __restrict__ high) {
+                                      std::uint64_t channels, float* __restrict__ low, float* __restrict__ high) {
     for (std::uint64_t c = 0; c < channels; ++c) {
         low[c] = FLT_MAX;
         high[c] = -FLT_MAX;

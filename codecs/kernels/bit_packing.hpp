@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <cstring>
 
-
 #include "backends/function.hpp"
 
 namespace kvstone {

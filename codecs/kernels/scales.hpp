@@ -8,7 +8,6 @@
 #include <cstring>
 #include <string>
 
-
 #include "backends/function.hpp"
 #include "backends/kernels/floats.hpp"
 #include "backends/kernels/group_ends.hpp"

@@ -92,7 +92,8 @@ void describe_attempts(Spawner& spawner, std::vector<Finding>& findings) {
     Abilities abilities;
     try {
         abilities = abilities_of_attempts(spawner);
-        findings.push_back({"attempts", fmt::format("{}, on vector units {}", attempt_program(), abilities.vector_units)});
+        findings.push_back(
+            {"attempts", fmt::format("{}, on vector units {}", attempt_program(), abilities.vector_units)});
     } catch (std::exception const& error) {
         findings.push_back({"attempts", error.what(), false});
     }

@@ -1,6 +1,5 @@
 #include "harness/sources/rope.hpp"
 
-
 #include <fmt/format.h>
 
 #include "backends/portable_math.hpp"

@@ -12,8 +12,9 @@ namespace kvstone {
 
 struct Host {
     std::string name;
-    std::string hardware_class;  ///< 16 hexadecimal digits over CPU model, cores, memory in GiB, GPU models, vector units
-    std::string hardware_name;   ///< the same for people: "AMD EPYC x2 24GiB avx2"
+    std::string
+        hardware_class;  ///< 16 hexadecimal digits over CPU model, cores, memory in GiB, GPU models, vector units
+    std::string hardware_name;  ///< the same for people: "AMD EPYC x2 24GiB avx2"
     std::string cpu_model;
     int sockets = 0;  ///< 0: not known, as for all numbers below
     int cores = 0;    ///< physical
@@ -24,7 +25,7 @@ struct Host {
     std::string kernel;
     std::string governor;          ///< empty: not known, as in virtual machines
     std::vector<std::string> isa;  ///< vector extensions that codecs use, as named by /proc/cpuinfo
-    std::string vector_units;      ///< of those, the ones of kernels (backends/kernels/simd_target.hpp); empty: not known
+    std::string vector_units;  ///< of those, the ones of kernels (backends/kernels/simd_target.hpp); empty: not known
     std::vector<std::string> gpus;
     std::string gpu_driver;
     std::string affinity;  ///< processors that this process may run on: "0-3,8"

@@ -87,14 +87,16 @@ TEST(PortableMath, HasTheEndsOfTheLibrarys) {
     EXPECT_EQ(pow(0, -1), infinity);
     EXPECT_EQ(pow(0, 2), 0);
     double const nan = std::numeric_limits<double>::quiet_NaN();
-    for (double const none : {exp(nan), log(nan), log(-1), pow(-1, 0.5), pow(nan, 1), sin(nan), cos(infinity), sin(1e9)})
+    for (double const none :
+         {exp(nan), log(nan), log(-1), pow(-1, 0.5), pow(nan, 1), sin(nan), cos(infinity), sin(1e9)})
         EXPECT_TRUE(std::isnan(none));
 }
 
 /// The library's own, which is within a unit in the last place of the exact value.
 TEST(PortableMath, IsNearTheLibrarys) {
     auto const near = [](double ours, double library) {
-        double const unit = std::nextafter(std::abs(library), std::numeric_limits<double>::infinity()) - std::abs(library);
+        double const unit =
+            std::nextafter(std::abs(library), std::numeric_limits<double>::infinity()) - std::abs(library);
         return std::abs(ours - library) <= 1.5 * unit;
     };
     for (int i = 0; i < 20000; ++i) {

@@ -163,8 +163,8 @@ TEST(HardwareClassTest, OtherHardwareIsAnotherClass) {
     untold.erase("vector_units");
     EXPECT_FALSE(same_hardware(host, untold)) << "earlier builds did not tell";
     EXPECT_TRUE(same_hardware(untold, untold));
-    for (auto const& [key, value] : std::map<std::string, Json>{
-             {"cpu_model", "Slow"}, {"cores", 5}, {"gpus", {"X"}}, {"vector_units", "sse4"}}) {
+    for (auto const& [key, value] :
+         std::map<std::string, Json>{{"cpu_model", "Slow"}, {"cores", 5}, {"gpus", {"X"}}, {"vector_units", "sse4"}}) {
         auto other = host;
         other[key] = value;
         other["hardware_class"] = "class of " + key;

@@ -81,7 +81,8 @@ TEST_F(VectorUnitsTest, ANameThatIsNoneEndsEveryProgram) {
     for (std::string const program : {"kvstone --version", "kvstone doctor", "kvstone-attempt --abilities"}) {
         auto const refused = shell("KVSTONE_SIMD=nonsense " + program);
         EXPECT_EQ(refused.code, 2) << program;
-        EXPECT_THAT(refused.err, HasSubstr("KVSTONE_SIMD: no vector unit \"nonsense\": this program and processor have"));
+        EXPECT_THAT(refused.err,
+                    HasSubstr("KVSTONE_SIMD: no vector unit \"nonsense\": this program and processor have"));
         for (auto const& name : simd_targets()) EXPECT_THAT(refused.err, HasSubstr(name));
         EXPECT_EQ(refused.out, "");
     }
@@ -91,16 +92,19 @@ TEST_F(VectorUnitsTest, ANameThatIsNoneEndsEveryProgram) {
 /// Rank 1 makes its attempts with a program that says it were of another architecture: cells of that backend go there, and
 /// what nobody offers is skipped. The attempts themselves know better.
 TEST_F(VectorUnitsTest, CellsOfOtherBackendsGoWhereTheProgramOfAttemptsHasThem) {
-    write("s.yaml", "kvstone: 1\nname: mixed\nsources:\n  - synthetic: {layers: 1, kv_heads: 1, head_dim: 64}\n"
-                    "grid: {context: [64], codec: [raw, int8], backend: [openmp, arm, cuda]}\n"
-                    "workloads: [roundtrip]\nmeasure: {timing: off}\n");
-    write("other", "#!/bin/sh\nif test \"$1\" = --abilities; then\n"
-                   "  echo '{\"backends\":[\"openmp\",\"arm\"],\"vector_units\":\"sve2\"}' >&3\n"
-                   "else exec kvstone-attempt \"$@\"; fi\n");
+    write("s.yaml",
+          "kvstone: 1\nname: mixed\nsources:\n  - synthetic: {layers: 1, kv_heads: 1, head_dim: 64}\n"
+          "grid: {context: [64], codec: [raw, int8], backend: [openmp, arm, cuda]}\n"
+          "workloads: [roundtrip]\nmeasure: {timing: off}\n");
+    write("other",
+          "#!/bin/sh\nif test \"$1\" = --abilities; then\n"
+          "  echo '{\"backends\":[\"openmp\",\"arm\"],\"vector_units\":\"sve2\"}' >&3\n"
+          "else exec kvstone-attempt \"$@\"; fi\n");
     auto const alone = shell("chmod +x other && KVSTONE_ATTEMPT=$PWD/other kvstone run s.yaml");
     EXPECT_EQ(alone.code, 0) << alone.err;
-    auto const found = answer("kvstone.db", "select backend, status, count(*), min(reason) from v_latest where metric is "
-                                            "null or (metric = 'nmse' and component = 'k') group by 1, 2 order by 1");
+    auto const found = answer("kvstone.db",
+                              "select backend, status, count(*), min(reason) from v_latest where metric is "
+                              "null or (metric = 'nmse' and component = 'k') group by 1, 2 order by 1");
     EXPECT_THAT(found, HasSubstr("openmp,ok,2"));
     EXPECT_THAT(found, HasSubstr("cuda,skipped,2,\"no rank offers backend 'cuda'"));
 #ifndef __aarch64__
