@@ -7,6 +7,7 @@
 #include <Kokkos_Core.hpp>
 
 #include "backends/kernels/floats.hpp"
+#include "backends/kernels/host_for.hpp"
 #include "backends/kernels/vector_blocks.hpp"
 #include "backends/spaces.hpp"
 
@@ -60,16 +61,20 @@ class SquareSum {
         auto const dim = values.shape.dim;
         auto* const of_shares = reinterpret_cast<double*>(workspace);
         auto* const of_blocks = of_shares + shares;
-        Kokkos::parallel_for(
-            "square_sums", Kokkos::RangePolicy<Space>(space, 0, count), KOKKOS_LAMBDA(std::int64_t const index) {
-                auto const block = blocks.block(index);
-                double sum = 0;
-                for (auto token = block.token; token < block.token + block.tokens; ++token) {
-                    auto const* const vector = values.vector(block.layer, block.head, token);
-                    sum += square_sum(vector, dim);
-                }
-                of_blocks[index] = sum;
-            });
+        auto const of_block = KOKKOS_LAMBDA(std::int64_t const index) {
+            auto const block = blocks.block(index);
+            double sum = 0;
+            for (auto token = block.token; token < block.token + block.tokens; ++token) {
+                auto const* const vector = values.vector(block.layer, block.head, token);
+                sum += square_sum(vector, dim);
+            }
+            of_blocks[index] = sum;
+        };
+        if constexpr (runs_on_host<Space>) {
+            host_for(space, "square_sums", count, of_block);
+        } else {
+            Kokkos::parallel_for("square_sums", Kokkos::RangePolicy<Space>(space, 0, count), of_block);
+        }
         Kokkos::parallel_for(
             "square_sums_merge", Kokkos::RangePolicy<Space>(space, 0, shares), KOKKOS_LAMBDA(std::int64_t const share) {
                 double sum = 0;

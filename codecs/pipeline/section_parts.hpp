@@ -45,6 +45,7 @@ class SectionParts {
     /// work(part) for all of them, in the order of the section's values.
     template <class Work>
     void each(Work const& work) const {
+        if (whole()) return work(SectionPart{0, 0, 0, shape_});  // of no values as well
         for (std::uint64_t layer = 0; layer < shape_.layers; layer += layers_) {
             for (std::uint64_t head = 0; head < shape_.heads; head += heads_) {
                 for (std::uint64_t token = 0; token < shape_.tokens; token += tokens_) {
