@@ -13,18 +13,26 @@
 
 #include "backends/kernels/table_lookup.hpp"
 #include "backends/spaces.hpp"
+#include "codecs/kernels/level_bins.hpp"
 
 namespace kvstone {
 
 /// Values that are worked on at a time: a multiple of 8, so that their codes are whole bytes.
 inline constexpr std::uint64_t levels_at_a_time = 256;
 
+/// Most bits of codes that LevelTable has cells for.
+inline constexpr unsigned most_cell_bits = 4;
+
+/// Room for levels and for thresholds, of which there may be fewer.
+inline constexpr std::uint64_t least_table_entries = 16;
+inline constexpr std::uint64_t searched_thresholds = 48;
+
 /// Levels as kernels see them, in memory of their backend.
 struct LevelTable {
     unsigned bits;
     float const* levels;          ///< 2^bits, at least least_table_entries
     float const* thresholds;      ///< 2^bits - 1 and then infinity, at least searched_thresholds
-    ThresholdBins const* bins;    ///< 4 bits only
+    LevelBins const* cells;       ///< most_cell_bits at most
     std::uint8_t const* of_bins;  ///< how many thresholds lie in the bins before; more than most_searched_bits only
     float bins_begin;
     float bins_per_unit;
@@ -34,10 +42,6 @@ struct LevelTable {
     /// levels_at_a_time values.
     template <class T>
     KOKKOS_INLINE_FUNCTION void nearest(T const* values, std::uint64_t count, float factor, std::uint8_t* codes) const {
-        if (bits == 4) {
-            count_scaled_below<4>(thresholds, *bins, factor, values, count, codes);
-            return;
-        }
         float scaled[levels_at_a_time];
         for (std::uint64_t i = 0; i < count; ++i) scaled[i] = to_float(values[i]) * factor;
         if (bits <= most_searched_bits) {
@@ -69,8 +73,8 @@ class LevelBook {
         table.resize(level_places() + threshold_places(), std::numeric_limits<float>::infinity());
         bytes_.resize(table.size() * sizeof(float));
         std::memcpy(bytes_.data(), table.data(), bytes_.size());
-        if (bits == 4) {
-            ThresholdBins const bins(view(bytes_.data()).thresholds, static_cast<std::uint32_t>(count - 1));
+        if (bits <= most_cell_bits) {
+            LevelBins const bins(view(bytes_.data()).thresholds, static_cast<std::uint32_t>(count - 1));
             if (!bins.usable) throw std::logic_error("levels lie too close to each other");
             auto const* const first = reinterpret_cast<std::byte const*>(&bins);
             bytes_.insert(bytes_.end(), first, first + sizeof(bins));
@@ -96,7 +100,7 @@ class LevelBook {
         return {bits_,
                 levels,
                 thresholds,
-                reinterpret_cast<ThresholdBins const*>(behind),
+                reinterpret_cast<LevelBins const*>(behind),
                 reinterpret_cast<std::uint8_t const*>(behind),
                 begin_,
                 per_unit_,

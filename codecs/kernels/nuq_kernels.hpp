@@ -97,7 +97,7 @@ struct NuqByToken {
         for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
             auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
             unpack_codes(bits, from[0] + first * bits / 8, count, codes);
-            look_up(bits, levels.levels, range.scale, codes, count, restored);
+            look_up(levels.levels, range.scale, codes, count, restored);
             auto* const values = page.values + first;
             for (std::uint64_t i = 0; i < count; ++i) values[i] = nearest_element<T>(range.zero + restored[i]);
         }
@@ -143,7 +143,7 @@ struct NuqByChannel {
         for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
             auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
             unpack_codes(bits, from[0] + first * bits / 8, count, codes);
-            look_up(bits, levels.levels, 1.0F, codes, count, restored);
+            look_up(levels.levels, 1.0F, codes, count, restored);
             auto* const values = page.values + first;
             auto const* const zero = zeros + row_of(page) + first;
             auto const* const scale = factors + row_of(page) + first;

@@ -5,31 +5,11 @@
 
 #include "backends/function.hpp"
 #include "backends/kernels/small_floats.hpp"
+#include "codecs/kernels/nf4_levels.hpp"
 #include "codecs/kernels/scales.hpp"
 #include "codecs/kernels/stored_rows.hpp"
 
 namespace kvstone {
-
-/// The levels of nf4's codes (stages/nf4.cpp).
-KVSTONE_FUNCTION inline float nf4_level(unsigned code) {
-    constexpr float levels[16] = {-1.0F,
-                                  -.6961928009986877F,
-                                  -.5250730514526367F,
-                                  -.39491748809814453F,
-                                  -.28444138169288635F,
-                                  -.18477343022823334F,
-                                  -.09105003625154495F,
-                                  0.0F,
-                                  .07958029955625534F,
-                                  .16093020141124725F,
-                                  .24611230194568634F,
-                                  .33791524171829224F,
-                                  .44070982933044434F,
-                                  .5626170039176941F,
-                                  .7229568362236023F,
-                                  1.0F};
-    return levels[code];
-}
 
 /// What a code is multiplied by, and what is added.
 struct RowStep {

@@ -31,211 +31,43 @@
 #include <cmath>
 #include <vector>
 
-#include "backends/kernels/map_pages.hpp"
 #include "backends/kernels/reduce_values.hpp"
-#include "backends/kernels/sixteen_groups.hpp"
-#include "backends/kernels/small_floats.hpp"
-#include "backends/kernels/table_lookup.hpp"
-#include "codecs/kernels/bit_packing.hpp"
-#include "codecs/kernels/scales.hpp"
+#include "codecs/kernels/block_floats.hpp"
 #include "codecs/register_stage.hpp"
 
 namespace kvstone {
 
-/// E8M0 for elements of the given format.
-template <class Element>
-struct PowerScale {
-    static constexpr std::uint64_t block = 32;
-
-    KOKKOS_INLINE_FUNCTION static PowerScale load(std::byte const*) { return {}; }
-    KOKKOS_INLINE_FUNCTION std::uint32_t code(float magnitude) const {
-        auto const exponent = Kokkos::bit_cast<std::uint32_t>(magnitude) >> 23;
-        constexpr std::uint32_t largest = Element::largest_exponent;
-        return exponent > largest ? exponent - largest : 0;
-    }
-    KOKKOS_INLINE_FUNCTION float step(std::uint32_t code) const {
-        auto const bits = code == 0 ? 0x00400000U : code == 255 ? 0x7fc00000U : code << 23;
-        return Kokkos::bit_cast<float>(bits);
-    }
-    /// 1 / step; codes written are below 254.
-    KOKKOS_INLINE_FUNCTION float inverse(std::uint32_t code) const {
-        return Kokkos::bit_cast<float>((254 - code) << 23);
-    }
-};
-
-/// E4M3 below one f32 of the section, for E2M1.
-struct GlobalScale {
-    static constexpr std::uint64_t block = 16;
-
-    float global;
-    float of_largest;  ///< 1 / (6 g)
-
-    static float global_of(float magnitude) {
-        constexpr float largest = 448.0F * 6.0F;
-        return std::fmax(std::fmin(magnitude, 0x1.fep127F) / largest, FLT_MIN);
-    }
-    KOKKOS_INLINE_FUNCTION static GlobalScale of(float g) { return {g, 1.0F / (6.0F * g)}; }
-    KOKKOS_INLINE_FUNCTION static GlobalScale load(std::byte const* place) { return of(get_as<float>(place)); }
-    KOKKOS_INLINE_FUNCTION std::uint32_t code(float magnitude) const {
-        return small_float_code<E4M3>(magnitude * of_largest);
-    }
-    KOKKOS_INLINE_FUNCTION float step(std::uint32_t code) const { return small_float_value<E4M3>(code) * global; }
-    KOKKOS_INLINE_FUNCTION float inverse(std::uint32_t code) const {
-        float const size = step(code);
-        return size >= FLT_MIN ? 1.0F / size : 0.0F;
-    }
-};
-
-/// Pages of some tokens: payload and scales.
+/// What stages of such blocks share.
 template <class Element, class Scale>
-struct BlockFloats {
-    static constexpr bool whole_lines = true;
-    static constexpr std::uint64_t tokens_at_a_time = 16;
-    static constexpr std::uint64_t block = Scale::block;
-    static constexpr unsigned bits = Element::sign_place + 1;
-    /// Values worked on at a time.
-    static constexpr std::uint64_t part = 256;
-
-    std::byte const* global;  ///< of the section, where there is one
-
-    KOKKOS_INLINE_FUNCTION static std::uint64_t of_vector(std::uint64_t dim) { return (dim + block - 1) / block; }
-
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 2> const& to) const {
-        auto const scale = Scale::load(global);
-        if (page.dim % block == 0) return encode_together(scale, page, to);
-        for (std::uint64_t t = 0; t < page.tokens; ++t) {
-            auto* const row = to[0] + t * packed_bytes(page.dim, bits);
-            auto* const scales = to[1] + t * of_vector(page.dim);
-            for (std::uint64_t first = 0; first < page.dim; first += block) {
-                auto const count = page.dim - first < block ? page.dim - first : block;
-                encode_block(scale, page.vector(t) + first, count, row + first * bits / 8, scales + first / block);
-            }
-        }
-    }
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 2> const& from, Page<T> const& page) const {
-        auto const scale = Scale::load(global);
-        for (std::uint64_t t = 0; t < page.tokens; ++t) {
-            auto const* const row = from[0] + t * packed_bytes(page.dim, bits);
-            auto const* const scales = from[1] + t * of_vector(page.dim);
-            for (std::uint64_t first = 0; first < page.dim; first += part) {
-                auto const count = page.dim - first < part ? page.dim - first : part;
-                decode_part(scale, row + first * bits / 8, scales + first / block, count, page.vector(t) + first,
-                            page.streaming);
-            }
-        }
-    }
-
-    /// Codes of values of blocks, with the factor of each.
-    struct Codes {
-        float inverses[groups_together];
-
-        KOKKOS_INLINE_FUNCTION static std::uint32_t mask() { return (1U << bits) - 1U; }
-        KOKKOS_FORCEINLINE_FUNCTION std::uint32_t operator()(std::uint64_t b, float value) const {
-            return code_of(value, inverses[b]);
-        }
-    };
-    /// Sixteen blocks at a time, each with all of its values.
-    template <class T>
-    KOKKOS_INLINE_FUNCTION static void encode_together(Scale const& scale, Page<T const> const& page,
-                                                       std::array<std::byte*, 2> const& to) {
-        GroupPlaces<T const> const places(page.values, page.stride, page.dim / block, block);
-        using Blocks = SixteenGroups<block, T const>;
-        Codes coders[2];
-        auto const range = [&](std::uint64_t b, unsigned slot, Blocks const& now, Blocks const& ahead) {
-            float magnitudes[groups_together] = {};
-            now.magnitudes(ahead, magnitudes);
-            std::uint32_t of_blocks[groups_together];
-            for (std::uint64_t k = 0; k < groups_together; ++k) {
-                of_blocks[k] = scale.code(magnitudes[k]);
-                coders[slot].inverses[k] = scale.inverse(of_blocks[k]);
-            }
-            for (std::uint64_t k = 0; k < now.count; ++k) to[1][b + k] = static_cast<std::byte>(of_blocks[k]);
-        };
-        auto const code = [&](std::uint64_t b, unsigned slot, Blocks const& now, Blocks const& ahead) {
-            std::uint8_t codes[groups_together * block];
-            now.codes(coders[slot], ahead, codes);
-            pack_bytes<bits>(codes, now.count * block, to[0] + b * block * bits / 8);
-        };
-        sixteen_at_a_time<block>(places, page.tokens * (page.dim / block), range, code);
-    }
-    template <class T>
-    KOKKOS_INLINE_FUNCTION static void encode_block(Scale const& scale, T const* values, std::uint64_t count,
-                                                    std::byte* packed, std::byte* of_block) {
-        auto const code = scale.code(largest_magnitude(values, count));
-        auto const inverse = scale.inverse(code);
-        *of_block = static_cast<std::byte>(code);
-        std::uint8_t codes[block];
-        for (std::uint64_t i = 0; i < count; ++i) {
-            codes[i] = static_cast<std::uint8_t>(code_of(to_float(values[i]), inverse));
-        }
-        pack_bytes<bits>(codes, count, packed);
-    }
-    KOKKOS_FORCEINLINE_FUNCTION static std::uint32_t code_of(float value, float inverse) {
-        float scaled = value * inverse;
-        if constexpr (Element::nan == 0) scaled = scaled == scaled ? scaled : 0.0F;
-        return small_float_code<Element>(scaled);
-    }
-
-    template <class T>
-    KOKKOS_INLINE_FUNCTION static void decode_part(Scale const& scale, std::byte const* __restrict__ packed,
-                                                   std::byte const* __restrict__ scales, std::uint64_t count,
-                                                   T* __restrict__ values, bool streaming) {
-        std::uint8_t buffer[part];
-        auto const* const codes = unpacked(bits, packed, count, buffer);
-        for (std::uint64_t first = 0; first < count; first += block) {
-            auto const now = count - first < block ? count - first : block;
-            float const step = scale.step(static_cast<std::uint32_t>(scales[first / block]));
-            if constexpr (bits == 4) {
-                constexpr float table[least_table_entries] = {0,     0.5F,  1.0F,  1.5F,  2.0F,  3.0F,  4.0F,  6.0F,
-                                                              -0.0F, -0.5F, -1.0F, -1.5F, -2.0F, -3.0F, -4.0F, -6.0F};
-                look_up(bits, table, step, codes + first, now, values + first, streaming);
-            } else {
-                restore_numbers(codes + first, step, now, values + first, streaming);
-            }
-        }
-    }
-    template <class T>
-    KOKKOS_INLINE_FUNCTION static void restore_numbers(std::uint8_t const* __restrict__ codes, float step,
-                                                       std::uint64_t count, T* __restrict__ values, bool streaming) {
-        if (count == block) {
-            T line[block];
-            for (std::uint64_t i = 0; i < block; ++i) {
-                line[i] = nearest_element<T>(small_float_value<Element>(codes[i]) * step);
-            }
-            store_block<block>(values, line, streaming);
-        } else {
-            for (std::uint64_t i = 0; i < count; ++i) {
-                values[i] = nearest_element<T>(small_float_value<Element>(codes[i]) * step);
-            }
-        }
-    }
+struct BlocksOf {
+    using Kernel = BlockFloats<Element, Scale>;
+    static constexpr unsigned bits = Kernel::bits;
+    static constexpr std::uint64_t block = Kernel::block;
 
     /// Planes by pages, payload first.
     template <class Byte, class AnyPlanes>
     static std::array<PagePlane<Byte>, 2> by_pages(KvShape const& shape, AnyPlanes planes) {
-        auto const left = shape.tokens % tokens_at_a_time;
+        auto const left = shape.tokens % Kernel::tokens_at_a_time;
         auto const row = packed_bytes(shape.dim, bits);
-        auto const scales = of_vector(shape.dim);
-        return {{{planes[0].data, tokens_at_a_time * row, left * row},
-                 {planes[1].data, tokens_at_a_time * scales, left * scales}}};
+        auto const scales = Kernel::of_vector(shape.dim);
+        return {{{planes[0].data, Kernel::tokens_at_a_time * row, left * row},
+                 {planes[1].data, Kernel::tokens_at_a_time * scales, left * scales}}};
     }
     static std::vector<PlaneSpec> planes(KvShape const& shape) {
         auto const row = packed_bytes(shape.dim, bits);
-        auto const scales = of_vector(shape.dim);
+        auto const scales = Kernel::of_vector(shape.dim);
         return {{LedgerLine::payload, shape.vectors() * row, false, 1, row},
                 {LedgerLine::scales, shape.vectors() * scales, false, 1, scales}};
     }
 
     template <class Space, class T>
     static void encode(Space const& space, KvSpan<T const> values, Planes planes, std::byte const* global) {
-        encode_pages(space, values, tokens_at_a_time, by_pages<std::byte>(values.shape, planes), BlockFloats{global});
+        encode_pages(space, values, Kernel::tokens_at_a_time, by_pages<std::byte>(values.shape, planes), Kernel{global});
     }
     template <class Space, class T>
     static void decode(Space const& space, ConstPlanes planes, KvSpan<T> values, std::byte const* global) {
-        decode_pages(space, by_pages<std::byte const>(values.shape, planes), tokens_at_a_time, values,
-                     BlockFloats{global});
+        decode_pages(space, by_pages<std::byte const>(values.shape, planes), Kernel::tokens_at_a_time, values,
+                     Kernel{global});
     }
 
     static void error_bounds(Scale const& scale, KvShape const& shape, float const* values, double* bounds) {
@@ -262,7 +94,7 @@ struct BlockFloats {
 
 class NvFp4 : public Quantiser {
   public:
-    using Blocks = BlockFloats<E2M1, GlobalScale>;
+    using Blocks = BlocksOf<E2M1, GlobalScale>;
 
     static StageInfo info() {
         StageInfo info;
@@ -307,7 +139,7 @@ class NvFp4 : public Quantiser {
 
 class MxFp4 : public Quantiser {
   public:
-    using Blocks = BlockFloats<E2M1, PowerScale<E2M1>>;
+    using Blocks = BlocksOf<E2M1, PowerScale<E2M1>>;
 
     static StageInfo info() {
         StageInfo info;
@@ -342,8 +174,8 @@ class MxFp4 : public Quantiser {
 
 class MxFp8 : public Quantiser {
   public:
-    using E4M3Blocks = BlockFloats<E4M3, PowerScale<E4M3>>;
-    using E5M2Blocks = BlockFloats<E5M2, PowerScale<E5M2>>;
+    using E4M3Blocks = BlocksOf<E4M3, PowerScale<E4M3>>;
+    using E5M2Blocks = BlocksOf<E5M2, PowerScale<E5M2>>;
 
     static StageInfo info() {
         StageInfo info;

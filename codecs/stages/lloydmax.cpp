@@ -36,95 +36,12 @@
 #include <cfloat>
 #include <cmath>
 
-#include "backends/kernels/map_pages.hpp"
-#include "codecs/kernels/bit_packing.hpp"
-#include "codecs/kernels/level_table.hpp"
 #include "codecs/kernels/lloyd_max.hpp"
-#include "codecs/kernels/scales.hpp"
-#include "codecs/kernels/square_sums.hpp"
+#include "codecs/kernels/vector_levels.hpp"
 #include "codecs/register_stage.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
-
-enum class LevelNorm : std::uint8_t { none, matched, eden };
-
-/// value = factor * level for a vector.
-template <class T>
-KOKKOS_INLINE_FUNCTION void restore_levels(LevelTable const& table, std::byte const* packed, float factor,
-                                           Page<T> const& page) {
-    std::uint8_t codes[levels_at_a_time];
-    for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
-        auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
-        unpack_codes(table.bits, packed + first * table.bits / 8, count, codes);
-        look_up(table.bits, table.levels, factor, codes, count, page.values + first);
-    }
-}
-
-/// One scale a vector; a page is one token.
-struct VectorLevels {
-    LevelTable table;
-    LevelNorm norm;
-    double root_of_dim;
-
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 2> const& to) const {
-        auto const squares = square_sum(page.values, page.dim);
-        auto length = static_cast<float>(Kokkos::sqrt(squares));
-        length = length < FLT_MAX ? length : FLT_MAX;
-        if (norm == LevelNorm::none) length = store_scale(ScaleFormat::fp16, length, to[1]);
-        auto const inverse = length > 0 ? static_cast<float>(root_of_dim / static_cast<double>(length)) : 0.0F;
-        auto const finite_inverse = inverse < FLT_MAX ? inverse : FLT_MAX;
-        double of_levels = 0;
-        double with_levels = 0;
-        std::uint8_t codes[levels_at_a_time];
-        for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
-            auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
-            table.nearest(page.values + first, count, finite_inverse, codes);
-            pack_codes(table.bits, codes, count, to[0] + first * table.bits / 8);
-            if (norm == LevelNorm::none) continue;
-            float levels[levels_at_a_time];
-            look_up(table.bits, table.levels, 1.0F, codes, count, levels);
-            if (norm == LevelNorm::matched) {
-                of_levels += square_sum(levels, count);
-            } else {
-                with_levels += product_sum(page.values + first, levels, count);
-            }
-        }
-        if (norm == LevelNorm::none) return;
-        double const scale = squares == 0                 ? 0
-                             : norm == LevelNorm::matched ? Kokkos::sqrt(squares / of_levels) * root_of_dim
-                                                          : squares / with_levels * root_of_dim;
-        store_scale(ScaleFormat::fp16, scale < 65504 ? static_cast<float>(scale) : 65504.0F, to[1]);
-    }
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 2> const& from, Page<T> const& page) const {
-        auto const scale = static_cast<double>(load_scale(ScaleFormat::fp16, from[1]));
-        restore_levels(table, from[0], static_cast<float>(scale / root_of_dim), page);
-    }
-};
-
-/// One scale for all vectors, stored before. A page is one token.
-struct TensorLevels {
-    LevelTable table;
-    std::byte const* scale;
-
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 1> const& to) const {
-        auto const stored = get_as<float>(scale);
-        float const inverse = stored > 0 ? 1.0F / stored : 0.0F;
-        std::uint8_t codes[levels_at_a_time];
-        for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
-            auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
-            table.nearest(page.values + first, count, inverse, codes);
-            pack_codes(table.bits, codes, count, to[0] + first * table.bits / 8);
-        }
-    }
-    template <class T>
-    KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 1> const& from, Page<T> const& page) const {
-        restore_levels(table, from[0], get_as<float>(scale), page);
-    }
-};
 
 class LloydMax : public Quantiser {
   public:
@@ -149,30 +66,28 @@ class LloydMax : public Quantiser {
     void encode(Space const& space, Section const& section, KvSpan<T const> values, Planes planes,
                 Workspace workspace) const {
         auto const table = book_.put(space, workspace);
-        auto const row = packed_bytes(section.shape.dim, book_.bits());
-        PagePlane<std::byte> const payload{planes[0].data, row, 0};
         if (by_vector_) {
-            std::array<PagePlane<std::byte>, 2> const pages{{payload, {planes[1].data, sizeof(Float16), 0}}};
-            encode_pages(space, values, 1, pages, VectorLevels{table, norm_, root(section)});
+            encode_pages(space, values, level_tokens,
+                         level_planes<2>(section.shape, table.bits, std::array{planes[0].data, planes[1].data}),
+                         VectorLevels{table, norm_, root(section)});
             return;
         }
         auto const scale = rms(SquareSum::find(space, values, workspace + table_bytes()), section);
         copy_to_backend(backend_of<Space>, planes[1].data, reinterpret_cast<std::byte const*>(&scale), sizeof(scale));
-        std::array<PagePlane<std::byte>, 1> const pages{{payload}};
-        encode_pages(space, values, 1, pages, TensorLevels{table, planes[1].data});
+        encode_pages(space, values, level_tokens,
+                     level_planes<1>(section.shape, table.bits, std::array{planes[0].data}),
+                     TensorLevels{table, planes[1].data});
     }
     template <class Space, class T>
     void decode(Space const& space, Section const& section, ConstPlanes planes, KvSpan<T> values,
                 Workspace workspace) const {
         auto const table = book_.put(space, workspace);
-        auto const row = packed_bytes(section.shape.dim, book_.bits());
-        PagePlane<std::byte const> const payload{planes[0].data, row, 0};
         if (by_vector_) {
-            std::array<PagePlane<std::byte const>, 2> const pages{{payload, {planes[1].data, sizeof(Float16), 0}}};
-            decode_pages(space, pages, 1, values, VectorLevels{table, norm_, root(section)});
+            decode_pages(space, level_planes<2>(section.shape, table.bits, std::array{planes[0].data, planes[1].data}),
+                         level_tokens, values, VectorLevels{table, norm_, root(section)});
         } else {
-            std::array<PagePlane<std::byte const>, 1> const pages{{payload}};
-            decode_pages(space, pages, 1, values, TensorLevels{table, planes[1].data});
+            decode_pages(space, level_planes<1>(section.shape, table.bits, std::array{planes[0].data}), level_tokens,
+                         values, TensorLevels{table, planes[1].data});
         }
     }
     void error_bounds(Section const& section, float const* values, double* bounds) const;

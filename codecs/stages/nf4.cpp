@@ -30,9 +30,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "codecs/kernels/nf4_kernels.hpp"
+#include "codecs/kernels/nf4_levels.hpp"
 #include "codecs/register_stage.hpp"
 #include "scenarios/errors.hpp"
 
@@ -78,11 +78,7 @@ class Nf4 : public Quantiser {
     void encode(Space const& space, Section const& section, KvSpan<T const> values, Planes planes,
                 Workspace workspace) const {
         auto* const scales = double_ ? workspace : planes[1].data;
-        if (block_ == 64) {
-            encode_blocks(space, values, planes[0].data, scales, operation<64>(section, nullptr));
-        } else {
-            encode_blocks(space, values, planes[0].data, scales, operation<0>(section, nullptr));
-        }
+        encode_blocks(space, values, planes[0].data, scales, operation(section, nullptr));
         if (double_) {
             encode_scales(space, section, reinterpret_cast<float const*>(workspace), planes[1].as<std::uint8_t>(),
                           planes[2].as<float>());
@@ -91,31 +87,28 @@ class Nf4 : public Quantiser {
     template <class Space, class T>
     void decode(Space const& space, Section const& section, ConstPlanes planes, KvSpan<T> values, Workspace) const {
         auto const* const steps = double_ ? planes[2].as<float>() : nullptr;
-        if (block_ == 64) {
-            decode_blocks(space, planes, values, operation<64>(section, steps));
-        } else {
-            decode_blocks(space, planes, values, operation<0>(section, steps));
-        }
+        decode_blocks(space, planes, values, operation(section, steps));
     }
     void error_bounds(Section const& section, float const* values, double* bounds) const;
 
-    template <class Space, class T, class Operation>
+    template <class Space, class T>
     void encode_blocks(Space const& space, KvSpan<T const> values, std::byte* payload, std::byte* scales,
-                       Operation const& code) const {
-        auto const row = packed_bytes(values.shape.dim, 4);
-        auto const of_vector = code.superblocks.blocks_of_vector * scale_bytes(format_);
-        auto const tail = values.shape.tokens % coded_tokens;
-        std::array<PagePlane<std::byte>, 2> const pages{
-            {{payload, coded_tokens * row, tail * row}, {scales, coded_tokens * of_vector, tail * of_vector}}};
-        encode_pages(space, values, coded_tokens, pages, code);
+                       NormalFloat const& code) const {
+        encode_pages(space, values, coded_tokens, by_pages(values.shape, code, payload, scales, scale_bytes(format_)), code);
     }
-    template <class Space, class T, class Operation>
-    void decode_blocks(Space const& space, ConstPlanes planes, KvSpan<T> values, Operation const& restore) const {
-        auto const scale = double_ ? 1 : scale_bytes(format_);
-        std::array<PagePlane<std::byte const>, 2> const pages{
-            {{planes[0].data, packed_bytes(values.shape.dim, 4), 0},
-             {planes[1].data, restore.superblocks.blocks_of_vector * scale, 0}}};
-        decode_pages(space, pages, 1, values, restore);
+    template <class Space, class T>
+    void decode_blocks(Space const& space, ConstPlanes planes, KvSpan<T> values, NormalFloat const& restore) const {
+        auto const of_block = double_ ? 1 : scale_bytes(format_);
+        decode_pages(space, by_pages(values.shape, restore, planes[0].data, planes[1].data, of_block), coded_tokens, values,
+                     restore);
+    }
+    template <class Byte>
+    static std::array<PagePlane<Byte>, 2> by_pages(KvShape const& shape, NormalFloat const& code, Byte* payload,
+                                                   Byte* scales, std::uint64_t scale_bytes) {
+        auto const row = packed_bytes(shape.dim, 4);
+        auto const of_vector = code.superblocks.blocks_of_vector * scale_bytes;
+        auto const tail = shape.tokens % coded_tokens;
+        return {{{payload, coded_tokens * row, tail * row}, {scales, coded_tokens * of_vector, tail * of_vector}}};
     }
     template <class Space>
     void encode_scales(Space const& space, Section const& section, float const* scales, std::uint8_t* codes,
@@ -123,51 +116,33 @@ class Nf4 : public Quantiser {
         Superblocks const superblocks(section.shape, block_);
         auto const pages = section.shape.layers * section.shape.heads * superblocks.pages_of_head;
         auto const tokens = section.shape.tokens;
-        Kokkos::parallel_for(
-            "nf4_scales", Kokkos::RangePolicy<Space>(space, 0, static_cast<std::int64_t>(pages * superblocks.of_page)),
-            KOKKOS_LAMBDA(std::int64_t const index) {
-                auto const page = static_cast<std::uint64_t>(index) / superblocks.of_page;
-                auto const head = page / superblocks.pages_of_head;
-                auto const token = page % superblocks.pages_of_head * superblocks.tokens;
-                auto const of_page = superblocks.tokens < tokens - token ? superblocks.tokens : tokens - token;
-                auto const begin = static_cast<std::uint64_t>(index) % superblocks.of_page * blocks_of_superblock;
-                auto const left = of_page * superblocks.blocks_of_vector - begin;
-                auto const first = (head * tokens + token) * superblocks.blocks_of_vector + begin;
-                auto const count = left < blocks_of_superblock ? left : blocks_of_superblock;
-                steps[index] = code_scales(scales + first, count, codes + first);
-            });
+        auto const code = KOKKOS_LAMBDA(std::int64_t const index) {
+            auto const page = static_cast<std::uint64_t>(index) / superblocks.of_page;
+            auto const head = page / superblocks.pages_of_head;
+            auto const token = page % superblocks.pages_of_head * superblocks.tokens;
+            auto const of_page = superblocks.tokens < tokens - token ? superblocks.tokens : tokens - token;
+            auto const begin = static_cast<std::uint64_t>(index) % superblocks.of_page * blocks_of_superblock;
+            auto const left = of_page * superblocks.blocks_of_vector - begin;
+            auto const first = (head * tokens + token) * superblocks.blocks_of_vector + begin;
+            auto const count = left < blocks_of_superblock ? left : blocks_of_superblock;
+            steps[index] = code_scales(scales + first, count, codes + first);
+        };
+        auto const count = static_cast<std::int64_t>(pages * superblocks.of_page);
+        if constexpr (runs_on_host<Space>) {
+            host_for(space, "nf4_scales", count, code);
+        } else {
+            Kokkos::parallel_for("nf4_scales", Kokkos::RangePolicy<Space>(space, 0, count), code);
+        }
     }
 
   private:
-    static constexpr std::array<float, 16> levels_{-1.0F,
-                                                   -.6961928009986877F,
-                                                   -.5250730514526367F,
-                                                   -.39491748809814453F,
-                                                   -.28444138169288635F,
-                                                   -.18477343022823334F,
-                                                   -.09105003625154495F,
-                                                   0.0F,
-                                                   .07958029955625534F,
-                                                   .16093020141124725F,
-                                                   .24611230194568634F,
-                                                   .33791524171829224F,
-                                                   .44070982933044434F,
-                                                   .5626170039176941F,
-                                                   .7229568362236023F,
-                                                   1.0F};
-
-    template <unsigned fixed>
-    NormalFloat<fixed> operation(Section const& section, float const* steps) const {
-        float thresholds[searched_thresholds];
-        std::ranges::fill(thresholds, std::numeric_limits<float>::infinity());
-        for (std::size_t k = 0; k + 1 < levels_.size(); ++k) {
-            thresholds[k] =
-                static_cast<float>((static_cast<double>(levels_[k]) + static_cast<double>(levels_[k + 1])) / 2);
+    NormalFloat operation(Section const& section, float const* steps) const {
+        float thresholds[15];
+        for (unsigned k = 0; k < std::size(thresholds); ++k) {
+            thresholds[k] = static_cast<float>((double{nf4_level(k)} + double{nf4_level(k + 1)}) / 2);
         }
-        NormalFloat<fixed> made{
-            {}, {}, {thresholds, levels_.size() - 1}, format_, block_, Superblocks(section.shape, block_), steps};
-        std::ranges::copy(levels_, made.levels);
-        std::ranges::copy(thresholds, made.thresholds);
+        NormalFloat made{{}, {thresholds, std::size(thresholds)}, format_, block_, Superblocks(section.shape, block_), steps};
+        for (unsigned k = 0; k < std::size(made.levels); ++k) made.levels[k] = nf4_level(k);
         return made;
     }
 
@@ -225,13 +200,15 @@ void Nf4::error_bounds(Section const& section, float const* values, double* boun
             begin += count;
         }
     }
+    std::array<float, 16> levels{};
+    for (unsigned k = 0; k < levels.size(); ++k) levels[k] = nf4_level(k);
     for (std::uint64_t i = 0; i < shape.values(); ++i) {
         auto const block = i / shape.dim * of_vector + i % shape.dim / block_;
         double const x = values[i];
         double const a = coded[block];
-        auto const above = std::ranges::upper_bound(levels_, a > 0 ? x / a : 0);
-        double const low = above == levels_.begin() ? -1 : *(above - 1);
-        double const high = above == levels_.end() ? 1 : *above;
+        auto const above = std::ranges::upper_bound(levels, a > 0 ? x / a : 0);
+        double const low = above == levels.begin() ? -1 : *(above - 1);
+        double const high = above == levels.end() ? 1 : *above;
         auto const level = std::max(std::fabs(low), std::fabs(high));
         auto const beyond = std::max(0.0, std::fabs(x) - a);
         bounds[i] = (high - low) / 2 * a + beyond + level * std::fabs(stored[block] - a) +

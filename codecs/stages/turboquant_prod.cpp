@@ -61,7 +61,7 @@ struct LevelsAndSketch {
             auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
             table.nearest(values + first, count, inverse, codes);
             pack_codes(table.bits, codes, count, to[0] + first * table.bits / 8);
-            look_up(table.bits, table.levels, factor, codes, count, levels);
+            look_up(table.levels, factor, codes, count, levels);
             for (std::uint64_t i = 0; i < count; ++i) values[first + i] -= levels[i];
         }
         sketch.store(values, page.dim, to[1], to[2] + sizeof(Float16));
@@ -75,7 +75,7 @@ struct LevelsAndSketch {
         for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
             auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
             unpack_codes(table.bits, from[0] + first * table.bits / 8, count, codes);
-            look_up(table.bits, table.levels, factor, codes, count, values + first);
+            look_up(table.levels, factor, codes, count, values + first);
         }
         sketch.add(from[1], from[2] + sizeof(Float16), page.dim, sums, values);
         for (std::uint64_t i = 0; i < page.dim; ++i) page.values[i] = nearest_element<T>(values[i]);

@@ -1,0 +1,78 @@
+#pragma once
+// Where the thresholds between neighbouring levels lie, for kernels that find the nearest of up to 16 levels.
+//
+// The axis is cut into 32 bins of 256 cells, and no bin has two thresholds: the cell of a value tells its code, but for
+// values in the very cell of a threshold, which are few and are compared with it as they are. Bins and the places of
+// thresholds in them are bytes: processors look bytes up in registers, sixteen or more at a time.
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+namespace kvstone {
+
+struct LevelBins {
+    static constexpr int bins = 32;
+    static constexpr int cells_of_bin = 256;
+    static constexpr std::uint32_t most_thresholds = 15;
+    /// Thresholds keep this distance from the ends of their cells, so that a place may be computed in any order of
+    /// operations: rounding moves it by less.
+    static constexpr float margin = 0x1p-6F;
+
+    /// The cell of a value is trunc(value * per_unit + offset), its bin floor(cell / 256) where that is one of -16 to 15,
+    /// else the nearest of these, which have no threshold.
+    float per_unit = 0;
+    float offset = 0;
+    bool usable = false;  ///< false where no such bins were found
+    /// Of bins 0 to 15 and then -16 to -1: the cell of the threshold within the bin less 128 (127 where there is none),
+    /// and the number of thresholds below the bin, with the highest bit of the byte where the bin has none.
+    std::int8_t cells[bins] = {};
+    std::uint8_t before[bins] = {};
+    float thresholds[most_thresholds + 1];  ///< in ascending order, then infinity
+
+    /// Of `count` ascending thresholds, 1 to 15 of them.
+    LevelBins(float const* ascending, std::uint32_t count) {
+        for (std::uint32_t k = 0; k <= most_thresholds; ++k) {
+            thresholds[k] = k < count ? ascending[k] : std::numeric_limits<float>::infinity();
+        }
+        auto const width = count > 1 ? thresholds[count - 1] - thresholds[0] : 1.0F;
+        auto const middle = thresholds[0] + (count > 1 ? width / 2 : 0.0F);
+        if (!(width > 0x1p-60F && width < 0x1p60F && std::fabs(middle) < width * 64)) return;
+        constexpr int widths = 64;
+        constexpr int offsets = 5;
+        for (int i = 0; i < widths * offsets && !usable; ++i) {
+            // Bins as narrow as they can be, and then wider and wider.
+            auto const all = static_cast<float>((bins - 3) * cells_of_bin) * (1 - static_cast<float>(i / offsets) / 128);
+            per_unit = all / width;
+            offset = -middle * per_unit + 0.5F + 37.25F * static_cast<float>(i % offsets);
+            usable = place_all(count);
+        }
+    }
+
+    std::int32_t cell_of(float value) const { return static_cast<std::int32_t>(value * per_unit + offset); }
+
+  private:
+    static std::int32_t bin_of(std::int32_t cell) { return cell >= 0 ? cell / cells_of_bin : -((255 - cell) / cells_of_bin); }
+    static std::int32_t index_of(std::int32_t bin) { return bin >= 0 ? bin : bin + bins; }
+
+    /// Fills the tables; false where two thresholds share a bin, or one is in a bin at an end or too close to the end of its
+    /// cell.
+    bool place_all(std::uint32_t count) {
+        std::uint32_t next = 0;
+        for (std::int32_t bin = -bins / 2; bin < bins / 2; ++bin) {
+            auto const at = index_of(bin);
+            before[at] = static_cast<std::uint8_t>(next | 0x80U);
+            cells[at] = 127;
+            if (next == count || bin_of(cell_of(thresholds[next])) != bin) continue;
+            if (bin == -bins / 2 || bin == bins / 2 - 1) return false;
+            auto const place = thresholds[next] * per_unit + offset;
+            if (std::fabs(place - std::nearbyint(place)) < margin) return false;
+            before[at] = static_cast<std::uint8_t>(next);
+            cells[at] = static_cast<std::int8_t>(cell_of(thresholds[next]) - bin * cells_of_bin - 128);
+            ++next;
+        }
+        return next == count;
+    }
+};
+
+}  // namespace kvstone
