@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "backends/kernels/map_pages.hpp"
+#include "codecs/kernels/pages/ggml_pages.hpp"
 #include "codecs/kernels/scales.hpp"
 
 namespace kvstone {
@@ -18,6 +19,7 @@ namespace kvstone {
 /// q8_0 <8, false>, q4_0 <4, false>, q4_1 <4, true>, q5_0 <5, false>, q5_1 <5, true>.
 template <unsigned bits, bool with_least>
 struct GgmlBlocks {
+    static constexpr bool whole_lines = true;
     static constexpr std::uint64_t values = 32;
     static constexpr std::uint64_t header_bytes = with_least ? 4 : 2;
     static constexpr std::uint64_t high_bytes = bits == 5 ? 4 : 0;
@@ -181,6 +183,14 @@ struct GgmlBlocks {
                 }
             }
         }
+    }
+
+    /// By vectors.
+    void encode_page(Page<float const> const& page, std::array<std::byte*, 1> const& to) const {
+        encode_ggml_blocks({bits, with_least}, page, to[0]);
+    }
+    void decode_page(std::array<std::byte const*, 1> const& from, Page<float> const& page) const {
+        decode_ggml_blocks({bits, with_least}, from[0], page);
     }
 
   private:
