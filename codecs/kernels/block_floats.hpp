@@ -93,8 +93,7 @@ struct BlockFloats {
             auto const* const scales = from[1] + t * of_vector(page.dim);
             for (std::uint64_t first = 0; first < page.dim; first += part) {
                 auto const count = page.dim - first < part ? page.dim - first : part;
-                decode_part(scale, row + first * bits / 8, scales + first / block, count, page.vector(t) + first,
-                            page.streaming);
+                decode_part(scale, row + first * bits / 8, scales + first / block, count, page.vector(t) + first);
             }
         }
     }
@@ -167,28 +166,20 @@ struct BlockFloats {
     template <class T>
     KOKKOS_INLINE_FUNCTION static void decode_part(Scale const& scale, std::byte const* __restrict__ packed,
                                                    std::byte const* __restrict__ scales, std::uint64_t count,
-                                                   T* __restrict__ values, bool streaming) {
+                                                   T* __restrict__ values) {
         std::uint8_t buffer[part];
         auto const* const codes = unpacked(bits, packed, count, buffer);
         for (std::uint64_t first = 0; first < count; first += block) {
             auto const now = count - first < block ? count - first : block;
             float const step = scale.step(static_cast<std::uint32_t>(scales[first / block]));
-            restore_numbers(codes + first, step, now, values + first, streaming);
+            restore_numbers(codes + first, step, now, values + first);
         }
     }
     template <class T>
     KOKKOS_INLINE_FUNCTION static void restore_numbers(std::uint8_t const* __restrict__ codes, float step,
-                                                       std::uint64_t count, T* __restrict__ values, bool streaming) {
-        if (count == block) {
-            T line[block];
-            for (std::uint64_t i = 0; i < block; ++i) {
-                line[i] = nearest_element<T>(small_float_value<Element>(codes[i]) * step);
-            }
-            store_block<block>(values, line, streaming);
-        } else {
-            for (std::uint64_t i = 0; i < count; ++i) {
-                values[i] = nearest_element<T>(small_float_value<Element>(codes[i]) * step);
-            }
+                                                       std::uint64_t count, T* __restrict__ values) {
+        for (std::uint64_t i = 0; i < count; ++i) {
+            values[i] = nearest_element<T>(small_float_value<Element>(codes[i]) * step);
         }
     }
 };

@@ -1,12 +1,12 @@
 #pragma once
 // The levels of 4-bit NormalFloat.
 
-#include <Kokkos_Macros.hpp>
+#include "backends/function.hpp"
 
 namespace kvstone {
 
 /// The level of a code: quantiles of a normal distribution within [-1, 1] (QLoRA, appendix E).
-KOKKOS_INLINE_FUNCTION constexpr float nf4_level(unsigned code) {
+KVSTONE_FUNCTION inline constexpr float nf4_level(unsigned code) {
     constexpr float levels[16] = {-1.0F,
                                   -.6961928009986877F,
                                   -.5250730514526367F,
