@@ -115,7 +115,6 @@ class LevelBook {
     /// keeps, and to be found by kernels as they are here.
     void add_bins() {
         auto const thresholds = (std::size_t{1} << bits_) - 1;
-        auto const tables = bytes_.size();
         auto const table = [&] { return view(bytes_.data()); };
         begin_ = table().thresholds[0];
         for (bins_ = 512;; bins_ *= 2) {
@@ -127,10 +126,10 @@ class LevelBook {
                 single = single && inside[table().bin_of(table().thresholds[k])]++ == 0;
             }
             if (!single) continue;
-            bytes_.resize(tables + bins_);
             unsigned before = 0;
-            for (std::size_t bin = 0; bin < bins_; before += inside[bin++]) {
-                bytes_[tables + bin] = static_cast<std::byte>(before);
+            for (auto const thresholds_inside : inside) {
+                bytes_.push_back(static_cast<std::byte>(before));
+                before += thresholds_inside;
             }
             return;
         }
