@@ -13,8 +13,8 @@
 
 #include <cstdint>
 
-#include <Kokkos_Macros.hpp>
 
+#include "backends/function.hpp"
 #include "backends/kv_view.hpp"
 
 namespace kvstone {
@@ -52,11 +52,11 @@ struct TopTokens {
     std::uint64_t tokens[top_tokens];
     std::uint64_t count = 0;
 
-    KOKKOS_INLINE_FUNCTION bool takes(double logit) const {
+    KVSTONE_FUNCTION inline bool takes(double logit) const {
         return count < top_tokens || logit > logits[top_tokens - 1];
     }
     /// Requires takes(logit) and tokens in rising order.
-    KOKKOS_INLINE_FUNCTION void insert(double logit, std::uint64_t token) {
+    KVSTONE_FUNCTION inline void insert(double logit, std::uint64_t token) {
         std::uint64_t place = count < top_tokens ? count++ : top_tokens - 1;
         for (; place > 0 && logit > logits[place - 1]; --place) {
             logits[place] = logits[place - 1];
@@ -65,7 +65,7 @@ struct TopTokens {
         logits[place] = logit;
         tokens[place] = token;
     }
-    KOKKOS_INLINE_FUNCTION double shared_with(TopTokens const& other) const {
+    KVSTONE_FUNCTION inline double shared_with(TopTokens const& other) const {
         std::uint64_t shared = 0;
         for (std::uint64_t i = 0; i < count; ++i)
             for (std::uint64_t j = 0; j < other.count; ++j) shared += tokens[i] == other.tokens[j] ? 1 : 0;

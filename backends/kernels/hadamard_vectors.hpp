@@ -3,7 +3,8 @@
 
 #include <cstdint>
 
-#include <Kokkos_Macros.hpp>
+
+#include "backends/function.hpp"
 
 namespace kvstone {
 
@@ -11,7 +12,7 @@ namespace kvstone {
 inline constexpr std::uint64_t most_hadamard_values = 1024;
 
 /// Values of the block that starts at channel `first`: the largest power of two that fits, up to `most`.
-KOKKOS_INLINE_FUNCTION std::uint64_t hadamard_block(std::uint64_t first, std::uint64_t dim, std::uint64_t most) {
+KVSTONE_FUNCTION inline std::uint64_t hadamard_block(std::uint64_t first, std::uint64_t dim, std::uint64_t most) {
     std::uint64_t values = most;
     while (values > dim - first) values /= 2;
     return values;

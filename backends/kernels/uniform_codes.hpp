@@ -4,11 +4,11 @@
 // code = round((value - origin) / step), between 0 and 2^bits - 1 without a sign; with a sign the origin is 0 and codes lie
 // between -(2^(bits-1) - 1) and that, as two's complement. NaN counts as 0, to nearest, ties to even.
 
+#include <bit>
 #include <cstdint>
 
-#include <Kokkos_BitManipulation.hpp>
-#include <Kokkos_Macros.hpp>
 
+#include "backends/function.hpp"
 #include "backends/kernels/nearest_element.hpp"
 
 namespace kvstone {
@@ -21,25 +21,25 @@ struct GridCodes {
     float const* zero;
     float const* inverse;
 
-    KOKKOS_INLINE_FUNCTION std::uint32_t mask() const { return (1U << bits) - 1U; }
-    KOKKOS_INLINE_FUNCTION float most() const { return static_cast<float>((1U << (with_sign ? bits - 1 : bits)) - 1U); }
-    KOKKOS_INLINE_FUNCTION float least() const { return with_sign ? -most() : 0.0F; }
+    KVSTONE_FUNCTION inline std::uint32_t mask() const { return (1U << bits) - 1U; }
+    KVSTONE_FUNCTION inline float most() const { return static_cast<float>((1U << (with_sign ? bits - 1 : bits)) - 1U); }
+    KVSTONE_FUNCTION inline float least() const { return with_sign ? -most() : 0.0F; }
 
     /// Of a value that entry `at` of the tables is for; bits above the code's are any.
-    KOKKOS_FORCEINLINE_FUNCTION std::uint32_t operator()(std::uint64_t at, float value) const {
+    KVSTONE_INLINE_ALWAYS std::uint32_t operator()(std::uint64_t at, float value) const {
         if constexpr (!with_sign) value = (value == value ? value : 0.0F) - zero[at];
         float code = value * inverse[at];
         if constexpr (with_sign) code = code == code ? code : 0.0F;
         code = code > most() ? most() : code;
         code = code < least() ? least() : code;
         // Adding 1.5 x 2^23 rounds to a whole number, which the low bits then hold as two's complement.
-        return Kokkos::bit_cast<std::uint32_t>(code + 12582912.0F);
+        return std::bit_cast<std::uint32_t>(code + 12582912.0F);
     }
 };
 
 /// codes[i] = the code of values[i]; origins and steps are those of all, or `of_each` one for each value.
 template <bool of_each, class Grid, class T, class Code>
-KOKKOS_FORCEINLINE_FUNCTION void grid_codes(Grid const& grid, T const* __restrict__ values, std::uint64_t count,
+KVSTONE_INLINE_ALWAYS void grid_codes(Grid const& grid, T const* __restrict__ values, std::uint64_t count,
                                             Code* __restrict__ codes) {
     auto const mask = static_cast<Code>(grid.mask());
     // Whole blocks of a fixed length vectorise.
@@ -57,7 +57,7 @@ KOKKOS_FORCEINLINE_FUNCTION void grid_codes(Grid const& grid, T const* __restric
 
 /// values[i] = origin + number * step of code i, `of_each` as in grid_codes().
 template <bool of_each, bool with_sign, class T, class Code>
-KOKKOS_FORCEINLINE_FUNCTION void grid_values(Code const* __restrict__ codes, std::uint64_t count, unsigned bits,
+KVSTONE_INLINE_ALWAYS void grid_values(Code const* __restrict__ codes, std::uint64_t count, unsigned bits,
                                              float const* __restrict__ zero, float const* __restrict__ scale,
                                              T* __restrict__ values) {
     auto const sign = with_sign ? 1 << (bits - 1) : 0;

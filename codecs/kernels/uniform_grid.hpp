@@ -5,6 +5,7 @@
 #include <cfloat>
 #include <cstdint>
 
+#include "backends/function.hpp"
 #include "backends/kernels/group_ends.hpp"
 #include "backends/kernels/uniform_codes.hpp"
 #include "codecs/kernels/scales.hpp"
@@ -30,14 +31,14 @@ struct UniformGrid {
     bool symmetric;
     ScaleFormat format;
 
-    KOKKOS_INLINE_FUNCTION float low() const { return symmetric ? -high() : 0.0F; }
-    KOKKOS_INLINE_FUNCTION float high() const { return static_cast<float>((1U << (symmetric ? bits - 1 : bits)) - 1U); }
-    KOKKOS_INLINE_FUNCTION std::uint64_t zero_bytes_of_group() const { return symmetric ? 0 : zero_bytes(format); }
+    KVSTONE_FUNCTION inline float low() const { return symmetric ? -high() : 0.0F; }
+    KVSTONE_FUNCTION inline float high() const { return static_cast<float>((1U << (symmetric ? bits - 1 : bits)) - 1U); }
+    KVSTONE_FUNCTION inline std::uint64_t zero_bytes_of_group() const { return symmetric ? 0 : zero_bytes(format); }
 
     /// Of the ends of `count` groups, finite values, which are taken to lie within +-2^126 so that their widths are finite.
     /// Writes scales and, where asymmetric, zeros.
     template <std::uint64_t groups>
-    KOKKOS_FORCEINLINE_FUNCTION void store(float const* __restrict__ least, float const* __restrict__ most,
+    KVSTONE_INLINE_ALWAYS void store(float const* __restrict__ least, float const* __restrict__ most,
                                            std::uint64_t count, std::byte* scale_place, std::byte* zero_place,
                                            GridSteps<groups>& steps) const {
         float const levels = high();
@@ -64,13 +65,13 @@ struct UniformGrid {
             inverse[g] = scale[g] > 0 ? of_scale : 0.0F;
         }
     }
-    KOKKOS_INLINE_FUNCTION static float within_range(float value) {
+    KVSTONE_FUNCTION static inline float within_range(float value) {
         value = value < 0x1p126F ? value : 0x1p126F;
         return value > -0x1p126F ? value : -0x1p126F;
     }
     /// What store() left in the planes, but for the inverse.
     template <std::uint64_t groups>
-    KOKKOS_INLINE_FUNCTION void load(std::uint64_t count, std::byte const* scale_place, std::byte const* zero_place,
+    KVSTONE_FUNCTION inline void load(std::uint64_t count, std::byte const* scale_place, std::byte const* zero_place,
                                      GridSteps<groups>& steps) const {
         load_scales(format, scale_place, count, steps.scale);
         if (symmetric) {
@@ -81,7 +82,7 @@ struct UniformGrid {
     }
     /// Range of a group of values side by side, as store() takes it.
     template <class T>
-    KOKKOS_INLINE_FUNCTION void range(T const* values, std::uint64_t count, float& least, float& most) const {
+    KVSTONE_FUNCTION inline void range(T const* values, std::uint64_t count, float& least, float& most) const {
         if (symmetric) {
             most = largest_magnitude(values, count);
             least = -most;
@@ -93,7 +94,7 @@ struct UniformGrid {
     /// The codes of values: NaN is the code nearest to 0, what lies outside the range its nearest end. Origin and step
     /// are the same for all, or `of_each` those of each value.
     template <bool of_each, class T, class Code>
-    KOKKOS_FORCEINLINE_FUNCTION void quantise(T const* __restrict__ values, std::uint64_t count,
+    KVSTONE_INLINE_ALWAYS void quantise(T const* __restrict__ values, std::uint64_t count,
                                               float const* __restrict__ zero, float const* __restrict__ inverse,
                                               Code* __restrict__ codes) const {
         if (symmetric) {
@@ -104,7 +105,7 @@ struct UniformGrid {
     }
     /// x' of each code, likewise.
     template <bool of_each, class T, class Code>
-    KOKKOS_FORCEINLINE_FUNCTION void restore(Code const* __restrict__ codes, std::uint64_t count,
+    KVSTONE_INLINE_ALWAYS void restore(Code const* __restrict__ codes, std::uint64_t count,
                                              float const* __restrict__ zero, float const* __restrict__ scale,
                                              T* __restrict__ values) const {
         if (symmetric) {

@@ -1,11 +1,11 @@
 // The streamed comparison of attention against its definition (tests/attention_reference.hpp).
 
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include "backends/kernels/exponential.hpp"
 #include "harness/quality/compare_attention.hpp"
 #include "tests/attention_reference.hpp"
+#include "tests/each_target.hpp"
 
 namespace kvstone {
 namespace {
@@ -178,12 +178,10 @@ TEST(Attention, IsTheSameOnEveryVectorUnit) {
     for (auto const& setting : all) {
         Cache cache(setting);
         auto const usual = streamed(cache.tensors());
-        for (auto const target : hwy::SupportedAndGeneratedTargets()) {
-            hwy::SetSupportedTargetsForTest(target);
-            EXPECT_EQ(streamed(cache.tensors()), usual) << hwy::TargetName(target) << ", dim " << setting.dim << ", "
-                                                        << setting.group << " x " << setting.queries;
-        }
-        hwy::SetSupportedTargetsForTest(0);
+        on_each_target([&] {
+            EXPECT_EQ(streamed(cache.tensors()), usual)
+                << "dim " << setting.dim << ", " << setting.group << " x " << setting.queries;
+        });
     }
 }
 

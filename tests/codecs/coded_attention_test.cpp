@@ -319,7 +319,7 @@ TEST(CodedAttention, SaysWhatItHasNoKernelFor) {
     EXPECT_THAT(lacks("int:bits=3,axis=token"), testing::HasSubstr("codes of 3 bits; accepted: bits=4, bits=8"));
     EXPECT_THAT(lacks("q8_0 | zstd"), testing::HasSubstr("has 2 stages for k"));
     EXPECT_THAT(lacks("hadamard | q8_0"), testing::HasSubstr("has 2 stages for k"));
-    EXPECT_THAT(lacks("lloydmax:bits=4"), testing::HasSubstr("stage lloydmax stores; accepted: fp16"));
+    EXPECT_THAT(lacks("lloydmax:bits=4"), testing::HasSubstr("the bytes of stage lloydmax; accepted: fp16"));
     EXPECT_THAT(lacks("window(128){fp16} rest{q8_0}"),
                 testing::HasSubstr("other rules for some layers, heads or tokens"));
     std::vector<float> values(64);

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include "codecs/kernels/block_floats.hpp"
 #include "codecs/kernels/ggml_blocks.hpp"
@@ -14,6 +13,7 @@
 #include "codecs/kernels/nf4_kernels.hpp"
 #include "codecs/kernels/nf4_levels.hpp"
 #include "codecs/kernels/vector_levels.hpp"
+#include "tests/each_target.hpp"
 
 namespace kvstone {
 namespace {
@@ -38,17 +38,6 @@ std::vector<float> values_of(std::uint64_t count, int kind, unsigned seed) {
         if (kind != 1 && !std::isfinite(value)) value = 3.4e38F;
     }
     return values;
-}
-
-/// Calls check() with each target that this processor has as the only one.
-template <class Check>
-void on_every_target(Check const& check) {
-    for (auto const target : hwy::SupportedAndGeneratedTargets()) {
-        hwy::SetSupportedTargetsForTest(target);
-        SCOPED_TRACE(hwy::TargetName(target));
-        check();
-    }
-    hwy::SetSupportedTargetsForTest(0);
 }
 
 struct PageShape {
@@ -116,7 +105,7 @@ NormalFloat nf4_of(ScaleFormat format, std::uint64_t block, KvShape const& shape
 }
 
 TEST(LevelPages, Nf4IsTheSame) {
-    on_every_target([] {
+    on_each_target([] {
         for (auto const& shape : shapes) {
             for (std::uint64_t const block : {8U, 24U, 32U, 64U, 128U, 4096U}) {
                 for (auto const format : {ScaleFormat::fp32, ScaleFormat::fp16, ScaleFormat::log8}) {
@@ -131,7 +120,7 @@ TEST(LevelPages, Nf4IsTheSame) {
 }
 
 TEST(LevelPages, Nf4WithCodedScalesIsRestoredTheSame) {
-    on_every_target([] {
+    on_each_target([] {
         for (PageShape const shape : {PageShape{16, 128, 128}, PageShape{16, 80, 80}, PageShape{3, 4096, 4096}}) {
             for (std::uint64_t const block : {8U, 24U, 64U}) {
                 std::vector<float> const steps = values_of(4096, 0, 5);
@@ -158,7 +147,7 @@ TEST(LevelPages, Nf4WithCodedScalesIsRestoredTheSame) {
 
 template <class Blocks>
 void expect_same_blocks(Blocks const& blocks) {
-    on_every_target([&] {
+    on_each_target([&] {
         for (auto const& shape : shapes) {
             expect_same<2>(blocks, shape, {packed_bytes(shape.dim, Blocks::bits), Blocks::of_vector(shape.dim)});
         }
@@ -174,7 +163,7 @@ TEST(LevelPages, SmallFloatsAreTheSame) {
 }
 
 TEST(LevelPages, GgmlBlocksAreTheSame) {
-    on_every_target([] {
+    on_each_target([] {
         auto const check = []<class Blocks>(Blocks const& blocks) {
             for (auto const& shape : shapes) {
                 expect_same<1>(blocks, shape, {Blocks::of_vector(shape.dim) * Blocks::bytes});
@@ -194,7 +183,7 @@ TEST(LevelPages, LloydMaxIsTheSame) {
         LevelBook const book(bits, lloyd_max_levels(bits));
         std::vector<std::byte> memory(book.bytes());
         auto const table = book.put(Kokkos::DefaultHostExecutionSpace(), memory.data());
-        on_every_target([&] {
+        on_each_target([&] {
             SCOPED_TRACE(bits);
             for (auto const& shape : shapes) {
                 auto const row = packed_bytes(shape.dim, bits);

@@ -248,7 +248,7 @@ TEST(Inspect, ExplainsALatent) {
     Json const source{{"kind", "synthetic"}, {"layers", 1}, {"kv_heads", 1}, {"head_dim", 48}, {"latent", 32}};
     auto const facts = inspect(load_tensors(source, Json::object(), 100, {}));
     EXPECT_EQ(facts["latent"], (Json{{"channels", 32}, {"other_channels", 16}}));
-    EXPECT_THAT(inspection_text(facts), HasSubstr("the first 16 are those of RoPE, the last 32 the latent"));
+    EXPECT_THAT(inspection_text(facts), HasSubstr("first 16 channels are those of RoPE, its last 32 the latent"));
 }
 
 }  // namespace
