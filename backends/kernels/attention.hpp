@@ -13,7 +13,6 @@
 
 #include <cstdint>
 
-
 #include "backends/function.hpp"
 #include "backends/kv_view.hpp"
 

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-
 #include "backends/function.hpp"
 
 namespace kvstone {

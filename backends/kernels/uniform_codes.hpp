@@ -7,7 +7,6 @@
 #include <bit>
 #include <cstdint>
 
-
 #include "backends/function.hpp"
 #include "backends/kernels/nearest_element.hpp"
 
@@ -22,7 +21,9 @@ struct GridCodes {
     float const* inverse;
 
     KVSTONE_FUNCTION inline std::uint32_t mask() const { return (1U << bits) - 1U; }
-    KVSTONE_FUNCTION inline float most() const { return static_cast<float>((1U << (with_sign ? bits - 1 : bits)) - 1U); }
+    KVSTONE_FUNCTION inline float most() const {
+        return static_cast<float>((1U << (with_sign ? bits - 1 : bits)) - 1U);
+    }
     KVSTONE_FUNCTION inline float least() const { return with_sign ? -most() : 0.0F; }
 
     /// Of a value that entry `at` of the tables is for; bits above the code's are any.
@@ -40,7 +41,7 @@ struct GridCodes {
 /// codes[i] = the code of values[i]; origins and steps are those of all, or `of_each` one for each value.
 template <bool of_each, class Grid, class T, class Code>
 KVSTONE_INLINE_ALWAYS void grid_codes(Grid const& grid, T const* __restrict__ values, std::uint64_t count,
-                                            Code* __restrict__ codes) {
+                                      Code* __restrict__ codes) {
     auto const mask = static_cast<Code>(grid.mask());
     // Whole blocks of a fixed length vectorise.
     constexpr std::uint64_t block = 32;
@@ -58,8 +59,8 @@ KVSTONE_INLINE_ALWAYS void grid_codes(Grid const& grid, T const* __restrict__ va
 /// values[i] = origin + number * step of code i, `of_each` as in grid_codes().
 template <bool of_each, bool with_sign, class T, class Code>
 KVSTONE_INLINE_ALWAYS void grid_values(Code const* __restrict__ codes, std::uint64_t count, unsigned bits,
-                                             float const* __restrict__ zero, float const* __restrict__ scale,
-                                             T* __restrict__ values) {
+                                       float const* __restrict__ zero, float const* __restrict__ scale,
+                                       T* __restrict__ values) {
     auto const sign = with_sign ? 1 << (bits - 1) : 0;
     for (std::uint64_t i = 0; i < count; ++i) {
         auto const at = of_each ? i : 0;

@@ -42,7 +42,8 @@ struct LevelBins {
         constexpr int offsets = 5;
         for (int i = 0; i < widths * offsets && !usable; ++i) {
             // Bins as narrow as they can be, and then wider and wider.
-            auto const all = static_cast<float>((bins - 3) * cells_of_bin) * (1 - static_cast<float>(i / offsets) / 128);
+            auto const all =
+                static_cast<float>((bins - 3) * cells_of_bin) * (1 - static_cast<float>(i / offsets) / 128);
             per_unit = all / width;
             offset = -middle * per_unit + 0.5F + 37.25F * static_cast<float>(i % offsets);
             usable = place_all(count);
@@ -52,7 +53,9 @@ struct LevelBins {
     std::int32_t cell_of(float value) const { return static_cast<std::int32_t>(value * per_unit + offset); }
 
   private:
-    static std::int32_t bin_of(std::int32_t cell) { return cell >= 0 ? cell / cells_of_bin : -((255 - cell) / cells_of_bin); }
+    static std::int32_t bin_of(std::int32_t cell) {
+        return cell >= 0 ? cell / cells_of_bin : -((255 - cell) / cells_of_bin);
+    }
     static std::int32_t index_of(std::int32_t bin) { return bin >= 0 ? bin : bin + bins; }
 
     /// Fills the tables; false where two thresholds share a bin, or one is in a bin at an end or too close to the end of its

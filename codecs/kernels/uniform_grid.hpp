@@ -32,15 +32,17 @@ struct UniformGrid {
     ScaleFormat format;
 
     KVSTONE_FUNCTION inline float low() const { return symmetric ? -high() : 0.0F; }
-    KVSTONE_FUNCTION inline float high() const { return static_cast<float>((1U << (symmetric ? bits - 1 : bits)) - 1U); }
+    KVSTONE_FUNCTION inline float high() const {
+        return static_cast<float>((1U << (symmetric ? bits - 1 : bits)) - 1U);
+    }
     KVSTONE_FUNCTION inline std::uint64_t zero_bytes_of_group() const { return symmetric ? 0 : zero_bytes(format); }
 
     /// Of the ends of `count` groups, finite values, which are taken to lie within +-2^126 so that their widths are finite.
     /// Writes scales and, where asymmetric, zeros.
     template <std::uint64_t groups>
     KVSTONE_INLINE_ALWAYS void store(float const* __restrict__ least, float const* __restrict__ most,
-                                           std::uint64_t count, std::byte* scale_place, std::byte* zero_place,
-                                           GridSteps<groups>& steps) const {
+                                     std::uint64_t count, std::byte* scale_place, std::byte* zero_place,
+                                     GridSteps<groups>& steps) const {
         float const levels = high();
         float* __restrict__ const zero = steps.zero;
         float* __restrict__ const scale = steps.scale;
@@ -72,7 +74,7 @@ struct UniformGrid {
     /// What store() left in the planes, but for the inverse.
     template <std::uint64_t groups>
     KVSTONE_FUNCTION inline void load(std::uint64_t count, std::byte const* scale_place, std::byte const* zero_place,
-                                     GridSteps<groups>& steps) const {
+                                      GridSteps<groups>& steps) const {
         load_scales(format, scale_place, count, steps.scale);
         if (symmetric) {
             for (std::uint64_t g = 0; g < count; ++g) steps.zero[g] = 0.0F;
@@ -95,8 +97,8 @@ struct UniformGrid {
     /// are the same for all, or `of_each` those of each value.
     template <bool of_each, class T, class Code>
     KVSTONE_INLINE_ALWAYS void quantise(T const* __restrict__ values, std::uint64_t count,
-                                              float const* __restrict__ zero, float const* __restrict__ inverse,
-                                              Code* __restrict__ codes) const {
+                                        float const* __restrict__ zero, float const* __restrict__ inverse,
+                                        Code* __restrict__ codes) const {
         if (symmetric) {
             grid_codes<of_each>(GridCodes<true>{bits, zero, inverse}, values, count, codes);
         } else {
@@ -106,8 +108,8 @@ struct UniformGrid {
     /// x' of each code, likewise.
     template <bool of_each, class T, class Code>
     KVSTONE_INLINE_ALWAYS void restore(Code const* __restrict__ codes, std::uint64_t count,
-                                             float const* __restrict__ zero, float const* __restrict__ scale,
-                                             T* __restrict__ values) const {
+                                       float const* __restrict__ zero, float const* __restrict__ scale,
+                                       T* __restrict__ values) const {
         if (symmetric) {
             grid_values<of_each, true>(codes, count, bits, zero, scale, values);
         } else {

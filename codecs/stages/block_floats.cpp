@@ -25,6 +25,8 @@
 // NaN, Inf, denormals: Inf becomes the largest number times the step. NaN becomes 0 (nvfp4, mxfp4) or stays NaN (mxfp8).
 //            Denormals are values as any other.
 
+#include "codecs/kernels/block_floats.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cfloat>
@@ -32,7 +34,6 @@
 #include <vector>
 
 #include "backends/kernels/reduce_values.hpp"
-#include "codecs/kernels/block_floats.hpp"
 #include "codecs/register_stage.hpp"
 
 namespace kvstone {
@@ -62,7 +63,8 @@ struct BlocksOf {
 
     template <class Space, class T>
     static void encode(Space const& space, KvSpan<T const> values, Planes planes, std::byte const* global) {
-        encode_pages(space, values, Kernel::tokens_at_a_time, by_pages<std::byte>(values.shape, planes), Kernel{global});
+        encode_pages(space, values, Kernel::tokens_at_a_time, by_pages<std::byte>(values.shape, planes),
+                     Kernel{global});
     }
     template <class Space, class T>
     static void decode(Space const& space, ConstPlanes planes, KvSpan<T> values, std::byte const* global) {

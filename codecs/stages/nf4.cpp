@@ -94,13 +94,14 @@ class Nf4 : public Quantiser {
     template <class Space, class T>
     void encode_blocks(Space const& space, KvSpan<T const> values, std::byte* payload, std::byte* scales,
                        NormalFloat const& code) const {
-        encode_pages(space, values, coded_tokens, by_pages(values.shape, code, payload, scales, scale_bytes(format_)), code);
+        encode_pages(space, values, coded_tokens, by_pages(values.shape, code, payload, scales, scale_bytes(format_)),
+                     code);
     }
     template <class Space, class T>
     void decode_blocks(Space const& space, ConstPlanes planes, KvSpan<T> values, NormalFloat const& restore) const {
         auto const of_block = double_ ? 1 : scale_bytes(format_);
-        decode_pages(space, by_pages(values.shape, restore, planes[0].data, planes[1].data, of_block), coded_tokens, values,
-                     restore);
+        decode_pages(space, by_pages(values.shape, restore, planes[0].data, planes[1].data, of_block), coded_tokens,
+                     values, restore);
     }
     template <class Byte>
     static std::array<PagePlane<Byte>, 2> by_pages(KvShape const& shape, NormalFloat const& code, Byte* payload,
@@ -141,7 +142,8 @@ class Nf4 : public Quantiser {
         for (unsigned k = 0; k < std::size(thresholds); ++k) {
             thresholds[k] = static_cast<float>((double{nf4_level(k)} + double{nf4_level(k + 1)}) / 2);
         }
-        NormalFloat made{{}, {thresholds, std::size(thresholds)}, format_, block_, Superblocks(section.shape, block_), steps};
+        NormalFloat made{{},     {thresholds, std::size(thresholds)}, format_,
+                         block_, Superblocks(section.shape, block_),  steps};
         for (unsigned k = 0; k < std::size(made.levels); ++k) made.levels[k] = nf4_level(k);
         return made;
     }

@@ -46,8 +46,9 @@ struct PageShape {
     std::uint64_t stride;
 };
 
-constexpr PageShape shapes[] = {{1, 1, 1},    {16, 7, 10},   {5, 8, 8},     {16, 32, 32},  {3, 64, 80},    {16, 80, 80},
-                                {5, 100, 103}, {16, 128, 128}, {16, 129, 129}, {2, 2000, 2000}, {16, 4096, 4096}, {1, 5001, 5001}};
+constexpr PageShape shapes[] = {{1, 1, 1},      {16, 7, 10},     {5, 8, 8},        {16, 32, 32},
+                                {3, 64, 80},    {16, 80, 80},    {5, 100, 103},    {16, 128, 128},
+                                {16, 129, 129}, {2, 2000, 2000}, {16, 4096, 4096}, {1, 5001, 5001}};
 
 /// bytes[p]: of a token in plane p.
 template <std::size_t Planes, class Operation>
@@ -111,8 +112,9 @@ TEST(LevelPages, Nf4IsTheSame) {
                 for (auto const format : {ScaleFormat::fp32, ScaleFormat::fp16, ScaleFormat::log8}) {
                     SCOPED_TRACE(testing::Message() << "block " << block);
                     auto const made = nf4_of(format, block, {1, 1, shape.tokens, shape.dim}, nullptr);
-                    expect_same<2>(made, shape,
-                                   {packed_bytes(shape.dim, 4), made.superblocks.blocks_of_vector * scale_bytes(format)});
+                    expect_same<2>(
+                        made, shape,
+                        {packed_bytes(shape.dim, 4), made.superblocks.blocks_of_vector * scale_bytes(format)});
                 }
             }
         }

@@ -29,9 +29,8 @@ template <class Operation>
 HWY_INLINE KeyVector reduce_blocks(KeyVector const (&values)[blocks_together], Operation const& operation) {
     Keys const d;
     hn::Repartition<std::int64_t, Keys> const pairs;
-    auto const of_two = [&](KeyVector a, KeyVector b) HWY_ATTR {
-        return operation(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
-    };
+    auto const of_two = [&](KeyVector a, KeyVector b)
+                            HWY_ATTR { return operation(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b)); };
     auto const of_four = [&](KeyVector const* from) HWY_ATTR {
         auto const a = hn::BitCast(pairs, of_two(from[0], from[1]));
         auto const b = hn::BitCast(pairs, of_two(from[2], from[3]));
@@ -90,9 +89,8 @@ class BlockWalk {
 template <std::size_t size>
 HWY_INLINE KeyVector largest_bits(float const* values, std::size_t count) {
     Floats const d;
-    auto const bits = [](FloatVector some) HWY_ATTR {
-        return hn::And(hn::BitCast(Ints(), some), hn::Set(Ints(), 0x7fffffff));
-    };
+    auto const bits = [](FloatVector some)
+                          HWY_ATTR { return hn::And(hn::BitCast(Ints(), some), hn::Set(Ints(), 0x7fffffff)); };
     constexpr std::size_t lanes = hn::MaxLanes(d);
     auto const end = size > 0 ? size : count;
     auto most = size == 0 && count < lanes ? bits(hn::LoadN(d, values, count)) : bits(hn::LoadU(d, values));

@@ -93,8 +93,8 @@ class CellCodes {
         auto const low = hn::BitCast(d, hn::ReorderDemote2To(words, source.cells(first, 0), source.cells(first, 1)));
         auto const high = hn::BitCast(d, hn::ReorderDemote2To(words, source.cells(first, 2), source.cells(first, 3)));
         auto const part = [&](std::uint8_t upper) HWY_ATTR {
-            return hn::TwoTablesLookupLanes(d, low, high,
-                                            hn::IndicesFromVec(d, hn::Or(hn::Load(d, lower_bytes.of), hn::Set(d, upper))));
+            return hn::TwoTablesLookupLanes(
+                d, low, high, hn::IndicesFromVec(d, hn::Or(hn::Load(d, lower_bytes.of), hn::Set(d, upper))));
         };
         auto const cell = part(0);
         auto const bin = part(1);

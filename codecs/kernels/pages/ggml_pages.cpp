@@ -176,9 +176,8 @@ HWY_INLINE FewEnds ends_of_blocks(float const* const (&at)[blocks_together], std
         }
     }
     auto const as_floats = [&](auto const& operation) HWY_ATTR {
-        return [&](KeyVector a, KeyVector b) HWY_ATTR {
-            return hn::BitCast(Keys(), operation(hn::BitCast(few, a), hn::BitCast(few, b)));
-        };
+        return [&](KeyVector a, KeyVector b)
+                   HWY_ATTR { return hn::BitCast(Keys(), operation(hn::BitCast(few, a), hn::BitCast(few, b))); };
     };
     if constexpr (Format::bits == 8) {
         auto const most = reduce_blocks(second, max);
@@ -405,9 +404,8 @@ HWY_INLINE void decode_ggml_block(std::byte const* from, float* to) {
         auto low = hn::And(bytes, nibble);
         auto high = hn::And(hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(words, bytes))), nibble);
         if constexpr (Format::bits == 5) {
-            auto const fifth = [&](std::uint8_t const* bits) HWY_ATTR {
-                return hn::IfThenElseZero(hn::LoadMaskBits(d, bits), hn::Set(d, 16));
-            };
+            auto const fifth = [&](std::uint8_t const* bits)
+                                   HWY_ATTR { return hn::IfThenElseZero(hn::LoadMaskBits(d, bits), hn::Set(d, 16)); };
             low = hn::Or(low, fifth(place));
             high = hn::Or(high, fifth(place + 2));
         }

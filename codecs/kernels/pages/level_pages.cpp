@@ -130,16 +130,17 @@ struct SmallFloatValues : BlockValues<size> {
           offset(hn::Set(Floats(), bins.offset)) {}
 
     HWY_INLINE IntVector cells(std::size_t first, std::size_t q) const {
-        return cells_of(hn::MulAdd(hn::Abs(this->register_of(first, q)), hn::Mul(this->factor(first, q), per_unit), offset));
+        return cells_of(
+            hn::MulAdd(hn::Abs(this->register_of(first, q)), hn::Mul(this->factor(first, q), per_unit), offset));
     }
     HWY_INLINE DoubtfulCodes codes(CellCodes const& coder, std::size_t first) const {
         CodeWords const words;
         CodeBytes const d;
         auto const bits = [&](std::size_t q) HWY_ATTR { return hn::BitCast(Ints(), this->register_of(first, q)); };
         // Numbers that are negative stay so: narrowing saturates.
-        auto const signs = in_order(hn::BitCast(
-            d, hn::ReorderDemote2To(SignedCodeBytes(), hn::ReorderDemote2To(words, bits(0), bits(1)),
-                                    hn::ReorderDemote2To(words, bits(2), bits(3)))));
+        auto const signs = in_order(
+            hn::BitCast(d, hn::ReorderDemote2To(SignedCodeBytes(), hn::ReorderDemote2To(words, bits(0), bits(1)),
+                                                hn::ReorderDemote2To(words, bits(2), bits(3)))));
         auto found = coder(*this, first);
         hn::Repartition<std::uint16_t, CodeBytes> const pairs;
         auto const places = hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(pairs, hn::And(signs, hn::Set(d, 0x80)))));
@@ -173,9 +174,8 @@ HWY_INLINE void code_rows(LevelBins const& bins, BlockRows const& rows, float co
 template <template <std::size_t> class Values>
 HWY_INLINE void nibbles_of(LevelBins const& bins, BlockRows const& rows, float const* factors, std::byte* packed) {
     with_block_or_row(rows, [&](auto size) HWY_ATTR {
-        code_rows<Values, decltype(size)::value>(bins, rows, factors, [&](std::size_t r) HWY_ATTR {
-            return NibbleRow{packed + r * ((rows.dim + 1) / 2)};
-        });
+        code_rows<Values, decltype(size)::value>(
+            bins, rows, factors, [&](std::size_t r) HWY_ATTR { return NibbleRow{packed + r * ((rows.dim + 1) / 2)}; });
     });
 }
 

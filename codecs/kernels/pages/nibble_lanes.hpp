@@ -75,16 +75,15 @@ class NibbleTable {
         CodeBytes const d;
         hn::Repartition<std::uint16_t, CodeBytes> const words;
         alignas(32) static constexpr std::uint8_t order[2][32] = {
-            {0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7},
-            {0, 0, 1, 1, 4, 4, 5, 5, 8, 8, 9, 9, 12, 12, 13, 13, 2, 2, 3, 3, 6, 6, 7, 7, 10, 10, 11, 11, 14, 14, 15, 15}};
+            {0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7}, {0, 0, 1, 1, 4, 4, 5, 5, 8,  8,  9,  9,  12, 12, 13, 13,
+                                                               2, 2, 3, 3, 6, 6, 7, 7, 10, 10, 11, 11, 14, 14, 15, 15}};
         hn::Vec<CodeBytes> bytes;
         if constexpr (lanes == 8) {
             bytes = hn::LoadDup128(d, from);
         } else {
             bytes = hn::ZeroExtendVector(d, hn::LoadU(hn::Half<CodeBytes>(), from));
         }
-        auto const twice =
-            hn::BitCast(words, hn::TableLookupBytes(bytes, hn::LoadU(d, order[lanes == 8 ? 1 : 0])));
+        auto const twice = hn::BitCast(words, hn::TableLookupBytes(bytes, hn::LoadU(d, order[lanes == 8 ? 1 : 0])));
         return hn::BitCast(d, hn::Or(hn::And(twice, hn::Set(words, 0x000f)),
                                      hn::And(hn::ShiftRight<4>(twice), hn::Set(words, 0x0f00))));
     }
@@ -120,9 +119,10 @@ HWY_INLINE void restore_row_of_nibbles(Table const& table, std::byte const* pack
     std::size_t i = 0;
     auto const factor_of = [&](std::size_t q) HWY_ATTR { return factor(i + q * Table::lanes); };
     for (; i + Table::at_once <= count; i += Table::at_once) {
-        table.template operator()<one_factor>(packed + i / 2, factor_of, [&](std::size_t q, FloatVector number) HWY_ATTR {
-            put<streaming>(number, d, values + i + q * Table::lanes);
-        });
+        table.template operator()<one_factor>(packed + i / 2, factor_of,
+                                              [&](std::size_t q, FloatVector number) HWY_ATTR {
+                                                  put<streaming>(number, d, values + i + q * Table::lanes);
+                                              });
     }
     if (i == count) return;
     std::byte some[Table::at_once / 2] = {};
