@@ -59,7 +59,7 @@ struct ContextLimit {
     std::string why;
 };
 
-/// What the composition root knows and this folder must not: names that a scenario may use.
+/// Names that a scenario may use, which the composition root knows and this folder must not.
 struct Vocabulary {
     /// Canonical text of a codec text; throws ConfigError (without place).
     std::function<std::string(std::string const&)> canonical_codec;
@@ -77,7 +77,7 @@ struct Vocabulary {
     /// description; broken content is found later, when a cell is measured. Empty: nothing is checked.
     std::function<void(Json const& source, Json const& locator)> check_dump;
     /// The longest context that a cell's source can have under its workload; nothing: any, or it is not known. None: any.
-    /// A context that is too long for all of the plan's cells is refused; cells are else left to whoever measures them.
+    /// A context that is too long for all of the plan's cells is refused; other cells are left to their attempts.
     std::function<std::optional<ContextLimit>(Cell const& cell)> longest_context;
     /// Throws ConfigError where a codec must not be measured on a source, as Cell has them; none: any may.
     std::function<void(std::string const& codec, Json const& source)> check_codec;

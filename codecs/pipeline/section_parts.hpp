@@ -1,6 +1,6 @@
 #pragma once
-// How the stages of a pipeline take a section in parts, one part through all of them before the next: what a stage hands to
-// the one behind it then stays in the cache.
+// The stages of a pipeline take a section in parts, one part through all of them before the next: the values between two
+// stages then stay in the cache.
 //
 // That needs stages that code pages of tokens by themselves, whose planes lie as [layer, head, page, ...] (codecs/stage.hpp).
 

@@ -1,5 +1,5 @@
 #pragma once
-// What the attempts of a rank can do: where its program of attempts is another one than this build's (an emulated program of
+// Abilities of the attempts of a rank. Where its program of attempts is another one than this build's (an emulated program of
 // another architecture, a build for a device), cells have to go where that program can make them.
 
 #include <string>
@@ -22,7 +22,7 @@ Json to_json(Abilities const& abilities);
 /// Throws CorruptData where members are missing or of another type.
 Abilities abilities_from_json(Json const& json);
 
-/// Of this process: what `kvstone-attempt --abilities` prints.
+/// The abilities of this process, which `kvstone-attempt --abilities` prints.
 Abilities own_abilities();
 
 /// Of the program of attempts: the one that $KVSTONE_ATTEMPT names is asked; the other is of this build, in this process's

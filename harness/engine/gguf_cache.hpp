@@ -20,7 +20,7 @@ namespace kvstone {
 ModelCache read_gguf_cache(std::string const& path);
 
 /// The longest context that the model was trained on, as its file says (context_length); 0 where it does not, where the file
-/// cannot be read (whoever reads the model says why), or where this build reads no models.
+/// cannot be read (reading the model then gives the reason), or where this build reads no models.
 std::uint64_t trained_tokens_of(std::string const& path);
 
 }  // namespace kvstone

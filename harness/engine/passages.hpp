@@ -37,8 +37,8 @@ struct Passages {
 /// Throws ConfigError naming `what` where tokens do not spell the text, apart from white space.
 void require_spelt(Engine const& engine, std::span<Token const> tokens, std::string_view text, std::string const& what);
 
-/// Throws NotApplicable where a passage is longer than what the model was trained on, ConfigError where the text has none or
-/// where the vocabulary cannot spell it, SystemError where it cannot be read.
+/// Throws NotApplicable where a passage is longer than the contexts of the model's training, ConfigError where the text has
+/// none or where the vocabulary cannot spell it, SystemError where it cannot be read.
 Passages read_passages(Engine const& engine, std::string const& text_path, PassageSettings const& settings);
 
 }  // namespace kvstone

@@ -17,7 +17,7 @@ inline constexpr std::uint64_t default_passages = 8;
 
 /// For workload model: protocol, continuation, passages, document, prefill; see `kvstone list workloads`.
 std::vector<WorkloadOption> model_options();
-/// So that the continuation is no longer than what the model was trained on, either.
+/// The longest context with which the continuation, too, stays within the contexts of the model's training.
 std::uint64_t longest_model_context(std::uint64_t trained_tokens, Json const& options);
 
 }  // namespace kvstone
