@@ -9,8 +9,6 @@
 #include <optional>
 #include <vector>
 
-#include <Kokkos_BitManipulation.hpp>
-
 #include "codecs/kernels/lloyd_max.hpp"
 #include "codecs/kernels/stored_values.hpp"
 #include "tests/bench/codecs/peers.hpp"
@@ -37,7 +35,7 @@ std::function<void()> bfloat_loop(bool encode, float const* values, float* resul
     auto const halves = std::make_shared<std::vector<std::uint16_t>>(n);
     auto const narrow = [=] {
         for (std::size_t i = 0; i < n; ++i) {
-            auto const bits = Kokkos::bit_cast<std::uint32_t>(values[i]);
+            auto const bits = std::bit_cast<std::uint32_t>(values[i]);
             (*halves)[i] = static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
         }
     };
@@ -45,7 +43,7 @@ std::function<void()> bfloat_loop(bool encode, float const* values, float* resul
     narrow();
     return [=] {
         for (std::size_t i = 0; i < n; ++i) {
-            result[i] = Kokkos::bit_cast<float>(static_cast<std::uint32_t>((*halves)[i]) << 16);
+            result[i] = std::bit_cast<float>(static_cast<std::uint32_t>((*halves)[i]) << 16);
         }
     };
 }
@@ -139,7 +137,7 @@ std::function<void()> fp8_loop(bool encode, float const* values, float* result, 
     auto const narrow = [=] {
         for (std::size_t i = 0; i < n; ++i) {
             float const size = std::min(std::fabs(values[i]), 448.0F);
-            auto const bits = Kokkos::bit_cast<std::uint32_t>(size);
+            auto const bits = std::bit_cast<std::uint32_t>(size);
             auto const rounded = bits + 0x7ffffU + (bits >> 20 & 1U);
             auto const small = static_cast<std::uint32_t>(std::nearbyint(size * 512.0F));
             auto const code = size < 0x1p-6F ? small : (rounded >> 20) - (120U << 3);
