@@ -46,13 +46,15 @@ HWY_INLINE KeyVector reduce_blocks(KeyVector const (&values)[blocks_together], O
     }
 }
 
-/// The blocks of rows one after the other, as many at a time as are reduced together. Past the last one it stays there.
+/// The blocks of rows one after the other, as many at a time as are reduced together. Behind the last one come blocks that
+/// were there before: nothing behind the page is read.
 template <std::size_t size>
 class BlockWalk {
   public:
     static constexpr std::size_t together = blocks_together;
 
-    explicit BlockWalk(BlockRows const& rows) : rows_(rows), left_(rows.rows), row_(rows.values) {}
+    explicit BlockWalk(BlockRows const& rows)
+        : rows_(rows), left_(rows.rows), blocks_left_(rows.blocks()), row_(rows.values) {}
 
     struct Blocks {
         float const* at[together];
@@ -60,8 +62,9 @@ class BlockWalk {
     };
     HWY_INLINE void next(Blocks& blocks) {
         if (size > 0 && rows_.stride == rows_.dim) {
-            for (std::size_t g = 0; g < together; ++g) blocks.at[g] = row_ + g * size;
+            for (std::size_t g = 0; g < together; ++g) blocks.at[g] = row_ + (g < blocks_left_ ? g : 0) * size;
             row_ += together * size;
+            blocks_left_ -= together < blocks_left_ ? together : blocks_left_;
             return;
         }
         for (std::size_t g = 0; g < together; ++g) {
@@ -81,6 +84,7 @@ class BlockWalk {
   private:
     BlockRows const& rows_;
     std::size_t left_;
+    std::size_t blocks_left_;
     float const* row_;
     std::size_t first_ = 0;
 };
