@@ -15,7 +15,9 @@ inline constexpr std::uint64_t least_cast_row = 64;
 
 /// values[i] = the number at place + 2 i.
 KVSTONE_INLINE_ALWAYS void floats_of_halves(std::byte const* place, std::uint64_t count, float* values) {
-    KOKKOS_IF_ON_HOST((if (count >= least_cast_row) return cast_halves(place, values, count);))
+#ifndef __CUDA_ARCH__
+    if (count >= least_cast_row) return cast_halves(place, values, count);
+#endif
     for (std::uint64_t i = 0; i < count; ++i) {
         Float16 half;
         std::memcpy(&half, place + i * sizeof(half), sizeof(half));
@@ -25,7 +27,9 @@ KVSTONE_INLINE_ALWAYS void floats_of_halves(std::byte const* place, std::uint64_
 
 /// The number at place + 2 i = values[i], within +-65504.
 KVSTONE_INLINE_ALWAYS void saturated_halves_of(float const* values, std::uint64_t count, std::byte* place) {
-    KOKKOS_IF_ON_HOST((if (count >= least_cast_row) return cast_saturated(values, place, count);))
+#ifndef __CUDA_ARCH__
+    if (count >= least_cast_row) return cast_saturated(values, place, count);
+#endif
     constexpr float most = 65504.0F;
     for (std::uint64_t i = 0; i < count; ++i) {
         float value = values[i];
