@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <cstring>
 
+#include <Kokkos_BitManipulation.hpp>
+#include <Kokkos_Macros.hpp>
+
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/kv_page.hpp"
 #include "codecs/kernels/bit_packing.hpp"
