@@ -245,7 +245,6 @@ std::uint8_t const* decode_numbers(FixedTable const& table, std::uint8_t const* 
     };
     return with_constants(streaming, code_bits, decode);
 }
-void flush() { hwy::FlushStream(); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace kvstone
@@ -255,6 +254,7 @@ HWY_AFTER_NAMESPACE();
 #include <algorithm>
 #include <array>
 
+#include "backends/kernels/host_stores.hpp"
 #include "codecs/kernels/symbol_counts.hpp"
 
 namespace kvstone {
@@ -364,7 +364,6 @@ bool FixedCoder<Split>::load_lookup(std::byte const* table, std::size_t bytes, s
     return true;
 }
 
-HWY_EXPORT(flush);
 HWY_EXPORT(pack_threes);
 HWY_EXPORT(unpack_threes);
 HWY_EXPORT(pack_fours);
@@ -405,7 +404,7 @@ std::size_t FixedCoder<Split>::encode(std::byte* memory, NumberBlock const& bloc
             pack_some(Split::packed_bits, high.data(), now, block.packed + i / 8 * Split::packed_bits);
         if (fits) pack_some(code_bits_, codes.data(), now, coded + i / 8 * code_bits_);
     }
-    if (streaming) HWY_DYNAMIC_DISPATCH(flush)();
+    if (streaming) finish_stores();
     auto const escapes = static_cast<std::size_t>(escaped_end - escaped);
     auto const bytes = code_bytes + packed_bytes(escapes, Split::exponent_bits);
     if (bytes > most) return 0;
@@ -441,7 +440,7 @@ bool FixedCoder<Split>::decode(std::byte* memory, std::byte const* coded, std::s
             decode_chunk(table, codes.data(), now, bytes_of(block.low) + (Split::has_low_bytes ? i : 0), high.data(),
                          taken, bytes_of(block.numbers) + i * sizeof(typename Split::Word), streaming, code_bits_);
     }
-    if (streaming) HWY_DYNAMIC_DISPATCH(flush)();
+    if (streaming) finish_stores();
     return left == packed_bytes(static_cast<std::size_t>(taken - escaped), Split::exponent_bits);
 }
 
