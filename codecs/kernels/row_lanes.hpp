@@ -17,14 +17,12 @@
 #define KVSTONE_ROW_LANES
 #endif
 
+#include "backends/kernels/lanes.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace kvstone {
 namespace HWY_NAMESPACE {
 
-namespace hn = hwy::HWY_NAMESPACE;
-
-using Floats = hn::CappedTag<float, 16>;
-using FloatVector = hn::Vec<Floats>;
 using Words = hn::RebindToSigned<Floats>;
 using WordVector = hn::Vec<Words>;
 constexpr std::size_t lanes = hn::MaxLanes(Floats());
