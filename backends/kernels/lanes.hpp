@@ -127,50 +127,43 @@ HWY_INLINE hn::Vec<UnsignedCodeWords> words_of(IntVector a, IntVector b) {
 }
 
 #if !HWY_HAVE_SCALABLE
-/// Registers' worth of groups that are reduced together.
-inline constexpr std::size_t groups_at_once = hn::MaxLanes(Floats());
-
-/// Lane g of the result is operation() over all lanes of values[g]: neighbours are interleaved and combined, so that every
-/// step halves the number of registers. operation() has to be commutative and associative.
-template <class Operation>
-HWY_INLINE FloatVector reduce_groups(FloatVector const* values, Operation const& operation) {
-    Floats const d;
-    constexpr std::size_t lanes = groups_at_once;
-    hn::Repartition<double, Floats> const pairs;
-    auto const of_two = [&](FloatVector a, FloatVector b)
+/// Lane g of the result is operation() over all lanes of values[g], of as many registers as one has lanes (4, 8 or 16 of 32
+/// bits): neighbours are interleaved and combined, so that every step halves the number of registers. operation() has to be
+/// commutative and associative.
+template <class D, class Operation>
+HWY_INLINE hn::Vec<D> reduce_lanes(D d, hn::Vec<D> const* values, Operation const& operation) {
+    using V = hn::Vec<D>;
+    constexpr std::size_t lanes = hn::MaxLanes(d);
+    hn::Repartition<std::uint64_t, D> const pairs;
+    auto const of_two = [&](V a, V b)
                             HWY_ATTR { return operation(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b)); };
-    auto const of_four = [&](FloatVector a, FloatVector b) HWY_ATTR {
-        auto const low = hn::InterleaveLower(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b));
-        auto const high = hn::InterleaveUpper(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b));
-        return operation(hn::BitCast(d, low), hn::BitCast(d, high));
+    // Each 128 bits of the result: from[0 .. 3], reduced within those 128 bits.
+    auto const of_four = [&](V const* from) HWY_ATTR {
+        auto const a = hn::BitCast(pairs, of_two(from[0], from[1]));
+        auto const b = hn::BitCast(pairs, of_two(from[2], from[3]));
+        return operation(hn::BitCast(d, hn::InterleaveLower(pairs, a, b)),
+                         hn::BitCast(d, hn::InterleaveUpper(pairs, a, b)));
     };
-    // Each 128 bits of quarter q: values[4 q .. 4 q + 3], reduced within those 128 bits.
-    FloatVector quarters[lanes / 4];
-    for (std::size_t q = 0; q < lanes / 4; ++q) {
-        auto const* const from = values + 4 * q;
-        quarters[q] = of_four(of_two(from[0], from[1]), of_two(from[2], from[3]));
-    }
     if constexpr (lanes == 4) {
-        return quarters[0];
-    } else if constexpr (lanes == 8) {
-        return operation(hn::ConcatLowerLower(d, quarters[1], quarters[0]),
-                         hn::ConcatUpperUpper(d, quarters[1], quarters[0]));
+        return of_four(values);
     } else {
-        auto const halves = [&](FloatVector a, FloatVector b) HWY_ATTR {
+        auto const halves = [&](V a, V b) HWY_ATTR {
             return operation(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a));
         };
-        // 128 bits each: a of quarter 0, b of quarter 0, a of quarter 1, b of quarter 1, of which the odd and even come
-        // together.
-        auto const front = halves(quarters[0], quarters[1]);
-        auto const back = halves(quarters[2], quarters[3]);
-        hn::Repartition<std::uint64_t, Floats> const eights;
-        alignas(64) static constexpr std::uint64_t even[8] = {0, 1, 4, 5, 8, 9, 12, 13};
-        alignas(64) static constexpr std::uint64_t odd[8] = {2, 3, 6, 7, 10, 11, 14, 15};
-        auto const x = hn::BitCast(eights, front);
-        auto const y = hn::BitCast(eights, back);
-        auto const evens = hn::TwoTablesLookupLanes(eights, x, y, hn::SetTableIndices(eights, even));
-        auto const odds = hn::TwoTablesLookupLanes(eights, x, y, hn::SetTableIndices(eights, odd));
-        return operation(hn::BitCast(d, evens), hn::BitCast(d, odds));
+        auto const front = halves(of_four(values), of_four(values + 4));
+        if constexpr (lanes == 8) {
+            return front;
+        } else {
+            // 128 bits each, of registers 0 to 3 and of 4 to 7 two: the odd and the even ones come together.
+            auto const back = halves(of_four(values + 8), of_four(values + 12));
+            alignas(64) static constexpr std::uint64_t even[8] = {0, 1, 4, 5, 8, 9, 12, 13};
+            alignas(64) static constexpr std::uint64_t odd[8] = {2, 3, 6, 7, 10, 11, 14, 15};
+            auto const x = hn::BitCast(pairs, front);
+            auto const y = hn::BitCast(pairs, back);
+            auto const evens = hn::TwoTablesLookupLanes(pairs, x, y, hn::SetTableIndices(pairs, even));
+            auto const odds = hn::TwoTablesLookupLanes(pairs, x, y, hn::SetTableIndices(pairs, odd));
+            return operation(hn::BitCast(d, evens), hn::BitCast(d, odds));
+        }
     }
 }
 #endif

@@ -24,28 +24,6 @@ using Keys = hn::CappedTag<std::int32_t, 8>;
 using KeyVector = hn::Vec<Keys>;
 inline constexpr std::size_t blocks_together = hn::MaxLanes(Keys());
 
-/// Lane b of the result is operation() over all lanes of values[b]; operation() is commutative and associative.
-template <class Operation>
-HWY_INLINE KeyVector reduce_blocks(KeyVector const (&values)[blocks_together], Operation const& operation) {
-    Keys const d;
-    hn::Repartition<std::int64_t, Keys> const pairs;
-    auto const of_two = [&](KeyVector a, KeyVector b)
-                            HWY_ATTR { return operation(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b)); };
-    auto const of_four = [&](KeyVector const* from) HWY_ATTR {
-        auto const a = hn::BitCast(pairs, of_two(from[0], from[1]));
-        auto const b = hn::BitCast(pairs, of_two(from[2], from[3]));
-        return operation(hn::BitCast(d, hn::InterleaveLower(pairs, a, b)),
-                         hn::BitCast(d, hn::InterleaveUpper(pairs, a, b)));
-    };
-    if constexpr (blocks_together == 4) {
-        return of_four(values);
-    } else {
-        auto const a = of_four(values);
-        auto const b = of_four(values + 4);
-        return operation(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a));
-    }
-}
-
 /// The blocks of rows one after the other, as many at a time as are reduced together. Behind the last one come blocks that
 /// were there before: nothing behind the page is read.
 template <std::size_t size>
@@ -126,7 +104,7 @@ HWY_INLINE void find_magnitudes(BlockRows const& rows, float* magnitudes) {
             }
             keys[b] = largest_bits<size>(now.at[b], size > 0 ? size : now.counts[b]);
         }
-        auto const most = reduce_blocks(keys, [](KeyVector a, KeyVector b) HWY_ATTR { return hn::Max(a, b); });
+        auto const most = reduce_lanes(Keys(), keys, [](KeyVector a, KeyVector b) HWY_ATTR { return hn::Max(a, b); });
         hn::StoreU(hn::BitCast(hn::RebindToFloat<Keys>(), most), hn::RebindToFloat<Keys>(), magnitudes + first);
     }
 }

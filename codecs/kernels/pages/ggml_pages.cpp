@@ -180,15 +180,15 @@ HWY_INLINE FewEnds ends_of_blocks(float const* const (&at)[blocks_together], std
                    HWY_ATTR { return hn::BitCast(Keys(), operation(hn::BitCast(few, a), hn::BitCast(few, b))); };
     };
     if constexpr (Format::bits == 8) {
-        auto const most = reduce_blocks(second, max);
+        auto const most = reduce_lanes(Keys(), second, max);
         auto const top = hn::BitCast(few, most);
         odd = hn::BitsFromMask(Keys(), hn::Ge(most, hn::Set(Keys(), infinity_bits)));
         with_nan = odd != 0;
         return {hn::Zero(few), top};
     } else {
         // Either zero becomes +0.
-        auto const bottom = hn::Add(hn::BitCast(few, reduce_blocks(first, as_floats(min))), hn::Zero(few));
-        auto const top = hn::Add(hn::BitCast(few, reduce_blocks(second, as_floats(max))), hn::Zero(few));
+        auto const bottom = hn::Add(hn::BitCast(few, reduce_lanes(Keys(), first, as_floats(min))), hn::Zero(few));
+        auto const top = hn::Add(hn::BitCast(few, reduce_lanes(Keys(), second, as_floats(max))), hn::Zero(few));
         auto strange = hn::Not(hn::Le(hn::Sub(top, bottom), hn::Set(few, FLT_MAX)));
         strange = hn::Or(strange, hn::Lt(top, bottom));
         if constexpr (Format::least) {

@@ -17,6 +17,8 @@ HWY_BEFORE_NAMESPACE();
 namespace kvstone {
 namespace HWY_NAMESPACE {
 
+/// Groups that are reduced together: one for each lane of a register of floats.
+inline constexpr std::size_t groups_at_once = hn::MaxLanes(Floats());
 /// Groups that kernels take at a time, whatever the size of registers.
 inline constexpr std::size_t groups_of_block = 16;
 
@@ -89,8 +91,8 @@ HWY_INLINE void block_ends(GroupBlock const& block, GroupBlock const& ahead, flo
                 highs[g] = greater(next, highs[g]);
             }
         }
-        auto const least = reduce_groups(lows, [](FloatVector a, FloatVector b) HWY_ATTR { return hn::Min(a, b); });
-        auto const most = reduce_groups(highs, [](FloatVector a, FloatVector b) HWY_ATTR { return hn::Max(a, b); });
+        auto const least = reduce_lanes(d, lows, [](FloatVector a, FloatVector b) HWY_ATTR { return hn::Min(a, b); });
+        auto const most = reduce_lanes(d, highs, [](FloatVector a, FloatVector b) HWY_ATTR { return hn::Max(a, b); });
         // Either zero becomes +0.
         auto const from = hn::Add(least, hn::Zero(d));
         auto const to = hn::Add(most, hn::Zero(d));
@@ -116,19 +118,16 @@ HWY_INLINE void block_magnitudes(GroupBlock const& block, GroupBlock const& ahea
     std::uint32_t odd = 0;
     for (std::size_t first = 0; first < groups_of_block; first += lanes) {
         if (first >= block.count) break;
-        FloatVector keys[lanes];
+        IntVector keys[lanes];
         for (std::size_t g = 0; g < lanes; ++g) {
             ask_group(ahead, first + g, 0, size / 2);
             auto const* const values = block.at[first + g];
-            auto largest = key(values);
-            for (std::size_t i = lanes; i < size; i += lanes) largest = hn::Max(largest, key(values + i));
-            keys[g] = hn::BitCast(d, largest);
+            keys[g] = key(values);
+            for (std::size_t i = lanes; i < size; i += lanes) keys[g] = hn::Max(keys[g], key(values + i));
         }
-        auto const reduced = reduce_groups(keys, [&](FloatVector a, FloatVector b) HWY_ATTR {
-            return hn::BitCast(d, hn::Max(hn::BitCast(ints, a), hn::BitCast(ints, b)));
-        });
-        hn::StoreU(reduced, d, most + first);
-        auto const strange = hn::Ge(hn::BitCast(ints, reduced), hn::Set(ints, infinity_bits));
+        auto const reduced = reduce_lanes(ints, keys, [](IntVector a, IntVector b) HWY_ATTR { return hn::Max(a, b); });
+        hn::StoreU(hn::BitCast(d, reduced), d, most + first);
+        auto const strange = hn::Ge(reduced, hn::Set(ints, infinity_bits));
         odd |= static_cast<std::uint32_t>(hn::BitsFromMask(ints, strange)) << first;
     }
     for (std::size_t g = 0; odd != 0 && g < block.count; ++g) {
