@@ -18,16 +18,11 @@ namespace kvstone {
 
 /// q8_0 <8, false>, q4_0 <4, false>, q4_1 <4, true>, q5_0 <5, false>, q5_1 <5, true>.
 template <unsigned bits, bool with_least>
-struct GgmlBlocks {
+struct GgmlBlocks : GgmlLayout<bits, with_least> {
+    using Layout = GgmlLayout<bits, with_least>;
+    using Layout::bytes, Layout::header_bytes, Layout::high_bytes, Layout::values;
+    using Layout::high, Layout::low, Layout::offset;
     static constexpr bool whole_lines = true;
-    static constexpr std::uint64_t values = 32;
-    static constexpr std::uint64_t header_bytes = with_least ? 4 : 2;
-    static constexpr std::uint64_t high_bytes = bits == 5 ? 4 : 0;
-    static constexpr std::uint64_t bytes = header_bytes + high_bytes + (bits == 8 ? 32 : 16);
-    /// Codes as numbers, which lie in [low, high]; stored codes are these + offset.
-    static constexpr int offset = with_least || bits == 8 ? 0 : 1 << (bits - 1);
-    static constexpr int low = with_least ? 0 : bits == 8 ? -127 : -offset;
-    static constexpr int high = with_least ? (1 << bits) - 1 : bits == 8 ? 127 : offset - 1;
 
     static constexpr std::uint64_t tokens_at_a_time = 16;
     static constexpr std::uint64_t blocks_at_a_time = 16;

@@ -34,18 +34,6 @@ struct BlockCodes {
     HalfBlockVector high;
 };
 
-template <unsigned code_bits, bool with_least>
-struct Ggml {
-    static constexpr unsigned bits = code_bits;
-    static constexpr bool least = with_least;
-    static constexpr std::size_t header = with_least ? 4 : 2;
-    static constexpr std::size_t high_bytes = bits == 5 ? 4 : 0;
-    static constexpr std::size_t bytes = header + high_bytes + (bits == 8 ? 32 : 16);
-    static constexpr int offset = with_least || bits == 8 ? 0 : 1 << (bits - 1);
-    static constexpr int low = with_least ? 0 : bits == 8 ? -127 : -offset;
-    static constexpr int high = with_least ? (1 << bits) - 1 : bits == 8 ? 127 : offset - 1;
-};
-
 /// The blocks of a page, as many at a time as are reduced together. A block of fewer values is filled up with its last one.
 class GgmlWalk {
   public:
@@ -133,7 +121,7 @@ HWY_NOINLINE void ends_one_by_one(float const* block, float& bottom, float& top)
     if constexpr (Format::bits == 8) {
         bottom = 0;
         top = magnitude;
-    } else if constexpr (Format::least) {
+    } else if constexpr (Format::with_least) {
         if (bottom == 0) bottom = first_of(0);
     } else if (-bottom == top) {
         bool const negative = top != 0 && first_of(top) < 0;
@@ -191,7 +179,7 @@ HWY_INLINE FewEnds ends_of_blocks(float const* const (&at)[blocks_together], std
         auto const top = hn::Add(hn::BitCast(few, reduce_lanes(Keys(), second, as_floats(max))), hn::Zero(few));
         auto strange = hn::Not(hn::Le(hn::Sub(top, bottom), hn::Set(few, FLT_MAX)));
         strange = hn::Or(strange, hn::Lt(top, bottom));
-        if constexpr (Format::least) {
+        if constexpr (Format::with_least) {
             strange = hn::Or(strange, hn::Eq(bottom, hn::Zero(few)));
         } else {
             strange = hn::Or(strange, hn::Eq(hn::Neg(bottom), top));
@@ -208,8 +196,8 @@ template <class Format, bool checked>
 HWY_INLINE IntVector ggml_numbers(FloatVector values, FloatVector least, FloatVector inverse) {
     Floats const d;
     if constexpr (checked) values = without_nan(values);
-    auto code = hn::Mul(Format::least ? hn::Sub(values, least) : values, inverse);
-    if constexpr (checked || (!Format::least && Format::bits != 8)) {
+    auto code = hn::Mul(Format::with_least ? hn::Sub(values, least) : values, inverse);
+    if constexpr (checked || (!Format::with_least && Format::bits != 8)) {
         code = hn::Min(code, hn::Set(d, static_cast<float>(Format::high)));
     }
     if constexpr (checked) code = hn::Max(code, hn::Set(d, static_cast<float>(Format::low)));
@@ -311,7 +299,7 @@ HWY_INLINE void encode_ggml(Page<float const> const& page, std::byte* to) {
             ends = {hn::LoadU(d, bottoms), hn::LoadU(d, tops)};
         }
         FewFloats step;
-        if constexpr (Format::least) {
+        if constexpr (Format::with_least) {
             auto const width = hn::Div(hn::Sub(ends.top, ends.bottom), hn::Set(d, static_cast<float>(Format::high)));
             step = hn::IfThenZeroElse(hn::Eq(ends.top, ends.bottom), width);
         } else if constexpr (Format::bits == 8) {
@@ -331,13 +319,13 @@ HWY_INLINE void encode_ggml(Page<float const> const& page, std::byte* to) {
         hn::StoreU(ends.bottom, d, leasts);
         hn::StoreU(inverse, d, inverses);
         store_few_halves(step, halves[0]);
-        if constexpr (Format::least) store_few_halves(ends.bottom, halves[1]);
+        if constexpr (Format::with_least) store_few_halves(ends.bottom, halves[1]);
         auto const put_block = [&](std::size_t b, auto checked) HWY_ATTR {
             auto* const place = to + (first + b) * Format::bytes;
             std::memcpy(place, &halves[0][b], 2);
-            if constexpr (Format::least) std::memcpy(place + 2, &halves[1][b], 2);
+            if constexpr (Format::with_least) std::memcpy(place + 2, &halves[1][b], 2);
             put_ggml_codes<Format>(ggml_codes<Format, decltype(checked)::value>(at[b], leasts[b], inverses[b]),
-                                   place + Format::header);
+                                   place + Format::header_bytes);
         };
         if (HWY_LIKELY(odd == 0 && !with_nan && first + blocks_together <= blocks)) {
 #pragma GCC unroll 8
@@ -372,7 +360,7 @@ HWY_INLINE void put_ggml_values(Vector codes, FloatVector step, FloatVector leas
     auto const put_register = [&](auto bytes, std::size_t i) HWY_ATTR {
         auto const number = hn::ConvertTo(d, hn::PromoteTo(Ints(), bytes));
         auto const product = hn::Mul(number, step);
-        put<streaming>(Format::least ? hn::Add(product, least) : product, d, to + i);
+        put<streaming>(Format::with_least ? hn::Add(product, least) : product, d, to + i);
     };
     auto const all = hn::BitCast(numbers, codes);
     if constexpr (lanes == 16) {
@@ -393,8 +381,8 @@ HWY_INLINE void decode_ggml_block(std::byte const* from, float* to) {
     HalfBlock const d;
     hn::Repartition<std::uint16_t, HalfBlock> const words;
     auto const step = lanes_of_half(from);
-    auto const least = Format::least ? lanes_of_half(from + 2) : step;
-    auto const* const place = reinterpret_cast<std::uint8_t const*>(from + Format::header);
+    auto const least = Format::with_least ? lanes_of_half(from + 2) : step;
+    auto const* const place = reinterpret_cast<std::uint8_t const*>(from + Format::header_bytes);
     if constexpr (Format::bits == 8) {
         put_ggml_values<Format, streaming>(hn::LoadU(d, place), step, least, to);
         put_ggml_values<Format, streaming>(hn::LoadU(d, place + 16), step, least, to + 16);
@@ -436,9 +424,9 @@ HWY_INLINE void decode_ggml(std::byte const* from, Page<float> const& page) {
 
 template <class Work>
 HWY_INLINE void with_ggml_format(GgmlFormat format, Work const& work) {
-    if (format.bits == 8) return work(Ggml<8, false>());
-    if (format.bits == 4) return format.with_least ? work(Ggml<4, true>()) : work(Ggml<4, false>());
-    return format.with_least ? work(Ggml<5, true>()) : work(Ggml<5, false>());
+    if (format.bits == 8) return work(GgmlLayout<8, false>());
+    if (format.bits == 4) return format.with_least ? work(GgmlLayout<4, true>()) : work(GgmlLayout<4, false>());
+    return format.with_least ? work(GgmlLayout<5, true>()) : work(GgmlLayout<5, false>());
 }
 
 void encode_ggml_blocks_on(GgmlFormat format, Page<float const> const& page, std::byte* blocks) {
