@@ -93,6 +93,15 @@ void leave_out_refused(PipelineSettings& found, std::string_view component, std:
     sift("llama.cpp", found.settings.llama_cpp);
 }
 
+/// The setting of llama.cpp that a codec is, where it is one.
+std::string own_setting(Codec const& codec) {
+    auto const& stage = codec.rules().front().pipeline.front();
+    if (stage.name != "engine") return {};
+    auto text = fmt::format("-ctk {} -ctv {}", stage.options.at("k"), stage.options.at("v"));
+    if (auto const& flash = stage.options.at("flash"); flash != "auto") text += " -fa " + flash;
+    return stage.options.at("rotation") == "off" ? "LLAMA_ATTN_ROT_DISABLE=1 " + text : text;
+}
+
 void add_once(std::vector<std::string>& all, std::string text) {
     if (std::ranges::find(all, text) == all.end()) all.push_back(std::move(text));
 }
@@ -106,6 +115,8 @@ std::string turboquant_serde(std::string const& preset) {
 std::string NearestSettings::text() const {
     return fmt::format("vLLM: {}; SGLang: {}; LMCache: {}; llama.cpp: {}", vllm, sglang, lmcache, llama_cpp);
 }
+
+bool is_engine_cache(std::string const& codec) { return codec.starts_with("engine:"); }
 
 NearestSettings nearest_settings(Codec const& codec) { return nearest_settings(codec, {}); }
 
@@ -124,6 +135,7 @@ NearestSettings nearest_settings(Codec const& codec, HeadValues const& heads) {
     auto const& v_types = v.settings.llama_cpp;
     nearest.llama_cpp =
         k_types.empty() || v_types.empty() ? "none" : fmt::format("-ctk {} -ctv {}", k_types.front(), v_types.front());
+    if (auto own = own_setting(codec); !own.empty()) nearest.llama_cpp = std::move(own);
     bool const apart = k_rule.pipeline != v_rule.pipeline;
     if (apart && nearest.vllm == "none")
         nearest.differences.emplace_back("K and V are coded apart: vLLM, SGLang and LMCache have one setting for both");

@@ -19,7 +19,7 @@ std::map<std::string, StageEntry>& entries() {
 
 /// "token", "page" or "whole": of the first example, on vectors of 128.
 std::string_view access_of(StageEntry const& entry) {
-    auto const codec = Codec::parse(entry.info.examples.at(0));
+    auto const codec = Codec::parse(shown_example(entry.info));
     for (auto const& stage : codec.rules()[0].pipeline) {
         if (stage.name != entry.info.name) continue;
         auto const tokens = page_tokens_of(stage);
@@ -68,6 +68,10 @@ std::string_view name_of(StageKind kind) {
 
 std::map<std::string, StageEntry> const& stage_registry() { return entries(); }
 
+std::string const& shown_example(StageInfo const& info) {
+    return info.examples.empty() ? info.shown : info.examples.front();
+}
+
 std::string versioned_name(StageInfo const& info) {
     return info.format_version < 2 ? info.name : fmt::format("{}.{}", info.name, info.format_version);
 }
@@ -90,7 +94,10 @@ void register_stage(StageEntry entry) {
     };
     require(!name.empty(), "it has no name");
     require(!entry.info.summary.empty(), "its StageInfo has no summary, which list shows");
-    require(!entry.info.examples.empty(), "its StageInfo has no examples, which list shows and the tests run");
+    require(entry.info.examples.empty() != entry.info.shown.empty(),
+            "its StageInfo has no examples, which list shows and the tests run; or it has both these and one that is shown");
+    require(entry.info.shown.find(name) != std::string::npos || entry.info.shown.empty(),
+            "the text that is shown does not use it");
     for (auto const& example : entry.info.examples)
         require(example.find(name) != std::string::npos, "its example does not use it: " + example);
     auto const& idle = entry.info.idle_bytes;
@@ -107,7 +114,7 @@ std::vector<StageSummary> registered_stages() {
     for (auto const& [name, entry] : entries()) {
         auto const& info = entry.info;
         summaries.push_back({name, std::string(name_of(entry.kind)), info.summary, info.source,
-                             std::string(access_of(entry)), describe_options(info.options), info.examples.at(0),
+                             std::string(access_of(entry)), describe_options(info.options), shown_example(info),
                              describe_needs(info)});
     }
     return summaries;

@@ -322,6 +322,18 @@ void check_coverage(std::vector<Rule> const& rules) {
     }
 }
 
+/// A stage that is all of a codec stands alone.
+void check_alone(std::vector<Rule> const& rules) {
+    for (auto const& rule : rules) {
+        for (auto const& stage : rule.pipeline) {
+            if (!stage_registry().at(stage.name).info.whole_codec) continue;
+            if (rules.size() > 1 || rule.pipeline.size() > 1 || rule.selector != Selector{})
+                throw ConfigError("this stage is a whole codec: no rule and no other stage stands beside it", stage.name,
+                                  {shown_example(stage_registry().at(stage.name).info)});
+        }
+    }
+}
+
 }  // namespace
 
 Codec Codec::parse(std::string_view text) {
@@ -329,6 +341,7 @@ Codec Codec::parse(std::string_view text) {
     auto const preset = text.size() <= longest_text ? Parser(text).preset_text() : std::nullopt;
     codec.rules_ = Parser(preset ? *preset : text).parse();
     check_coverage(codec.rules_);
+    check_alone(codec.rules_);
     return codec;
 }
 

@@ -67,6 +67,7 @@ bool MemoryWatch::due() {
 }
 
 std::uint64_t own_peak_rss_bytes() { return kilobytes("/proc/self/status", "VmHWM:"); }
+std::uint64_t own_resident_bytes() { return kilobytes("/proc/self/status", "VmRSS:"); }
 
 std::uint64_t available_memory_bytes() { return kilobytes("/proc/meminfo", "MemAvailable:"); }
 

@@ -30,6 +30,8 @@ class MemoryWatch {
 
 /// Highest resident size of this process since its exec. It is not ru_maxrss, which starts at its spawner's.
 std::uint64_t own_peak_rss_bytes();
+/// Resident size of this process now.
+std::uint64_t own_resident_bytes();
 /// Memory that the machine could give to a new process without swapping.
 std::uint64_t available_memory_bytes();
 /// How often the kernel killed a process because memory ran out: in this process's cgroup where that can be read, else

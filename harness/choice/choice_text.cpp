@@ -155,6 +155,22 @@ Json codec_json(Choice const& choice, Choosable const& one) {
     return json;
 }
 
+/// The cells of a setting of llama.cpp, where it was measured beside the chosen codec.
+Candidate const* measured_setting(Choice const& choice, std::string const& setting) {
+    auto const* const chosen = choice.chosen();
+    for (auto const& one : choice.codecs)
+        if (&one != chosen && is_engine_cache(one.candidate.codec) &&
+            nearest_settings(Codec::parse(one.candidate.codec)).llama_cpp == setting)
+            return &one.candidate;
+    return nullptr;
+}
+
+std::string with_measured_setting(Choice const& choice, std::string const& setting) {
+    if (is_engine_cache(choice.chosen()->candidate.codec)) return setting + ", which is what was measured";
+    auto const* const measured = measured_setting(choice, setting);
+    return measured == nullptr ? setting : fmt::format("{}, measured: KLD {}", setting, kld_text(*measured));
+}
+
 }  // namespace
 
 std::string choice_text(Choice const& choice, Screen const& screen) {
@@ -183,7 +199,8 @@ std::string choice_text(Choice const& choice, Screen const& screen) {
         if (!needs.empty()) text += labelled("serving", needs);
         auto const nearest = nearest_settings(codec, {shape.k_dim, shape.v_dim});
         text += labelled("vLLM", nearest.vllm) + labelled("SGLang", nearest.sglang) +
-                labelled("LMCache", nearest.lmcache) + labelled("llama.cpp", nearest.llama_cpp);
+                labelled("LMCache", nearest.lmcache) +
+                labelled("llama.cpp", with_measured_setting(choice, nearest.llama_cpp));
         for (auto const& difference : nearest.differences) text += labelled("differs", difference);
     } else {
         text += fmt::format("No codec of {} has a mean KLD of {:g} nat or less, the whole 95% interval.\n",
@@ -234,6 +251,8 @@ Json choice_json(Choice const& choice) {
                        {"lmcache", nearest.lmcache},
                        {"llama_cpp", nearest.llama_cpp},
                        {"differences", nearest.differences}};
+    if (auto const* const measured = measured_setting(choice, nearest.llama_cpp))
+        json["engines"]["llama_cpp_measured"] = {{"codec", measured->codec}, {"kld_mean", measured->kld.value}};
     return json;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "harness/engine/engine.hpp"
+#include "harness/engine/engine_cache.hpp"
 
 struct llama_context;
 struct ggml_tensor;
@@ -31,10 +32,10 @@ using EngineContext = std::unique_ptr<llama_context, EngineContextDeleter>;
 /// Called before and after each step of the graph, as the engine's own callback is.
 using GraphListener = bool (*)(ggml_tensor* step, bool ask, void* user_data);
 
-/// Room for `tokens` tokens of one sequence, and of `branches` more that may continue it, in a cache of f32, without
-/// flash attention; layers with a sliding window keep all tokens. On a device where the model's layers are. Throws
-/// SystemError where the engine fails.
+/// Room for `tokens` tokens of one sequence, and of `branches` more that may continue it, in a cache of f32 without flash
+/// attention, or as asked; layers with a sliding window keep all tokens. On a device where the model's layers are. Throws
+/// SystemError where the engine fails, NotApplicable where it has no such cache for this model.
 EngineContext open_context(Engine const& engine, std::uint64_t tokens, std::uint64_t branches = 0,
-                           GraphListener listener = nullptr, void* user_data = nullptr);
+                           GraphListener listener = nullptr, void* user_data = nullptr, EngineCache const& cache = {});
 
 }  // namespace kvstone

@@ -49,7 +49,8 @@ class Batch {
 }  // namespace
 
 struct EngineSequence::State {
-    State(Engine const& its_engine, std::uint64_t its_capacity, bool plain, std::uint64_t its_branches)
+    State(Engine const& its_engine, std::uint64_t its_capacity, bool plain, std::uint64_t its_branches,
+          EngineCache const& cache = {})
         : engine(&its_engine),
           capacity(std::max(its_capacity, trial_tokens)),
           branches(its_branches),
@@ -57,7 +58,7 @@ struct EngineSequence::State {
           batch(std::max<std::uint64_t>(its_branches, 1)) {
         if (!plain && (llama_model_is_recurrent(engine->model()) || llama_model_is_hybrid(engine->model())))
             cells.refuse("a recurrent architecture keeps a state, not the K and V of each token");
-        context = plain ? open_context(*engine, capacity, branches)
+        context = plain ? open_context(*engine, capacity, branches, nullptr, nullptr, cache)
                         : open_context(*engine, capacity, branches, &State::evaluate, this);
         if (!plain) find_cells();
     }
@@ -165,6 +166,8 @@ struct EngineSequence::State {
 
 EngineSequence::EngineSequence(Engine const& engine, std::uint64_t capacity, bool plain, std::uint64_t branches)
     : state_(std::make_unique<State>(engine, capacity, plain, branches)) {}
+EngineSequence::EngineSequence(Engine const& engine, std::uint64_t capacity, EngineCache const& cache)
+    : state_(std::make_unique<State>(engine, capacity, true, 0, cache)) {}
 EngineSequence::~EngineSequence() = default;
 EngineSequence::EngineSequence(EngineSequence&&) noexcept = default;
 

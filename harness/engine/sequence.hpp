@@ -15,8 +15,8 @@
 
 namespace kvstone {
 
-/// A cache of f32 without flash attention. The cell of a token is the engine's own memory, which its attention reads:
-/// later tokens see the values that write() puts there. K is stored after RoPE.
+/// A cache of f32 without flash attention, or the engine's own as it is deployed. The cell of a token is the engine's own
+/// memory, which its attention reads: later tokens see the values that write() puts there. K is stored after RoPE.
 class EngineSequence {
   public:
     /// Room for `capacity` tokens, and for `branches` branches at once. `plain`: the engine runs without a listener,
@@ -24,6 +24,9 @@ class EngineSequence {
     /// one shape in each layer (recurrent models, latent attention), SystemError where the engine cannot create the
     /// cache.
     EngineSequence(Engine const& engine, std::uint64_t capacity, bool plain = false, std::uint64_t branches = 0);
+    /// One in a cache of the engine's own types, `plain`. Throws NotApplicable where the engine has no such cache for the
+    /// model.
+    EngineSequence(Engine const& engine, std::uint64_t capacity, EngineCache const& cache);
     ~EngineSequence();
     EngineSequence(EngineSequence&&) noexcept;
 

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "harness/files/array_file.hpp"
+#include "harness/files/llama_cache.hpp"
 #include "harness/files/mapped_file.hpp"
 #include "scenarios/errors.hpp"
 #include "scenarios/text.hpp"
@@ -26,8 +27,6 @@ constexpr std::uint32_t session_magic = 0x6767736e;
 constexpr std::uint32_t session_version = 11;
 constexpr std::uint32_t sequence_magic = 0x67677371;
 constexpr std::uint32_t sequence_version = 4;
-constexpr std::uint32_t most_layers = 4096;
-constexpr std::uint32_t most_streams = 256;
 
 struct StoredType {
     std::int32_t number;
@@ -43,22 +42,18 @@ class LlamaState : public ArrayFile {
     explicit LlamaState(std::string const& path) : file_(map_file(path)) {
         path_ = path;
         read_head();
-        auto const streams = number<std::uint32_t>();
-        if (streams == 0 || streams > most_streams) fail(fmt::format("{} streams", streams));
-        for (std::uint32_t stream = 0; stream < streams; ++stream) {
-            auto const cells = number<std::uint32_t>();
-            if (cells == 0) continue;
-            if (cells_ != 0) throw ConfigError(path_ + ": several sequences: save one, by llama_state_seq_save_file");
-            cells_ = cells;
-            read_cells();
-            read_layers();
-        }
-        if (cells_ == 0) fail("an empty cache");
+        auto const cache = read_llama_cache({file_.bytes.get(), file_.size}, at_, path_, [this](LlamaCache const& read) { refuse_rotation(read); },
+                                            [this](LlamaCacheTensor const& tensor) { check(tensor); });
+        at_ = cache.end;
         if (at_ != file_.size)
             throw ConfigError(
                 fmt::format("{}: {} bytes behind the cache: one of several caches (sliding windows, recurrent layers), "
                             "which are not read",
                             path_, file_.size - at_));
+        for (std::size_t layer = 0; layer < cache.k.size(); ++layer) {
+            add(fmt::format("k.{}", layer), cache.k[layer], cache.cells);
+            add(fmt::format("v.{}", layer), cache.v[layer], cache.cells);
+        }
     }
 
     std::shared_ptr<std::byte const> bytes(std::string const& name) const override { return file_.at(begin_.at(name)); }
@@ -98,25 +93,14 @@ class LlamaState : public ArrayFile {
         auto const* begin = reinterpret_cast<char const*>(file_.bytes.get()) + skip(length);
         metadata_["architecture"] = excerpt({begin, length});
     }
-    void read_cells() {
-        std::int32_t sequence = 0;
-        for (std::uint32_t cell = 0; cell < cells_; ++cell) {
-            auto const position = number<std::int32_t>();
-            auto const sequences = number<std::uint32_t>();
-            if (sequences != 1)
-                throw ConfigError(fmt::format("{}: a cell of {} sequences: save one, by llama_state_seq_save_file",
-                                              path_, sequences));
-            auto const own = number<std::int32_t>();
-            if (cell == 0) sequence = own;
-            if (own != sequence || position < 0 || static_cast<std::uint32_t>(position) != cell)
-                throw ConfigError(fmt::format(
-                    "{}: cell {} is position {} of sequence {}: only the positions 0, 1, 2... of one sequence "
-                    "are read",
-                    path_, cell, position, own));
-        }
+    void refuse_rotation(LlamaCache const& cache) const {
+        for (std::size_t component = 0; component < 2; ++component)
+            if (auto const channels = cache.rotated_channels[component]; channels != 0)
+                throw ConfigError(fmt::format("{}: {} is rotated over {} channels", path_, component == 0 ? "K" : "V", channels),
+                                  component == 0 ? "K" : "V",
+                                  {"a cache of f32, f16 or bf16, which llama.cpp does not rotate"});
     }
-    StoredType const& type() {
-        auto const stored = number<std::int32_t>();
+    StoredType const& type(std::int32_t stored) const {
         for (auto const& known : stored_types) {
             if (known.number != stored) continue;
             if (known.bytes == 0)
@@ -125,44 +109,24 @@ class LlamaState : public ArrayFile {
         }
         fail(fmt::format("a cache of ggml's type {}", stored));
     }
-    void add(std::string const& name, StoredType const& type, std::vector<std::uint64_t> shape, char const* layout) {
-        ArrayInfo info{type.name, type.bytes, std::move(shape), false, layout};
-        begin_[name] = skip(array_bytes(info.shape, info.element_bytes, path_));
+    void check(LlamaCacheTensor const& tensor) const {
+        auto const& stored = type(tensor.type);
+        if (tensor.by_channel && (tensor.element_bytes != stored.bytes || tensor.rows == 0))
+            fail(fmt::format("{} rows of elements of {} bytes of {}", tensor.rows, tensor.element_bytes, stored.name));
+        if (!tensor.by_channel && (tensor.row_bytes == 0 || tensor.row_bytes % stored.bytes != 0))
+            fail(fmt::format("rows of {} bytes of {}", tensor.row_bytes, stored.name));
+    }
+    void add(std::string const& name, LlamaCacheTensor const& tensor, std::uint64_t cells) {
+        auto const& stored = type(tensor.type);
+        ArrayInfo info{stored.name, stored.bytes, {}, false, tensor.by_channel ? "head*dim token" : "token head*dim"};
+        info.shape = tensor.by_channel ? std::vector<std::uint64_t>{tensor.rows, cells}
+                                       : std::vector<std::uint64_t>{cells, tensor.row_bytes / stored.bytes};
+        begin_[name] = tensor.begin;
         arrays_[name] = std::move(info);
-    }
-    void add_rows(std::string const& name) {
-        auto const& stored = type();
-        auto const row_bytes = number<std::uint64_t>();
-        if (row_bytes == 0 || row_bytes % stored.bytes != 0)
-            fail(fmt::format("rows of {} bytes of {}", row_bytes, stored.name));
-        add(name, stored, {cells_, row_bytes / stored.bytes}, "token head*dim");
-    }
-    void add_columns(std::string const& name) {
-        auto const& stored = type();
-        auto const element_bytes = number<std::uint32_t>();
-        auto const rows = number<std::uint32_t>();
-        if (element_bytes != stored.bytes || rows == 0)
-            fail(fmt::format("{} rows of elements of {} bytes of {}", rows, element_bytes, stored.name));
-        add(name, stored, {rows, cells_}, "head*dim token");
-    }
-    void read_layers() {
-        auto const transposed = number<std::uint32_t>();
-        auto const layers = number<std::uint32_t>();
-        if (transposed > 1 || layers == 0 || layers > most_layers) fail(fmt::format("{} layers", layers));
-        for (auto const* const name : {"K", "V"})
-            if (auto const channels = number<std::uint32_t>(); channels != 0)
-                throw ConfigError(fmt::format("{}: {} is rotated over {} channels", path_, name, channels), name,
-                                  {"a cache of f32, f16 or bf16, which llama.cpp does not rotate"});
-        for (std::uint32_t layer = 0; layer < layers; ++layer) add_rows(fmt::format("k.{}", layer));
-        for (std::uint32_t layer = 0; layer < layers; ++layer) {
-            auto const name = fmt::format("v.{}", layer);
-            transposed == 1 ? add_columns(name) : add_rows(name);
-        }
     }
 
     MappedFile file_;
     std::uint64_t at_ = 0;
-    std::uint32_t cells_ = 0;
     std::map<std::string, std::uint64_t> begin_;
 };
 

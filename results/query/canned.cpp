@@ -84,6 +84,21 @@ std::array const table{
     CannedQuery{"targets", "", "Targets of the newest campaign and which codecs pass or fail them",
                 "SELECT * FROM v_targets WHERE campaign = :newest"},
     CannedQuery{
+        "engines", "",
+        "Workload model in the newest campaign: each codec's bits, answers and speed, and how the engine ran, which tells "
+        "its own caches from codecs of this program",
+        "SELECT source, context, protocol, codec_name"
+        ", max(value) FILTER (WHERE metric = 'bits_per_value') AS bits_per_value"
+        ", max(value) FILTER (WHERE metric = 'ppl') AS ppl"
+        ", max(value) FILTER (WHERE metric = 'kld_mean') AS kld_mean"
+        ", max(value) FILTER (WHERE metric = 'top1_agreement') AS top1_agreement"
+        ", max(value) FILTER (WHERE metric = 'first_divergence_token') AS first_divergence_token"
+        ", max(value) FILTER (WHERE metric = 'prefill_tokens_per_s') AS prefill_tokens_per_s"
+        ", max(value) FILTER (WHERE metric = 'decode_tokens_per_s') AS decode_tokens_per_s"
+        ", max(value) FILTER (WHERE metric = 'cache_memory_growth_bytes') AS cache_memory_growth_bytes"
+        ", max(engine) AS engine FROM v_latest WHERE campaign = :newest AND workload = 'model' AND component = 'kv'"
+        " AND status = 'ok' GROUP BY cell ORDER BY source, context, protocol, bits_per_value DESC, codec_name"},
+    CannedQuery{
         "statistics", "", "Encoding and decoding in the newest campaign: passes, bytes, times and errors",
         "WITH pass AS (SELECT cell.uid AS cell, s.component"
         ", count(*) FILTER (WHERE m.name = 'encode_ns') AS encodings"

@@ -221,6 +221,9 @@ constexpr std::array table{
     Metric{"cache_layers", "1", neither, true, "layers of the model's cache", none},
     Metric{"cache_heads", "1", neither, true, "heads of K, or of V, in a layer of the model's cache", none},
     Metric{"cache_head_dim", "1", neither, true, "values of one head's vector in the model's cache", none},
+    Metric{"cache_room_tokens", "token", neither, true, "tokens that the engine's own cache was made for", together},
+    Metric{"cache_memory_growth_bytes", "byte", lower, false,
+           "VmRSS of the process after the engine made its own cache - before", together},
     Metric{"prefill_tokens_per_s", "token/s", higher, false, "prompt tokens / prefill time", together},
     Metric{"decode_tokens_per_s", "token/s", higher, false, "generated tokens / generation time", together},
     // Cache.

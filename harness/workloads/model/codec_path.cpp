@@ -98,6 +98,12 @@ std::unique_ptr<CodecPath> codec_path(EngineSequence& sequence, Codec const& cod
                                         engine.path(), window),
                             fmt::format("{} tokens", sequence.capacity()),
                             {fmt::format("up to {} tokens of context and continuation together", window)});
+    if (settings.engine) {
+        if (settings.protocol == Protocol::context)
+            throw NotApplicable("the engine codes every token as it is written, those behind the context, too",
+                                "protocol context", {"protocol inline", "protocol decode"});
+        return engine_path(sequence, settings);
+    }
     switch (settings.protocol) {
         case Protocol::context:
             return context_path(sequence, codec, settings);

@@ -16,6 +16,7 @@
 #include "codecs/ledger.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/rope.hpp"
+#include "harness/engine/engine_cache.hpp"
 #include "harness/engine/sequence.hpp"
 
 namespace kvstone {
@@ -41,6 +42,7 @@ struct CacheBytes {
     ByteLedger ledger;
     double nominal_bits_per_value = 0;
     std::optional<std::uint64_t> held_bytes;  ///< of a cache that grows: blocks begun and tokens held as they came
+    std::string stored_as = {};  ///< of the engine's own cache: type and rotation, read from its state; else empty
 };
 
 struct PathSettings {
@@ -48,7 +50,13 @@ struct PathSettings {
     Prefill prefill = Prefill::clean;
     BackendKind backend = BackendKind::openmp;
     std::optional<Rope> rope;  ///< of K, where it is known
+    /// The engine's own cache in place of a codec of this program, in protocols inline and decode, which are the same to it
+    /// but for the tokens that are fed at once: it codes every token as it is written, those of the context, too.
+    std::optional<EngineCache> engine = {};
 };
+
+/// The engine's cache, where a codec's text asks for it.
+std::optional<EngineCache> engine_cache_of(Codec const& codec);
 
 /// One sequence with a codec in its path. The sequence must outlive it.
 class CodecPath {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "codecs/pipeline/checked_decode.hpp"
+#include "harness/attempts/process_memory.hpp"
 
 namespace kvstone {
 namespace {
@@ -35,8 +36,26 @@ struct Evaluation::State {
           capacity(its_capacity),
           branches(its_settings.protocol == Protocol::context ? its_branches : 0),
           baseline(its_engine, its_capacity, its_settings.protocol == Protocol::decode, std::move(cache), branches),
-          sequence(its_engine, its_capacity, false, branches),
+          sequence(open_measured(its_settings)),
           path(codec_path(sequence, codec, its_settings)) {}
+
+    EngineSequence open_measured(PathSettings const& of) {
+        auto const before = own_resident_bytes();
+        auto opened = open(of);
+        auto const after = own_resident_bytes();
+        memory_growth_bytes = after > before ? after - before : 0;
+        return opened;
+    }
+    EngineSequence open(PathSettings const& of) const {
+        return of.engine ? EngineSequence(*engine, capacity, *of.engine)
+                         : EngineSequence(*engine, capacity, false, branches);
+    }
+    /// The same path with nothing coded in it.
+    PathSettings plain() const {
+        auto same = settings;
+        if (same.engine) same.engine = EngineCache{};
+        return same;
+    }
 
     KeptBytes state_for(CodecPath const& of, std::span<Token const> behind) {
         return of.reads_by_itself() ? baseline.state(behind) : KeptBytes{};
@@ -94,6 +113,7 @@ struct Evaluation::State {
     std::uint64_t capacity;
     std::uint64_t branches;
     Baseline baseline;
+    std::uint64_t memory_growth_bytes = 0;
     EngineSequence sequence;
     std::unique_ptr<CodecPath> path;
     PathTimes times;
@@ -177,8 +197,9 @@ std::optional<std::string> Evaluation::prove(std::span<Token const> context, std
     auto const alone = state.baseline.live_logits(context, shown);
     auto const kept_context = state.state_for(*state.path, context);
     {
-        EngineSequence raw_sequence(*state.engine, state.capacity, false, state.branches);
-        auto const raw = codec_path(raw_sequence, Codec::parse("raw"), state.settings);
+        auto const plain = state.plain();
+        auto raw_sequence = state.open(plain);
+        auto const raw = codec_path(raw_sequence, Codec::parse("raw"), plain);
         raw->begin(context, kept_context.bytes);
         if (auto const count = state.read_on(*raw, shown).differing(alone); count > 0)
             return fmt::format("{} logits differ from those of the engine alone although codec raw changes nothing",
@@ -212,5 +233,6 @@ std::optional<std::string> Evaluation::prove(std::span<Token const> context, std
 
 CacheBytes Evaluation::bytes(Component component) { return state_->path->bytes(component); }
 PathTimes const& Evaluation::times() const { return state_->times; }
+std::uint64_t Evaluation::memory_growth_bytes() const { return state_->memory_growth_bytes; }
 
 }  // namespace kvstone

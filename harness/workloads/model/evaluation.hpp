@@ -71,6 +71,8 @@ class Evaluation {
 
     CacheBytes bytes(Component component);
     PathTimes const& times() const;
+    /// How much this process grew when the cache for `capacity` tokens was made; graph and buffers of a step come later.
+    std::uint64_t memory_growth_bytes() const;
 
   private:
     struct State;

@@ -4,6 +4,7 @@
 
 #include "harness/captures/load_tensors.hpp"
 #include "harness/sources/tensor_source.hpp"
+#include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
 
@@ -14,6 +15,20 @@ bool lacks_model(Cell const& cell, Measurement& measurement) {
     measurement.status = Status::skipped;
     measurement.reason = fmt::format("workload {} needs a source that is a model", cell.workload);
     return true;
+}
+
+void add_engine_cache(Evaluation& evaluation, PathSettings const& settings, std::uint64_t capacity, Measurement& measurement) {
+    if (!settings.engine) return;
+    auto const flash = settings.engine->flash;
+    measurement.engine = fmt::format("{}, its own cache: K {}, V {}; flash attention {}; accumulates as the engine does",
+                                     engine_version(), evaluation.bytes(Component::k).stored_as,
+                                     evaluation.bytes(Component::v).stored_as,
+                                     flash == FlashAttention::off  ? "off"
+                                     : flash == FlashAttention::on ? "on"
+                                                                   : "auto");
+    FigureWriter figures(measurement, "kv");
+    figures.add_count("cache_room_tokens", capacity);
+    figures.add_count("cache_memory_growth_bytes", evaluation.memory_growth_bytes());
 }
 
 void warn_unless_engaged(Measurement& measurement) {
@@ -54,7 +69,8 @@ PathSettings settings_of(Cell const& cell) {
     settings.protocol = protocol_named(cell.options.value("protocol", ""));
     settings.prefill = cell.options.value("prefill", "clean") == "clean" ? Prefill::clean : Prefill::compressed;
     settings.backend = backend_named(cell.backend);
-    settings.rope = rope_of(cell);
+    settings.engine = engine_cache_of(Codec::parse(cell.codec));
+    if (!settings.engine) settings.rope = rope_of(cell);
     return settings;
 }
 

@@ -9,6 +9,8 @@ namespace kvstone {
 std::unique_ptr<CodecPath> context_path(EngineSequence& sequence, Codec const& codec, PathSettings const& settings);
 std::unique_ptr<CodecPath> inline_path(EngineSequence& sequence, Codec const& codec, PathSettings const& settings);
 std::unique_ptr<CodecPath> decode_path(EngineSequence& sequence, Codec const& codec, PathSettings const& settings);
+/// Requires settings.engine, and a sequence in such a cache.
+std::unique_ptr<CodecPath> engine_path(EngineSequence& sequence, PathSettings const& settings);
 
 /// Vectors of the first `tokens` tokens that the sections code, without those of sinks and windows kept as plain
 /// numbers.
