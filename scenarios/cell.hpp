@@ -19,12 +19,12 @@ inline constexpr std::uint64_t default_page_tokens = 16;
 /// Member `source`, as identified ([...]: absent at its default; sha256: named_hash()), and the `locator` beside it:
 ///   {"kind":"model", "sha256":H, "text_sha256":H, ["gpu_layers":N (0)]}   locator {"path":GGUF, "text":FILE}
 ///   {"kind":"dump", "sha256":H, ["k":NAME, "v":NAME, "q":NAME, "k_prerope":NAME, "layout":"token head dim",
-///    "dtype":"i8", "scale":NAME, "kv_heads":H, "latent":N, "query_dim":N, "tokens":N, "dim":D, "rope":{...}]}
+///    "dtype":"i8", "scale":NAME, "kv_heads":H, "batch":B, "latent":N, "query_dim":N, "tokens":N, "dim":D, "rope":{...}]}
 ///                                                                      locator {"path":FILE}
 ///     Where no tensor is named, the file's k, v, q and k_prerope are read, or else the names of
 ///     transformers (layer_stack.hpp); otherwise the named ones alone. A NAME with {layer} in it stands for one
 ///     array a layer, and layout for the axes of each. layout names the file's axes, slowest first (default: layer head
-///     token dim; an axis that is not named has length 1; batch times head are the KV heads); dtype is f32, f16, bf16, i8,
+///     token dim; an axis that is not named has length 1; batch times head are the KV heads, or those of sequence `batch` alone, counted from 0); dtype is f32, f16, bf16, i8,
 ///     f8_e4m3 or f8_e5m2 (default: the file's); scale names the tensor that multiplies every value, or is a
 ///     number (default: none); kv_heads heads lie within the axis dim (default: one); latent and query_dim are those of
 ///     latent attention (KvTensors), the latent lying in front; tokens and dim are how many of the array's tokens and

@@ -113,7 +113,7 @@ std::string named_hash(std::string const& path) {
             digests += content_hash(files[i]) + "\n";
         } catch (SystemError const& error) {
             throw SystemError(
-                fmt::format("{}: shard {} of {} of a model: {}", files[i], i + 1, files.size(), error.what()));
+                fmt::format("{}: file {} of {} that are read together: {}", files[i], i + 1, files.size(), error.what()));
         }
     }
     return sha256_of(digests);

@@ -22,6 +22,7 @@ std::array<std::uint8_t, 32> sha256_bytes_of(std::span<std::byte const> data);
 /// SHA-256 of all files that are read where a file is named: content_hash() of the file; where a GGUF model is split
 /// (see gguf_shards.hpp), SHA-256 of its shards' digests, one a line, as of
 ///     sha256sum NAME-*-of-00003.gguf | cut -c1-64 | sha256sum
+/// and likewise of an index of safetensors and its shards, the index first.
 /// Throws SystemError, with the shard's path where one cannot be read.
 std::string named_hash(std::string const& path);
 

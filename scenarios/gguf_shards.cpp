@@ -12,10 +12,12 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "scenarios/errors.hpp"
+#include "scenarios/safetensors_index.hpp"
 
 namespace kvstone {
 namespace {
@@ -157,6 +159,16 @@ std::string shard_name(std::string const& prefix, std::uint64_t number, std::uin
 }  // namespace
 
 std::vector<std::string> files_behind(std::string const& path) {
+    if (is_safetensors_index(path)) {
+        std::set<std::string> shards;
+        try {
+            for (auto const& [tensor, shard] : shards_of_index(path)) shards.insert(shard);
+        } catch (CorruptData const&) {  // reading it reports how it is broken
+        }
+        std::vector<std::string> files{path};
+        files.insert(files.end(), shards.begin(), shards.end());
+        return files;
+    }
     auto const split = split_of(path);
     if (split.count <= 1) return {path};
     if (split.count > most_shards || split.number >= split.count)

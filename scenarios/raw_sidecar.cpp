@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "scenarios/safetensors_index.hpp"
 #include "scenarios/yaml_reader.hpp"
 
 namespace kvstone {
@@ -43,6 +44,7 @@ Json tensor_of(YamlMap const& file, YamlValue const& value) {
 }  // namespace
 
 bool describes_itself(std::string const& path) {
+    if (is_safetensors_index(path)) return true;
     auto const extension = std::filesystem::path(path).extension();
     if (std::ranges::find(self_describing_extensions, extension) != std::end(self_describing_extensions)) return true;
     std::error_code error;

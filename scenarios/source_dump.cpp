@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "scenarios/raw_sidecar.hpp"
+#include "scenarios/safetensors_index.hpp"
 #include "scenarios/source_entry.hpp"
 #include "scenarios/text.hpp"
 
@@ -59,8 +60,15 @@ void require_dump(YamlValue const& item, std::string const& path) {
     if (ends(".gguf"))
         refuse(item, "a model, whose K and V are captured over a text",
                {"model: {gguf: " + item.text + ", text: builtin}"});
-    if (ends(".index.json"))
-        refuse(item, "an index of shards, which is no dump: name the shard that holds K and V", {".safetensors"});
+    if (ends(".index.json") && !ends(".safetensors.index.json"))
+        refuse(item, "an index of shards that are no safetensors", {".safetensors.index.json", ".safetensors"});
+    if (is_safetensors_index(path)) {
+        try {
+            shards_of_index(path);
+        } catch (CorruptData const& error) {
+            throw ConfigError(item.path + ": " + error.what(), excerpt(name), {}, item.place);
+        }
+    }
     for (auto const* pickled : {".pt", ".pth", ".ckpt", ".pkl", ".bin"}) {
         if (!ends(pickled) || std::filesystem::exists(path + ".yaml", error)) continue;
         if (begins_pickled(path))
@@ -97,7 +105,7 @@ Json latent_of(YamlMap const& map, SourceFiles const& files, Vocabulary const& v
 
 std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
     YamlMap const map(value, {"path", "sha256", "k", "v", "q", "k_prerope", "layout", "dtype", "scale", "kv_heads",
-                              "shape", "latent", "tokens", "dim", "rope"});
+                              "shape", "latent", "tokens", "dim", "batch", "rope"});
     Json options = Json::object();
     for (auto const* key : {"k", "v", "q", "k_prerope", "scale"})
         if (auto const* name = map.find(key)) options[key] = text_of(*name);
@@ -108,6 +116,7 @@ std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const&
     if (auto const* heads = map.find("kv_heads")) options["kv_heads"] = whole_number_of(*heads, 1, 1 << 16);
     for (auto const* key : {"tokens", "dim"})
         if (auto const* used = map.find(key)) options[key] = whole_number_of(*used, 1, longest_axis);
+    if (auto const* batch = map.find("batch")) options["batch"] = whole_number_of(*batch, 0, longest_axis);
     Json rope;
     if (auto const* config = map.find("rope"); config != nullptr && vocabulary.rope) {
         try {

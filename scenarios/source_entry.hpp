@@ -34,14 +34,14 @@ struct SourceFiles {
 /// sources:
 ///   - model: {gguf: tiny | FETCHED | FILE, text: builtin | FILE, sha256: H, gpu_layers: N}   (path: for gguf:; FETCHED: see
 ///                                          Vocabulary; text: builtin if left out; gpu_layers: of workload model, 0 if left out)
-///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale, kv_heads, shape, latent, rope}
+///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale, kv_heads, batch, shape, latent, rope}
 ///                                                                                                  (one each)
 ///   - synthetic: {shape: NAME | FILE, layers, heads, kv_heads, head_dim, latent, rope_base, distribution, format, seed}
 ///     (own numbers win; latent: of the one KV head's channels, those of latent attention, which has no V; format: of llama,
 ///     1 or 2, the newest if left out)
 /// A name with {layer} in it ("past_key_values.{layer}.0") stands for one array a layer, and `layout:` then for the axes
 /// of each. `dtype:` names the elements of arrays of an opaque type (u8, U16, I16, V2...); `scale:` is an array of one
-/// value, or a number; `kv_heads:` says how many heads the axis dim holds, where they have no axis of their own. `rope:`
+/// value, or a number; `batch:` takes one sequence of a layout with that axis, all of them (as heads) if left out; `kv_heads:` says how many heads the axis dim holds, where they have no axis of their own. `rope:`
 /// is the config.json of the model that K comes from, as `shape:` may be: its numbers are copied, and nothing else of
 /// it is kept. For a dump, `latent:`, or the `shape:` of a model that has one, says that K is latent attention's: this
 /// many channels in front of each vector are the latent, as in serving engines. Each entry may have a `name:`, its

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "scenarios/errors.hpp"
+#include "scenarios/safetensors_index.hpp"
 
 namespace kvstone {
 
@@ -32,6 +33,7 @@ std::string shape_text(std::vector<std::uint64_t> const& shape) {
 }
 
 std::unique_ptr<ArrayFile> open_arrays(std::string const& path) {
+    if (is_safetensors_index(path)) return open_sharded(path);
     auto const extension = std::filesystem::path(path).extension();
     if (extension == ".safetensors") return open_safetensors(path);
     if (extension == ".npy") return open_npy(path);
@@ -40,7 +42,7 @@ std::unique_ptr<ArrayFile> open_arrays(std::string const& path) {
     if (extension == ".data") return open_lmcache(path);
     if (is_llama_state(path)) return open_llama_state(path);
     throw ConfigError(path + ": a dump is known by its extension, or by a sidecar that describes it",
-                      extension.string(), {".safetensors", ".npy", ".npz", ".pt"});
+                      extension.string(), {".safetensors", ".safetensors.index.json", ".npy", ".npz", ".pt"});
 }
 
 }  // namespace kvstone

@@ -104,6 +104,7 @@ DumpReadings dump_of(ArrayFile const& file, Json const& source) {
     common.kv_heads = source.value("kv_heads", std::uint64_t{0});
     common.tokens = source.value("tokens", std::uint64_t{0});
     common.dim = source.value("dim", std::uint64_t{0});
+    if (source.contains("batch")) common.batch = source["batch"].get<std::uint64_t>();
     if (source.contains("scale")) common.scale = scale_named(file, source["scale"].get<std::string>());
     for (auto const* name : tensor_names)
         if (source.contains(name)) add(dump, name, source[name].get<std::string>(), common, layout);

@@ -21,6 +21,7 @@ struct DumpReading {
     std::uint64_t kv_heads = 0;   ///< heads within the axis of channels; 0: heads have an axis of their own
     std::uint64_t tokens = 0;     ///< tokens of the array that are in use; 0: all
     std::uint64_t dim = 0;        ///< the same of channels
+    std::optional<std::uint64_t> batch = {};  ///< the one sequence of an axis `batch` that is read; else all, as heads
 };
 
 /// A file, and the meaning of its arrays.

@@ -115,7 +115,7 @@ ArrayLayout layout_of_rows(ArrayInfo const& info, DumpReading const& reading, st
         }
         layout += (layout.empty() ? "" : " ") + word;
     }
-    return read_layout(layout, shape, info.fortran_order, what);
+    return read_layout(layout, shape, info.fortran_order, what, reading.batch);
 }
 
 /// The array without the room that it does not use.
@@ -138,7 +138,7 @@ ArrayReading check_array(ArrayFile const& file, DumpReading const& reading, std:
     if (reading.layout.find("head*dim") != std::string::npos)
         throw ConfigError(what + ": the file does not say how many heads its rows hold; say it, as in kv_heads: 8");
     return {std::move(dtype),
-            used_of(read_layout(reading.layout, info.shape, info.fortran_order, what), reading, what)};
+            used_of(read_layout(reading.layout, info.shape, info.fortran_order, what, reading.batch), reading, what)};
 }
 
 std::string name_for_errors(ArrayFile const& file, DumpReading const& reading) {

@@ -20,7 +20,7 @@ struct Axis {
 }  // namespace
 
 ArrayLayout read_layout(std::string const& layout, std::vector<std::uint64_t> const& axes, bool fortran_order,
-                        std::string const& what) {
+                        std::string const& what, std::optional<std::uint64_t> batch) {
     std::istringstream words(layout);
     std::vector<std::string> names;
     for (std::string name; words >> name;) names.push_back(name);
@@ -55,8 +55,18 @@ ArrayLayout read_layout(std::string const& layout, std::vector<std::uint64_t> co
         throw ConfigError(what + ": a layout names token and dim at least", layout);
     }
 
-    auto const heads = named["head"].length;
     ArrayLayout result;
+    if (batch) {
+        auto& sequences = named["batch"];
+        if (sequences.stride == 0)
+            throw ConfigError(what + ": batch for a layout without that axis", layout, {"batch head token dim"});
+        if (*batch >= sequences.length)
+            throw ConfigError(fmt::format("{}: no sequence {} among {}", what, *batch, sequences.length),
+                              fmt::format("{}", *batch), {fmt::format("0 to {}", sequences.length - 1)});
+        result.offset = *batch * sequences.stride;
+        sequences = {1, 0};
+    }
+    auto const heads = named["head"].length;
     result.shape = {named["layer"].length, heads * named["batch"].length, named["token"].length, named["dim"].length};
     result.dim_stride = named["dim"].stride;
     result.batches = named["batch"].length;
@@ -82,7 +92,7 @@ void gather(ArrayLayout const& layout, std::uint64_t tokens, std::size_t element
 #pragma omp parallel for collapse(2) schedule(static)
     for (std::uint64_t layer = 0; layer < shape.layers; ++layer) {
         for (std::uint64_t head = 0; head < shape.heads; ++head) {
-            auto const start = layer * layout.strides.layer + head / heads_per_batch * layout.batch_stride +
+            auto const start = layout.offset + layer * layout.strides.layer + head / heads_per_batch * layout.batch_stride +
                                head % heads_per_batch * layout.strides.head;
             auto* to = destination + (layer * shape.heads + head) * tokens * vector_bytes;
             if (layout.dim_stride == 1 && layout.strides.token == shape.dim) {

@@ -10,6 +10,7 @@
 #include "harness/sources/dump.hpp"
 #include "harness/sources/elements.hpp"
 #include "harness/sources/sources.hpp"
+#include "scenarios/content_hash.hpp"
 #include "tests/harness/dump_fixture.hpp"
 
 namespace kvstone {
@@ -176,6 +177,50 @@ TEST_F(Dump, AStackOfFiveAxesIsToldHowToBeRead) {
     auto const k = load(path, {{"k", "k"}, {"layout", "layer batch head token dim"}}).k.value();
     EXPECT_EQ(k.shape, (KvShape{2, 1, 2, 1}));
     EXPECT_THAT(floats(k), ElementsAre(1, 2, 3, 4));
+}
+
+/// [batch, head, token, dim] of 2 x 2 x 2 x 1, layer by layer, as transformers' caches are saved.
+TEST_F(Dump, OneSequenceOfABatchIsReadAlone) {
+    auto const path = folder_.write(
+        "batch.safetensors",
+        safetensors_bytes("{" + entry("layers.0.key", "F32", "[2,2,2,1]", "[0,32]") + "," +
+                              entry("layers.1.key", "F32", "[2,2,2,1]", "[32,64]") + "}",
+                          bytes_of<float>({0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17})));
+    Json source{{"k", "layers.{layer}.key"}, {"layout", "batch head token dim"}};
+    EXPECT_EQ(load(path, source).k->shape, (KvShape{2, 4, 2, 1}));
+    source["batch"] = 0;
+    EXPECT_EQ(load(path, source).k->shape, (KvShape{2, 2, 2, 1}));
+    EXPECT_THAT(floats(*load(path, source).k), ElementsAre(0, 1, 2, 3, 10, 11, 12, 13));
+    source["batch"] = 1;
+    EXPECT_THAT(floats(*load(path, source).k), ElementsAre(4, 5, 6, 7, 14, 15, 16, 17));
+    EXPECT_THAT(floats(*load(path, source, 1).k), ElementsAre(4, 6, 14, 16));
+    source["batch"] = 2;
+    EXPECT_THAT(refused(path, source), HasSubstr("no sequence 2 among 2: '2'; accepted: 0 to 1"));
+    EXPECT_THAT(refused(path, {{"k", "layers.0.key"}, {"layout", "layer head token dim"}, {"batch", 0}}),
+                HasSubstr("batch for a layout without that axis"));
+}
+
+TEST_F(Dump, ShardsAreReadThroughTheirIndex) {
+    folder_.write("a-1.safetensors",
+                  safetensors_bytes("{" + entry("k", "F32", "[1,1,1,2]", "[0,8]") + "}", bytes_of<float>({1, 2})));
+    folder_.write("a-2.safetensors",
+                  safetensors_bytes("{" + entry("v", "F32", "[1,1,1,2]", "[0,8]") + "}", bytes_of<float>({3, 4})));
+    auto const index = [&](std::string const& map) {
+        return folder_.write("a.safetensors.index.json", R"({"metadata":{"total_size":16},"weight_map":{)" + map + "}}");
+    };
+    auto const path = index(R"("k":"a-1.safetensors","v":"a-2.safetensors")");
+    EXPECT_THAT(floats(*load(path).k), ElementsAre(1, 2));
+    EXPECT_THAT(floats(*load(path).v), ElementsAre(3, 4));
+    // Its identity is the content of all of them.
+    auto const before = named_hash(path);
+    folder_.write("a-2.safetensors",
+                  safetensors_bytes("{" + entry("v", "F32", "[1,1,1,2]", "[0,8]") + "}", bytes_of<float>({3, 5})));
+    EXPECT_NE(named_hash(path), before);
+    EXPECT_THAT(corrupt(index(R"("k":"a-2.safetensors")")), HasSubstr("tensor 'k' is not in"));
+    EXPECT_THAT(corrupt(index(R"("k":"../a-1.safetensors")")), HasSubstr("beside its index"));
+    EXPECT_THAT(corrupt(index(R"("k":1)")), HasSubstr("has no shard"));
+    EXPECT_THAT(corrupt(index("")), HasSubstr("names no tensor"));
+    EXPECT_THROW(load(index(R"("k":"a-3.safetensors")")), SystemError);
 }
 
 TEST_F(Dump, WhatIsKnownBeforeValuesAreReadIsFoundThen) {

@@ -145,7 +145,7 @@ TEST(Refusals, SourcesThatAreNoFiles) {
               "m.gguf, text: builtin}");
     folder.write("m.safetensors.index.json", "{}");
     EXPECT_NE(refusal(scenario_with("sources", "[dump: {path: @m.safetensors.index.json}]"), folder.path())
-                  .find("an index of shards, which is no dump"),
+                  .find("no index of shards: it lacks the object weight_map"),
               std::string::npos);
     folder.write("cache.pt", "\x80\x02");
     EXPECT_NE(refusal(scenario_with("sources", "[dump: {path: @cache.pt}]"), folder.path()).find("before 1.6"),

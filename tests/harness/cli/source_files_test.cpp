@@ -208,7 +208,7 @@ TEST_F(SourceFilesTest, WhatIsNoDumpIsToldApart) {
     EXPECT_THAT(told("folder"), AllOf(HasSubstr("a folder"), HasSubstr("'folder/*.npz'")));
     EXPECT_THAT(told("m.gguf"), AllOf(HasSubstr("a model"), HasSubstr("model: {gguf: m.gguf, text: builtin}")));
     EXPECT_THAT(told("c.pt"), AllOf(HasSubstr("PyTorch"), HasSubstr("torch.save(")));
-    EXPECT_THAT(told("m.safetensors.index.json"), HasSubstr("an index of shards"));
+    EXPECT_THAT(told("m.safetensors.index.json"), HasSubstr("no index of shards"));
 }
 
 /// A model's config.json beside its dump: as a shape, and for RoPE.
