@@ -16,8 +16,9 @@ void add_export(CommandLine& line) {
     auto options = std::make_shared<Options>();
     auto* command =
         line.verb("export", "Write a campaign's results for other tools",
-                  {"kvstone export --format csv -o figures.csv", "kvstone export --format junit -o results.xml"});
-    command->add_option("--format", options->format, "csv, jsonl, google-benchmark (for its compare.py) or junit")
+                  {"kvstone export --format csv -o figures.csv", "kvstone export --format junit -o results.xml",
+                   "kvstone export --format datasette -o metadata.json"});
+    command->add_option("--format", options->format, "csv, jsonl, google-benchmark (for its compare.py), junit, or datasette (its metadata for the database)")
         ->capture_default_str();
     command->add_option("-o,--output", options->output, "The file to write. Without this option: standard output");
     command->add_option(

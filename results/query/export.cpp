@@ -11,10 +11,12 @@ ExportFormat export_format_named(std::string const& name) {
     if (name == "jsonl") return ExportFormat::jsonl;
     if (name == "google-benchmark") return ExportFormat::google_benchmark;
     if (name == "junit") return ExportFormat::junit;
-    throw ConfigError("unknown format", name, {"csv", "jsonl", "google-benchmark", "junit"});
+    if (name == "datasette") return ExportFormat::datasette;
+    throw ConfigError("unknown format", name, {"csv", "jsonl", "google-benchmark", "junit", "datasette"});
 }
 
 void export_campaign(Store const& store, std::ostream& out, ExportFormat format, std::string const& campaign) {
+    if (format == ExportFormat::datasette) return export_datasette(store, out);
     auto const meant = campaign_meant(store, campaign);
     auto const latest = [&](TableFormat as) {
         print_rows(out, store, "SELECT * FROM v_latest WHERE campaign = ?1", {meant}, as);
@@ -28,6 +30,8 @@ void export_campaign(Store const& store, std::ostream& out, ExportFormat format,
             return export_google_benchmark(store, out, meant);
         case ExportFormat::junit:
             return export_junit(store, out, meant);
+        case ExportFormat::datasette:
+            break;
     }
 }
 

@@ -8,8 +8,8 @@
 
 namespace kvstone {
 
-enum class ExportFormat { csv, jsonl, google_benchmark, junit };
-/// csv, jsonl, google-benchmark or junit. Throws ConfigError for any other name.
+enum class ExportFormat { csv, jsonl, google_benchmark, junit, datasette };
+/// csv, jsonl, google-benchmark, junit or datasette. Throws ConfigError for any other name.
 ExportFormat export_format_named(std::string const& name);
 
 /// Exports one campaign: the one whose id is `campaign`, or begins so; empty: the one last run. A value that is not
@@ -20,9 +20,11 @@ ExportFormat export_format_named(std::string const& name);
 ///                     failed as an entry with error_occurred
 ///   junit             a test case per cell: crashes and the like are errors, wrong content and missed targets failures,
 ///                     cells that were never tried errors
+///   datasette         descriptions of the whole database, all campaigns: every table, view, column and canned query
 void export_campaign(Store const& store, std::ostream& out, ExportFormat format, std::string const& campaign);
 
 void export_google_benchmark(Store const& store, std::ostream& out, std::string const& campaign);
+void export_datasette(Store const& store, std::ostream& out);
 void export_junit(Store const& store, std::ostream& out, std::string const& campaign);
 
 }  // namespace kvstone

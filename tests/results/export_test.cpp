@@ -3,11 +3,13 @@
 #include "results/query/export.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
 #include <streambuf>
 
 #include <gmock/gmock.h>
 
+#include "results/query/canned.hpp"
 #include "results/query/query.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/report/nights.hpp"
@@ -42,6 +44,30 @@ class Export : public testing::Test {
     }
     test::Folder folder_;
 };
+
+/// Descriptions of everything in the file, and queries that Datasette can run: it binds what it finds in a form's fields.
+TEST_F(Export, DatasetteIsToldEveryTableAndQuery) {
+    auto const store = Store::open_read_only(folder_.file());
+    auto const all = Json::parse(exported("datasette"));
+    ASSERT_EQ(all["databases"].size(), 1U);
+    auto const& database = all["databases"].front();
+    EXPECT_EQ(all["databases"].begin().key(), std::filesystem::path(folder_.file()).stem().string());
+    for (auto const& row : query(store, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT "
+                                        "LIKE 'sqlite_%'")
+                               .rows) {
+        auto const name = std::get<std::string>(row[0]);
+        EXPECT_TRUE(database["tables"].contains(name)) << name;
+        EXPECT_FALSE(database["tables"].value(name, Json::object()).value("description", "").empty()) << name;
+    }
+    EXPECT_EQ(database["queries"].size(), canned_queries().size());
+    for (auto const& [name, canned] : database["queries"].items()) {
+        auto const sql = canned["sql"].get<std::string>();
+        EXPECT_THAT(sql, testing::Not(testing::AnyOf(HasSubstr(":newest"), HasSubstr(":campaign")))) << name;
+        EXPECT_NO_THROW(query(store, sql)) << name;
+    }
+    EXPECT_EQ(query(store, database["queries"]["latest"]["sql"].get<std::string>()).rows.size(),
+              query(store, "@latest").rows.size());
+}
 
 TEST_F(Export, RowsHaveNullForWhatIsNotFinite) {
     auto const lines = exported("jsonl");
