@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "codecs/engine_limits.hpp"
+#include "codecs/from_outside.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {
@@ -96,7 +97,7 @@ void leave_out_refused(PipelineSettings& found, std::string_view component, std:
 /// The setting of llama.cpp that a codec is, where it is one.
 std::string own_setting(Codec const& codec) {
     auto const& stage = codec.rules().front().pipeline.front();
-    if (stage.name != "engine") return {};
+    if (stage.name != engine_cache_stage) return {};
     auto text = fmt::format("-ctk {} -ctv {}", stage.options.at("k"), stage.options.at("v"));
     if (auto const& flash = stage.options.at("flash"); flash != "auto") text += " -fa " + flash;
     return stage.options.at("rotation") == "off" ? "LLAMA_ATTN_ROT_DISABLE=1 " + text : text;
@@ -115,8 +116,6 @@ std::string turboquant_serde(std::string const& preset) {
 std::string NearestSettings::text() const {
     return fmt::format("vLLM: {}; SGLang: {}; LMCache: {}; llama.cpp: {}", vllm, sglang, lmcache, llama_cpp);
 }
-
-bool is_engine_cache(std::string const& codec) { return codec.starts_with("engine:"); }
 
 NearestSettings nearest_settings(Codec const& codec) { return nearest_settings(codec, {}); }
 

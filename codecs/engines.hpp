@@ -43,9 +43,6 @@ struct NearestSettings {
     std::string text() const;
 };
 
-/// Whether a codec's text is an engine's own cache.
-bool is_engine_cache(std::string const& codec);
-
 /// For the rules that take most of the cache, the last one of K and of V; parts that other rules take are a difference.
 NearestSettings nearest_settings(Codec const& codec);
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "codecs/access.hpp"
+#include "codecs/from_outside.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -68,10 +69,6 @@ std::string_view name_of(StageKind kind) {
 
 std::map<std::string, StageEntry> const& stage_registry() { return entries(); }
 
-std::string const& shown_example(StageInfo const& info) {
-    return info.examples.empty() ? info.shown : info.examples.front();
-}
-
 std::string versioned_name(StageInfo const& info) {
     return info.format_version < 2 ? info.name : fmt::format("{}.{}", info.name, info.format_version);
 }
@@ -94,10 +91,8 @@ void register_stage(StageEntry entry) {
     };
     require(!name.empty(), "it has no name");
     require(!entry.info.summary.empty(), "its StageInfo has no summary, which list shows");
-    require(entry.info.examples.empty() != entry.info.shown.empty(),
-            "its StageInfo has no examples, which list shows and the tests run; or it has both these and one that is shown");
-    require(entry.info.shown.find(name) != std::string::npos || entry.info.shown.empty(),
-            "the text that is shown does not use it");
+    require(entry.info.examples.empty() == entry.info.from_outside,
+            "its StageInfo has no examples, which list shows and the tests run (from_outside: it has none)");
     for (auto const& example : entry.info.examples)
         require(example.find(name) != std::string::npos, "its example does not use it: " + example);
     auto const& idle = entry.info.idle_bytes;

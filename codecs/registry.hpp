@@ -31,9 +31,6 @@ std::map<std::string, StageEntry> const& stage_registry();
 /// The entry of a name in codec text: the registered name, with its format version from 2 on. Throws ConfigError.
 StageEntry const& stage_named(std::string const& name);
 
-/// The codec text that users are shown.
-std::string const& shown_example(StageInfo const& info);
-
 /// The name in codec text.
 std::string versioned_name(StageInfo const& info);
 

@@ -131,11 +131,6 @@ struct StageInfo {
     std::vector<OptionSpec> options;
     /// Codec texts that use it; the first is shown to users, all are run by the conformance suite and the benchmarks.
     std::vector<std::string> examples;
-    /// In place of examples, for a stage that the program cannot run by itself: a codec text that users are shown and that
-    /// nothing runs.
-    std::string shown;
-    /// The stage is all of a codec's text: no rule and no stage stands beside it.
-    bool whole_codec = false;
     /// For a quantiser that stores each value as a floating-point number: the tokens that a rule for sinks or the
     /// recent window stores with it are billed as window.
     bool plain = false;

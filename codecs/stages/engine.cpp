@@ -30,10 +30,10 @@ struct EngineType {
     std::uint64_t values;  ///< of a block
     std::uint64_t bytes;   ///< of a block
 };
-constexpr std::array<EngineType, 9> engine_types{{{"f32", 1, 4},
+constexpr std::array<EngineType, 9> engine_types{{{"q8_0", 32, 34},
+                                                  {"f32", 1, 4},
                                                   {"f16", 1, 2},
                                                   {"bf16", 1, 2},
-                                                  {"q8_0", 32, 34},
                                                   {"q5_1", 32, 24},
                                                   {"q5_0", 32, 22},
                                                   {"q4_1", 32, 20},
@@ -56,8 +56,7 @@ struct EngineCodec : Quantiser {
                                       "flash attention; the engine needs it where V has blocks"),
                         choice_option("rotation", "auto", {"auto", "off"},
                                       "auto: the engine rotates types with blocks where the head dimension allows it")};
-        info.shown = "engine:k=q8_0,v=q8_0";
-        info.whole_codec = true;
+        info.from_outside = true;
         return info;
     }
     explicit EngineCodec(Options const& options) {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "codecs/codec.hpp"
+#include "codecs/from_outside.hpp"
 #include "codecs/registry.hpp"
 #include "codecs/text/presets.hpp"
 #include "scenarios/errors.hpp"
@@ -322,11 +323,11 @@ void check_coverage(std::vector<Rule> const& rules) {
     }
 }
 
-/// A stage that is all of a codec stands alone.
+/// An engine's own cache is all of a codec.
 void check_alone(std::vector<Rule> const& rules) {
     for (auto const& rule : rules) {
         for (auto const& stage : rule.pipeline) {
-            if (!stage_registry().at(stage.name).info.whole_codec) continue;
+            if (stage.name != engine_cache_stage) continue;
             if (rules.size() > 1 || rule.pipeline.size() > 1 || rule.selector != Selector{})
                 throw ConfigError("this stage is a whole codec: no rule and no other stage stands beside it", stage.name,
                                   {shown_example(stage_registry().at(stage.name).info)});

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "codecs/access.hpp"
+#include "codecs/from_outside.hpp"
 #include "codecs/engine_limits.hpp"
 #include "harness/choice/choice.hpp"
 #include "results/record/text_table.hpp"

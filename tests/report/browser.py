@@ -68,8 +68,11 @@ class Browser:
 
     def open(self, path):
         """Opens a file; returns the seconds until the page's load event, its scripts run."""
+        return self.open_address(f"file://{path}")
+
+    def open_address(self, address):
         start, seen = time.monotonic(), len(self.events)
-        self.call("Page.navigate", url=f"file://{path}")
+        self.call("Page.navigate", url=address)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events[seen:]):
             self.events.append(self._receive())
         self.evaluate("document.readyState")

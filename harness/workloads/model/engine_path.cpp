@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "codecs/from_outside.hpp"
 #include "codecs/not_applicable.hpp"
 #include "harness/engine/engine_cache.hpp"
 #include "harness/workloads/model/paths.hpp"
@@ -64,7 +65,7 @@ std::unique_ptr<CodecPath> engine_path(EngineSequence& sequence, PathSettings co
 
 std::optional<EngineCache> engine_cache_of(Codec const& codec) {
     auto const& stage = codec.rules().front().pipeline.front();
-    if (stage.name != "engine") return std::nullopt;
+    if (stage.name != engine_cache_stage) return std::nullopt;
     EngineCache cache;
     cache.k_type = stage.options.at("k");
     cache.v_type = stage.options.at("v");

@@ -1,0 +1,19 @@
+#pragma once
+// Stages that this program does not run by itself (StageInfo::from_outside).
+
+#include <string>
+#include <string_view>
+
+#include "codecs/stage.hpp"
+
+namespace kvstone {
+
+/// The stage that is an engine's own cache, and a whole codec.
+inline constexpr std::string_view engine_cache_stage = "engine";
+/// Whether a codec's text is an engine's own cache.
+bool is_engine_cache(std::string_view codec);
+
+/// The codec text that users are shown: a stage's first example, or for one without any its options that have to be given.
+std::string shown_example(StageInfo const& info);
+
+}  // namespace kvstone
