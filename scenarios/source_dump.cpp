@@ -65,8 +65,8 @@ void require_dump(YamlValue const& item, std::string const& path) {
     if (is_safetensors_index(path)) {
         try {
             shards_of_index(path);
-        } catch (CorruptData const& error) {
-            throw ConfigError(item.path + ": " + error.what(), excerpt(name), {}, item.place);
+        } catch (CorruptData const& broken) {
+            throw ConfigError(item.path + ": " + broken.what(), excerpt(name), {}, item.place);
         }
     }
     for (auto const* pickled : {".pt", ".pth", ".ckpt", ".pkl", ".bin"}) {

@@ -252,8 +252,8 @@ Json choice_json(Choice const& choice) {
                        {"lmcache", nearest.lmcache},
                        {"llama_cpp", nearest.llama_cpp},
                        {"differences", nearest.differences}};
-    if (auto const* const measured = measured_setting(choice, nearest.llama_cpp))
-        json["engines"]["llama_cpp_measured"] = {{"codec", measured->codec}, {"kld_mean", measured->kld.value}};
+    if (auto const* const own_setting = measured_setting(choice, nearest.llama_cpp))
+        json["engines"]["llama_cpp_measured"] = {{"codec", own_setting->codec}, {"kld_mean", own_setting->kld.value}};
     return json;
 }
 

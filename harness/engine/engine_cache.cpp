@@ -1,5 +1,7 @@
 #include "harness/engine/engine_cache.hpp"
 
+#include <cstring>
+
 #include <ggml.h>
 
 #include "harness/files/llama_cache.hpp"
@@ -8,8 +10,14 @@
 namespace kvstone {
 namespace {
 
+/// States of a sequence in memory begin with this number and a word of flags; older ones begin with the cache.
+constexpr std::uint32_t state_magic = 0xaf143cd8;
+constexpr std::size_t state_head_bytes = 8;
+
 LlamaCache cache_of(std::span<std::byte const> state, std::string const& model) {
-    auto cache = read_llama_cache(state, 0, model);
+    std::uint32_t first = 0;
+    if (state.size() >= sizeof first) std::memcpy(&first, state.data(), sizeof first);
+    auto cache = read_llama_cache(state, first == state_magic ? state_head_bytes : 0, model);
     if (cache.end != state.size())
         throw ConfigError(model + ": the engine keeps several caches for this model, whose bytes are not told apart");
     return cache;
@@ -32,9 +40,12 @@ StoredCache stored_cache(std::span<std::byte const> state, Component component, 
     return stored;
 }
 
-std::pair<std::size_t, std::size_t> stored_values(std::span<std::byte const> state, std::string const& model) {
+void spoil_values(std::span<std::byte> state, std::string const& model) {
+    constexpr std::byte flipped{0x24};  // of numbers of 16 bits an exponent, of codes of 4 bits a middle one
     auto const cache = cache_of(state, model);
-    return {cache.k.front().begin, cache.v.back().begin + cache.v.back().bytes()};
+    for (auto const* all : {&cache.k, &cache.v})
+        for (auto const& tensor : *all)
+            for (auto& byte : state.subspan(tensor.begin, tensor.bytes())) byte ^= flipped;
 }
 
 }  // namespace kvstone

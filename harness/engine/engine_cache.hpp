@@ -34,7 +34,7 @@ struct StoredCache {
 /// where the engine keeps several caches (sliding windows of their own, recurrent layers), CorruptData where the state has
 /// another form.
 StoredCache stored_cache(std::span<std::byte const> state, Component component, std::string const& model);
-/// The place of the values of both within the state: the first byte, and the one behind the last.
-std::pair<std::size_t, std::size_t> stored_values(std::span<std::byte const> state, std::string const& model);
+/// Changes every stored value of K and V, and nothing else of the state. Throws as stored_cache().
+void spoil_values(std::span<std::byte> state, std::string const& model);
 
 }  // namespace kvstone

@@ -47,8 +47,7 @@ class EnginePath : public CodecPath {
     void code_context() override {
         if (!corrupted()) return;
         auto state = sequence_->state();
-        auto const [first, last] = stored_values(state, sequence_->engine().path());
-        for (auto at = first; at < last; ++at) state[at] ^= std::byte{0x24};
+        spoil_values(state, sequence_->engine().path());
         sequence_->restore(state, context_tokens());
     }
 
