@@ -19,6 +19,7 @@ std::map<std::string, StageEntry>& entries() {
 
 /// "token", "page" or "whole": of the first example, on vectors of 128.
 std::string_view access_of(StageEntry const& entry) {
+    if (entry.info.from_outside) return "whole";
     auto const codec = Codec::parse(entry.info.examples.at(0));
     for (auto const& stage : codec.rules()[0].pipeline) {
         if (stage.name != entry.info.name) continue;
@@ -90,7 +91,8 @@ void register_stage(StageEntry entry) {
     };
     require(!name.empty(), "it has no name");
     require(!entry.info.summary.empty(), "its StageInfo has no summary, which list shows");
-    require(!entry.info.examples.empty(), "its StageInfo has no examples, which list shows and the tests run");
+    require(entry.info.examples.empty() == entry.info.from_outside,
+            "its StageInfo has no examples, which list shows and the tests run (from_outside: it has none)");
     for (auto const& example : entry.info.examples)
         require(example.find(name) != std::string::npos, "its example does not use it: " + example);
     auto const& idle = entry.info.idle_bytes;
@@ -107,7 +109,8 @@ std::vector<StageSummary> registered_stages() {
     for (auto const& [name, entry] : entries()) {
         auto const& info = entry.info;
         summaries.push_back({name, std::string(name_of(entry.kind)), info.summary, info.source,
-                             std::string(access_of(entry)), describe_options(info.options), info.examples.at(0),
+                             std::string(access_of(entry)), describe_options(info.options),
+                             info.from_outside ? name : info.examples.at(0),
                              describe_needs(info)});
     }
     return summaries;

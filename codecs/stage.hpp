@@ -142,6 +142,9 @@ struct StageInfo {
     bool mixes_layers = false;
     bool fixed_rate = true;
     bool calibrated = false;
+    /// Whether it stands for codecs that are no part of this program: it has no examples then, since only a scenario
+    /// that defines such a codec can use it.
+    bool from_outside = false;
     /// One of these flags that is true under one value of an option alone.
     struct Under {
         std::string option;
