@@ -34,8 +34,8 @@ struct ExternalDefinition {
     };
     std::vector<File> files;  ///< in the scenario's order; the library first
 
-    /// SHA-256 over all that makes it this codec: kind, arguments or options, bits, names and content of the files.
-    /// Neither its own name nor a path counts.
+    /// The first 16 digits of the SHA-256 over all that makes it this codec: kind, arguments or options, bits, names and
+    /// content of the files. Neither its own name nor a path counts.
     std::string hash() const;
     bool operator==(ExternalDefinition const&) const = default;
 };
@@ -49,6 +49,9 @@ std::vector<ExternalDefinition> external_definitions_of(YamlValue const& map, So
 Json to_json(ExternalDefinition const& definition);
 /// Throws Json::exception.
 ExternalDefinition external_definition_from_json(Json const& json);
+
+/// Words in which codecs may have these names, and no other codecs from outside.
+Vocabulary with_externals(Vocabulary words, std::vector<ExternalDefinition> const& definitions);
 
 /// A codec text in which names of definitions at the place of a stage are written as stages of this program
 /// ("external:name=mine,kind=command,hash=..."); the rest is unchanged.

@@ -32,14 +32,11 @@ class ExternalCodec {
     virtual std::optional<double> nominal_bits() const = 0;
 };
 
-/// Provides the codec of this name whose definition has this hash (`ExternalDefinition::hash`). The attempt's process
+/// Provides the codec of this name whose definition has this `ExternalDefinition::hash()`. The attempt's process
 /// alone sets one: no other process starts a command or loads a library. The instance is started when it is first used.
 using ExternalCodecs = std::function<std::shared_ptr<ExternalCodec>(std::string const& name, std::string const& hash)>;
 void set_external_codecs(ExternalCodecs codecs);
 /// Throws ConfigError where the program has set no provider, or where it has no such codec.
 std::shared_ptr<ExternalCodec> external_codec(std::string const& name, std::string const& hash);
-
-/// Digits of a definition's hash in codec text.
-inline constexpr std::size_t external_hash_digits = 16;
 
 }  // namespace kvstone

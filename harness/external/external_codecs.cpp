@@ -10,7 +10,7 @@ CellCodecs::CellCodecs(Cell const& cell, std::optional<Deadline> deadline) {
     std::map<std::string, std::shared_ptr<ExternalCodec>> codecs;  // by name and hash, as codec text has them
     for (auto const& json : cell.locator.value("codecs", Json::array())) {
         auto const definition = external_definition_from_json(json);
-        codecs[definition.name + ' ' + definition.hash().substr(0, external_hash_digits)] =
+        codecs[definition.name + ' ' + definition.hash()] =
             definition.kind == "command" ? make_command_codec(definition, deadline) : make_library_codec(definition);
     }
     set_external_codecs([codecs = std::move(codecs)](std::string const& name, std::string const& hash) {
