@@ -24,6 +24,7 @@
 #include "harness/attempts/roofline_probe.hpp"
 #include "harness/external/external_codecs.hpp"
 #include "harness/files/calibration_file.hpp"
+#include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/workload.hpp"
 #include "scenarios/errors.hpp"
 #include "scenarios/planned_files.hpp"
@@ -60,6 +61,8 @@ Status status_of(ExternalFailure::How how) {
             return Status::crash;
         case ExternalFailure::How::timeout:
             return Status::timeout;
+        case ExternalFailure::How::wrong:
+            return Status::verify_failed;
         case ExternalFailure::How::error:
             break;
     }
@@ -99,9 +102,11 @@ Measurement attempt(AttemptRequest const& request) {
             return measurement;
         }
         PlannedFiles const files(request.cell);
-        CellCodecs const codecs(request.cell, deadline_of(request.measure));
+        CellCodecs codecs(request.cell, deadline_of(request.measure));
         start = std::chrono::steady_clock::now();
         workload.run(request, measurement);
+        if (auto const error = codecs.spot_check_error())
+            FigureWriter(measurement, "kv").add("spot_check_error", *error);
         files.check_again();
     } catch (UnwrittenValues const& error) {
         fail(measurement, Status::verify_failed, error.what());

@@ -169,7 +169,7 @@ Vocabulary with_externals(Vocabulary words, std::vector<ExternalDefinition> cons
         } catch (ConfigError const& error) {
             // The names that the file has given are as good as those of stages.
             auto accepted = error.accepted();
-            if (std::ranges::count(accepted, "external") > 0)
+            if (error.message().starts_with("unknown stage"))
                 accepted.insert(accepted.end(), names.begin(), names.end());
             throw ConfigError(error.message(), with_plain_names(error.offending()), accepted, error.place());
         }

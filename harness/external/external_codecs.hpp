@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "codecs/external/external_codec.hpp"
+#include "harness/external/spot_checks.hpp"
 #include "scenarios/cell.hpp"
 #include "scenarios/external_definition.hpp"
 
@@ -21,6 +22,11 @@ class CellCodecs {
     ~CellCodecs();
     CellCodecs(CellCodecs const&) = delete;
     CellCodecs& operator=(CellCodecs const&) = delete;
+    /// See SpotChecks::error().
+    std::optional<double> spot_check_error() { return checks_->error(); }
+
+  private:
+    std::shared_ptr<SpotChecks> checks_ = std::make_shared<SpotChecks>();
 };
 
 /// A codec of the kind `command` (command_codec.cpp) or `library` (library_codec.cpp). Both start or load on first use.
