@@ -19,7 +19,7 @@ std::map<std::string, StageEntry>& entries() {
 
 /// "token", "page" or "whole": of the first example, on vectors of 128.
 std::string_view access_of(StageEntry const& entry) {
-    if (entry.info.from_outside) return "whole";
+    if (entry.info.examples.empty()) return "whole";
     auto const codec = Codec::parse(entry.info.examples.at(0));
     for (auto const& stage : codec.rules()[0].pipeline) {
         if (stage.name != entry.info.name) continue;
@@ -91,8 +91,8 @@ void register_stage(StageEntry entry) {
     };
     require(!name.empty(), "it has no name");
     require(!entry.info.summary.empty(), "its StageInfo has no summary, which list shows");
-    require(entry.info.examples.empty() == entry.info.from_outside,
-            "its StageInfo has no examples, which list shows and the tests run (from_outside: it has none)");
+    require(entry.info.examples.empty() != entry.info.example_from_outside.empty(),
+            "its StageInfo has no examples, which list shows and the tests run, or both kinds of them");
     for (auto const& example : entry.info.examples)
         require(example.find(name) != std::string::npos, "its example does not use it: " + example);
     auto const& idle = entry.info.idle_bytes;
@@ -110,7 +110,7 @@ std::vector<StageSummary> registered_stages() {
         auto const& info = entry.info;
         summaries.push_back({name, std::string(name_of(entry.kind)), info.summary, info.source,
                              std::string(access_of(entry)), describe_options(info.options),
-                             info.from_outside ? name : info.examples.at(0),
+                             info.examples.empty() ? info.example_from_outside : info.examples[0],
                              describe_needs(info)});
     }
     return summaries;

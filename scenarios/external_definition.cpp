@@ -17,13 +17,15 @@ constexpr std::size_t longest_name = 64;
 constexpr std::size_t hash_digits = 16;
 constexpr std::string_view stage_prefix = "external:name=";
 
-bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_-.+/").find(c) != std::string_view::npos; }
+bool is_word(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("_-.+/").find(c) != std::string_view::npos;
+}
 
 bool is_name(std::string const& name) {
     return !name.empty() && name.size() <= longest_name && std::isalpha(static_cast<unsigned char>(name[0])) != 0 &&
-           std::ranges::all_of(name, [](char c) {
-               return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
-           });
+           std::ranges::all_of(
+               name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-'; });
 }
 
 void add_file(ExternalDefinition& definition, YamlValue const& value, SourceFiles const& files) {
@@ -67,7 +69,8 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
                {"{command: [python3, mine.py], files: [mine.py]}", "{library: ./libmine.so}"});
     ExternalDefinition definition;
     definition.name = name;
-    definition.folder = std::filesystem::absolute(files.folder.empty() ? "." : files.folder).lexically_normal().string();
+    definition.folder =
+        std::filesystem::absolute(files.folder.empty() ? "." : files.folder).lexically_normal().string();
     if (command != nullptr) {
         read_command(definition, *command);
     } else {
@@ -90,8 +93,7 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
 }
 
 std::string stage_of(ExternalDefinition const& definition) {
-    return fmt::format("{}{},kind={},hash={}", stage_prefix, definition.name, definition.kind,
-                       definition.hash());
+    return fmt::format("{}{},kind={},hash={}", stage_prefix, definition.name, definition.kind, definition.hash());
 }
 
 /// Calls visit(first, end) for the place of each word that stands where a stage can.
@@ -133,8 +135,8 @@ std::vector<ExternalDefinition> external_definitions_of(YamlValue const& map, So
 }
 
 Json to_json(ExternalDefinition const& definition) {
-    Json json{{"name", definition.name}, {"kind", definition.kind}, {"folder", definition.folder},
-              {"files", Json::array()}};
+    Json json{
+        {"name", definition.name}, {"kind", definition.kind}, {"folder", definition.folder}, {"files", Json::array()}};
     if (!definition.command.empty()) json["command"] = definition.command;
     if (!definition.library.empty()) json["library"] = definition.library;
     if (!definition.options.empty()) json["options"] = definition.options;

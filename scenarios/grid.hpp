@@ -22,7 +22,7 @@ struct Axes {
     std::vector<std::uint64_t> pages;
     std::vector<int> threads;
     std::vector<WorkloadEntry> workloads;
-    SourceFiles files = {};  ///< folder of the files that the axes name
+    SourceFiles files = {};                          ///< folder of the files that the axes name
     std::vector<ExternalDefinition> externals = {};  ///< that codecs may name
 
     std::size_t cells() const;  ///< before exclusion; SIZE_MAX where there are more

@@ -168,13 +168,16 @@ void check_contexts(YamlMap const& map, std::vector<Cell> const& cells, Vocabula
 void check_all_used(YamlMap const& map, Axes const& axes) {
     auto const names = [&axes](CodecEntry const& codec, std::string const& name) {
         auto const in = [&](std::string const& text) {
-            return std::ranges::any_of(definitions_in(text, axes.externals), [&](auto const& one) { return one.name == name; });
+            return std::ranges::any_of(definitions_in(text, axes.externals),
+                                       [&](auto const& one) { return one.name == name; });
         };
         return in(codec.text) || std::ranges::any_of(codec.sources, [&](auto const& own) { return in(own.text); });
     };
-    for (auto const& [name, place, value] : map.find("codecs") == nullptr ? std::vector<YamlEntry>{} : map.at("codecs").entries)
+    for (auto const& [name, place, value] :
+         map.find("codecs") == nullptr ? std::vector<YamlEntry>{} : map.at("codecs").entries)
         if (std::ranges::none_of(axes.codecs, [&](auto const& codec) { return names(codec, name); }))
-            throw ConfigError("codecs: no codec of the grid uses it", name, {fmt::format("grid: {{codec: [{}]}}", name)}, place);
+            throw ConfigError("codecs: no codec of the grid uses it", name,
+                              {fmt::format("grid: {{codec: [{}]}}", name)}, place);
 }
 
 /// `before`: see axes_before(); null where nothing was set.

@@ -91,7 +91,8 @@ Json pack_sources(Plan const& plan, fs::path const& folder, Contents& contents) 
         // Of a codec from outside its files alone: its arguments may name programs of the machine.
         for (auto& codec : locator["codecs"]) codec = codec.at("files");
         for (auto const& value : locator.flatten())
-            if (value.is_string() && fs::path(value.get<std::string>()).is_absolute() && fs::is_regular_file(value.get<std::string>()))
+            if (value.is_string() && fs::path(value.get<std::string>()).is_absolute() &&
+                fs::is_regular_file(value.get<std::string>()))
                 for (auto const& file : files_behind(value.get<std::string>())) paths[file] = cell.source_name;
     }
     Json list = Json::array();

@@ -54,8 +54,7 @@ class ExecArguments {
             }
         }
         if (!path.empty()) texts_.push_back("PYTHONPATH=" + path);
-        for (std::size_t i = 0; i < texts_.size(); ++i)
-            (i < arguments ? argv_ : envp_).push_back(texts_[i].data());
+        for (std::size_t i = 0; i < texts_.size(); ++i) (i < arguments ? argv_ : envp_).push_back(texts_[i].data());
         argv_.push_back(nullptr);
         envp_.push_back(nullptr);
     }
@@ -271,8 +270,8 @@ std::vector<std::byte> CodecProcess::ask(std::string const& call, Json const& he
             auto const left = *state.program.deadline - Clock::now();
             if (left <= Clock::duration::zero())
                 state.fail(How::timeout, call, "no answer within the time limit of the attempt");
-            wait_ms = static_cast<int>(std::min<std::int64_t>(
-                std::chrono::ceil<std::chrono::milliseconds>(left).count(), kLongestWaitMs));
+            wait_ms = static_cast<int>(
+                std::min<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), kLongestWaitMs));
         }
         std::array<pollfd, 3> waits{{{state.handle.get(), POLLIN, 0},
                                      {reading ? state.output.read.get() : -1, POLLIN, 0},

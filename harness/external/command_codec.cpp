@@ -79,9 +79,10 @@ class CommandCodec : public ExternalCodec {
         }
         auto const wrong = all_finite_ ? not_finite(values, section.shape.values()) : 0;
         if (wrong > 0)
-            throw ExternalFailure(How::error, fmt::format("{}: decode: {} of {} values are NaN or infinite, and none of "
-                                                          "the original ones",
-                                                          program_.name, wrong, section.shape.values()));
+            throw ExternalFailure(How::error,
+                                  fmt::format("{}: decode: {} of {} values are NaN or infinite, and none of "
+                                              "the original ones",
+                                              program_.name, wrong, section.shape.values()));
     }
 
   private:

@@ -76,7 +76,8 @@ void FrameReader::read_sizes() {
     std::memcpy(&body_bytes_, head_.data() + 8, sizeof body_bytes_);
     header_bytes_ = header_bytes;
     if (header_bytes > most_header_bytes)
-        throw CorruptData(fmt::format("has a header of {} bytes; at most {} are accepted", header_bytes, most_header_bytes));
+        throw CorruptData(
+            fmt::format("has a header of {} bytes; at most {} are accepted", header_bytes, most_header_bytes));
     if (body_bytes_ > most_body_bytes_)
         throw CorruptData(fmt::format("has {} bytes; at most {} are accepted", body_bytes_, most_body_bytes_));
 }

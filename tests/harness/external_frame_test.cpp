@@ -1,8 +1,7 @@
-#include "harness/external/frame.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "harness/external/frame.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {

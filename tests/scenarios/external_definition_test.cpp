@@ -151,8 +151,7 @@ TEST_F(Externals, MistakesAreToldWithTheirPlace) {
     EXPECT_THAT(names("{mine: {command: [a], files: [mine.py, @none.py]}}"), StartsWith("codecs.mine.files.1: "));
     EXPECT_EQ(names("{mine: {command: [a], files: [mine.py, @./mine.py]}}"),
               "codecs.mine.files.1: a file that is given twice: './mine.py'");
-    EXPECT_EQ(names("{mine: {command: [a], bits: @0}}"),
-              "codecs.mine.bits: bits per value: '0'; accepted: (0, 32]");
+    EXPECT_EQ(names("{mine: {command: [a], bits: @0}}"), "codecs.mine.bits: bits per value: '0'; accepted: (0, 32]");
     EXPECT_EQ(names("{@mine: " + mine + "}"),
               "codecs: no codec of the grid uses it: 'mine'; accepted: grid: {codec: [mine]}");
 }
@@ -161,7 +160,7 @@ TEST_F(Externals, MistakesInCodecTextsAreToldInPlainNames) {
     auto const in = [&](std::string const& codec) { return refused("{mine: " + mine + "}", codec); };
     EXPECT_EQ(in("mine, @mime"),
               "grid.codec.1: unknown stage: 'mime'; accepted: raw, fp16, bf16, int8, int, gear, delta, zstd, mine "
-              " (did you mean 'mine'?)");
+              "(did you mean 'mine'?)");
     EXPECT_EQ(in("@'mine:bits=3'"),
               "grid.codec.0: a codec of `codecs:` has its options in its definition: 'mine:bits=3'; accepted: mine");
     EXPECT_EQ(in("@'external:name=mine,kind=command,hash=0000000000000000'"),
@@ -175,7 +174,9 @@ TEST_F(Externals, SetMayLeaveADefinitionUnused) {
 }
 
 TEST(PlainNames, StandForTheStages) {
-    auto const stage = [](std::string const& name) { return "external:name=" + name + ",kind=command,hash=0123456789abcdef"; };
+    auto const stage = [](std::string const& name) {
+        return "external:name=" + name + ",kind=command,hash=0123456789abcdef";
+    };
     EXPECT_EQ(with_plain_names("fp16 | zstd"), "fp16 | zstd");
     EXPECT_EQ(with_plain_names(stage("a")), "a");
     EXPECT_EQ(with_plain_names("window(4){raw} k{" + stage("a") + "} v{gear | " + stage("b") + " | zstd}"),
