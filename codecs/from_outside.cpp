@@ -1,7 +1,5 @@
 #include "codecs/from_outside.hpp"
 
-#include <cctype>
-
 namespace kvstone {
 
 bool is_engine_cache(std::string_view codec) {
@@ -9,16 +7,7 @@ bool is_engine_cache(std::string_view codec) {
 }
 
 std::string shown_example(StageInfo const& info) {
-    if (!info.examples.empty()) return info.examples.front();
-    auto text = info.name;
-    for (auto const& option : info.options) {
-        if (option.default_value) continue;
-        auto value = option.choices.empty() ? option.name : option.choices.front();
-        if (option.choices.empty())
-            for (auto& c : value) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-        text += (text == info.name ? ":" : ",") + option.name + "=" + value;
-    }
-    return text;
+    return info.examples.empty() ? info.example_from_outside : info.examples.front();
 }
 
 }  // namespace kvstone

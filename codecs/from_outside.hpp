@@ -1,5 +1,5 @@
 #pragma once
-// Stages that this program does not run by itself (StageInfo::from_outside).
+// Stages that this program does not run by itself (StageInfo::example_from_outside).
 
 #include <string>
 #include <string_view>
@@ -13,7 +13,7 @@ inline constexpr std::string_view engine_cache_stage = "engine";
 /// Whether a codec's text is an engine's own cache.
 bool is_engine_cache(std::string_view codec);
 
-/// The codec text that users are shown: a stage's first example, or for one without any its options that have to be given.
+/// The codec text that users are shown: a stage's first example, or where it has none the text that shows its form.
 std::string shown_example(StageInfo const& info);
 
 }  // namespace kvstone

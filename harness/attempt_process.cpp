@@ -17,11 +17,14 @@
 #include "backends/backend.hpp"
 #include "backends/kernels/simd_target.hpp"
 #include "backends/timer.hpp"
+#include "codecs/external/external_failure.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/pipeline/checked_decode.hpp"
 #include "harness/attempts/abilities.hpp"
 #include "harness/attempts/roofline_probe.hpp"
+#include "harness/external/external_codecs.hpp"
 #include "harness/files/calibration_file.hpp"
+#include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/workload.hpp"
 #include "scenarios/errors.hpp"
 #include "scenarios/planned_files.hpp"
@@ -52,6 +55,27 @@ void fail(Measurement& measurement, Status status, std::string reason) {
     measurement.profiles.clear();
 }
 
+Status status_of(ExternalFailure::How how) {
+    switch (how) {
+        case ExternalFailure::How::crash:
+            return Status::crash;
+        case ExternalFailure::How::timeout:
+            return Status::timeout;
+        case ExternalFailure::How::wrong:
+            return Status::verify_failed;
+        case ExternalFailure::How::error:
+            break;
+    }
+    return Status::error;
+}
+
+/// Before the attempt is killed at its time limit, so that the row can say which codec did not answer.
+std::optional<Deadline> deadline_of(Measure const& measure) {
+    if (measure.timeout_s <= 0) return std::nullopt;
+    std::chrono::duration<double> const left(measure.timeout_s - std::min(1.0, measure.timeout_s / 10));
+    return std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::steady_clock::duration>(left);
+}
+
 Measurement attempt(AttemptRequest const& request) {
     Measurement measurement;
     measurement.attempt_id = request.attempt_id;
@@ -78,11 +102,16 @@ Measurement attempt(AttemptRequest const& request) {
             return measurement;
         }
         PlannedFiles const files(request.cell);
+        CellCodecs codecs(request.cell, deadline_of(request.measure));
         start = std::chrono::steady_clock::now();
         workload.run(request, measurement);
+        if (auto const error = codecs.spot_check_error())
+            FigureWriter(measurement, "kv").add("spot_check_error", *error);
         files.check_again();
     } catch (UnwrittenValues const& error) {
         fail(measurement, Status::verify_failed, error.what());
+    } catch (ExternalFailure const& error) {
+        fail(measurement, status_of(error.how()), error.what());
     } catch (NotApplicable const& error) {
         fail(measurement, Status::skipped, error.what());
     } catch (std::bad_alloc const&) {

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "scenarios/external_definition.hpp"
+
 namespace kvstone {
 namespace {
 
@@ -47,6 +49,9 @@ std::string text_of_rules(YamlMap const& map, Vocabulary const& vocabulary) {
     return fmt::format("{}", fmt::join(rules, " "));
 }
 
+/// Whether the scenario gives it another name than its text.
+bool is_named(CodecEntry const& entry) { return entry.name != with_plain_names(entry.text); }
+
 std::vector<SourceCodec> codecs_by_source(YamlValue const& value, Vocabulary const& vocabulary) {
     if (value.kind != YamlValue::Kind::map || value.entries.empty())
         refuse(value, "expected a map from sources to codecs", {"{tiny: fp16}"});
@@ -60,7 +65,7 @@ std::vector<SourceCodec> codecs_by_source(YamlValue const& value, Vocabulary con
 CodecEntry codec_of(YamlValue const& item, Vocabulary const& vocabulary) {
     if (item.kind != YamlValue::Kind::map) {
         auto const text = canonical_codec_at(item, codec_text_of(item), vocabulary);
-        return {text, text, {}};
+        return {text, with_plain_names(text), {}};
     }
     std::vector<std::string> const parts{"layers", "heads", "sink", "window", "k", "v", "rest"};
     std::vector<std::string> keys{"name", "codec", "sources"};
@@ -73,7 +78,7 @@ CodecEntry codec_of(YamlValue const& item, Vocabulary const& vocabulary) {
     entry.text = codec != nullptr ? canonical_codec_at(*codec, codec_text_of(*codec), vocabulary)
                                   : canonical_codec_at(item, text_of_rules(map, vocabulary), vocabulary);
     auto const* name = map.find("name");
-    entry.name = name != nullptr ? text_of(*name) : entry.text;
+    entry.name = name != nullptr ? text_of(*name) : with_plain_names(entry.text);
     if (auto const* sources = map.find("sources")) {
         if (name == nullptr) refuse(item, "a codec that differs by source needs a name", {"name: TEXT"});
         entry.sources = codecs_by_source(*sources, vocabulary);
@@ -130,8 +135,8 @@ std::vector<CodecEntry> codecs_of(YamlValue const& list, Vocabulary const& vocab
         auto const same = std::find_if(codecs.begin(), codecs.end(), is_same);
         if (same == codecs.end()) {
             codecs.push_back(std::move(entry));
-        } else if (entry.name != entry.text && entry.name != same->name) {
-            if (same->name == same->text)
+        } else if (is_named(entry) && entry.name != same->name) {
+            if (!is_named(*same))
                 same->name = std::move(entry.name);
             else if (!is_among(same->other_names, entry.name))
                 same->other_names.push_back(std::move(entry.name));

@@ -116,6 +116,8 @@ Expansion expand(Axes const& axes, std::vector<Json> const& exclude, std::vector
         cell.source = axes.sources[source].source;
         cell.locator = axes.sources[source].locator;
         cell.locator.update(axes.workloads[workload].locator);
+        for (auto const& external : definitions_in(cell.codec, axes.externals))
+            cell.locator["codecs"].push_back(to_json(external));
         if (is_required) all.required.push_back(cell.id);
         all.cells.push_back(std::move(cell));
     };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "scenarios/codec_entry.hpp"
+#include "scenarios/external_definition.hpp"
 #include "scenarios/source_entry.hpp"
 #include "scenarios/workload_entry.hpp"
 
@@ -21,7 +22,8 @@ struct Axes {
     std::vector<std::uint64_t> pages;
     std::vector<int> threads;
     std::vector<WorkloadEntry> workloads;
-    SourceFiles files = {};  ///< folder of the files that the axes name
+    SourceFiles files = {};                          ///< folder of the files that the axes name
+    std::vector<ExternalDefinition> externals = {};  ///< that codecs may name
 
     std::size_t cells() const;  ///< before exclusion; SIZE_MAX where there are more
 };

@@ -32,6 +32,8 @@ std::vector<std::pair<std::string, std::string>> named_files(Cell const& cell) {
     };
     add(cell.locator, "path", cell.source, "sha256");
     add(cell.locator, "text", cell.source, "text_sha256");
+    for (auto const& codec : cell.locator.value("codecs", Json::array()))
+        for (auto const& file : codec.at("files")) add(file, "path", file, "sha256");
     auto const options = cell.locator.value("files", Json::object());
     for (auto const& option : options.items()) add(options, option.key().c_str(), cell.options, option.key().c_str());
     return files;

@@ -12,6 +12,7 @@
 
 #include "scenarios/claims.hpp"
 #include "scenarios/content_hash.hpp"
+#include "scenarios/external_definition.hpp"
 #include "scenarios/grid.hpp"
 #include "scenarios/measure.hpp"
 #include "scenarios/shared_captures.hpp"
@@ -24,8 +25,8 @@ namespace {
 /// A planned cell takes about 1.6 kB.
 constexpr std::size_t most_cells = 1'000'000;
 
-std::vector<std::string> const scenario_keys{"kvstone", "name",    "sources", "grid",      "workloads", "measure",
-                                             "exclude", "require", "parts",   "published", "targets"};
+std::vector<std::string> const scenario_keys{"kvstone", "name",    "sources", "codecs", "grid",      "workloads",
+                                             "measure", "exclude", "require", "parts",  "published", "targets"};
 
 std::vector<Json> matches_of(YamlValue const* list, Axes const& axes, Vocabulary const& vocabulary,
                              Axes const* before) {
@@ -80,6 +81,7 @@ Axes axes_before(YamlValue const& written, Axes const& axes, Vocabulary const& v
     if (is_changed("grid") || is_changed("measure")) {
         Axes read;
         read.files = axes.files;
+        read.externals = axes.externals;
         try_to([&] {
             YamlMap const map(written, scenario_keys);
             auto grid = read;
@@ -162,6 +164,22 @@ void check_contexts(YamlMap const& map, std::vector<Cell> const& cells, Vocabula
                    {fmt::format("up to {} tokens", length->second->tokens)});
 }
 
+/// Refuses a definition that no codec of the grid names.
+void check_all_used(YamlMap const& map, Axes const& axes) {
+    auto const names = [&axes](CodecEntry const& codec, std::string const& name) {
+        auto const in = [&](std::string const& text) {
+            return std::ranges::any_of(definitions_in(text, axes.externals),
+                                       [&](auto const& one) { return one.name == name; });
+        };
+        return in(codec.text) || std::ranges::any_of(codec.sources, [&](auto const& own) { return in(own.text); });
+    };
+    for (auto const& [name, place, value] :
+         map.find("codecs") == nullptr ? std::vector<YamlEntry>{} : map.at("codecs").entries)
+        if (std::ranges::none_of(axes.codecs, [&](auto const& codec) { return names(codec, name); }))
+            throw ConfigError("codecs: no codec of the grid uses it", name,
+                              {fmt::format("grid: {{codec: [{}]}}", name)}, place);
+}
+
 /// `before`: see axes_before(); null where nothing was set.
 void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Axes const* before, Vocabulary const& vocabulary,
                  PlanOptions const& options) {
@@ -203,6 +221,7 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Axes const* b
                               error.accepted(), map.at("grid").place);
         }
     }
+    if (before == nullptr) check_all_used(map, axes);
     share_figures(expansion.cells, expansion.required, vocabulary);
     share_captures(expansion.cells, vocabulary);
     plan.cells = std::move(expansion.cells);
@@ -211,7 +230,7 @@ void expand_into(Plan& plan, YamlMap const& map, Axes const& axes, Axes const* b
 
 /// `written`: the root before --set; null where nothing was set.
 Plan plan_of(YamlValue const& root, YamlValue const* written, std::string const& stem, std::string const& folder,
-             Vocabulary const& vocabulary, PlanOptions const& options) {
+             Vocabulary const& words, PlanOptions const& options) {
     check_version(root);
     YamlMap const map(root, scenario_keys);
     Plan plan;
@@ -219,6 +238,8 @@ Plan plan_of(YamlValue const& root, YamlValue const* written, std::string const&
     if (auto const* measure = map.find("measure")) plan.measure = measure_of(*measure);
     Axes axes;
     axes.files = {folder};
+    if (auto const* codecs = map.find("codecs")) axes.externals = external_definitions_of(*codecs, axes.files, words);
+    auto const vocabulary = with_externals(words, axes.externals);
     read_grid(axes, map.at("grid"), threads_in(map), vocabulary);
     axes.workloads = workloads_of(map.at("workloads"), axes.files, vocabulary);
     axes.sources = sources_of(map.at("sources"), axes.files, vocabulary);

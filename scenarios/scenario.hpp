@@ -63,6 +63,8 @@ struct ContextLimit {
 struct Vocabulary {
     /// Canonical text of a codec text; throws ConfigError (without place).
     std::function<std::string(std::string const&)> canonical_codec;
+    /// Names of stages and presets, which a codec of `codecs:` cannot have.
+    std::vector<std::string> codec_names;
     std::vector<std::string> workloads;
     std::map<std::string, std::vector<WorkloadOption>> workload_options;  ///< of workloads that have any
     std::vector<std::string> capture_readers;  ///< workloads that read the source's K and V of the whole context
@@ -155,6 +157,7 @@ struct PlanOptions {
 ///   name: TEXT                     # default: the file's name without .yaml
 ///   sources: [...]                 # see source_entry.hpp
 ///   grid: {context: [512, 32k, all], codec: [...], backend: [openmp], batch: [1], page: [16], threads: [all]}  # codec_entry.hpp
+///   codecs: {mine: {command: [python3, mine.py], files: [mine.py]}}  # see external_definition.hpp
 ///   workloads: [roundtrip, {model: {protocol: context}}]                                  # see workload_entry.hpp
 ///   measure: {...}                 # see measure.hpp
 ///   exclude: [{codec: raw, context: [512, 2048]}, ...]   # cells that any of these partial matches takes are left out

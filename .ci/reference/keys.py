@@ -26,6 +26,7 @@ SCENARIOS = [
     ("`synthetic`", scenario(sources="[synthetic: {shape: llama-3.1-8b, zz: 1}]")),
     ("`grid`", scenario(grid="context: [64], codec: [fp16], zz: 1")),
     ("An item of `grid.codec` that is a map", scenario(grid="context: [64], codec: [{codec: fp16, zz: 1}]")),
+    ("A codec of `codecs`", scenario(more="codecs: {mine: {command: [a], zz: 1}}\n")),
     ("`measure`", scenario(more="measure: {zz: 1}\n")),
     ("A match, as in `exclude`, `require`, `parts` and `match`", scenario(more="exclude: [{zz: 1}]\n")),
     ("An item of `published`", scenario(more="published: [{zz: 1}]\n")),
@@ -62,6 +63,7 @@ def scenario_keys():
             ("The whole file", "scenario.hpp", "Plan load_plan("),
             ("Sources", "source_entry.hpp", "std::vector<SourceEntry> sources_of("),
             ("Codecs", "codec_entry.hpp", "std::vector<CodecEntry> codecs_of("),
+            ("Codecs from outside", "external_definition.hpp", "struct ExternalDefinition {"),
             ("Workloads", "workload_entry.hpp", "std::vector<WorkloadEntry> workloads_of("),
             ("Measure", "measure.hpp", "Measure measure_of(")]:
         text += f"\n## {title}\n\n{fenced(comment_before(read('scenarios', header), declaration))}"

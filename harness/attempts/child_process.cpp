@@ -19,8 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness/attempts/pipe.hpp"
 #include "harness/attempts/process_memory.hpp"
-#include "results/record/file_descriptor.hpp"
 #include "results/record/text.hpp"
 #include "scenarios/errors.hpp"
 
@@ -34,20 +34,6 @@ constexpr int kMemoryPeriodMs = 20;
 constexpr int kResultDescriptor = 3;
 
 volatile std::sig_atomic_t running_child = 0;
-
-struct Pipe {
-    FileDescriptor read, write;
-    Pipe() {
-        int ends[2];
-        if (pipe2(ends, O_CLOEXEC) != 0) throw SystemError("cannot make a pipe", errno);
-        // Clear of 0 to 3, which the child rearranges.
-        read.reset(fcntl(ends[0], F_DUPFD_CLOEXEC, 10));
-        write.reset(fcntl(ends[1], F_DUPFD_CLOEXEC, 10));
-        close(ends[0]);
-        close(ends[1]);
-        if (!read.is_open() || !write.is_open()) throw SystemError("cannot make a pipe", errno);
-    }
-};
 
 void set_limit(__rlimit_resource resource, std::uint64_t value) {
     rlimit const limit{value, value};

@@ -87,9 +87,12 @@ std::string packed_name(fs::path const& file, fs::path const& folder) {
 Json pack_sources(Plan const& plan, fs::path const& folder, Contents& contents) {
     std::map<std::string, std::string> paths;  // and their purposes
     for (auto const& cell : plan.cells) {
-        auto const locator = cell.locator.flatten();
-        for (auto const& value : locator)
-            if (value.is_string() && fs::is_regular_file(value.get<std::string>()))
+        auto locator = cell.locator;
+        // Of a codec from outside its files alone: its arguments may name programs of the machine.
+        for (auto& codec : locator["codecs"]) codec = codec.at("files");
+        for (auto const& value : locator.flatten())
+            if (value.is_string() && fs::path(value.get<std::string>()).is_absolute() &&
+                fs::is_regular_file(value.get<std::string>()))
                 for (auto const& file : files_behind(value.get<std::string>())) paths[file] = cell.source_name;
     }
     Json list = Json::array();

@@ -58,7 +58,7 @@ std::uint64_t unsigned_member(std::string const& what, Json const& value) {
 
 class SafetensorsFile : public ArrayFile {
   public:
-    explicit SafetensorsFile(std::string const& path) : file_(map_file(path)) {
+    SafetensorsFile(std::string const& path, MappedFile file) : file_(std::move(file)) {
         path_ = path;
         std::uint64_t header_bytes = 0;
         if (file_.size < 8) throw CorruptData(path + ": truncated: a safetensors file has at least 8 bytes");
@@ -149,7 +149,11 @@ class SafetensorsFile : public ArrayFile {
 
 }  // namespace
 
-std::unique_ptr<ArrayFile> open_safetensors(std::string const& path) { return std::make_unique<SafetensorsFile>(path); }
+std::unique_ptr<ArrayFile> open_safetensors(std::string const& path) { return read_safetensors(path, map_file(path)); }
+
+std::unique_ptr<ArrayFile> read_safetensors(std::string const& name, MappedFile bytes) {
+    return std::make_unique<SafetensorsFile>(name, std::move(bytes));
+}
 
 std::string safetensors_header(std::vector<std::pair<std::string, HostTensor>> const& tensors, Json const& metadata) {
     constexpr std::size_t data_alignment = 64;

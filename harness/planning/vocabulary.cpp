@@ -5,6 +5,8 @@
 #include "backends/backend.hpp"
 #include "codecs/calibration.hpp"
 #include "codecs/codec.hpp"
+#include "codecs/registry.hpp"
+#include "codecs/text/presets.hpp"
 #include "harness/sources/builtin.hpp"
 #include "harness/sources/data.hpp"
 #include "harness/sources/model_config.hpp"
@@ -19,6 +21,8 @@ namespace kvstone {
 Vocabulary vocabulary() {
     Vocabulary words;
     words.canonical_codec = [](std::string const& text) { return Codec::parse(text).text(); };
+    for (auto const& [name, entry] : stage_registry()) words.codec_names.push_back(name);
+    for (auto const& preset : presets()) words.codec_names.emplace_back(preset.name);
     for (auto const& workload : workloads()) {
         words.workloads.push_back(workload.name);
         if (workload.measures != nullptr) words.measured_of_codec[workload.name] = workload.measures;

@@ -11,10 +11,13 @@ namespace kvstone {
 
 std::string builtin_path(std::string const& name) {
     namespace fs = std::filesystem;
-    static std::map<std::string, fs::path> const sources{
-        {"tiny", "harness/tiny_model/tiny.gguf"},   {"builtin", "harness/tiny_model/text.txt"},
-        {"words", "harness/tiny_model/words.json"}, {"library", "scenarios/library"},
-        {"data", "harness/sources/data.txt"},       {"known_models", "harness/sources/known_models.txt"}};
+    static std::map<std::string, fs::path> const sources{{"tiny", "harness/tiny_model/tiny.gguf"},
+                                                         {"builtin", "harness/tiny_model/text.txt"},
+                                                         {"words", "harness/tiny_model/words.json"},
+                                                         {"library", "scenarios/library"},
+                                                         {"python", "codecs/external/python"},
+                                                         {"data", "harness/sources/data.txt"},
+                                                         {"known_models", "harness/sources/known_models.txt"}};
     auto const found = sources.find(name);
     if (found == sources.end()) return {};
     std::vector<fs::path> places;

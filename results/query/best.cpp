@@ -70,7 +70,9 @@ Ranked judge(ParetoRow const& row, Figures const& all, std::vector<Constraint> c
     for (auto const& constraint : constraints) {
         auto& worst = ranked.figures.emplace_back();
         auto const found = all.find({row.cell, constraint.metric});
-        if (found == all.end()) {
+        auto const* const known = find_metric(constraint.metric);
+        bool const of_another_process = row.is_command && known != nullptr && is_speed(*known);
+        if (found == all.end() || of_another_process) {
             ranked.meets = false;
             ranked.distance = std::numeric_limits<double>::infinity();
             continue;

@@ -42,7 +42,8 @@ std::string remark_of(ParetoRow const& row) {
 void show_front(std::ostream& out, Screen const& screen, std::vector<ParetoRow const*> const& front) {
     bool const timed = std::ranges::any_of(front, [](auto const* row) { return !row->speed_metric.empty(); });
     bool const remarks = std::ranges::any_of(front, [](auto const* row) { return !remark_of(*row).empty(); });
-    auto const& first = *front.front();
+    auto const& first =
+        **std::ranges::max_element(front, {}, [](auto const* row) { return !row->speed_metric.empty(); });
     std::vector<TextTable::Column> columns{
         {"codec"}, {"bits/val", true}, {title_of(first.error_metric), true}, {"95% interval", true}};
     if (timed) columns.insert(columns.end(), {{title_of(first.speed_metric), true}, {"95% interval", true}});
@@ -52,7 +53,7 @@ void show_front(std::ostream& out, Screen const& screen, std::vector<ParetoRow c
         std::vector<std::string> cells{row->codec_name, fmt::format("{:.3f}", *row->bits_per_value),
                                        formatted(Notation::error, row->error.value), interval_text(row->error)};
         if (timed) {
-            cells.push_back(formatted(Notation::ratio, row->speed.value));
+            cells.push_back(row->speed_metric.empty() ? "-" : formatted(Notation::ratio, row->speed.value));
             cells.push_back(interval_text(row->speed));
         }
         if (remarks) cells.push_back(remark_of(*row));
@@ -84,7 +85,10 @@ void show_peers(std::ostream& out, Screen const& screen, Peers const& peers) {
         if (first.error_metric != "kld_mean")
             say(fmt::format("No KLD here: the error is {}{}.", first.error_metric,
                             first.error_metric == "nmse" ? ", the worse of K's and V's" : ""));
-        if (first.speed_metric.empty()) say("Nothing was timed: bits and error alone are compared.");
+        if (std::ranges::all_of(front, [](auto const* row) { return row->speed_metric.empty() && !row->is_command; }))
+            say("Nothing was timed: bits and error alone are compared.");
+        if (std::ranges::any_of(front, [](auto const* row) { return row->is_command; }))
+            say("Times of a command are those of another process: it is compared by bits and error alone.");
         if (!bounded_speed) say("A speed of fewer than 6 samples has no interval: its value alone counts.");
     }
     if (!beaten.empty()) say("Beaten: " + beaten);
@@ -108,12 +112,12 @@ std::vector<Peers> read_peers(Store const& store, std::string const& campaign) {
     require_pareto(store);
     std::vector<Peers> groups;
     std::map<std::string, std::size_t> places;
-    Statement row(
-        store.connection(),
-        "SELECT peers, " + title_sql("nullif(options, '{}')") +
-            ", cell, codec_name, reason, bits_per_value, error_metric, error, error_low, error_high, "
-            "speed_metric, speed, speed_low, speed_high, left_out, beaten_by, rival FROM (SELECT *, source AS "
-            "source_name FROM v_pareto WHERE campaign = ? ORDER BY position)");
+    Statement row(store.connection(),
+                  "SELECT peers, " + title_sql("nullif(options, '{}')") +
+                      ", cell, codec_name, reason, bits_per_value, error_metric, error, error_low, error_high, "
+                      "speed_metric, speed, speed_low, speed_high, left_out, beaten_by, rival, times_of = 'command' "
+                      "FROM (SELECT *, source AS "
+                      "source_name FROM v_pareto WHERE campaign = ? ORDER BY position)");
     row.with(campaign);
     while (row.step()) {
         auto const [place, added] = places.emplace(row.text(0), groups.size());
@@ -128,7 +132,8 @@ std::vector<Peers> read_peers(Store const& store, std::string const& campaign) {
                                               {row.real(11), number(row, 12), number(row, 13)},
                                               row.text(14),
                                               row.text(15),
-                                              row.text(16)});
+                                              row.text(16),
+                                              row.integer(17) != 0});
     }
     return groups;
 }

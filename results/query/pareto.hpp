@@ -25,6 +25,7 @@ struct ParetoRow {
     std::string left_out;   ///< why it is not compared; empty: it is compared
     std::string beaten_by;  ///< the codec that beats it; empty: none
     std::string rival;
+    bool is_command = false;  ///< its times are those of another process, and compared with none
 };
 
 /// Cells of a campaign that differ in their codec alone, in plan order.

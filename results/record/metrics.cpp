@@ -100,6 +100,11 @@ constexpr std::array table{
         "share of a head's variance, means removed, in its first principal components; a profile, position: how many",
         none},
     Metric{"pca_rank_90", "1", neither, false, "least rank with 90% of a head's variance, means removed", none},
+    Metric{
+        "spot_check_error", "1", lower, false,
+        "sum (x' - x)^2 / sum x^2 of an encoding of K and one of V, drawn at random and decoded at the attempt's end; "
+        "the larger; of codecs from outside",
+        together},
     // Attention.
     // l = q.k / sqrt(dim) is a logit over the tokens that a query sees, p the softmax, o the output; a prime: of the
     // decoded K and V. Queries are a sample of each layer and query head.
@@ -351,6 +356,11 @@ constexpr std::array table{
 }  // namespace
 
 std::span<Metric const> metrics() { return table; }
+
+bool is_speed(Metric const& metric) {
+    return metric.unit == "ns" || metric.unit == "GB/s" || metric.unit == "Gbit/s" || metric.unit == "token/s" ||
+           metric.name.ends_with("_roofline") || metric.name == "time_saved_percent";
+}
 
 Metric const* find_metric(std::string_view name) {
     auto const found =

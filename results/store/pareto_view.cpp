@@ -2,11 +2,12 @@
 //
 // Cells that differ in their codec alone are compared in three figures: stored bits per value, an error and a speed.
 //   error  kld_mean; without a model attention_kl (workload attention), else nmse, the worse of K's and V's
-//   speed  decode_tokens_per_s, else prefill_tokens_per_s, else decode_gb_per_s; none where timing was off
+//   speed  decode_tokens_per_s, else prefill_tokens_per_s, else decode_gb_per_s; none where timing was off. A codec that
+//          is a command has none: its times are another process's, and mostly those of sending the values there
 // A codec is beaten by one that is better in at least one of them, and better or equal in the others. Better means beyond
 // both intervals where they are stated, by value where they are not. Values within each other's intervals are undecided:
 // then neither beats the other, and both stay. What would beat a codec by values alone, but for the intervals, is its
-// `rival`.
+// `rival`. A command is beaten by what is better in bits and error, whatever the speed, and itself beats commands alone.
 
 #include "results/store/schema.hpp"
 
@@ -16,7 +17,8 @@ namespace {
 constexpr std::string_view sql = R"sql(
 CREATE VIEW v_pareto(campaign, cell, workload, options, source, context, batch, page, backend, threads, position,
   codec, codec_name, status, reason, bits_per_value, error_metric, error, error_low, error_high, speed_metric, speed,
-  speed_low, speed_high, read_fraction, left_out, beaten_by, rival, on_front, peers) AS
+  speed_low, speed_high, read_fraction, left_out, beaten_by, rival, on_front, peers,
+  times_of) AS
 WITH shown AS (
   -- Errors are of the worse of K and V; all else is of both together, or of the one there is.
   -- Metrics by their numbers: a seek each in an attempt's figures, in place of a walk past all of them.
@@ -31,6 +33,7 @@ figures AS (
   SELECT c.uid AS campaign, x.uid AS cell, x.workload, x.options, x.source_name AS source,
     nullif(x.context, 0) AS context, x.batch, x.page, x.backend, x.threads, e.position, x.codec, x.codec_name,
     coalesce(o.status, 'missing') AS status, a.reason,
+    iif(instr(x.codec, ',kind=command,hash=') > 0, 'command', 'attempt') AS times_of,
     c.id || ' ' || x.workload || ' ' || x.options || ' ' || x.source || ' ' || x.context || ' ' || x.batch || ' ' ||
       x.page || ' ' || x.threads || ' ' || x.backend AS peers,
     max(value) FILTER (WHERE name = 'bits_per_value') AS bits,
@@ -67,10 +70,10 @@ judged AS (
     iif(kld IS NULL, NULL, kld_high) AS error_high,
     CASE WHEN decode_rate IS NOT NULL THEN 'decode_tokens_per_s' WHEN prefill_rate IS NOT NULL THEN
       'prefill_tokens_per_s' WHEN tensor_rate IS NOT NULL THEN 'decode_gb_per_s' END AS speed_metric,
-    coalesce(decode_rate, prefill_rate, tensor_rate) AS speed,
-    CASE WHEN decode_rate IS NOT NULL THEN decode_rate_low WHEN prefill_rate IS NOT NULL THEN prefill_rate_low
+    iif(times_of = 'command', NULL, coalesce(decode_rate, prefill_rate, tensor_rate)) AS speed,
+    CASE WHEN times_of = 'command' THEN NULL WHEN decode_rate IS NOT NULL THEN decode_rate_low WHEN prefill_rate IS NOT NULL THEN prefill_rate_low
       ELSE tensor_rate_low END AS speed_low,
-    CASE WHEN decode_rate IS NOT NULL THEN decode_rate_high WHEN prefill_rate IS NOT NULL THEN prefill_rate_high
+    CASE WHEN times_of = 'command' THEN NULL WHEN decode_rate IS NOT NULL THEN decode_rate_high WHEN prefill_rate IS NOT NULL THEN prefill_rate_high
       ELSE tensor_rate_high END AS speed_high,
     CASE WHEN status <> 'ok' THEN status WHEN read_fraction < 0.5 THEN 'not_engaged'
       WHEN bits IS NULL THEN 'no bytes' WHEN coalesce(kld, attention_kl, nmse) IS NULL THEN 'no error' END AS left_out
@@ -89,17 +92,18 @@ rivals AS MATERIALIZED (
 beaten AS MATERIALIZED (
   SELECT *,
     (SELECT a.codec_name FROM rivals a WHERE a.contest = b.contest AND a.bits <= b.bits
-      AND (a.error = b.error OR a.error_most < b.error_least) AND (a.speed IS b.speed OR a.speed_least > b.speed_most)
+      AND (a.error = b.error OR a.error_most < b.error_least)
+      AND (a.speed IS b.speed OR a.speed_least > b.speed_most OR b.times_of = 'command')
       AND (a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed) ORDER BY a.position LIMIT 1) AS beaten_by
   FROM rivals b
 )
 SELECT campaign, cell, workload, options, source, context, batch, page, backend, threads, position, codec,
-  codec_name, status, reason, bits, error_metric, error, error_low, error_high, speed_metric, speed, speed_low,
-  speed_high, read_fraction, left_out, beaten_by,
+  codec_name, status, reason, bits, error_metric, error, error_low, error_high, iif(times_of = 'command', NULL, speed_metric), speed,
+  speed_low, speed_high, read_fraction, left_out, beaten_by,
   iif(beaten_by IS NULL, (SELECT a.codec_name FROM rivals a WHERE a.contest = b.contest AND a.bits <= b.bits
-    AND a.error <= b.error AND (a.speed IS b.speed OR a.speed > b.speed)
+    AND a.error <= b.error AND (a.speed IS b.speed OR a.speed > b.speed OR b.times_of = 'command')
     AND (a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed) ORDER BY a.position LIMIT 1), NULL),
-  left_out IS NULL AND beaten_by IS NULL, peers
+  left_out IS NULL AND beaten_by IS NULL, peers, times_of
 FROM beaten b
 ORDER BY campaign, position;
 )sql";

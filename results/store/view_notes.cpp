@@ -140,7 +140,10 @@ std::vector<View> const& views_described() {
            "attempt.uid of the attempt behind the row: host, times, clock and job are there. Of several processes the "
            "newest, and the one that failed where one did"},
           {"night"},
-          {"vector_units", "Vector units of the processor on which kernels of `attempt` ran; null before schema 9"}}},
+          {"vector_units", "Vector units of the processor on which kernels of `attempt` ran; null before schema 9"},
+          {"times_of",
+           "command: the codec is a command of a scenario's `codecs:`, and its times are those of another process, of "
+           "sending values there included; attempt: they are of the attempt's own process"}}},
         {"v_profile",
          "Figures along layers, heads or positions, of each cell's first process",
          {{"cell"},
@@ -318,7 +321,8 @@ std::vector<View> const& views_described() {
            "undecided"},
           {"rival", "Of a codec that none beats: one that would by values alone, but for the intervals"},
           {"on_front", "1: compared, and beaten by none"},
-          {"peers", "Equal for the cells of a campaign that differ in their codec alone"}}},
+          {"peers", "Equal for the cells of a campaign that differ in their codec alone"},
+          {"times_of", "As in v_latest. A command has no speed here"}}},
         {"v_environment",
          "Build, packages and hosts of each campaign, a row per fact",
          {{"campaign"}, {"kind"}, {"name"}, {"value", "The fact; of several hosts all their values"}}},

@@ -96,10 +96,7 @@ void judge_interval(Compared& result, Metric const& metric, std::span<SideFigure
 Comparing comparing(Metric const& metric) {
     if (metric.deterministic) return Comparing::exactly;
     if (is_accuracy_of_items(metric.name)) return Comparing::by_items;
-    bool const timed = metric.unit == "ns" || metric.unit == "GB/s" || metric.unit == "Gbit/s" ||
-                       metric.unit == "token/s" || metric.name.ends_with("_roofline") ||
-                       metric.name == "time_saved_percent";
-    return timed ? Comparing::by_time : Comparing::by_interval;
+    return is_speed(metric) ? Comparing::by_time : Comparing::by_interval;
 }
 
 std::string Circumstances::excuse(bool across_toolchains) const {

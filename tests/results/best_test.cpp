@@ -104,6 +104,15 @@ TEST_F(BestTest, TheFewestBitsWhoseWholeIntervalMeetsIt) {
     EXPECT_EQ(std::get<std::int64_t>(rows.rows[2][4]), 0);
 }
 
+TEST_F(BestTest, ACommandMeetsErrorsAndNoSpeeds) {
+    add({{"int8", {.bits = 8}}, {"external:name=mine,kind=command,hash=0123456789abcdef", {.bits = 3, .speed = 900}}});
+    auto const best = [&](std::string const& constraints) {
+        return std::get<double>(best_rows(store, parse_constraints(constraints), "").rows.at(0)[3]);
+    };
+    EXPECT_EQ(best("kld_mean < 0.02"), 3);
+    EXPECT_EQ(best("kld_mean < 0.02 and decode_tokens_per_s > 50"), 8);
+}
+
 TEST_F(BestTest, WhereNoneMeetsItTheNearestIsNamed) {
     add({{"far", {.bits = 4, .kld = 0.5, .kld_low = 0.4, .kld_high = 0.6}},
          {"near", {.bits = 8, .kld = 0.02, .kld_low = 0.01, .kld_high = 0.03}}});

@@ -77,7 +77,8 @@ TEST_F(ParetoTest, AWorseCodecIsBeatenAndTradesAreKept) {
     EXPECT_EQ(front_where("(a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed)", "0"),
               "good worse small fast");
     EXPECT_EQ(front_where("a.bits <= b.bits", "1"), "good fast");
-    EXPECT_EQ(front_where("(a.speed IS b.speed OR a.speed_least > b.speed_most)", "1"), "good small");
+    EXPECT_EQ(front_where("(a.speed IS b.speed OR a.speed_least > b.speed_most OR b.times_of = 'command')", "1"),
+              "good small");
 }
 
 TEST_F(ParetoTest, EqualsAreBothKept) {
@@ -197,6 +198,35 @@ TEST_F(ParetoTest, AFileWithViewsOfAnotherBuildIsReadWithOurs) {
     std::ostringstream out;
     test::expect_error<ConfigError>([&] { show_pareto(older, out, {}); }, "the database is of an older schema");
     EXPECT_EQ(out.str(), "");
+}
+
+TEST_F(ParetoTest, ACommandIsComparedByBitsAndErrorAlone) {
+    auto const command = [](std::string const& name) {
+        return "external:name=" + name + ",kind=command,hash=0123456789abcdef";
+    };
+    // Much faster by its own times than what beats it in bits and error.
+    add("int8", {.bits = 8, .kld = 0.01, .kld_low = 0.01, .kld_high = 0.01, .speed = 100});
+    add(command("beaten"), {.bits = 9, .kld = 0.02, .kld_low = 0.02, .kld_high = 0.02, .speed = 900});
+    // Better in bits and error than this one, whose speed it cannot claim to reach.
+    add("slow",
+        {.bits = 6, .kld = 0.03, .kld_low = 0.03, .kld_high = 0.03, .speed = 1, .speed_low = 1, .speed_high = 1});
+    add(command("good"), {.bits = 5, .kld = 0.005, .kld_low = 0.005, .kld_high = 0.005, .speed = 900});
+    add(command("worse"), {.bits = 5, .kld = 0.006, .kld_low = 0.006, .kld_high = 0.006, .speed = 901});
+    add("external:name=quick,kind=library,hash=0123456789abcdef",
+        {.bits = 9, .kld = 0.02, .kld_low = 0.02, .kld_high = 0.02, .speed = 900, .speed_low = 900, .speed_high = 900});
+    store_all();
+    EXPECT_EQ(front(), "int8 slow " + command("good") + " external:name=quick,kind=library,hash=0123456789abcdef");
+    EXPECT_EQ(of(command("beaten")), "by int8");
+    EXPECT_EQ(of(command("worse")), "by " + command("good"));
+    EXPECT_EQ(test::text(store,
+                         "SELECT count(*) FROM v_pareto WHERE times_of = 'command' AND (speed IS NOT NULL OR "
+                         "speed_metric IS NOT NULL)"),
+              "0");
+    EXPECT_EQ(test::text(store,
+                         "SELECT count(DISTINCT codec) FROM v_latest WHERE times_of = 'command' AND metric = "
+                         "'decode_tokens_per_s' AND value > 0"),
+              "3");
+    EXPECT_THAT(shown(), HasSubstr("Times of a command are those of another process"));
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ inline std::string fake_stage(std::string const& text) {
     static std::vector<std::string> const options{"scheme", "clip", "bits", "axis", "group", "level"};
     auto const colon = text.find(':');
     auto const name = text.substr(0, colon);
+    if (name == "external") return text;
     if (std::find(stages.begin(), stages.end(), name) == stages.end()) throw ConfigError("unknown stage", name, stages);
     std::string canonical = name;
     for (auto begin = colon; begin < text.size();) {
@@ -66,6 +67,7 @@ inline std::string fake_codec(std::string const& text) {
 inline Vocabulary fake_vocabulary(std::string const& folder = {}) {
     Vocabulary vocabulary;
     vocabulary.canonical_codec = fake_codec;
+    vocabulary.codec_names = {"raw", "fp16", "bf16", "int8", "int", "gear", "delta", "zstd", "external", "balanced"};
     vocabulary.workloads = {"roundtrip", "attention"};
     vocabulary.backends = {"openmp", "cuda", "arm"};
     vocabulary.shapes = {"llama-3.1-8b", "gpt2", "deepseek-v3"};
