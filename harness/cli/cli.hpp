@@ -51,6 +51,7 @@ void add_report(CommandLine& line);
 void add_export(CommandLine& line);
 void add_bundle(CommandLine& line);
 void add_db(CommandLine& line);
+void add_check_codec(CommandLine& line);
 void add_completions(CommandLine& line);
 void add_manual(CommandLine& line);
 
