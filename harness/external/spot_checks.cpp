@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/timer.hpp"
 #include "codecs/external/external_failure.hpp"
 
 namespace kvstone {
@@ -18,6 +19,7 @@ class OfferedCodec : public ExternalCodec {
     std::uint64_t max_bytes(Section const& section) override { return codec_->max_bytes(section); }
     std::uint64_t encode(Section const& section, float const* values, std::span<std::byte> out) override {
         auto const bytes = codec_->encode(section, values, out);
+        UncountedTime const time;
         checks_->offer(*codec_, section, values, out.first(bytes));
         return bytes;
     }
@@ -25,6 +27,7 @@ class OfferedCodec : public ExternalCodec {
         codec_->decode(section, stored, values);
     }
     std::optional<double> nominal_bits() const override { return codec_->nominal_bits(); }
+    std::string description() override { return codec_->description(); }
 
   private:
     std::shared_ptr<ExternalCodec> codec_;
