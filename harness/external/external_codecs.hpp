@@ -29,9 +29,11 @@ class CellCodecs {
     std::shared_ptr<SpotChecks> checks_ = std::make_shared<SpotChecks>();
 };
 
-/// A codec of the kind `command` (command_codec.cpp) or `library` (library_codec.cpp). Both start or load on first use.
+/// A codec of the kind `command` (command_codec.cpp), `library` (library_codec.cpp) or `declared` (declared_codec.cpp). Each
+/// starts or loads on first use.
 std::shared_ptr<ExternalCodec> make_command_codec(ExternalDefinition const& definition,
                                                   std::optional<Deadline> deadline);
 std::shared_ptr<ExternalCodec> make_library_codec(ExternalDefinition const& definition);
+std::shared_ptr<ExternalCodec> make_declared_codec(ExternalDefinition const& definition);
 
 }  // namespace kvstone
