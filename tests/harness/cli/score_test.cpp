@@ -15,10 +15,11 @@ class ScoreTest : public ProgramTest {
         auto const ended = kvstone("dump '" + source + "' --context 64 -o " + name);
         ASSERT_EQ(ended.code, 0) << ended.err;
     }
-    std::string value(std::string const& metric, std::string const& component) const {
-        auto const ended = kvstone("query \"SELECT value FROM v_latest WHERE metric = '" + metric + "' AND component = '" +
-                                   component + "'\" --format csv");
-        return ended.out;
+    double value(std::string const& metric, std::string const& component) const {
+        auto const found =
+            rows("SELECT value FROM v_latest WHERE metric = '" + metric + "' AND component = '" + component + "'");
+        EXPECT_EQ(found.size(), 1U) << metric;
+        return found.at(0).at("value").get<double>();
     }
 };
 
@@ -27,8 +28,8 @@ TEST_F(ScoreTest, DecodedValuesAreARowLikeAnyOther) {
     dump("synthetic: {layers: 2, kv_heads: 2, head_dim: 64}", "original.safetensors");
     auto const ended = kvstone("score original.safetensors original.safetensors --bytes 12288 --name perfect");
     EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
-    EXPECT_EQ(value("bits_per_value", "kv"), "value\n3.0\n");
-    EXPECT_EQ(value("nmse", "k"), "value\n0.0\n");
+    EXPECT_EQ(value("bits_per_value", "kv"), 3);
+    EXPECT_EQ(value("nmse", "k"), 0);
     auto const marked =
         kvstone("query \"SELECT DISTINCT codec_name, bytes_of, times_of FROM v_latest\" --format csv");
     EXPECT_EQ(marked.out, "codec_name,bytes_of,times_of\nperfect,declared,declared\n");
@@ -47,8 +48,8 @@ TEST_F(ScoreTest, AModelReadsTheDecodedCache) {
     auto const ended =
         kvstone("score original.safetensors original.safetensors --bytes 1000 --name perfect --model tiny");
     EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
-    EXPECT_EQ(value("kld_mean", "kv"), "value\n0.0\n");
-    EXPECT_EQ(value("compressed_read_fraction", "kv").substr(0, 8), "value\n0.");
+    EXPECT_EQ(value("kld_mean", "kv"), 0);
+    EXPECT_GT(value("compressed_read_fraction", "kv"), 0.5);
 }
 
 TEST_F(ScoreTest, WhatDoesNotFitIsRefused) {
