@@ -55,24 +55,36 @@ void read_options(ExternalDefinition& definition, YamlValue const& value) {
     }
 }
 
+void read_decoded(ExternalDefinition& definition, YamlMap const& map, YamlValue const& value, SourceFiles const& files) {
+    constexpr std::uint64_t most_bytes = std::uint64_t{1} << 50;
+    definition.kind = "declared";
+    add_file(definition, value, files);
+    definition.files[0].name.clear();
+    definition.bytes = whole_number_of(map.at("bytes"), 0, most_bytes);
+}
+
 ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& files, Vocabulary const& vocabulary) {
     auto const& [name, place, value] = entry;
     if (!is_name(name))
         throw ConfigError("codecs: a name is a letter, then letters, digits, _ and -", name, {"mine"}, place);
     if (std::ranges::count(vocabulary.codec_names, name) > 0)
         throw ConfigError("codecs: a stage or preset of KVstone has this name", name, {"my-" + name}, place);
-    YamlMap const map(value, {"command", "library", "files", "options", "bits"});
+    YamlMap const map(value, {"command", "library", "decoded", "files", "options", "bits", "bytes"});
     auto const* command = map.find("command");
     auto const* library = map.find("library");
-    if ((command != nullptr) == (library != nullptr))
-        refuse(value, "expected either a command or a library",
-               {"{command: [python3, mine.py], files: [mine.py]}", "{library: ./libmine.so}"});
+    auto const* decoded = map.find("decoded");
+    if ((command != nullptr) + (library != nullptr) + (decoded != nullptr) != 1)
+        refuse(value, "expected a command, a library or decoded values",
+               {"{command: [python3, mine.py], files: [mine.py]}", "{library: ./libmine.so}",
+                "{decoded: decoded.safetensors, bytes: 123456}"});
     ExternalDefinition definition;
     definition.name = name;
     definition.folder =
         std::filesystem::absolute(files.folder.empty() ? "." : files.folder).lexically_normal().string();
     if (command != nullptr) {
         read_command(definition, *command);
+    } else if (decoded != nullptr) {
+        read_decoded(definition, map, *decoded, files);
     } else {
         definition.kind = "library";
         add_file(definition, *library, files);
@@ -80,9 +92,11 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
         definition.library = definition.files[0].path;
     }
     if (auto const* options = map.find("options")) {
-        if (command != nullptr) refuse(*options, "a command has its options among its arguments", {"command: [...]"});
+        if (library == nullptr) refuse(*options, "options are those of a library; a command has them among its arguments", {"command: [...]"});
         read_options(definition, *options);
     }
+    if (auto const* bytes = map.find("bytes"); bytes != nullptr && decoded == nullptr)
+        refuse(*bytes, "the bytes of a command or a library are counted, not declared");
     if (auto const* named = map.find("files"))
         for (auto const& file : items_of(*named)) add_file(definition, file, files);
     if (auto const* bits = map.find("bits")) {
@@ -119,6 +133,7 @@ std::string ExternalDefinition::hash() const {
     if (kind == "command") what["command"] = command;
     if (!options.empty()) what["options"] = options;
     if (bits) what["bits"] = *bits;
+    if (kind == "declared") what["bytes"] = bytes;
     for (auto const& file : files) what["files"].push_back({file.name, file.sha256});
     return sha256_of(what.dump(-1, ' ', false, Json::error_handler_t::replace)).substr(0, hash_digits);
 }
@@ -141,6 +156,7 @@ Json to_json(ExternalDefinition const& definition) {
     if (!definition.library.empty()) json["library"] = definition.library;
     if (!definition.options.empty()) json["options"] = definition.options;
     if (definition.bits) json["bits"] = *definition.bits;
+    if (definition.kind == "declared") json["bytes"] = definition.bytes;
     for (auto const& [name, path, sha256] : definition.files)
         json["files"].push_back({{"name", name}, {"path", path}, {"sha256", sha256}});
     return json;
@@ -154,6 +170,7 @@ ExternalDefinition external_definition_from_json(Json const& json) {
     definition.command = json.value("command", std::vector<std::string>{});
     definition.library = json.value("library", "");
     definition.options = json.value("options", std::map<std::string, std::string>{});
+    definition.bytes = json.value("bytes", std::uint64_t{0});
     if (json.contains("bits")) definition.bits = json.at("bits").get<double>();
     for (auto const& file : json.at("files"))
         definition.files.push_back({file.at("name"), file.at("path"), file.at("sha256")});

@@ -14,25 +14,28 @@ namespace kvstone {
 /// codecs:
 ///   mine:   {command: [python3, mine.py, --bits, "3"], files: [mine.py], bits: 3}
 ///   theirs: {library: ./libtheirs.so, options: {bits: 4}, files: [table.bin]}
+///   done:   {decoded: decoded.safetensors, bytes: 123456}
 /// A command runs in the scenario's folder, so that its arguments may name files there. `files` are those whose content
 /// makes the codec what it is; of a library, the library itself is always one. `bits` are the bits per value that the
-/// codec's author promises. A value of `options` is a scalar; the library gets its text.
+/// codec's author promises. A value of `options` is a scalar; the library gets its text. `decoded` is a dump of K and V as some codec brought them back,
+/// and `bytes` what it stored them in, of both together: nothing is coded here, and the number is believed.
 struct ExternalDefinition {
     std::string name;
-    std::string kind;                            ///< "command" or "library"
+    std::string kind;                            ///< "command", "library" or "declared"
     std::vector<std::string> command;            ///< arguments as the scenario has them
     std::string library;                         ///< absolute path
     std::map<std::string, std::string> options;  ///< of a library
     std::optional<double> bits;
+    std::uint64_t bytes = 0;  ///< of kind declared
     std::string folder;  ///< of the scenario, absolute
 
     struct File {
-        std::string name;    ///< as the scenario has it; "" for the library
+        std::string name;    ///< as the scenario has it; "" for the library, or for the dump of decoded values
         std::string path;    ///< absolute
         std::string sha256;  ///< named_hash()
         bool operator==(File const&) const = default;
     };
-    std::vector<File> files;  ///< in the scenario's order; the library first
+    std::vector<File> files;  ///< in the scenario's order; the library, or the dump, first
 
     /// The first 16 digits of the SHA-256 over all that makes it this codec: kind, arguments or options, bits, names and
     /// content of the files. Neither its own name nor a path counts.

@@ -4,7 +4,7 @@
 //            the canonical form of that name, which says which code made the bytes.
 // Source     the codec's author. docs/external.md has the rules for both kinds.
 // Options    name=NAME           of the definition
-//            kind=command|library
+//            kind=command|library|declared
 //            hash=H              SHA-256 of the definition begins so: of its kind, arguments or options, stated bits and the
 //                                content of its files. Another definition of the same name is another codec.
 // Planes     payload: the bytes that the codec returned, as many as it returned.
@@ -38,7 +38,7 @@ class External : public Quantiser {
         info.example_from_outside = "external:name=mine,kind=command,hash=0123456789abcdef";
         info.engines = {{.differs = "a codec from outside: no engine is known to have it"}};
         info.options = {text_option("name", std::nullopt, "of the definition"),
-                        choice_option("kind", std::nullopt, {"command", "library"}, "how it is run"),
+                        choice_option("kind", std::nullopt, {"command", "library", "declared"}, "how it is run; declared: its decoded values were given"),
                         text_option("hash", std::nullopt, "the SHA-256 of its definition and files begins so")};
         return info;
     }

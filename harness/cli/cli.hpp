@@ -32,6 +32,9 @@ struct CommandLine {
 };
 
 void add_run(CommandLine& line);
+/// As `kvstone run SCENARIO...`.
+ExitCode run_scenarios(CommandLine const& line, std::vector<std::string> scenarios);
+void add_score(CommandLine& line);
 void add_plan(CommandLine& line);
 void add_list(CommandLine& line);
 void add_show(CommandLine& line);

@@ -238,6 +238,12 @@ ExitCode run(CommandLine const& line, RunOptions const& options) {
 
 }  // namespace
 
+ExitCode run_scenarios(CommandLine const& line, std::vector<std::string> scenarios) {
+    RunOptions options;
+    options.scenarios = std::move(scenarios);
+    return run(line, options);
+}
+
 void add_run(CommandLine& line) {
     auto options = std::make_shared<RunOptions>();
     auto* command =

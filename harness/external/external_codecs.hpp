@@ -29,11 +29,13 @@ class CellCodecs {
     std::shared_ptr<SpotChecks> checks_ = std::make_shared<SpotChecks>();
 };
 
-/// A codec of the kind `command` (command_codec.cpp) or `library` (library_codec.cpp). Both start or load on first use.
+/// A codec of the kind `command` (command_codec.cpp), `library` (library_codec.cpp) or `declared` (declared_codec.cpp). Each
+/// starts or loads on first use.
 std::shared_ptr<ExternalCodec> make_command_codec(ExternalDefinition const& definition,
                                                   std::optional<Deadline> deadline);
 std::shared_ptr<ExternalCodec> make_library_codec(ExternalDefinition const& definition,
                                                   std::optional<Deadline> deadline);
+std::shared_ptr<ExternalCodec> make_declared_codec(ExternalDefinition const& definition);
 
 /// The first argument of kvstone-attempt where it is to serve a library (library_server.hpp).
 inline constexpr char const* library_argument = "--codec-library";

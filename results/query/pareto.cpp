@@ -115,7 +115,7 @@ std::vector<Peers> read_peers(Store const& store, std::string const& campaign) {
     Statement row(store.connection(),
                   "SELECT peers, " + title_sql("nullif(options, '{}')") +
                       ", cell, codec_name, reason, bits_per_value, error_metric, error, error_low, error_high, "
-                      "speed_metric, speed, speed_low, speed_high, left_out, beaten_by, rival, times_of = 'command' "
+                      "speed_metric, speed, speed_low, speed_high, left_out, beaten_by, rival, times_of <> 'attempt' "
                       "FROM (SELECT *, source AS "
                       "source_name FROM v_pareto WHERE campaign = ? ORDER BY position)");
     row.with(campaign);

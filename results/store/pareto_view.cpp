@@ -33,7 +33,8 @@ figures AS (
   SELECT c.uid AS campaign, x.uid AS cell, x.workload, x.options, x.source_name AS source,
     nullif(x.context, 0) AS context, x.batch, x.page, x.backend, x.threads, e.position, x.codec, x.codec_name,
     coalesce(o.status, 'missing') AS status, a.reason,
-    iif(instr(x.codec, ',kind=command,hash=') > 0, 'command', 'attempt') AS times_of,
+    CASE WHEN instr(x.codec, ',kind=command,hash=') > 0 THEN 'command'
+      WHEN instr(x.codec, ',kind=declared,hash=') > 0 THEN 'declared' ELSE 'attempt' END AS times_of,
     c.id || ' ' || x.workload || ' ' || x.options || ' ' || x.source || ' ' || x.context || ' ' || x.batch || ' ' ||
       x.page || ' ' || x.threads || ' ' || x.backend AS peers,
     max(value) FILTER (WHERE name = 'bits_per_value') AS bits,
@@ -70,10 +71,10 @@ judged AS (
     iif(kld IS NULL, NULL, kld_high) AS error_high,
     CASE WHEN decode_rate IS NOT NULL THEN 'decode_tokens_per_s' WHEN prefill_rate IS NOT NULL THEN
       'prefill_tokens_per_s' WHEN tensor_rate IS NOT NULL THEN 'decode_gb_per_s' END AS speed_metric,
-    iif(times_of = 'command', NULL, coalesce(decode_rate, prefill_rate, tensor_rate)) AS speed,
-    CASE WHEN times_of = 'command' THEN NULL WHEN decode_rate IS NOT NULL THEN decode_rate_low WHEN prefill_rate IS NOT NULL THEN prefill_rate_low
+    iif(times_of <> 'attempt', NULL, coalesce(decode_rate, prefill_rate, tensor_rate)) AS speed,
+    CASE WHEN times_of <> 'attempt' THEN NULL WHEN decode_rate IS NOT NULL THEN decode_rate_low WHEN prefill_rate IS NOT NULL THEN prefill_rate_low
       ELSE tensor_rate_low END AS speed_low,
-    CASE WHEN times_of = 'command' THEN NULL WHEN decode_rate IS NOT NULL THEN decode_rate_high WHEN prefill_rate IS NOT NULL THEN prefill_rate_high
+    CASE WHEN times_of <> 'attempt' THEN NULL WHEN decode_rate IS NOT NULL THEN decode_rate_high WHEN prefill_rate IS NOT NULL THEN prefill_rate_high
       ELSE tensor_rate_high END AS speed_high,
     CASE WHEN status <> 'ok' THEN status WHEN read_fraction < 0.5 THEN 'not_engaged'
       WHEN bits IS NULL THEN 'no bytes' WHEN coalesce(kld, attention_kl, nmse) IS NULL THEN 'no error' END AS left_out
@@ -93,15 +94,15 @@ beaten AS MATERIALIZED (
   SELECT *,
     (SELECT a.codec_name FROM rivals a WHERE a.contest = b.contest AND a.bits <= b.bits
       AND (a.error = b.error OR a.error_most < b.error_least)
-      AND (a.speed IS b.speed OR a.speed_least > b.speed_most OR b.times_of = 'command')
+      AND (a.speed IS b.speed OR a.speed_least > b.speed_most OR b.times_of <> 'attempt')
       AND (a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed) ORDER BY a.position LIMIT 1) AS beaten_by
   FROM rivals b
 )
 SELECT campaign, cell, workload, options, source, context, batch, page, backend, threads, position, codec,
-  codec_name, status, reason, bits, error_metric, error, error_low, error_high, iif(times_of = 'command', NULL, speed_metric), speed,
+  codec_name, status, reason, bits, error_metric, error, error_low, error_high, iif(times_of <> 'attempt', NULL, speed_metric), speed,
   speed_low, speed_high, read_fraction, left_out, beaten_by,
   iif(beaten_by IS NULL, (SELECT a.codec_name FROM rivals a WHERE a.contest = b.contest AND a.bits <= b.bits
-    AND a.error <= b.error AND (a.speed IS b.speed OR a.speed > b.speed OR b.times_of = 'command')
+    AND a.error <= b.error AND (a.speed IS b.speed OR a.speed > b.speed OR b.times_of <> 'attempt')
     AND (a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed) ORDER BY a.position LIMIT 1), NULL),
   left_out IS NULL AND beaten_by IS NULL, peers, times_of
 FROM beaten b

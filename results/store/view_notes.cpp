@@ -143,7 +143,9 @@ std::vector<View> const& views_described() {
           {"vector_units", "Vector units of the processor on which kernels of `attempt` ran; null before schema 9"},
           {"times_of",
            "command: the codec is a command of a scenario's `codecs:`, and its times are those of another process, of "
-           "sending values there included; attempt: they are of the attempt's own process"}}},
+           "sending values there included; declared: decoded values were given, and no time means anything; attempt: they "
+           "are of the attempt's own process"},
+          {"bytes_of", "stored: the bytes that were stored are counted; declared: their number was given with decoded values"}}},
         {"v_profile",
          "Figures along layers, heads or positions, of each cell's first process",
          {{"cell"},
@@ -322,7 +324,7 @@ std::vector<View> const& views_described() {
           {"rival", "Of a codec that none beats: one that would by values alone, but for the intervals"},
           {"on_front", "1: compared, and beaten by none"},
           {"peers", "Equal for the cells of a campaign that differ in their codec alone"},
-          {"times_of", "As in v_latest. A command has no speed here"}}},
+          {"times_of", "As in v_latest. Only codecs of the attempt's own process have a speed here"}}},
         {"v_environment",
          "Build, packages and hosts of each campaign, a row per fact",
          {{"campaign"}, {"kind"}, {"name"}, {"value", "The fact; of several hosts all their values"}}},

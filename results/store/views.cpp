@@ -42,7 +42,9 @@ constexpr std::string_view latest_columns_2 = R"sql(,
   o.status, a.reason, build.git_sha, toolchain.uid, host.name, a.finished_utc,
   cell.source_kind, campaign.scenario, campaign.hardware_class, cell.page, nullif(cell.options, '{}'), a.engine,
   a.uid, campaign.night, host.vector_units,
-  iif(instr(cell.codec, ',kind=command,hash=') > 0, 'command', 'attempt')
+  CASE WHEN instr(cell.codec, ',kind=command,hash=') > 0 THEN 'command'
+    WHEN instr(cell.codec, ',kind=declared,hash=') > 0 THEN 'declared' ELSE 'attempt' END,
+  iif(instr(cell.codec, ',kind=declared,hash=') > 0, 'declared', 'stored')
 FROM v_outcome o
 JOIN attempt a ON a.id = o.attempt
 JOIN cell ON cell.id = o.cell
@@ -176,7 +178,7 @@ std::string build_views() {
         "CREATE VIEW v_latest(campaign, cell, workload, source, model, context, batch, codec, codec_name, backend, "
         "device, threads, protocol, task, component, metric, unit, better, value, n, ci_low, ci_high, status, reason, "
         "git_sha, toolchain, host, finished_utc, source_kind, scenario, hardware_class, page, options, engine, "
-        "attempt, night, vector_units, times_of) "
+        "attempt, night, vector_units, times_of, bytes_of) "
         "AS";
     auto const part = [&](std::string_view figures, std::string_view rest) {
         sql.append(latest_columns_1).append(figures).append(latest_columns_2).append(rest);
