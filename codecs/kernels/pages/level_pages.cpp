@@ -108,8 +108,8 @@ struct LevelValues : BlockValues<size> {
     LevelValues(LevelBins const& bins, BlockValues<size> const& values)
         : BlockValues<size>(values),
           thresholds(bins.thresholds),
-          per_unit(hn::Set(Floats(), bins.per_unit)),
-          offset(hn::Set(Floats(), bins.offset)) {}
+          per_unit(hn::Set(Floats(), bins.per_unit * CellCodes::cells_of_place)),
+          offset(hn::Set(Floats(), bins.offset * CellCodes::cells_of_place)) {}
 
     HWY_INLINE IntVector cells(std::size_t first, std::size_t q) const {
         return cells_of(hn::MulAdd(this->register_of(first, q), hn::Mul(this->factor(first, q), per_unit), offset));
@@ -126,8 +126,8 @@ struct SmallFloatValues : BlockValues<size> {
 
     SmallFloatValues(LevelBins const& bins, BlockValues<size> const& values)
         : BlockValues<size>(values),
-          per_unit(hn::Set(Floats(), bins.per_unit)),
-          offset(hn::Set(Floats(), bins.offset)) {}
+          per_unit(hn::Set(Floats(), bins.per_unit * CellCodes::cells_of_place)),
+          offset(hn::Set(Floats(), bins.offset * CellCodes::cells_of_place)) {}
 
     HWY_INLINE IntVector cells(std::size_t first, std::size_t q) const {
         return cells_of(
