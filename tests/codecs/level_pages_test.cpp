@@ -1,5 +1,6 @@
 // Pages coded by vectors against the generic form of the same kernels, bit for bit, on every target that there is.
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -12,6 +13,7 @@
 #include "codecs/kernels/lloyd_max.hpp"
 #include "codecs/kernels/nf4_kernels.hpp"
 #include "codecs/kernels/nf4_levels.hpp"
+#include "codecs/kernels/nuq_kernels.hpp"
 #include "codecs/kernels/vector_levels.hpp"
 #include "tests/each_target.hpp"
 
@@ -188,7 +190,7 @@ TEST(LevelPages, GgmlBlocksAreTheSame) {
 
 TEST(LevelPages, LloydMaxIsTheSame) {
     float const scale = 0.83F;
-    for (unsigned bits = 1; bits <= 6; ++bits) {
+    for (unsigned bits = 1; bits <= 8; ++bits) {
         LevelBook const book(bits, lloyd_max_levels(bits));
         std::vector<std::byte> memory(book.bytes());
         auto const table = book.put(Kokkos::DefaultHostExecutionSpace(), memory.data());
@@ -201,6 +203,46 @@ TEST(LevelPages, LloydMaxIsTheSame) {
                     expect_same<2>(levels, shape, {row, sizeof(Float16)});
                 }
                 expect_same<1>(TensorLevels{table, reinterpret_cast<std::byte const*>(&scale)}, shape, {row});
+            }
+        });
+    }
+}
+
+/// Levels of one layer.
+std::vector<NuqLevels> nuq_levels(unsigned bits) {
+    std::mt19937 random(bits);
+    std::vector<float> levels(std::size_t{1} << bits);
+    for (auto& level : levels) level = static_cast<float>(random() % 2000) / 1000 - 1;
+    std::ranges::sort(levels);
+    std::vector<NuqLevels> made(1);
+    made[0].set(bits, levels.data());
+    return made;
+}
+
+TEST(LevelPages, NuqByTokenIsTheSame) {
+    for (unsigned bits = 2; bits <= most_kmeans_bits; ++bits) {
+        auto const levels = nuq_levels(bits);
+        on_each_target([&] {
+            SCOPED_TRACE(bits);
+            for (auto const& shape : shapes) {
+                expect_same<3>(NuqByToken{bits, levels.data()}, shape,
+                               {packed_bytes(shape.dim, bits), sizeof(Float16), sizeof(Float16)}, AnyBytes::of_payload);
+            }
+        });
+    }
+}
+
+TEST(LevelPages, NuqByChannelIsTheSame) {
+    for (unsigned bits = 2; bits <= most_kmeans_bits; ++bits) {
+        auto const levels = nuq_levels(bits);
+        on_each_target([&] {
+            SCOPED_TRACE(bits);
+            for (auto const& shape : shapes) {
+                auto const zeros = values_of(shape.dim, 0, 1);
+                auto factors = values_of(shape.dim, 0, 2);
+                factors[shape.dim / 2] = 0;
+                NuqByChannel const by_channel{bits, levels.data(), zeros.data(), factors.data(), 1, 0};
+                expect_same<1>(by_channel, shape, {packed_bytes(shape.dim, bits)});
             }
         });
     }

@@ -218,19 +218,10 @@ struct NibbleRow {
         to[i / 2] = static_cast<std::byte>((static_cast<unsigned>(to[i / 2]) & others) | code << place);
     }
 };
-/// Rows of codes, one a byte.
-struct ByteRow {
-    std::uint8_t* to;
-
-    HWY_INLINE void put(std::size_t first, ByteVector codes) const { hn::StoreU(codes, CodeBytes(), to + first); }
-    HWY_INLINE void put_next(std::size_t i, unsigned code) const { put_one(i, code); }
-    HWY_INLINE void put_one(std::size_t i, unsigned code) const { to[i] = static_cast<std::uint8_t>(code); }
-};
-
 /// Codes of `count` values of `source` to `row`. source.ask_ahead(i) is called before those from i on are read,
 /// source.codes(coder, i) finds some, and source.code(i) is the code of value i by comparing.
-template <class Source, class Row>
-HWY_INLINE void code_row(CellCodes const& coder, Source const& source, std::size_t count, Row const& row) {
+template <class Source>
+HWY_INLINE void code_row(CellCodes const& coder, Source const& source, std::size_t count, NibbleRow const& row) {
     Doubts doubts;
     auto const in_pairs = count / 2 * 2;
     bool const by_vectors = in_pairs >= codes_at_once;
