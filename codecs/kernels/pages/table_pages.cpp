@@ -198,12 +198,14 @@ void restore_rows_with(LevelRows const& table, BlockRows const& shape, RowScales
     alignas(64) float levels[(1U << bits) + table_lanes] = {};
     std::memcpy(levels, table.levels, sizeof(float) << bits);
     auto const row_bytes = packed_bytes(shape.dim, bits);
+    auto const* const end = packed + shape.rows * row_bytes;
     for (std::size_t r = 0; r < shape.rows; ++r, packed += row_bytes, values += shape.stride) {
         RowScale<scaling> const scale(scales, r);
         for (std::size_t part = 0; part < shape.dim; part += values_of_part) {
             auto const count = shape.dim - part < values_of_part ? shape.dim - part : values_of_part;
             alignas(64) std::uint8_t codes[values_of_part + values_of_step] = {};
-            unpack_row(bits, packed + part * bits / 8, count, codes);
+            auto const* const from = packed + part * bits / 8;
+            unpack_row(bits, from, static_cast<std::size_t>(end - from), count, codes);
             std::size_t i = 0;
             for (; i + values_of_step <= count; i += values_of_step) {
                 values_of_step_of<bits, scaling, streaming>(levels, codes + i, scale, part + i, values + part + i);
