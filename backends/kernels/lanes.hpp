@@ -18,6 +18,15 @@
 
 #include <hwy/highway.h>
 
+/// HWY_ATTR for lambdas in innermost loops: of those that are called more than once GCC makes functions otherwise.
+#ifndef KVSTONE_INNER
+#ifdef __OPTIMIZE__
+#define KVSTONE_INNER HWY_ATTR __attribute__((always_inline))
+#else
+#define KVSTONE_INNER HWY_ATTR
+#endif
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace kvstone {
 namespace HWY_NAMESPACE {

@@ -5,11 +5,13 @@
 #include <cfloat>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "backends/kernels/map_pages.hpp"
 #include "backends/kernels/small_floats.hpp"
 #include "codecs/kernels/bit_packing.hpp"
 #include "codecs/kernels/block_pieces.hpp"
+#include "codecs/kernels/pages/fp8_pages.hpp"
 #include "codecs/kernels/pages/level_pages.hpp"
 #include "codecs/kernels/scales.hpp"
 
@@ -68,6 +70,8 @@ struct BlockFloats {
     static constexpr unsigned bits = Element::sign_place + 1;
     /// Values worked on at a time.
     static constexpr std::uint64_t part = 256;
+    static constexpr auto fp8_format = std::is_same_v<Element, E4M3> ? Fp8Format::e4m3 : Fp8Format::e5m2;
+    static_assert(bits == 4 || block == fp8_block_values);
 
     std::byte const* global;  ///< of the section, where there is one
 
@@ -115,36 +119,28 @@ struct BlockFloats {
             if constexpr (bits == 4) {
                 nearest_e2m1(rows, inverses, packed);
             } else {
-                code_rows(rows, inverses, reinterpret_cast<std::uint8_t*>(packed));
+                fp8_codes_of_blocks(fp8_format, rows, inverses, reinterpret_cast<std::uint8_t*>(packed));
             }
         });
     }
     void decode_page(std::array<std::byte const*, 2> const& from, Page<float> const& page) const {
-        if constexpr (bits != 4) return (*this)(from, page);
         auto const scale = Scale::load(global);
         for_block_rows(page, block, [&](BlockRows const& rows, std::uint64_t token, std::uint64_t first) {
             float steps[most_piece_blocks];
             auto const* const scales = from[1] + token * of_vector(page.dim) + first / block;
             auto const count = rows.blocks();
             for (std::uint64_t b = 0; b < count; ++b) steps[b] = scale.step(static_cast<std::uint32_t>(scales[b]));
-            restore_e2m1(rows, steps, from[0] + token * packed_bytes(page.dim, bits) + first * bits / 8,
-                         page.vector(token) + first, page.streaming);
+            auto const* const packed = from[0] + token * packed_bytes(page.dim, bits) + first * bits / 8;
+            auto* const values = page.vector(token) + first;
+            if constexpr (bits == 4) {
+                restore_e2m1(rows, steps, packed, values, page.streaming);
+            } else {
+                fp8_values_of_blocks(fp8_format, rows, steps, reinterpret_cast<std::uint8_t const*>(packed), values,
+                                     page.streaming);
+            }
         });
     }
 
-    static void code_rows(BlockRows const& rows, float const* inverses, std::uint8_t* codes) {
-        for (std::size_t r = 0; r < rows.rows; ++r) {
-            auto const* const row = rows.values + r * rows.stride;
-            for (std::size_t first = 0; first < rows.dim; first += block, ++inverses, codes += block) {
-                auto const count = rows.dim - first < block ? rows.dim - first : block;
-                float const* __restrict__ const values = row + first;
-                for (std::size_t i = 0; i < count; ++i) {
-                    codes[i] = static_cast<std::uint8_t>(code_of(values[i], *inverses));
-                }
-                if (count < block) codes -= block - count;
-            }
-        }
-    }
     template <class T>
     KOKKOS_INLINE_FUNCTION static void encode_block(Scale const& scale, T const* values, std::uint64_t count,
                                                     std::byte* packed, std::byte* of_block) {

@@ -3,7 +3,8 @@
 //
 // The axis is cut into 32 bins of 256 cells, and no bin has two thresholds: the cell of a value tells its code, but for
 // values in the very cell of a threshold, which are few and are compared with it as they are. Bins and the places of
-// thresholds in them are bytes: processors look bytes up in registers, sixteen or more at a time.
+// thresholds in them are bytes: processors look bytes up in registers, sixteen or more at a time. Those that look up words
+// of 16 bits have eight cells in place of one, and fewer values to compare.
 
 #include <cmath>
 #include <cstdint>
@@ -14,10 +15,13 @@ namespace kvstone {
 struct LevelBins {
     static constexpr int bins = 32;
     static constexpr int cells_of_bin = 256;
+    static constexpr int fine_cells = 8;  ///< of a cell
+    static constexpr unsigned fine_bits = 11;
+    static constexpr std::int32_t fine_cells_of_bin = 1 << fine_bits;
     static constexpr std::uint32_t most_thresholds = 15;
-    /// Thresholds keep this distance from the ends of their cells, so that a place may be computed in any order of
+    /// Thresholds keep this distance from the ends of their fine cells, so that a place may be computed in any order of
     /// operations: rounding moves it by less.
-    static constexpr float margin = 0x1p-6F;
+    static constexpr float margin = 0x1p-4F;
 
     /// The cell of a value is trunc(value * per_unit + offset), its bin floor(cell / 256) where that is one of -16 to 15,
     /// else the nearest of these, which have no threshold.
@@ -28,6 +32,9 @@ struct LevelBins {
     /// and the number of thresholds below the bin, with the highest bit of the byte where the bin has none.
     std::int8_t cells[bins] = {};
     std::uint8_t before[bins] = {};
+    /// The same of fine cells, which are trunc(fine_cells * (value * per_unit + offset)): this and the fine cell are, in 16
+    /// bits, the code times 2^fine_bits and then anything, 0 in the threshold's own cell.
+    std::uint16_t steps[bins] = {};
     float thresholds[most_thresholds + 1];  ///< in ascending order, then infinity
 
     /// Of `count` ascending thresholds, 1 to 15 of them.
@@ -35,9 +42,11 @@ struct LevelBins {
         for (std::uint32_t k = 0; k <= most_thresholds; ++k) {
             thresholds[k] = k < count ? ascending[k] : std::numeric_limits<float>::infinity();
         }
-        auto const width = count > 1 ? thresholds[count - 1] - thresholds[0] : 1.0F;
+        auto const width =
+            count > 1 ? thresholds[count - 1] - thresholds[0] : std::fmax(1.0F, std::fabs(thresholds[0]));
         auto const middle = thresholds[0] + (count > 1 ? width / 2 : 0.0F);
-        if (!(width > 0x1p-60F && width < 0x1p60F && std::fabs(middle) < width * 64)) return;
+        // Places stay below 2^17 fine cells before the offset, and the four roundings on their way below 2^-7 each.
+        if (!(width > 0x1p-60F && width < 0x1p60F && std::fabs(middle) <= width)) return;
         constexpr int widths = 64;
         constexpr int offsets = 5;
         for (int i = 0; i < widths * offsets && !usable; ++i) {
@@ -45,16 +54,15 @@ struct LevelBins {
             auto const all =
                 static_cast<float>((bins - 3) * cells_of_bin) * (1 - static_cast<float>(i / offsets) / 128);
             per_unit = all / width;
-            offset = -middle * per_unit + 0.5F + 37.25F * static_cast<float>(i % offsets);
+            offset = -middle * per_unit + 0.0625F + 37.28125F * static_cast<float>(i % offsets);
             usable = place_all(count);
         }
     }
 
-    std::int32_t cell_of(float value) const { return static_cast<std::int32_t>(value * per_unit + offset); }
-
   private:
-    static std::int32_t bin_of(std::int32_t cell) {
-        return cell >= 0 ? cell / cells_of_bin : -((255 - cell) / cells_of_bin);
+    float place_of(float value) const { return (value * per_unit + offset) * fine_cells; }
+    static std::int32_t bin_of(std::int32_t fine) {
+        return fine >= 0 ? fine / fine_cells_of_bin : -((fine_cells_of_bin - 1 - fine) / fine_cells_of_bin);
     }
     static std::int32_t index_of(std::int32_t bin) { return bin >= 0 ? bin : bin + bins; }
 
@@ -66,13 +74,21 @@ struct LevelBins {
             auto const at = index_of(bin);
             before[at] = static_cast<std::uint8_t>(next | 0x80U);
             cells[at] = 127;
-            if (next == count || bin_of(cell_of(thresholds[next])) != bin) continue;
+            auto const first = bin * fine_cells_of_bin;
+            steps[at] = static_cast<std::uint16_t>((static_cast<std::int32_t>(next) << fine_bits) - first);
+            auto const place = place_of(thresholds[next]);
+            if (next == count || bin_of(static_cast<std::int32_t>(place)) != bin) continue;
             if (bin == -bins / 2 || bin == bins / 2 - 1) return false;
-            auto const place = thresholds[next] * per_unit + offset;
             if (std::fabs(place - std::nearbyint(place)) < margin) return false;
             before[at] = static_cast<std::uint8_t>(next);
-            cells[at] = static_cast<std::int8_t>(cell_of(thresholds[next]) - bin * cells_of_bin - 128);
+            auto const fine = static_cast<std::int32_t>(place);
+            auto const in_bin = fine - first;
+            // Towards zero: below it the last fine cells of a bin are part of the next bin's first cell.
+            auto const cell = fine / fine_cells - bin * cells_of_bin;
+            if (cell >= cells_of_bin) return false;
+            cells[at] = static_cast<std::int8_t>(cell - 128);
             ++next;
+            steps[at] = static_cast<std::uint16_t>((static_cast<std::int32_t>(next) << fine_bits) - first - in_bin);
         }
         return next == count;
     }

@@ -20,8 +20,8 @@ namespace kvstone {
 /// Values that are worked on at a time: a multiple of 8, so that their codes are whole bytes.
 inline constexpr std::uint64_t levels_at_a_time = 256;
 
-/// Most bits of codes that LevelTable has cells for.
-inline constexpr unsigned most_cell_bits = 4;
+/// Bits of the codes that LevelTable has cells for.
+inline constexpr unsigned cell_bits = 4;
 
 /// Room for levels and for thresholds, of which there may be fewer.
 inline constexpr std::uint64_t least_table_entries = 16;
@@ -32,7 +32,7 @@ struct LevelTable {
     unsigned bits;
     float const* levels;          ///< 2^bits, at least least_table_entries
     float const* thresholds;      ///< 2^bits - 1 and then infinity, at least searched_thresholds
-    LevelBins const* cells;       ///< most_cell_bits at most
+    LevelBins const* cells;       ///< cell_bits only
     std::uint8_t const* of_bins;  ///< how many thresholds lie in the bins before; more than most_searched_bits only
     float bins_begin;
     float bins_per_unit;
@@ -73,7 +73,7 @@ class LevelBook {
         table.resize(level_places() + threshold_places(), std::numeric_limits<float>::infinity());
         bytes_.resize(table.size() * sizeof(float));
         std::memcpy(bytes_.data(), table.data(), bytes_.size());
-        if (bits <= most_cell_bits) {
+        if (bits == cell_bits) {
             LevelBins const bins(view(bytes_.data()).thresholds, static_cast<std::uint32_t>(count - 1));
             if (!bins.usable) throw std::logic_error("levels lie too close to each other");
             auto const* const first = reinterpret_cast<std::byte const*>(&bins);

@@ -10,6 +10,7 @@
 #include "codecs/kernels/bit_packing.hpp"
 #include "codecs/kernels/kmeans.hpp"
 #include "codecs/kernels/level_table.hpp"
+#include "codecs/kernels/pages/table_pages.hpp"
 #include "codecs/kernels/quantile.hpp"
 #include "codecs/kernels/scales.hpp"
 
@@ -60,8 +61,19 @@ KOKKOS_INLINE_FUNCTION std::uint32_t kmeans_bin(float normalised) {
     return static_cast<std::uint32_t>(bin);
 }
 
-/// One range a vector; a page is one token.
+/// Tokens of a page.
+inline constexpr std::uint64_t nuq_tokens = 16;
+
+/// The vectors of a page, each as one block.
+template <class T>
+inline BlockRows nuq_rows(Page<T> const& page) {
+    return {page.values, page.stride, page.tokens, page.dim, page.dim};
+}
+
+/// One range a vector.
 struct NuqByToken {
+    static constexpr bool whole_lines = true;
+
     unsigned bits;
     NuqLevels const* of_layers;
 
@@ -76,37 +88,69 @@ struct NuqByToken {
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(Page<T const> const& page, std::array<std::byte*, 3> const& to) const {
         auto const& levels = of_layers[page.layer];
-        auto const range = range_of(page.values, page.dim, to[1], to[2]);
-        float const inverse = range.inverse();
         float normalised[levels_at_a_time];
         std::uint8_t codes[levels_at_a_time];
-        for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
-            auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
-            auto const* const values = page.values + first;
-            for (std::uint64_t i = 0; i < count; ++i) normalised[i] = range.normalised(to_float(values[i]), inverse);
-            count_below(bits, levels.thresholds, normalised, count, codes);
-            pack_codes(bits, codes, count, to[0] + first * bits / 8);
+        for (std::uint64_t t = 0; t < page.tokens; ++t) {
+            auto const range =
+                range_of(page.vector(t), page.dim, to[1] + t * sizeof(Float16), to[2] + t * sizeof(Float16));
+            float const inverse = range.inverse();
+            auto* const row = to[0] + t * packed_bytes(page.dim, bits);
+            for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
+                auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
+                auto const* const values = page.vector(t) + first;
+                for (std::uint64_t i = 0; i < count; ++i) {
+                    normalised[i] = range.normalised(to_float(values[i]), inverse);
+                }
+                count_below(bits, levels.thresholds, normalised, count, codes);
+                pack_codes(bits, codes, count, row + first * bits / 8);
+            }
         }
     }
     template <class T>
     KOKKOS_INLINE_FUNCTION void operator()(std::array<std::byte const*, 3> const& from, Page<T> const& page) const {
         auto const& levels = of_layers[page.layer];
-        auto const range = NuqRange::load(from[1], from[2]);
         float restored[levels_at_a_time];
         std::uint8_t codes[levels_at_a_time];
-        for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
-            auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
-            unpack_codes(bits, from[0] + first * bits / 8, count, codes);
-            look_up(levels.levels, range.scale, codes, count, restored);
-            auto* const values = page.values + first;
-            for (std::uint64_t i = 0; i < count; ++i) values[i] = nearest_element<T>(range.zero + restored[i]);
+        for (std::uint64_t t = 0; t < page.tokens; ++t) {
+            auto const range = NuqRange::load(from[1] + t * sizeof(Float16), from[2] + t * sizeof(Float16));
+            auto const* const row = from[0] + t * packed_bytes(page.dim, bits);
+            for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
+                auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
+                unpack_codes(bits, row + first * bits / 8, count, codes);
+                look_up(levels.levels, range.scale, codes, count, restored);
+                auto* const values = page.vector(t) + first;
+                for (std::uint64_t i = 0; i < count; ++i) values[i] = nearest_element<T>(range.zero + restored[i]);
+            }
         }
+    }
+    void encode_page(Page<float const> const& page, std::array<std::byte*, 3> const& to) const {
+        auto const& levels = of_layers[page.layer];
+        float zeros[nuq_tokens];
+        float inverses[nuq_tokens];
+        for (std::uint64_t t = 0; t < page.tokens; ++t) {
+            auto const place = t * sizeof(Float16);
+            auto const range = range_of(page.vector(t), page.dim, to[1] + place, to[2] + place);
+            zeros[t] = range.zero;
+            inverses[t] = range.inverse();
+        }
+        code_by_levels({bits, levels.levels, levels.thresholds}, nuq_rows(page), {zeros, inverses, false}, to[0],
+                       nullptr);
+    }
+    void decode_page(std::array<std::byte const*, 3> const& from, Page<float> const& page) const {
+        auto const& levels = of_layers[page.layer];
+        float zeros[nuq_tokens];
+        float scales[nuq_tokens];
+        load_scales(ScaleFormat::fp16, from[2], page.tokens, zeros);
+        load_scales(ScaleFormat::fp16, from[1], page.tokens, scales);
+        restore_by_levels({bits, levels.levels, levels.thresholds}, nuq_rows(page), {zeros, scales, false}, from[0],
+                          page.values, page.streaming);
     }
 };
 
-/// Ranges as rows of one origin and one factor a channel: 1 / s where values are coded, s where they are restored. A page
-/// is one token.
+/// Ranges as rows of one origin and one factor a channel: 1 / s where values are coded, s where they are restored.
 struct NuqByChannel {
+    static constexpr bool whole_lines = true;
+
     unsigned bits;
     NuqLevels const* of_layers;
     float const* zeros;
@@ -123,16 +167,18 @@ struct NuqByChannel {
         auto const& levels = of_layers[page.layer];
         float normalised[levels_at_a_time];
         std::uint8_t codes[levels_at_a_time];
-        for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
-            auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
-            auto const* const values = page.values + first;
-            auto const* const zero = zeros + row_of(page) + first;
-            auto const* const inverse = factors + row_of(page) + first;
-            for (std::uint64_t i = 0; i < count; ++i) {
-                normalised[i] = NuqRange{zero[i], 0}.normalised(to_float(values[i]), inverse[i]);
+        for (std::uint64_t t = 0; t < page.tokens; ++t) {
+            for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
+                auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
+                auto const* const values = page.vector(t) + first;
+                auto const* const zero = zeros + row_of(page) + first;
+                auto const* const inverse = factors + row_of(page) + first;
+                for (std::uint64_t i = 0; i < count; ++i) {
+                    normalised[i] = NuqRange{zero[i], 0}.normalised(to_float(values[i]), inverse[i]);
+                }
+                count_below(bits, levels.thresholds, normalised, count, codes);
+                pack_codes(bits, codes, count, to[0] + t * packed_bytes(page.dim, bits) + first * bits / 8);
             }
-            count_below(bits, levels.thresholds, normalised, count, codes);
-            pack_codes(bits, codes, count, to[0] + first * bits / 8);
         }
     }
     template <class T>
@@ -140,15 +186,29 @@ struct NuqByChannel {
         auto const& levels = of_layers[page.layer];
         float restored[levels_at_a_time];
         std::uint8_t codes[levels_at_a_time];
-        for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
-            auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
-            unpack_codes(bits, from[0] + first * bits / 8, count, codes);
-            look_up(levels.levels, 1.0F, codes, count, restored);
-            auto* const values = page.values + first;
-            auto const* const zero = zeros + row_of(page) + first;
-            auto const* const scale = factors + row_of(page) + first;
-            for (std::uint64_t i = 0; i < count; ++i) values[i] = nearest_element<T>(zero[i] + restored[i] * scale[i]);
+        for (std::uint64_t t = 0; t < page.tokens; ++t) {
+            for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
+                auto const count = page.dim - first < levels_at_a_time ? page.dim - first : levels_at_a_time;
+                unpack_codes(bits, from[0] + t * packed_bytes(page.dim, bits) + first * bits / 8, count, codes);
+                look_up(levels.levels, 1.0F, codes, count, restored);
+                auto* const values = page.vector(t) + first;
+                auto const* const zero = zeros + row_of(page) + first;
+                auto const* const scale = factors + row_of(page) + first;
+                for (std::uint64_t i = 0; i < count; ++i) {
+                    values[i] = nearest_element<T>(zero[i] + restored[i] * scale[i]);
+                }
+            }
         }
+    }
+    void encode_page(Page<float const> const& page, std::array<std::byte*, 1> const& to) const {
+        auto const& levels = of_layers[page.layer];
+        code_by_levels({bits, levels.levels, levels.thresholds}, nuq_rows(page),
+                       {zeros + row_of(page), factors + row_of(page), true}, to[0], nullptr);
+    }
+    void decode_page(std::array<std::byte const*, 1> const& from, Page<float> const& page) const {
+        auto const& levels = of_layers[page.layer];
+        restore_by_levels({bits, levels.levels, levels.thresholds}, nuq_rows(page),
+                          {zeros + row_of(page), factors + row_of(page), true}, from[0], page.values, page.streaming);
     }
 };
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <type_traits>
 
 #include <Kokkos_Core.hpp>
 
@@ -10,6 +11,7 @@
 #include "backends/kernels/host_for.hpp"
 #include "backends/kernels/vector_blocks.hpp"
 #include "backends/spaces.hpp"
+#include "codecs/kernels/pages/level_pages.hpp"
 
 namespace kvstone {
 
@@ -65,8 +67,7 @@ class SquareSum {
             auto const block = blocks.block(index);
             double sum = 0;
             for (auto token = block.token; token < block.token + block.tokens; ++token) {
-                auto const* const vector = values.vector(block.layer, block.head, token);
-                sum += square_sum(vector, dim);
+                sum += vector_sum<Space>(values.vector(block.layer, block.head, token), dim);
             }
             of_blocks[index] = sum;
         };
@@ -88,6 +89,17 @@ class SquareSum {
         double sum = 0;
         for (auto const part : sums) sum += part;
         return sum;
+    }
+
+    /// square_sum(), by vectors on the host.
+    template <class Space, class T>
+    KOKKOS_INLINE_FUNCTION static double vector_sum(T const* values, std::uint64_t count) {
+        if constexpr (runs_on_host<Space> && std::is_same_v<T, float>) {
+            double sum = 0;
+            row_square_sums({values, count, 1, count, count}, &sum);
+            if (sum - sum == 0) return sum;
+        }
+        return square_sum(values, count);
     }
 
   private:

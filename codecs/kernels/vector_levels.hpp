@@ -10,6 +10,7 @@
 #include "codecs/kernels/bit_packing.hpp"
 #include "codecs/kernels/level_table.hpp"
 #include "codecs/kernels/pages/level_pages.hpp"
+#include "codecs/kernels/pages/table_pages.hpp"
 #include "codecs/kernels/scales.hpp"
 #include "codecs/kernels/square_sums.hpp"
 
@@ -50,47 +51,21 @@ template <class T>
 inline BlockRows whole_vectors(Page<T> const& page) {
     return {page.values, page.stride, page.tokens, page.dim, page.dim};
 }
-/// Codes of the vectors of a page, of at most 4 bits, by vectors.
+inline LevelRows rows_of(LevelTable const& table) { return {table.bits, table.levels, table.thresholds}; }
+/// Codes of the vectors of a page, with a factor each, by vectors.
 inline void code_vectors(LevelTable const& table, Page<float const> const& page, float const* factors,
                          std::byte* packed) {
-    if (table.bits == 4) return nearest_nibbles(*table.cells, whole_vectors(page), factors, packed);
-    auto const row_bytes = packed_bytes(page.dim, table.bits);
-    for (std::uint64_t t = 0; t < page.tokens; ++t) {
-        for (std::uint64_t first = 0; first < page.dim; first += most_row_values) {
-            auto const count = std::min<std::uint64_t>(most_row_values, page.dim - first);
-            std::uint8_t codes[most_row_values];
-            nearest_codes(*table.cells, {page.vector(t) + first, count, 1, count, count}, factors + t, codes);
-            pack_codes(table.bits, codes, count, packed + t * row_bytes + first * table.bits / 8);
-        }
-    }
+    if (table.bits == cell_bits) return nearest_nibbles(*table.cells, whole_vectors(page), factors, packed);
+    code_by_levels(rows_of(table), whole_vectors(page), {nullptr, factors, false}, packed, nullptr);
 }
-/// `count` values of a vector from codes of fewer than 4 bits, through codes of 4.
-inline void restore_short_codes(unsigned bits, float const* levels, std::byte const* packed, std::uint64_t count,
-                                float factor, float* values, bool streaming) {
-    std::uint8_t codes[levels_at_a_time];
-    std::byte nibbles[levels_at_a_time / 2];
-    for (std::uint64_t first = 0; first < count; first += levels_at_a_time) {
-        auto const now = std::min(levels_at_a_time, count - first);
-        unpack_codes(bits, packed + first * bits / 8, now, codes);
-        pack_bytes<4>(codes, now, nibbles);
-        restore_nibbles(levels, {values + first, now, 1, now, now}, &factor, nibbles, values + first, streaming);
-    }
-}
-/// The opposite of code_vectors(), with any number of bits.
+/// The opposite.
 inline void restore_vectors(LevelTable const& table, std::byte const* packed, float const* factors,
                             Page<float> const& page) {
-    if (table.bits == 4) {
+    if (table.bits == cell_bits) {
         return restore_nibbles(table.levels, whole_vectors(page), factors, packed, page.values, page.streaming);
     }
-    auto const row_bytes = packed_bytes(page.dim, table.bits);
-    for (std::uint64_t t = 0; t < page.tokens; ++t) {
-        if (table.bits < 4) {
-            restore_short_codes(table.bits, table.levels, packed + t * row_bytes, page.dim, factors[t], page.vector(t),
-                                page.streaming);
-        } else {
-            restore_levels(table, packed + t * row_bytes, factors[t], page.vector(t), page.dim);
-        }
-    }
+    restore_by_levels(rows_of(table), whole_vectors(page), {nullptr, factors, false}, packed, page.values,
+                      page.streaming);
 }
 
 /// One scale a vector.
@@ -128,12 +103,8 @@ struct VectorLevels {
             if (!(squares[t] - squares[t] == 0)) squares[t] = square_sum(page.vector(t), page.dim);
             inverses[t] = inverse_of(length_of(squares[t], to[1] + t * sizeof(Float16)));
         }
-        auto const row_bytes = packed_bytes(page.dim, table.bits);
-        if (norm == LevelNorm::none && table.bits <= most_cell_bits) return code_vectors(table, page, inverses, to[0]);
-        for (std::uint64_t t = 0; t < page.tokens; ++t) {
-            code_vector(page.vector(t), page.dim, squares[t], inverses[t], to[0] + t * row_bytes,
-                        to[1] + t * sizeof(Float16));
-        }
+        if (norm == LevelNorm::none) return code_vectors(table, page, inverses, to[0]);
+        code_with_norms(page, squares, inverses, to);
     }
     void decode_page(std::array<std::byte const*, 2> const& from, Page<float> const& page) const {
         float scales[level_tokens];
@@ -175,11 +146,43 @@ struct VectorLevels {
                 with_levels += product_sum(values + first, levels, count);
             }
         }
-        if (norm == LevelNorm::none) return;
+        if (norm != LevelNorm::none) store_norm(squares, norm == LevelNorm::matched ? of_levels : with_levels, stored);
+    }
+    /// The scale that corrects a property: from the sum of squares of a vector, and from that of its levels (matched) or of
+    /// their products with its values (eden).
+    KOKKOS_INLINE_FUNCTION void store_norm(double squares, double of_levels, std::byte* stored) const {
         double const scale = squares == 0                 ? 0
                              : norm == LevelNorm::matched ? Kokkos::sqrt(squares / of_levels) * root_of_dim
-                                                          : squares / with_levels * root_of_dim;
+                                                          : squares / of_levels * root_of_dim;
         store_scale(ScaleFormat::fp16, scale < 65504 ? static_cast<float>(scale) : 65504.0F, stored);
+    }
+    /// By vectors: short ones together, and long ones in the parts that code_vector() has.
+    void code_with_norms(Page<float const> const& page, double const* squares, float const* inverses,
+                         std::array<std::byte*, 2> const& to) const {
+        auto const row_bytes = packed_bytes(page.dim, table.bits);
+        std::uint64_t const together = page.dim <= levels_at_a_time ? page.tokens : 1;
+        alignas(cache_line_bytes) float levels[level_tokens * levels_at_a_time];
+        for (std::uint64_t t = 0; t < page.tokens; t += together) {
+            double sums[level_tokens] = {};
+            for (std::uint64_t first = 0; first < page.dim; first += levels_at_a_time) {
+                auto const count = std::min(levels_at_a_time, page.dim - first);
+                BlockRows const values{page.vector(t) + first, page.stride, together, count, count};
+                code_by_levels(rows_of(table), values, {nullptr, inverses + t, false},
+                               to[0] + t * row_bytes + first * table.bits / 8, levels);
+                double of_part[level_tokens];
+                row_product_sums(norm == LevelNorm::matched ? BlockRows{levels, count, together, count, count} : values,
+                                 levels, of_part);
+                for (std::uint64_t r = 0; r < together; ++r) {
+                    if (!(of_part[r] - of_part[r] == 0)) {
+                        of_part[r] = product_sum(values.values + r * page.stride, levels + r * count, count);
+                    }
+                    sums[r] += of_part[r];
+                }
+            }
+            for (std::uint64_t r = 0; r < together; ++r) {
+                store_norm(squares[t + r], sums[r], to[1] + (t + r) * sizeof(Float16));
+            }
+        }
     }
 };
 
@@ -212,7 +215,6 @@ struct TensorLevels {
     }
 
     void encode_page(Page<float const> const& page, std::array<std::byte*, 1> const& to) const {
-        if (table.bits > most_cell_bits) return (*this)(page, to);
         float inverses[level_tokens];
         std::fill_n(inverses, page.tokens, inverse_scale());
         code_vectors(table, page, inverses, to[0]);

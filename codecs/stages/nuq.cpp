@@ -72,14 +72,12 @@ class Nuq : public Quantiser {
         if (axis_ != Axis::token) load_rows(space, section, planes[1].data, planes[2].data, part, true);
         fit(space, section, values, part, planes[3].as<float>());
         load_levels(space, section, planes[3].as<float>(), part.levels);
-        auto const row = packed_bytes(section.shape.dim, bits_);
         if (axis_ == Axis::token) {
-            std::array<PagePlane<std::byte>, 3> const pages{
-                {{planes[0].data, row, 0}, {planes[1].data, sizeof(Float16), 0}, {planes[2].data, sizeof(Float16), 0}}};
-            encode_pages(space, values, 1, pages, NuqByToken{bits_, part.levels});
+            encode_pages(space, values, nuq_tokens, by_pages<3, std::byte>(section.shape, planes),
+                         NuqByToken{bits_, part.levels});
         } else {
-            std::array<PagePlane<std::byte>, 1> const pages{{{planes[0].data, row, 0}}};
-            encode_pages(space, values, 1, pages, by_channel(section, part));
+            encode_pages(space, values, nuq_tokens, by_pages<1, std::byte>(section.shape, planes),
+                         by_channel(section, part));
         }
     }
     template <class Space, class T>
@@ -87,15 +85,13 @@ class Nuq : public Quantiser {
                 Workspace workspace) const {
         auto const part = parts(section, workspace);
         load_levels(space, section, planes[3].as<float>(), part.levels);
-        auto const row = packed_bytes(section.shape.dim, bits_);
         if (axis_ == Axis::token) {
-            std::array<PagePlane<std::byte const>, 3> const pages{
-                {{planes[0].data, row, 0}, {planes[1].data, sizeof(Float16), 0}, {planes[2].data, sizeof(Float16), 0}}};
-            decode_pages(space, pages, 1, values, NuqByToken{bits_, part.levels});
+            decode_pages(space, by_pages<3, std::byte const>(section.shape, planes), nuq_tokens, values,
+                         NuqByToken{bits_, part.levels});
         } else {
             load_rows(space, section, planes[1].data, planes[2].data, part, false);
-            std::array<PagePlane<std::byte const>, 1> const pages{{{planes[0].data, row, 0}}};
-            decode_pages(space, pages, 1, values, by_channel(section, part));
+            decode_pages(space, by_pages<1, std::byte const>(section.shape, planes), nuq_tokens, values,
+                         by_channel(section, part));
         }
     }
     void error_bounds(Section const& section, float const* values, double* bounds) const;
@@ -111,6 +107,17 @@ class Nuq : public Quantiser {
     };
 
   private:
+    /// Codes, and where there are three planes then an fp16 scale and an fp16 zero point a vector.
+    template <std::size_t Planes, class Byte, class AnyPlanes>
+    std::array<PagePlane<Byte>, Planes> by_pages(KvShape const& shape, AnyPlanes const& planes) const {
+        auto const tail = shape.tokens % nuq_tokens;
+        std::array<PagePlane<Byte>, Planes> pages;
+        for (std::size_t p = 0; p < Planes; ++p) {
+            auto const of_token = p == 0 ? packed_bytes(shape.dim, bits_) : sizeof(Float16);
+            pages[p] = {planes[p].data, nuq_tokens * of_token, tail * of_token};
+        }
+        return pages;
+    }
     Parts parts(Section const& section, std::byte* workspace) const {
         auto const& shape = section.shape;
         std::size_t used = 0;

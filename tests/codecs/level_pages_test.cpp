@@ -1,5 +1,6 @@
 // Pages coded by vectors against the generic form of the same kernels, bit for bit, on every target that there is.
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -12,6 +13,7 @@
 #include "codecs/kernels/lloyd_max.hpp"
 #include "codecs/kernels/nf4_kernels.hpp"
 #include "codecs/kernels/nf4_levels.hpp"
+#include "codecs/kernels/nuq_kernels.hpp"
 #include "codecs/kernels/vector_levels.hpp"
 #include "tests/each_target.hpp"
 
@@ -50,9 +52,14 @@ constexpr PageShape shapes[] = {{1, 1, 1},      {16, 7, 10},     {5, 8, 8},     
                                 {3, 64, 80},    {16, 80, 80},    {5, 100, 103},    {16, 128, 128},
                                 {16, 129, 129}, {2, 2000, 2000}, {16, 4096, 4096}, {1, 5001, 5001}};
 
+/// What is restored besides what was coded: any bytes in all planes, or those of payload alone where scales may meet NaN with NaN,
+/// of which the result has either.
+enum class AnyBytes : std::uint8_t { of_all, of_payload };
+
 /// bytes[p]: of a token in plane p.
 template <std::size_t Planes, class Operation>
-void expect_same(Operation const& operation, PageShape const& shape, std::array<std::uint64_t, Planes> const& bytes) {
+void expect_same(Operation const& operation, PageShape const& shape, std::array<std::uint64_t, Planes> const& bytes,
+                 AnyBytes any = AnyBytes::of_all) {
     for (int kind = 0; kind < kinds; ++kind) {
         SCOPED_TRACE(testing::Message() << "dim " << shape.dim << " tokens " << shape.tokens << " kind " << kind);
         auto const values = values_of(shape.tokens * shape.stride, kind, static_cast<unsigned>(shape.dim));
@@ -75,8 +82,10 @@ void expect_same(Operation const& operation, PageShape const& shape, std::array<
         ASSERT_EQ(ours, expected);
         for (int of_any_bytes = 0; of_any_bytes < 2; ++of_any_bytes) {
             std::mt19937 random(3);
-            for (auto& plane : expected) {
-                for (auto& byte : plane) byte = of_any_bytes != 0 ? static_cast<std::byte>(random() & 0xffU) : byte;
+            for (std::size_t p = 0; p < (any == AnyBytes::of_all ? Planes : 1); ++p) {
+                for (auto& byte : expected[p]) {
+                    byte = of_any_bytes != 0 ? static_cast<std::byte>(random() & 0xffU) : byte;
+                }
             }
             auto const room = (shape.tokens * shape.stride + 31) / 16 * 16;
             std::vector<float> restored(room + 16, 7);
@@ -148,20 +157,20 @@ TEST(LevelPages, Nf4WithCodedScalesIsRestoredTheSame) {
 }
 
 template <class Blocks>
-void expect_same_blocks(Blocks const& blocks) {
+void expect_same_blocks(Blocks const& blocks, AnyBytes any) {
     on_each_target([&] {
         for (auto const& shape : shapes) {
-            expect_same<2>(blocks, shape, {packed_bytes(shape.dim, Blocks::bits), Blocks::of_vector(shape.dim)});
+            expect_same<2>(blocks, shape, {packed_bytes(shape.dim, Blocks::bits), Blocks::of_vector(shape.dim)}, any);
         }
     });
 }
 
 TEST(LevelPages, SmallFloatsAreTheSame) {
     float const global = 0.37F;
-    expect_same_blocks(BlockFloats<E2M1, PowerScale<E2M1>>{nullptr});
-    expect_same_blocks(BlockFloats<E2M1, GlobalScale>{reinterpret_cast<std::byte const*>(&global)});
-    expect_same_blocks(BlockFloats<E4M3, PowerScale<E4M3>>{nullptr});
-    expect_same_blocks(BlockFloats<E5M2, PowerScale<E5M2>>{nullptr});
+    expect_same_blocks(BlockFloats<E2M1, PowerScale<E2M1>>{nullptr}, AnyBytes::of_all);
+    expect_same_blocks(BlockFloats<E2M1, GlobalScale>{reinterpret_cast<std::byte const*>(&global)}, AnyBytes::of_all);
+    expect_same_blocks(BlockFloats<E4M3, PowerScale<E4M3>>{nullptr}, AnyBytes::of_payload);
+    expect_same_blocks(BlockFloats<E5M2, PowerScale<E5M2>>{nullptr}, AnyBytes::of_payload);
 }
 
 TEST(LevelPages, GgmlBlocksAreTheSame) {
@@ -181,7 +190,7 @@ TEST(LevelPages, GgmlBlocksAreTheSame) {
 
 TEST(LevelPages, LloydMaxIsTheSame) {
     float const scale = 0.83F;
-    for (unsigned bits = 1; bits <= 6; ++bits) {
+    for (unsigned bits = 1; bits <= 8; ++bits) {
         LevelBook const book(bits, lloyd_max_levels(bits));
         std::vector<std::byte> memory(book.bytes());
         auto const table = book.put(Kokkos::DefaultHostExecutionSpace(), memory.data());
@@ -194,6 +203,46 @@ TEST(LevelPages, LloydMaxIsTheSame) {
                     expect_same<2>(levels, shape, {row, sizeof(Float16)});
                 }
                 expect_same<1>(TensorLevels{table, reinterpret_cast<std::byte const*>(&scale)}, shape, {row});
+            }
+        });
+    }
+}
+
+/// Levels of one layer.
+std::vector<NuqLevels> nuq_levels(unsigned bits) {
+    std::mt19937 random(bits);
+    std::vector<float> levels(std::size_t{1} << bits);
+    for (auto& level : levels) level = static_cast<float>(random() % 2000) / 1000 - 1;
+    std::ranges::sort(levels);
+    std::vector<NuqLevels> made(1);
+    made[0].set(bits, levels.data());
+    return made;
+}
+
+TEST(LevelPages, NuqByTokenIsTheSame) {
+    for (unsigned bits = 2; bits <= most_kmeans_bits; ++bits) {
+        auto const levels = nuq_levels(bits);
+        on_each_target([&] {
+            SCOPED_TRACE(bits);
+            for (auto const& shape : shapes) {
+                expect_same<3>(NuqByToken{bits, levels.data()}, shape,
+                               {packed_bytes(shape.dim, bits), sizeof(Float16), sizeof(Float16)}, AnyBytes::of_payload);
+            }
+        });
+    }
+}
+
+TEST(LevelPages, NuqByChannelIsTheSame) {
+    for (unsigned bits = 2; bits <= most_kmeans_bits; ++bits) {
+        auto const levels = nuq_levels(bits);
+        on_each_target([&] {
+            SCOPED_TRACE(bits);
+            for (auto const& shape : shapes) {
+                auto const zeros = values_of(shape.dim, 0, 1);
+                auto factors = values_of(shape.dim, 0, 2);
+                factors[shape.dim / 2] = 0;
+                NuqByChannel const by_channel{bits, levels.data(), zeros.data(), factors.data(), 1, 0};
+                expect_same<1>(by_channel, shape, {packed_bytes(shape.dim, bits)});
             }
         });
     }

@@ -56,62 +56,46 @@ struct DoubtfulCodes {
     std::uint64_t doubtful;
 };
 
-#if HWY_TARGET <= HWY_AVX3_DL
-HWY_INLINE std::size_t place_of_bit(std::size_t bit) { return bit; }
+#if HWY_TARGET <= HWY_AVX3
+/// Two registers of words come from four of floats in the order of the processor's.
+HWY_INLINE std::size_t place_of_bit(std::size_t bit) {
+    constexpr std::size_t lanes = hn::MaxLanes(Floats());
+    return (bit / 32 * 2 + bit / 4 % 2) * lanes + bit % 32 / 8 * 4 + bit % 4;
+}
 
-/// Where the lower byte of each value is in two registers of words.
-struct LowerBytes {
-    alignas(64) std::uint8_t of[64];
-    constexpr LowerBytes() : of{} {
-        for (unsigned v = 0; v < 64; ++v) {
-            of[v] = static_cast<std::uint8_t>(v / 32 * 64 + 2 * (v % 16 / 4 * 8 + v / 16 % 2 * 4 + v % 4));
-        }
-    }
-};
-inline constexpr LowerBytes lower_bytes{};
-
-/// The tables of LevelBins in registers, where these are permuted byte by byte.
+/// The tables of LevelBins in a register, where words are looked up in one: those of fine cells.
 class CellCodes {
   public:
-    explicit CellCodes(LevelBins const& bins) {
-        alignas(64) std::uint8_t cells[64];
-        alignas(64) std::uint8_t before[64];
-        for (int i = 0; i < 64; ++i) {
-            auto const bin = i < 32 ? (i < 15 ? i : 15) : (i < 48 ? 16 : i - 32);
-            cells[i] = static_cast<std::uint8_t>(bins.cells[bin] + 128);
-            before[i] = bins.before[bin];
-        }
-        cells_ = hn::Load(CodeBytes(), cells);
-        before_ = hn::Load(CodeBytes(), before);
-    }
+    static constexpr float cells_of_place = LevelBins::fine_cells;
+
+    explicit CellCodes(LevelBins const& bins) : steps_(hn::LoadU(UnsignedCodeWords(), bins.steps)) {}
 
     /// Codes of four registers' values, whose cells are source.cells(first, 0) to source.cells(first, 3).
     template <class Source>
     HWY_INLINE DoubtfulCodes operator()(Source const& source, std::size_t first) const {
-        CodeBytes const d;
-        CodeWords const words;
-        auto const low = hn::BitCast(d, hn::ReorderDemote2To(words, source.cells(first, 0), source.cells(first, 1)));
-        auto const high = hn::BitCast(d, hn::ReorderDemote2To(words, source.cells(first, 2), source.cells(first, 3)));
-        auto const part = [&](std::uint8_t upper) HWY_ATTR {
-            return hn::TwoTablesLookupLanes(
-                d, low, high, hn::IndicesFromVec(d, hn::Or(hn::Load(d, lower_bytes.of), hn::Set(d, upper))));
+        UnsignedCodeWords const d;
+        CodeWords const numbers;
+        auto const stepped = [&](std::size_t q) HWY_ATTR {
+            // What lies outside goes to the ends, which is right, and what is no number to the very first cell: in doubt.
+            auto const cells =
+                hn::BitCast(d, hn::ReorderDemote2To(numbers, source.cells(first, q), source.cells(first, q + 1)));
+            auto const bin =
+                hn::ShiftRight<LevelBins::fine_bits>(cells);  // of five bits, and bins below 0 behind the others
+            return hn::Add(cells, hn::TableLookupLanes(steps_, hn::IndicesFromVec(d, bin)));
         };
-        auto const cell = part(0);
-        auto const bin = part(1);
-        auto const index = hn::IndicesFromVec(d, hn::And(bin, hn::Set(d, 63)));
-        auto const threshold = hn::TableLookupLanes(cells_, index);
-        auto const before = hn::TableLookupLanes(before_, index);
-        auto const code = hn::And(before, hn::Set(d, 15));
-        // Tables go from bin -32 to 31. Bins without a threshold have a bit in front of the number.
-        auto const outside = hn::Ne(hn::And(hn::Add(bin, hn::Set(d, 32)), hn::Set(d, 0xc0)), hn::Zero(d));
-        auto const none = hn::MaskFromVec(before);
-        auto const doubtful = hn::Or(outside, hn::AndNot(none, hn::Eq(cell, threshold)));
-        return {hn::MaskedAddOr(code, hn::Gt(cell, threshold), code, hn::Set(d, 1)), hn::BitsFromMask(d, doubtful)};
+        auto const low = stepped(0);
+        auto const high = stepped(2);
+        auto const codes = [&](auto words)
+                               HWY_ATTR { return hn::BitCast(numbers, hn::ShiftRight<LevelBins::fine_bits>(words)); };
+        auto const certain = [&](auto words) HWY_ATTR {
+            return hn::BitsFromMask(d, hn::TestBit(words, hn::Set(d, LevelBins::fine_cells_of_bin - 1)));
+        };
+        return {in_order(hn::ReorderDemote2To(CodeBytes(), codes(low), codes(high))),
+                ~(certain(low) | certain(high) << 32)};
     }
 
   private:
-    ByteVector cells_;
-    ByteVector before_;
+    hn::Vec<UnsignedCodeWords> steps_;
 };
 #else
 HWY_INLINE std::size_t place_of_bit(std::size_t bit) {
@@ -122,6 +106,8 @@ HWY_INLINE std::size_t place_of_bit(std::size_t bit) {
 /// The tables of LevelBins in registers.
 class CellCodes {
   public:
+    static constexpr float cells_of_place = 1;
+
     explicit CellCodes(LevelBins const& bins)
         : cells_{load(bins.cells), load(bins.cells + 16)}, before_{load(bins.before), load(bins.before + 16)} {}
 
@@ -232,19 +218,10 @@ struct NibbleRow {
         to[i / 2] = static_cast<std::byte>((static_cast<unsigned>(to[i / 2]) & others) | code << place);
     }
 };
-/// Rows of codes, one a byte.
-struct ByteRow {
-    std::uint8_t* to;
-
-    HWY_INLINE void put(std::size_t first, ByteVector codes) const { hn::StoreU(codes, CodeBytes(), to + first); }
-    HWY_INLINE void put_next(std::size_t i, unsigned code) const { put_one(i, code); }
-    HWY_INLINE void put_one(std::size_t i, unsigned code) const { to[i] = static_cast<std::uint8_t>(code); }
-};
-
 /// Codes of `count` values of `source` to `row`. source.ask_ahead(i) is called before those from i on are read,
 /// source.codes(coder, i) finds some, and source.code(i) is the code of value i by comparing.
-template <class Source, class Row>
-HWY_INLINE void code_row(CellCodes const& coder, Source const& source, std::size_t count, Row const& row) {
+template <class Source>
+HWY_INLINE void code_row(CellCodes const& coder, Source const& source, std::size_t count, NibbleRow const& row) {
     Doubts doubts;
     auto const in_pairs = count / 2 * 2;
     bool const by_vectors = in_pairs >= codes_at_once;

@@ -85,7 +85,7 @@ template <bool of_each, bool with_sign, bool ahead, class Code>
 HWY_INLINE void grid_codes_with(unsigned bits, float const* values, std::size_t count, float const* zero,
                                 float const* inverse, Code* codes) {
     GridNumbers<with_sign> const grid(bits);
-    auto const done = store_codes<with_sign>(count, bits, codes, [&](std::size_t i) HWY_ATTR {
+    auto const done = store_codes<with_sign>(count, bits, codes, [&](std::size_t i) KVSTONE_INNER {
         auto const some = ahead ? load_ahead(values + i) : hn::LoadU(Floats(), values + i);
         return grid(entries<of_each>(zero, i), entries<of_each>(inverse, i), some);
     });

@@ -17,33 +17,43 @@ HWY_BEFORE_NAMESPACE();
 namespace kvstone {
 namespace HWY_NAMESPACE {
 
-/// Groups that are reduced together: one for each lane of a register of floats.
-inline constexpr std::size_t groups_at_once = hn::MaxLanes(Floats());
-/// Groups that kernels take at a time, whatever the size of registers.
-inline constexpr std::size_t groups_of_block = 16;
+/// Registers that ends of groups are found in, of at most 256 bits: reducing their lanes takes the same number of instructions
+/// for each group, and some processors take two turns for wider ones.
+using Ends = hn::CappedTag<float, 8>;
+using EndBits = hn::RebindToSigned<Ends>;
+/// Groups that are reduced together: one for each lane.
+inline constexpr std::size_t groups_at_once = hn::MaxLanes(Ends());
 
-/// Sixteen groups of the same size; those past the last one of a page are the block's first again.
+/// Groups of `size` values that kernels take at a time, whatever the size of registers: as many as stay near.
+template <std::size_t size>
+inline constexpr std::size_t groups_of_block = 2048 / size;
+
+/// Groups side by side or wherever they are; those past the last one of a page are the block's first again.
+template <std::size_t size>
 struct GroupBlock {
-    float const* at[groups_of_block];
+    static constexpr std::size_t most = groups_of_block<size>;
+    float const* at[most];
     std::size_t count = 0;  ///< that exist
 };
 
 /// The groups of a page one after the other: `per_vector` of them in each vector, `size` values apart.
+template <std::size_t size>
 class GroupWalk {
   public:
-    GroupWalk(float const* values, std::size_t stride, std::size_t per_vector, std::size_t size, std::size_t groups)
-        : vector_(values), stride_(stride), per_vector_(per_vector), size_(size), left_(groups) {}
+    GroupWalk(float const* values, std::size_t stride, std::size_t per_vector, std::size_t groups)
+        : vector_(values), stride_(stride), per_vector_(per_vector), left_(groups) {}
 
     /// The next groups, of which `count` exist; places are those of memory behind the page where none are left.
-    void next(GroupBlock& block) {
-        block.count = left_ < groups_of_block ? left_ : groups_of_block;
+    void next(GroupBlock<size>& block) {
+        constexpr auto most = GroupBlock<size>::most;
+        block.count = left_ < most ? left_ : most;
         left_ -= block.count;
-        if (stride_ == per_vector_ * size_) {
-            for (std::size_t g = 0; g < groups_of_block; ++g) block.at[g] = vector_ + g * size_;
-            vector_ += groups_of_block * size_;
+        if (stride_ == per_vector_ * size) {
+            for (std::size_t g = 0; g < most; ++g) block.at[g] = vector_ + g * size;
+            vector_ += most * size;
         } else {
             for (auto& place : block.at) {
-                place = vector_ + in_vector_ * size_;
+                place = vector_ + in_vector_ * size;
                 if (++in_vector_ == per_vector_) {
                     in_vector_ = 0;
                     vector_ += stride_;
@@ -51,48 +61,50 @@ class GroupWalk {
             }
         }
         if (block.count == 0) return;
-        for (auto g = block.count; g < groups_of_block; ++g) block.at[g] = block.at[0];
+        for (auto g = block.count; g < most; ++g) block.at[g] = block.at[0];
     }
 
   private:
     float const* vector_;
     std::size_t stride_;
     std::size_t per_vector_;
-    std::size_t size_;
     std::size_t left_;
     std::size_t in_vector_ = 0;
 };
 
-/// Asks for values `from` to `end` of group g.
-HWY_INLINE void ask_group(GroupBlock const& block, std::size_t g, std::size_t from, std::size_t end) {
-    for (auto i = from; i < end; i += 16) prefetch_line(block.at[g] + i);
+/// Asks for the first half of group g.
+template <std::size_t size>
+HWY_INLINE void ask_half(GroupBlock<size> const& block, std::size_t g) {
+    for (std::size_t i = 0; i < size / 2; i += 16) prefetch_line(block.at[g] + i);
 }
 
 /// finite_ends() of each group that exists, of `size` values, a multiple of 16; arrays have room for all. Half of the values
 /// of `ahead` are asked for meanwhile.
 template <std::size_t size>
-HWY_INLINE void block_ends(GroupBlock const& block, GroupBlock const& ahead, float* low, float* high) {
-    Floats const d;
+HWY_INLINE void block_ends(GroupBlock<size> const& block, GroupBlock<size> const& ahead, float* low, float* high) {
+    using V = hn::Vec<Ends>;
+    Ends const d;
     constexpr std::size_t lanes = groups_at_once;
-    std::uint32_t odd = 0;
-    for (std::size_t first = 0; first < groups_of_block; first += lanes) {
-        if (first >= block.count) break;
-        FloatVector lows[lanes];
-        FloatVector highs[lanes];
+    std::uint64_t odd = 0;
+    for (std::size_t first = 0; first < block.count; first += lanes) {
+        V lows[lanes];
+        V highs[lanes];
+#pragma GCC unroll 8
         for (std::size_t g = 0; g < lanes; ++g) {
-            ask_group(ahead, first + g, 0, size / 2);
+            ask_half(ahead, first + g);
             auto const* const values = block.at[first + g];
+            // Of two operands one of which is NaN, x86 returns the second, and ARM the number.
             auto const value = hn::LoadU(d, values);
-            lows[g] = lesser(value, hn::Set(d, FLT_MAX));
-            highs[g] = greater(value, hn::Set(d, -FLT_MAX));
+            lows[g] = hn::Min(value, hn::Set(d, FLT_MAX));
+            highs[g] = hn::Max(value, hn::Set(d, -FLT_MAX));
             for (std::size_t i = lanes; i < size; i += lanes) {
                 auto const next = hn::LoadU(d, values + i);
-                lows[g] = lesser(next, lows[g]);
-                highs[g] = greater(next, highs[g]);
+                lows[g] = hn::Min(next, lows[g]);
+                highs[g] = hn::Max(next, highs[g]);
             }
         }
-        auto const least = reduce_lanes(d, lows, [](FloatVector a, FloatVector b) HWY_ATTR { return hn::Min(a, b); });
-        auto const most = reduce_lanes(d, highs, [](FloatVector a, FloatVector b) HWY_ATTR { return hn::Max(a, b); });
+        auto const least = reduce_lanes(d, lows, [](V a, V b) KVSTONE_INNER { return hn::Min(a, b); });
+        auto const most = reduce_lanes(d, highs, [](V a, V b) KVSTONE_INNER { return hn::Max(a, b); });
         // Either zero becomes +0.
         auto const from = hn::Add(least, hn::Zero(d));
         auto const to = hn::Add(most, hn::Zero(d));
@@ -101,7 +113,7 @@ HWY_INLINE void block_ends(GroupBlock const& block, GroupBlock const& ahead, flo
         // Inf, or no number at all: these groups need another look.
         auto const strange =
             hn::Or(hn::Or(hn::Lt(from, hn::Set(d, -FLT_MAX)), hn::Gt(to, hn::Set(d, FLT_MAX))), hn::Gt(from, to));
-        odd |= static_cast<std::uint32_t>(hn::BitsFromMask(d, strange)) << first;
+        odd |= hn::BitsFromMask(d, strange) << first;
     }
     for (std::size_t g = 0; odd != 0 && g < block.count; ++g) {
         if ((odd >> g & 1U) != 0) finite_ends(block.at[g], size, low[g], high[g]);
@@ -110,25 +122,26 @@ HWY_INLINE void block_ends(GroupBlock const& block, GroupBlock const& ahead, flo
 
 /// largest_magnitude() of each group, likewise.
 template <std::size_t size>
-HWY_INLINE void block_magnitudes(GroupBlock const& block, GroupBlock const& ahead, float* most) {
-    Floats const d;
-    Ints const ints;
+HWY_INLINE void block_magnitudes(GroupBlock<size> const& block, GroupBlock<size> const& ahead, float* most) {
+    using V = hn::Vec<EndBits>;
+    Ends const d;
+    EndBits const bits;
     constexpr std::size_t lanes = groups_at_once;
-    auto const key = [&](float const* values) HWY_ATTR { return hn::BitCast(ints, hn::Abs(hn::LoadU(d, values))); };
-    std::uint32_t odd = 0;
-    for (std::size_t first = 0; first < groups_of_block; first += lanes) {
-        if (first >= block.count) break;
-        IntVector keys[lanes];
+    auto const key = [&](float const* values)
+                         KVSTONE_INNER { return hn::BitCast(bits, hn::Abs(hn::LoadU(d, values))); };
+    std::uint64_t odd = 0;
+    for (std::size_t first = 0; first < block.count; first += lanes) {
+        V keys[lanes];
+#pragma GCC unroll 8
         for (std::size_t g = 0; g < lanes; ++g) {
-            ask_group(ahead, first + g, 0, size / 2);
+            ask_half(ahead, first + g);
             auto const* const values = block.at[first + g];
             keys[g] = key(values);
             for (std::size_t i = lanes; i < size; i += lanes) keys[g] = hn::Max(keys[g], key(values + i));
         }
-        auto const reduced = reduce_lanes(ints, keys, [](IntVector a, IntVector b) HWY_ATTR { return hn::Max(a, b); });
+        auto const reduced = reduce_lanes(bits, keys, [](V a, V b) KVSTONE_INNER { return hn::Max(a, b); });
         hn::StoreU(hn::BitCast(d, reduced), d, most + first);
-        auto const strange = hn::Ge(reduced, hn::Set(ints, infinity_bits));
-        odd |= static_cast<std::uint32_t>(hn::BitsFromMask(ints, strange)) << first;
+        odd |= hn::BitsFromMask(bits, hn::Ge(reduced, hn::Set(bits, infinity_bits))) << first;
     }
     for (std::size_t g = 0; odd != 0 && g < block.count; ++g) {
         if ((odd >> g & 1U) != 0) most[g] = largest_magnitude(block.at[g], size);
@@ -178,7 +191,7 @@ HWY_INLINE float run_magnitude(float const* values, std::size_t count) {
 HWY_INLINE void channel_ends(float const* values, std::size_t stride, std::size_t rows, std::size_t channels,
                              float* low, float* high) {
     Floats const d;
-    constexpr std::size_t lanes = groups_at_once;
+    constexpr std::size_t lanes = hn::MaxLanes(d);
     constexpr std::size_t together = 64 / lanes < 8 ? 64 / lanes : 8;
     std::size_t done = 0;
     bool odd = false;

@@ -26,8 +26,10 @@ struct Steps {
     alignas(64) float scale[groups];
     alignas(64) float inverse[groups];
 };
-using BlockSteps = Steps<groups_of_block>;
 using PieceSteps = Steps<groups_of_piece>;
+/// Tables of steps are filled by whole registers.
+constexpr std::size_t most_lanes = 16;
+constexpr std::size_t codes_of_register = hn::MaxLanes(CodeBytes());
 
 /// Calls action(Code()) with the type that holds the codes.
 template <class Action>
@@ -39,13 +41,15 @@ HWY_INLINE void with_codes(unsigned bits, Action const& action) {
     }
 }
 
-/// Codes of the sixteen groups of `block`, one behind the other, and half of the lines of `ahead`.
+/// Codes of the groups of `block`, one behind the other, and half of the lines of `ahead`.
 template <std::size_t size, bool with_sign>
-HWY_INLINE void block_codes(unsigned bits, GroupBlock const& block, GroupBlock const& ahead, BlockSteps const& steps,
-                            std::uint8_t* codes) {
+HWY_INLINE void block_codes(unsigned bits, GroupBlock<size> const& block, GroupBlock<size> const& ahead,
+                            Steps<groups_of_block<size>> const& steps, std::uint8_t* codes) {
     Floats const d;
     GridNumbers<with_sign> const grid(bits);
-    store_codes<with_sign>(groups_of_block * size, bits, codes, [&](std::size_t value) HWY_ATTR {
+    // Whole registers of codes: those of a group that does not exist mean nothing.
+    auto const count = (block.count * size + codes_of_register - 1) / codes_of_register * codes_of_register;
+    store_codes<with_sign>(count, bits, codes, [&](std::size_t value) KVSTONE_INNER {
         auto const g = value / size;
         auto const in_group = value % size;
         if (in_group % 16 == 0 && in_group >= size / 2) prefetch_line(ahead.at[g] + in_group);
@@ -53,50 +57,39 @@ HWY_INLINE void block_codes(unsigned bits, GroupBlock const& block, GroupBlock c
     });
 }
 
-/// Groups of `size` values, sixteen at a time. The steps of the next groups are found before these are coded: their last
-/// instructions wait for each other, and coding fills the time.
+/// Groups of `size` values, as many at a time as stay near: their steps together, whose instructions wait for each other, and
+/// then their codes.
 template <std::size_t size>
 void encode_blocks(UniformGrid const& grid, Page<float const> const& page, IntPlaces const& to) {
+    constexpr auto most_groups = groups_of_block<size>;
     auto const per_vector = page.dim / size;
     auto const groups = page.tokens * per_vector;
-    GroupWalk walk(page.values, page.stride, per_vector, size, groups);
-    GroupBlock blocks[3];
-    BlockSteps steps[2];
-    auto const find_steps = [&](std::size_t first, GroupBlock const& block, GroupBlock const& ahead,
-                                BlockSteps& of) HWY_ATTR {
-        alignas(64) float least[groups_of_block] = {};
-        alignas(64) float most[groups_of_block] = {};
+    GroupWalk<size> walk(page.values, page.stride, per_vector, groups);
+    GroupBlock<size> blocks[2];
+    walk.next(blocks[0]);
+    for (std::size_t first = 0; first < groups; first += most_groups) {
+        auto const turn = first / most_groups % 2;
+        auto const& block = blocks[turn];
+        auto& ahead = blocks[1 - turn];
+        walk.next(ahead);
+        alignas(64) float least[most_groups] = {};
+        alignas(64) float most[most_groups] = {};
+        Steps<most_groups> steps;
+        alignas(64) std::uint8_t codes[most_groups * size];
         if (grid.symmetric) {
             block_magnitudes<size>(block, ahead, most);
-            for (std::size_t g = 0; g < groups_of_block; ++g) least[g] = -most[g];
+            for (std::size_t g = 0; g < most_groups; ++g) least[g] = -most[g];
         } else {
             block_ends<size>(block, ahead, least, most);
         }
         store_steps(grid, least, most, block.count, to[1] + first * scale_bytes(grid.format),
-                    to[2] + first * grid.zero_bytes_of_group(), of.zero, of.scale, of.inverse);
-    };
-    walk.next(blocks[0]);
-    walk.next(blocks[1]);
-    find_steps(0, blocks[0], blocks[1], steps[0]);
-    std::size_t now = 0;
-    unsigned slot = 0;
-    for (std::size_t first = 0; first < groups; first += groups_of_block) {
-        auto const next = now == 2 ? 0 : now + 1;
-        auto const last = next == 2 ? 0 : next + 1;
-        walk.next(blocks[last]);
-        if (first + groups_of_block < groups) {
-            find_steps(first + groups_of_block, blocks[next], blocks[last], steps[slot ^ 1U]);
-        }
-        alignas(64) std::uint8_t codes[groups_of_block * size];
-        auto const& block = blocks[now];
+                    to[2] + first * grid.zero_bytes_of_group(), steps.zero, steps.scale, steps.inverse);
         if (grid.symmetric) {
-            block_codes<size, true>(grid.bits, block, blocks[last], steps[slot], codes);
+            block_codes<size, true>(grid.bits, block, ahead, steps, codes);
         } else {
-            block_codes<size, false>(grid.bits, block, blocks[last], steps[slot], codes);
+            block_codes<size, false>(grid.bits, block, ahead, steps, codes);
         }
         pack_row(grid.bits, codes, block.count * size, to[0] + first * size * grid.bits / 8);
-        now = next;
-        slot ^= 1U;
     }
 }
 
@@ -128,7 +121,7 @@ void encode_vector(UniformGrid const& grid, std::size_t group, float const* valu
             run_ends(values + from, count, least[g], most[g]);
         }
     }
-    for (auto g = groups; g % groups_of_block != 0; ++g) least[g] = most[g] = 0;
+    for (auto g = groups; g % most_lanes != 0; ++g) least[g] = most[g] = 0;
     store_steps(grid, least, most, groups, to[1], to[2], steps.zero, steps.scale, steps.inverse);
     auto const end = (first + groups) * group < dim ? (first + groups) * group : dim;
     alignas(64) Code codes[codes_of_piece];
@@ -183,7 +176,7 @@ template <std::size_t size, bool with_sign, bool streaming>
 HWY_INLINE void restore_groups(std::uint8_t const* codes, std::size_t count, unsigned bits, float const* zero,
                                float const* scale, float* values) {
     Floats const d;
-    constexpr std::size_t lanes = groups_at_once;
+    constexpr std::size_t lanes = hn::MaxLanes(d);
     for (std::size_t first = 0; first < count; first += size, ++zero, ++scale) {
         auto const step = hn::Set(d, *scale);
         auto const origin = with_sign ? hn::Zero(d) : hn::Set(d, *zero);
@@ -295,7 +288,7 @@ void encode_channels(UniformGrid const& grid, Page<float const> const& page, Int
         alignas(64) float high[groups_of_piece];
         PieceSteps steps;
         channel_ends(page.values + first, page.stride, page.tokens, count, low, high);
-        for (auto c = count; c % groups_of_block != 0; ++c) low[c] = high[c] = 0;
+        for (auto c = count; c % most_lanes != 0; ++c) low[c] = high[c] = 0;
         store_steps(grid, low, high, count, to[1] + first * scale_bytes(grid.format),
                     to[2] + first * grid.zero_bytes_of_group(), steps.zero, steps.scale, steps.inverse);
         for (std::size_t t = 0; t < page.tokens; ++t) {

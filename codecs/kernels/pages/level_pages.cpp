@@ -108,8 +108,8 @@ struct LevelValues : BlockValues<size> {
     LevelValues(LevelBins const& bins, BlockValues<size> const& values)
         : BlockValues<size>(values),
           thresholds(bins.thresholds),
-          per_unit(hn::Set(Floats(), bins.per_unit)),
-          offset(hn::Set(Floats(), bins.offset)) {}
+          per_unit(hn::Set(Floats(), bins.per_unit * CellCodes::cells_of_place)),
+          offset(hn::Set(Floats(), bins.offset * CellCodes::cells_of_place)) {}
 
     HWY_INLINE IntVector cells(std::size_t first, std::size_t q) const {
         return cells_of(hn::MulAdd(this->register_of(first, q), hn::Mul(this->factor(first, q), per_unit), offset));
@@ -126,8 +126,8 @@ struct SmallFloatValues : BlockValues<size> {
 
     SmallFloatValues(LevelBins const& bins, BlockValues<size> const& values)
         : BlockValues<size>(values),
-          per_unit(hn::Set(Floats(), bins.per_unit)),
-          offset(hn::Set(Floats(), bins.offset)) {}
+          per_unit(hn::Set(Floats(), bins.per_unit * CellCodes::cells_of_place)),
+          offset(hn::Set(Floats(), bins.offset * CellCodes::cells_of_place)) {}
 
     HWY_INLINE IntVector cells(std::size_t first, std::size_t q) const {
         return cells_of(
@@ -181,13 +181,6 @@ HWY_INLINE void nibbles_of(LevelBins const& bins, BlockRows const& rows, float c
 
 void nearest_nibbles_on(LevelBins const& bins, BlockRows const& rows, float const* factors, std::byte* packed) {
     nibbles_of<LevelValues>(bins, joined(rows), factors, packed);
-}
-
-void nearest_codes_on(LevelBins const& bins, BlockRows const& rows, float const* factors, std::uint8_t* codes) {
-    with_block_or_row(rows, [&](auto size) HWY_ATTR {
-        code_rows<LevelValues, decltype(size)::value>(
-            bins, rows, factors, [&](std::size_t r) HWY_ATTR { return ByteRow{codes + r * rows.dim}; });
-    });
 }
 
 /// What lies between the magnitudes of E2M1.
@@ -247,7 +240,7 @@ void restore_e2m1_on(BlockRows const& shape, float const* factors, std::byte con
 }
 
 /// Sums in the order that product_sum() has. Products of floats are exact in double precision, fused or not.
-HWY_INLINE double squares_of(float const* values, std::size_t count) {
+HWY_INLINE double products_of(float const* values, float const* others, std::size_t count) {
     constexpr std::size_t sums_together = 32;
     hn::CappedTag<double, 8> const d;
     hn::Rebind<float, decltype(d)> const floats;
@@ -259,11 +252,12 @@ HWY_INLINE double squares_of(float const* values, std::size_t count) {
 #pragma GCC unroll 16
         for (std::size_t k = 0; k < sums_together / lanes; ++k) {
             auto const value = hn::PromoteTo(d, hn::LoadU(floats, values + i + k * lanes));
-            parts[k] = hn::MulAdd(value, value, parts[k]);
+            auto const other = hn::PromoteTo(d, hn::LoadU(floats, others + i + k * lanes));
+            parts[k] = hn::MulAdd(value, other, parts[k]);
         }
     }
     double sum = 0;
-    for (; i < count; ++i) sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+    for (; i < count; ++i) sum += static_cast<double>(values[i]) * static_cast<double>(others[i]);
     for (std::size_t step = sums_together / lanes / 2; step > 0; step /= 2) {
         for (std::size_t k = 0; k < step; ++k) parts[k] = hn::Add(parts[k], parts[k + step]);
     }
@@ -275,8 +269,10 @@ HWY_INLINE double squares_of(float const* values, std::size_t count) {
     return sum + last[0];
 }
 
-void row_square_sums_on(BlockRows const& rows, double* sums) {
-    for (std::size_t r = 0; r < rows.rows; ++r) sums[r] = squares_of(rows.values + r * rows.stride, rows.dim);
+void row_product_sums_on(BlockRows const& rows, float const* others, std::size_t stride, double* sums) {
+    for (std::size_t r = 0; r < rows.rows; ++r) {
+        sums[r] = products_of(rows.values + r * rows.stride, others + r * stride, rows.dim);
+    }
 }
 
 }  // namespace HWY_NAMESPACE
@@ -288,11 +284,10 @@ namespace kvstone {
 
 HWY_EXPORT(block_magnitudes_on);
 HWY_EXPORT(nearest_nibbles_on);
-HWY_EXPORT(nearest_codes_on);
 HWY_EXPORT(restore_nibbles_on);
 HWY_EXPORT(nearest_e2m1_on);
 HWY_EXPORT(restore_e2m1_on);
-HWY_EXPORT(row_square_sums_on);
+HWY_EXPORT(row_product_sums_on);
 
 void block_magnitudes(BlockRows const& rows, float* magnitudes) {
     HWY_DYNAMIC_DISPATCH(block_magnitudes_on)(rows, magnitudes);
@@ -300,10 +295,6 @@ void block_magnitudes(BlockRows const& rows, float* magnitudes) {
 
 void nearest_nibbles(LevelBins const& bins, BlockRows const& rows, float const* factors, std::byte* packed) {
     HWY_DYNAMIC_DISPATCH(nearest_nibbles_on)(bins, rows, factors, packed);
-}
-
-void nearest_codes(LevelBins const& bins, BlockRows const& rows, float const* factors, std::uint8_t* codes) {
-    HWY_DYNAMIC_DISPATCH(nearest_codes_on)(bins, rows, factors, codes);
 }
 
 void restore_nibbles(float const* levels, BlockRows const& shape, float const* factors, std::byte const* packed,
@@ -320,7 +311,13 @@ void restore_e2m1(BlockRows const& shape, float const* factors, std::byte const*
     HWY_DYNAMIC_DISPATCH(restore_e2m1_on)(shape, factors, packed, values, streaming);
 }
 
-void row_square_sums(BlockRows const& rows, double* sums) { HWY_DYNAMIC_DISPATCH(row_square_sums_on)(rows, sums); }
+void row_square_sums(BlockRows const& rows, double* sums) {
+    HWY_DYNAMIC_DISPATCH(row_product_sums_on)(rows, rows.values, rows.stride, sums);
+}
+
+void row_product_sums(BlockRows const& rows, float const* others, double* sums) {
+    HWY_DYNAMIC_DISPATCH(row_product_sums_on)(rows, others, rows.dim, sums);
+}
 
 }  // namespace kvstone
 #endif

@@ -17,7 +17,6 @@ void block_magnitudes(BlockRows const& rows, float* magnitudes);
 void nearest_nibbles(LevelBins const& bins, BlockRows const& rows, float const* factors, std::byte* packed);
 
 /// The same with a byte for each code, rows one behind the other.
-void nearest_codes(LevelBins const& bins, BlockRows const& rows, float const* factors, std::uint8_t* codes);
 
 /// The opposite of nearest_nibbles(): levels[code] times their block's factor, 16 levels, into rows of values.
 /// Past the cache where `streaming`, and every row starts a cache line.
@@ -30,5 +29,7 @@ void restore_e2m1(BlockRows const& shape, float const* factors, std::byte const*
 
 /// square_sum() of each row (square_sums.hpp); not finite where a value is not.
 void row_square_sums(BlockRows const& rows, double* sums);
+/// product_sum() of each row and of as many others, which lie one row after the other; not finite where a value is not.
+void row_product_sums(BlockRows const& rows, float const* others, double* sums);
 
 }  // namespace kvstone

@@ -91,32 +91,42 @@ inline void pack_eights(std::uint8_t const* codes, std::size_t count, std::byte*
     pack_bytes<bits>(codes + i, count - i, packed + i / 8 * bits);
 }
 
+/// The opposite; `readable` bytes may be read from `packed` on.
 template <unsigned bits>
-inline void unpack_eights(std::byte const* packed, std::size_t count, std::uint8_t* codes) {
-    CodeEights const d;
-    CodeBytes const bytes;
-    constexpr std::size_t width = hn::MaxLanes(bytes);
-    constexpr std::size_t words_of_64 = 8;
+inline void unpack_eights(std::byte const* packed, std::size_t readable, std::size_t count, std::uint8_t* codes) {
     constexpr auto low = [](unsigned some) { return (std::uint64_t{1} << some) - 1; };
     constexpr std::uint64_t half = low(4 * bits);
     constexpr std::uint64_t quarter = low(2 * bits) * 0x0000000100000001U;
     constexpr std::uint64_t eighth = low(bits) * 0x0001000100010001U;
+    // Eight codes a word of 64 bits, each to a byte of its own.
+    auto const spread = [&](auto d, auto x) KVSTONE_INNER {
+        x = hn::Or(hn::And(x, hn::Set(d, half)),
+                   hn::ShiftLeft<32 - 4 * bits>(hn::And(x, hn::Set(d, half << 4 * bits))));
+        x = hn::Or(hn::And(x, hn::Set(d, quarter)),
+                   hn::ShiftLeft<16 - 2 * bits>(hn::And(x, hn::Set(d, quarter << 2 * bits))));
+        return hn::Or(hn::And(x, hn::Set(d, eighth)), hn::ShiftLeft<8 - bits>(hn::And(x, hn::Set(d, eighth << bits))));
+    };
+    // A dependent type, so that code for wider registers is not looked up where this target has none.
+    std::enable_if_t<(bits > 0), hn::CappedTag<std::uint8_t, 32>> const bytes;
+    hn::Repartition<std::uint64_t, decltype(bytes)> const words;
+    hn::CappedTag<std::uint8_t, 16> const block;
+    constexpr std::size_t width = hn::MaxLanes(bytes);
+    constexpr std::uint8_t no = 0x80;
+    alignas(16) static constexpr auto places =
+        made_row<std::uint8_t, 16>([](std::size_t k) { return k % 8 < bits ? k / 8 * bits + k % 8 : no; });
+    auto const order = hn::LoadDup128(bytes, places.data());
+    auto const* const from = reinterpret_cast<std::uint8_t const*>(packed);
     std::size_t i = 0;
-    for (; i + 64 <= count; i += 64) {
-        alignas(64) std::uint64_t words[words_of_64] = {};
-        auto const* const from = packed + i / 8 * bits;
-        constexpr unsigned loads = (8 * bits - 8) / bits + 1;
-        for (unsigned w = 0; w < loads; ++w) std::memcpy(words + w, from + w * bits, sizeof(words[w]));
-        for (unsigned w = loads; w < words_of_64; ++w) std::memcpy(words + w, from + w * bits, bits);
-        for (std::size_t part = 0; part < 64; part += width) {
-            auto x = hn::Load(d, words + part / 8);
-            x = hn::Or(hn::And(x, hn::Set(d, half)),
-                       hn::ShiftLeft<32 - 4 * bits>(hn::And(x, hn::Set(d, half << 4 * bits))));
-            x = hn::Or(hn::And(x, hn::Set(d, quarter)),
-                       hn::ShiftLeft<16 - 2 * bits>(hn::And(x, hn::Set(d, quarter << 2 * bits))));
-            x = hn::Or(hn::And(x, hn::Set(d, eighth)), hn::ShiftLeft<8 - bits>(hn::And(x, hn::Set(d, eighth << bits))));
-            hn::StoreU(hn::BitCast(bytes, x), bytes, codes + i + part);
+    for (; i + width <= count && (i + width - 16) / 8 * bits + 16 <= readable; i += width) {
+        auto const first = hn::LoadU(block, from + i / 8 * bits);
+        hn::Vec<decltype(bytes)> both;
+        if constexpr (width == 32) {
+            both = hn::Combine(bytes, hn::LoadU(block, from + (i / 8 + 2) * bits), first);
+        } else {
+            both = first;
         }
+        auto const eights = hn::BitCast(words, hn::TableLookupBytesOr0(both, order));
+        hn::StoreU(hn::BitCast(bytes, spread(words, eights)), bytes, codes + i);
     }
     unpack_bytes<bits>(packed + i / 8 * bits, count - i, codes + i);
 }
@@ -281,25 +291,30 @@ inline void pack_row(unsigned bits, std::uint8_t const* codes, std::size_t count
             std::memcpy(packed, codes, count);
     }
 }
-inline void unpack_row(unsigned bits, std::byte const* packed, std::size_t count, std::uint8_t* codes) {
+/// `readable` bytes may be read from `packed` on, those of the codes at least.
+inline void unpack_row(unsigned bits, std::byte const* packed, std::size_t readable, std::size_t count,
+                       std::uint8_t* codes) {
     switch (bits) {
         case 1:
-            return unpack_eights<1>(packed, count, codes);
+            return unpack_eights<1>(packed, readable, count, codes);
         case 2:
             return unpack_twos(packed, count, codes);
         case 3:
-            return unpack_threes(packed, packed_bytes(count, 3), count, codes);
+            return unpack_threes(packed, readable, count, codes);
         case 4:
             return unpack_fours(packed, count, codes);
         case 5:
-            return unpack_eights<5>(packed, count, codes);
+            return unpack_eights<5>(packed, readable, count, codes);
         case 6:
-            return unpack_eights<6>(packed, count, codes);
+            return unpack_eights<6>(packed, readable, count, codes);
         case 7:
-            return unpack_eights<7>(packed, count, codes);
+            return unpack_eights<7>(packed, readable, count, codes);
         default:
             std::memcpy(codes, packed, count);
     }
+}
+inline void unpack_row(unsigned bits, std::byte const* packed, std::size_t count, std::uint8_t* codes) {
+    unpack_row(bits, packed, packed_bytes(count, bits), count, codes);
 }
 inline void pack_row(unsigned bits, std::uint16_t const* codes, std::size_t count, std::byte* packed) {
     if (bits == 10) return pack_fours_of_words<10>(codes, count, packed);
