@@ -10,17 +10,13 @@
 
 #include "backends/kernels/host_for.hpp"
 #include "backends/kernels/host_stores.hpp"
+#include "backends/kernels/rotation.hpp"
 #include "backends/kernels/runs.hpp"
 
 namespace kvstone {
 
 /// Channels of the largest vector that is rotated.
 inline constexpr std::uint64_t most_rotated_channels = 4096;
-
-struct Rotation {
-    double cosine;
-    double sine;
-};
 
 /// Pairs (i, i + distance) or (2i, 2i + 1) of the vectors of consecutive positions, and their angles.
 class PairRotations {
@@ -82,7 +78,7 @@ class PairRotations {
                 auto const place = is_fine ? (self.first_ + row) % fine_rows : fine_rows + row - fine_count;
                 auto const position = is_fine ? place : (coarse_first + row - fine_count) * fine_rows;
                 auto const angle = self.direction_ * static_cast<double>(position) * self.frequencies_[pair];
-                self.table_[place * self.pairs_ + pair] = {Kokkos::cos(angle), Kokkos::sin(angle)};
+                self.table_[place * self.pairs_ + pair] = rotation_by(angle);
             });
     }
 
