@@ -9,6 +9,7 @@
 #include <hwy/highway.h>
 
 #include "backends/kernels/attention_products.hpp"
+#include "backends/portable_math.hpp"
 
 #if defined(KVSTONE_ATTENTION_SOFTMAX) == defined(HWY_TARGET_TOGGLE)
 #ifdef KVSTONE_ATTENTION_SOFTMAX
@@ -140,7 +141,7 @@ class SoftmaxPanel {
         }
         double const divergence = weighted_difference / sum_original(row) +
                                   (decoded_.most.at[row] - original_.most.at[row]) +
-                                  std::log(sum_decoded(row) / sum_original(row));
+                                  portable::log(sum_decoded(row) / sum_original(row));
         found.kl = divergence < 0 ? 0 : divergence;  // a rounding below zero; NaN stays
         found.top_shared = original_.top_of(row).shared_with(decoded_.top_of(row));
         return found;
