@@ -19,11 +19,12 @@ KVSTONE_FUNCTION inline Rotation rotation_by(double angle) {
     constexpr double largest = 1e8, shift = 0x1.8p52;  // adding it leaves the nearest whole number in the last bits
     if (!(angle >= -largest && angle <= largest)) return {std::cos(angle), std::sin(angle)};
     double const quarters = (angle * 0x1.45f306dc9c883p-1 + shift) - shift;
-    // angle - quarters pi/2 = r + rest. Parts of pi/2 have 26 bits, so that their products with quarters are exact.
+    // angle - quarters pi/2 = r + rest. Two parts of pi/2 have 25 bits, so that their products with quarters are exact.
     double const near = angle - quarters * 0x1.921fb5p+0;
     double const further = quarters * 0x1.110b46p-26;
     double const most = near - further;
-    double const lost = ((near - (most + (near - most))) + ((near - most) - further)) - quarters * 0x1.1a62633145c07p-54;
+    double const lost =
+        ((near - (most + (near - most))) + ((near - most) - further)) - quarters * 0x1.1a62633145c07p-54;
     double const r = most + lost;
     double const rest = (most - r) + lost;
     // Taylor's polynomials of degrees 17 and 16, |r| <= pi/4: their remainders are 8e-20 and 2e-18.
