@@ -1,5 +1,6 @@
 #pragma once
-// Stages that this program does not run by itself (StageInfo::example_from_outside).
+// Stages that stand for what this program does not code by itself: an engine's own cache, and codecs that a scenario defines.
+// They have no examples, since only a model's workload or such a scenario can run them.
 
 #include <string>
 #include <string_view>
@@ -13,7 +14,10 @@ inline constexpr std::string_view engine_cache_stage = "engine";
 /// Whether a codec's text is an engine's own cache.
 bool is_engine_cache(std::string_view codec);
 
-/// The codec text that users are shown: a stage's first example, or where it has none the text that shows its form.
+/// Whether the stage of this name is one of these.
+bool is_from_outside(std::string_view stage);
+
+/// The codec text that users are shown: a stage's first example, or of one from outside a text of its form.
 std::string shown_example(StageInfo const& info);
 
 }  // namespace kvstone

@@ -142,9 +142,6 @@ struct StageInfo {
     bool mixes_layers = false;
     bool fixed_rate = true;
     bool calibrated = false;
-    /// For a stage that stands for what this program does not code itself (codecs that a scenario defines, an engine's own
-    /// cache): a text that shows its form. It has no examples.
-    std::string example_from_outside;
     /// One of these flags that is true under one value of an option alone.
     struct Under {
         std::string option;

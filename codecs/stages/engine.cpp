@@ -56,7 +56,6 @@ struct EngineCodec : Quantiser {
                                       "flash attention; the engine needs it where V has blocks"),
                         choice_option("rotation", "auto", {"auto", "off"},
                                       "auto: the engine rotates types with blocks where the head dimension allows it")};
-        info.example_from_outside = "engine:k=q8_0,v=q8_0";
         return info;
     }
     explicit EngineCodec(Options const& options) {

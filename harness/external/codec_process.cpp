@@ -95,7 +95,8 @@ struct CodecProcess::State {
     std::string tail;
     std::thread keeper;
 
-    explicit State(CodecProgram what) : program(std::move(what)) {}
+    /// Starts the program.
+    explicit State(CodecProgram what);
     ~State();
     void start_and_drain(ExecArguments const& arguments);
     [[noreturn]] void become_program(ExecArguments const& arguments, pid_t parent, int exec_failed) const;
@@ -106,6 +107,23 @@ struct CodecProcess::State {
     bool send(std::vector<std::span<std::byte const>>& parts);
     bool receive(FrameReader& answer);
 };
+
+CodecProcess::State::State(CodecProgram what) : program(std::move(what)) {
+    std::signal(SIGPIPE, SIG_IGN);
+    ExecArguments const arguments(program);
+    keeper = std::thread([this, &arguments] { start_and_drain(arguments); });
+    {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [this] { return started; });
+    }
+    for (int const descriptor : {input.write.get(), output.read.get()}) fcntl(descriptor, F_SETFL, O_NONBLOCK);
+    if (start_error == 0) return;
+    end();
+    stop.write.reset();
+    keeper.join();
+    throw ExternalFailure(How::error, fmt::format("{}: cannot run {}: {}", program.name, program.arguments[0],
+                                                  std::strerror(start_error)));
+}
 
 CodecProcess::State::~State() {
     end();
@@ -234,28 +252,15 @@ bool CodecProcess::State::receive(FrameReader& answer) {
     return true;
 }
 
-CodecProcess::CodecProcess(CodecProgram program) : state_(std::make_unique<State>(std::move(program))) {
-    std::signal(SIGPIPE, SIG_IGN);
-    auto& state = *state_;
-    ExecArguments const arguments(state.program);
-    state.keeper = std::thread([&state, &arguments] { state.start_and_drain(arguments); });
-    {
-        std::unique_lock lock(state.mutex);
-        state.changed.wait(lock, [&] { return state.started; });
-    }
-    for (int const descriptor : {state.input.write.get(), state.output.read.get()})
-        fcntl(descriptor, F_SETFL, O_NONBLOCK);
-    if (state.start_error == 0) return;
-    throw ExternalFailure(How::error, fmt::format("{}: cannot run {}: {}", state.program.name,
-                                                  state.program.arguments[0], std::strerror(state.start_error)));
-}
+CodecProcess::CodecProcess(CodecProgram program) : state_(std::make_unique<State>(std::move(program))) {}
 
 CodecProcess::~CodecProcess() = default;
 
 CodecAnswer CodecProcess::ask(std::string const& call, Json const& header,
                               std::vector<std::span<std::byte const>> const& body, std::uint64_t most_answer_bytes) {
+    // One that ended over broken bytes is asked again for whole ones.
+    if (state_->ended) state_ = std::make_unique<State>(CodecProgram(state_->program));
     auto& state = *state_;
-    if (state.ended) state.fail(How::crash, call, fmt::format("its process has ended ({})", state.ending));
     std::uint64_t body_bytes = 0;
     for (auto const& part : body) body_bytes += part.size();
     auto const head = frame_head(header, body_bytes);

@@ -31,7 +31,7 @@ struct CodecAnswer {
 /// Runs the program in a session of its own. It and whatever it started are killed when this object ends, when one of its
 /// answers breaks the protocol, and when this process dies. Its standard error, of which the last 4,000 bytes are kept, goes
 /// on to that of this process, so that the attempt's row has it even where the attempt is killed. Makes this process ignore
-/// SIGPIPE. One request at a time.
+/// SIGPIPE. One request at a time. A program that has ended is started again by the next request.
 class CodecProcess {
   public:
     /// Throws ExternalFailure where the program cannot be started.

@@ -34,7 +34,8 @@ class SpotChecks {
     Drawn drawn_[2];  ///< of each component
 };
 
-/// The same codec, each of whose encodings is offered to `checks`.
+/// The same codec, each of whose encodings is offered to `checks`. Proofs that decoding reads the bytes alter them: where
+/// decode() is given bytes that encode() never returned, a failure other than a timeout is thrown as CorruptData.
 std::shared_ptr<ExternalCodec> with_spot_checks(std::shared_ptr<ExternalCodec> codec,
                                                 std::shared_ptr<SpotChecks> checks);
 
