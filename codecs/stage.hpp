@@ -142,9 +142,6 @@ struct StageInfo {
     bool mixes_layers = false;
     bool fixed_rate = true;
     bool calibrated = false;
-    /// For a stage that stands for codecs which are no part of this program: a text that shows its form. It has no
-    /// examples, since only a scenario that defines such a codec can use it.
-    std::string example_from_outside;
     /// One of these flags that is true under one value of an option alone.
     struct Under {
         std::string option;

@@ -35,7 +35,6 @@ class External : public Quantiser {
         info.source = "the codec's author";
         info.non_finite = NonFinite::any;
         info.fixed_rate = false;
-        info.example_from_outside = "external:name=mine,kind=command,hash=0123456789abcdef";
         info.engines = {{.differs = "a codec from outside: no engine is known to have it"}};
         info.options = {text_option("name", std::nullopt, "of the definition"),
                         choice_option("kind", std::nullopt, {"command", "library"}, "how it is run"),

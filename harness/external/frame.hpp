@@ -23,7 +23,7 @@ std::string frame_head(Json const& header, std::uint64_t body_bytes);
 class FrameReader {
   public:
     explicit FrameReader(std::uint64_t most_body_bytes) : most_body_bytes_(most_body_bytes) {}
-    /// Throws CorruptData where the bytes are no frame, or more than one: what is wrong, as words behind "the answer".
+    /// Throws CorruptData where the bytes are no frame, or more than one; its text continues a sentence about "the answer".
     void take(std::span<std::byte const> bytes);
     bool complete() const { return stage_ == Stage::complete; }
     /// "the first 3 of 120 bytes", for an answer that ends early.
