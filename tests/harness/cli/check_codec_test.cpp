@@ -42,11 +42,24 @@ TEST_F(CheckCodecTest, EachBrokenRuleFailsItsCheck) {
     EXPECT_THAT(failures("clock"), testing::ElementsAre("the same values give the same bytes"));
     EXPECT_THAT(failures("remembers"), testing::ElementsAre("decoding depends on the bytes alone"));
     EXPECT_THAT(failures("trusting"), testing::Contains("altered bytes"));
-    EXPECT_THAT(failures("beyond_normal"),
-                testing::ElementsAre("finite values stay finite"));
+    EXPECT_THAT(failures("beyond_normal"), testing::ElementsAre("finite values stay finite"));
     EXPECT_THAT(failures("unwritten"), testing::Contains("values come back"));
     EXPECT_THAT(failures("trusts_length"), testing::ElementsAre("shortened bytes"));
     EXPECT_THAT(failures("threads"), testing::ElementsAre("bytes do not depend on threads"));
+}
+
+/// A command that ends where it cannot go on, at values that binary16 lacks and at bytes that are too few.
+TEST_F(CheckCodecTest, CommandsAreAskedTheSame) {
+    if (shell("command -v python3").code != 0) GTEST_SKIP() << "there is no python3";
+    auto const command = "-- python3 " + source_folder() + "/tests/harness/external/codec.py ";
+    auto const half = check(command + "half");
+    EXPECT_EQ(half.code, 1) << half.out;
+    EXPECT_THAT(half.out, HasSubstr("pass  the same values give the same bytes"));
+    EXPECT_THAT(half.out, HasSubstr("FAIL  finite values stay finite"));
+    EXPECT_THAT(half.out, HasSubstr("(exit code 1) after the first 0 bytes of its answer: OverflowError"));
+    EXPECT_THAT(half.out, HasSubstr("FAIL  shortened bytes"));
+    EXPECT_THAT(check(command + "cheat").out, HasSubstr("FAIL  error is smaller than the values"));
+    EXPECT_EQ(check("--options bits=4 " + command + "half").code, 2);
 }
 
 TEST_F(CheckCodecTest, NotStartingIsBadInput) {
