@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <map>
-#include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "codecs/external/include/kvstone/codec.h"
 #include "harness/external/guarded_memory.hpp"

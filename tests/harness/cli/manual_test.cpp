@@ -18,11 +18,11 @@ class ManualTest : public ProgramTest {
     /// The verbs that `kvstone --help` lists, and the options of one.
     std::set<std::string> verbs() const {
         auto const help = shell("kvstone --help").out;
-        auto const list = help.substr(help.find("SUBCOMMANDS:"));
-        return found(list, std::regex("\n  ([a-z]+(-[a-z]+)*) "));
+        auto const first = help.find("SUBCOMMANDS:");
+        return found(help.substr(first, help.find("\n\n", first) - first), std::regex("\n  ([a-z]+(-[a-z]+)*) "));
     }
     std::set<std::string> options(std::string const& verb) const {
-        return found(shell("kvstone " + verb + " --help").out, std::regex("(--[a-z]+(-[a-z]+)*)[ ,\n]"));
+        return found(shell("kvstone " + verb + " --help").out, std::regex("\n  (?:-[a-z], *)?(--[a-z]+(-[a-z]+)*)"));
     }
 
   private:
