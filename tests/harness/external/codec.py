@@ -86,6 +86,9 @@ while True:
             send(bytes(4 * count + 65537))
         elif how == "empty":
             send(b"")
+        elif how == "fragile":  # ends over bytes that it did not write
+            half = struct.pack(f"<{count}e", *values)
+            send(half + struct.pack("<I", sum(half)))
         else:
             send(struct.pack(f"<{count}e", *values))
     else:
@@ -93,6 +96,10 @@ while True:
             values = kept if len(kept) == count else [0.0] * count
         elif how == "empty":
             values = [0.0] * count
+        elif how == "fragile":
+            if struct.pack("<I", sum(body[:-4])) != body[-4:]:
+                sys.exit(5)
+            values = list(struct.unpack(f"<{count}e", body[:-4]))
         else:
             values = list(struct.unpack(f"<{count}e", body))
         if how == "size":
