@@ -15,6 +15,7 @@
 #include "scenarios/errors.hpp"
 #include "scenarios/gguf_shards.hpp"
 #include "scenarios/hash_cache.hpp"
+#include "scenarios/safetensors_index.hpp"
 
 namespace kvstone {
 namespace {
@@ -107,13 +108,15 @@ std::array<std::uint8_t, 32> sha256_bytes_of(std::span<std::byte const> data) {
 std::string named_hash(std::string const& path) {
     auto const files = files_behind(path);
     if (files.size() == 1) return content_hash(path);
+    bool const is_index = is_safetensors_index(path);
     std::string digests;
     for (std::size_t i = 0; i < files.size(); ++i) {
         try {
             digests += content_hash(files[i]) + "\n";
         } catch (SystemError const& error) {
             throw SystemError(
-                fmt::format("{}: file {} of {} that are read together: {}", files[i], i + 1, files.size(), error.what()));
+                fmt::format("{}: {} {} of {} of a {}: {}", files[i], is_index ? "file" : "shard", i + 1, files.size(),
+                            is_index ? "dump" : "model", error.what()));
         }
     }
     return sha256_of(digests);

@@ -135,15 +135,15 @@ TEST_F(Externals, MistakesAreToldWithTheirPlace) {
         EXPECT_THAT(names("{" + std::string(name) + ": " + mine + "}"),
                     StartsWith("codecs: a name is a letter, then letters, digits, _ and -: "))
             << name;
-    EXPECT_THAT(names("{mine: @{}}"), StartsWith("codecs.mine: expected either a command or a library"));
+    EXPECT_THAT(names("{mine: @{}}"), StartsWith("codecs.mine: expected a command, a library or decoded values"));
     EXPECT_THAT(names("{mine: @{command: [a], library: libtheirs.so}}"),
-                StartsWith("codecs.mine: expected either a command or a library"));
+                StartsWith("codecs.mine: expected a command, a library or decoded values"));
     EXPECT_THAT(names("{mine: {command: [a], @argv: [b]}}"), StartsWith("codecs.mine: unknown key: 'argv'"));
     EXPECT_THAT(names("{mine: {command: @python3}}"), StartsWith("codecs.mine.command: expected a list"));
     EXPECT_THAT(names("{mine: {command: [a, @{b: c}]}}"),
                 StartsWith("codecs.mine.command.1: an argument is a text: 'a map'"));
     EXPECT_THAT(names("{mine: {command: [a], options: @{b: c}}}"),
-                StartsWith("codecs.mine.options: a command has its options among its arguments"));
+                StartsWith("codecs.mine.options: options are those of a library; a command has them among its arguments"));
     EXPECT_THAT(names("{mine: {library: libtheirs.so, options: {b: @[c]}}}"),
                 StartsWith("codecs.mine.options.b: an option is a text or a number"));
     EXPECT_THAT(names("{mine: {library: @none.so}}"), StartsWith("codecs.mine.library: "));
