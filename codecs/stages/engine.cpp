@@ -47,7 +47,7 @@ struct EngineCodec : Quantiser {
         info.summary = "llama.cpp's own cache in its own types, in workloads with a model alone";
         info.source = "llama.cpp, -ctk and -ctv";
         info.non_finite = NonFinite::any;
-        info.engines = {{.llama_cpp = {"this cache itself"}, .differs = "measured in llama.cpp itself"}};
+        info.engines = {{.differs = "measured in llama.cpp itself; the others have nothing of these names"}};
         std::vector<std::string> types;
         for (auto const& type : engine_types) types.emplace_back(type.name);
         info.options = {choice_option("k", std::nullopt, types, "type of K"),

@@ -83,6 +83,9 @@ TEST(EnginesTest, QuantisersGiveTheSetting) {
     EXPECT_EQ(nearest("int:bits=4,axis=token,group=32,scheme=asymmetric").llama_cpp, "-ctk q4_1 -ctv q4_1");
     EXPECT_EQ(nearest("int:bits=4,axis=token,group=32").llama_cpp, "-ctk q4_0 -ctv q4_0");
     EXPECT_EQ(nearest("lloydmax:bits=4").vllm, "none") << "not behind a rotation";
+    EXPECT_EQ(nearest("engine:k=q8_0,v=q4_0").llama_cpp, "-ctk q8_0 -ctv q4_0");
+    EXPECT_EQ(nearest("engine:k=f16,v=f16,flash=off,rotation=off").llama_cpp,
+              "LLAMA_ATTN_ROT_DISABLE=1 -ctk f16 -ctv f16 -fa off");
 }
 
 TEST(EnginesTest, KAndVApartNeedWhatBothHave) {
