@@ -96,10 +96,7 @@ template <class Cast, bool streaming>
 HWY_INLINE void narrow_lines(float const* from, std::uint16_t* to, std::uint64_t count, bool ahead) {
     std::uint64_t done = 0;
     for (; done + line_halves <= count; done += line_halves) {
-        if (ahead) {
-            prefetch(reinterpret_cast<std::byte const*>(from + done) + prefetch_distance_bytes,
-                     line_halves * sizeof(float));
-        }
+        if (ahead) ask_stream(from + done, line_halves * sizeof(float));
         narrow_line<Cast, streaming>(from + done, to + done);
     }
     if (done == count) return;
@@ -114,7 +111,7 @@ template <class Cast, bool streaming>
 HWY_INLINE void widen_lines(std::uint16_t const* from, float* to, std::uint64_t count, bool ahead) {
     std::uint64_t done = 0;
     for (; done + line_halves <= count; done += line_halves) {
-        if (ahead) prefetch_line(reinterpret_cast<std::byte const*>(from + done) + prefetch_distance_bytes);
+        if (ahead) ask_stream(from + done, cache_line_bytes);
         widen_line<Cast, streaming>(from + done, to + done);
     }
     if (done == count) return;

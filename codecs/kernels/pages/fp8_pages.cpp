@@ -179,7 +179,7 @@ HWY_INLINE void encode_lines(float const* from, std::uint64_t count, Factor cons
 template <class Format, bool streaming, class Factor>
 HWY_INLINE void decode_lines(std::uint8_t const* from, std::uint64_t count, Factor const& factor, float* to) {
     auto const line = [&](std::uint64_t done) KVSTONE_INNER {
-        prefetch_line(from + done + prefetch_distance_bytes);
+        ask_stream(from + done, cache_line_bytes);
         auto const of_line = [&](std::uint64_t i) KVSTONE_INNER { return factor(done + i); };
         decode_line<Format, streaming>(from + done, of_line, to + done);
     };
@@ -196,9 +196,8 @@ HWY_INLINE void decode_lines(std::uint8_t const* from, std::uint64_t count, Fact
 
 template <class Format>
 HWY_INLINE void codes_of_run(float const* from, std::uint64_t count, float factor, std::uint8_t* to, bool streaming) {
-    auto const ask_ahead = [&](std::uint64_t done) KVSTONE_INNER {
-        prefetch(reinterpret_cast<std::byte const*>(from + done) + prefetch_distance_bytes, line_codes * sizeof(float));
-    };
+    auto const ask_ahead =
+        [&](std::uint64_t done) KVSTONE_INNER { ask_stream(from + done, line_codes * sizeof(float)); };
     streaming ? encode_lines<Format, true>(from, count, OneFactor{factor}, to, ask_ahead)
               : encode_lines<Format, false>(from, count, OneFactor{factor}, to, ask_ahead);
 }
@@ -224,7 +223,7 @@ HWY_INLINE void codes_of_rows(BlockRows const& given, float const* factors, std:
         auto const* const from = rows.values + r * rows.stride;
         // Every other line: their magnitudes were found before, which asked for the rest.
         auto const ask_ahead = [&](std::uint64_t done) KVSTONE_INNER {
-            for (std::uint64_t i = 16; i < line_codes; i += 32) prefetch_line(from + ahead + done + i);
+            for (std::uint64_t i = 16; i < line_codes; i += 32) ask_line(from + ahead + done + i);
         };
         encode_lines<Format, false>(from, rows.dim, BlockFactors{factors}, to + r * rows.dim, ask_ahead);
         factors += rows.blocks_of_row();

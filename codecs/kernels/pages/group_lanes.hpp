@@ -75,7 +75,7 @@ class GroupWalk {
 /// Asks for the first half of group g.
 template <std::size_t size>
 HWY_INLINE void ask_half(GroupBlock<size> const& block, std::size_t g) {
-    for (std::size_t i = 0; i < size / 2; i += 16) prefetch_line(block.at[g] + i);
+    for (std::size_t i = 0; i < size / 2; i += 16) ask_line(block.at[g] + i);
 }
 
 /// finite_ends() of each group that exists, of `size` values, a multiple of 16; arrays have room for all. Half of the values

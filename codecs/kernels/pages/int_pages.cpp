@@ -52,7 +52,7 @@ HWY_INLINE void block_codes(unsigned bits, GroupBlock<size> const& block, GroupB
     store_codes<with_sign>(count, bits, codes, [&](std::size_t value) KVSTONE_INNER {
         auto const g = value / size;
         auto const in_group = value % size;
-        if (in_group % 16 == 0 && in_group >= size / 2) prefetch_line(ahead.at[g] + in_group);
+        if (in_group % 16 == 0 && in_group >= size / 2) ask_line(ahead.at[g] + in_group);
         return grid(hn::Set(d, steps.zero[g]), hn::Set(d, steps.inverse[g]), hn::LoadU(d, block.at[g] + in_group));
     });
 }

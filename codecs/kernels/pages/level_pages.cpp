@@ -82,7 +82,7 @@ struct BlockValues {
 
     HWY_INLINE void ask_ahead(std::size_t i) const {
         for (std::size_t k = 0; k < codes_at_once; k += 16) {
-            if (size == 0 || size == whole_rows || k % 32 != 0) prefetch_line(values + ahead + i + k);
+            if (size == 0 || size == whole_rows || k % 32 != 0) ask_line(values + ahead + i + k);
         }
     }
     HWY_INLINE FloatVector register_of(std::size_t first, std::size_t q) const {
@@ -136,7 +136,7 @@ struct SmallFloatValues : BlockValues<size> {
     HWY_INLINE DoubtfulCodes codes(CellCodes const& coder, std::size_t first) const {
         CodeWords const words;
         CodeBytes const d;
-        auto const bits = [&](std::size_t q) HWY_ATTR { return hn::BitCast(Ints(), this->register_of(first, q)); };
+        auto const bits = [&](std::size_t q) KVSTONE_INNER { return hn::BitCast(Ints(), this->register_of(first, q)); };
         // Numbers that are negative stay so: narrowing saturates.
         auto const signs = in_order(
             hn::BitCast(d, hn::ReorderDemote2To(SignedCodeBytes(), hn::ReorderDemote2To(words, bits(0), bits(1)),
@@ -204,7 +204,7 @@ HWY_INLINE void numbers_of(float const* levels, BlockRows const& rows, float con
         if constexpr (size == 0) row.fill(rows, factors);
         restore_row_of_nibbles<(size > 0), streaming>(
             table, packed, rows.dim,
-            [&](std::size_t i) HWY_ATTR {
+            [&](std::size_t i) KVSTONE_INNER {
                 if constexpr (size == 0) return hn::LoadU(d, row.of_values + i);
                 return hn::Set(d, factors[i / (size > 0 ? size : 1)]);
             },

@@ -90,13 +90,13 @@ class NibbleTable {
     HWY_INLINE void look_up(hn::Vec<CodeBytes> codes, FloatVector (&numbers)[4]) const {
         CodeBytes const d;
         hn::Repartition<std::uint16_t, CodeBytes> const words;
-        auto const plane = [&](unsigned b) HWY_ATTR { return hn::TableLookupBytes(planes_[b], codes); };
+        auto const plane = [&](unsigned b) KVSTONE_INNER { return hn::TableLookupBytes(planes_[b], codes); };
         auto const zero = hn::Zero(d);
         auto const b0 = low_bytes > 0 ? zero : plane(0);
         auto const b1 = low_bytes > 1 ? zero : plane(1);
         auto const b2 = plane(2);
         auto const b3 = plane(3);
-        auto const floats = [&](auto low, auto high, FloatVector& first, FloatVector& second) HWY_ATTR {
+        auto const floats = [&](auto low, auto high, FloatVector& first, FloatVector& second) KVSTONE_INNER {
             first = hn::BitCast(Floats(), hn::InterleaveLower(words, low, high));
             second = hn::BitCast(Floats(), hn::InterleaveUpper(words, low, high));
         };
@@ -117,10 +117,10 @@ HWY_INLINE void restore_row_of_nibbles(Table const& table, std::byte const* pack
                                        Factor const& factor, float* values) {
     Floats const d;
     std::size_t i = 0;
-    auto const factor_of = [&](std::size_t q) HWY_ATTR { return factor(i + q * Table::lanes); };
+    auto const factor_of = [&](std::size_t q) KVSTONE_INNER { return factor(i + q * Table::lanes); };
     for (; i + Table::at_once <= count; i += Table::at_once) {
         table.template operator()<one_factor>(packed + i / 2, factor_of,
-                                              [&](std::size_t q, FloatVector number) HWY_ATTR {
+                                              [&](std::size_t q, FloatVector number) KVSTONE_INNER {
                                                   put<streaming>(number, d, values + i + q * Table::lanes);
                                               });
     }
@@ -128,7 +128,7 @@ HWY_INLINE void restore_row_of_nibbles(Table const& table, std::byte const* pack
     std::byte some[Table::at_once / 2] = {};
     alignas(64) float last[Table::at_once];
     std::memcpy(some, packed + i / 2, (count - i + 1) / 2);
-    table.template operator()<one_factor>(some, factor_of, [&](std::size_t q, FloatVector number) HWY_ATTR {
+    table.template operator()<one_factor>(some, factor_of, [&](std::size_t q, FloatVector number) KVSTONE_INNER {
         hn::Store(number, d, last + q * Table::lanes);
     });
     std::memcpy(values + i, last, (count - i) * sizeof(float));
