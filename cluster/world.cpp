@@ -49,7 +49,7 @@ class Alone : public Transport {
 
 std::filesystem::path module_path() {
     if (char const* named = std::getenv("KVSTONE_MPI_MODULE")) return named;
-    return own_program().parent_path() / mpi_module_file;
+    return own_helper(mpi_module_file);
 }
 
 Launch own_launch() {

@@ -20,9 +20,9 @@ struct Launch {
 Launch detect_launch(std::function<char const*(char const*)> const& variable);
 
 /// MPI's world where an MPI launcher started more than one rank, else a world of one. libmpi costs half a second before
-/// main, so it is in a module of its own (kvstone_mpi.so beside the executable, or $KVSTONE_MPI_MODULE), loaded only
-/// here. Call it after everything that forks. Throws SystemError where ranks were started but cannot send messages to
-/// each other: each would measure the whole plan.
+/// main, so it is in a module of its own (own_helper("kvstone_mpi.so"), or $KVSTONE_MPI_MODULE), loaded only here. Call it
+/// after everything that forks. Throws SystemError where ranks were started but cannot send messages to each other: each
+/// would measure the whole plan.
 std::unique_ptr<Transport> open_world();
 
 /// For a rank that has to end with an error, perhaps at once: waits until half a second after `started`, where a

@@ -1,11 +1,26 @@
 #pragma once
+// Where the running program is, and everything that ships with it. No path of the build is compiled in: an installed tree
+// may be moved, and the build folder has the same shape.
+//
+//   PREFIX/bin/kvstone                    the command; in the build folder all programs and modules lie beside it
+//   PREFIX/libexec/kvstone/               kvstone-attempt, kvstone_mpi.so
+//   PREFIX/share/kvstone/                 scenarios/, models/, slurm/, known_models.txt, data.txt, ...
 
 #include <filesystem>
+#include <string>
 
 namespace kvstone {
 
 /// The file of the program that runs, beside which its kin lie. Where it was started by a loader that was packed with it
 /// (`./dev pack cuda`), KVSTONE_PROGRAM names it: the kernel knows the loader alone. Empty where it is unknown.
 std::filesystem::path own_program();
+
+/// A program or module that users do not start themselves: beside the running program, else in libexec/kvstone. The first
+/// place where neither has it.
+std::filesystem::path own_helper(std::string const& name);
+
+/// A file or folder of share/kvstone, such as "scenarios": in $KVSTONE_DATA where that has it, else in the tree that the
+/// running program belongs to. Empty where there is none.
+std::filesystem::path shipped_file(std::string const& name);
 
 }  // namespace kvstone

@@ -14,7 +14,7 @@ def help_of(*verb):
 
 def verbs_of(text):
     below = text.partition("SUBCOMMANDS:")[2].strip("\n").partition("\n\n")[0]
-    return re.findall(r"^  ([a-z]+)\b", below, re.M)
+    return re.findall(r"^  ([a-z]+(?:-[a-z]+)*)\b", below, re.M)
 
 
 def commands():

@@ -30,6 +30,8 @@ class ExternalCodec {
     virtual void decode(Section const& section, std::span<std::byte const> stored, float* values) = 0;
     /// Bits per value that the codec's author promises; nothing: none are stated.
     virtual std::optional<double> nominal_bits() const = 0;
+    /// A line in which the codec says what it is; "" where it says nothing.
+    virtual std::string description() { return {}; }
 };
 
 /// Provides the codec of this name whose definition has this `ExternalDefinition::hash()`. The attempt's process

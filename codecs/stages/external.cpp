@@ -19,6 +19,7 @@
 #include <fmt/format.h>
 
 #include "backends/kernels/map_values.hpp"
+#include "backends/timer.hpp"
 #include "codecs/external/external_codec.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/register_stage.hpp"
@@ -58,8 +59,11 @@ class External : public Quantiser {
             refuse_device();
         } else {
             auto* const packed = reinterpret_cast<float*>(workspace);
-            map_to_packed(space, values, packed, AsItIs{});
-            space.fence();
+            {
+                UncountedTime const time;  // of the frame
+                map_to_packed(space, values, packed, AsItIs{});
+                space.fence();
+            }
             planes[0].bytes = codec().encode(section, packed, {planes[0].data, planes[0].bytes});
         }
     }
@@ -71,7 +75,9 @@ class External : public Quantiser {
         } else {
             auto* const packed = reinterpret_cast<float*>(workspace);
             codec().decode(section, {planes[0].data, planes[0].bytes}, packed);
+            UncountedTime const time;
             map_from_packed(space, static_cast<float const*>(packed), values, AsItIs{});
+            space.fence();
         }
     }
     void error_bounds(Section const& section, float const*, double* bounds) const {

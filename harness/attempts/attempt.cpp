@@ -79,7 +79,7 @@ AttemptRequest attempt_request_from_json(Json const& json) {
 }
 
 std::string attempt_program() {
-    auto path = own_program().parent_path() / "kvstone-attempt";
+    auto path = own_helper("kvstone-attempt");
     if (char const* named = std::getenv(attempt_variable); named != nullptr) path = std::filesystem::absolute(named);
     if (access(path.c_str(), X_OK) != 0) throw SystemError("cannot run " + path.string(), errno);
     return path.string();

@@ -21,10 +21,10 @@ struct AttemptRequest {
 Json to_json(AttemptRequest const& request);
 AttemptRequest attempt_request_from_json(Json const& json);
 
-/// Names another program of attempts than the one beside this.
+/// Names another program of attempts than this build's.
 inline constexpr char attempt_variable[] = "KVSTONE_ATTEMPT";
-/// The attempt's program: $KVSTONE_ATTEMPT, else `kvstone-attempt` beside this one. Throws SystemError where it does
-/// not exist.
+/// The attempt's program: $KVSTONE_ATTEMPT, else own_helper("kvstone-attempt"). Throws SystemError where it does not
+/// exist.
 std::string attempt_program();
 /// A command for that program on a backend: its environment (only these are inherited: PATH, HOME, XDG_CACHE_HOME,
 /// LD_LIBRARY_PATH, TMPDIR, CUDA_VISIBLE_DEVICES and KVSTONE_*) and its memory limits. `threads` 0: all cores;

@@ -74,7 +74,8 @@ ExitCode parse_and_act(int argc, char** argv) {
         examples_text({"kvstone run quickstart", "kvstone show"}));
     for (auto* add : {add_run,     add_plan,      add_list,    add_show,   add_query,  add_compare, add_gate,
                       add_explain, add_choose,    add_size,    add_report, add_export, add_bundle,  add_dump,
-                      add_inspect, add_calibrate, add_attempt, add_doctor, add_prune,  add_db})
+                      add_inspect, add_calibrate, add_attempt, add_doctor, add_prune,  add_db,
+                      add_check_codec, add_completions, add_manual})
         add(line);
     try {
         line.app.parse(argc, argv);

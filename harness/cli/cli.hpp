@@ -51,6 +51,9 @@ void add_report(CommandLine& line);
 void add_export(CommandLine& line);
 void add_bundle(CommandLine& line);
 void add_db(CommandLine& line);
+void add_check_codec(CommandLine& line);
+void add_completions(CommandLine& line);
+void add_manual(CommandLine& line);
 
 /// The end of a help: commands, a line each.
 std::string examples_text(std::vector<std::string> const& examples);

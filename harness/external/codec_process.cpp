@@ -256,9 +256,8 @@ CodecProcess::CodecProcess(CodecProgram program) : state_(std::make_unique<State
 
 CodecProcess::~CodecProcess() = default;
 
-std::vector<std::byte> CodecProcess::ask(std::string const& call, Json const& header,
-                                         std::vector<std::span<std::byte const>> const& body,
-                                         std::uint64_t most_answer_bytes) {
+CodecAnswer CodecProcess::ask(std::string const& call, Json const& header,
+                              std::vector<std::span<std::byte const>> const& body, std::uint64_t most_answer_bytes) {
     // One that ended over broken bytes is asked again for whole ones.
     if (state_->ended) state_ = std::make_unique<State>(CodecProgram(state_->program));
     auto& state = *state_;
@@ -303,7 +302,14 @@ std::vector<std::byte> CodecProcess::ask(std::string const& call, Json const& he
         auto const text = error->is_string() ? error->get<std::string>() : error->dump();
         throw ExternalFailure(How::error, fmt::format("{}: {}: {}", state.program.name, call, excerpt(text)));
     }
-    return std::move(answer.body());
+    return {answer.header(), std::move(answer.body())};
+}
+
+CodecAnswer CodecRole::ask(CodecProgram const& program, Json const& request,
+                           std::vector<std::span<std::byte const>> const& parts, std::uint64_t most_answer_bytes) {
+    std::lock_guard const lock(mutex_);
+    if (!process_) process_ = std::make_unique<CodecProcess>(program);
+    return process_->ask(request.at("call"), request, parts, most_answer_bytes);
 }
 
 }  // namespace kvstone

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
-#include <mutex>
 
 #include <fmt/format.h>
 
@@ -65,13 +64,14 @@ class CommandCodec : public ExternalCodec {
         if (not_finite(values, section.shape.values()) > 0) all_finite_ = false;
         auto const head = message_head(section, values);
         auto const stored = encoder_.ask(program_, request_of("encode", section),
-                                         {std::as_bytes(std::span(head)), bytes_of(values, section)}, out.size());
+                                         {std::as_bytes(std::span(head)), bytes_of(values, section)}, out.size())
+                                .body;
         std::ranges::copy(stored, out.begin());
         return stored.size();
     }
 
     void decode(Section const& section, std::span<std::byte const> stored, float* values) override {
-        auto const answer = decoder_.ask(program_, request_of("decode", section), {stored}, max_bytes(section));
+        auto const answer = decoder_.ask(program_, request_of("decode", section), {stored}, max_bytes(section)).body;
         try {
             take(section, answer, values);
         } catch (CorruptData const& error) {
@@ -86,22 +86,6 @@ class CommandCodec : public ExternalCodec {
     }
 
   private:
-    /// A process that is started by its first request.
-    class Role {
-      public:
-        std::vector<std::byte> ask(CodecProgram const& program, Json const& request,
-                                   std::vector<std::span<std::byte const>> const& parts,
-                                   std::uint64_t most_answer_bytes) {
-            std::lock_guard const lock(mutex_);
-            if (!process_) process_ = std::make_unique<CodecProcess>(program);
-            return process_->ask(request.at("call"), request, parts, most_answer_bytes);
-        }
-
-      private:
-        std::mutex mutex_;
-        std::unique_ptr<CodecProcess> process_;
-    };
-
     /// The values of a safetensors message. Throws CorruptData.
     void take(Section const& section, std::vector<std::byte> const& answer, float* values) const {
         auto const what = program_.name + ": decode";
@@ -122,7 +106,7 @@ class CommandCodec : public ExternalCodec {
     CodecProgram program_;
     std::optional<double> bits_;
     std::atomic<bool> all_finite_ = true;  ///< of all values that were encoded
-    Role encoder_, decoder_;
+    CodecRole encoder_, decoder_;
 };
 
 }  // namespace

@@ -10,8 +10,8 @@ CellCodecs::CellCodecs(Cell const& cell, std::optional<Deadline> deadline) {
     std::map<std::string, std::shared_ptr<ExternalCodec>> codecs;  // by name and hash, as codec text has them
     for (auto const& json : cell.locator.value("codecs", Json::array())) {
         auto const definition = external_definition_from_json(json);
-        auto codec =
-            definition.kind == "command" ? make_command_codec(definition, deadline) : make_library_codec(definition);
+        auto codec = definition.kind == "command" ? make_command_codec(definition, deadline)
+                                                  : make_library_codec(definition, deadline);
         codecs[definition.name + ' ' + definition.hash()] = with_spot_checks(std::move(codec), checks_);
     }
     set_external_codecs([codecs = std::move(codecs)](std::string const& name, std::string const& hash) {

@@ -32,6 +32,10 @@ class CellCodecs {
 /// A codec of the kind `command` (command_codec.cpp) or `library` (library_codec.cpp). Both start or load on first use.
 std::shared_ptr<ExternalCodec> make_command_codec(ExternalDefinition const& definition,
                                                   std::optional<Deadline> deadline);
-std::shared_ptr<ExternalCodec> make_library_codec(ExternalDefinition const& definition);
+std::shared_ptr<ExternalCodec> make_library_codec(ExternalDefinition const& definition,
+                                                  std::optional<Deadline> deadline);
+
+/// The first argument of kvstone-attempt where it is to serve a library (library_server.hpp).
+inline constexpr char const* library_argument = "--codec-library";
 
 }  // namespace kvstone

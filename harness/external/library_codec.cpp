@@ -1,10 +1,115 @@
+// A codec in a shared library: one process of ours encodes with it, another one decodes.
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+#include <fmt/format.h>
+
+#include "backends/timer.hpp"
+#include "codecs/external/external_failure.hpp"
+#include "codecs/not_applicable.hpp"
+#include "harness/attempts/attempt.hpp"
+#include "harness/external/codec_process.hpp"
 #include "harness/external/external_codecs.hpp"
-#include "scenarios/errors.hpp"
 
 namespace kvstone {
+namespace {
 
-std::shared_ptr<ExternalCodec> make_library_codec(ExternalDefinition const& definition) {
-    throw ConfigError("this build loads no libraries", definition.library, {"command: [...]"});
+using How = ExternalFailure::How;
+
+Json request_of(char const* call, Section const& section) {
+    auto const& shape = section.shape;
+    return {{"call", call},
+            {"component", name_of(section.component)},
+            {"box", {shape.layers, shape.heads, shape.tokens, shape.dim, section.layer, section.head, section.token}}};
+}
+
+CodecProgram program_of(ExternalDefinition const& definition, std::optional<Deadline> deadline) {
+    CodecProgram program{
+        definition.name, {attempt_program(), library_argument, definition.library}, definition.folder, "", deadline};
+    for (auto const& [key, value] : definition.options) program.arguments.push_back(key + '=' + value);
+    return program;
+}
+
+/// Of the time that encode() and decode() take here, the library's own call alone counts.
+class LibraryCodec : public ExternalCodec {
+  public:
+    LibraryCodec(ExternalDefinition const& definition, std::optional<Deadline> deadline)
+        : program_(program_of(definition, deadline)), bits_(definition.bits) {}
+
+    std::uint64_t max_bytes(Section const& section) override {
+        return ask(encoder_, request_of("max_bytes", section), {}, 0).header.at("bytes").get<std::uint64_t>();
+    }
+    std::optional<double> nominal_bits() const override { return bits_; }
+    std::string description() override {
+        return ask(encoder_, {{"call", "describe"}}, {}, 0).header.at("description").get<std::string>();
+    }
+
+    std::uint64_t encode(Section const& section, float const* values, std::span<std::byte> out) override {
+        UncountedTime time;
+        auto const count = section.shape.values();
+        if (not_finite(values, count) > 0) all_finite_ = false;
+        auto const stored =
+            ask(encoder_, request_of("encode", section), std::as_bytes(std::span(values, count)), out.size());
+        time.count(stored.header.at("ns"));
+        std::ranges::copy(stored.body, out.begin());
+        return stored.body.size();
+    }
+
+    void decode(Section const& section, std::span<std::byte const> stored, float* values) override {
+        UncountedTime time;
+        auto const count = section.shape.values();
+        auto const decoded = ask(decoder_, request_of("decode", section), stored, count * sizeof(float));
+        time.count(decoded.header.at("ns"));
+        if (decoded.body.size() != count * sizeof(float))
+            throw SystemError(
+                fmt::format("{}: decode: {} bytes of values came back", program_.name, decoded.body.size()));
+        std::memcpy(values, decoded.body.data(), decoded.body.size());
+        auto const wrong = all_finite_ ? not_finite(values, count) : 0;
+        if (wrong > 0)
+            throw ExternalFailure(How::error,
+                                  fmt::format("{}: decode: {} of {} values are NaN or infinite, and none of "
+                                              "the original ones",
+                                              program_.name, wrong, count));
+    }
+
+  private:
+    static std::uint64_t not_finite(float const* values, std::uint64_t count) {
+        return static_cast<std::uint64_t>(
+            std::count_if(values, values + count, [](float value) { return !std::isfinite(value); }));
+    }
+
+    CodecAnswer ask(CodecRole& role, Json const& request, std::span<std::byte const> body, std::uint64_t most_bytes) {
+        auto answer = role.ask(program_, request, {body}, most_bytes);
+        auto const& header = answer.header;
+        if (auto const refused = header.find("refused"); refused != header.end())
+            refuse(request.at("call"), refused->at("kind"), refused->at("text"));
+        return answer;
+    }
+
+    [[noreturn]] void refuse(std::string const& call, std::string const& kind, std::string const& text) const {
+        auto const what = fmt::format("{}: {}: {}", program_.name, call, text);
+        if (kind == "corrupt") throw CorruptData(what);
+        if (kind == "not_applicable") throw NotApplicable(what);
+        if (kind == "out_of_memory") throw std::bad_alloc();
+        throw ExternalFailure(How::error, what);
+    }
+
+    CodecProgram program_;
+    std::optional<double> bits_;
+    std::atomic<bool> all_finite_ = true;  ///< of all values that were encoded
+    CodecRole encoder_, decoder_;
+};
+
+}  // namespace
+
+std::shared_ptr<ExternalCodec> make_library_codec(ExternalDefinition const& definition,
+                                                  std::optional<Deadline> deadline) {
+    return std::make_shared<LibraryCodec>(definition, deadline);
 }
 
 }  // namespace kvstone

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/timer.hpp"
 #include "codecs/external/external_failure.hpp"
 #include "scenarios/content_hash.hpp"
 
@@ -21,6 +22,7 @@ class OfferedCodec : public ExternalCodec {
     std::uint64_t max_bytes(Section const& section) override { return codec_->max_bytes(section); }
     std::uint64_t encode(Section const& section, float const* values, std::span<std::byte> out) override {
         auto const bytes = codec_->encode(section, values, out);
+        UncountedTime const time;
         checks_->offer(*codec_, section, values, out.first(bytes));
         std::lock_guard const lock(mutex_);
         returned_.insert(hash_of(out.first(bytes)));
@@ -35,6 +37,7 @@ class OfferedCodec : public ExternalCodec {
         }
     }
     std::optional<double> nominal_bits() const override { return codec_->nominal_bits(); }
+    std::string description() override { return codec_->description(); }
 
   private:
     static std::string hash_of(std::span<std::byte const> bytes) {

@@ -24,7 +24,7 @@ def stages():
 
 def look_at_program(where, words, folder):
     """Words behind `kvstone`."""
-    verb = [word for word in words[:2] if re.fullmatch(r"[a-z]+", word)]
+    verb = [word for word in words[:2] if re.fullmatch(r"[a-z]+(-[a-z]+)*", word)]
     if not verb or not help_of(verb[0]):
         return complain(where, f"there is no verb {words[:1]}")
     if verb[0] not in ("db", "prune") or len(verb) < 2:

@@ -11,7 +11,7 @@ from common import ROOT, SHORT, complain, read, run, write
 from looks import look_at, look_at_dev
 
 SCENARIO_KEYS = {"name", "sources", "grid", "workloads", "measure", "exclude", "require", "parts", "published",
-                 "targets"}
+                 "targets", "codecs"}
 # What parts of scenarios are completed with.
 DEFAULTS = {
     "sources": "sources: [synthetic: {layers: 2, heads: 4, kv_heads: 2, head_dim: 64}]\n",
@@ -87,7 +87,7 @@ def try_page(page, prepared):
     with tempfile.TemporaryDirectory() as scratch:
         folder = os.path.join(scratch, "page")
         shutil.copytree(prepared, folder)
-        for name in ("scenarios", "cluster", "tests"):
+        for name in ("scenarios", "cluster", "tests", "codecs"):
             os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
         cases = [f"{name}) set -- \"$@\" {shlex.join(words)} ;;" for name, words in SHORT.items()]
         write(os.path.join(folder, "dev"), DEV.replace("CASES", "\n            ".join(cases)))
