@@ -70,7 +70,7 @@ class Codec {
             bool const any = (bytes[v / 8] >> (v % 8) & 1) != 0;
             if (any && bytes.size() - at < section.dim * 2) throw Corrupt("shorter than its flags tell");
             for (auto& value : values.subspan(v * section.dim, section.dim)) {
-                std::uint32_t const bits = any ? bytes[at] | bytes[at + 1] << 8 : 0;
+                std::uint32_t const bits = any ? bytes[at] | static_cast<std::uint32_t>(bytes[at + 1]) << 8 : 0;
                 value = std::bit_cast<float>(bits << 16);
                 at += any ? 2 : 0;
             }
