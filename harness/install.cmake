@@ -3,7 +3,7 @@
 #   bin/kvstone
 #   libexec/kvstone/       kvstone-attempt, kvstone_mpi.so
 #   include/kvstone/       codec.h, for codecs in shared libraries; share/pkgconfig/kvstone-codec.pc
-#   share/kvstone/         scenarios/, models/, templates/, slurm/, python/, known_models.txt, data.txt
+#   share/kvstone/         scenarios/, models/, templates/, slurm/, python/, known_models.txt, data.txt, origin
 #   share/man/man1/        a page of each verb; completions of bash, zsh and fish where these look for them
 #   share/doc/kvstone/     LICENSE, licences/ of what is linked
 #
@@ -52,6 +52,10 @@ Cflags: -I${includedir}
 ]])
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/kvstone-codec.pc DESTINATION share/pkgconfig)
 install(FILES LICENSE DESTINATION share/doc/kvstone)
+# What `kvstone --version` says of this tree.
+install(CODE [[
+  file(WRITE "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share/kvstone/origin" "installed by CMake\n")
+]])
 
 # The program writes pages and completions from its own verbs and options, and this machine knows whose libraries it uses.
 install(CODE "
