@@ -52,7 +52,7 @@ Cflags: -I${includedir}
 ]])
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/kvstone-codec.pc DESTINATION share/pkgconfig)
 install(FILES LICENSE DESTINATION share/doc/kvstone)
-# What `kvstone --version` says of this tree.
+# What `kvstone --version` says of this tree; packages say it of themselves (package/name_origin.cmake).
 install(CODE [[
   file(WRITE "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share/kvstone/origin" "installed by CMake\n")
 ]])
