@@ -16,10 +16,10 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_THREADS 0)  # as many as there are cores
 set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_COMPRESSION_TYPE zstd)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
-set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "${PROJECT_DESCRIPTION}
- KVstone measures codecs that compress the KV cache of large language models,
- and says which one to run for a model, a context length and a machine.")
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "KVstone measures codecs that compress the KV cache of large language models,
+and says which one to run for a model, a context length and a machine.")
 
 # Two scripts of this folder run while packages are made: one settles what is the generator's own, one marks the files.
 set(CPACK_KVSTONE_BUILT ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
