@@ -3,7 +3,9 @@
 #   bin/kvstone
 #   libexec/kvstone/       kvstone-attempt, kvstone_mpi.so
 #   include/kvstone/       codec.h, for codecs in shared libraries; share/pkgconfig/kvstone-codec.pc
-#   share/kvstone/         scenarios/, models/, templates/, slurm/, python/, known_models.txt, data.txt
+#   lib/                   libkvstone.so, kvstone::codecs of find_package(kvstone) in lib/cmake/kvstone; its headers are in
+#                          include/kvstone/, too
+#   share/kvstone/         scenarios/, models/, templates/, slurm/, python/, known_models.txt, data.txt, origin
 #   share/man/man1/        a page of each verb; completions of bash, zsh and fish where these look for them
 #   share/doc/kvstone/     LICENSE, licences/ of what is linked
 #
@@ -51,7 +53,25 @@ Version: @PROJECT_VERSION@
 Cflags: -I${includedir}
 ]])
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/kvstone-codec.pc DESTINATION share/pkgconfig)
+
+# kvstone::codecs: the shared library, and the headers that its users read, none of which brings another library.
+foreach(header codecs/codec.hpp codecs/ledger.hpp codecs/rope.hpp codecs/container/tensor_codec.hpp
+        codecs/pipeline/checked_decode.hpp backends/backend.hpp backends/function.hpp backends/kv_view.hpp
+        backends/kernels/poison.hpp scenarios/errors.hpp)
+  get_filename_component(folder ${header} DIRECTORY)
+  install(FILES ${header} DESTINATION include/kvstone/${folder})
+endforeach()
+include(CMakePackageConfigHelpers)
+write_basic_package_version_file(kvstoneConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(TARGETS libkvstone EXPORT kvstone LIBRARY DESTINATION lib INCLUDES DESTINATION include include/kvstone)
+install(EXPORT kvstone FILE kvstoneConfig.cmake NAMESPACE kvstone:: DESTINATION lib/cmake/kvstone)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/kvstoneConfigVersion.cmake DESTINATION lib/cmake/kvstone)
+
 install(FILES LICENSE DESTINATION share/doc/kvstone)
+# What `kvstone --version` says of this tree; packages say it of themselves (package/name_origin.cmake).
+install(CODE [[
+  file(WRITE "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share/kvstone/origin" "installed by CMake\n")
+]])
 
 # The program writes pages and completions from its own verbs and options, and this machine knows whose libraries it uses.
 install(CODE "

@@ -1,6 +1,7 @@
 #include "scenarios/own_program.hpp"
 
 #include <cstdlib>
+#include <fstream>
 
 namespace kvstone {
 namespace {
@@ -21,6 +22,14 @@ fs::path own_program() {
     auto const running = fs::read_symlink("/proc/self/exe", error);
     char const* const named = std::getenv("KVSTONE_PROGRAM");
     return named != nullptr && running.filename().string().starts_with("ld-linux") ? named : running;
+}
+
+std::string own_origin() {
+    auto const prefix = own_prefix();
+    std::string origin;
+    std::ifstream file(prefix / "share" / "kvstone" / "origin");
+    if (!std::getline(file, origin) || origin.empty()) origin = "a build";
+    return origin + ", in " + prefix.string();
 }
 
 fs::path own_helper(std::string const& name) {

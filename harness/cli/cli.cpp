@@ -13,6 +13,7 @@
 #include "harness/files/calibration_file.hpp"
 #include "results/record/build.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/own_program.hpp"
 
 namespace kvstone {
 namespace {
@@ -65,8 +66,10 @@ namespace {
 ExitCode parse_and_act(int argc, char** argv) {
     CommandLine line;
     line.app.formatter(std::make_shared<HelpFormatter>(standard_output().columns));  // verbs take it over
-    line.app.set_version_flag("--version", fmt::format("kvstone {} ({}, sources {})", this_build().version,
-                                                       this_build().git_sha, this_build().source_hash));
+    line.app.set_version_flag("--version", [] {
+        return fmt::format("kvstone {} ({}, sources {})\n{}", this_build().version, this_build().git_sha,
+                           this_build().source_hash, own_origin());
+    });
     line.app.require_subcommand(1);
     line.app.footer(
         "Exit codes: 0 pass, 1 regression, 2 usage or bad input, 3 inconclusive, 4 infrastructure or failed cells, 5 "

@@ -18,6 +18,7 @@
 #include "harness/sources/data.hpp"
 #include "results/record/build.hpp"
 #include "results/record/text_table.hpp"
+#include "scenarios/own_program.hpp"
 
 namespace kvstone {
 namespace {
@@ -58,6 +59,7 @@ void describe_build(std::vector<Finding>& findings) {
                         fmt::format("{} {} ({}, {})", build.version, build.git_sha, build.build_type, build.compiler),
                         build.build_type == "Release"});
     findings.push_back({"sources", build.source_hash});
+    findings.push_back({"program", own_origin()});
     findings.push_back({"processor", build.processor.empty() ? "compiled for every one of its architecture"
                                                              : "compiled for one with " + build.processor});
     findings.push_back({"toolchain", build.toolchain});
