@@ -114,8 +114,7 @@ std::vector<StageSummary> registered_stages() {
         auto const& info = entry.info;
         summaries.push_back({name, std::string(name_of(entry.kind)), info.summary, info.source,
                              std::string(access_of(entry)), describe_options(info.options),
-                             info.examples.empty() ? example_from_outside : info.examples[0],
-                             describe_needs(info)});
+                             info.examples.empty() ? example_from_outside : info.examples[0], describe_needs(info)});
     }
     return summaries;
 }

@@ -243,11 +243,15 @@ TEST_P(Cheater, IsFoundOut) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Workloads, Cheater,
-                         testing::Values(std::pair{"roundtrip", "{}"}, std::pair{"attention", "{}"},
-                                         std::pair{"entropy", "{}"}, std::pair{"prefix_cache", "{}"},
-                                         std::pair{"tier", R"({"generate": "zipf", "prompts": 4, "prompt_tokens": 96, "requests": 12, "hot_budget": 100000, "cold_budget": 100000})"}),
-                         [](auto const& test) { return std::string(test.param.first); });
+INSTANTIATE_TEST_SUITE_P(
+    Workloads, Cheater,
+    testing::Values(
+        std::pair{"roundtrip", "{}"}, std::pair{"attention", "{}"}, std::pair{"entropy", "{}"},
+        std::pair{"prefix_cache", "{}"},
+        std::pair{
+            "tier",
+            R"({"generate": "zipf", "prompts": 4, "prompt_tokens": 96, "requests": 12, "hot_budget": 100000, "cold_budget": 100000})"}),
+    [](auto const& test) { return std::string(test.param.first); });
 
 }  // namespace
 }  // namespace kvstone
