@@ -31,10 +31,12 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"name", "@[a]", "name: expected a text: 'a list'"}, Case{"name", "@''", "name: expected a text"},
         Case{"name", "@\"a\\tb\"", "name: expected one line without control characters: 'a?b'"},
         Case{"", "@colour: red",
-             "unknown key: 'colour'; accepted: kvstone, name, sources, codecs, grid, workloads, measure, exclude, require, "
+             "unknown key: 'colour'; accepted: kvstone, name, sources, codecs, grid, workloads, measure, exclude, "
+             "require, "
              "parts, published, targets"},
         Case{"", "@exlude: []",
-             "unknown key: 'exlude'; accepted: kvstone, name, sources, codecs, grid, workloads, measure, exclude, require, "
+             "unknown key: 'exlude'; accepted: kvstone, name, sources, codecs, grid, workloads, measure, exclude, "
+             "require, "
              "parts, published, targets (did you mean 'exclude'?)"},
         Case{"", "parts: @[{codec: raw}]",
              "parts: expected named parts: 'a list'; accepted: parts: {quick: [{context: 512}]}"},

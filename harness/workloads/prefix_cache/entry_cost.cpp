@@ -133,11 +133,11 @@ EntryCost measure_entry(AttemptRequest const& request, bool by_layer, bool timed
     // What a codec from outside says is checked in the attempt that it says it in: nothing of it is taken on trust later.
     bool const anew = timed || request.cell.locator.contains("codecs");
     auto const encoded =
-        anew  ? encode()
-              : encoded_from(
-                    cached_bytes(capture_folder(), key_of(request.cell, request.measure.quality, by_layer), false, [&] {
-                        return bytes_of(encode());
-                    }).bytes);
+        anew ? encode()
+             : encoded_from(
+                   cached_bytes(capture_folder(), key_of(request.cell, request.measure.quality, by_layer), false, [&] {
+                       return bytes_of(encode());
+                   }).bytes);
     if (!encoded.remarks.empty()) warn(measurement, encoded.remarks);
     if (!encoded.right)
         refuse(measurement, Status::verify_failed, "kv", "the ledger differs from the container's bytes");
