@@ -126,7 +126,7 @@ TEST_F(Dump, SafetensorsThatAreNone) {
                 HasSubstr("absent.safetensors"));
     std::filesystem::create_directory(folder_ / "folder.npy");
     EXPECT_THAT(message_of<SystemError>([&] { load(folder_ / "folder.npy"); }), HasSubstr("not a regular file"));
-    EXPECT_THAT(refused(folder_.write("x.bin", "1234")), HasSubstr("accepted: .safetensors, .npy, .npz, .pt"));
+    EXPECT_THAT(refused(folder_.write("x.bin", "1234")), HasSubstr("accepted: .safetensors, .safetensors.index.json, .npy, .npz, .pt"));
 }
 
 TEST_F(Dump, EveryTruncationIsAnError) {

@@ -130,7 +130,7 @@ TEST_F(EngineCells, OfOtherWorkloadsAndProtocolsAreSkippedWithTheReason) {
     EXPECT_THAT(skipped(run(model_request({}, "model", "engine:k=q8_0,v=q8_0",
                                           {{"protocol", "context"}, {"passages", 1}, {"continuation", 8}}, 32))),
                 HasSubstr("codes every token as it is written"));
-    EXPECT_THAT(skipped(run(model_request({}, "roundtrip", "engine:k=q8_0,v=q8_0", {}, 32))),
+    EXPECT_THAT(skipped(run(model_request({}, "roundtrip", "engine:k=q8_0,v=q8_0", Json::object(), 32))),
                 HasSubstr("run by the engine alone"));
     auto const measured = run(model_request({}, "model", "engine:k=q8_0,v=q4_0",
                                             {{"protocol", "inline"}, {"passages", 1}, {"continuation", 8}}, 32));
