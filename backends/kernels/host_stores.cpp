@@ -84,10 +84,7 @@ void copy_bytes(void* destination, void const* source, std::size_t bytes, bool s
     auto const lines = (bytes - before) / cache_line_bytes;
     auto const done = before + lines * cache_line_bytes;
     std::memcpy(to, from, before);
-    // Processors of AMD see such a run themselves (lanes.hpp).
-    auto const copy_lines =
-        prefetches_first_level ? HWY_DYNAMIC_POINTER(stream_far_lines) : HWY_DYNAMIC_POINTER(stream_ready_lines);
-    copy_lines(to + before, from + before, lines);
+    HWY_DYNAMIC_DISPATCH(stream_far_lines)(to + before, from + before, lines);
     std::memcpy(to + done, from + done, bytes - done);
 }
 

@@ -11,7 +11,6 @@
 #include "backends/kernels/host_stores.hpp"
 #include "backends/kernels/kv_page.hpp"
 #include "codecs/kernels/bit_packing.hpp"
-#include "codecs/kernels/pages/int_pages.hpp"
 #include "codecs/kernels/pages/kept_values.hpp"
 #include "codecs/kernels/uniform_grid.hpp"
 
@@ -136,9 +135,17 @@ struct BlockNorm {
         grid.store(least, blocks.most, blocks.count, to[1], to[1], steps);  // no zero points: symmetric
         to[1] += blocks.count * sizeof(Float16);
         for (std::uint64_t b = 0; b < blocks.count; ++b) {
+            // Whole words of 64 codes: zero bits follow the last one.
+            alignas(cache_line_bytes) Code codes[most_values];
+            alignas(cache_line_bytes) std::byte packed[most_values * sizeof(Code)];
             auto const done = blocks.done[b];
-            encode_shared_groups(grid, 0, steps.scale[b], {blocks.others[b], done, 1, done, 0, 0, 0}, to[0]);
-            to[0] += packed_bytes(done, grid.bits);
+            auto const whole = (done + 63) / 64 * 64;
+            grid.template quantise<false>(blocks.others[b], done, steps.zero + b, steps.inverse + b, codes);
+            for (auto i = done; i < whole; ++i) codes[i] = 0;
+            pack_codes(grid.bits, codes, whole, packed);
+            auto const bytes = packed_bytes(done, grid.bits);
+            std::memcpy(to[0], packed, bytes);
+            to[0] += bytes;
         }
         blocks.count = 0;
     }
@@ -211,19 +218,20 @@ struct BlockNorm {
             for (std::uint64_t first = 0; first < page.dim; first += size) {
                 auto const n = page.dim - first < size ? page.dim - first : size;
                 auto const coded = n - kept_of(n);
+                alignas(cache_line_bytes) Code codes[most_values];
+                alignas(cache_line_bytes) std::byte packed[most_values * sizeof(Code)] = {};
                 alignas(cache_line_bytes) float others[most_values + line];
+                std::memcpy(packed, from[0], packed_bytes(coded, grid.bits));
+                auto const whole = (coded + 63) / 64 * 64;
+                unpack_codes(grid.bits, packed, whole, codes);
                 GridSteps<1> steps;
                 grid.load(1, from[1], from[1], steps);
-                decode_shared_groups(grid, 0, steps.scale[0], from[0], {others, coded, 1, coded, 0, 0, 0});
+                grid.template restore<false>(codes, whole, steps.zero, steps.scale, others);
                 auto* const values = page.vector(t) + first;
                 put_between(others, n, from[2], values, [&](float const* source, std::uint64_t count, float* place) {
                     for (std::uint64_t i = 0; i < count; i += line) {
-                        // A line is a store or two, and some values of one are a call.
-                        if (place + i + line <= values + n) {
-                            std::memcpy(place + i, source + i, line * sizeof(float));
-                        } else {
-                            std::memcpy(place + i, source + i, (count - i) * sizeof(float));
-                        }
+                        bool const within = place + i + line <= values + n;
+                        std::memcpy(place + i, source + i, (within ? line : count - i) * sizeof(float));
                     }
                 });
                 from[0] += payload_of(n);

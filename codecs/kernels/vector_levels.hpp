@@ -96,6 +96,7 @@ struct VectorLevels {
     }
 
     void encode_page(Page<float const> const& page, std::array<std::byte*, 2> const& to) const {
+        if (table.bits > most_row_bits) return (*this)(page, to);
         double squares[level_tokens];
         float inverses[level_tokens];
         row_square_sums(whole_vectors(page), squares);
@@ -107,6 +108,7 @@ struct VectorLevels {
         code_with_norms(page, squares, inverses, to);
     }
     void decode_page(std::array<std::byte const*, 2> const& from, Page<float> const& page) const {
+        if (table.bits > most_row_bits) return (*this)(from, page);
         float scales[level_tokens];
         load_scales(ScaleFormat::fp16, from[1], page.tokens, scales);
         for (std::uint64_t t = 0; t < page.tokens; ++t) scales[t] = factor_of(scales[t]);
@@ -215,11 +217,13 @@ struct TensorLevels {
     }
 
     void encode_page(Page<float const> const& page, std::array<std::byte*, 1> const& to) const {
+        if (table.bits > most_row_bits) return (*this)(page, to);
         float inverses[level_tokens];
         std::fill_n(inverses, page.tokens, inverse_scale());
         code_vectors(table, page, inverses, to[0]);
     }
     void decode_page(std::array<std::byte const*, 1> const& from, Page<float> const& page) const {
+        if (table.bits > most_row_bits) return (*this)(from, page);
         float scales[level_tokens];
         std::fill_n(scales, page.tokens, get_as<float>(scale));
         restore_vectors(table, from[0], scales, page);

@@ -100,11 +100,12 @@ HWY_INLINE void find_magnitudes(BlockRows const& rows, float* magnitudes) {
 #pragma GCC unroll 8
         for (std::size_t b = 0; b < blocks_together; ++b) {
             for (std::size_t i = 0; i < size; i += 16) {
-                if ((b * size + i) % 32 == 0) ask_line(now.at[b] + ahead + i);
+                if ((b * size + i) % 32 == 0) prefetch_line(now.at[b] + ahead + i);
             }
             keys[b] = largest_bits<size>(now.at[b], size > 0 ? size : now.counts[b]);
         }
-        auto const most = reduce_lanes(Keys(), keys, [](KeyVector a, KeyVector b) KVSTONE_INNER { return hn::Max(a, b); });
+        auto const most =
+            reduce_lanes(Keys(), keys, [](KeyVector a, KeyVector b) KVSTONE_INNER { return hn::Max(a, b); });
         hn::StoreU(hn::BitCast(hn::RebindToFloat<Keys>(), most), hn::RebindToFloat<Keys>(), magnitudes + first);
     }
 }

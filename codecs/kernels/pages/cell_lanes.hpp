@@ -85,8 +85,9 @@ class CellCodes {
         };
         auto const low = stepped(0);
         auto const high = stepped(2);
-        auto const codes = [&](auto words)
-                               KVSTONE_INNER { return hn::BitCast(numbers, hn::ShiftRight<LevelBins::fine_bits>(words)); };
+        auto const codes = [&](auto words) KVSTONE_INNER {
+            return hn::BitCast(numbers, hn::ShiftRight<LevelBins::fine_bits>(words));
+        };
         auto const certain = [&](auto words) KVSTONE_INNER {
             return hn::BitsFromMask(d, hn::TestBit(words, hn::Set(d, LevelBins::fine_cells_of_bin - 1)));
         };

@@ -196,8 +196,8 @@ HWY_INLINE void decode_lines(std::uint8_t const* from, std::uint64_t count, Fact
 
 template <class Format>
 HWY_INLINE void codes_of_run(float const* from, std::uint64_t count, float factor, std::uint8_t* to, bool streaming) {
-    auto const ask_ahead =
-        [&](std::uint64_t done) KVSTONE_INNER { ask_stream(from + done, line_codes * sizeof(float)); };
+    auto const ask_ahead = [&](std::uint64_t done)
+                               KVSTONE_INNER { ask_stream(from + done, line_codes * sizeof(float)); };
     streaming ? encode_lines<Format, true>(from, count, OneFactor{factor}, to, ask_ahead)
               : encode_lines<Format, false>(from, count, OneFactor{factor}, to, ask_ahead);
 }

@@ -247,10 +247,8 @@ HWY_INLINE void with_bits_and_scaling(unsigned bits, RowScales const& scales, Wo
             return with(std::integral_constant<unsigned, 5>());
         case 6:
             return with(std::integral_constant<unsigned, 6>());
-        case 7:
-            return with(std::integral_constant<unsigned, 7>());
         default:
-            return with(std::integral_constant<unsigned, 8>());
+            return with(std::integral_constant<unsigned, most_row_bits>());
     }
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Values as the nearest of up to 256 levels, with an origin and a factor of each vector or of each channel, by vectors. Host
+// Values as the nearest of up to 128 levels, with an origin and a factor of each vector or of each channel, by vectors. Host
 // only.
 //
 // What comes out is the same to the last bit as value by value through table_lookup.hpp and level_table.hpp.
@@ -11,7 +11,10 @@
 
 namespace kvstone {
 
-/// 2^bits ascending levels and the 2^bits - 1 thresholds between them; bits from 1 to 8.
+/// Most bits of codes here: tables of more levels fill too many registers, and loops that read them in memory are faster.
+inline constexpr unsigned most_row_bits = 7;
+
+/// 2^bits ascending levels and the 2^bits - 1 thresholds between them.
 struct LevelRows {
     unsigned bits;
     float const* levels;  ///< 16 places at least
