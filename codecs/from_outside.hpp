@@ -1,5 +1,5 @@
 #pragma once
-// Stages that stand for what this program does not code by itself: an engine's own cache, and codecs that a scenario defines.
+// Stages that this program does not run by itself: an engine's own cache, and codecs that a scenario defines.
 // They have no examples, since only a model's workload or such a scenario can run them.
 
 #include <string>

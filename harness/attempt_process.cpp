@@ -140,9 +140,11 @@ int attempt_main(int argc, char** argv) {
             answer(to_json(own_abilities()));
             return 0;
         }
-        if (argc >= 3 && std::string(argv[1]) == library_argument) return serve_library(argv[2], {argv + 3, argv + argc});
+        if (argc >= 3 && std::string(argv[1]) == library_argument)
+            return serve_library(argv[2], {argv + 3, argv + argc});
         if (argc != 1)
-            throw ConfigError("usage: kvstone-attempt [--probe BACKEND | --abilities | --codec-library FILE OPTION...]");
+            throw ConfigError(
+                "usage: kvstone-attempt [--probe BACKEND | --abilities | --codec-library FILE OPTION...]");
         std::string const text{std::istreambuf_iterator<char>(std::cin), {}};
         auto const request = attempt_request_from_json(parse_json(text));
         set_calibration_reader(read_calibration_file);

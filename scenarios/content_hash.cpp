@@ -114,9 +114,8 @@ std::string named_hash(std::string const& path) {
         try {
             digests += content_hash(files[i]) + "\n";
         } catch (SystemError const& error) {
-            throw SystemError(
-                fmt::format("{}: {} {} of {} of a {}: {}", files[i], is_index ? "file" : "shard", i + 1, files.size(),
-                            is_index ? "dump" : "model", error.what()));
+            throw SystemError(fmt::format("{}: {} {} of {} of a {}: {}", files[i], is_index ? "file" : "shard", i + 1,
+                                          files.size(), is_index ? "dump" : "model", error.what()));
         }
     }
     return sha256_of(digests);

@@ -55,7 +55,8 @@ void read_options(ExternalDefinition& definition, YamlValue const& value) {
     }
 }
 
-void read_decoded(ExternalDefinition& definition, YamlMap const& map, YamlValue const& value, SourceFiles const& files) {
+void read_decoded(ExternalDefinition& definition, YamlMap const& map, YamlValue const& value,
+                  SourceFiles const& files) {
     constexpr std::uint64_t most_bytes = std::uint64_t{1} << 50;
     definition.kind = "declared";
     add_file(definition, value, files);
@@ -92,7 +93,9 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
         definition.library = definition.files[0].path;
     }
     if (auto const* options = map.find("options")) {
-        if (library == nullptr) refuse(*options, "options are those of a library; a command has them among its arguments", {"command: [...]"});
+        if (library == nullptr)
+            refuse(*options, "options are those of a library; a command has them among its arguments",
+                   {"command: [...]"});
         read_options(definition, *options);
     }
     if (auto const* bytes = map.find("bytes"); bytes != nullptr && decoded == nullptr)

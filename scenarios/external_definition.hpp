@@ -27,7 +27,7 @@ struct ExternalDefinition {
     std::map<std::string, std::string> options;  ///< of a library
     std::optional<double> bits;
     std::uint64_t bytes = 0;  ///< of kind declared
-    std::string folder;  ///< of the scenario, absolute
+    std::string folder;       ///< of the scenario, absolute
 
     struct File {
         std::string name;    ///< as the scenario has it; "" for the library, or for the dump of decoded values

@@ -33,7 +33,8 @@ std::map<std::string, std::string> shards_of_index(std::string const& path) {
         if (!shard.is_string()) throw CorruptData(path + ": tensor '" + excerpt(tensor) + "' has no shard");
         std::filesystem::path const name = shard.get<std::string>();
         if (name.filename() != name || name.extension() != ".safetensors")
-            throw CorruptData(path + ": a shard is a .safetensors file beside its index, not '" + excerpt(name.string()) + "'");
+            throw CorruptData(path + ": a shard is a .safetensors file beside its index, not '" +
+                              excerpt(name.string()) + "'");
         shards[tensor] = (std::filesystem::path(path).parent_path() / name).string();
     }
     if (shards.empty()) throw CorruptData(path + ": the index names no tensor");

@@ -37,7 +37,8 @@ class External : public Quantiser {
         info.fixed_rate = false;
         info.engines = {{.differs = "a codec from outside: no engine is known to have it"}};
         info.options = {text_option("name", std::nullopt, "of the definition"),
-                        choice_option("kind", std::nullopt, {"command", "library", "declared"}, "how it is run; declared: its decoded values were given"),
+                        choice_option("kind", std::nullopt, {"command", "library", "declared"},
+                                      "how it is run; declared: its decoded values were given"),
                         text_option("hash", std::nullopt, "the SHA-256 of its definition and files begins so")};
         return info;
     }

@@ -329,8 +329,8 @@ void check_alone(std::vector<Rule> const& rules) {
         for (auto const& stage : rule.pipeline) {
             if (stage.name != engine_cache_stage) continue;
             if (rules.size() > 1 || rule.pipeline.size() > 1 || rule.selector != Selector{})
-                throw ConfigError("this stage is a whole codec: no rule and no other stage stands beside it", stage.name,
-                                  {shown_example(stage_registry().at(stage.name).info)});
+                throw ConfigError("this stage is a whole codec: no rule and no other stage stands beside it",
+                                  stage.name, {shown_example(stage_registry().at(stage.name).info)});
         }
     }
 }

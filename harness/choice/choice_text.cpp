@@ -8,8 +8,8 @@
 #include <fmt/ranges.h>
 
 #include "codecs/access.hpp"
-#include "codecs/from_outside.hpp"
 #include "codecs/engine_limits.hpp"
+#include "codecs/from_outside.hpp"
 #include "harness/choice/choice.hpp"
 #include "results/record/text_table.hpp"
 #include "results/record/wrapped.hpp"

@@ -18,7 +18,10 @@ void add_export(CommandLine& line) {
         line.verb("export", "Write a campaign's results for other tools",
                   {"kvstone export --format csv -o figures.csv", "kvstone export --format junit -o results.xml",
                    "kvstone export --format datasette -o metadata.json"});
-    command->add_option("--format", options->format, "csv, jsonl, google-benchmark (for its compare.py), junit, or datasette (its metadata for the database)")
+    command
+        ->add_option(
+            "--format", options->format,
+            "csv, jsonl, google-benchmark (for its compare.py), junit, or datasette (its metadata for the database)")
         ->capture_default_str();
     command->add_option("-o,--output", options->output, "The file to write. Without this option: standard output");
     command->add_option(

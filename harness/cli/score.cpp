@@ -92,12 +92,10 @@ ExitCode score(CommandLine const& line, ScoreOptions const& options) {
                                                  Json::array({"roundtrip", "attention"})))};
     if (!options.model.empty()) {
         Json const source{{"model", {{"gguf", file_or_name(options.model)}, {"text", file_or_name(options.text)}}}};
-        Json const workload{{"model",
-                             {{"protocol", "context"},
-                              {"passages", 1},
-                              {"continuation", std::min(tokens, longest_continuation)}}}};
-        scenarios.push_back(
-            folder.write("model.yaml", scenario_of(options, source, tokens, Json::array({workload}))));
+        Json const workload{
+            {"model",
+             {{"protocol", "context"}, {"passages", 1}, {"continuation", std::min(tokens, longest_continuation)}}}};
+        scenarios.push_back(folder.write("model.yaml", scenario_of(options, source, tokens, Json::array({workload}))));
     }
     return run_scenarios(line, std::move(scenarios));
 }
@@ -111,13 +109,15 @@ void add_score(CommandLine& line) {
         {"kvstone score original.safetensors decoded.safetensors --bytes 123456 --name mine",
          "kvstone score original.safetensors decoded.safetensors --bytes 123456 --model tiny"});
     command->add_option("original", options->original, "Dump of K and V as they were")->required();
-    command->add_option("decoded", options->decoded, "Dump of K and V as the codec brought them back, of the same shape")
+    command
+        ->add_option("decoded", options->decoded, "Dump of K and V as the codec brought them back, of the same shape")
         ->required();
     command->add_option("--bytes", options->bytes, "Bytes in which the codec stored K and V together")->required();
     command->add_option("--name", options->name, "The codec's name in tables")->capture_default_str();
-    command->add_option("--model", options->model,
-                        "GGUF model whose cache over the first tokens of the text the original is: it then continues the "
-                        "text behind the decoded cache, too");
+    command->add_option(
+        "--model", options->model,
+        "GGUF model whose cache over the first tokens of the text the original is: it then continues the "
+        "text behind the decoded cache, too");
     command->add_option("--text", options->text, "The text of --model")->capture_default_str();
     line.add_lock(*command);
     command->callback([&line, options] { line.action = [&line, options] { return score(line, *options); }; });

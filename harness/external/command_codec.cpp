@@ -63,8 +63,9 @@ class CommandCodec : public ExternalCodec {
     std::uint64_t encode(Section const& section, float const* values, std::span<std::byte> out) override {
         if (not_finite(values, section.shape.values()) > 0) all_finite_ = false;
         auto const head = message_head(section, values);
-        auto const stored = encoder_.ask(program_, request_of("encode", section),
-                                         {std::as_bytes(std::span(head)), bytes_of(values, section)}, out.size())
+        auto const stored = encoder_
+                                .ask(program_, request_of("encode", section),
+                                     {std::as_bytes(std::span(head)), bytes_of(values, section)}, out.size())
                                 .body;
         std::ranges::copy(stored, out.begin());
         return stored.size();

@@ -37,16 +37,18 @@ class DeclaredCodec : public ExternalCodec {
 
     void decode(Section const& section, std::span<std::byte const> stored, float* values) override {
         for (std::uint64_t at = 0; at < stored.size(); ++at)
-            if (stored[at] != stored_byte(at)) throw CorruptData(definition_.name + ": these are not the declared bytes");
+            if (stored[at] != stored_byte(at))
+                throw CorruptData(definition_.name + ": these are not the declared bytes");
         auto const& tensor = tensor_of(section.component);
         auto const& [layers, heads, tokens, dim] = section.shape;
         if (section.layer + layers > tensor.shape.layers || section.head + heads > tensor.shape.heads ||
             section.token + tokens > tensor.shape.tokens || dim != tensor.shape.dim)
             throw ExternalFailure(
                 ExternalFailure::How::error,
-                fmt::format("{}: {} has {} layers, {} heads, {} tokens and {} channels: fewer than the original, or others",
-                            definition_.files[0].path, name_of(section.component), tensor.shape.layers,
-                            tensor.shape.heads, tensor.shape.tokens, tensor.shape.dim));
+                fmt::format(
+                    "{}: {} has {} layers, {} heads, {} tokens and {} channels: fewer than the original, or others",
+                    definition_.files[0].path, name_of(section.component), tensor.shape.layers, tensor.shape.heads,
+                    tensor.shape.tokens, tensor.shape.dim));
         for (std::uint64_t l = 0; l < layers; ++l)
             for (std::uint64_t h = 0; h < heads; ++h) {
                 auto const row = ((section.layer + l) * tensor.shape.heads + section.head + h) * tensor.shape.tokens;

@@ -43,7 +43,7 @@ class ArrayFile {
 /// Each opens one format; all throw CorruptData with the file and the reason, SystemError where it cannot be read.
 std::unique_ptr<ArrayFile> open_safetensors(std::string const& path);
 std::unique_ptr<ArrayFile> open_sharded(std::string const& path);  ///< by the index of shards of safetensors
-std::unique_ptr<ArrayFile> open_npy(std::string const& path);  ///< its one array is called "data"
+std::unique_ptr<ArrayFile> open_npy(std::string const& path);      ///< its one array is called "data"
 std::unique_ptr<ArrayFile> open_npz(std::string const& path);
 /// A file of torch.save() (torch_file.cpp), read without executing anything; also throws ConfigError, where the file
 /// has values that cannot become tensors. bytes() packs views with other strides.

@@ -86,8 +86,7 @@ LlamaCache read_llama_cache(std::span<std::byte const> state, std::uint64_t begi
     for (std::uint32_t stream = 0; stream < streams; ++stream) {
         auto const cells = reader.cells();
         if (cells == 0) continue;
-        if (cache.cells != 0)
-            throw ConfigError(name + ": several sequences: save one, by llama_state_seq_save_file");
+        if (cache.cells != 0) throw ConfigError(name + ": several sequences: save one, by llama_state_seq_save_file");
         cache.cells = cells;
         auto const transposed = reader.number<std::uint32_t>();
         auto const layers = reader.number<std::uint32_t>();

@@ -42,8 +42,9 @@ class LlamaState : public ArrayFile {
     explicit LlamaState(std::string const& path) : file_(map_file(path)) {
         path_ = path;
         read_head();
-        auto const cache = read_llama_cache({file_.bytes.get(), file_.size}, at_, path_, [this](LlamaCache const& read) { refuse_rotation(read); },
-                                            [this](LlamaCacheTensor const& tensor) { check(tensor); });
+        auto const cache = read_llama_cache(
+            {file_.bytes.get(), file_.size}, at_, path_, [this](LlamaCache const& read) { refuse_rotation(read); },
+            [this](LlamaCacheTensor const& tensor) { check(tensor); });
         at_ = cache.end;
         if (at_ != file_.size)
             throw ConfigError(
@@ -96,9 +97,9 @@ class LlamaState : public ArrayFile {
     void refuse_rotation(LlamaCache const& cache) const {
         for (std::size_t component = 0; component < 2; ++component)
             if (auto const channels = cache.rotated_channels[component]; channels != 0)
-                throw ConfigError(fmt::format("{}: {} is rotated over {} channels", path_, component == 0 ? "K" : "V", channels),
-                                  component == 0 ? "K" : "V",
-                                  {"a cache of f32, f16 or bf16, which llama.cpp does not rotate"});
+                throw ConfigError(
+                    fmt::format("{}: {} is rotated over {} channels", path_, component == 0 ? "K" : "V", channels),
+                    component == 0 ? "K" : "V", {"a cache of f32, f16 or bf16, which llama.cpp does not rotate"});
     }
     StoredType const& type(std::int32_t stored) const {
         for (auto const& known : stored_types) {

@@ -15,12 +15,12 @@ namespace kvstone {
 struct DumpReading {
     std::string array;
     std::string layout = "layer head token dim";
-    std::string dtype;            ///< empty: the file's own
-    std::optional<double> scale;  ///< of i8 and f8
-    bool says_type = false;       ///< the user gives the type of the elements, not the file
-    std::uint64_t kv_heads = 0;   ///< heads within the axis of channels; 0: heads have an axis of their own
-    std::uint64_t tokens = 0;     ///< tokens of the array that are in use; 0: all
-    std::uint64_t dim = 0;        ///< the same of channels
+    std::string dtype;                        ///< empty: the file's own
+    std::optional<double> scale;              ///< of i8 and f8
+    bool says_type = false;                   ///< the user gives the type of the elements, not the file
+    std::uint64_t kv_heads = 0;               ///< heads within the axis of channels; 0: heads have an axis of their own
+    std::uint64_t tokens = 0;                 ///< tokens of the array that are in use; 0: all
+    std::uint64_t dim = 0;                    ///< the same of channels
     std::optional<std::uint64_t> batch = {};  ///< the one sequence of an axis `batch` that is read; else all, as heads
 };
 

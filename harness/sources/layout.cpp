@@ -92,7 +92,8 @@ void gather(ArrayLayout const& layout, std::uint64_t tokens, std::size_t element
 #pragma omp parallel for collapse(2) schedule(static)
     for (std::uint64_t layer = 0; layer < shape.layers; ++layer) {
         for (std::uint64_t head = 0; head < shape.heads; ++head) {
-            auto const start = layout.offset + layer * layout.strides.layer + head / heads_per_batch * layout.batch_stride +
+            auto const start = layout.offset + layer * layout.strides.layer +
+                               head / heads_per_batch * layout.batch_stride +
                                head % heads_per_batch * layout.strides.head;
             auto* to = destination + (layer * shape.heads + head) * tokens * vector_bytes;
             if (layout.dim_stride == 1 && layout.strides.token == shape.dim) {

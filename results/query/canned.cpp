@@ -85,7 +85,8 @@ std::array const table{
                 "SELECT * FROM v_targets WHERE campaign = :newest"},
     CannedQuery{
         "engines", "",
-        "Workload model in the newest campaign: each codec's bits, answers and speed, and how the engine ran, which tells "
+        "Workload model in the newest campaign: each codec's bits, answers and speed, and how the engine ran, which "
+        "tells "
         "its own caches from codecs of this program",
         "SELECT source, context, protocol, codec_name"
         ", max(value) FILTER (WHERE metric = 'bits_per_value') AS bits_per_value"

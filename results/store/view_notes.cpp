@@ -143,9 +143,11 @@ std::vector<View> const& views_described() {
           {"vector_units", "Vector units of the processor on which kernels of `attempt` ran; null before schema 9"},
           {"times_of",
            "command: the codec is a command of a scenario's `codecs:`, and its times are those of another process, of "
-           "sending values there included; declared: decoded values were given, and no time means anything; attempt: they "
+           "sending values there included; declared: decoded values were given, and no time means anything; attempt: "
+           "they "
            "are of the attempt's own process"},
-          {"bytes_of", "stored: the bytes that were stored are counted; declared: their number was given with decoded values"}}},
+          {"bytes_of",
+           "stored: the bytes that were stored are counted; declared: their number was given with decoded values"}}},
         {"v_profile",
          "Figures along layers, heads or positions, of each cell's first process",
          {{"cell"},

@@ -126,7 +126,8 @@ TEST_F(Dump, SafetensorsThatAreNone) {
                 HasSubstr("absent.safetensors"));
     std::filesystem::create_directory(folder_ / "folder.npy");
     EXPECT_THAT(message_of<SystemError>([&] { load(folder_ / "folder.npy"); }), HasSubstr("not a regular file"));
-    EXPECT_THAT(refused(folder_.write("x.bin", "1234")), HasSubstr("accepted: .safetensors, .safetensors.index.json, .npy, .npz, .pt"));
+    EXPECT_THAT(refused(folder_.write("x.bin", "1234")),
+                HasSubstr("accepted: .safetensors, .safetensors.index.json, .npy, .npz, .pt"));
 }
 
 TEST_F(Dump, EveryTruncationIsAnError) {
@@ -181,11 +182,11 @@ TEST_F(Dump, AStackOfFiveAxesIsToldHowToBeRead) {
 
 /// [batch, head, token, dim] of 2 x 2 x 2 x 1, layer by layer, as transformers' caches are saved.
 TEST_F(Dump, OneSequenceOfABatchIsReadAlone) {
-    auto const path = folder_.write(
-        "batch.safetensors",
-        safetensors_bytes("{" + entry("layers.0.key", "F32", "[2,2,2,1]", "[0,32]") + "," +
-                              entry("layers.1.key", "F32", "[2,2,2,1]", "[32,64]") + "}",
-                          bytes_of<float>({0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17})));
+    auto const path =
+        folder_.write("batch.safetensors",
+                      safetensors_bytes("{" + entry("layers.0.key", "F32", "[2,2,2,1]", "[0,32]") + "," +
+                                            entry("layers.1.key", "F32", "[2,2,2,1]", "[32,64]") + "}",
+                                        bytes_of<float>({0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17})));
     Json source{{"k", "layers.{layer}.key"}, {"layout", "batch head token dim"}};
     EXPECT_EQ(load(path, source).k->shape, (KvShape{2, 4, 2, 1}));
     source["batch"] = 0;
@@ -206,7 +207,8 @@ TEST_F(Dump, ShardsAreReadThroughTheirIndex) {
     folder_.write("a-2.safetensors",
                   safetensors_bytes("{" + entry("v", "F32", "[1,1,1,2]", "[0,8]") + "}", bytes_of<float>({3, 4})));
     auto const index = [&](std::string const& map) {
-        return folder_.write("a.safetensors.index.json", R"({"metadata":{"total_size":16},"weight_map":{)" + map + "}}");
+        return folder_.write("a.safetensors.index.json",
+                             R"({"metadata":{"total_size":16},"weight_map":{)" + map + "}}");
     };
     auto const path = index(R"("k":"a-1.safetensors","v":"a-2.safetensors")");
     EXPECT_THAT(floats(*load(path).k), ElementsAre(1, 2));

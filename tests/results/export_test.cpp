@@ -53,8 +53,9 @@ TEST_F(Export, DatasetteIsToldEveryTableAndQuery) {
     ASSERT_EQ(all["databases"].size(), 1U);
     auto const& database = all["databases"].front();
     EXPECT_EQ(all["databases"].begin().key(), std::filesystem::path(folder_.file()).stem().string());
-    for (auto const& row : query(store, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT "
-                                        "LIKE 'sqlite_%'")
+    for (auto const& row : query(store,
+                                 "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT "
+                                 "LIKE 'sqlite_%'")
                                .rows) {
         auto const name = std::get<std::string>(row[0]);
         EXPECT_TRUE(database["tables"].contains(name)) << name;

@@ -142,8 +142,9 @@ TEST_F(Externals, MistakesAreToldWithTheirPlace) {
     EXPECT_THAT(names("{mine: {command: @python3}}"), StartsWith("codecs.mine.command: expected a list"));
     EXPECT_THAT(names("{mine: {command: [a, @{b: c}]}}"),
                 StartsWith("codecs.mine.command.1: an argument is a text: 'a map'"));
-    EXPECT_THAT(names("{mine: {command: [a], options: @{b: c}}}"),
-                StartsWith("codecs.mine.options: options are those of a library; a command has them among its arguments"));
+    EXPECT_THAT(
+        names("{mine: {command: [a], options: @{b: c}}}"),
+        StartsWith("codecs.mine.options: options are those of a library; a command has them among its arguments"));
     EXPECT_THAT(names("{mine: {library: libtheirs.so, options: {b: @[c]}}}"),
                 StartsWith("codecs.mine.options.b: an option is a text or a number"));
     EXPECT_THAT(names("{mine: {library: @none.so}}"), StartsWith("codecs.mine.library: "));

@@ -21,9 +21,15 @@
 
 namespace {
 
-struct BadOption : std::runtime_error { using runtime_error::runtime_error; };
-struct NotApplicable : std::runtime_error { using runtime_error::runtime_error; };
-struct Corrupt : std::runtime_error { using runtime_error::runtime_error; };
+struct BadOption : std::runtime_error {
+    using runtime_error::runtime_error;
+};
+struct NotApplicable : std::runtime_error {
+    using runtime_error::runtime_error;
+};
+struct Corrupt : std::runtime_error {
+    using runtime_error::runtime_error;
+};
 
 using Section = kvstone_section;
 std::uint64_t vectors_of(Section const& section) { return section.layers * section.heads * section.tokens; }
@@ -141,16 +147,23 @@ std::int32_t encode(kvstone_codec* codec, Section const* section, float const* v
 
 std::int32_t decode(kvstone_codec* codec, Section const* section, std::uint8_t const* bytes, std::uint64_t count,
                     float* values, kvstone_error* error) {
-    return told(error, [&] {
-        own(codec).decode(*section, {bytes, count}, {values, vectors_of(*section) * section->dim});
-    });
+    return told(error,
+                [&] { own(codec).decode(*section, {bytes, count}, {values, vectors_of(*section) * section->dim}); });
 }
 
 }  // namespace
 
 extern "C" kvstone_codec_library const* kvstone_codec_entry(std::uint32_t abi_version) {
-    static constexpr kvstone_codec_library library{
-        sizeof(kvstone_codec_library), KVSTONE_CODEC_ABI_VERSION, KVSTONE_MEMORY_HOST, Codec::name, Codec::version,
-        create, destroy, describe, max_bytes, encode, decode};
+    static constexpr kvstone_codec_library library{sizeof(kvstone_codec_library),
+                                                   KVSTONE_CODEC_ABI_VERSION,
+                                                   KVSTONE_MEMORY_HOST,
+                                                   Codec::name,
+                                                   Codec::version,
+                                                   create,
+                                                   destroy,
+                                                   describe,
+                                                   max_bytes,
+                                                   encode,
+                                                   decode};
     return abi_version == KVSTONE_CODEC_ABI_VERSION ? &library : nullptr;
 }

@@ -69,9 +69,7 @@ std::optional<EngineCache> engine_cache_of(Codec const& codec) {
     cache.k_type = stage.options.at("k");
     cache.v_type = stage.options.at("v");
     auto const& flash = stage.options.at("flash");
-    cache.flash = flash == "on"    ? FlashAttention::on
-                  : flash == "off" ? FlashAttention::off
-                                   : FlashAttention::automatic;
+    cache.flash = flash == "on" ? FlashAttention::on : flash == "off" ? FlashAttention::off : FlashAttention::automatic;
     cache.rotates = stage.options.at("rotation") != "off";
     return cache;
 }

@@ -30,8 +30,7 @@ TEST_F(ScoreTest, DecodedValuesAreARowLikeAnyOther) {
     EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
     EXPECT_EQ(value("bits_per_value", "kv"), 3);
     EXPECT_EQ(value("nmse", "k"), 0);
-    auto const marked =
-        kvstone("query \"SELECT DISTINCT codec_name, bytes_of, times_of FROM v_latest\" --format csv");
+    auto const marked = kvstone("query \"SELECT DISTINCT codec_name, bytes_of, times_of FROM v_latest\" --format csv");
     EXPECT_EQ(marked.out, "codec_name,bytes_of,times_of\nperfect,declared,declared\n");
 }
 
@@ -60,7 +59,8 @@ TEST_F(ScoreTest, WhatDoesNotFitIsRefused) {
         EXPECT_EQ(ended.code, 2) << ended.out << ended.err;
         return ended.err;
     };
-    EXPECT_THAT(refused("original.safetensors short.safetensors --bytes 5"), HasSubstr("another shape than the original"));
+    EXPECT_THAT(refused("original.safetensors short.safetensors --bytes 5"),
+                HasSubstr("another shape than the original"));
     EXPECT_THAT(refused("original.safetensors absent.safetensors --bytes 5"), HasSubstr("absent.safetensors"));
     EXPECT_THAT(refused("original.safetensors original.safetensors"), HasSubstr("--bytes"));
     EXPECT_THAT(refused("original.safetensors original.safetensors --bytes 5 --name raw"),

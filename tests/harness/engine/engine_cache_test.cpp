@@ -1,10 +1,11 @@
 // The engine's own cache as a codec: its types, its bytes, and its answers beside those of our stages.
 
+#include "harness/engine/engine_cache.hpp"
+
 #include <cmath>
 
 #include <gmock/gmock.h>
 
-#include "harness/engine/engine_cache.hpp"
 #include "tests/harness/engine/model_fixture.hpp"
 #include "tests/harness/proofs_fixture.hpp"
 
@@ -55,9 +56,9 @@ TEST_F(EngineCaches, HaveTheBytesOfTheirTypes) {
         std::string type;
         std::uint64_t vector_bytes;
     };
-    for (auto const& [type, vector_bytes] : {Case{"f32", 256}, Case{"f16", 128}, Case{"bf16", 128}, Case{"q8_0", 68},
-                                             Case{"q5_1", 48}, Case{"q5_0", 44}, Case{"q4_1", 40}, Case{"q4_0", 36},
-                                             Case{"iq4_nl", 36}}) {
+    for (auto const& [type, vector_bytes] :
+         {Case{"f32", 256}, Case{"f16", 128}, Case{"bf16", 128}, Case{"q8_0", 68}, Case{"q5_1", 48}, Case{"q5_0", 44},
+          Case{"q4_1", 40}, Case{"q4_0", 36}, Case{"iq4_nl", 36}}) {
         auto of = evaluation("engine:k=" + type + ",v=f16");
         of.begin(context());
         auto const k = of.bytes(Component::k);
