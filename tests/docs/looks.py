@@ -82,7 +82,7 @@ def look_at(where, command, folder):
             words = shlex.split(part)
         except ValueError:  # a quote around what was split
             continue
-        if words[:1] in (["podman"], ["cmake"]):  # the name of an image, or of a target
+        if words[:1] in (["podman"], ["cmake"], ["spack"]):  # the name of an image, a target or a package
             continue
         for i, word in enumerate(words):
             if word == "kvstone":
