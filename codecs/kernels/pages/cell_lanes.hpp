@@ -23,13 +23,14 @@ using ByteVector = hn::Vec<CodeBytes>;
 inline constexpr std::size_t codes_at_once = 4 * hn::MaxLanes(Floats());
 
 /// Whole numbers of places on the axis, towards zero. What is no number or lies far outside becomes so small a number that
-/// no other place has it, or the last one.
+/// no other place has it: comparing then decides. A place may lie there alone because its block's factor times per_unit does.
 HWY_INLINE IntVector cells_of(FloatVector places) {
 #if HWY_ARCH_X86
     return hn::ConvertInRangeTo(Ints(), places);  // -2^31 for all of these
 #else
     Floats const d;
-    return hn::ConvertTo(Ints(), hn::IfThenElse(hn::Eq(places, places), places, hn::Set(d, -0x1p31F)));
+    auto const end = hn::Set(d, 0x1p31F);
+    return hn::ConvertTo(Ints(), hn::IfThenElse(hn::Lt(places, end), places, hn::Neg(end)));
 #endif
 }
 
