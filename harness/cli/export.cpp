@@ -16,8 +16,7 @@ void add_export(CommandLine& line) {
     auto options = std::make_shared<Options>();
     auto* command =
         line.verb("export", "Write a campaign's results for other tools",
-                  {"kvstone export --format csv -o figures.csv", "kvstone export --format junit -o results.xml",
-                   "kvstone export --format datasette -o metadata.json"});
+                  {"kvstone export --format csv -o figures.csv", "kvstone export --format junit -o results.xml"});
     command
         ->add_option(
             "--format", options->format,

@@ -34,8 +34,13 @@ std::string file_or_name(std::string const& name) {
 
 /// Both dumps, before anything is measured. Returns the number of tokens.
 std::uint64_t matching_tokens(ScoreOptions const& options) {
-    auto const original = read_dump(options.original, {.k = true, .v = true});
-    auto const decoded = read_dump(options.decoded, {.k = true, .v = true});
+    auto const read = [](std::string const& path) {
+        std::error_code error;
+        if (!std::filesystem::exists(path, error)) throw ConfigError("no such file", path);
+        return read_dump(path, {.k = true, .v = true});
+    };
+    auto const original = read(options.original);
+    auto const decoded = read(options.decoded);
     for (auto const& [name, one, other] : {std::tuple{"K", &original.k, &decoded.k}, {"V", &original.v, &decoded.v}}) {
         if (!*one || !*other) throw ConfigError(fmt::format("{} is not in both dumps", name), options.decoded);
         auto const& [layers, heads, tokens, dim] = (*one)->shape;

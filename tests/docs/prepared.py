@@ -23,6 +23,7 @@ def lines_of(values):
 
 FILES = {
     "mine.yaml": MINE,
+    "mine.py": "import kvstone_codec\n",  # is named, and nowhere run
     "nightly.yaml": MINE.replace("name: mine", "name: nightly"),
     "conversation_trace.jsonl": lines_of(
         {"timestamp": 1000 * i, "input_length": 1024, "output_length": 8, "hash_ids": [i % 3, 3 + i % 3]}
