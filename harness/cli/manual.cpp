@@ -48,7 +48,7 @@ void add_completions(CommandLine& line) {
 void add_manual(CommandLine& line) {
     auto folder = std::make_shared<std::string>();
     auto* command = line.verb("manual", "Write the pages of the manual, one for each verb, for man(1)",
-                              {"kvstone manual ~/.local/share/man/man1"});
+                              {"kvstone manual ~/.local/share/man/man1", "kvstone manual share/man/man1"});
     command->add_option("folder", *folder, "The folder to write to; it is made where there is none")->required();
     command->callback(
         [&line, folder] { line.action = [&line, folder] { return write_manual(verb_tree(line.app), *folder); }; });
