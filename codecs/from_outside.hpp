@@ -14,7 +14,7 @@ inline constexpr std::string_view engine_cache_stage = "engine";
 /// Whether a codec's text is an engine's own cache.
 bool is_engine_cache(std::string_view codec);
 
-/// Whether values of a codec's text were decoded elsewhere (kind=declared): what this program stores decides nothing then.
+/// Whether values of a codec's text were decoded elsewhere (kind=declared): the stored bytes decide nothing then.
 bool is_declared(std::string_view codec);
 
 /// Whether the stage of this name is one of these.
