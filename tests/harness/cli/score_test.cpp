@@ -16,8 +16,8 @@ class ScoreTest : public ProgramTest {
         ASSERT_EQ(ended.code, 0) << ended.err;
     }
     double value(std::string const& metric, std::string const& component) const {
-        auto const found =
-            rows("SELECT value FROM v_latest WHERE workload <> 'attention' AND metric = '" + metric + "' AND component = '" + component + "'");
+        auto const found = rows("SELECT value FROM v_latest WHERE workload <> 'attention' AND metric = '" + metric +
+                                "' AND component = '" + component + "'");
         EXPECT_EQ(found.size(), 1U) << metric;
         return found.at(0).at("value").get<double>();
     }
