@@ -10,6 +10,8 @@
 
 namespace kvstone {
 
+class LlamaReader;
+
 /// K or V of one layer.
 struct LlamaCacheTensor {
     std::int32_t type = 0;            ///< ggml's number
@@ -30,10 +32,10 @@ struct LlamaCache {
 };
 
 /// Reads the cache that begins at byte `begin` of a state. `accept` is called for each tensor before its values are passed
-/// over, `accept_rotation` before the layers; both may throw. Throws CorruptData, beginning with `name`, where the bytes are
+/// over, with the reader behind its type and size, and `accept_rotation` before the layers; both may throw. Throws CorruptData, beginning with `name`, where the bytes are
 /// no such cache, ConfigError where it holds several sequences.
 LlamaCache read_llama_cache(std::span<std::byte const> state, std::uint64_t begin, std::string const& name,
                             std::function<void(LlamaCache const&)> const& accept_rotation = {},
-                            std::function<void(LlamaCacheTensor const&)> const& accept = {});
+                            std::function<void(LlamaReader const&, LlamaCacheTensor const&)> const& accept = {});
 
 }  // namespace kvstone

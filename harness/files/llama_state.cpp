@@ -9,13 +9,16 @@
 //     V of each layer: the same, or transposed: i32 type, u32 bytes of an element, u32 rows, of each row [cell]
 // Types are ggml's. The arrays are k.0, v.0, k.1...; how many heads a row holds is nowhere said.
 
-#include <cstring>
+#include <algorithm>
 #include <fstream>
+#include <iterator>
+#include <span>
 
 #include <fmt/format.h>
 
 #include "harness/files/array_file.hpp"
 #include "harness/files/llama_cache.hpp"
+#include "harness/files/llama_reader.hpp"
 #include "harness/files/mapped_file.hpp"
 #include "scenarios/errors.hpp"
 #include "scenarios/text.hpp"
@@ -41,16 +44,17 @@ class LlamaState : public ArrayFile {
   public:
     explicit LlamaState(std::string const& path) : file_(map_file(path)) {
         path_ = path;
-        read_head();
+        std::span<std::byte const> const state{file_.bytes.get(), file_.size};
+        LlamaReader reader(state, 0, path);
+        read_head(reader);
         auto const cache = read_llama_cache(
-            {file_.bytes.get(), file_.size}, at_, path_, [this](LlamaCache const& read) { refuse_rotation(read); },
-            [this](LlamaCacheTensor const& tensor) { check(tensor); });
-        at_ = cache.end;
-        if (at_ != file_.size)
+            state, reader.at(), path_, [this](LlamaCache const& read) { refuse_rotation(read); },
+            [this](LlamaReader const& behind, LlamaCacheTensor const& tensor) { check(behind, tensor); });
+        if (cache.end != file_.size)
             throw ConfigError(
                 fmt::format("{}: {} bytes behind the cache: one of several caches (sliding windows, recurrent layers), "
                             "which are not read",
-                            path_, file_.size - at_));
+                            path_, file_.size - cache.end));
         for (std::size_t layer = 0; layer < cache.k.size(); ++layer) {
             add(fmt::format("k.{}", layer), cache.k[layer], cache.cells);
             add(fmt::format("v.{}", layer), cache.v[layer], cache.cells);
@@ -60,38 +64,22 @@ class LlamaState : public ArrayFile {
     std::shared_ptr<std::byte const> bytes(std::string const& name) const override { return file_.at(begin_.at(name)); }
 
   private:
-    [[noreturn]] void fail(std::string const& why) const {
-        throw CorruptData(fmt::format("{}: byte {} of a state of llama.cpp's: {}", path_, at_, why));
-    }
-    std::uint64_t skip(std::uint64_t count) {
-        if (count > file_.size - at_) fail("ends early");
-        auto const begin = at_;
-        at_ += count;
-        return begin;
-    }
-    template <class T>
-    T number() {
-        T value{};
-        std::memcpy(&value, file_.bytes.get() + skip(sizeof value), sizeof value);
-        return value;
-    }
-
-    void read_head() {
-        auto const magic = number<std::uint32_t>();
-        if (magic != session_magic && magic != sequence_magic) fail("neither a session nor a sequence");
+    void read_head(LlamaReader& reader) {
+        auto const magic = reader.number<std::uint32_t>();
+        if (magic != session_magic && magic != sequence_magic) reader.fail("neither a session nor a sequence");
         bool const session = magic == session_magic;
-        auto const version = number<std::uint32_t>();
+        auto const version = reader.number<std::uint32_t>();
         if (version != (session ? session_version : sequence_version))
             throw ConfigError(
                 fmt::format("{}: a {} of llama.cpp's version {}", path_, session ? "session" : "sequence", version),
                 std::to_string(version), {std::to_string(session ? session_version : sequence_version)});
-        auto const tokens = number<std::uint32_t>();
-        skip(std::uint64_t{4} * tokens);
+        auto const tokens = reader.number<std::uint32_t>();
+        reader.skip(std::uint64_t{4} * tokens);
         metadata_["format"] = fmt::format("llama.cpp {} {}", session ? "session" : "sequence", version);
         metadata_["tokens"] = std::to_string(tokens);
         if (!session) return;
-        auto const length = number<std::uint32_t>();
-        auto const* begin = reinterpret_cast<char const*>(file_.bytes.get()) + skip(length);
+        auto const length = reader.number<std::uint32_t>();
+        auto const* begin = reinterpret_cast<char const*>(file_.bytes.get()) + reader.skip(length);
         metadata_["architecture"] = excerpt({begin, length});
     }
     void refuse_rotation(LlamaCache const& cache) const {
@@ -101,24 +89,24 @@ class LlamaState : public ArrayFile {
                     fmt::format("{}: {} is rotated over {} channels", path_, component == 0 ? "K" : "V", channels),
                     component == 0 ? "K" : "V", {"a cache of f32, f16 or bf16, which llama.cpp does not rotate"});
     }
-    StoredType const& type(std::int32_t stored) const {
-        for (auto const& known : stored_types) {
-            if (known.number != stored) continue;
-            if (known.bytes == 0)
-                throw ConfigError(path_ + ": a cache that is quantised already", known.name, {"f32", "f16", "bf16"});
-            return known;
-        }
-        fail(fmt::format("a cache of ggml's type {}", stored));
+    /// Null: not known.
+    static StoredType const* type(std::int32_t number) {
+        auto const* const found = std::ranges::find(stored_types, number, &StoredType::number);
+        return found == std::end(stored_types) ? nullptr : found;
     }
-    void check(LlamaCacheTensor const& tensor) const {
-        auto const& stored = type(tensor.type);
-        if (tensor.by_channel && (tensor.element_bytes != stored.bytes || tensor.rows == 0))
-            fail(fmt::format("{} rows of elements of {} bytes of {}", tensor.rows, tensor.element_bytes, stored.name));
-        if (!tensor.by_channel && (tensor.row_bytes == 0 || tensor.row_bytes % stored.bytes != 0))
-            fail(fmt::format("rows of {} bytes of {}", tensor.row_bytes, stored.name));
+    void check(LlamaReader const& reader, LlamaCacheTensor const& tensor) const {
+        auto const* const stored = type(tensor.type);
+        if (stored == nullptr) reader.fail(fmt::format("a cache of ggml's type {}", tensor.type));
+        if (stored->bytes == 0)
+            throw ConfigError(path_ + ": a cache that is quantised already", stored->name, {"f32", "f16", "bf16"});
+        if (tensor.by_channel && (tensor.element_bytes != stored->bytes || tensor.rows == 0))
+            reader.fail(
+                fmt::format("{} rows of elements of {} bytes of {}", tensor.rows, tensor.element_bytes, stored->name));
+        if (!tensor.by_channel && (tensor.row_bytes == 0 || tensor.row_bytes % stored->bytes != 0))
+            reader.fail(fmt::format("rows of {} bytes of {}", tensor.row_bytes, stored->name));
     }
     void add(std::string const& name, LlamaCacheTensor const& tensor, std::uint64_t cells) {
-        auto const& stored = type(tensor.type);
+        auto const& stored = *type(tensor.type);  // check() took it
         ArrayInfo info{stored.name, stored.bytes, {}, false, tensor.by_channel ? "head*dim token" : "token head*dim"};
         info.shape = tensor.by_channel ? std::vector<std::uint64_t>{tensor.rows, cells}
                                        : std::vector<std::uint64_t>{cells, tensor.row_bytes / stored.bytes};
@@ -127,7 +115,6 @@ class LlamaState : public ArrayFile {
     }
 
     MappedFile file_;
-    std::uint64_t at_ = 0;
     std::map<std::string, std::uint64_t> begin_;
 };
 
