@@ -1,8 +1,6 @@
 // A codec that is a command: one process encodes, another one decodes, and neither sees what the other was given.
 
 #include <algorithm>
-#include <atomic>
-#include <cmath>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -10,6 +8,7 @@
 #include "codecs/external/external_failure.hpp"
 #include "harness/external/codec_process.hpp"
 #include "harness/external/external_codecs.hpp"
+#include "harness/external/finite_answers.hpp"
 #include "harness/files/safetensors.hpp"
 #include "harness/sources/builtin.hpp"
 
@@ -46,10 +45,6 @@ std::string message_head(Section const& section, float const* values) {
     return safetensors_header({{tensor_name, {ElementType::f32, section.shape, bytes}}}, Json::object());
 }
 
-std::uint64_t not_finite(float const* values, std::uint64_t count) {
-    return static_cast<std::uint64_t>(std::count_if(values, values + count, [](float v) { return !std::isfinite(v); }));
-}
-
 class CommandCodec : public ExternalCodec {
   public:
     CommandCodec(ExternalDefinition const& definition, std::optional<Deadline> deadline)
@@ -61,7 +56,7 @@ class CommandCodec : public ExternalCodec {
     std::optional<double> nominal_bits() const override { return bits_; }
 
     std::uint64_t encode(Section const& section, float const* values, std::span<std::byte> out) override {
-        if (not_finite(values, section.shape.values()) > 0) all_finite_ = false;
+        finite_.encoded({values, section.shape.values()});
         auto const head = message_head(section, values);
         auto const stored = encoder_
                                 .ask(program_, request_of("encode", section),
@@ -78,12 +73,7 @@ class CommandCodec : public ExternalCodec {
         } catch (CorruptData const& error) {
             throw ExternalFailure(How::error, error.what());
         }
-        auto const wrong = all_finite_ ? not_finite(values, section.shape.values()) : 0;
-        if (wrong > 0)
-            throw ExternalFailure(How::error,
-                                  fmt::format("{}: decode: {} of {} values are NaN or infinite, and none of "
-                                              "the original ones",
-                                              program_.name, wrong, section.shape.values()));
+        finite_.require_finite(program_.name, {values, section.shape.values()});
     }
 
   private:
@@ -106,7 +96,7 @@ class CommandCodec : public ExternalCodec {
 
     CodecProgram program_;
     std::optional<double> bits_;
-    std::atomic<bool> all_finite_ = true;  ///< of all values that were encoded
+    FiniteAnswers finite_;
     CodecRole encoder_, decoder_;
 };
 

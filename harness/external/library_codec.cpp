@@ -1,8 +1,6 @@
 // A codec in a shared library: one process of ours encodes with it, another one decodes.
 
 #include <algorithm>
-#include <atomic>
-#include <cmath>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -15,6 +13,7 @@
 #include "harness/attempts/attempt.hpp"
 #include "harness/external/codec_process.hpp"
 #include "harness/external/external_codecs.hpp"
+#include "harness/external/finite_answers.hpp"
 
 namespace kvstone {
 namespace {
@@ -52,7 +51,7 @@ class LibraryCodec : public ExternalCodec {
     std::uint64_t encode(Section const& section, float const* values, std::span<std::byte> out) override {
         UncountedTime time;
         auto const count = section.shape.values();
-        if (not_finite(values, count) > 0) all_finite_ = false;
+        finite_.encoded({values, count});
         auto const stored =
             ask(encoder_, request_of("encode", section), std::as_bytes(std::span(values, count)), out.size());
         time.count(stored.header.at("ns"));
@@ -69,20 +68,10 @@ class LibraryCodec : public ExternalCodec {
             throw SystemError(
                 fmt::format("{}: decode: {} bytes of values came back", program_.name, decoded.body.size()));
         std::memcpy(values, decoded.body.data(), decoded.body.size());
-        auto const wrong = all_finite_ ? not_finite(values, count) : 0;
-        if (wrong > 0)
-            throw ExternalFailure(How::error,
-                                  fmt::format("{}: decode: {} of {} values are NaN or infinite, and none of "
-                                              "the original ones",
-                                              program_.name, wrong, count));
+        finite_.require_finite(program_.name, {values, count});
     }
 
   private:
-    static std::uint64_t not_finite(float const* values, std::uint64_t count) {
-        return static_cast<std::uint64_t>(
-            std::count_if(values, values + count, [](float value) { return !std::isfinite(value); }));
-    }
-
     CodecAnswer ask(CodecRole& role, Json const& request, std::span<std::byte const> body, std::uint64_t most_bytes) {
         auto answer = role.ask(program_, request, {body}, most_bytes);
         auto const& header = answer.header;
@@ -101,7 +90,7 @@ class LibraryCodec : public ExternalCodec {
 
     CodecProgram program_;
     std::optional<double> bits_;
-    std::atomic<bool> all_finite_ = true;  ///< of all values that were encoded
+    FiniteAnswers finite_;
     CodecRole encoder_, decoder_;
 };
 
