@@ -13,8 +13,7 @@ class PlainPath : public CodecPath {
   public:
     PlainPath(EngineSequence& sequence, bool steps) : CodecPath(sequence), steps_(steps) {}
     void feed(std::span<Token const> tokens, EngineSequence::LogitSink const& sink) override {
-        auto const piece = steps_ ? 1 : tokens.size();
-        for (; !tokens.empty(); tokens = tokens.subspan(piece)) sequence_->feed(tokens.first(piece), 0, sink);
+        feed_by(steps_ ? 1 : tokens.size(), tokens, sink);
     }
     double read_fraction(std::uint64_t) const override { return 0; }
     CacheBytes bytes(Component component) override {
@@ -61,6 +60,11 @@ bool CodecPath::begin(std::span<Token const> context, std::span<std::byte const>
 void CodecPath::rewind() {
     sequence_->cut(context_tokens_);
     code_again();
+}
+
+void CodecPath::feed_by(std::uint64_t piece, std::span<Token const> tokens,
+                        EngineSequence::LogitSink const& sink) const {
+    for (; !tokens.empty(); tokens = tokens.subspan(piece)) sequence_->feed(tokens.first(piece), 0, sink);
 }
 
 std::uint64_t CodecPath::columns() const {

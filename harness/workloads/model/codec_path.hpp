@@ -95,6 +95,8 @@ class CodecPath {
     virtual void code_context() {}
     /// Returns to the context, after the sequence was cut.
     virtual void code_again() {}
+    /// Hands tokens to the engine, `piece` at once.
+    void feed_by(std::uint64_t piece, std::span<Token const> tokens, EngineSequence::LogitSink const& sink) const;
     /// Writes decoded values, f32 in host memory, into the cache.
     void write(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view);
     std::uint64_t columns() const;  ///< layers x heads

@@ -19,8 +19,7 @@ class EnginePath : public CodecPath {
         : CodecPath(sequence), cache_(settings.engine.value()), steps_(settings.protocol == Protocol::decode) {}
 
     void feed(std::span<Token const> tokens, EngineSequence::LogitSink const& sink) override {
-        auto const piece = steps_ ? 1 : tokens.size();
-        for (; !tokens.empty(); tokens = tokens.subspan(piece)) sequence_->feed(tokens.first(piece), 0, sink);
+        feed_by(steps_ ? 1 : tokens.size(), tokens, sink);
     }
     /// All, except in the cache of every comparison, which codes nothing.
     double read_fraction(std::uint64_t) const override { return cache_ == EngineCache{} ? 0 : 1; }

@@ -86,7 +86,8 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     add_greedy_figures(scores, measurement);
     add_cache_figures(scores, measurement);
     if (request.measure.timing) add_rate_figures(scores, measurement);
-    add_engine_cache(*evaluation, session.settings, wanted.context + wanted.continuation, measurement);
+    add_engine_cache(*evaluation, session.settings, wanted.context + wanted.continuation, scores.front().k,
+                     scores.front().v, measurement);
     add_memory_peaks(measurement);
     warn_unless_engaged(measurement);
     warn_of_poor_baseline(measurement);

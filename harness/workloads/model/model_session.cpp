@@ -17,16 +17,16 @@ bool lacks_model(Cell const& cell, Measurement& measurement) {
     return true;
 }
 
-void add_engine_cache(Evaluation& evaluation, PathSettings const& settings, std::uint64_t capacity,
-                      Measurement& measurement) {
+void add_engine_cache(Evaluation const& evaluation, PathSettings const& settings, std::uint64_t capacity,
+                      CacheBytes const& k, CacheBytes const& v, Measurement& measurement) {
     if (!settings.engine) return;
     auto const flash = settings.engine->flash;
-    measurement.engine = fmt::format(
-        "{}, its own cache: K {}, V {}; flash attention {}; accumulates as the engine does", engine_version(),
-        evaluation.bytes(Component::k).stored_as, evaluation.bytes(Component::v).stored_as,
-        flash == FlashAttention::off  ? "off"
-        : flash == FlashAttention::on ? "on"
-                                      : "auto");
+    measurement.engine =
+        fmt::format("{}, its own cache: K {}, V {}; flash attention {}; accumulates as the engine does",
+                    engine_version(), k.stored_as, v.stored_as,
+                    flash == FlashAttention::off  ? "off"
+                    : flash == FlashAttention::on ? "on"
+                                                  : "auto");
     FigureWriter figures(measurement, "kv");
     figures.add_count("cache_room_tokens", capacity);
     figures.add_count("cache_memory_growth_bytes", evaluation.memory_growth_bytes());

@@ -30,8 +30,9 @@ struct ModelSession {
 
 /// Where the codec is the engine's own cache: says in the measurement how the engine stored K and V and ran attention, which
 /// is how it differs from a codec of this program, and how much the process grew for a cache of so many tokens.
-void add_engine_cache(Evaluation& evaluation, PathSettings const& settings, std::uint64_t capacity,
-                      Measurement& measurement);
+/// `k` and `v` are bytes() of some context.
+void add_engine_cache(Evaluation const& evaluation, PathSettings const& settings, std::uint64_t capacity,
+                      CacheBytes const& k, CacheBytes const& v, Measurement& measurement);
 /// Adds "not_engaged: ..." where less than half of the K and V read had passed through the codec.
 void warn_unless_engaged(Measurement& measurement);
 /// Refuses a measurement in which `lost` scored tokens have no likelihood.

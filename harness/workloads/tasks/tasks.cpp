@@ -100,7 +100,7 @@ void run_tasks(AttemptRequest const& request, Measurement& measurement) {
                 answered.scored_tokens, {});
     figures.add("task_context_tokens", mean_context(batches));
     add_cache_figures(answered.k, answered.v, measurement);
-    add_engine_cache(*evaluation, session.settings, longest, measurement);
+    add_engine_cache(*evaluation, session.settings, longest, answered.k.front(), answered.v.front(), measurement);
     add_memory_peaks(measurement);
     warn_unless_engaged(measurement);
     if (auto const why = poor_baseline(answered.items); !why.empty()) warn(measurement, why, true);
