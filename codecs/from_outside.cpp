@@ -1,13 +1,18 @@
 #include "codecs/from_outside.hpp"
 
-#include <map>
+#include <algorithm>
+#include <iterator>
 
 namespace kvstone {
 namespace {
 
-std::map<std::string_view, char const*> const forms{
-    {engine_cache_stage, "engine:k=q8_0,v=q8_0"},
-    {"external", "external:name=mine,kind=command,hash=0123456789abcdef"}};
+struct Form {
+    std::string_view stage;
+    char const* text;
+};
+// Stages register before main(), and ask.
+constexpr Form forms[] = {{engine_cache_stage, "engine:k=q8_0,v=q8_0"},
+                          {"external", "external:name=mine,kind=command,hash=0123456789abcdef"}};
 
 }  // namespace
 
@@ -17,10 +22,13 @@ bool is_engine_cache(std::string_view codec) {
 
 bool is_declared(std::string_view codec) { return codec.find(",kind=declared,hash=") != std::string_view::npos; }
 
-bool is_from_outside(std::string_view stage) { return stage == engine_cache_stage || stage == "external"; }
+bool is_from_outside(std::string_view stage) {
+    return std::ranges::find(forms, stage, &Form::stage) != std::end(forms);
+}
 
 std::string shown_example(StageInfo const& info) {
-    return info.examples.empty() ? forms.at(info.name) : info.examples.front();
+    if (!info.examples.empty()) return info.examples.front();
+    return std::ranges::find(forms, info.name, &Form::stage)->text;
 }
 
 }  // namespace kvstone
