@@ -1,7 +1,6 @@
 // A codec in a shared library: one process of ours encodes with it, another one decodes.
 
 #include <algorithm>
-#include <cstring>
 #include <mutex>
 #include <new>
 
@@ -67,7 +66,7 @@ class LibraryCodec : public ExternalCodec {
         if (decoded.body.size() != count * sizeof(float))
             throw SystemError(
                 fmt::format("{}: decode: {} bytes of values came back", program_.name, decoded.body.size()));
-        std::memcpy(values, decoded.body.data(), decoded.body.size());
+        std::ranges::copy(decoded.body, std::as_writable_bytes(std::span(values, count)).begin());
         finite_.require_finite(program_.name, {values, count});
     }
 

@@ -1,8 +1,8 @@
 #include "harness/external/library_server.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -93,7 +93,7 @@ class Server {
         if (call == "max_bytes") return channel.send({{"bytes", library_->max_bytes(section)}}, {});
         auto& given = call == "encode" ? values_ : bytes_;
         given.resize(body.size());
-        std::memcpy(given.data(), body.data(), body.size());
+        std::ranges::copy(body, given.data());
         if (call == "encode") {
             auto const done = library_->encode(section, values_, bytes_);
             channel.send({{"ns", done.ns}}, {bytes_.data(), done.bytes});
