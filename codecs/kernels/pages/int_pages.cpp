@@ -237,6 +237,9 @@ void decode_tokens(UniformGrid const& grid, std::size_t group, ConstIntPlaces co
     auto const row = packed_bytes(page.dim, grid.bits);
     PieceSteps steps;
     alignas(64) Code buffer[codes_of_piece];
+    // Groups that end within a line are put together first: a line that is written past the cache in parts is the slowest.
+    bool const joins = page.streaming && group % line_values<float> != 0;
+    alignas(64) float joined[codes_of_piece];
     // Steps of several tokens are read together, or those of a vector in parts.
     auto const tokens = groups > groups_of_piece ? 1 : groups_of_piece / groups;
     for (std::size_t t = 0; t < page.tokens; t += tokens) {
@@ -253,12 +256,14 @@ void decode_tokens(UniformGrid const& grid, std::size_t group, ConstIntPlaces co
                     auto const count = end - piece < codes_of_piece ? end - piece : codes_of_piece;
                     auto const* const codes =
                         codes_at(grid.bits, from[0] + (t + k) * row + piece * grid.bits / 8, count, buffer);
+                    auto* const to = joins ? joined : values + piece;
+                    bool const lines = page.streaming && !joins;
                     for_groups(
                         piece, piece + count, group, [&](std::size_t first, std::size_t some, std::size_t of) HWY_ATTR {
-                            bool const lines = page.streaming && first % 16 == 0;
                             grid_values_of<false>(grid, codes + (first - piece), some, steps.zero + k * now + (of - g),
-                                                  steps.scale + k * now + (of - g), values + first, lines);
+                                                  steps.scale + k * now + (of - g), to + (first - piece), lines);
                         });
+                    if (joins) store(values + piece, joined, count * sizeof(float), true);
                 }
             }
         }
