@@ -145,8 +145,8 @@ HWY_INLINE FewEnds ends_of_blocks(float const* const (&at)[blocks_together], std
 #pragma GCC unroll 8
     for (std::size_t b = 0; b < blocks_together; ++b) {
         auto const* const values = at[b];
-        prefetch_line(values + prefetch_distance_bytes / sizeof(float));
-        prefetch_line(values + prefetch_distance_bytes / sizeof(float) + 16);
+        ask_line(values + prefetch_distance_bytes / sizeof(float));
+        ask_line(values + prefetch_distance_bytes / sizeof(float) + 16);
         if constexpr (Format::bits == 8) {
             second[b] = largest_bits<ggml_values>(values, ggml_values);
         } else {
@@ -210,6 +210,31 @@ HWY_INLINE IntVector ggml_numbers(FloatVector values, FloatVector least, FloatVe
     return hn::ConvertInRangeTo(Ints(), code);
 }
 
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+/// ggml_numbers() of eight bits, unchecked, by registers of 32 bytes: on Zen 4 narrowing packs them in fewer steps than
+/// truncation takes.
+HWY_INLINE BlockCodes eight_bit_codes(float const* values, float inverse) {
+    hn::CappedTag<float, 8> const d;
+    hn::RebindToSigned<decltype(d)> const ints;
+    hn::Repartition<std::int16_t, decltype(d)> const words;
+    hn::Repartition<std::int8_t, decltype(d)> const bytes;
+    hn::Repartition<std::uint32_t, decltype(d)> const quads;
+    HalfBlock const half;
+    auto const factor = hn::Set(d, inverse);
+    auto const numbers = [&](std::size_t i) HWY_ATTR {
+        auto const code = hn::Mul(hn::LoadU(d, values + i), factor);
+        return hn::ConvertInRangeTo(ints, hn::Add(code, hn::CopySign(hn::Set(d, 0.49999997F), code)));
+    };
+    auto const low = hn::ReorderDemote2To(words, numbers(0), numbers(8));
+    auto const high = hn::ReorderDemote2To(words, numbers(16), numbers(24));
+    alignas(32) static constexpr std::uint32_t order[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+    auto const all = hn::TableLookupLanes(hn::BitCast(quads, hn::ReorderDemote2To(bytes, low, high)),
+                                          hn::SetTableIndices(quads, order));
+    auto const codes = hn::BitCast(hn::Repartition<std::uint8_t, decltype(d)>(), all);
+    return {hn::LowerHalf(half, codes), hn::UpperHalf(half, codes)};
+}
+#endif
+
 template <class Format, bool checked>
 HWY_INLINE BlockCodes ggml_codes(float const* values, float least, float inverse) {
     Floats const d;
@@ -220,6 +245,9 @@ HWY_INLINE BlockCodes ggml_codes(float const* values, float least, float inverse
     auto const numbers = [&](std::size_t i) HWY_ATTR {
         return ggml_numbers<Format, checked>(hn::LoadU(d, values + i), origin, factor);
     };
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+    if constexpr (Format::bits == 8 && !checked) return eight_bit_codes(values, inverse);
+#endif
     if constexpr (lanes == 16) {
         auto const bytes = [&](std::size_t i) HWY_ATTR {
             return hn::TruncateTo(half, hn::BitCast(hn::RebindToUnsigned<Ints>(), numbers(i)));

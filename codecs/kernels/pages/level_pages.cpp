@@ -82,7 +82,12 @@ struct BlockValues {
 
     HWY_INLINE void ask_ahead(std::size_t i) const {
         for (std::size_t k = 0; k < codes_at_once; k += 16) {
-            if (size == 0 || size == whole_rows || k % 32 != 0) prefetch_line(values + ahead + i + k);
+            // On Zen 4 the questions make nvfp4 1.2 times as fast, and lloydmax and mxfp4 slower by as much.
+            if constexpr (size == 16) {
+                if (k % 32 != 0) prefetch_line(values + ahead + i + k);
+            } else if (size == 0 || size == whole_rows || k % 32 != 0) {
+                ask_line(values + ahead + i + k);
+            }
         }
     }
     HWY_INLINE FloatVector register_of(std::size_t first, std::size_t q) const {
