@@ -39,6 +39,15 @@ CodecBytes bind(Candidate const& candidate, CacheShape const& shape, std::uint64
     return {static_cast<std::uint64_t>(bits / 8), 0, false};
 }
 
+void judge_tail(Choosable& one, double most) {
+    auto const& figure = one.candidate.kld_p999;
+    Constraint const bound{"kld_p999", true, false, most};
+    auto const end = figure ? bound.bounding_end(*figure) : std::nullopt;
+    one.meets = one.meets && end && bound.holds_for(*end);
+    if (!figure) one.why_not = "no kld_p999: it needs 1,000 scored tokens";
+    else if (!end) one.why_not = "no interval: the error of its kld_p999 is unknown";
+}
+
 Choosable choosable(Candidate const& candidate, Question const& question, CacheShape const& shape) {
     Choosable one{candidate, {}, false, candidate.left_out};
     if (!one.why_not.empty()) return one;
@@ -52,6 +61,7 @@ Choosable choosable(Candidate const& candidate, Question const& question, CacheS
     auto const end = bound.bounding_end(candidate.kld);
     one.meets = end && bound.holds_for(*end);
     if (!end) one.why_not = "no interval: the error of its KLD is unknown";
+    if (one.why_not.empty() && question.max_kld_p999) judge_tail(one, *question.max_kld_p999);
     return one;
 }
 

@@ -20,6 +20,7 @@ struct Question {
     std::string gguf;           ///< its file; empty where only the database knows it
     std::uint64_t context = 0;  ///< tokens
     double max_kld = 0;         ///< nat
+    std::optional<double> max_kld_p999;
     std::optional<std::uint64_t> memory_bytes;
     std::optional<std::uint64_t> budget_bytes;  ///< of a cache of prefixes
     std::string trace;                          ///< file of requests to it; empty: none

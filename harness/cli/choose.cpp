@@ -21,6 +21,7 @@ struct ChooseOptions {
     std::string model;
     std::string context;
     double max_kld = 0;
+    std::optional<double> max_kld_p999;
     std::string memory;
     std::string budget;
     std::string trace;
@@ -52,6 +53,9 @@ Question question_of(ChooseOptions const& options) {
     if (!(options.max_kld >= 0))
         throw ConfigError("--max-kld: expected nats, 0 or more", fmt::format("{}", options.max_kld));
     question.max_kld = options.max_kld;
+    if (options.max_kld_p999 && !(*options.max_kld_p999 >= 0))
+        throw ConfigError("--max-kld-p999: expected nats, 0 or more", fmt::format("{}", *options.max_kld_p999));
+    question.max_kld_p999 = options.max_kld_p999;
     if (!options.memory.empty()) question.memory_bytes = bytes_of(scalar_of("--memory", options.memory));
     if (!options.budget.empty()) question.budget_bytes = bytes_of(scalar_of("--budget", options.budget));
     question.trace = options.trace;
@@ -151,6 +155,8 @@ void add_choose(CommandLine& line) {
         ->add_option("--max-kld", options->max_kld,
                      "The largest mean KLD in nat; the whole interval of a codec's KLD has to be below it")
         ->required();
+    command->add_option("--max-kld-p999", options->max_kld_p999,
+                        "The largest 99.9th percentile of the KLD in nat, likewise: of the few tokens that suffer most");
     command->add_option("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
     command->add_option("--budget", options->budget,
                         "Bytes of a cache of prefixes, to count its blocks and sequences for each codec: '64 GiB'");

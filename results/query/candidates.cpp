@@ -14,10 +14,10 @@ namespace {
 
 /// Figures that v_pareto does not have, each of one component.
 constexpr auto figure_sql = R"sql(
-SELECT m.name || v.component, v.value, v.n FROM v_value v
+SELECT m.name || v.component, v.value, v.n, v.ci_low, v.ci_high FROM v_value v
 JOIN metric m ON m.id = v.metric JOIN campaign c ON c.id = v.campaign JOIN cell x ON x.id = v.cell
 WHERE c.uid = ? AND x.uid = ? AND m.name IN
-  ('passages', 'context_tokens', 'cache_layers', 'cache_heads', 'cache_head_dim', 'kld_mean')
+  ('passages', 'context_tokens', 'cache_layers', 'cache_heads', 'cache_head_dim', 'kld_mean', 'kld_p999')
 )sql";
 
 constexpr auto row_sql = R"sql(
@@ -40,6 +40,10 @@ void add_figures(Store const& store, std::string const& campaign, Candidate& can
     while (figure.step()) {
         values[figure.text(0)] = figure.real(1);
         if (figure.text(0) == "kld_meankv") candidate.scored_tokens = whole(figure.real(2));
+        if (figure.text(0) != "kld_p999kv") continue;
+        candidate.kld_p999 = Estimate{.value = figure.real(1)};
+        if (!figure.is_null(3)) candidate.kld_p999->low = figure.real(3);
+        if (!figure.is_null(4)) candidate.kld_p999->high = figure.real(4);
     }
     if (values.contains("passageskv")) candidate.passages = whole(values["passageskv"]);
     if (candidate.context == 0) candidate.context = whole(values["context_tokenskv"]);

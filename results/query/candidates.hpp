@@ -26,6 +26,7 @@ struct Candidate {
     std::uint64_t layers = 0, heads = 0, k_dim = 0, v_dim = 0;
     std::optional<double> bits_per_value;
     Estimate kld;
+    std::optional<Estimate> kld_p999;
     std::string left_out;  ///< why it may not be chosen: its status, or not_engaged; empty: it may be
     std::string reason;    ///< a note for readers of its figures
 };
