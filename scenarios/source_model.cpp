@@ -26,24 +26,53 @@ std::string find_fetched(YamlValue const& gguf, Vocabulary const& vocabulary) {
     }
 }
 
+/// The files of a model's weights, with the values that name them: one by its name, or those of a pattern or of a list.
+std::vector<std::pair<YamlValue const*, std::string>> weights_of(YamlValue const& gguf, YamlValue const& model,
+                                                                 SourceFiles const& files,
+                                                                 Vocabulary const& vocabulary) {
+    std::vector<std::pair<YamlValue const*, std::string>> found;
+    for (auto const* one : one_or_more(gguf)) {
+        auto path = find_fetched(*one, vocabulary);
+        for (auto const* shipped : {"tiny", "tiny-q8_0", "tiny-q4_0"})
+            if (path.empty() && text_of(*one) == shipped) path = find_file(one, shipped, model, files, vocabulary);
+        if (!path.empty())
+            found.emplace_back(one, path);
+        else
+            for (auto& match : files.matching(*one)) found.push_back(std::move(match));
+    }
+    return found;
+}
+
 }  // namespace
 
-SourceEntry model_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
-    YamlMap const map(value, {"gguf", "path", "text", "sha256", "gpu_layers"});
+std::vector<SourceEntry> model_sources(YamlValue const& value, SourceFiles const& files,
+                                       Vocabulary const& vocabulary) {
+    YamlMap const map(value, {"gguf", "path", "text", "sha256", "gpu_layers", "reference"});
     if (map.find("gguf") != nullptr && map.find("path") != nullptr) refuse(value, "gguf and path name the same thing");
     auto const& gguf = map.find("path") != nullptr ? *map.find("path") : map.at("gguf");
-    auto const* text = map.find("text");
-    auto model_path = find_fetched(gguf, vocabulary);
-    if (model_path.empty()) model_path = find_file(&gguf, "tiny", value, files, vocabulary);
+    auto const* const text = map.find("text");
     auto const text_path = find_file(text, "builtin", value, files, vocabulary);
-    Json source{{"kind", "model"},
-                {"sha256", files.hash(gguf, model_path, map.find("sha256"))},
-                {"text_sha256", files.hash(text != nullptr ? *text : value, text_path)}};
+    Json common{{"kind", "model"}, {"text_sha256", files.hash(text != nullptr ? *text : value, text_path)}};
+    Json locator{{"text", text_path}};
     if (auto const* layers = map.find("gpu_layers"))
-        if (auto const count = whole_number_of(*layers, 0, most_layers); count != 0) source["gpu_layers"] = count;
-    return {std::move(source),
-            {{"path", model_path}, {"text", text_path}},
-            std::filesystem::path(gguf.text).stem().string()};
+        if (auto const count = whole_number_of(*layers, 0, most_layers); count != 0) common["gpu_layers"] = count;
+    if (auto const* reference = map.find("reference")) {
+        auto const weights = weights_of(*reference, value, files, vocabulary);
+        if (weights.size() != 1) refuse(*reference, "expected one model");
+        locator["reference"] = weights.front().second;
+        common["reference_sha256"] = files.hash(*reference, weights.front().second);
+    }
+    auto const weights = weights_of(gguf, value, files, vocabulary);
+    auto const* const expected = map.find("sha256");
+    if (expected != nullptr && weights.size() != 1) refuse(*expected, "one SHA-256 for several files");
+    std::vector<SourceEntry> entries;
+    for (auto const& [named, path] : weights) {
+        SourceEntry entry{common, locator, std::filesystem::path(path).stem().string()};
+        entry.source["sha256"] = files.hash(*named, path, expected);
+        entry.locator["path"] = path;
+        entries.push_back(std::move(entry));
+    }
+    return entries;
 }
 
 }  // namespace kvstone

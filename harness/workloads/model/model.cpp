@@ -86,6 +86,9 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     add_score_figures(scores, measurement);
     measurement.figures.push_back({"kv", "context_tokens", static_cast<double>(wanted.context), 1, {}, {}});
     measurement.figures.push_back({"kv", "unigram_ppl", passages.unigram_ppl, 1, {}, {}});
+    FigureWriter memory(measurement, "kv");
+    memory.add_count("weights_bytes", session.engine.weights_bytes());
+    if (auto const bytes = evaluation->compute_bytes(); bytes > 0) memory.add_count("compute_bytes", bytes);
     add_greedy_figures(scores, measurement);
     add_cache_figures(scores, measurement);
     if (request.measure.timing) add_rate_figures(scores, measurement);
