@@ -11,6 +11,7 @@
 #include "codecs/engine_limits.hpp"
 #include "codecs/from_outside.hpp"
 #include "harness/choice/choice.hpp"
+#include "harness/choice/choice_words.hpp"
 #include "results/record/text_table.hpp"
 #include "results/record/wrapped.hpp"
 #include "scenarios/text.hpp"
@@ -18,29 +19,11 @@
 namespace kvstone {
 namespace {
 
-/// Where words behind a label begin.
-constexpr std::size_t label_columns = 13;
-
 double bits_of(Choice const& choice, CodecBytes const& bytes) {
     return 16 * static_cast<double>(bytes.bytes()) / static_cast<double>(choice.fp16_bytes);
 }
 
-/// "  LABEL      words".
-std::string labelled(std::string_view label, std::string_view words) {
-    return fmt::format("  {:<{}}{}\n", label, label_columns - 2, words);
-}
-
-std::string nats_text(Estimate const& figure) {
-    return fmt::format("{:.3g} nat, 95% {}", figure.value, interval_text(figure));
-}
 std::string kld_text(Candidate const& candidate) { return nats_text(candidate.kld); }
-
-std::string sureness_text(Candidate const& candidate) {
-    auto const passages =
-        candidate.passages ? fmt::format("{} passages", *candidate.passages) : std::string("passages not counted");
-    return fmt::format("protocol {}, {}, {} scored tokens, contexts of {} tokens", candidate.protocol, passages,
-                       candidate.scored_tokens, candidate.context);
-}
 
 std::string memory_text(Choice const& choice, CodecBytes const& bytes) {
     auto const& memory = choice.question.memory_bytes;
@@ -88,7 +71,7 @@ std::string table_text(Choice const& choice, Screen const& screen) {
         choice.codecs, [](Choosable const& one) { return one.bytes.has_value() && !one.why_not.empty(); });
     std::vector<TextTable::Column> columns{{"codec"},          {"bits/val", true},     {"bytes", true},
                                            {"KLD mean", true}, {"95% interval", true}};
-    bool const tails = choice.question.max_kld_p999.has_value();
+    bool const tails = choice.question.max_kld.p999.has_value();
     if (tails) columns.insert(columns.end(), {{"KLD p99.9", true}, {"95% interval", true}});
     columns.push_back({"meets"});
     if (choice.budget) columns.insert(columns.end(), {{"blocks", true}, {"sequences", true}});
@@ -117,11 +100,6 @@ std::string table_text(Choice const& choice, Screen const& screen) {
         table.add(std::move(cells));
     }
     return table.text(screen);
-}
-
-Json number(std::optional<double> const& value) { return value ? Json(*value) : Json(); }
-Json figure_json(Estimate const& figure) {
-    return {{"value", figure.value}, {"low", number(figure.low)}, {"high", number(figure.high)}};
 }
 
 Json bought_json(Budget const& budget, Bought const& bought) {
@@ -157,7 +135,7 @@ Json codec_json(Choice const& choice, Choosable const& one) {
         {"why_not", one.why_not},
         {"kld_mean", figure_json(candidate.kld)},
         {"kld_p999", candidate.kld_p999 ? figure_json(*candidate.kld_p999) : Json()},
-        {"measured_bits_per_value", number(candidate.bits_per_value)}};
+        {"measured_bits_per_value", number_json(candidate.bits_per_value)}};
     if (one.bytes) {
         json["bytes"] = one.bytes->bytes();
         json["bytes_exact"] = one.bytes->exact;
@@ -204,8 +182,8 @@ std::string choice_text(Choice const& choice, Screen const& screen) {
                                               bits_of(choice, bytes)));
         text += labelled("memory", memory_text(choice, bytes));
         if (choice.budget) text += labelled("budget", budget_text(*choice.budget, *chosen->bought));
-        text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.max_kld));
-        if (auto const& most = choice.question.max_kld_p999)
+        text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.max_kld.mean));
+        if (auto const& most = choice.question.max_kld.p999)
             text += labelled("KLD p99.9", fmt::format("{} <= {:g}", nats_text(*candidate.kld_p999), *most));
         text += labelled("measured", sureness_text(candidate));
         auto const codec = Codec::parse(candidate.codec);
@@ -218,9 +196,9 @@ std::string choice_text(Choice const& choice, Screen const& screen) {
                 labelled("llama.cpp", with_measured_setting(choice, nearest.llama_cpp));
         for (auto const& difference : nearest.differences) text += labelled("differs", difference);
     } else {
-        auto const& tail = choice.question.max_kld_p999;
+        auto const& tail = choice.question.max_kld.p999;
         text += fmt::format("No codec of {} has a mean KLD of {:g} nat or less{}, the whole 95% interval.\n",
-                            choice.codecs.size(), choice.question.max_kld,
+                            choice.codecs.size(), choice.question.max_kld.mean,
                             tail ? fmt::format(" and a 99.9th percentile of {:g} nat or less", *tail) : std::string());
         text += fmt::format("Measured: {}\n", sureness_text(choice.codecs.front().candidate));
     }
@@ -233,8 +211,8 @@ Json choice_json(Choice const& choice) {
     Json json{
         {"model", choice.question.model},
         {"context", choice.question.context},
-        {"max_kld", choice.question.max_kld},
-        {"max_kld_p999", number(choice.question.max_kld_p999)},
+        {"max_kld", choice.question.max_kld.mean},
+        {"max_kld_p999", number_json(choice.question.max_kld.p999)},
         {"shape",
          {{"layers", shape.layers}, {"kv_heads", shape.kv_heads}, {"k_dim", shape.k_dim}, {"v_dim", shape.v_dim}}},
         {"fp16_bytes", choice.fp16_bytes},
