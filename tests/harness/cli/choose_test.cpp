@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/harness/cli/program.hpp"
+#include "results/statistics/estimate.hpp"
 #include "tests/results/pareto_fixture.hpp"
 
 namespace kvstone {
