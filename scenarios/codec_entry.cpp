@@ -1,6 +1,7 @@
 #include "scenarios/codec_entry.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -36,17 +37,38 @@ void add_ranges(std::vector<std::string>& rules, YamlValue const& value, std::st
     }
 }
 
-std::string text_of_rules(YamlMap const& map, Vocabulary const& vocabulary) {
+/// Pipelines of an item's map by its keys k, v and rest, in the order of rules.
+using Pipelines = std::vector<std::pair<std::string, YamlValue const*>>;
+
+std::string text_of_rules(YamlMap const& map, Pipelines const& pipelines, Vocabulary const& vocabulary) {
     std::vector<std::string> rules;
     for (auto const* selector : {"layers", "heads"})
         if (auto const* ranges = map.find(selector)) add_ranges(rules, *ranges, selector, vocabulary);
     for (auto const* selector : {"sink", "window"})
         if (auto const* tokens = map.find(selector))
             rules.push_back(fmt::format("{}({}){{raw}}", selector, whole_number_of(*tokens, 1, most_tokens)));
-    for (auto const* selector : {"k", "v", "rest"})
-        if (auto const* pipeline = map.find(selector))
-            rules.push_back(fmt::format("{}{{{}}}", selector, pipeline_of(*pipeline, vocabulary)));
+    for (auto const& [selector, pipeline] : pipelines)
+        rules.push_back(fmt::format("{}{{{}}}", selector, pipeline_of(*pipeline, vocabulary)));
     return fmt::format("{}", fmt::join(rules, " "));
+}
+
+/// The pipelines of each codec that an item's map stands for: all pairs of its K and V, where these are lists.
+std::vector<Pipelines> pairs_of(YamlMap const& map) {
+    std::vector<Pipelines> all{{}};
+    for (auto const* selector : {"k", "v", "rest"}) {
+        auto const* const value = map.find(selector);
+        if (value == nullptr) continue;
+        auto const choices = selector == std::string("rest") ? std::vector{value} : one_or_more(*value);
+        std::vector<Pipelines> longer;
+        for (auto const& some : all) {
+            for (auto const* choice : choices) {
+                longer.push_back(some);
+                longer.back().emplace_back(selector, choice);
+            }
+        }
+        all = std::move(longer);
+    }
+    return all;
 }
 
 /// Whether the scenario gives it another name than its text.
@@ -62,11 +84,12 @@ std::vector<SourceCodec> codecs_by_source(YamlValue const& value, Vocabulary con
     return codecs;
 }
 
-CodecEntry codec_of(YamlValue const& item, Vocabulary const& vocabulary) {
-    if (item.kind != YamlValue::Kind::map) {
-        auto const text = canonical_codec_at(item, codec_text_of(item), vocabulary);
-        return {text, with_plain_names(text), {}};
-    }
+CodecEntry plain_entry(std::string const& text) { return {text, with_plain_names(text), {}}; }
+
+/// The codecs that an item stands for.
+std::vector<CodecEntry> entries_of(YamlValue const& item, Vocabulary const& vocabulary) {
+    if (item.kind != YamlValue::Kind::map)
+        return {plain_entry(canonical_codec_at(item, codec_text_of(item), vocabulary))};
     std::vector<std::string> const parts{"layers", "heads", "sink", "window", "k", "v", "rest"};
     std::vector<std::string> keys{"name", "codec", "sources"};
     keys.insert(keys.end(), parts.begin(), parts.end());
@@ -74,16 +97,47 @@ CodecEntry codec_of(YamlValue const& item, Vocabulary const& vocabulary) {
     auto const* codec = map.find("codec");
     bool const has_parts = std::any_of(parts.begin(), parts.end(), [&](auto const& key) { return map.find(key); });
     if ((codec != nullptr) == has_parts) refuse(item, "expected either a codec text or its parts", keys);
-    CodecEntry entry;
-    entry.text = codec != nullptr ? canonical_codec_at(*codec, codec_text_of(*codec), vocabulary)
-                                  : canonical_codec_at(item, text_of_rules(map, vocabulary), vocabulary);
-    auto const* name = map.find("name");
-    entry.name = name != nullptr ? text_of(*name) : with_plain_names(entry.text);
-    if (auto const* sources = map.find("sources")) {
+    std::vector<CodecEntry> entries;
+    if (codec != nullptr)
+        entries.push_back(plain_entry(canonical_codec_at(*codec, codec_text_of(*codec), vocabulary)));
+    else
+        for (auto const& pipelines : pairs_of(map))
+            entries.push_back(
+                plain_entry(canonical_codec_at(item, text_of_rules(map, pipelines, vocabulary), vocabulary)));
+    auto const* const name = map.find("name");
+    auto const* const sources = map.find("sources");
+    if (name != nullptr && entries.size() > 1)
+        refuse(*name, "one name cannot stand for several codecs: pairs of K and V are named by their texts");
+    if (name != nullptr) entries.front().name = text_of(*name);
+    if (sources != nullptr) {
         if (name == nullptr) refuse(item, "a codec that differs by source needs a name", {"name: TEXT"});
-        entry.sources = codecs_by_source(*sources, vocabulary);
+        entries.front().sources = codecs_by_source(*sources, vocabulary);
     }
-    return entry;
+    return entries;
+}
+
+/// Adds an entry of an item, or its name where the codec is there already.
+void add_entry(std::vector<CodecEntry>& codecs, CodecEntry entry, YamlValue const& item) {
+    auto const is_same = [&entry](CodecEntry const& other) {
+        return other.text == entry.text && other.sources.empty() && entry.sources.empty();
+    };
+    auto const shares_name = [&](CodecEntry const& other) {
+        if (is_same(other)) return false;
+        if (other.name == entry.name || is_among(other.other_names, entry.name)) return true;
+        return other.text != entry.text &&
+               (other.name == entry.text || other.text == entry.name || is_among(other.other_names, entry.text));
+    };
+    if (std::any_of(codecs.begin(), codecs.end(), shares_name))
+        throw ConfigError(item.path + ": a name of two codecs", entry.name, {}, item.place);
+    auto const same = std::find_if(codecs.begin(), codecs.end(), is_same);
+    if (same == codecs.end()) {
+        codecs.push_back(std::move(entry));
+    } else if (is_named(entry) && entry.name != same->name) {
+        if (!is_named(*same))
+            same->name = std::move(entry.name);
+        else if (!is_among(same->other_names, entry.name))
+            same->other_names.push_back(std::move(entry.name));
+    }
 }
 
 }  // namespace
@@ -119,29 +173,13 @@ std::string canonical_codec_at(YamlValue const& value, std::string const& text, 
 
 std::vector<CodecEntry> codecs_of(YamlValue const& list, Vocabulary const& vocabulary) {
     std::vector<CodecEntry> codecs;
-    for (auto const& item : items_of(list)) {
-        auto entry = codec_of(item, vocabulary);
-        auto const is_same = [&entry](CodecEntry const& other) {
-            return other.text == entry.text && other.sources.empty() && entry.sources.empty();
-        };
-        auto const shares_name = [&](CodecEntry const& other) {
-            if (is_same(other)) return false;
-            if (other.name == entry.name || is_among(other.other_names, entry.name)) return true;
-            return other.text != entry.text &&
-                   (other.name == entry.text || other.text == entry.name || is_among(other.other_names, entry.text));
-        };
-        if (std::any_of(codecs.begin(), codecs.end(), shares_name))
-            throw ConfigError(item.path + ": a name of two codecs", entry.name, {}, item.place);
-        auto const same = std::find_if(codecs.begin(), codecs.end(), is_same);
-        if (same == codecs.end()) {
-            codecs.push_back(std::move(entry));
-        } else if (is_named(entry) && entry.name != same->name) {
-            if (!is_named(*same))
-                same->name = std::move(entry.name);
-            else if (!is_among(same->other_names, entry.name))
-                same->other_names.push_back(std::move(entry.name));
-        }
-    }
+    auto const add = [&](YamlValue const& item) {
+        for (auto& entry : entries_of(item, vocabulary)) add_entry(codecs, std::move(entry), item);
+    };
+    if (list.kind == YamlValue::Kind::map)
+        add(list);
+    else
+        for (auto const& item : items_of(list)) add(item);
     return codecs;
 }
 

@@ -32,8 +32,10 @@ struct SourceFiles {
 };
 
 /// sources:
-///   - model: {gguf: tiny | FETCHED | FILE, text: builtin | FILE, sha256: H, gpu_layers: N}   (path: for gguf:; FETCHED: see
-///                                          Vocabulary; text: builtin if left out; gpu_layers: of workload model, 0 if left out)
+///   - model: {gguf: tiny | tiny-q8_0 | tiny-q4_0 | FETCHED | FILE | PATTERN | [...], text: builtin | FILE, sha256: H, gpu_layers: N, reference: MODEL}
+///     (path: for gguf:; FETCHED: see Vocabulary; text: builtin if left out; gpu_layers: of workload model, 0 if left out;
+///     reference: one more model, whose answers with a plain cache those of workloads with a model in the loop are compared
+///     with, in place of the model's own)
 ///   - dump: {path: FILE | PATTERN | [...], sha256, k, v, q, k_prerope, layout, dtype, scale, kv_heads, batch, shape, latent, rope}
 ///                                                                                                  (one each)
 ///   - synthetic: {shape: NAME | FILE, layers, heads, kv_heads, head_dim, latent, rope_base, distribution, format, seed}
@@ -53,7 +55,8 @@ std::vector<SourceEntry> sources_of(YamlValue const& list, SourceFiles const& fi
 /// Vocabulary::shape of a name, or of the file of a path that ends with ".json". Refused at `shape`.
 Json shape_facts_at(YamlValue const& shape, SourceFiles const& files, Vocabulary const& vocabulary);
 
-SourceEntry model_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);
+std::vector<SourceEntry> model_sources(YamlValue const& value, SourceFiles const& files,
+                                       Vocabulary const& vocabulary);
 std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);
 SourceEntry synthetic_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);
 

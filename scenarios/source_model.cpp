@@ -26,24 +26,61 @@ std::string find_fetched(YamlValue const& gguf, Vocabulary const& vocabulary) {
     }
 }
 
+struct Weights {
+    YamlValue const* named;  ///< the value that names it, alone or with others
+    std::string path;
+    std::string name;  ///< for display
+};
+
+/// The files of a model's weights: one by its name, or those of a pattern or of a list.
+std::vector<Weights> weights_of(YamlValue const& gguf, YamlValue const& model, SourceFiles const& files,
+                                Vocabulary const& vocabulary) {
+    auto const stem = [](std::string const& path) { return std::filesystem::path(path).stem().string(); };
+    std::vector<Weights> found;
+    for (auto const* one : one_or_more(gguf)) {
+        auto path = find_fetched(*one, vocabulary);
+        for (auto const* shipped : {"tiny", "tiny-q8_0", "tiny-q4_0"})
+            if (path.empty() && text_of(*one) == shipped) path = find_file(one, shipped, model, files, vocabulary);
+        if (!path.empty())
+            found.push_back({one, path, stem(one->text)});
+        else
+            for (auto const& [named, match] : files.matching(*one)) found.push_back({named, match, stem(match)});
+    }
+    return found;
+}
+
 }  // namespace
 
-SourceEntry model_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
-    YamlMap const map(value, {"gguf", "path", "text", "sha256", "gpu_layers"});
+std::vector<SourceEntry> model_sources(YamlValue const& value, SourceFiles const& files,
+                                       Vocabulary const& vocabulary) {
+    YamlMap const map(value, {"gguf", "path", "text", "sha256", "gpu_layers", "reference"});
     if (map.find("gguf") != nullptr && map.find("path") != nullptr) refuse(value, "gguf and path name the same thing");
     auto const& gguf = map.find("path") != nullptr ? *map.find("path") : map.at("gguf");
-    auto const* text = map.find("text");
-    auto model_path = find_fetched(gguf, vocabulary);
-    if (model_path.empty()) model_path = find_file(&gguf, "tiny", value, files, vocabulary);
+    auto const weights = weights_of(gguf, value, files, vocabulary);
+    auto const* const expected = map.find("sha256");
+    if (expected != nullptr && weights.size() != 1) refuse(*expected, "one SHA-256 for several files");
+    auto const* const text = map.find("text");
     auto const text_path = find_file(text, "builtin", value, files, vocabulary);
-    Json source{{"kind", "model"},
-                {"sha256", files.hash(gguf, model_path, map.find("sha256"))},
-                {"text_sha256", files.hash(text != nullptr ? *text : value, text_path)}};
+    std::vector<std::string> digests;
+    for (auto const& one : weights) digests.push_back(files.hash(*one.named, one.path, expected));
+    Json common{{"kind", "model"}, {"text_sha256", files.hash(text != nullptr ? *text : value, text_path)}};
+    Json locator{{"text", text_path}};
     if (auto const* layers = map.find("gpu_layers"))
-        if (auto const count = whole_number_of(*layers, 0, most_layers); count != 0) source["gpu_layers"] = count;
-    return {std::move(source),
-            {{"path", model_path}, {"text", text_path}},
-            std::filesystem::path(gguf.text).stem().string()};
+        if (auto const count = whole_number_of(*layers, 0, most_layers); count != 0) common["gpu_layers"] = count;
+    if (auto const* reference = map.find("reference")) {
+        auto const measure = weights_of(*reference, value, files, vocabulary);
+        if (measure.size() != 1) refuse(*reference, "expected one model");
+        locator["reference"] = measure.front().path;
+        common["reference_sha256"] = files.hash(*reference, measure.front().path);
+    }
+    std::vector<SourceEntry> entries;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        SourceEntry entry{common, locator, weights[i].name};
+        entry.source["sha256"] = digests[i];
+        entry.locator["path"] = weights[i].path;
+        entries.push_back(std::move(entry));
+    }
+    return entries;
 }
 
 }  // namespace kvstone

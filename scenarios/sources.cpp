@@ -19,7 +19,7 @@ std::vector<SourceEntry> entries_of(YamlValue const& item, SourceFiles const& fi
     auto const* synthetic = map.find("synthetic");
     if ((model != nullptr) + (dump != nullptr) + (synthetic != nullptr) != 1)
         refuse(item, "expected exactly one kind of source", {"model", "dump", "synthetic"});
-    if (model != nullptr) return {model_source(*model, files, vocabulary)};
+    if (model != nullptr) return model_sources(*model, files, vocabulary);
     if (synthetic != nullptr) return {synthetic_source(*synthetic, files, vocabulary)};
     auto entries = dump_sources(*dump, files, vocabulary);
     if (vocabulary.check_dump)

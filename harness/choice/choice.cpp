@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -14,8 +15,6 @@ namespace kvstone {
 namespace {
 
 constexpr std::uint64_t bytes_of_half = 2;
-/// Percentile intervals of fewer passages are known to be too narrow.
-constexpr std::uint64_t passages_for_an_interval = 10;
 
 KvShape shape_of(CacheShape const& shape, Component component, std::uint64_t tokens) {
     return {shape.layers, shape.kv_heads, tokens, component == Component::k ? shape.k_dim : shape.v_dim};
@@ -25,33 +24,18 @@ std::uint64_t values_of(CacheShape const& shape, std::uint64_t tokens) {
     return shape_of(shape, Component::k, tokens).values() + shape_of(shape, Component::v, tokens).values();
 }
 
-CodecBytes bind(Candidate const& candidate, CacheShape const& shape, std::uint64_t tokens) {
-    auto const codec = Codec::parse(candidate.codec);
-    auto const planned = [&](Component component) {
-        return TensorCodec(codec, component, shape_of(shape, component, tokens), ElementType::f16, BackendKind::openmp)
-            .planned();
-    };
-    auto const k = planned(Component::k);
-    auto const v = planned(Component::v);
-    if (k.exact && v.exact) return {k.ledger.stored_bytes(), v.ledger.stored_bytes(), true};
-    // The output size of entropy stages cannot be known without the values.
-    auto const bits = candidate.bits_per_value.value_or(0) * static_cast<double>(values_of(shape, tokens));
-    return {static_cast<std::uint64_t>(bits / 8), 0, false};
-}
-
 Choosable choosable(Candidate const& candidate, Question const& question, CacheShape const& shape) {
     Choosable one{candidate, {}, false, candidate.left_out};
     if (!one.why_not.empty()) return one;
     try {
-        one.bytes = bind(candidate, shape, question.context);
+        one.bytes = bytes_of_sequence(candidate, shape, question.context);
     } catch (ConfigError const& error) {
         one.why_not = error.what();
         return one;
     }
-    Constraint const bound{"kld_mean", true, false, question.max_kld};
-    auto const end = bound.bounding_end(candidate.kld);
-    one.meets = end && bound.holds_for(*end);
-    if (!end) one.why_not = "no interval: the error of its KLD is unknown";
+    auto judged = judge(candidate, question.max_kld);
+    one.meets = judged.meets;
+    one.why_not = std::move(judged.why_not);
     return one;
 }
 
@@ -68,9 +52,7 @@ void add_warnings(Choice& choice) {
         choice.warnings.push_back(
             fmt::format("the model was trained on contexts of {} tokens, not {}", trained, question.context));
     if (any.passages && *any.passages < passages_for_an_interval)
-        choice.warnings.push_back(fmt::format(
-            "the interval comes from {} passage(s): resampling so few makes it too narrow; measure {} or more",
-            *any.passages, passages_for_an_interval));
+        choice.warnings.push_back(too_few_passages(*any.passages));
     if (!choice.shape.note.empty()) choice.warnings.push_back(choice.shape.note);
     if (auto const* const chosen = choice.chosen()) {
         if (!chosen->candidate.reason.empty()) choice.warnings.push_back(chosen->candidate.reason);
@@ -82,6 +64,41 @@ void add_warnings(Choice& choice) {
 }
 
 }  // namespace
+
+CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape, std::uint64_t tokens) {
+    auto const codec = Codec::parse(candidate.codec);
+    auto const planned = [&](Component component) {
+        return TensorCodec(codec, component, shape_of(shape, component, tokens), ElementType::f16, BackendKind::openmp)
+            .planned();
+    };
+    auto const k = planned(Component::k);
+    auto const v = planned(Component::v);
+    if (k.exact && v.exact) return {k.ledger.stored_bytes(), v.ledger.stored_bytes(), true};
+    // The output size of entropy stages cannot be known without the values.
+    auto const bits = candidate.bits_per_value.value_or(0) * static_cast<double>(values_of(shape, tokens));
+    return {static_cast<std::uint64_t>(bits / 8), 0, false};
+}
+
+std::string too_few_passages(std::uint64_t passages) {
+    return fmt::format("the interval comes from {} passage(s): resampling so few makes it too narrow; measure {} or more",
+                       passages, passages_for_an_interval);
+}
+
+Judged judge(Candidate const& candidate, KldBounds const& bounds) {
+    auto const holds = [](Estimate const& figure, char const* metric, double most) -> std::optional<bool> {
+        Constraint const bound{metric, true, false, most};
+        auto const end = bound.bounding_end(figure);
+        return end ? std::optional(bound.holds_for(*end)) : std::nullopt;
+    };
+    if (!candidate.left_out.empty()) return {false, candidate.left_out};
+    auto const mean = holds(candidate.kld, "kld_mean", bounds.mean);
+    if (!mean) return {false, "no interval: the error of its KLD is unknown"};
+    if (!bounds.p999) return {*mean, {}};
+    if (!candidate.kld_p999) return {false, "no kld_p999: it needs 1,000 scored tokens"};
+    auto const tail = holds(*candidate.kld_p999, "kld_p999", *bounds.p999);
+    if (!tail) return {false, "no interval: the error of its kld_p999 is unknown"};
+    return {*mean && *tail, {}};
+}
 
 Choosable const* Choice::chosen() const { return codecs.empty() || !codecs.front().meets ? nullptr : &codecs.front(); }
 
@@ -104,7 +121,7 @@ void add_budget(Choice& choice) {
     for (auto& one : choice.codecs)
         if (one.bytes)
             one.bought =
-                buy(budget, bind(one.candidate, choice.shape, budget.block_tokens).bytes(), one.bytes->bytes());
+                buy(budget, bytes_of_sequence(one.candidate, choice.shape, budget.block_tokens).bytes(), one.bytes->bytes());
 }
 
 }  // namespace kvstone

@@ -15,11 +15,16 @@
 
 namespace kvstone {
 
+struct KldBounds {
+    double mean = 0;             ///< nat
+    std::optional<double> p999;  ///< nat
+};
+
 struct Question {
     std::string model;          ///< as the user wrote it
     std::string gguf;           ///< its file; empty where only the database knows it
     std::uint64_t context = 0;  ///< tokens
-    double max_kld = 0;         ///< nat
+    KldBounds max_kld;
     std::optional<std::uint64_t> memory_bytes;
     std::optional<std::uint64_t> budget_bytes;  ///< of a cache of prefixes
     std::string trace;                          ///< file of requests to it; empty: none
@@ -32,6 +37,16 @@ struct CodecBytes {
     bool exact = true;  ///< else all bytes are under K: the measured bits per value times the values
     std::uint64_t bytes() const { return k_bytes + v_bytes; }
 };
+
+/// Bytes of a sequence of so many tokens. Throws ConfigError where the codec does not fit the shape.
+CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape, std::uint64_t tokens);
+
+/// Whether a candidate's KLD stays within bounds with its whole interval, and why that cannot be said.
+struct Judged {
+    bool meets = false;
+    std::string why_not;  ///< why it is left out; empty where it meets, or misses, the bounds
+};
+Judged judge(Candidate const& candidate, KldBounds const& bounds);
 
 struct Choosable {
     Candidate candidate;
@@ -60,6 +75,10 @@ Choice choose(Question const& question, CacheShape const& shape, std::vector<Can
 /// Adds, for each codec with bytes and for fp16, the entries that the question's budget holds. REQUIRES: there is a
 /// budget. Throws ConfigError where the trace cannot be read.
 void add_budget(Choice& choice);
+
+/// Percentile intervals of fewer passages are known to be too narrow.
+inline constexpr std::uint64_t passages_for_an_interval = 10;
+std::string too_few_passages(std::uint64_t passages);
 
 /// The answer for people, at most 120 columns wide except for long names of codecs; and as one object.
 std::string choice_text(Choice const& choice, Screen const& screen = {});

@@ -11,6 +11,7 @@
 #include "codecs/engine_limits.hpp"
 #include "codecs/from_outside.hpp"
 #include "harness/choice/choice.hpp"
+#include "harness/choice/choice_words.hpp"
 #include "results/record/text_table.hpp"
 #include "results/record/wrapped.hpp"
 #include "scenarios/text.hpp"
@@ -18,28 +19,11 @@
 namespace kvstone {
 namespace {
 
-/// Where words behind a label begin.
-constexpr std::size_t label_columns = 13;
-
 double bits_of(Choice const& choice, CodecBytes const& bytes) {
     return 16 * static_cast<double>(bytes.bytes()) / static_cast<double>(choice.fp16_bytes);
 }
 
-/// "  LABEL      words".
-std::string labelled(std::string_view label, std::string_view words) {
-    return fmt::format("  {:<{}}{}\n", label, label_columns - 2, words);
-}
-
-std::string kld_text(Candidate const& candidate) {
-    return fmt::format("{:.3g} nat, 95% {}", candidate.kld.value, interval_text(candidate.kld));
-}
-
-std::string sureness_text(Candidate const& candidate) {
-    auto const passages =
-        candidate.passages ? fmt::format("{} passages", *candidate.passages) : std::string("passages not counted");
-    return fmt::format("protocol {}, {}, {} scored tokens, contexts of {} tokens", candidate.protocol, passages,
-                       candidate.scored_tokens, candidate.context);
-}
+std::string kld_text(Candidate const& candidate) { return nats_text(candidate.kld); }
 
 std::string memory_text(Choice const& choice, CodecBytes const& bytes) {
     auto const& memory = choice.question.memory_bytes;
@@ -86,7 +70,10 @@ std::string table_text(Choice const& choice, Screen const& screen) {
     bool const reasons = std::ranges::any_of(
         choice.codecs, [](Choosable const& one) { return one.bytes.has_value() && !one.why_not.empty(); });
     std::vector<TextTable::Column> columns{{"codec"},          {"bits/val", true},     {"bytes", true},
-                                           {"KLD mean", true}, {"95% interval", true}, {"meets"}};
+                                           {"KLD mean", true}, {"95% interval", true}};
+    bool const tails = choice.question.max_kld.p999.has_value();
+    if (tails) columns.insert(columns.end(), {{"KLD p99.9", true}, {"95% interval", true}});
+    columns.push_back({"meets"});
     if (choice.budget) columns.insert(columns.end(), {{"blocks", true}, {"sequences", true}});
     if (choice.budget && choice.budget->trace) columns.insert(columns.end(), {{"hits", true}, {"hit rate", true}});
     if (reasons) columns.push_back({"why not"});
@@ -101,16 +88,19 @@ std::string table_text(Choice const& choice, Screen const& screen) {
                                        fmt::format("{:.3f}", bits_of(choice, *one.bytes)),
                                        size_text(one.bytes->bytes()),
                                        fmt::format("{:.2e}", kld.value),
-                                       interval_text(kld),
-                                       one.meets ? "yes" : "no"};
+                                       interval_text(kld)};
+        if (tails) {
+            auto const& tail = one.candidate.kld_p999;
+            cells.push_back(tail ? fmt::format("{:.2e}", tail->value) : "-");
+            cells.push_back(tail ? interval_text(*tail) : "-");
+        }
+        cells.emplace_back(one.meets ? "yes" : "no");
         std::ranges::move(bought_cells(choice, one), std::back_inserter(cells));
         if (reasons) cells.push_back(one.why_not);
         table.add(std::move(cells));
     }
     return table.text(screen);
 }
-
-Json number(std::optional<double> const& value) { return value ? Json(*value) : Json(); }
 
 Json bought_json(Budget const& budget, Bought const& bought) {
     Json json{{"block_bytes", bought.block_bytes}, {"entries", bought.entries}, {"sequences", bought.sequences}};
@@ -143,9 +133,9 @@ Json codec_json(Choice const& choice, Choosable const& one) {
         {"cell", candidate.cell},
         {"meets", one.meets},
         {"why_not", one.why_not},
-        {"kld_mean",
-         {{"value", candidate.kld.value}, {"low", number(candidate.kld.low)}, {"high", number(candidate.kld.high)}}},
-        {"measured_bits_per_value", number(candidate.bits_per_value)}};
+        {"kld_mean", figure_json(candidate.kld)},
+        {"kld_p999", candidate.kld_p999 ? figure_json(*candidate.kld_p999) : Json()},
+        {"measured_bits_per_value", number_json(candidate.bits_per_value)}};
     if (one.bytes) {
         json["bytes"] = one.bytes->bytes();
         json["bytes_exact"] = one.bytes->exact;
@@ -192,7 +182,9 @@ std::string choice_text(Choice const& choice, Screen const& screen) {
                                               bits_of(choice, bytes)));
         text += labelled("memory", memory_text(choice, bytes));
         if (choice.budget) text += labelled("budget", budget_text(*choice.budget, *chosen->bought));
-        text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.max_kld));
+        text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.max_kld.mean));
+        if (auto const& most = choice.question.max_kld.p999)
+            text += labelled("KLD p99.9", fmt::format("{} <= {:g}", nats_text(*candidate.kld_p999), *most));
         text += labelled("measured", sureness_text(candidate));
         auto const codec = Codec::parse(candidate.codec);
         auto needs = text_of(needs_of(codec));
@@ -204,8 +196,10 @@ std::string choice_text(Choice const& choice, Screen const& screen) {
                 labelled("llama.cpp", with_measured_setting(choice, nearest.llama_cpp));
         for (auto const& difference : nearest.differences) text += labelled("differs", difference);
     } else {
-        text += fmt::format("No codec of {} has a mean KLD of {:g} nat or less, the whole 95% interval.\n",
-                            choice.codecs.size(), choice.question.max_kld);
+        auto const& tail = choice.question.max_kld.p999;
+        text += fmt::format("No codec of {} has a mean KLD of {:g} nat or less{}, the whole 95% interval.\n",
+                            choice.codecs.size(), choice.question.max_kld.mean,
+                            tail ? fmt::format(" and a 99.9th percentile of {:g} nat or less", *tail) : std::string());
         text += fmt::format("Measured: {}\n", sureness_text(choice.codecs.front().candidate));
     }
     for (auto const& warning : choice.warnings) text += labelled("note", warning);
@@ -217,7 +211,8 @@ Json choice_json(Choice const& choice) {
     Json json{
         {"model", choice.question.model},
         {"context", choice.question.context},
-        {"max_kld", choice.question.max_kld},
+        {"max_kld", choice.question.max_kld.mean},
+        {"max_kld_p999", number_json(choice.question.max_kld.p999)},
         {"shape",
          {{"layers", shape.layers}, {"kv_heads", shape.kv_heads}, {"k_dim", shape.k_dim}, {"v_dim", shape.v_dim}}},
         {"fp16_bytes", choice.fp16_bytes},

@@ -8,10 +8,12 @@
 #include <fmt/ranges.h>
 
 #include "harness/choice/choice.hpp"
+#include "harness/choice/weights_choice.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/sources/builtin.hpp"
 #include "harness/sources/data.hpp"
 #include "scenarios/content_hash.hpp"
+#include "scenarios/source_entry.hpp"
 #include "scenarios/yaml_reader.hpp"
 
 namespace kvstone {
@@ -19,8 +21,11 @@ namespace {
 
 struct ChooseOptions {
     std::string model;
+    std::vector<std::string> models;
+    std::uint64_t sequences = 1;
     std::string context;
     double max_kld = 0;
+    std::optional<double> max_kld_p999;
     std::string memory;
     std::string budget;
     std::string trace;
@@ -29,12 +34,27 @@ struct ChooseOptions {
 
 /// The file of a model that is known by name; empty where none is, or it has not been fetched.
 std::string file_of_named(std::string const& model) {
-    if (model == "tiny") return builtin_path(model);
+    if (model.starts_with("tiny")) return builtin_path(model);
     try {
         return fetched_model(model);
     } catch (ConfigError const&) {
         return {};  // a database may know it all the same
     }
+}
+
+std::uint64_t context_of(ChooseOptions const& options) {
+    auto const context = scalar_of("--context", options.context);
+    auto const tokens = tokens_of(context);
+    if (tokens == 0) refuse(context, "expected a number of tokens", {"512", "32k"});
+    return tokens;
+}
+
+KldBounds bounds_of(ChooseOptions const& options) {
+    if (!(options.max_kld >= 0))
+        throw ConfigError("--max-kld: expected nats, 0 or more", fmt::format("{}", options.max_kld));
+    if (options.max_kld_p999 && !(*options.max_kld_p999 >= 0))
+        throw ConfigError("--max-kld-p999: expected nats, 0 or more", fmt::format("{}", *options.max_kld_p999));
+    return {options.max_kld, options.max_kld_p999};
 }
 
 Question question_of(ChooseOptions const& options) {
@@ -46,12 +66,8 @@ Question question_of(ChooseOptions const& options) {
         question.gguf = options.model;
     else if (options.model.ends_with(".gguf") || options.model.find('/') != std::string::npos)
         throw ConfigError("there is no such model file", options.model);
-    auto const context = scalar_of("--context", options.context);
-    question.context = tokens_of(context);
-    if (question.context == 0) refuse(context, "expected a number of tokens", {"512", "32k"});
-    if (!(options.max_kld >= 0))
-        throw ConfigError("--max-kld: expected nats, 0 or more", fmt::format("{}", options.max_kld));
-    question.max_kld = options.max_kld;
+    question.context = context_of(options);
+    question.max_kld = bounds_of(options);
     if (!options.memory.empty()) question.memory_bytes = bytes_of(scalar_of("--memory", options.memory));
     if (!options.budget.empty()) question.budget_bytes = bytes_of(scalar_of("--budget", options.budget));
     question.trace = options.trace;
@@ -132,6 +148,70 @@ ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
     return choice.chosen() != nullptr ? exit_pass : exit_inconclusive;
 }
 
+/// The files that the arguments name, each once.
+std::vector<WeightsFile> weights_files(ChooseOptions const& options) {
+    std::vector<WeightsFile> files;
+    for (auto const& argument : options.models) {
+        std::vector<std::string> paths;
+        if (auto const named = file_of_named(argument); !named.empty()) {
+            paths.push_back(named);
+        } else {
+            auto const value = scalar_of("--models", argument);
+            for (auto const& [item, path] : SourceFiles{}.matching(value)) paths.push_back(path);
+        }
+        for (auto const& path : paths) {
+            if (!std::filesystem::is_regular_file(path)) throw ConfigError("--models: there is no such file", path);
+            if (std::ranges::none_of(files, [&](auto const& one) { return one.path == path; }))
+                files.push_back({path, std::filesystem::path(path).stem().string(), cache_shape_of(path), {}});
+        }
+    }
+    return files;
+}
+
+std::string command_for(std::vector<WeightsFile> const& files, ChooseOptions const& options,
+                        std::string const& database) {
+    std::vector<std::string> paths;
+    for (auto const& file : files) paths.push_back(file.path);
+    return fmt::format(
+        "kvstone run what-fits --db {} --set 'grid.context=[{}]' --set 'sources.0.model={{gguf: [{}], reference: FILE, text: "
+        "FILE}}'",
+        database, options.context, fmt::join(paths, ", "));
+}
+
+ExitCode choose_pair(CommandLine const& line, ChooseOptions const& options) {
+    WeightsQuestion question;
+    question.context = context_of(options);
+    question.max_kld = bounds_of(options);
+    question.sequences = options.sequences;
+    if (!options.memory.empty()) question.memory_bytes = bytes_of(scalar_of("--memory", options.memory));
+    if (!options.budget.empty() || !options.trace.empty())
+        throw ConfigError("--budget and --trace are of one model's cache", "--models", {"--model"});
+    auto files = weights_files(options);
+    bool usable = false;
+    if (std::filesystem::exists(line.database)) {
+        auto const store = Store::open_read_only(line.database);
+        for (auto& file : files) {
+            file.candidates = candidates(store, hash_of_model(file.path), file.name);
+            usable = usable || std::ranges::any_of(file.candidates, [&](auto const& one) {
+                         return one.left_out.empty() && (options.protocol.empty() || one.protocol == options.protocol);
+                     });
+        }
+    }
+    if (!usable) {
+        auto const what = fmt::format("{} has no KLD of these models to go by", line.database);
+        auto const command = command_for(files, options, line.database);
+        if (line.json)
+            std::cout << Json{{"chosen", nullptr}, {"lacking", what}, {"run", command}}.dump(2) << '\n';
+        else
+            print_words(what + ". Measure first:"), std::cout << "  " << command << '\n';
+        return exit_missing_cells;
+    }
+    auto const choice = choose_weights(question, files, options.protocol);
+    std::cout << (line.json ? weights_choice_json(choice).dump(2) + "\n"
+                            : weights_choice_text(choice, standard_output()));
+    return choice.chosen ? exit_pass : exit_inconclusive;
+}
+
 }  // namespace
 
 void add_choose(CommandLine& line) {
@@ -141,16 +221,25 @@ void add_choose(CommandLine& line) {
                   "Choose the codec with the fewest bytes whose mean KLD stays below a bound, for a model and a "
                   "context: with its bytes, its interval and the nearest settings of engines",
                   {"kvstone choose --model tiny --context 512 --max-kld 0.01",
-                   "kvstone choose --model model.gguf --context 8k --max-kld 0.01 --memory '40 GiB'"});
-    command
-        ->add_option("--model", options->model,
-                     "tiny, a model of ./dev data, a GGUF file, or the model's name in the database")
-        ->required();
+                   "kvstone choose --model model.gguf --context 8k --max-kld 0.01 --memory '40 GiB'",
+                   "kvstone choose --models 'model-*.gguf' --context 64k --sequences 4 --max-kld 0.02 --memory '24 GiB'"});
+    auto* const model = command->add_option(
+        "--model", options->model, "tiny, a model of ./dev data, a GGUF file, or the model's name in the database");
+    auto* const models = command->add_option(
+        "--models", options->models,
+        "Files of one model's weights, or patterns: choose the pair of weights and codec with the smallest KLD to the "
+        "reference model that fits --memory, and say where another pair becomes the best");
+    model->excludes(models);
+    command->add_option("--sequences", options->sequences, "With --models: sequences in the cache at once")
+        ->needs(models)
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32));
     command->add_option("--context", options->context, "Tokens of a sequence: 8192, 32k")->required();
     command
         ->add_option("--max-kld", options->max_kld,
                      "The largest mean KLD in nat; the whole interval of a codec's KLD has to be below it")
         ->required();
+    command->add_option("--max-kld-p999", options->max_kld_p999,
+                        "The largest 99.9th percentile of the KLD in nat, likewise: of the few tokens that suffer most");
     command->add_option("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
     command->add_option("--budget", options->budget,
                         "Bytes of a cache of prefixes, to count its blocks and sequences for each codec: '64 GiB'");
@@ -161,7 +250,12 @@ void add_choose(CommandLine& line) {
         ->add_option("--protocol", options->protocol,
                      "context, inline or decode. Without this option: decode where it was measured")
         ->check(CLI::IsMember({"context", "inline", "decode"}));
-    command->callback([&line, options] { line.action = [&line, options] { return choose_codec(line, *options); }; });
+    command->callback([&line, options] {
+        if (options->model.empty() == options->models.empty()) throw CLI::RequiredError("--model or --models");
+        line.action = [&line, options] {
+            return options->models.empty() ? choose_codec(line, *options) : choose_pair(line, *options);
+        };
+    });
 }
 
 }  // namespace kvstone

@@ -1,9 +1,11 @@
 #include "harness/engine/engine.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <stdexcept>
+#include <utility>
 
 #include <fmt/format.h>
 #include <ggml-backend.h>
@@ -12,6 +14,7 @@
 #include <omp.h>
 
 #include "harness/files/mapped_file.hpp"
+#include "results/record/text.hpp"
 #include "scenarios/errors.hpp"
 #include "scenarios/text.hpp"
 
@@ -19,6 +22,9 @@ namespace kvstone {
 namespace {
 
 constexpr std::size_t kNoPieceBytes = 64;  ///< a token's text is shorter, most of the time
+
+/// As the log has it since the last take_compute_bytes().
+double compute_mebibytes = 0;
 
 struct ModelDeleter {
     void operator()(llama_model* model) const { llama_model_free(model); }
@@ -46,6 +52,9 @@ struct Engine::State {
 
     static void take(ggml_log_level level, char const* text, void* self) {
         if (level == GGML_LOG_LEVEL_ERROR) static_cast<State*>(self)->errors += text;
+        constexpr std::string_view label = "compute buffer size = ";
+        if (auto const* const found = std::strstr(text, label.data()))
+            compute_mebibytes += std::strtod(found + label.size(), nullptr);
     }
     std::string complaint() const {
         auto const end = errors.find_last_not_of('\n');
@@ -93,6 +102,7 @@ std::uint64_t Engine::window_tokens() const {
     return static_cast<std::uint64_t>(std::max(llama_model_n_swa(model()), 0));
 }
 bool Engine::has_rope() const { return llama_model_rope_type(model()) != LLAMA_ROPE_TYPE_NONE; }
+std::uint64_t Engine::weights_bytes() const { return llama_model_size(model()); }
 std::string Engine::complaint() const { return state_->complaint(); }
 
 std::string Engine::metadata(std::string const& key) const {
@@ -155,6 +165,28 @@ std::vector<Token> Engine::read_tokens(std::string const& text_path, std::uint64
         auto tokens = tokenize(start, true, text_path);
         if (start.size() == text.size() || tokens.size() >= needed + spare_tokens) return tokens;
     }
+}
+
+std::uint64_t take_compute_bytes() {
+    return static_cast<std::uint64_t>(std::exchange(compute_mebibytes, 0) * (1 << 20));
+}
+
+std::string Engine::difference_of_vocabulary(Engine const& other) const {
+    if (vocabulary() != other.vocabulary())
+        return fmt::format("{} tokens against {}", vocabulary(), other.vocabulary());
+    for (auto const* key : {"tokenizer.ggml.model", "tokenizer.ggml.pre"})
+        if (metadata(key) != other.metadata(key))
+            return fmt::format("{} is '{}' against '{}'", key, metadata(key), other.metadata(key));
+    auto const* const ours = state_->vocabulary;
+    auto const* const theirs = other.state_->vocabulary;
+    for (Token token = 0; token < static_cast<Token>(vocabulary()); ++token) {
+        std::string_view const text = llama_vocab_get_text(ours, token);
+        std::string_view const its_text = llama_vocab_get_text(theirs, token);
+        if (text != its_text || llama_vocab_get_attr(ours, token) != llama_vocab_get_attr(theirs, token))
+            return fmt::format("token {} is '{}' against '{}'", token, valid_utf8(text), valid_utf8(its_text));
+    }
+    if (begin_token() != other.begin_token()) return "one begins texts with another token";
+    return {};
 }
 
 bool engine_has_device() {

@@ -18,7 +18,7 @@ namespace kvstone {
 /// Index into a model's vocabulary.
 using Token = std::int32_t;
 
-/// One at a time per process: the engine has one log.
+/// The engine has one log: of several, complaint() is told to the one that was opened last.
 class Engine {
   public:
     /// `gpu_layers` layers of the model are put on a device. Throws SystemError where the file cannot be read,
@@ -38,6 +38,7 @@ class Engine {
     /// Tokens that layers with a sliding window see, the newest included; 0: every layer sees all.
     std::uint64_t window_tokens() const;
     bool has_rope() const;
+    std::uint64_t weights_bytes() const;  ///< of all tensors, as they lie in the file
     /// The file's value of a key; empty where it has none.
     std::string metadata(std::string const& key) const;
     /// The best number of threads for its steps: those of a small model are so short that threads would wait for one
@@ -62,10 +63,17 @@ class Engine {
     /// SystemError, and ConfigError where more than 1 GiB of text would be read.
     std::vector<Token> read_tokens(std::string const& text_path, std::uint64_t needed) const;
 
+    /// Why tokens of the other model are not those of this one; empty where they are: the same texts and kinds of tokens,
+    /// and the same tokenizer by the files' metadata.
+    std::string difference_of_vocabulary(Engine const& other) const;
+
   private:
     struct State;
     std::unique_ptr<State> state_;
 };
+
+/// Bytes of the buffers in which the engine computes, by its own log: of the contexts that were opened since the last call.
+std::uint64_t take_compute_bytes();
 
 /// Whether the engine finds a device for layers.
 bool engine_has_device();

@@ -14,17 +14,21 @@ namespace {
 
 /// Figures that v_pareto does not have, each of one component.
 constexpr auto figure_sql = R"sql(
-SELECT m.name || v.component, v.value, v.n FROM v_value v
+SELECT m.name || v.component, v.value, v.n, v.ci_low, v.ci_high FROM v_value v
 JOIN metric m ON m.id = v.metric JOIN campaign c ON c.id = v.campaign JOIN cell x ON x.id = v.cell
 WHERE c.uid = ? AND x.uid = ? AND m.name IN
-  ('passages', 'context_tokens', 'cache_layers', 'cache_heads', 'cache_head_dim', 'kld_mean')
+  ('passages', 'context_tokens', 'cache_layers', 'cache_heads', 'cache_head_dim', 'kld_mean', 'kld_p999',
+   'weights_bytes', 'compute_bytes')
 )sql";
 
 constexpr auto row_sql = R"sql(
 SELECT p.campaign, p.cell, p.codec, p.codec_name, json_extract(x.source, '$.sha256'),
   x.source || ' ' || p.options || ' ' || coalesce(p.context, 0), json_extract(p.options, '$.protocol'), p.options,
   coalesce(p.context, 0), p.bits_per_value, p.error, p.error_low, p.error_high,
-  CASE WHEN p.left_out IS NULL AND p.error_metric <> 'kld_mean' THEN 'no error' ELSE p.left_out END, p.reason
+  CASE WHEN p.left_out IS NULL AND p.error_metric <> 'kld_mean' THEN 'no error' ELSE p.left_out END, p.reason,
+  json_set(json_remove(x.source, '$.sha256'), '$.reference_sha256',
+           coalesce(json_extract(x.source, '$.reference_sha256'), json_extract(x.source, '$.sha256'))) ||
+    ' ' || p.options || ' ' || coalesce(p.context, 0)
 FROM v_pareto p JOIN cell x ON x.uid = p.cell JOIN campaign c ON c.uid = p.campaign
 WHERE p.workload = 'model' AND p.status <> 'missing'
   AND iif(?1 <> '', json_extract(x.source, '$.sha256') = ?1, x.source_name = ?2)
@@ -40,8 +44,14 @@ void add_figures(Store const& store, std::string const& campaign, Candidate& can
     while (figure.step()) {
         values[figure.text(0)] = figure.real(1);
         if (figure.text(0) == "kld_meankv") candidate.scored_tokens = whole(figure.real(2));
+        if (figure.text(0) != "kld_p999kv") continue;
+        candidate.kld_p999 = Estimate{.value = figure.real(1)};
+        if (!figure.is_null(3)) candidate.kld_p999->low = figure.real(3);
+        if (!figure.is_null(4)) candidate.kld_p999->high = figure.real(4);
     }
     if (values.contains("passageskv")) candidate.passages = whole(values["passageskv"]);
+    if (values.contains("weights_byteskv")) candidate.weights_bytes = whole(values["weights_byteskv"]);
+    if (values.contains("compute_byteskv")) candidate.compute_bytes = whole(values["compute_byteskv"]);
     if (candidate.context == 0) candidate.context = whole(values["context_tokenskv"]);
     candidate.layers = whole(values["cache_layersk"]);
     candidate.heads = whole(values["cache_headsk"]);
@@ -82,6 +92,7 @@ std::vector<Candidate> candidates(Store const& store, std::string const& sha256,
         if (!row.is_null(12)) candidate.kld.high = row.real(12);
         candidate.left_out = row.text(13);
         candidate.reason = row.text(14);
+        candidate.measure = row.text(15);
         add_figures(store, row.text(0), candidate);
         models.insert(candidate.sha256);
         all.push_back(std::move(candidate));

@@ -17,6 +17,7 @@ struct Candidate {
     std::string codec_name;
     std::string sha256;   ///< of the model
     std::string setting;  ///< equal for cells that differ in codec, backend and threads alone
+    std::string measure;  ///< the same for cells that differ in the model's weights, too, but not in the reference
     std::string protocol;
     std::string options;        ///< of the workload, JSON
     std::uint64_t context = 0;  ///< tokens of the context; 0: not known
@@ -26,6 +27,8 @@ struct Candidate {
     std::uint64_t layers = 0, heads = 0, k_dim = 0, v_dim = 0;
     std::optional<double> bits_per_value;
     Estimate kld;
+    std::optional<Estimate> kld_p999;
+    std::optional<std::uint64_t> weights_bytes, compute_bytes;
     std::string left_out;  ///< why it may not be chosen: its status, or not_engaged; empty: it may be
     std::string reason;    ///< a note for readers of its figures
 };

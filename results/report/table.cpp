@@ -13,7 +13,7 @@ namespace {
 constexpr std::int64_t most_rows = 40'000;
 
 /// Metrics that people look for first.
-constexpr std::array<std::string_view, 27> first_metrics{"bits_per_value",
+constexpr std::array<std::string_view, 30> first_metrics{"bits_per_value",
                                                          "kld_mean",
                                                          "nmse",
                                                          "attention_kl",
@@ -33,6 +33,9 @@ constexpr std::array<std::string_view, 27> first_metrics{"bits_per_value",
                                                          "prefill_tokens_per_s",
                                                          "top1_agreement",
                                                          "kld_p99",
+                                                         "kld_p999",
+                                                         "large_kld_share",
+                                                         "sure_top1_flips",
                                                          "ppl",
                                                          "mae",
                                                          "max_abs_error",

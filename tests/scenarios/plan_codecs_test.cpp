@@ -60,6 +60,26 @@ TEST(Plan, CodecMapFormStandsForItsRules) {
     EXPECT_EQ(codec("{rest: 'int8:scheme=symmetric'}"), "int8");
 }
 
+TEST(Plan, ListsOfKAndVStandForAllPairs) {
+    auto const codecs = [](std::string const& value) {
+        std::vector<std::string> names;
+        for (auto const& cell : plan_of(small, {{{"grid.codec", value}}, {}}).cells)
+            if (cell.context == 512) names.push_back(cell.codec_name);
+        return names;
+    };
+    auto const pairs = ElementsAre("window(4){raw} k{fp16} v{fp16}", "window(4){raw} k{fp16} v{int8}",
+                                   "window(4){raw} k{int8} v{fp16}", "window(4){raw} k{int8} v{int8}");
+    EXPECT_THAT(codecs("{k: [fp16, int8], v: [fp16, int8], window: 4}"), pairs);
+    EXPECT_THAT(codecs("[{k: [fp16, int8], v: [fp16, int8], window: 4}]"), pairs);
+    EXPECT_THAT(codecs("[raw, {k: [fp16, int8], v: bf16}]"),
+                ElementsAre("raw", "k{fp16} v{bf16}", "k{int8} v{bf16}"));
+    EXPECT_THAT(codecs("[{k: [fp16, fp16], rest: bf16}]"), ElementsAre("k{fp16} rest{bf16}")) << "each pair once";
+    EXPECT_THAT(codecs("[{name: one, k: [fp16], v: [int8]}]"), ElementsAre("one"));
+    EXPECT_THROW(codecs("[{name: two, k: [fp16, int8], v: raw}]"), ConfigError);
+    EXPECT_THROW(codecs("[{k: [fp16, int8], v: []}]"), ConfigError);
+    EXPECT_THROW(codecs("[{rest: [fp16, int8]}]"), ConfigError);
+}
+
 std::string const by_source = R"(kvstone: 1
 sources:
   - synthetic: {shape: gpt2}

@@ -116,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"sources", "[model: {gguf: @x.gguf, text: y}]",
              "sources.0.model.gguf: cannot be read: No such file or directory: '/nonexistent/x.gguf'"},
         Case{"sources", "[model: {@prompt: x}]",
-             "sources.0.model: unknown key: 'prompt'; accepted: gguf, path, text, sha256, gpu_layers"},
+             "sources.0.model: unknown key: 'prompt'; accepted: gguf, path, text, sha256, gpu_layers, reference"},
         Case{"sources", "[dump: @{k: x}]", "sources.0.dump: missing key: 'path'"},
         Case{"sources", "[dump: {path: @x.npz}]", "sources.0.dump.path: no such file: '/nonexistent/x.npz'"},
         Case{"sources", "[dump: {path: [@x.npy]}]", "sources.0.dump.path.0: no such file: '/nonexistent/x.npy'"},

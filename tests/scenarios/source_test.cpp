@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -50,6 +51,33 @@ TEST(Synthetic, SpellsNumbersAndLeavesDefaultsOut) {
               source_of("synthetic: {layers: 2, kv_heads: 4, head_dim: 64}"));
     EXPECT_EQ(source_of("synthetic: {layers: 2, kv_heads: 4, head_dim: 64, rope_base: 1.5}").at("rope_base"), 1.5);
     EXPECT_EQ(source_of("synthetic: {layers: 2, kv_heads: 4, head_dim: 64, rope_base: 0}").at("rope_base"), 0);
+}
+
+TEST(ModelSource, AListOrAPatternOfWeightsIsASourceEach) {
+    ScratchFolder const folder;
+    for (auto const* name : {"m-f16.gguf", "m-q8.gguf", "other.gguf"}) std::ofstream(folder.path() + "/" + name) << name;
+    std::ofstream(folder.path() + "/words.txt") << "abc";
+    auto const names = [&](std::string const& model) {
+        std::vector<std::string> all;
+        for (auto const& cell : cells_of("model: {" + model + ", text: words.txt}", folder.path()))
+            all.push_back(cell.source_name);
+        return all;
+    };
+    EXPECT_THAT(names("gguf: 'm-*.gguf'"), ElementsAre("m-f16", "m-q8"));
+    EXPECT_THAT(names("gguf: [other.gguf, 'm-*.gguf']"), ElementsAre("other", "m-f16", "m-q8"));
+    auto const cells = cells_of("model: {gguf: 'm-*.gguf', reference: m-f16.gguf, text: words.txt}", folder.path());
+    for (auto const& cell : cells) {
+        EXPECT_EQ(cell.source.at("reference_sha256"), cells[0].source.at("sha256"));
+        EXPECT_THAT(cell.locator.at("reference").get<std::string>(), testing::EndsWith("/m-f16.gguf"));
+    }
+    EXPECT_NE(cells[0].id, cells_of("model: {gguf: m-f16.gguf, text: words.txt}", folder.path()).at(0).id)
+        << "the same weights, compared with themselves by name or by default, are two questions";
+    EXPECT_THAT(refusal_of("model: {gguf: 'none-*.gguf', text: words.txt}", folder.path()), HasSubstr("no file matches"));
+    EXPECT_THAT(refusal_of("model: {gguf: m-q8.gguf, reference: 'm-*.gguf', text: words.txt}", folder.path()),
+                HasSubstr("reference: expected one model"));
+    EXPECT_THAT(refusal_of(std::string("model: {gguf: 'm-*.gguf', text: words.txt, sha256: ") + abc_sha256 + "}",
+                           folder.path()),
+                HasSubstr("one SHA-256 for several files"));
 }
 
 TEST(Synthetic, NormalValuesHaveNoRope) {

@@ -30,18 +30,27 @@ constexpr std::uint64_t proof_steps = 16;
 
 struct Evaluation::State {
     State(Engine const& its_engine, Codec const& codec, PathSettings const& its_settings, std::uint64_t its_capacity,
-          BaselineCache cache, std::uint64_t its_branches)
+          BaselineCache cache, std::uint64_t its_branches, ReferenceModel its_reference)
         : engine(&its_engine),
           settings(its_settings),
           capacity(its_capacity),
           branches(its_settings.protocol == Protocol::context ? its_branches : 0),
           baseline(its_engine, its_capacity, its_settings.protocol == Protocol::decode, std::move(cache), branches),
           sequence(open_measured(its_settings)),
-          path(codec_path(sequence, codec, its_settings)) {}
+          path(codec_path(sequence, codec, its_settings)) {
+        if (its_reference.engine != nullptr)
+            reference.emplace(*its_reference.engine, its_capacity, its_settings.protocol == Protocol::decode,
+                              std::move(its_reference.cache), branches);
+    }
+
+    /// The answers that scores compare with.
+    Baseline& measure() { return reference ? *reference : baseline; }
 
     EngineSequence open_measured(PathSettings const& of) {
         auto const before = own_resident_bytes();
+        take_compute_bytes();
         auto opened = open(of);
+        compute_bytes = take_compute_bytes();
         auto const after = own_resident_bytes();
         memory_growth_bytes = after > before ? after - before : 0;
         return opened;
@@ -96,6 +105,12 @@ struct Evaluation::State {
         });
     }
 
+    /// Whether the kept answers of the reference are its answers now.
+    bool verify_reference(std::span<Token const> its_context, std::span<Token const> fed,
+                          std::span<BranchedText const> texts) {
+        return !reference || (reference->verify_logits(its_context, fed, compared_tokens()) &&
+                              (texts.empty() || reference->verify_words(its_context, texts)));
+    }
     /// Whether the kept baseline of a context and of its continuation is the engine's answer now.
     bool verify_kept(std::span<Token const> its_context, std::span<Token const> fed,
                      std::span<BranchedText const> texts, bool whole) {
@@ -113,7 +128,9 @@ struct Evaluation::State {
     std::uint64_t capacity;
     std::uint64_t branches;
     Baseline baseline;
+    std::optional<Baseline> reference;
     std::uint64_t memory_growth_bytes = 0;
+    std::uint64_t compute_bytes = 0;
     EngineSequence sequence;
     std::unique_ptr<CodecPath> path;
     PathTimes times;
@@ -123,8 +140,9 @@ struct Evaluation::State {
 };
 
 Evaluation::Evaluation(Engine const& engine, Codec const& codec, PathSettings const& settings, std::uint64_t capacity,
-                       BaselineCache cache, std::uint64_t branches)
-    : state_(std::make_unique<State>(engine, codec, settings, capacity, std::move(cache), branches)) {}
+                       BaselineCache cache, std::uint64_t branches, ReferenceModel reference)
+    : state_(std::make_unique<State>(engine, codec, settings, capacity, std::move(cache), branches,
+                                     std::move(reference))) {}
 Evaluation::~Evaluation() = default;
 
 void Evaluation::begin(std::span<Token const> context) { state_->begin(context); }
@@ -135,7 +153,7 @@ std::vector<TokenScore> Evaluation::score(std::span<Token const> continuation) {
     // The last token foretells nothing that is known.
     auto const fed = continuation.first(continuation.size() - 1);
     auto const first = state.sequence.tokens();
-    auto const rows = state.baseline.logits(state.context, fed);
+    auto const rows = state.measure().logits(state.context, fed);
     std::vector<TokenScore> scores;
     state.times.continuation_ns = timed_ns([&] {
         state.path->feed(fed, [&](std::uint64_t position, std::span<float const> logits) {
@@ -150,7 +168,7 @@ std::vector<TokenScore> Evaluation::score(std::span<Token const> continuation) {
 
 std::vector<std::vector<BranchScore>> Evaluation::score(std::span<BranchedText const> texts) {
     auto& state = *state_;
-    auto const baseline = state.baseline.words(state.context, texts);
+    auto const baseline = state.measure().words(state.context, texts);
     std::vector<std::vector<BranchScore>> scores;
     for (auto const& text : texts) scores.emplace_back(text.branches.size());
     BranchListener listener(texts);
@@ -175,7 +193,7 @@ GreedyPair Evaluation::generate(Token first, std::uint64_t tokens) {
     auto& state = *state_;
     state.back_to_context();
     GreedyPair pair;
-    pair.baseline = state.baseline.greedy(state.context, first, tokens);
+    pair.baseline = state.measure().greedy(state.context, first, tokens);
     auto token = first;
     pair.ns = timed_ns([&] {
         while (pair.tokens.size() < tokens) {
@@ -192,6 +210,8 @@ std::optional<std::string> Evaluation::prove(std::span<Token const> context, std
     auto& state = *state_;
     auto const fed = continuation.first(continuation.size() > 1 ? continuation.size() - 1 : 1);
     auto const shown = fed.first(std::min<std::uint64_t>(fed.size(), state.compared_tokens()));
+    if (!state.verify_reference(context, fed, texts))
+        std::fprintf(stderr, "kvstone: the kept answers differ from the reference model's now: made anew\n");
     if (!state.verify_kept(context, fed, texts, timed || context.size() <= engine_batch_tokens))
         std::fprintf(stderr, "kvstone: the kept baseline differs from the model's answer now: made anew\n");
     auto const alone = state.baseline.live_logits(context, shown);
@@ -233,6 +253,7 @@ std::optional<std::string> Evaluation::prove(std::span<Token const> context, std
 
 CacheBytes Evaluation::bytes(Component component) { return state_->path->bytes(component); }
 PathTimes const& Evaluation::times() const { return state_->times; }
+std::uint64_t Evaluation::compute_bytes() const { return state_->compute_bytes; }
 std::uint64_t Evaluation::memory_growth_bytes() const { return state_->memory_growth_bytes; }
 
 }  // namespace kvstone

@@ -35,15 +35,22 @@ struct GreedyPair {
     std::int64_t ns = 0;  ///< of `tokens`, codec included
 };
 
+/// The model whose answers with a plain cache are the measure, where it is not the evaluated one: of the same vocabulary.
+struct ReferenceModel {
+    Engine const* engine = nullptr;
+    BaselineCache cache = {};
+};
+
 /// A model, a codec and a protocol: a sequence with the codec in its path, and the answers of the model alone
 /// (Baseline).
 class Evaluation {
   public:
     /// Sequences have at most `capacity` tokens. The answers without the codec are kept in `cache`, and taken from
     /// there. `branches` are read at once, see EngineSequence, where the protocol does not change the tokens behind the
-    /// context; otherwise, and where it is 0, one by one. Throws as EngineSequence and codec_path() do.
+    /// context; otherwise, and where it is 0, one by one. Scores compare with the answers of `reference`, where it has an
+    /// engine. Throws as EngineSequence and codec_path() do.
     Evaluation(Engine const& engine, Codec const& codec, PathSettings const& settings, std::uint64_t capacity,
-               BaselineCache cache = {}, std::uint64_t branches = 0);
+               BaselineCache cache = {}, std::uint64_t branches = 0, ReferenceModel reference = {});
     ~Evaluation();
 
     /// Reads a context. Once prove() has succeeded, a context that the engine reads before it is coded is restored from
@@ -73,6 +80,9 @@ class Evaluation {
     PathTimes const& times() const;
     /// How much this process grew when the cache for `capacity` tokens was made; graph and buffers of a step come later.
     std::uint64_t memory_growth_bytes() const;
+    /// Of the buffers in which the engine computes with this path, by its own log; without flash attention they grow with
+    /// `capacity`.
+    std::uint64_t compute_bytes() const;
 
   private:
     struct State;

@@ -10,6 +10,7 @@
 #include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/model/model_figures.hpp"
 #include "harness/workloads/model/model_session.hpp"
+#include "harness/workloads/model/token_kinds.hpp"
 #include "harness/workloads/model_options.hpp"
 #include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
@@ -28,7 +29,7 @@ PassageSettings passage_settings(Cell const& cell, Engine const& engine) {
     return settings;
 }
 
-PassageScores scores_of(Evaluation& evaluation, Passage const& passage, Protocol protocol) {
+PassageScores scores_of(Evaluation& evaluation, Passage const& passage, TokenKinds const& kinds, Protocol protocol) {
     PassageScores scores;
     evaluation.begin(passage.context);
     auto const rate = [](std::uint64_t tokens, std::int64_t ns) {
@@ -36,6 +37,7 @@ PassageScores scores_of(Evaluation& evaluation, Passage const& passage, Protocol
     };
     scores.context_tokens_per_s = rate(passage.context.size(), evaluation.times().context_ns);
     scores.tokens = evaluation.score(passage.continuation);
+    for (auto& token : scores.tokens) token.kind = kinds.of(passage.continuation[token.position - passage.context.size()]);
     scores.k = evaluation.bytes(Component::k);
     scores.v = evaluation.bytes(Component::v);
     if (protocol == Protocol::decode) {
@@ -75,14 +77,18 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
 
     auto const& first = passages.all.front();
     auto const failure = evaluation->prove(first.context, first.continuation, {}, request.measure.timing);
+    TokenKinds const kinds(session.engine, passages.all);
     std::vector<PassageScores> scores;
     for (auto const& passage : passages.all)
-        scores.push_back(scores_of(*evaluation, passage, session.settings.protocol));
+        scores.push_back(scores_of(*evaluation, passage, kinds, session.settings.protocol));
     refuse_lost_tokens(measurement, tokens_without_likelihood(scores));
     if (failure) refuse(measurement, Status::verify_failed, "kv", *failure);
     add_score_figures(scores, measurement);
     measurement.figures.push_back({"kv", "context_tokens", static_cast<double>(wanted.context), 1, {}, {}});
     measurement.figures.push_back({"kv", "unigram_ppl", passages.unigram_ppl, 1, {}, {}});
+    FigureWriter memory(measurement, "kv");
+    memory.add_count("weights_bytes", session.engine.weights_bytes());
+    if (auto const bytes = evaluation->compute_bytes(); bytes > 0) memory.add_count("compute_bytes", bytes);
     add_greedy_figures(scores, measurement);
     add_cache_figures(scores, measurement);
     if (request.measure.timing) add_rate_figures(scores, measurement);

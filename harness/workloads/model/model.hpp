@@ -8,11 +8,12 @@ namespace kvstone {
 /// without it, and compares the answers. grid.context is the context of a passage (0: half of the length that the model
 /// was trained on); all protocols score the same tokens: those of the continuation except the first.
 ///
-/// - Figures, `kv`: ppl, its standard error, baseline_ppl, unigram_ppl, ppl_delta_percent, kld_mean, _median, _p99, _max,
-///   top1_agreement, compressed_read_fraction, bytes and ratios of K, V and both; protocol decode: exact_match,
+/// - Figures, `kv`: ppl, its standard error, baseline_ppl, unigram_ppl, ppl_delta_percent, kld_mean, _median, _p99, _p999,
+///   _max, by kind of token, large_kld_share, top1_agreement, sure_top1_flips, compressed_read_fraction, bytes and ratios of K, V and both; protocol decode: exact_match,
 ///   first_divergence_token and append_bits_per_value. Intervals resample passages; one passage gives none.
 ///   Unless `timing: off`: prefill_tokens_per_s, and decode_tokens_per_s for protocol decode.
-/// - Profiles along position, the mean over the tokens of a bin that starts there: ppl, kld_mean, top1_agreement.
+/// - Profiles along position, the mean over the tokens of a bin that starts there: ppl, kld_mean, large_kld_share,
+///   top1_agreement.
 /// - Status verify_failed: Evaluation::prove() on the first passage fails, or scored tokens have no finite likelihood.
 ///   Status skipped: the source is no model, or the protocol cannot run the codec. Status ok with a reason:
 ///   "not_engaged: ..." where less than half of the values read had passed through the codec, "poor_baseline: ..."

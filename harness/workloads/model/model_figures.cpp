@@ -14,6 +14,11 @@ namespace kvstone {
 namespace {
 
 constexpr std::uint64_t most_bins = 64;
+/// A token's answer is damaged from here on, nat; and sure beyond here.
+constexpr double large_kld = 0.1;
+constexpr double sure_probability = 0.9;
+/// Fewer tokens have no value beyond 99.9% of them.
+constexpr std::uint64_t tokens_for_p999 = 1000;
 
 /// Passages as a statistic sees them, some of them perhaps more than once.
 using Chosen = std::vector<PassageScores const*>;
@@ -64,6 +69,56 @@ double agreement(Chosen const& chosen) {
     return mean(chosen, [](TokenScore const& token) { return token.same_top ? 1.0 : 0.0; });
 }
 
+double large_kld_share(Chosen const& chosen) {
+    return mean(chosen, [](TokenScore const& token) { return token.kld > large_kld ? 1.0 : 0.0; });
+}
+
+/// A mean over tokens of some kind.
+template <class OfKind, class Value>
+double mean_of(Chosen const& chosen, OfKind const& of_kind, Value const& value) {
+    double sum = 0;
+    double count = 0;
+    for (auto const* passage : chosen) {
+        for (auto const& token : passage->tokens) {
+            if (!of_kind(token)) continue;
+            sum += value(token);
+            count += 1;
+        }
+    }
+    return sum / count;
+}
+
+/// Adds a mean over tokens of some kind, if there are any. An interval needs some in each passage: passages drawn anew might
+/// have none.
+template <class OfKind, class Value>
+void add_mean_of(FigureWriter& figures, Chosen const& all, std::string const& metric, OfKind const& of_kind,
+                 Value const& value) {
+    std::uint64_t count = 0;
+    bool everywhere = true;
+    for (auto const* passage : all) {
+        auto const here = static_cast<std::uint64_t>(std::ranges::count_if(passage->tokens, of_kind));
+        count += here;
+        everywhere = everywhere && here > 0;
+    }
+    if (count == 0) return;
+    Statistic const statistic = [&](Chosen const& chosen) { return mean_of(chosen, of_kind, value); };
+    figures.add(metric, statistic(all), count, everywhere ? bootstrap(all, statistic) : std::nullopt);
+}
+
+void add_means_by_kind(FigureWriter& figures, Chosen const& all) {
+    add_mean_of(
+        figures, all, "sure_top1_flips",
+        [](TokenScore const& token) { return token.baseline_top_probability > sure_probability; },
+        [](TokenScore const& token) { return token.same_top ? 0.0 : 1.0; });
+    std::pair<char const*, TokenKind> const kinds[]{{"kld_mean_digits", TokenKind::digits},
+                                                    {"kld_mean_punctuation", TokenKind::punctuation},
+                                                    {"kld_mean_rare", TokenKind::rare}};
+    for (auto const& [metric, kind] : kinds)
+        add_mean_of(
+            figures, all, metric, [kind](TokenScore const& token) { return token.kind == kind; },
+            [](TokenScore const& token) { return token.kld; });
+}
+
 double standard_error_of_nll(Chosen const& chosen, double mean_value) {
     auto const variance =
         mean(chosen, [&](TokenScore const& token) { return (token.nll - mean_value) * (token.nll - mean_value); });
@@ -92,6 +147,7 @@ void add_profiles(Chosen const& all, Measurement& measurement) {
         };
         add("ppl", std::exp(mean_nll({&bin})));
         add("kld_mean", mean_kld({&bin}));
+        add("large_kld_share", large_kld_share({&bin}));
         add("top1_agreement", agreement({&bin}));
     }
 }
@@ -145,8 +201,11 @@ void add_score_figures(std::vector<PassageScores> const& passages, Measurement& 
     add("kld_mean", mean_kld);
     add("kld_median", [](Chosen const& chosen) { return kld_quantile(chosen, 0.5); });
     add("kld_p99", [](Chosen const& chosen) { return kld_quantile(chosen, 0.99); });
+    if (tokens >= tokens_for_p999) add("kld_p999", [](Chosen const& chosen) { return kld_quantile(chosen, 0.999); });
     add("kld_max", [](Chosen const& chosen) { return kld_quantile(chosen, 1); });
+    add("large_kld_share", large_kld_share);
     add("top1_agreement", agreement);
+    add_means_by_kind(figures, all);
     add("compressed_read_fraction",
         [](Chosen const& chosen) { return mean(chosen, [](TokenScore const& token) { return token.read_fraction; }); });
     figures.add_count("passages", all.size());

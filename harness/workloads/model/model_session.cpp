@@ -77,17 +77,34 @@ PathSettings settings_of(Cell const& cell) {
 
 }  // namespace
 
+namespace {
+
+std::optional<Engine> reference_of(Cell const& cell) {
+    auto const path = cell.locator.find("reference");
+    if (path == cell.locator.end()) return std::nullopt;
+    return Engine(path->get<std::string>(), cell.source.value("gpu_layers", 0));
+}
+
+}  // namespace
+
 ModelSession::ModelSession(Cell const& cell, Measurement& measurement)
     : settings(settings_of(cell)),
+      reference(reference_of(cell)),
       engine(cell.locator.at("path").get<std::string>(), cell.source.value("gpu_layers", 0)) {
     measurement.engine = engine_version() + ", f32 cache, flash attention off, no rotation of the cache";
+    if (!reference) return;
+    if (auto const difference = engine.difference_of_vocabulary(*reference); !difference.empty())
+        throw ConfigError(fmt::format("{}: the reference has another vocabulary: {}", engine.path(), difference),
+                          reference->path(), {"a model with the same tokenizer"});
 }
 
 std::unique_ptr<Evaluation> ModelSession::evaluation(Cell const& cell, std::uint64_t capacity,
                                                      std::string const& baseline_folder, std::uint64_t branches) const {
+    ReferenceModel measure;
+    if (reference) measure = {&*reference, {baseline_folder, cell.source.at("reference_sha256").get<std::string>()}};
     return std::make_unique<Evaluation>(engine, Codec::parse(cell.codec), settings, capacity,
                                         BaselineCache{baseline_folder, cell.source.at("sha256").get<std::string>()},
-                                        branches);
+                                        branches, measure);
 }
 
 }  // namespace kvstone

@@ -17,7 +17,7 @@ bool lacks_model(Cell const& cell, Measurement& measurement);
 
 /// The model that a cell's source names and the path that its options ask for.
 struct ModelSession {
-    /// Records how the engine runs.
+    /// Records how the engine runs. Throws ConfigError where the reference has another vocabulary.
     ModelSession(Cell const& cell, Measurement& measurement);
     /// An evaluation of the cell's codec. Answers without it are kept in the folder (see BaselineCache); `branches`:
     /// see Evaluation. Throws NotApplicable where the protocol cannot run the codec.
@@ -25,6 +25,7 @@ struct ModelSession {
                                            std::uint64_t branches = 0) const;
 
     PathSettings settings;  ///< declared first: looking for RoPE needs an engine of its own
+    std::optional<Engine> reference;
     Engine engine;
 };
 

@@ -101,6 +101,8 @@ TokenScore compare_logits(std::span<float const> baseline, std::span<float const
     score.same_top = ours.top == theirs.top;
     score.top = ours.top == token;
     score.baseline_top = theirs.top == token;
+    score.baseline_top_probability =
+        std::exp(static_cast<double>(baseline[static_cast<std::size_t>(theirs.top)]) - theirs.log_sum);
     // sum of p (b - l), less the difference of the sums: equal logits leave exactly 0.
     Lanes weighted{};
     auto const* const b = baseline.data();

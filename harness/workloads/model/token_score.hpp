@@ -8,6 +8,9 @@
 
 namespace kvstone {
 
+/// The kind of a token by its text. Rare: none of the others, and only once in all passages.
+enum class TokenKind : std::uint8_t { other, digits, punctuation, rare };
+
 /// The score of one token: the one at `position`, predicted by the logits of the one before it.
 struct TokenScore {
     std::uint64_t position = 0;
@@ -17,6 +20,8 @@ struct TokenScore {
     bool same_top = false;    ///< the most likely token is the same
     bool top = false;         ///< the scored token is the most likely one
     bool baseline_top = false;
+    double baseline_top_probability = 0;  ///< of the most likely token, from the uncompressed cache
+    TokenKind kind = TokenKind::other;
     double read_fraction = 0;  ///< share of the K and V read, see CodecPath
 };
 

@@ -1,12 +1,14 @@
 // `kvstone choose` on databases whose answer is known, and once from the model to the answer.
 
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <tuple>
 
 #include <gmock/gmock.h>
 
 #include "tests/harness/cli/program.hpp"
+#include "results/statistics/estimate.hpp"
 #include "tests/results/pareto_fixture.hpp"
 
 namespace kvstone {
@@ -20,7 +22,7 @@ class ChooseTest : public ProgramTest {
   protected:
     /// Rows of a model that the database calls "demo": 2 layers of 4 KV heads of 32 and 64 values.
     void store(std::vector<std::pair<std::string, test::ModelFigures>> const& rows,
-               std::uint64_t context = 1024) const {
+               std::uint64_t context = 1024, std::map<std::string, Estimate> const& tails = {}) const {
         auto store = Store::open(path("kvstone.db").string());
         std::vector<Cell> cells;
         std::vector<Measurement> measurements;
@@ -34,6 +36,9 @@ class ChooseTest : public ProgramTest {
                                                            {"k", "cache_head_dim", 32.0},
                                                            {"v", "cache_head_dim", 64.0}})
                 measurements.back().figures.push_back({component, metric, value, 1, {}, {}});
+            if (auto const tail = tails.find(codec); tail != tails.end())
+                measurements.back().figures.push_back(
+                    {"kv", "kld_p999", tail->second.value, 2044, tail->second.low, tail->second.high});
         }
         store.ingest(store.begin_campaign(test::plan(cells), test::build(), "hw", false), measurements);
     }
@@ -123,6 +128,27 @@ TEST_F(ChooseTest, TakesTheSmallestWhoseWholeIntervalIsBelow) {
     EXPECT_THAT(text, HasSubstr("1.88 sequences where an fp16 cache holds one"));
     EXPECT_THAT(text, HasSubstr("not_engaged\n"));
     EXPECT_THAT(text, Not(HasSubstr("EXTRAPOLATED")));
+}
+
+TEST_F(ChooseTest, TailsCanBeBounded) {
+    store({{"fp16", kld(0, 0, 0)},
+           {"q8_0", kld(0.001, 0.002, 0.003)},
+           {"q5_0", kld(0.002, 0.003, 0.004)},
+           {"q4_0", kld(0.004, 0.005, 0.006)}},
+          1024, {{"fp16", {0, 0, 0}}, {"q8_0", {0.2, 0.1, 0.3}}, {"q5_0", {0.3, 0.2, 0.6}}});
+    auto const question = std::string("--context 1k --max-kld 0.01 ");
+    EXPECT_EQ(chosen(question)["chosen"]["codec"], "q4_0");
+    auto const answer = chosen(question + "--max-kld-p999 0.5");
+    EXPECT_EQ(answer["max_kld_p999"], 0.5);
+    EXPECT_EQ(answer["chosen"]["codec"], "q8_0") << "the interval of q5_0 goes beyond, and q4_0 has no such figure";
+    EXPECT_EQ(answer["chosen"]["kld_p999"]["high"], 0.3);
+    EXPECT_EQ(chosen(question + "--max-kld-p999 0.6")["chosen"]["codec"], "q5_0");
+    auto const text = kvstone("choose --model demo " + question + "--max-kld-p999 0.5").out;
+    EXPECT_THAT(text, HasSubstr("KLD p99.9  0.2 nat, 95% 0.1..0.3 <= 0.5\n"));
+    EXPECT_THAT(text, HasSubstr("no kld_p999: it needs 1,000 scored tokens"));
+    auto const none = kvstone("choose --model demo --context 1k --max-kld 0.01 --max-kld-p999 nan");
+    EXPECT_EQ(none.code, 2);
+    EXPECT_THAT(none.err, HasSubstr("--max-kld-p999: expected nats, 0 or more"));
 }
 
 TEST_F(ChooseTest, BytesAreOfTheContextAskedForAndALongerOneIsSaidLoudly) {

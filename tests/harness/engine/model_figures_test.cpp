@@ -1,6 +1,7 @@
 // From logits to scores, and from scores to figures: closed forms.
 
 #include "harness/workloads/model/model_figures.hpp"
+#include "harness/workloads/model/token_kinds.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -19,6 +20,7 @@ TEST(CompareLogits, HasTheClosedForms) {
     EXPECT_NEAR(score.baseline_nll, std::log(2.0), 1e-6);
     EXPECT_NEAR(score.kld, 0.25 * std::log(2.0), 1e-6);  // 1/2 log 2 - 1/4 log 2
     EXPECT_FALSE(score.same_top);
+    EXPECT_NEAR(score.baseline_top_probability, 0.5, 1e-6);
     EXPECT_NEAR(log_probability(q, 1), -std::log(2.0), 1e-6);
     auto const same = compare_logits(p, p, 2);
     EXPECT_EQ(same.kld, 0);
@@ -131,6 +133,50 @@ TEST(ModelFigures, LongPassagesGiveAtMost64BinsThatMissNothing) {
             EXPECT_EQ(p.value, 1) << p.position;
         }
     }
+}
+
+TEST(ModelFigures, TailsHaveTheClosedForms) {
+    // KLD of 0, 1, ..., 499 and 500, ..., 999 thousandths: by nearest rank the 999th of 1,000 is 0.998.
+    std::vector<TokenScore> first, second;
+    for (int i = 0; i < 500; ++i) first.push_back({.position = 1, .kld = i / 1000.0});
+    for (int i = 500; i < 1000; ++i) second.push_back({.position = 1, .kld = i / 1000.0});
+    Measurement measurement;
+    add_score_figures({passage(first), passage(second)}, measurement);
+    EXPECT_EQ(figure_of(measurement, "kld_p999").value, 0.998);
+    // Twice the first passage, or twice the second: the 999th of each of 500 values two times is the 500th.
+    EXPECT_EQ(figure_of(measurement, "kld_p999").ci_low, 0.499);
+    EXPECT_EQ(figure_of(measurement, "kld_p999").ci_high, 0.999);
+    EXPECT_EQ(figure_of(measurement, "large_kld_share").value, 0.899);  // 0.1 itself is not above
+    second.pop_back();
+    Measurement fewer;
+    add_score_figures({passage(first), passage(second)}, fewer);
+    EXPECT_TRUE(std::ranges::none_of(fewer.figures, [](Figure const& f) { return f.metric == "kld_p999"; }));
+}
+
+TEST(ModelFigures, KindsOfTokensAreToldApart) {
+    auto const sure = [](bool same_top, double probability) {
+        return TokenScore{.same_top = same_top, .baseline_top_probability = probability};
+    };
+    auto const of_kind = [](TokenKind kind, double kld) { return TokenScore{.kld = kld, .kind = kind}; };
+    Measurement measurement;
+    add_score_figures({passage({sure(false, 0.9), sure(false, 0.91), sure(true, 0.99), of_kind(TokenKind::digits, 1),
+                                of_kind(TokenKind::rare, 5)}),
+                       passage({sure(true, 1), sure(false, 0.5), of_kind(TokenKind::digits, 3)})},
+                      measurement);
+    EXPECT_EQ(figure_of(measurement, "sure_top1_flips").value, 1.0 / 3);
+    EXPECT_EQ(figure_of(measurement, "sure_top1_flips").n, 3U);
+    EXPECT_EQ(figure_of(measurement, "sure_top1_flips").ci_high, 0.5);  // twice the first passage
+    EXPECT_EQ(figure_of(measurement, "kld_mean_digits").value, 2);
+    EXPECT_EQ(figure_of(measurement, "kld_mean_rare").value, 5);
+    EXPECT_FALSE(figure_of(measurement, "kld_mean_rare").ci_low) << "one passage of two has such a token";
+    for (auto const& figure : measurement.figures) EXPECT_NE(figure.metric, "kld_mean_punctuation");
+}
+
+TEST(TokenKinds, GoByTheText) {
+    for (auto const* text : {"7", " 2024", "\t0 "}) EXPECT_EQ(kind_of_text(text), TokenKind::digits) << text;
+    for (auto const* text : {",", " (", "\"...", "=="}) EXPECT_EQ(kind_of_text(text), TokenKind::punctuation) << text;
+    for (auto const* text : {"", " ", "\n", "a", " 3rd", "it's", "\xc3\xa9", "\xe2\x80\x94"})
+        EXPECT_EQ(kind_of_text(text), TokenKind::other) << text;
 }
 
 TEST(ModelFigures, GreedyTextsDivergeWhereTheyFirstDiffer) {

@@ -1,0 +1,101 @@
+// `kvstone choose --models`: weights and cache in one budget, from the run to the answer.
+
+#include <algorithm>
+#include <filesystem>
+
+#include <gmock/gmock.h>
+
+#include "tests/harness/cli/program.hpp"
+#include "tests/test_data.hpp"
+
+namespace kvstone {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+class ChooseModelsTest : public ProgramTest {
+  protected:
+    static constexpr auto models = "--models tiny tiny-q8_0 tiny-q4_0 --context 64 --sequences 4 ";
+
+    void measure() {
+        auto const ended =
+            kvstone("run what-fits --set 'grid.context=[64]' --set 'grid.codec=[fp16, q8_0, q4_0]' "
+                    "--set 'workloads.0.model.passages=3' --set 'workloads.0.model.continuation=48'");
+        ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
+    }
+    json answer(std::string const& more, int code = 0) {
+        auto const ended = kvstone("choose --json " + std::string(models) + more);
+        EXPECT_EQ(ended.code, code) << ended.err << ended.out;
+        return json::parse(ended.out);
+    }
+};
+
+std::uint64_t total(json const& pair) { return pair["total_bytes"].get<std::uint64_t>(); }
+double kld(json const& pair) { return pair["kld_mean"]["value"].get<double>(); }
+
+TEST_F(ChooseModelsTest, AnswersEachBudgetWithTheLeastKldThatFits) {
+    measure();
+    auto const all = answer("--max-kld 100");
+    ASSERT_EQ(all["pairs"].size(), 9U);
+    for (auto const& pair : all["pairs"]) {
+        EXPECT_EQ(pair["why_not"], "");
+        EXPECT_EQ(total(pair), pair["weights_bytes"].get<std::uint64_t>() + pair["cache_bytes"].get<std::uint64_t>() +
+                                   pair["compute_bytes"].get<std::uint64_t>());
+        EXPECT_GT(pair["compute_bytes"].get<std::uint64_t>(), 0U);
+        // All tensors lie in the file, and little else does.
+        auto const file = std::filesystem::file_size(pair["model"].get<std::string>());
+        EXPECT_LT(pair["weights_bytes"].get<std::uint64_t>(), file);
+        EXPECT_GT(pair["weights_bytes"].get<double>(), 0.9 * static_cast<double>(file));
+    }
+    // The uncompressed weights with an fp16 cache are nearest to themselves with a plain one.
+    EXPECT_THAT(all["chosen"]["model"].get<std::string>(), testing::EndsWith("tiny.gguf"));
+    EXPECT_EQ(all["chosen"]["codec"], "fp16");
+    EXPECT_LT(kld(all["chosen"]), 1e-5);
+    // Every budget, by a look at all pairs.
+    std::vector<std::uint64_t> budgets;
+    for (auto const& pair : all["pairs"]) budgets.insert(budgets.end(), {total(pair) - 1, total(pair)});
+    for (auto const budget : budgets) {
+        json const* best = nullptr;
+        for (auto const& pair : all["pairs"])
+            if (total(pair) <= budget && (best == nullptr || kld(pair) < kld(*best))) best = &pair;
+        auto const own = answer(fmt::format("--max-kld 100 --memory '{} B'", budget), best == nullptr ? 3 : 0);
+        EXPECT_EQ(own["chosen"], best == nullptr ? json() : *best) << budget;
+        // The answer is the last pair of the front that fits.
+        json last;
+        for (auto const& pair : own["pairs"])
+            if (pair["on_front"].get<bool>() && total(pair) <= budget) last = pair;
+        EXPECT_EQ(own["chosen"], last) << budget;
+    }
+    auto const text = kvstone("choose " + std::string(models) + "--max-kld 100 --memory '1 GiB'");
+    EXPECT_EQ(text.code, 0);
+    EXPECT_THAT(text.out, HasSubstr("tiny with fp16\n"));
+    EXPECT_THAT(text.out, HasSubstr("runner-up"));
+    EXPECT_THAT(text.out, HasSubstr("best from"));
+}
+
+TEST_F(ChooseModelsTest, SaysWhatToMeasureAndRefusesNonsense) {
+    auto const nothing = kvstone("choose " + std::string(models) + "--max-kld 1");
+    EXPECT_EQ(nothing.code, 5) << nothing.out;
+    EXPECT_THAT(nothing.out, HasSubstr("kvstone run what-fits"));
+    EXPECT_EQ(kvstone("choose --context 64 --max-kld 1").code, 2) << "neither --model nor --models";
+    EXPECT_EQ(kvstone("choose --model tiny --models tiny --context 64 --max-kld 1").code, 2);
+    EXPECT_EQ(kvstone("choose --model tiny --sequences 2 --context 64 --max-kld 1").code, 2);
+    auto const unknown = kvstone("choose --models 'none-*.gguf' --context 64 --max-kld 1");
+    EXPECT_EQ(unknown.code, 2);
+    EXPECT_THAT(unknown.err, HasSubstr("no file matches"));
+}
+
+TEST_F(ChooseModelsTest, AReferenceOfAnotherVocabularyIsRefused) {
+    auto const other = test_data("models/stories260K.gguf");
+    if (!other) GTEST_SKIP() << "stories260K.gguf is not among the test data";
+    auto const ended = kvstone("run what-fits --set 'grid.context=[64]' --set 'grid.codec=[fp16]' "
+                               "--set 'sources.0.model.gguf=[tiny]' --set workloads.0.model.passages=1 "
+                               "--set workloads.0.model.continuation=32 --set 'sources.0.model.reference=" +
+                               other->string() + "'");
+    EXPECT_NE(ended.code, 0);
+    EXPECT_THAT(ended.out + ended.err, HasSubstr("the reference has another vocabulary"));
+}
+
+}  // namespace
+}  // namespace kvstone
