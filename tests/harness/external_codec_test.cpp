@@ -70,6 +70,8 @@ TEST_F(ExternalCommand, BytesAndErrorsAreThoseOfWhatCameBack) {
     }
     // Half of a binary16's last place of each value at most: (2^-11)^2.
     EXPECT_LT(value_of(theirs, "kv", "spot_check_error"), 0x1p-22);
+    // Of two processes of Python, beside the attempt's own.
+    EXPECT_GT(value_of(theirs, "kv", "peak_rss_bytes"), value_of(half, "kv", "peak_rss_bytes") + 4e6);
     EXPECT_FALSE(has(theirs, "nominal_bits_per_value"));
     auto stated = codec_py({"half"});
     stated.bits = 16;
