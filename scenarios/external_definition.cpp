@@ -70,7 +70,7 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
         throw ConfigError("codecs: a name is a letter, then letters, digits, _ and -", name, {"mine"}, place);
     if (std::ranges::count(vocabulary.codec_names, name) > 0)
         throw ConfigError("codecs: a stage or preset of KVstone has this name", name, {"my-" + name}, place);
-    YamlMap const map(value, {"command", "library", "decoded", "files", "options", "bits", "bytes"});
+    YamlMap const map(value, {"command", "library", "decoded", "files", "options", "bits", "bytes", "by_token"});
     auto const* command = map.find("command");
     auto const* library = map.find("library");
     auto const* decoded = map.find("decoded");
@@ -102,6 +102,10 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
         refuse(*bytes, "the bytes of a command or a library are counted, not declared");
     if (auto const* named = map.find("files"))
         for (auto const& file : items_of(*named)) add_file(definition, file, files);
+    if (auto const* by_token = map.find("by_token")) {
+        if (decoded != nullptr) refuse(*by_token, "of decoded values nothing is coded");
+        definition.by_token = switch_of(*by_token);
+    }
     if (auto const* bits = map.find("bits")) {
         definition.bits = number_of(*bits);
         if (*definition.bits <= 0 || *definition.bits > 32) refuse(*bits, "bits per value", {"(0, 32]"});
@@ -110,7 +114,8 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
 }
 
 std::string stage_of(ExternalDefinition const& definition) {
-    return fmt::format("{}{},kind={},hash={}", stage_prefix, definition.name, definition.kind, definition.hash());
+    return fmt::format("{}{},kind={},hash={}{}", stage_prefix, definition.name, definition.kind, definition.hash(),
+                       definition.by_token ? ",access=token" : "");
 }
 
 /// Calls visit(first, end) for the place of each word that stands where a stage can.
@@ -159,6 +164,7 @@ Json to_json(ExternalDefinition const& definition) {
     if (!definition.library.empty()) json["library"] = definition.library;
     if (!definition.options.empty()) json["options"] = definition.options;
     if (definition.bits) json["bits"] = *definition.bits;
+    if (definition.by_token) json["by_token"] = true;
     if (definition.kind == "declared") json["bytes"] = definition.bytes;
     for (auto const& [name, path, sha256] : definition.files)
         json["files"].push_back({{"name", name}, {"path", path}, {"sha256", sha256}});
@@ -174,6 +180,7 @@ ExternalDefinition external_definition_from_json(Json const& json) {
     definition.library = json.value("library", "");
     definition.options = json.value("options", std::map<std::string, std::string>{});
     definition.bytes = json.value("bytes", std::uint64_t{0});
+    definition.by_token = json.value("by_token", false);
     if (json.contains("bits")) definition.bits = json.at("bits").get<double>();
     for (auto const& file : json.at("files"))
         definition.files.push_back({file.at("name"), file.at("path"), file.at("sha256")});

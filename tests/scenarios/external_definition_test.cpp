@@ -88,6 +88,7 @@ TEST_F(Externals, ACellIsOfTheDefinitionAndOfItsFilesContent) {
          {mine, std::string(R"({command: [python3, mine.py, --bits, "4"], files: [mine.py]})"),
           std::string(R"({command: [python3, mine.py, --bits, "3"]})"),
           std::string(R"({command: [python3, mine.py, --bits, "3"], files: [mine.py], bits: 3})"),
+          std::string(R"({command: [python3, mine.py, --bits, "3"], files: [mine.py], by_token: true})"),
           std::string("{library: libtheirs.so}"), std::string("{library: libtheirs.so, options: {bits: 4}}"),
           std::string("{library: libtheirs.so, options: {bits: 5}}"),
           std::string("{library: libtheirs.so, files: [mine.py]}")})
