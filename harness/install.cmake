@@ -73,6 +73,12 @@ install(CODE [[
   file(WRITE "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share/kvstone/origin" "installed by CMake\n")
 ]])
 
+set(linked)
+foreach(target kvstone kvstone-attempt libkvstone kvstone_mpi)
+  if(TARGET ${target})
+    string(APPEND linked " \"$<TARGET_FILE:${target}>\"")
+  endif()
+endforeach()
 # The program writes pages and completions from its own verbs and options, and this machine knows whose libraries it uses.
 install(CODE "
   set(top \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}\")
@@ -87,6 +93,6 @@ install(CODE "
     execute_process(COMMAND \${kvstone} completions \${name} OUTPUT_FILE \"\${top}/share/\${shell}\"
                     COMMAND_ERROR_IS_FATAL ANY)
   endforeach()
-  execute_process(COMMAND \"${CMAKE_SOURCE_DIR}/.ci/licences\" \"\${top}/share/doc/kvstone/licences\"
-                          \"$<TARGET_FILE:kvstone>\" \"$<TARGET_FILE:kvstone-attempt>\" COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND \"${CMAKE_SOURCE_DIR}/.ci/licences\" \"\${top}/share/doc/kvstone/licences\" ${linked}
+                  COMMAND_ERROR_IS_FATAL ANY)
 ")
