@@ -234,6 +234,8 @@ std::string with_plain_names(std::string const& text) {
     return plain + text.substr(done);
 }
 
+bool names_command(std::string const& text) { return text.find(",kind=command,hash=") != std::string::npos; }
+
 std::vector<ExternalDefinition> definitions_in(std::string const& text,
                                                std::vector<ExternalDefinition> const& definitions) {
     std::vector<ExternalDefinition> named;

@@ -64,6 +64,8 @@ Vocabulary with_externals(Vocabulary words, std::vector<ExternalDefinition> cons
 std::string with_external_stages(std::string const& text, std::vector<ExternalDefinition> const& definitions);
 /// The reverse, for people: the same text with the plain names. Needs no definitions.
 std::string with_plain_names(std::string const& text);
+/// Whether a canonical codec text names a command.
+bool names_command(std::string const& text);
 /// The definitions that a canonical codec text names.
 std::vector<ExternalDefinition> definitions_in(std::string const& text,
                                                std::vector<ExternalDefinition> const& definitions);
