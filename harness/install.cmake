@@ -2,6 +2,7 @@
 #
 #   bin/kvstone
 #   libexec/kvstone/       kvstone-attempt, kvstone_mpi.so
+#   lib/kvstone/           int4.so, a codec of the shipped scenario `external`
 #   include/kvstone/       codec.h, for codecs in shared libraries; share/pkgconfig/kvstone-codec.pc
 #   lib/                   libkvstone.so, kvstone::codecs of find_package(kvstone) in lib/cmake/kvstone; its headers are in
 #                          include/kvstone/, too
@@ -38,6 +39,7 @@ kvstone_ship(codecs/external/python python)
 
 install(TARGETS kvstone RUNTIME DESTINATION bin)
 install(TARGETS kvstone-attempt RUNTIME DESTINATION libexec/kvstone)
+install(PROGRAMS ${CMAKE_BINARY_DIR}/lib/kvstone/int4.so DESTINATION lib/kvstone)
 if(TARGET kvstone_mpi)
   install(TARGETS kvstone_mpi LIBRARY DESTINATION libexec/kvstone)
 endif()

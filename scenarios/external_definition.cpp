@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "scenarios/content_hash.hpp"
+#include "scenarios/own_program.hpp"
 #include "scenarios/text.hpp"
 
 namespace kvstone {
@@ -28,13 +29,29 @@ bool is_name(std::string const& name) {
                name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-'; });
 }
 
-void add_file(ExternalDefinition& definition, YamlValue const& value, SourceFiles const& files) {
+void add_file(ExternalDefinition& definition, YamlValue const& value, std::string path, SourceFiles const& files) {
     auto const& name = text_of(value);
-    auto path = files.absolute(value, name);
     if (std::ranges::any_of(definition.files, [&](auto const& file) { return file.path == path; }))
         refuse(value, "a file that is given twice");
     auto sha256 = files.hash(value, path);
     definition.files.push_back({name, std::move(path), std::move(sha256)});
+}
+void add_file(ExternalDefinition& definition, YamlValue const& value, SourceFiles const& files) {
+    add_file(definition, value, files.absolute(value, text_of(value)), files);
+}
+
+/// A name without a slash that no file beside the scenario has is that of a library that ships with KVstone.
+std::string library_path(YamlValue const& value, SourceFiles const& files) {
+    auto const& name = text_of(value);
+    auto beside = files.absolute(value, name);
+    if (name.find('/') != std::string::npos || std::filesystem::exists(beside)) return beside;
+    auto const shipped = shipped_library(name);
+    if (!std::filesystem::exists(shipped))
+        refuse(value,
+               fmt::format("there is no such library beside the scenario, and none ships with KVstone in {}",
+                           shipped.parent_path().string()),
+               {"./libmine.so", "/path/to/libmine.so"});
+    return shipped.string();
 }
 
 void read_command(ExternalDefinition& definition, YamlValue const& value) {
@@ -88,7 +105,7 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
         read_decoded(definition, map, *decoded, files);
     } else {
         definition.kind = "library";
-        add_file(definition, *library, files);
+        add_file(definition, *library, library_path(*library, files), files);
         definition.files[0].name.clear();
         definition.library = definition.files[0].path;
     }

@@ -86,25 +86,6 @@ TEST_F(ExternalCommand, StandsInPipelinesAndRules) {
     EXPECT_LT(value_of(rules, "k", "nmse"), 1e-5);
 }
 
-TEST_F(ExternalCommand, TheShippedExampleCodesAsOurStageDoes) {
-    auto const python = python_with("numpy");
-    if (python.empty()) GTEST_SKIP() << "no Python with numpy (KVSTONE_TEST_PYTHON can name one)";
-    auto const example = python_codec(python, "scenarios/library", "external/int4.py");
-    auto const theirs = run(request_of(example, "mine"));
-    ASSERT_EQ(theirs.status, Status::ok) << theirs.reason << theirs.stderr_tail;
-    auto ours = request_of(example);
-    ours.cell.codec = "int:bits=4,scheme=asymmetric,axis=token,group=16";
-    auto const stage = run(ours);
-    ASSERT_EQ(stage.status, Status::ok) << stage.reason;
-    for (auto const* component : {"k", "v"}) {
-        // Two binary16 and 16 halves of a byte for each vector.
-        EXPECT_EQ(value_of(theirs, component, "ledger_payload_bytes"), 2 * 2 * 48 * (4.0 + 8));
-        // Both round the least value and the step to binary16: by 2^-12 of half the range at most, beside an error of
-        // range / 15 / sqrt(12).
-        EXPECT_NEAR(value_of(theirs, component, "nmse") / value_of(stage, component, "nmse"), 1, 0.02);
-    }
-}
-
 TEST_F(ExternalCommand, AProgramThatImportsTorchIsGivenItsTensors) {
     auto const python = python_with("torch");
     if (python.empty()) GTEST_SKIP() << "no Python with torch (KVSTONE_TEST_PYTHON can name one)";

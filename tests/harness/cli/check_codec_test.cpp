@@ -28,7 +28,8 @@ class CheckCodecTest : public ProgramTest {
 };
 
 TEST_F(CheckCodecTest, TemplatesPass) {
-    for (auto const* arguments : {"uniform.so --options bits=2", "uniform.so --options bits=8", "halves.so"}) {
+    for (auto const* arguments :
+         {"uniform.so --options bits=2", "uniform.so --options bits=8", "halves.so", "int4.so"}) {
         auto const ended = check(programs_folder() + "/codecs/" + arguments);
         EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
         EXPECT_THAT(ended.out, Not(HasSubstr("FAIL")));
