@@ -63,6 +63,15 @@ TEST_F(CheckCodecTest, CommandsAreAskedTheSame) {
     EXPECT_EQ(check("--options bits=4 " + command + "half").code, 2);
 }
 
+TEST_F(CheckCodecTest, TheLinesOfTheReadmeKeepTheRules) {
+    if (shell("python3 -c 'import numpy'").code != 0) GTEST_SKIP() << "python3 has no numpy";
+    auto const lines = shell("sed -n '/^```python/,/^```$/p' '" + source_folder() + "/README.md' | grep -v '^```'").out;
+    EXPECT_THAT(lines, HasSubstr("kvstone_codec.serve(encode, decode)"));
+    write("mine.py", lines);
+    auto const ended = check("-- python3 mine.py");
+    EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+}
+
 TEST_F(CheckCodecTest, NotStartingIsBadInput) {
     for (auto const& arguments : {library("nothing"), library("broken_abi"), library("uniform") + " --options bits=9",
                                   library("uniform") + " --options bits", std::string("-- ./no-such-program")})
