@@ -1,5 +1,6 @@
 #include "codecs/access.hpp"
 
+#include "codecs/from_outside.hpp"
 #include "codecs/registry.hpp"
 
 namespace kvstone {
@@ -17,6 +18,12 @@ std::uint64_t page_tokens_of(StageText const& stage) {
     Options const options(stage.name, entry.info.options, {stage.options.begin(), stage.options.end()});
     return entry.kind == StageKind::transform ? entry.make_transform(options)->page_tokens(section)
                                               : entry.make_quantiser(options)->page_tokens(section);
+}
+
+bool codes_by_token(StageText const& stage) {
+    auto const access = stage.options.find("access");
+    return page_tokens_of(stage) == 1 ||
+           (is_from_outside(stage.name) && access != stage.options.end() && access->second == "token");
 }
 
 std::optional<StageText> whole_tensor_stage(Codec const& codec) {

@@ -15,6 +15,9 @@ CodecNeeds needs_of(StageText const& stage);
 /// alone, as every entropy stage does. The shape cannot change whether it is 0.
 std::uint64_t page_tokens_of(StageText const& stage);
 
+/// Whether the stage codes every token by itself; of one from outside, whether its definition says so.
+bool codes_by_token(StageText const& stage);
+
 /// The first stage that takes whole tensors alone; nothing where there is none. A cache that grows token by token never
 /// codes the tokens of that stage's rule. Rules for windows do not count: a growing cache codes none of their tokens.
 std::optional<StageText> whole_tensor_stage(Codec const& codec);

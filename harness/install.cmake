@@ -2,6 +2,7 @@
 #
 #   bin/kvstone
 #   libexec/kvstone/       kvstone-attempt, kvstone_mpi.so
+#   lib/kvstone/           int4.so, a codec of the shipped scenario `external`
 #   include/kvstone/       codec.h, for codecs in shared libraries; share/pkgconfig/kvstone-codec.pc
 #   lib/                   libkvstone.so, kvstone::codecs of find_package(kvstone) in lib/cmake/kvstone; its headers are in
 #                          include/kvstone/, too
@@ -38,6 +39,7 @@ kvstone_ship(codecs/external/python python)
 
 install(TARGETS kvstone RUNTIME DESTINATION bin)
 install(TARGETS kvstone-attempt RUNTIME DESTINATION libexec/kvstone)
+install(PROGRAMS ${CMAKE_BINARY_DIR}/lib/kvstone/int4.so DESTINATION lib/kvstone)
 if(TARGET kvstone_mpi)
   install(TARGETS kvstone_mpi LIBRARY DESTINATION libexec/kvstone)
 endif()
@@ -73,6 +75,12 @@ install(CODE [[
   file(WRITE "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share/kvstone/origin" "installed by CMake\n")
 ]])
 
+set(linked)
+foreach(target kvstone kvstone-attempt libkvstone kvstone_mpi)
+  if(TARGET ${target})
+    string(APPEND linked " \"$<TARGET_FILE:${target}>\"")
+  endif()
+endforeach()
 # The program writes pages and completions from its own verbs and options, and this machine knows whose libraries it uses.
 install(CODE "
   set(top \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}\")
@@ -87,6 +95,6 @@ install(CODE "
     execute_process(COMMAND \${kvstone} completions \${name} OUTPUT_FILE \"\${top}/share/\${shell}\"
                     COMMAND_ERROR_IS_FATAL ANY)
   endforeach()
-  execute_process(COMMAND \"${CMAKE_SOURCE_DIR}/.ci/licences\" \"\${top}/share/doc/kvstone/licences\"
-                          \"$<TARGET_FILE:kvstone>\" \"$<TARGET_FILE:kvstone-attempt>\" COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND \"${CMAKE_SOURCE_DIR}/.ci/licences\" \"\${top}/share/doc/kvstone/licences\" ${linked}
+                  COMMAND_ERROR_IS_FATAL ANY)
 ")

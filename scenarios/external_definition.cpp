@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "scenarios/content_hash.hpp"
+#include "scenarios/own_program.hpp"
 #include "scenarios/text.hpp"
 
 namespace kvstone {
@@ -28,13 +29,29 @@ bool is_name(std::string const& name) {
                name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-'; });
 }
 
-void add_file(ExternalDefinition& definition, YamlValue const& value, SourceFiles const& files) {
+void add_file(ExternalDefinition& definition, YamlValue const& value, std::string path, SourceFiles const& files) {
     auto const& name = text_of(value);
-    auto path = files.absolute(value, name);
     if (std::ranges::any_of(definition.files, [&](auto const& file) { return file.path == path; }))
         refuse(value, "a file that is given twice");
     auto sha256 = files.hash(value, path);
     definition.files.push_back({name, std::move(path), std::move(sha256)});
+}
+void add_file(ExternalDefinition& definition, YamlValue const& value, SourceFiles const& files) {
+    add_file(definition, value, files.absolute(value, text_of(value)), files);
+}
+
+/// A name without a slash that no file beside the scenario has is that of a library that ships with KVstone.
+std::string library_path(YamlValue const& value, SourceFiles const& files) {
+    auto const& name = text_of(value);
+    auto beside = files.absolute(value, name);
+    if (name.find('/') != std::string::npos || std::filesystem::exists(beside)) return beside;
+    auto const shipped = shipped_library(name);
+    if (!std::filesystem::exists(shipped))
+        refuse(value,
+               fmt::format("there is no such library beside the scenario, and none ships with KVstone in {}",
+                           shipped.parent_path().string()),
+               {"./libmine.so", "/path/to/libmine.so"});
+    return shipped.string();
 }
 
 void read_command(ExternalDefinition& definition, YamlValue const& value) {
@@ -70,7 +87,7 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
         throw ConfigError("codecs: a name is a letter, then letters, digits, _ and -", name, {"mine"}, place);
     if (std::ranges::count(vocabulary.codec_names, name) > 0)
         throw ConfigError("codecs: a stage or preset of KVstone has this name", name, {"my-" + name}, place);
-    YamlMap const map(value, {"command", "library", "decoded", "files", "options", "bits", "bytes"});
+    YamlMap const map(value, {"command", "library", "decoded", "files", "options", "bits", "bytes", "by_token"});
     auto const* command = map.find("command");
     auto const* library = map.find("library");
     auto const* decoded = map.find("decoded");
@@ -88,7 +105,7 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
         read_decoded(definition, map, *decoded, files);
     } else {
         definition.kind = "library";
-        add_file(definition, *library, files);
+        add_file(definition, *library, library_path(*library, files), files);
         definition.files[0].name.clear();
         definition.library = definition.files[0].path;
     }
@@ -102,6 +119,10 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
         refuse(*bytes, "the bytes of a command or a library are counted, not declared");
     if (auto const* named = map.find("files"))
         for (auto const& file : items_of(*named)) add_file(definition, file, files);
+    if (auto const* by_token = map.find("by_token")) {
+        if (decoded != nullptr) refuse(*by_token, "of decoded values nothing is coded");
+        definition.by_token = switch_of(*by_token);
+    }
     if (auto const* bits = map.find("bits")) {
         definition.bits = number_of(*bits);
         if (*definition.bits <= 0 || *definition.bits > 32) refuse(*bits, "bits per value", {"(0, 32]"});
@@ -110,7 +131,8 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
 }
 
 std::string stage_of(ExternalDefinition const& definition) {
-    return fmt::format("{}{},kind={},hash={}", stage_prefix, definition.name, definition.kind, definition.hash());
+    return fmt::format("{}{},kind={},hash={}{}", stage_prefix, definition.name, definition.kind, definition.hash(),
+                       definition.by_token ? ",access=token" : "");
 }
 
 /// Calls visit(first, end) for the place of each word that stands where a stage can.
@@ -159,6 +181,7 @@ Json to_json(ExternalDefinition const& definition) {
     if (!definition.library.empty()) json["library"] = definition.library;
     if (!definition.options.empty()) json["options"] = definition.options;
     if (definition.bits) json["bits"] = *definition.bits;
+    if (definition.by_token) json["by_token"] = true;
     if (definition.kind == "declared") json["bytes"] = definition.bytes;
     for (auto const& [name, path, sha256] : definition.files)
         json["files"].push_back({{"name", name}, {"path", path}, {"sha256", sha256}});
@@ -174,6 +197,7 @@ ExternalDefinition external_definition_from_json(Json const& json) {
     definition.library = json.value("library", "");
     definition.options = json.value("options", std::map<std::string, std::string>{});
     definition.bytes = json.value("bytes", std::uint64_t{0});
+    definition.by_token = json.value("by_token", false);
     if (json.contains("bits")) definition.bits = json.at("bits").get<double>();
     for (auto const& file : json.at("files"))
         definition.files.push_back({file.at("name"), file.at("path"), file.at("sha256")});
@@ -226,6 +250,8 @@ std::string with_plain_names(std::string const& text) {
     }
     return plain + text.substr(done);
 }
+
+bool names_command(std::string const& text) { return text.find(",kind=command,hash=") != std::string::npos; }
 
 std::vector<ExternalDefinition> definitions_in(std::string const& text,
                                                std::vector<ExternalDefinition> const& definitions) {

@@ -16,9 +16,11 @@ namespace kvstone {
 ///   theirs: {library: ./libtheirs.so, options: {bits: 4}, files: [table.bin]}
 ///   done:   {decoded: decoded.safetensors, bytes: 123456}
 /// A command runs in the scenario's folder, so that its arguments may name files there. `files` are those whose content
-/// makes the codec what it is; of a library, the library itself is always one. `bits` are the bits per value that the
-/// codec's author promises. A value of `options` is a scalar; the library gets its text. `decoded` is a dump of K and V as some codec brought them back,
-/// and `bytes` what it stored them in, of both together: nothing is coded here, and the number is believed.
+/// makes the codec what it is; of a library, the library itself is always one. A library named without a slash that does not
+/// lie beside the scenario is one that ships with KVstone (shipped_library()). `bits` are the bits per value that the
+/// codec's author promises. `by_token: true` says that the codec codes every token by itself. A value of `options` is a
+/// scalar; the library gets its text. `decoded` is a dump of K and V as some codec brought them back, and `bytes` what it
+/// stored them in, of both together: nothing is coded here, and the number is believed.
 struct ExternalDefinition {
     std::string name;
     std::string kind;                            ///< "command", "library" or "declared"
@@ -27,6 +29,7 @@ struct ExternalDefinition {
     std::map<std::string, std::string> options;  ///< of a library
     std::optional<double> bits;
     std::uint64_t bytes = 0;  ///< of kind declared
+    bool by_token = false;    ///< no token's values depend on another's
     std::string folder;       ///< of the scenario, absolute
 
     struct File {
@@ -61,6 +64,8 @@ Vocabulary with_externals(Vocabulary words, std::vector<ExternalDefinition> cons
 std::string with_external_stages(std::string const& text, std::vector<ExternalDefinition> const& definitions);
 /// The reverse, for people: the same text with the plain names. Needs no definitions.
 std::string with_plain_names(std::string const& text);
+/// Whether a canonical codec text names a command.
+bool names_command(std::string const& text);
 /// The definitions that a canonical codec text names.
 std::vector<ExternalDefinition> definitions_in(std::string const& text,
                                                std::vector<ExternalDefinition> const& definitions);

@@ -39,6 +39,8 @@ fs::path own_helper(std::string const& name) {
     return !fs::exists(beside, error) && fs::exists(installed, error) ? installed : beside;
 }
 
+fs::path shipped_library(std::string const& name) { return own_prefix() / "lib" / "kvstone" / name; }
+
 fs::path shipped_file(std::string const& name) {
     std::error_code error;
     if (char const* const folder = std::getenv("KVSTONE_DATA"); folder != nullptr && *folder != '\0') {

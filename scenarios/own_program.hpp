@@ -4,6 +4,7 @@
 //
 //   PREFIX/bin/kvstone                    the command; in the build folder all programs and modules lie beside it
 //   PREFIX/libexec/kvstone/               kvstone-attempt, kvstone_mpi.so
+//   PREFIX/lib/kvstone/                   codecs of the shipped scenarios, as shared libraries
 //   PREFIX/share/kvstone/                 scenarios/, models/, slurm/, known_models.txt, data.txt, ..., and in an installed
 //                                         tree the line `origin`, which says how it was installed
 
@@ -23,6 +24,9 @@ std::string own_origin();
 /// A program or module that users do not start themselves: beside the running program, else in libexec/kvstone. The first
 /// place where neither has it.
 std::filesystem::path own_helper(std::string const& name);
+
+/// The file of a codec library that ships with KVstone, such as "int4.so". It need not exist.
+std::filesystem::path shipped_library(std::string const& name);
 
 /// A file or folder of share/kvstone, such as "scenarios": in $KVSTONE_DATA where that has it, else in the tree that the
 /// running program belongs to. Empty where there is none.

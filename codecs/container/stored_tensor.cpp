@@ -96,6 +96,12 @@ StoredRows format_of(StageText const& stage, std::string& lacks) {
         auto const& bits = stage.options.at("bits");
         if (bits == "4" || bits == "8") return integers(stage);
         lacks = fmt::format("no kernel attends to codes of {} bits; accepted: bits=4, bits=8", bits);
+    } else if (stage.name == "external") {
+        lacks = fmt::format(
+            "attention_decode times kernels that read stored bytes where they lie, and there is none for {}, a codec "
+            "from "
+            "outside; accepted: workload attention for its error, roundtrip for its times",
+            stage.options.at("name"));
     } else {
         lacks = fmt::format(
             "no kernel of attention reads the bytes of stage {}; accepted: fp16, bf16, fp8, q8_0, q4_0, nf4, int8, "

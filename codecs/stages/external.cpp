@@ -7,6 +7,7 @@
 //            kind=command|library|declared
 //            hash=H              SHA-256 of the definition begins so: of its kind, arguments or options, stated bits and the
 //                                content of its files. Another definition of the same name is another codec.
+//            access=whole|token  token: no token's values depend on another's (`by_token: true`)
 // Planes     payload: the bytes that the codec returned, as many as it returned.
 // Example    none: it has no bytes of its own.
 // Error      nothing is promised, so the bounds are infinite; errors are measured as those of all other codecs.
@@ -39,7 +40,9 @@ class External : public Quantiser {
         info.options = {text_option("name", std::nullopt, "of the definition"),
                         choice_option("kind", std::nullopt, {"command", "library", "declared"},
                                       "how it is run; declared: its decoded values were given"),
-                        text_option("hash", std::nullopt, "the SHA-256 of its definition and files begins so")};
+                        text_option("hash", std::nullopt, "the SHA-256 of its definition and files begins so"),
+                        choice_option("access", "whole", {"whole", "token"},
+                                      "token: it codes every token by itself, as its definition says")};
         return info;
     }
     explicit External(Options const& options) : name_(options.text("name")), hash_(options.text("hash")) {}

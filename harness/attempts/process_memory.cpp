@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -40,6 +41,19 @@ std::uint64_t kilobytes(std::string const& path, std::string_view key) {
     return field(read_text(path), key).value_or(0) * 1024;
 }
 
+/// The kernel lists children by the thread that started them.
+std::uint64_t peak_rss_below(std::string const& process) {
+    std::uint64_t bytes = 0;
+    std::error_code gone;
+    std::filesystem::directory_iterator thread(process + "/task", gone);
+    for (; thread != std::filesystem::directory_iterator(); thread.increment(gone)) {
+        std::istringstream children(read_text(thread->path().string() + "/children"));
+        for (std::string child; children >> child;)
+            bytes += kilobytes("/proc/" + child + "/status", "VmHWM:") + peak_rss_below("/proc/" + child);
+    }
+    return bytes;
+}
+
 }  // namespace
 
 MemoryWatch::MemoryWatch(pid_t pid)
@@ -67,6 +81,7 @@ bool MemoryWatch::due() {
 }
 
 std::uint64_t own_peak_rss_bytes() { return kilobytes("/proc/self/status", "VmHWM:"); }
+std::uint64_t descendants_peak_rss_bytes() { return peak_rss_below("/proc/self"); }
 std::uint64_t own_resident_bytes() { return kilobytes("/proc/self/status", "VmRSS:"); }
 
 std::uint64_t available_memory_bytes() { return kilobytes("/proc/meminfo", "MemAvailable:"); }

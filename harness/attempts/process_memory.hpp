@@ -30,6 +30,8 @@ class MemoryWatch {
 
 /// Highest resident size of this process since its exec. It is not ru_maxrss, which starts at its spawner's.
 std::uint64_t own_peak_rss_bytes();
+/// The same of the processes that this one has started and that still run, and of those that they have started, added.
+std::uint64_t descendants_peak_rss_bytes();
 /// Resident size of this process now.
 std::uint64_t own_resident_bytes();
 /// Memory that the machine could give to a new process without swapping.

@@ -148,6 +148,7 @@ class Suite {
         check("shortened bytes", [&] { shortened(); });
         check("altered bytes", [&] { altered(); });
         ask("a head is coded without the others", Result::fact, [&] { return apart(); });
+        ask("a token is coded without the others", Result::fact, [&] { return by_token(); });
         return checks_;
     }
 
@@ -338,6 +339,23 @@ class Suite {
         return same({a.begin(), a.begin() + 1024}, {b.begin(), b.begin() + 1024})
                    ? "yes: other heads change nothing"
                    : "no: values of one head change those of another";
+    }
+
+    std::string by_token() {
+        constexpr std::size_t token = 7, dim = 64, head = 16 * dim;
+        Case const all{"normal values", section_of({1, 2, 16, dim}), normal_values(2 * head, 14)};
+        Case alone{"a token of them", section_of({1, 2, 1, dim}), {}};
+        alone.section.token = token;
+        Values wanted;
+        auto const together = decode(*codec_, all.section, encode(*codec_, all.section, all.values));
+        for (auto const first : {token * dim, head + token * dim}) {
+            auto const place = static_cast<std::ptrdiff_t>(first);
+            alone.values.insert(alone.values.end(), all.values.begin() + place, all.values.begin() + place + dim);
+            wanted.insert(wanted.end(), together.begin() + place, together.begin() + place + dim);
+        }
+        return same(decode(*codec_, alone.section, encode(*codec_, alone.section, alone.values)), wanted)
+                   ? "yes: its definition may say by_token: true"
+                   : "no: a token's values depend on others";
     }
 
     CodecMaker const& make_;

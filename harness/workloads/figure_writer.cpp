@@ -28,7 +28,7 @@ void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t or
 
 void add_memory_peaks(Measurement& measurement, BackendKind kind) {
     FigureWriter figures(measurement, "kv");
-    figures.add_count("peak_rss_bytes", own_peak_rss_bytes());
+    figures.add_count("peak_rss_bytes", own_peak_rss_bytes() + descendants_peak_rss_bytes());
     if (kind != BackendKind::openmp) figures.add_count("device_peak_bytes", memory_peak(kind));
 }
 

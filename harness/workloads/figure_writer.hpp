@@ -40,7 +40,7 @@ class FigureWriter {
 void add_bytes(FigureWriter& figures, ByteLedger const& ledger, std::uint64_t original_bytes, std::uint64_t values,
                double nominal_bits);
 
-/// The most memory that this process has used, and on a device (backends other than openmp) the peak of its buffers
+/// The most memory that this process and those that it has started have used, and on a device (backends other than openmp) the peak of its buffers
 /// there.
 void add_memory_peaks(Measurement& measurement, BackendKind kind = BackendKind::openmp);
 

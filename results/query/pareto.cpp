@@ -88,7 +88,7 @@ void show_peers(std::ostream& out, Screen const& screen, Peers const& peers) {
         if (std::ranges::all_of(front, [](auto const* row) { return row->speed_metric.empty() && !row->is_command; }))
             say("Nothing was timed: bits and error alone are compared.");
         if (std::ranges::any_of(front, [](auto const* row) { return row->is_command; }))
-            say("Times of a command are those of another process: it is compared by bits and error alone.");
+            say(fmt::format("Times of a command are {}.", times_of_a_command));
         if (!bounded_speed) say("A speed of fewer than 6 samples has no interval: its value alone counts.");
     }
     if (!beaten.empty()) say("Beaten: " + beaten);

@@ -15,8 +15,10 @@
 #include "results/query/show_budgets.hpp"
 #include "results/query/show_lengths.hpp"
 #include "results/query/show_text.hpp"
+#include "results/record/metrics.hpp"
 #include "results/record/text_table.hpp"
 #include "results/record/wrapped.hpp"
+#include "results/store/schema.hpp"
 #include "results/store/sqlite.hpp"
 
 namespace kvstone {
@@ -122,8 +124,18 @@ struct ShownFigure {
 struct CellRow {
     std::string codec;
     std::string status = "missing";
+    bool is_command = false;
     std::array<std::optional<ShownFigure>, columns.size()> figures;
 
+    bool has_times_of_command(std::size_t column) const {
+        auto const* metric = find_metric(columns[column].metric);
+        return is_command && figures[column] && metric != nullptr && is_speed(*metric);
+    }
+    bool has_any_times_of_command() const {
+        for (std::size_t i = 0; i < columns.size(); ++i)
+            if (has_times_of_command(i)) return true;
+        return false;
+    }
     void take(std::string_view component, std::string_view metric, double value) {
         for (std::size_t i = 0; i < columns.size(); ++i) {
             bool const exact = columns[i].component == component;
@@ -181,6 +193,7 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
     std::map<std::string, std::size_t> places;
     for (auto const& row : query(store,
                                  "SELECT cell.uid, codec_name, " + title_sql("json_extract(canonical, '$.options')") +
+                                     ", " + times_of_sql("cell.codec") +
                                      " FROM expected e JOIN cell ON cell.id = e.cell WHERE e.process = 0 AND "
                                      "e.campaign = (SELECT id FROM campaign WHERE uid = ?1) ORDER BY e.position",
                                  {campaign})
@@ -190,6 +203,7 @@ std::vector<Group> read_groups(Store const& store, std::string const& campaign) 
         if (added) groups.push_back({title, {}});
         auto cell = cells[text(row[0])];
         cell.codec = text(row[1]);
+        cell.is_command = text(row[3]) == "command";
         groups[place->second].rows.push_back(std::move(cell));
     }
     return groups;
@@ -213,8 +227,10 @@ void show_group(std::ostream& out, Screen const& screen, Group const& group) {
             continue;
         }
         std::vector<std::string> cells{row.codec};
-        for (auto const i : shown)
+        for (auto const i : shown) {
             cells.push_back(row.figures[i] ? formatted(columns[i].notation, row.figures[i]->value) : "-");
+            if (row.has_times_of_command(i)) cells.back() += "*";
+        }
         table.add(std::move(cells));
     }
     show_title(out, screen, group.title);
@@ -297,7 +313,13 @@ void show_summary(Store const& store, std::ostream& out, ShowOptions const& opti
     auto const& screen = options.screen;
     auto const campaign = campaign_meant(store, options.campaign);
     show_header(store, out, screen, campaign);
-    for (auto const& group : read_groups(store, campaign)) show_group(out, screen, group);
+    auto const groups = read_groups(store, campaign);
+    for (auto const& group : groups) show_group(out, screen, group);
+    bool const commands = std::ranges::any_of(
+        groups, [](Group const& group) { return std::ranges::any_of(group.rows, &CellRow::has_any_times_of_command); });
+    if (commands)
+        fmt::print(out, "\n{}\n",
+                   wrapped(fmt::format("*: the times of a command are {}.", times_of_a_command), screen.columns, 3));
     fmt::print(
         out, "\n{}\n",
         wrapped(

@@ -23,6 +23,10 @@ std::string title_sql(std::string_view options);
 /// campaigns of the file, where none fits, or more than one.
 std::string campaign_meant(Store const& store, std::string const& given);
 
+/// Of the times of a codec that is a command: said below tables that have such.
+inline constexpr std::string_view times_of_a_command =
+    "those of another process, the sending of values there included, and take no part in comparisons of speed";
+
 /// Whether the database, or this connection, has the view. Files that only older builds have written lack some.
 bool has_view(Store const& store, std::string const& name);
 

@@ -34,7 +34,8 @@ constexpr std::array table{
     Metric{"stored_bytes", "byte", lower, true, "bytes of the sealed containers: all ledger lines but the workspace",
            sum},
     Metric{"allocated_bytes", "byte", lower, false, "bytes the codec's buffers took from the backend's memory", sum},
-    Metric{"peak_rss_bytes", "byte", lower, false, "VmHWM of the attempt's process", together},
+    Metric{"peak_rss_bytes", "byte", lower, false,
+           "VmHWM of the attempt's process, and of those that run its codecs from outside, added", together},
     Metric{"device_peak_bytes", "byte", lower, false, "peak of the device's memory in use by the attempt", together},
     // Tensor error.
     Metric{"mae", "value", lower, true, "mean |e|", pooled},

@@ -40,6 +40,11 @@ void groups(Store const& store, std::ostream& out, std::string const& campaign) 
         fmt::print(out, "\n## {}\n\n", title);
         print(out, group, TableFormat::md);
     }
+    auto const commands =
+        query(store, "SELECT count(*) FROM v_pareto WHERE campaign = ?1 AND times_of = 'command' AND left_out IS NULL",
+              {campaign});
+    if (text(commands.rows.at(0).at(0)) != "0")
+        fmt::print(out, "\nA codec that is a command has no speed here: its times are {}.\n", times_of_a_command);
 }
 
 }  // namespace

@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include "results/query/query.hpp"
+#include "results/query/show_text.hpp"
 #include "results/record/build.hpp"
+#include "results/record/metrics.hpp"
 #include "results/record/utc.hpp"
 #include "results/report/json_text.hpp"
 #include "results/report/quantiles.hpp"
@@ -118,6 +120,7 @@ std::size_t add_figures(ReportTable const& table, JsonObject& data, std::size_t 
         metric.add("unit", json_text(column.metric->unit));
         metric.add("better", json_text(name_of(column.metric->better)));
         metric.add("deterministic", column.metric->deterministic ? "true" : "false");
+        if (is_speed(*column.metric)) metric.add("speed", "true");
         metric.add("formula", json_text(column.metric->formula));
         names.add(metric.text());
     }
@@ -202,6 +205,16 @@ std::string environment(Store const& store, std::string const& campaign) {
               {campaign}));
 }
 
+/// A list of their canonical texts; empty where there are none.
+std::string codecs_that_are_commands(Store const& store) {
+    JsonList list;
+    Statement select(store.connection(),
+                     "SELECT DISTINCT codec FROM cell WHERE " + times_of_sql("codec") + " = 'command'");
+    bool any = false;
+    for (; select.step(); any = true) list.add(json_text(select.text(0)));
+    return any ? list.text() : std::string();
+}
+
 std::string notes(ReportTable const& table, std::size_t metrics_left_out, std::size_t samples_left_out) {
     JsonList list;
     auto const note = [&](std::int64_t count, std::string_view text) {
@@ -239,6 +252,10 @@ std::string page_data(Store const& store, ReportOptions const& options) {
              "v_missing WHERE status IS NULL", options.campaign);
     data.add("environment", environment(store, options.campaign));
     data.add("verdicts", json_rows(gate_verdicts(store)));
+    if (auto const commands = codecs_that_are_commands(store); !commands.empty()) {
+        data.add("commands", commands);
+        data.add("times_of_a_command", json_text(times_of_a_command));
+    }
     data.add("moves", moves(table));
     data.add("false_alarms", json_number(change_point_false_alarms_per_100_nights));
     // Samples take the last sixth, so that K's and V's own figures do not push them out.

@@ -14,7 +14,7 @@
 namespace kvstone {
 namespace {
 
-constexpr std::string_view sql = R"sql(
+constexpr std::string_view before_times_of = R"sql(
 CREATE VIEW v_pareto(campaign, cell, workload, options, source, context, batch, page, backend, threads, position,
   codec, codec_name, status, reason, bits_per_value, error_metric, error, error_low, error_high, speed_metric, speed,
   speed_low, speed_high, read_fraction, left_out, beaten_by, rival, on_front, peers,
@@ -33,8 +33,8 @@ figures AS (
   SELECT c.uid AS campaign, x.uid AS cell, x.workload, x.options, x.source_name AS source,
     nullif(x.context, 0) AS context, x.batch, x.page, x.backend, x.threads, e.position, x.codec, x.codec_name,
     coalesce(o.status, 'missing') AS status, a.reason,
-    CASE WHEN instr(x.codec, ',kind=command,hash=') > 0 THEN 'command'
-      WHEN instr(x.codec, ',kind=declared,hash=') > 0 THEN 'declared' ELSE 'attempt' END AS times_of,
+    )sql";
+constexpr std::string_view behind_times_of = R"sql( AS times_of,
     c.id || ' ' || x.workload || ' ' || x.options || ' ' || x.source || ' ' || x.context || ' ' || x.batch || ' ' ||
       x.page || ' ' || x.threads || ' ' || x.backend AS peers,
     max(value) FILTER (WHERE name = 'bits_per_value') AS bits,
@@ -111,6 +111,9 @@ ORDER BY campaign, position;
 
 }  // namespace
 
-std::string_view pareto_view() { return sql; }
+std::string_view pareto_view() {
+    static std::string const sql = std::string(before_times_of).append(times_of_sql("x.codec")).append(behind_times_of);
+    return sql;
+}
 
 }  // namespace kvstone

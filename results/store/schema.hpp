@@ -2,6 +2,7 @@
 // Tables and views of the database, their versions, and the meaning of every column.
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <sqlite3.h>
@@ -39,6 +40,10 @@ std::span<Note const> view_notes();
 
 /// SQL that makes every view, v_notes included.
 std::string_view views();
+/// SQL for the process that a codec's times are of: 'attempt', the attempt's own; 'command', another one; 'declared', none.
+/// `codec` is SQL for its canonical text.
+std::string times_of_sql(std::string const& codec);
+
 /// The part that makes v_pareto.
 std::string_view pareto_view();
 /// The part that makes v_environment and v_env_diff.

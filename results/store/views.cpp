@@ -41,9 +41,8 @@ SELECT campaign.uid, cell.uid, cell.workload, cell.source_name, iif(cell.source_
 constexpr std::string_view latest_columns_2 = R"sql(,
   o.status, a.reason, build.git_sha, toolchain.uid, host.name, a.finished_utc,
   cell.source_kind, campaign.scenario, campaign.hardware_class, cell.page, nullif(cell.options, '{}'), a.engine,
-  a.uid, campaign.night, host.vector_units,
-  CASE WHEN instr(cell.codec, ',kind=command,hash=') > 0 THEN 'command'
-    WHEN instr(cell.codec, ',kind=declared,hash=') > 0 THEN 'declared' ELSE 'attempt' END,
+  a.uid, campaign.night, host.vector_units, )sql";
+constexpr std::string_view latest_columns_3 = R"sql(,
   iif(instr(cell.codec, ',kind=declared,hash=') > 0, 'declared', 'stored')
 FROM v_outcome o
 JOIN attempt a ON a.id = o.attempt
@@ -181,7 +180,8 @@ std::string build_views() {
         "attempt, night, vector_units, times_of, bytes_of) "
         "AS";
     auto const part = [&](std::string_view figures, std::string_view rest) {
-        sql.append(latest_columns_1).append(figures).append(latest_columns_2).append(rest);
+        sql.append(latest_columns_1).append(figures).append(latest_columns_2).append(times_of_sql("cell.codec"));
+        sql.append(latest_columns_3).append(rest);
     };
     part(latest_figures,
          "JOIN figure f ON f.attempt = o.attempt JOIN metric m ON m.id = f.metric "
@@ -211,6 +211,11 @@ std::string build_views() {
 }
 
 }  // namespace
+
+std::string times_of_sql(std::string const& codec) {
+    return "CASE WHEN instr(" + codec + ", ',kind=command,hash=') > 0 THEN 'command' WHEN instr(" + codec +
+           ", ',kind=declared,hash=') > 0 THEN 'declared' ELSE 'attempt' END";
+}
 
 std::string_view views() {
     static std::string const sql = build_views();

@@ -10,6 +10,7 @@
 #include "results/query/show_text.hpp"
 #include "results/record/build.hpp"
 #include "results/record/wrapped.hpp"
+#include "scenarios/external_definition.hpp"
 
 namespace kvstone {
 namespace {
@@ -43,6 +44,8 @@ void compare_cells(Comparison& all, SideCell const& base, SideCell const& head, 
             if (everything || !silent(figure)) {
                 auto const verdict = figure.verdict;
                 auto why = figure.why;
+                if (comparing(metrics()[next.first]) == Comparing::by_time && names_command(head.cell.codec))
+                    why += "; times of another process";
                 all.rows.push_back({&head, std::move(figure), verdict, std::move(why)});
             }
         }

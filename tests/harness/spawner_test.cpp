@@ -5,11 +5,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness/attempts/attempt.hpp"
 #include "harness/attempts/child_process.hpp"
+#include "harness/attempts/pipe.hpp"
 #include "harness/attempts/process_memory.hpp"
 #include "scenarios/errors.hpp"
 
@@ -317,6 +319,38 @@ TEST(ProcessMemory, KnowsItsOwnPeakAndTheMachine) {
     EXPECT_GT(own_peak_rss_bytes(), large.size());
     EXPECT_GT(available_memory_bytes(), std::uint64_t{1} << 20);
     EXPECT_EQ(oom_kill_count(), oom_kill_count());
+}
+
+/// A child of a child, started by another thread: as a shell script that starts a codec.
+TEST(ProcessMemory, CountsThoseThatItStartedWhileTheyRun) {
+    constexpr std::size_t large_bytes = 64 << 20;
+    auto const before = descendants_peak_rss_bytes();
+    Pipe ready;
+    Pipe wait;
+    pid_t child = -1;
+    std::jthread starter([&] {
+        child = fork();
+        if (child == 0) {
+            wait.write.reset();
+            if (fork() == 0) {
+                auto* const large = static_cast<char volatile*>(
+                    mmap(nullptr, large_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+                for (std::size_t at = 0; at < large_bytes; at += 4096) large[at] = 1;
+                [[maybe_unused]] auto const told = write(ready.write.get(), "x", 1);
+            }
+            char none = 0;
+            [[maybe_unused]] auto const ended = read(wait.read.get(), &none, 1);
+            ::wait(nullptr);
+            _exit(0);
+        }
+        char told = 0;
+        EXPECT_EQ(read(ready.read.get(), &told, 1), 1);
+        EXPECT_GT(descendants_peak_rss_bytes(), before + large_bytes);
+        wait.write.reset();
+        waitpid(child, nullptr, 0);
+    });
+    starter.join();
+    EXPECT_LT(descendants_peak_rss_bytes(), before + large_bytes);
 }
 
 }  // namespace

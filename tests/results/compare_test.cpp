@@ -14,7 +14,7 @@ namespace {
 
 using test::expect_error;
 
-/// The figures of one build at cells int8 and q4_0.
+/// The figures of one build at cells int8 and another codec.
 struct Made {
     double int8_error = 0.01;
     double time_ns = 1000;  ///< of the first process; each further one takes 1 ns longer
@@ -25,10 +25,11 @@ struct Made {
     std::vector<double> answers = {};
     double rss_bytes = 0;  ///< 0: not told
     std::string night = {};
+    std::string other_codec = "q4_0";
 };
 
 std::string make(Store& store, Made const& made) {
-    auto const plan = test::plan({test::cell("int8"), test::cell("q4_0")}, made.processes);
+    auto const plan = test::plan({test::cell("int8"), test::cell(made.other_codec)}, made.processes);
     auto const campaign =
         store.begin_campaign(plan, test::build(made.git_sha, made.source_hash), made.hardware, true, made.night);
     std::vector<Measurement> all;
@@ -99,6 +100,16 @@ TEST_F(CompareTest, TimingsOfTwoOccasionsAreAdvisoryAtBestInconclusive) {
     EXPECT_THAT(often->rows[0].why, testing::HasSubstr("not interleaved"));
     EXPECT_NEAR(often->rows[0].figure->change->value, 0.2, 0.01);
     EXPECT_EQ(compare({.processes = 5}, {.time_ns = 800, .processes = 5})->verdict, Verdict::advisory) << "faster";
+}
+
+TEST_F(CompareTest, TimingsOfCommandsAreSaidToBeOfAnotherProcess) {
+    std::string const mine = "external:name=mine,kind=command,hash=0123456789abcdef";
+    auto const both =
+        compare({.processes = 5, .other_codec = mine}, {.time_ns = 1200, .processes = 5, .other_codec = mine});
+    ASSERT_EQ(both->rows.size(), 2U);
+    for (auto const& row : both->rows)
+        EXPECT_EQ(row.why.find("; times of another process") != std::string::npos, row.cell->cell.codec == mine)
+            << row.why;
 }
 
 TEST_F(CompareTest, AnswersAreComparedItemByItem) {

@@ -88,6 +88,7 @@ TEST_F(Externals, ACellIsOfTheDefinitionAndOfItsFilesContent) {
          {mine, std::string(R"({command: [python3, mine.py, --bits, "4"], files: [mine.py]})"),
           std::string(R"({command: [python3, mine.py, --bits, "3"]})"),
           std::string(R"({command: [python3, mine.py, --bits, "3"], files: [mine.py], bits: 3})"),
+          std::string(R"({command: [python3, mine.py, --bits, "3"], files: [mine.py], by_token: true})"),
           std::string("{library: libtheirs.so}"), std::string("{library: libtheirs.so, options: {bits: 4}}"),
           std::string("{library: libtheirs.so, options: {bits: 5}}"),
           std::string("{library: libtheirs.so, files: [mine.py]}")})
@@ -147,8 +148,15 @@ TEST_F(Externals, MistakesAreToldWithTheirPlace) {
         StartsWith("codecs.mine.options: options are those of a library; a command has them among its arguments"));
     EXPECT_THAT(names("{mine: {library: libtheirs.so, options: {b: @[c]}}}"),
                 StartsWith("codecs.mine.options.b: an option is a text or a number"));
-    EXPECT_THAT(names("{mine: {library: @none.so}}"), StartsWith("codecs.mine.library: "));
-    EXPECT_THAT(names("{mine: {library: @none.so}}"), HasSubstr("No such file or directory"));
+    // A name alone is looked for beside the scenario (libtheirs.so above), then among the libraries that ship; a path is not.
+    EXPECT_THAT(names("{mine: {library: @none.so}}"),
+                testing::AllOf(StartsWith("codecs.mine.library: there is no such library beside the scenario, and none "
+                                          "ships with KVstone in "),
+                               HasSubstr("/lib/kvstone: 'none.so'; accepted: ./libmine.so")));
+    EXPECT_THAT(names("{mine: {library: @./none.so}}"),
+                testing::AllOf(StartsWith("codecs.mine.library: "), HasSubstr("No such file or directory")));
+    EXPECT_THAT(names("{mine: {decoded: libtheirs.so, bytes: 1, by_token: @true}}"),
+                StartsWith("codecs.mine.by_token: of decoded values nothing is coded"));
     EXPECT_THAT(names("{mine: {command: [a], files: [mine.py, @none.py]}}"), StartsWith("codecs.mine.files.1: "));
     EXPECT_EQ(names("{mine: {command: [a], files: [mine.py, @./mine.py]}}"),
               "codecs.mine.files.1: a file that is given twice: './mine.py'");

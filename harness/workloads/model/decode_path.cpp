@@ -5,6 +5,7 @@
 
 #include "codecs/stream/token_stream.hpp"
 #include "harness/workloads/model/paths.hpp"
+#include "harness/workloads/model/piece_coder.hpp"
 #include "harness/workloads/model/staged_tensor.hpp"
 #include "scenarios/cell.hpp"
 
@@ -19,6 +20,7 @@ class DecodePath : public CodecPath {
           settings_(settings),
           values_(settings.backend),
           clean_{StagedTensor(settings.backend), StagedTensor(settings.backend)} {
+        if (has_stage_from_outside(codec)) pieces_.emplace(codec_, sequence, settings);
         for (auto const component : {Component::k, Component::v}) start(component);
     }
 
@@ -30,11 +32,16 @@ class DecodePath : public CodecPath {
         }
     }
     double read_fraction(std::uint64_t position) const override {
-        return static_cast<double>(streams_[0]->coded_vectors() + streams_[1]->coded_vectors()) /
+        auto const coded = [this](Component component) {
+            return pieces_ ? coded_vectors(pieces_->sections(component), passed_[index(component)])
+                           : streams_[index(component)]->coded_vectors();
+        };
+        return static_cast<double>(coded(Component::k) + coded(Component::v)) /
                static_cast<double>(2 * columns() * (position + 1));
     }
     bool reads_by_itself() const override { return settings_.prefill == Prefill::clean; }
     CacheBytes bytes(Component component) override {
+        if (pieces_) return bytes_of_whole(*sequence_, codec_, component, settings_);
         auto const shape = sequence_->shape(component, sequence_->tokens());
         auto const& stream = *streams_[index(component)];
         TensorCodec const bulk(codec_, component, shape, ElementType::f32, settings_.backend, rope());
@@ -77,6 +84,8 @@ class DecodePath : public CodecPath {
     Rope const* rope() const { return settings_.rope ? &*settings_.rope : nullptr; }
 
     void start(Component component) {
+        passed_[index(component)] = 0;
+        if (pieces_) return;
         streams_[index(component)].emplace(codec_, component, sequence_->shape(component, 0), ElementType::f32,
                                            settings_.backend, default_page_tokens, rope());
     }
@@ -96,6 +105,7 @@ class DecodePath : public CodecPath {
 
     /// Hands cells to the stream and rewrites those that it has coded since.
     void grow(Component component, std::uint64_t first, std::uint64_t count) {
+        if (pieces_) return pass(component, first + count);
         auto& stream = *streams_[index(component)];
         OneThread::Scope const scope(few(sequence_->shape(component, count)));
         values_.resize(sequence_->shape(component, count));
@@ -114,8 +124,26 @@ class DecodePath : public CodecPath {
         write(component, 0, settled, values_.host());
     }
 
+    /// The same without a stream: of `tokens` tokens, those that no window has any more are coded where they lie.
+    void pass(Component component, std::uint64_t tokens) {
+        auto& passed = passed_[index(component)];
+        auto const last = tokens - std::min(pieces_->window_tokens(component), tokens);
+        if (last <= passed) return;
+        auto const shape = sequence_->shape(component, last - passed);
+        OneThread::Scope const scope(few(shape));
+        values_.resize(shape);
+        sequence_->read(component, 0, passed, values_.host());
+        values_.to_backend();
+        pieces_->pass(component, 0, passed, values_.backend());
+        values_.to_host();
+        write(component, 0, passed, values_.host());
+        passed = last;
+    }
+
     Codec codec_;
     PathSettings settings_;
+    std::optional<PieceCoder> pieces_;  ///< of codecs from outside, in place of streams
+    std::uint64_t passed_[2] = {0, 0};  ///< tokens that these have coded
     StagedTensor values_;
     StagedTensor clean_[2];  ///< the context's K and V as the engine wrote them
     std::optional<TokenStream> streams_[2];

@@ -1,11 +1,13 @@
 // Protocol inline: every K and V passes through the codec as the engine writes it, layer by layer.
 
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "codecs/stream/token_stream.hpp"
 #include "harness/workloads/model/paths.hpp"
+#include "harness/workloads/model/piece_coder.hpp"
 #include "harness/workloads/model/staged_tensor.hpp"
 #include "scenarios/cell.hpp"
 
@@ -20,6 +22,7 @@ class InlinePath : public CodecPath {
           settings_(settings),
           pipelines_(pipelines_of(codec)),
           values_(settings.backend) {
+        if (has_stage_from_outside(codec)) pieces_.emplace(codec_, sequence, settings);
         for (auto const component : {Component::k, Component::v}) {
             auto const shape = sequence.shape(component, sequence.capacity());
             sections_[index(component)] = cut_sections(codec_, pipelines_, component, shape, ElementType::f32);
@@ -39,22 +42,14 @@ class InlinePath : public CodecPath {
                static_cast<double>(2 * columns() * (position + 1));
     }
     bool reads_by_itself() const override { return false; }
-    CacheBytes bytes(Component component) override {
-        auto const shape = sequence_->shape(component, sequence_->tokens());
-        StagedTensor values(settings_.backend);
-        values.resize(shape);
-        sequence_->read(component, 0, 0, values.host());
-        values.to_backend();
-        TensorCodec codec(codec_, component, shape, ElementType::f32, settings_.backend, rope());
-        codec.encode(values.backend());
-        return {shape, codec.ledger(), codec.nominal_bits_per_value(), {}};
-    }
+    CacheBytes bytes(Component component) override { return bytes_of_whole(*sequence_, codec_, component, settings_); }
 
   protected:
     void start() override {
         for (auto const component : {Component::k, Component::v}) start(component);
     }
     void code_again() override {
+        if (pieces_) return;  // nothing is kept of them, and the cache has what was decoded
         // Streams do not shrink: new ones get the cache's content. Coding by single tokens, they code later tokens
         // as the old ones would.
         start();
@@ -76,12 +71,14 @@ class InlinePath : public CodecPath {
                 codec_.text(), {"protocol context", "protocol decode", "codecs of single tokens"});
         };
         if (codec_.rules()[cut.rule].selector.window_tokens) refuse("has a window, which every reader sees elsewhere");
+        if (pieces_) return;
         auto const page = pipelines_[cut.rule].page_tokens(cut.section);
         if (page == 0) refuse("looks ahead: it is coded as a whole");
         if (page > 1) refuse(fmt::format("looks ahead: {} tokens are coded together", page));
     }
 
     void start(Component component) {
+        if (pieces_) return;
         auto& streams = streams_[index(component)];
         streams.clear();
         auto shape = sequence_->shape(component, 0);
@@ -91,12 +88,15 @@ class InlinePath : public CodecPath {
                                                             ElementType::f32, settings_.backend, default_page_tokens,
                                                             rope()));
     }
-    TokenStream& append(Component component, std::uint64_t layer, std::uint64_t first, std::uint64_t count) {
+    void read(Component component, std::uint64_t layer, std::uint64_t first, std::uint64_t count) {
         auto shape = sequence_->shape(component, count);
         shape.layers = 1;
         values_.resize(shape);
         sequence_->read(component, layer, first, values_.host());
         values_.to_backend();
+    }
+    TokenStream& append(Component component, std::uint64_t layer, std::uint64_t first, std::uint64_t count) {
+        read(component, layer, first, count);
         auto& stream = *streams_[index(component)].at(layer);
         stream.append(values_.backend());
         fence(settings_.backend);
@@ -106,7 +106,12 @@ class InlinePath : public CodecPath {
         auto shape = sequence_->shape(component, count);
         shape.layers = 1;
         OneThread::Scope const scope(few(shape));
-        append(component, layer, first, count).decode_pages(first, values_.backend());
+        if (pieces_) {
+            read(component, layer, first, count);
+            pieces_->pass(component, layer, first, values_.backend());
+        } else {
+            append(component, layer, first, count).decode_pages(first, values_.backend());
+        }
         values_.to_host();
         write(component, layer, first, values_.host());
     }
@@ -115,6 +120,7 @@ class InlinePath : public CodecPath {
     PathSettings settings_;
     std::vector<Pipeline> pipelines_;
     StagedTensor values_;
+    std::optional<PieceCoder> pieces_;  ///< of codecs from outside, in place of streams
     std::vector<RuledSection> sections_[2];
     std::vector<std::unique_ptr<TokenStream>> streams_[2];  ///< of each layer
 };

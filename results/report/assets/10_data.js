@@ -23,6 +23,10 @@ function ofPart(metric, part) {
 /** A row's figure, or null. */
 function figure(metric, row) { return metric ? data[`v${metric.place}`][row] : null; }
 
+/** Whether a row's figure is a time of another process: its codec is a command. */
+const commands = new Set(data.commands);
+function isOfCommand(metric, row) { return Boolean(metric?.speed) && commands.has(cellOf("codec_text", row)); }
+
 /** A row's confidence interval, or null. */
 function interval(metric, row) {
   const low = data[`l${metric.place}`], high = data[`h${metric.place}`];

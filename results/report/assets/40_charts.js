@@ -155,7 +155,8 @@ function makePlot(parent, name, plan) {
 function rowLines(row, metrics) {
   return [groupOf(row), ...metrics.filter(metric => metric && figure(metric, row) !== null).map(metric => {
     const range = interval(metric, row);
-    return `${metric.name}: ${told(figure(metric, row))}${range ? ` (${told(range[0])} to ${told(range[1])})` : ""}`;
+    const whose = isOfCommand(metric, row) ? ", of another process" : "";
+    return `${metric.name}: ${told(figure(metric, row))}${whose}${range ? ` (${told(range[0])} to ${told(range[1])})` : ""}`;
   })];
 }
 

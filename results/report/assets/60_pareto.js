@@ -6,8 +6,8 @@ const speedNames = ["decode_tokens_per_s", "decode_gb_per_s", "encode_gb_per_s",
 const mostFronts = 12, mostPanels = 12, mostIntervals = 400;
 const partNames = { k: "K", v: "V" };
 
-/** The figure of a point: its row's, of K or V where the point is of one of them. */
-function pointFigure(metric, point) { return figure(ofPart(metric, point.part), point.row); }
+/** The figure of a point: its row's, of K or V where the point is of one of them. Times of commands are compared with none. */
+function pointFigure(metric, point) { return isOfCommand(metric, point.row) ? null : figure(ofPart(metric, point.part), point.row); }
 
 /** Points that no other of the list beats in both figures, by the first. */
 function frontOf(points, across, up) {
@@ -80,7 +80,7 @@ function addPareto() {
       .filter(label => label.first || points.length <= 200);
     scale.replaceChildren(`${titled(colour)}: ${told(speeds.length ? low : null)}`, element("i", { style:
       `background: linear-gradient(90deg, ${speedColour(0)}, ${speedColour(.5)}, ${speedColour(1)})` }), told(speeds.length ? high : null),
-    " (grey: not measured)");
+    commands.size ? " (grey: not measured, or a command's times, which are another process's)" : " (grey: not measured)");
     const metrics = point => [across, up, colour].map(metric => ofPart(metric, point.part));
     const where = key === "" ? "" : key === "0" ? "whole context, " : `${key} tokens, `;
     return { label: `${where}${titled(up)} against ${titled(across)} of ${points.length} points, coloured by ${titled(colour)}.`,

@@ -21,7 +21,7 @@ function addRoofline() {
     "bandwidth that was measured around each attempt. The dashed line is the whole bandwidth; a codec passes it where tensors lie in " +
     "caches. Bars are medians over the filtered cells.");
   addPlot(part, "roofline", () => {
-    const rows = filteredRows().filter(row => metrics.some(metric => figure(metric, row) !== null));
+    const rows = filteredRows().filter(row => metrics.some(metric => figure(metric, row) !== null && !isOfCommand(metric, row)));
     const codecs = [...grouped(rows, row => cellOf("codec", row))].map(([name, of]) =>
       ({ name, rows: of, shares: metrics.map(metric => median(of.map(row => figure(metric, row)))) }))
       .sort((a, b) => (b.shares.at(-1) ?? 0) - (a.shares.at(-1) ?? 0));

@@ -5,10 +5,11 @@ import numpy
 
 def encode(tensor, context):
     rows = tensor.reshape(-1, tensor.shape[-1])
-    low = rows.min(axis=1, keepdims=True).astype(numpy.float16)
-    step = ((rows.max(axis=1, keepdims=True) - low) / 15).astype(numpy.float16)
-    divisor = numpy.where(step > 0, step, 1).astype(numpy.float32)
-    codes = numpy.clip(numpy.rint((rows - low) / divisor), 0, 15).astype(numpy.uint8)
+    least = rows.min(axis=1, keepdims=True)
+    low = least.astype(numpy.float16)
+    step = ((rows.max(axis=1, keepdims=True) - least) / 15).astype(numpy.float16)
+    inverse = 1 / numpy.where(step > 0, step, numpy.inf).astype(numpy.float32)
+    codes = numpy.clip(numpy.rint((rows - low) * inverse), 0, 15).astype(numpy.uint8)
     packed = codes[:, 0::2] | codes[:, 1::2] << 4
     return low.tobytes() + step.tobytes() + packed.tobytes()
 

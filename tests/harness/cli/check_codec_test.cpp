@@ -28,7 +28,8 @@ class CheckCodecTest : public ProgramTest {
 };
 
 TEST_F(CheckCodecTest, TemplatesPass) {
-    for (auto const* arguments : {"uniform.so --options bits=2", "uniform.so --options bits=8", "halves.so"}) {
+    for (auto const* arguments :
+         {"uniform.so --options bits=2", "uniform.so --options bits=8", "halves.so", "int4.so"}) {
         auto const ended = check(programs_folder() + "/codecs/" + arguments);
         EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
         EXPECT_THAT(ended.out, Not(HasSubstr("FAIL")));
@@ -60,6 +61,15 @@ TEST_F(CheckCodecTest, CommandsAreAskedTheSame) {
     EXPECT_THAT(half.out, HasSubstr("FAIL  shortened bytes"));
     EXPECT_THAT(check(command + "cheat").out, HasSubstr("FAIL  error is smaller than the values"));
     EXPECT_EQ(check("--options bits=4 " + command + "half").code, 2);
+}
+
+TEST_F(CheckCodecTest, TheLinesOfTheReadmeKeepTheRules) {
+    if (shell("python3 -c 'import numpy'").code != 0) GTEST_SKIP() << "python3 has no numpy";
+    auto const lines = shell("sed -n '/^```python/,/^```$/p' '" + source_folder() + "/README.md' | grep -v '^```'").out;
+    EXPECT_THAT(lines, HasSubstr("kvstone_codec.serve(encode, decode)"));
+    write("mine.py", lines);
+    auto const ended = check("-- python3 mine.py");
+    EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
 }
 
 TEST_F(CheckCodecTest, NotStartingIsBadInput) {
