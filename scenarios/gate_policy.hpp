@@ -97,4 +97,7 @@ struct GatePolicy {
 GatePolicy load_policy(std::string const& path);
 GatePolicy parse_policy(std::string const& yaml, std::string const& path);
 
+/// Leaves the rules of these names; others, and coverage, are dropped. Throws ConfigError where a name is unknown.
+void keep_rules(GatePolicy& policy, std::vector<std::string> const& names);
+
 }  // namespace kvstone

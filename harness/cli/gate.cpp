@@ -27,13 +27,6 @@ std::string random_id() {
     return fmt::format("{:08x}{:08x}", device(), device());
 }
 
-/// A file, or a policy that ships: "ci".
-std::string policy_path(std::string const& name) {
-    if (std::filesystem::exists(name) || name.find('/') != std::string::npos) return name;
-    auto const shipped = std::filesystem::path(scenario_library()) / "gates" / (name + ".yaml");
-    return std::filesystem::exists(shipped) ? shipped.string() : name;
-}
-
 void look_up(GateRecord& record, GateOptions const& options, std::string const& database,
              std::vector<PolicyRule> const& rules) {
     auto const wanted = metrics_of(record.policy, rules);
@@ -88,14 +81,16 @@ void write(std::string const& file, GateRecord const& record, void (*print)(std:
     write_output(file, text.str());
 }
 
-using Measure = std::function<void(GateRecord&, std::vector<PolicyRule> const&)>;
-
-/// `measure` is for a gate that measures.
-ExitCode judge(CommandLine const& line, GateOptions const& options, Measure const& measure) {
+/// Policy and evidence. `measure` is for a gate that measures.
+GateRecord gathered(CommandLine const& line, GateOptions const& options, MeasureGate const& measure) {
     GateRecord record;
     record.uid = random_id();
     record.started_utc = utc_now();
     record.policy = load_policy(policy_path(options.policy));
+    if (!options.rules.empty()) {
+        keep_rules(record.policy, options.rules);
+        record.settings["rules"] = options.rules;
+    }
     auto const rules = rules_of(record.policy);
     record.kind = measure ? "run" : "stored";
     if (measure)
@@ -104,23 +99,31 @@ ExitCode judge(CommandLine const& line, GateOptions const& options, Measure cons
         look_up(record, options, line.database, rules);
     record.evidence.today = record.started_utc.substr(0, 10);
     record.evidence.across_toolchains = options.across_toolchains;
-    if (options.calibrate) return calibrate(record, line, options);
+    return record;
+}
 
+/// Judges the evidence, and stores the gate.
+void decide(GateRecord& record, CommandLine const& line, GateOptions const& options) {
+    auto const rules = rules_of(record.policy);
     record.outcome = judge_gate(record.policy, rules, record.evidence);
     warn_by_calibration(record, line.database, rules);
     auto verdict = record.outcome.verdict;
     bool const inconclusive_fails =
         options.inconclusive.empty() ? record.policy.inconclusive_fails : options.inconclusive == "fail";
     if (verdict == Verdict::inconclusive && !inconclusive_fails) verdict = Verdict::advisory;
-    auto const code = stop_requested ? exit_interrupted : exit_code_of(verdict);
-    record.exit_code = code;
+    record.exit_code = stop_requested ? exit_interrupted : exit_code_of(verdict);
     record.finished_utc = utc_now();
-    if (!options.keep_nothing) {
-        auto store = Store::open(line.database, line.locking);
-        store_gate(store, record);
-        if (!options.baseline.empty() && code == exit_pass && !record.evidence.head.campaign.empty())
-            set_baseline(store, options.baseline, record.evidence.head.campaign, record.uid);
-    }
+    if (options.keep_nothing) return;
+    auto store = Store::open(line.database, line.locking);
+    store_gate(store, record);
+    if (!options.baseline.empty() && record.exit_code == exit_pass && !record.evidence.head.campaign.empty())
+        set_baseline(store, options.baseline, record.evidence.head.campaign, record.uid);
+}
+
+ExitCode judge(CommandLine const& line, GateOptions const& options, MeasureGate const& measure) {
+    auto record = gathered(line, options, measure);
+    if (options.calibrate) return calibrate(record, line, options);
+    decide(record, line, options);
     if (line.json)
         std::cout << gate_json(record).dump(2) << '\n';
     else
@@ -128,7 +131,7 @@ ExitCode judge(CommandLine const& line, GateOptions const& options, Measure cons
     if (options.github) print_gate_github(std::cout, record);
     write(options.markdown, record, print_gate_markdown);
     write(options.junit, record, print_gate_junit);
-    return code;
+    return static_cast<ExitCode>(record.exit_code);
 }
 
 ExitCode gate(CommandLine const& line, GateOptions const& options) {
@@ -149,6 +152,18 @@ ExitCode gate(CommandLine const& line, GateOptions const& options) {
 
 }  // namespace
 
+std::string policy_path(std::string const& name) {
+    if (std::filesystem::exists(name) || name.find('/') != std::string::npos) return name;
+    auto const shipped = std::filesystem::path(scenario_library()) / "gates" / (name + ".yaml");
+    return std::filesystem::exists(shipped) ? shipped.string() : name;
+}
+
+GateRecord decided_gate(CommandLine const& line, GateOptions const& options, MeasureGate const& measure) {
+    auto record = gathered(line, options, measure);
+    decide(record, line, options);
+    return record;
+}
+
 void add_gate(CommandLine& line) {
     auto options = std::make_shared<GateOptions>();
     auto* command =
@@ -168,6 +183,8 @@ void add_gate(CommandLine& line) {
                         "With --run: build the merge base of this commit and HEAD by the policy's build command");
     command->add_option("--scenario", options->scenario, "With --run: the scenario, in place of the policy's");
     command->add_option("--set", options->set, "With --run: KEY=VALUE into the scenario, after the policy's");
+    command->add_option("--rule", options->rules,
+                        "Judge this rule of the policy alone, without coverage; may be given several times");
     command->add_option("--only", options->only, "With --run: cells whose text, codec name or id has this word");
     command->add_option(
         "--budget", options->budget,

@@ -199,6 +199,8 @@ GateRecord load_gate(Store const& store, std::string const& database, std::strin
     record.finished_utc = text(row[4]);
     if (!text(row[6]).empty()) record.policy = parse_policy(text(row[6]), text(row[5]));
     record.settings = parse_json(text(row[9]));
+    if (auto const kept = record.settings.value("rules", std::vector<std::string>{}); !kept.empty())
+        keep_rules(record.policy, kept);
     record.outcome.findings = read_findings(store, id);
     record.outcome.verdict = verdict_named(text(row[10]));
     record.exit_code = static_cast<int>(std::get<std::int64_t>(row[11]));
