@@ -83,7 +83,7 @@ struct GatePolicy {
 ///   only: [WORD, ...]              # of its cells, as `run --only`
 ///   set: ["measure.min_time=50 ms"]   # into it, as `run --set`
 ///   build: {command: "./dev build release kvstone", program: PATH}   # for --base-ref
-///   error_budget: 1%               # of all timings of a run together
+///   error_budget: 1%               # of all timings of a run together; with --nightly of all in a year
 ///   margin: 2%
 ///   inconclusive: fail | warn
 ///   require: all | none | [MATCH, ...]

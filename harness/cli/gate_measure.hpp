@@ -21,6 +21,9 @@ struct GateOptions {
     std::vector<std::string> set, only, slow_down;
     std::vector<std::string> rules;  ///< names of the rules to judge; empty: the whole policy
     bool run = false, calibrate = false, github = false, across_toolchains = false, keep_nothing = false;
+    bool nightly = false;
+    NightOptions nights;
+    std::uint64_t years = 0;  ///< of a simulation of nights; 0: none
     int blocks = 0;
     std::uint64_t seed = 0;
 };
