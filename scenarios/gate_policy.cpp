@@ -167,6 +167,19 @@ GatePolicy parse_policy(std::string const& yaml, std::string const& path) {
     return policy;
 }
 
+void keep_rules(GatePolicy& policy, std::vector<std::string> const& names) {
+    std::vector<std::string> known;
+    for (auto const& rule : policy.rules) known.push_back(rule.name);
+    for (auto const& rule : policy.joint) known.push_back(rule.name);
+    for (auto const& name : names)
+        if (std::ranges::find(known, name) == known.end())
+            throw ConfigError("the policy has no rule of this name", name, known, {policy.path, 0, 0});
+    auto const dropped = [&](auto const& rule) { return std::ranges::find(names, rule.name) == names.end(); };
+    std::erase_if(policy.rules, dropped);
+    std::erase_if(policy.joint, dropped);
+    policy.require = {false, {}};
+}
+
 GatePolicy load_policy(std::string const& path) { return parse_policy(read_small_file(path), path); }
 
 }  // namespace kvstone

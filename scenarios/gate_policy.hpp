@@ -83,7 +83,7 @@ struct GatePolicy {
 ///   only: [WORD, ...]              # of its cells, as `run --only`
 ///   set: ["measure.min_time=50 ms"]   # into it, as `run --set`
 ///   build: {command: "./dev build release kvstone", program: PATH}   # for --base-ref
-///   error_budget: 1%               # of all timings of a run together
+///   error_budget: 1%               # of all timings of a run together; with --nightly of all in a year
 ///   margin: 2%
 ///   inconclusive: fail | warn
 ///   require: all | none | [MATCH, ...]
@@ -96,5 +96,8 @@ struct GatePolicy {
 /// MATCH is a map of source, context, codec, backend, batch, page, threads, workload and protocol to a value or a list.
 GatePolicy load_policy(std::string const& path);
 GatePolicy parse_policy(std::string const& yaml, std::string const& path);
+
+/// Leaves the rules of these names; others, and coverage, are dropped. Throws ConfigError where a name is unknown.
+void keep_rules(GatePolicy& policy, std::vector<std::string> const& names);
 
 }  // namespace kvstone

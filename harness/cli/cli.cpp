@@ -75,10 +75,10 @@ ExitCode parse_and_act(int argc, char** argv) {
         "Exit codes: 0 pass, 1 regression, 2 usage or bad input, 3 inconclusive, 4 infrastructure or failed cells, 5 "
         "missing cells, 130 interrupted.\n\n" +
         examples_text({"kvstone run quickstart", "kvstone show"}));
-    for (auto* add :
-         {add_run,       add_plan,    add_list,   add_show,   add_query,  add_compare,     add_gate,        add_explain,
-          add_choose,    add_size,    add_report, add_export, add_bundle, add_dump,        add_score,       add_inspect,
-          add_calibrate, add_attempt, add_doctor, add_prune,  add_db,     add_check_codec, add_completions, add_manual})
+    for (auto* add : {add_run,    add_plan,        add_list,        add_show,      add_query,   add_compare, add_gate,
+                      add_bisect, add_explain,     add_choose,      add_size,      add_report,  add_export,  add_bundle,
+                      add_dump,   add_score,       add_inspect,     add_calibrate, add_attempt, add_doctor,  add_prune,
+                      add_db,     add_check_codec, add_completions, add_manual})
         add(line);
     try {
         line.app.parse(argc, argv);

@@ -41,6 +41,7 @@ void add_show(CommandLine& line);
 void add_query(CommandLine& line);
 void add_compare(CommandLine& line);
 void add_gate(CommandLine& line);
+void add_bisect(CommandLine& line);
 void add_explain(CommandLine& line);
 void add_choose(CommandLine& line);
 void add_size(CommandLine& line);

@@ -10,6 +10,7 @@
 #include "cluster/world.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/gate_measure.hpp"
+#include "harness/cli/gate_nightly.hpp"
 #include "harness/cli/output_file.hpp"
 #include "harness/cli/ranks.hpp"
 #include "harness/cli/stop_signals.hpp"
@@ -25,13 +26,6 @@ namespace {
 std::string random_id() {
     std::random_device device;
     return fmt::format("{:08x}{:08x}", device(), device());
-}
-
-/// A file, or a policy that ships: "ci".
-std::string policy_path(std::string const& name) {
-    if (std::filesystem::exists(name) || name.find('/') != std::string::npos) return name;
-    auto const shipped = std::filesystem::path(scenario_library()) / "gates" / (name + ".yaml");
-    return std::filesystem::exists(shipped) ? shipped.string() : name;
 }
 
 void look_up(GateRecord& record, GateOptions const& options, std::string const& database,
@@ -88,39 +82,54 @@ void write(std::string const& file, GateRecord const& record, void (*print)(std:
     write_output(file, text.str());
 }
 
-using Measure = std::function<void(GateRecord&, std::vector<PolicyRule> const&)>;
-
-/// `measure` is for a gate that measures.
-ExitCode judge(CommandLine const& line, GateOptions const& options, Measure const& measure) {
+/// Policy and evidence. `measure` is for a gate that measures.
+GateRecord gathered(CommandLine const& line, GateOptions const& options, MeasureGate const& measure) {
     GateRecord record;
     record.uid = random_id();
     record.started_utc = utc_now();
     record.policy = load_policy(policy_path(options.policy));
+    if (!options.rules.empty()) {
+        keep_rules(record.policy, options.rules);
+        record.settings["rules"] = options.rules;
+    }
     auto const rules = rules_of(record.policy);
     record.kind = measure ? "run" : "stored";
     if (measure)
         measure(record, rules);
+    else if (options.nightly)
+        look_up_nights(record, options, line.database, rules);
     else
         look_up(record, options, line.database, rules);
     record.evidence.today = record.started_utc.substr(0, 10);
     record.evidence.across_toolchains = options.across_toolchains;
-    if (options.calibrate) return calibrate(record, line, options);
+    return record;
+}
 
+/// Judges the evidence, and stores the gate.
+void decide(GateRecord& record, CommandLine const& line, GateOptions const& options) {
+    auto const rules = rules_of(record.policy);
     record.outcome = judge_gate(record.policy, rules, record.evidence);
-    warn_by_calibration(record, line.database, rules);
+    if (!record.evidence.nights) warn_by_calibration(record, line.database, rules);
     auto verdict = record.outcome.verdict;
     bool const inconclusive_fails =
         options.inconclusive.empty() ? record.policy.inconclusive_fails : options.inconclusive == "fail";
     if (verdict == Verdict::inconclusive && !inconclusive_fails) verdict = Verdict::advisory;
-    auto const code = stop_requested ? exit_interrupted : exit_code_of(verdict);
-    record.exit_code = code;
+    record.exit_code = stop_requested ? exit_interrupted : exit_code_of(verdict);
     record.finished_utc = utc_now();
-    if (!options.keep_nothing) {
-        auto store = Store::open(line.database, line.locking);
-        store_gate(store, record);
-        if (!options.baseline.empty() && code == exit_pass && !record.evidence.head.campaign.empty())
-            set_baseline(store, options.baseline, record.evidence.head.campaign, record.uid);
-    }
+    if (record.evidence.nights)
+        if (auto const since = first_night_of(*record.evidence.nights, record.outcome.findings); !since.empty())
+            record.settings["since"] = since;
+    if (options.keep_nothing) return;
+    auto store = Store::open(line.database, line.locking);
+    store_gate(store, record);
+    if (!options.baseline.empty() && record.exit_code == exit_pass && !record.evidence.head.campaign.empty())
+        set_baseline(store, options.baseline, record.evidence.head.campaign, record.uid);
+}
+
+ExitCode judge(CommandLine const& line, GateOptions const& options, MeasureGate const& measure) {
+    auto record = gathered(line, options, measure);
+    if (options.calibrate) return calibrate(record, line, options);
+    decide(record, line, options);
     if (line.json)
         std::cout << gate_json(record).dump(2) << '\n';
     else
@@ -128,10 +137,11 @@ ExitCode judge(CommandLine const& line, GateOptions const& options, Measure cons
     if (options.github) print_gate_github(std::cout, record);
     write(options.markdown, record, print_gate_markdown);
     write(options.junit, record, print_gate_junit);
-    return code;
+    return static_cast<ExitCode>(record.exit_code);
 }
 
 ExitCode gate(CommandLine const& line, GateOptions const& options) {
+    if (options.years > 0) return simulate_nights(line, options);
     if (!options.run && !options.calibrate) return judge(line, options, {});
     Spawner spawner;  // forks: before MPI and its threads
     stop_on_signals();
@@ -149,18 +159,31 @@ ExitCode gate(CommandLine const& line, GateOptions const& options) {
 
 }  // namespace
 
+std::string policy_path(std::string const& name) {
+    if (std::filesystem::exists(name) || name.find('/') != std::string::npos) return name;
+    auto const shipped = std::filesystem::path(scenario_library()) / "gates" / (name + ".yaml");
+    return std::filesystem::exists(shipped) ? shipped.string() : name;
+}
+
+GateRecord decided_gate(CommandLine const& line, GateOptions const& options, MeasureGate const& measure) {
+    auto record = gathered(line, options, measure);
+    decide(record, line, options);
+    return record;
+}
+
 void add_gate(CommandLine& line) {
     auto options = std::make_shared<GateOptions>();
     auto* command =
         line.verb("gate", "Judge a campaign, or two builds measured in turns, by a policy; exit code 0, 1, 3, 4 or 5",
-                  {"kvstone gate ci", "kvstone gate ci --run --base-ref origin/main --junit gate.xml"});
+                  {"kvstone gate ci", "kvstone gate ci --run --base-ref origin/main --junit gate.xml",
+                   "kvstone gate ci --nightly --drop 2026-03-01"});
     command->add_option("policy", options->policy, "YAML file, or the name of a shipped policy: ci")->required();
     command->add_option("--base", options->base,
                         "The campaign to compare with, as `compare` takes it; with --run a program");
     command->add_option(
         "--head", options->head,
         "The campaign to judge (default: the latest one, of the base's scenario where there is a base); with --run a "
-        "program (default: this one)");
+        "program (default: this one); with --nightly a night");
     command->add_flag("--run", options->run, "Measure base and head in turns, on this node or over those of mpirun");
     command->add_flag("--calibrate", options->calibrate,
                       "Measure one build against itself and store which changes this machine can detect");
@@ -168,6 +191,9 @@ void add_gate(CommandLine& line) {
                         "With --run: build the merge base of this commit and HEAD by the policy's build command");
     command->add_option("--scenario", options->scenario, "With --run: the scenario, in place of the policy's");
     command->add_option("--set", options->set, "With --run: KEY=VALUE into the scenario, after the policy's");
+    add_nightly(*command, *options);
+    command->add_option("--rule", options->rules,
+                        "Judge this rule of the policy alone, without coverage; may be given several times");
     command->add_option("--only", options->only, "With --run: cells whose text, codec name or id has this word");
     command->add_option(
         "--budget", options->budget,

@@ -1,6 +1,7 @@
 #pragma once
 // The measurements of `kvstone gate`, and the ranks that make them.
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,19 @@
 
 namespace kvstone {
 
+struct CommandLine;
+
 /// Options of `kvstone gate`.
 struct GateOptions {
     std::string policy;
     std::string base, head, base_ref, scenario, budget, inconclusive, baseline;
     std::string markdown, junit;
     std::vector<std::string> set, only, slow_down;
+    std::vector<std::string> rules;  ///< names of the rules to judge; empty: the whole policy
     bool run = false, calibrate = false, github = false, across_toolchains = false, keep_nothing = false;
+    bool nightly = false;
+    NightOptions nights;
+    std::uint64_t years = 0;  ///< of a simulation of nights; 0: none
     int blocks = 0;
     std::uint64_t seed = 0;
 };
@@ -26,6 +33,14 @@ struct GateOptions {
 /// SystemError.
 void measure_gate(GateRecord& record, GateOptions const& options, std::vector<PolicyRule> const& rules,
                   Transport& world, Spawner& spawner, bool& met);
+
+/// A policy's file: one that was given, or the one of a policy that ships ("ci").
+std::string policy_path(std::string const& name);
+
+/// Fills the evidence of a gate that measures.
+using MeasureGate = std::function<void(GateRecord& record, std::vector<PolicyRule> const& rules)>;
+/// A gate with its verdict, stored as the options say, and not printed. Throws ConfigError and SystemError.
+GateRecord decided_gate(CommandLine const& line, GateOptions const& options, MeasureGate const& measure);
 
 /// Every other rank: makes the attempts that rank 0 sends, until it is told to stop.
 void serve_gate(Transport& world, Spawner& spawner);

@@ -58,23 +58,6 @@ Estimate effect_of(std::vector<double> const& sorted, std::vector<double> const&
     return effect;
 }
 
-/// P(U >= u), u = 0..n*m, by the recurrence on which sample has the largest value.
-std::vector<double> rank_sum_tail(std::size_t n, std::size_t m) {
-    std::vector<std::vector<double>> row(n + 1);  // row[i]: counts of U for i values of one sample and j of the other
-    for (auto& counts : row) counts = {1.0};
-    for (std::size_t j = 1; j <= m; ++j)
-        for (std::size_t i = 1; i <= n; ++i) {
-            std::vector<double> next(i * j + 1, 0.0);
-            for (std::size_t u = 0; u < row[i].size(); ++u) next[u] += row[i][u];
-            for (std::size_t u = 0; u < row[i - 1].size(); ++u) next[u + j] += row[i - 1][u];
-            row[i] = std::move(next);
-        }
-    auto tail = std::move(row[n]);
-    for (std::size_t u = tail.size() - 1; u-- > 0;) tail[u] += tail[u + 1];
-    for (auto const all = tail[0]; auto& count : tail) count /= all;
-    return tail;
-}
-
 }  // namespace
 
 double signed_rank_p(std::span<double const> differences, double margin) {
@@ -111,6 +94,23 @@ Estimate hodges_lehmann(std::span<double const> differences, double confidence) 
     auto averages = walsh_averages(differences);
     std::ranges::sort(averages);
     return effect_of(averages, tail_without_ties(differences.size()), confidence);
+}
+
+// By the recurrence on which sample has the largest value.
+std::vector<double> rank_sum_tail(std::size_t n, std::size_t m) {
+    std::vector<std::vector<double>> row(n + 1);  // row[i]: counts of U for i values of one sample and j of the other
+    for (auto& counts : row) counts = {1.0};
+    for (std::size_t j = 1; j <= m; ++j)
+        for (std::size_t i = 1; i <= n; ++i) {
+            std::vector<double> next(i * j + 1, 0.0);
+            for (std::size_t u = 0; u < row[i].size(); ++u) next[u] += row[i][u];
+            for (std::size_t u = 0; u < row[i - 1].size(); ++u) next[u + j] += row[i - 1][u];
+            row[i] = std::move(next);
+        }
+    auto tail = std::move(row[n]);
+    for (std::size_t u = tail.size() - 1; u-- > 0;) tail[u] += tail[u + 1];
+    for (auto const all = tail[0]; auto& count : tail) count /= all;
+    return tail;
 }
 
 Estimate shift_between(std::span<double const> a, std::span<double const> b, double confidence) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "results/statistics/estimate.hpp"
 
@@ -25,6 +26,10 @@ double nth_largest_walsh_average(std::span<double const> differences, std::size_
 /// Hodges and Lehmann's centre, the median of all Walsh averages, and its two-sided interval: the margins that the
 /// exact test does not reject on either side at (1 - confidence) / 2. Requires at least one value.
 Estimate hodges_lehmann(std::span<double const> differences, double confidence = 0.95);
+
+/// P(U >= u) for u = 0 .. n m, where U counts the pairs in which a value of a sample of n lies above one of a sample of m,
+/// and all orders are equally likely: the exact rank-sum (Mann-Whitney) distribution without ties. Requires n, m >= 1.
+std::vector<double> rank_sum_tail(std::size_t n, std::size_t m);
 
 /// The same for two samples that are not paired: median of all b_j - a_i, with the interval of the exact rank-sum
 /// (Mann-Whitney) distribution. Requires at least one value each.

@@ -16,17 +16,15 @@ constexpr std::size_t least_blocks = 4;
 
 double margin_of(TwoStage const& rule) { return std::log1p(rule.margin); }
 
-/// Upper 90% confidence end of a standard deviation over the root mean square of n residuals of a normal sample: the root
-/// of n over the 10th percentile of chi-square with n - 1 degrees, by Wilson and Hilferty.
+std::size_t count_of(int blocks) { return static_cast<std::size_t>(blocks); }
+
+}  // namespace
+
 double upper_deviation(double n) {
     constexpr double quantile = -1.2816;
     double const degrees = n - 1, spread = 2 / (9 * degrees);
     return std::sqrt(n / (degrees * std::pow(1 - spread + quantile * std::sqrt(spread), 3)));
 }
-
-std::size_t count_of(int blocks) { return static_cast<std::size_t>(blocks); }
-
-}  // namespace
 
 TwoStage two_stage_for(std::size_t tests, double campaign_alpha, double margin) {
     TwoStage rule;

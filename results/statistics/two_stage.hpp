@@ -41,6 +41,10 @@ bool suspected(TwoStage const& rule, std::span<double const> screen);
 /// True where the second stage confirms it.
 bool confirmed(TwoStage const& rule, std::span<double const> confirm);
 
+/// Upper 90% confidence end of a standard deviation over the root mean square of n residuals of a normal sample: the root
+/// of n over the 10th percentile of chi-square with n - 1 degrees, by Wilson and Hilferty. Requires n >= 2.
+double upper_deviation(double n);
+
 /// The smallest true slow-down (0.05: 5% slower) that both stages would find in 90% of repetitions, with blocks that
 /// scatter like the given ones. It draws 1,000 resamples of the blocks' residuals around the centre. For each, Walsh
 /// averages give the exact shift that makes both tests reject; the result is the 90th percentile of these shifts. Few

@@ -32,6 +32,9 @@ class Judge {
         coverage();
         for (auto const& rule : rules_) judge(rule);
         for (auto const& joint : policy_.joint) judge(joint);
+        if (evidence_.nights)
+            for (auto& notice : notices_of_nights(policy_, rules_, evidence_, outcome_.findings))
+                outcome_.notices.push_back(std::move(notice));
         for (std::size_t i = 0; i < policy_.waivers.size(); ++i)
             if (expired(policy_.waivers[i]))
                 outcome_.notices.push_back(
@@ -144,7 +147,8 @@ class Judge {
     }
 
     void judge(PolicyRule const& rule) {
-        if (rule.relative && !evidence_.base) {
+        bool const by_night = rule.timed() && evidence_.nights;
+        if (rule.relative && !by_night && !evidence_.base) {
             std::size_t figures = 0;
             for (auto const& cell : evidence_.head.cells)
                 if (rule.source.cells.takes(cell.cell))
@@ -155,9 +159,13 @@ class Judge {
                 return;
             }
         }
-        for_each_figure(rule.source.name, rule.relative, rule.source.warns, rule.source.cells, rule.source.component,
-                        rule.metric, [&](CellPair const& pair, std::size_t component, Finding& finding) {
-                            if (!rule.relative)
+        auto nights = by_night ? std::optional(night_rule_of(policy_, rule, evidence_)) : std::nullopt;
+        for_each_figure(rule.source.name, rule.relative && !by_night, rule.source.warns, rule.source.cells,
+                        rule.source.component, rule.metric,
+                        [&](CellPair const& pair, std::size_t component, Finding& finding) {
+                            if (by_night)
+                                judge_nights(*nights, evidence_, rule, *pair.head, component, finding);
+                            else if (!rule.relative)
                                 judge_bound(rule, *pair.head, component, finding);
                             else if (rule.timed() && evidence_.measured)
                                 judge_blocks(rule, *pair.head, component, finding);

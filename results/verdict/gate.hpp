@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "results/statistics/two_stage.hpp"
+#include "results/verdict/nights.hpp"
 #include "results/verdict/rule.hpp"
 
 namespace kvstone {
@@ -41,6 +42,7 @@ struct Finding {
     std::string why = {};
     std::string waiver = {};  ///< reason of the waiver that applies: the finding counts as advisory
     bool warns = false;       ///< the rule only warns: the finding counts as advisory
+    std::string since = {};   ///< of nights: the campaign of the first one of the change
 };
 
 /// The evidence that a gate judges.
@@ -54,6 +56,8 @@ struct Evidence {
     bool measured = false;                         ///< the gate made attempts: timings are ranked by them
     std::string today = {};                        ///< "2026-12-31", for waivers
     bool across_toolchains = false;
+    /// The nights beside which timings are judged, the head's campaign last; the base then is the last good one of them.
+    std::optional<NightSeries> nights = {};
 };
 
 struct GateOutcome {
@@ -92,6 +96,17 @@ BlockTrouble block_trouble(std::vector<GateAttempt> const& attempts, std::string
 
 /// The figure of one process, from its raw samples where there are any.
 std::optional<double> process_value(Measurement const& measurement, std::size_t metric, std::size_t component);
+
+/// Judges a timing of the evidence's nights. `rule` is of all its tests.
+void judge_nights(NightRule& nights, Evidence const& evidence, PolicyRule const& rule, SideCell const& cell,
+                  std::size_t component, Finding& finding);
+/// Facts about nights for readers: how many are good, how they scatter, and where to look for the commit.
+std::vector<std::string> notices_of_nights(GatePolicy const& policy, std::vector<PolicyRule> const& rules,
+                                           Evidence const& evidence, std::vector<Finding> const& findings);
+/// The campaign of the first night of any regression among the findings; empty: there is none.
+std::string first_night_of(NightSeries const& series, std::vector<Finding> const& findings);
+/// The rule about nights that a timing rule of a policy becomes.
+NightRule night_rule_of(GatePolicy const& policy, PolicyRule const& rule, Evidence const& evidence);
 
 GateOutcome judge_gate(GatePolicy const& policy, std::vector<PolicyRule> const& rules, Evidence const& evidence);
 

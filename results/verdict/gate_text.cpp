@@ -59,6 +59,7 @@ QueryResult troubles(GateRecord const& record) {
 
 /// The largest slow-down that any timing could have hidden, and how many timings there were.
 std::string detectable(GateRecord const& record) {
+    if (record.evidence.nights) return "";  // each pass says after how many nights
     double most = 0;
     std::size_t timings = 0;
     for (auto const& finding : record.outcome.findings)
@@ -231,6 +232,14 @@ std::string explained(GateRecord const& record, Finding const& finding) {
             text += fmt::format(", 95% interval {:.6g} to {:.6g}", *finding.change->low, *finding.change->high);
     }
     for (auto const& rule : rules_of(record.policy)) {
+        if (rule.source.name == finding.rule && rule.timed() && record.evidence.nights && finding.screen_p)
+            text += fmt::format(
+                "\n  nights  exact rank-sum tests against {:g}%, the smallest p times the numbers of nights tried: "
+                "{:.6g}; "
+                "level {:.6g} (an error budget of {:g}% a year over {} timings)",
+                100 * rule.source.margin.value_or(record.policy.margin), *finding.screen_p,
+                night_rule_of(record.policy, rule, record.evidence).level(), 100 * record.policy.error_budget,
+                record.evidence.tests);
         if (rule.source.name != finding.rule || !rule.timed() || !record.evidence.measured || !finding.screen_p)
             continue;
         auto const phases = phases_of(record.policy, rule, record.evidence);

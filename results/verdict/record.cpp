@@ -162,6 +162,7 @@ void store_gate(Store& store, GateRecord const& record) {
     settings["measured"] = evidence.measured;
     settings["today"] = evidence.today;
     settings["across_toolchains"] = evidence.across_toolchains;
+    if (evidence.nights) settings["nights"] = to_json(*evidence.nights);
     auto const base = evidence.base ? std::optional(side_json(*evidence.base).dump()) : std::nullopt;
     auto const head = side_json(evidence.head).dump(), text = settings.dump();
     Statement(
@@ -199,6 +200,8 @@ GateRecord load_gate(Store const& store, std::string const& database, std::strin
     record.finished_utc = text(row[4]);
     if (!text(row[6]).empty()) record.policy = parse_policy(text(row[6]), text(row[5]));
     record.settings = parse_json(text(row[9]));
+    if (auto const kept = record.settings.value("rules", std::vector<std::string>{}); !kept.empty())
+        keep_rules(record.policy, kept);
     record.outcome.findings = read_findings(store, id);
     record.outcome.verdict = verdict_named(text(row[10]));
     record.exit_code = static_cast<int>(std::get<std::int64_t>(row[11]));
@@ -214,6 +217,8 @@ GateRecord load_gate(Store const& store, std::string const& database, std::strin
     if (auto const base = text(row[7]); !base.empty())
         evidence.base = read_back(parse_json(base), database, wanted, evidence.attempts, 'A');
     evidence.head = read_back(parse_json(text(row[8])), database, wanted, evidence.attempts, 'B');
+    if (auto const nights = record.settings.find("nights"); nights != record.settings.end() && nights->is_object())
+        evidence.nights = night_series_from_json(*nights, database, wanted);
     return record;
 }
 

@@ -110,6 +110,19 @@ TEST_F(SuperviseTest, TheBatchScriptRunsFromAnyFolder) {
     EXPECT_EQ(nightly("KVSTONE_CHECKOUT=/nowhere").code, 2);
 }
 
+TEST_F(SuperviseTest, TheBatchScriptJudgesItsNights) {
+    pretend_slurm("exit 0");
+    write("good.yaml", "gate: 1\nname: good\nrules: [ratio_vs_fp32 >= 0.9, relative_error_l1 no worse than 0.1%]\n");
+    write("bad.yaml", "gate: 1\nname: bad\nrules: [ratio_vs_fp32 >= 1000]\n");
+    auto const ended = nightly("KVSTONE_NIGHT=one KVSTONE_GATE='good.yaml --markdown answer.md'");
+    EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+    EXPECT_THAT(read(path("answer.md")), HasSubstr("## good: pass"));
+    EXPECT_EQ(nightly("KVSTONE_NIGHT=two KVSTONE_GATE=bad.yaml").code, 1);
+    EXPECT_EQ(nightly("KVSTONE_NIGHT=three KVSTONE_GATE=nowhere.yaml").code, 2);
+    EXPECT_EQ(nightly("KVSTONE_NIGHT=four").code, 0) << "no policy, no verdict";
+    EXPECT_EQ(rows("select 1 from gate_run where judgement = 'pass'").size(), 1U);
+}
+
 TEST_F(SuperviseTest, TheBatchScriptTakesAnotherLauncherAndModules) {
     pretend_slurm("exit 0");
     program("srun",
