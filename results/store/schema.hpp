@@ -2,6 +2,7 @@
 // Tables and views of the database, their versions, and the meaning of every column.
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <sqlite3.h>
@@ -40,7 +41,10 @@ std::span<Note const> view_notes();
 /// SQL that makes every view, v_notes included.
 std::string_view views();
 /// The part that makes v_pareto.
-std::string_view pareto_view();
+std::string pareto_view();
+/// A statement with the rows and columns of v_pareto, for the campaigns `c` that meet a condition. The view itself finds
+/// all codecs' rivals, whichever campaign is asked for.
+std::string pareto_sql(std::string_view condition);
 /// The part that makes v_environment and v_env_diff.
 std::string_view environment_views();
 /// The part that makes v_history.
