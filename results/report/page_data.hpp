@@ -2,7 +2,7 @@
 // The data of the page's scripts, as one JSON object. Rows lie in columns:
 //   campaigns  [{campaign, scenario, build, ...}], oldest first
 //   texts      {workload: [...], ...}: the texts for the numbers in `rows`
-//   rows       {campaign: [place, ...], cell: [id, ...], workload: [place, ...], context: [number, ...], ...}
+//   rows       {campaign: [place, ...], cell: [place, ...], workload: [place, ...], context: [number, ...], ...}
 //   metrics    [{name, component, unit, better, deterministic, formula}]; the figures of metric i are in v<i>, their
 //              intervals in l<i> and h<i>, one a row; figures beyond the size limit are left out
 //   samples    [{metric, component}]; their quantiles are in q<i>, see read_quantiles()
