@@ -5,10 +5,25 @@
 
 #include <fmt/format.h>
 
+#include "results/record/build.hpp"
+#include "results/store/schema.hpp"
 #include "results/store/store_state.hpp"
 
 namespace kvstone {
 namespace {
+
+std::string const best = fmt::format(
+    "SELECT workload, source, context, codec_name, bits_per_value, error_metric, error, speed_metric, speed FROM ({}) "
+    "WHERE on_front ORDER BY peers, bits_per_value",
+    pareto_sql("c.uid = :newest"));
+
+// Campaigns join behind the history: before it, each of them would search all of it.
+std::string const history = fmt::format(
+    "SELECT h.source, h.context, h.codec_name, h.component, h.night, {} AS build_name, h.value, h.change_percent, "
+    "h.same_binary, h.same_toolchain FROM v_history h CROSS JOIN campaign c ON c.uid = h.campaign CROSS JOIN build ON "
+    "build.id = c.build WHERE h.metric = :metric ORDER BY h.source, h.context, h.codec_name, h.cell, h.component, "
+    "h.hardware_class, h.started_utc",
+    build_name_sql("build"));
 
 std::string const still_open = fmt::format(
     "SELECT campaign.uid AS campaign, campaign.scenario, campaign.resumed_utc, cell.uid AS cell, c.process "
@@ -23,17 +38,9 @@ std::array const table{
         "best-by", "METRIC", "Codecs of the newest campaign by one metric, best first",
         "SELECT source, context, component, codec_name, value, unit, better FROM v_latest WHERE campaign = "
         ":newest AND metric = :metric ORDER BY source, context, component, iif(better = 'higher', -value, value)"},
-    CannedQuery{
-        "best", "", "Codecs of the newest campaign that no other of their kind beats in bits, error and speed",
-        "SELECT workload, source, context, codec_name, bits_per_value, error_metric, error, speed_metric, speed "
-        "FROM v_pareto WHERE campaign = :newest AND on_front ORDER BY peers, "
-        "bits_per_value"},
-    CannedQuery{
-        "history", "METRIC", "One metric by commit and night, each figure beside the one before it",
-        "SELECT h.source, h.context, h.codec_name, h.component, h.night, c.build_name, h.value, h.change_percent, "
-        "h.same_binary, h.same_toolchain FROM v_history h JOIN v_campaign c ON c.campaign = h.campaign WHERE h.metric "
-        "= "
-        ":metric ORDER BY h.source, h.context, h.codec_name, h.cell, h.component, h.hardware_class, h.started_utc"},
+    CannedQuery{"best", "", "Codecs of the newest campaign that no other of their kind beats in bits, error and speed",
+                best},
+    CannedQuery{"history", "METRIC", "One metric by commit and night, each figure beside the one before it", history},
     CannedQuery{
         "environment", "", "Differences between the newest campaign's environment and those of the others",
         "SELECT other, kind, name, value AS here, other_value AS there FROM v_env_diff WHERE campaign = :newest"},
@@ -102,10 +109,10 @@ std::array const table{
     CannedQuery{
         "statistics", "", "Encoding and decoding in the newest campaign: passes, bytes, times and errors",
         "WITH pass AS (SELECT cell.uid AS cell, s.component"
-        ", count(*) FILTER (WHERE m.name = 'encode_ns') AS encodings"
-        ", count(*) FILTER (WHERE m.name = 'decode_ns') AS decodings FROM v_current c"
+        ", sum(iif(m.name = 'encode_ns', s.n, 0)) AS encodings"
+        ", sum(iif(m.name = 'decode_ns', s.n, 0)) AS decodings FROM v_current c"
         " JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell"
-        " JOIN sample s ON s.attempt = c.attempt JOIN metric m ON m.id = s.metric"
+        " JOIN sample_block s ON s.attempt = c.attempt JOIN metric m ON m.id = s.metric"
         " WHERE campaign.uid = :newest GROUP BY cell.uid, s.component), figures AS ("
         "SELECT cell, source, context, codec_name, component"
         ", max(value) FILTER (WHERE metric = 'original_bytes') AS original_bytes"
@@ -120,8 +127,11 @@ std::array const table{
         ", max(value) FILTER (WHERE metric = 'relative_error_p95') AS relative_error_p95"
         ", max(value) FILTER (WHERE metric = 'relative_error_p99') AS relative_error_p99"
         ", max(value) FILTER (WHERE metric = 'relative_error_max') AS relative_error_max"
-        " FROM v_latest WHERE campaign = :newest AND workload = 'roundtrip' AND status = 'ok'"
-        " GROUP BY cell, component) SELECT source, context, codec_name, f.component, sum(encodings) AS encodings"
+        " FROM v_latest WHERE campaign = :newest AND workload = 'roundtrip' AND status = 'ok' AND metric IN ("
+        "'original_bytes', 'stored_bytes', 'bytes_saved', 'encode_mean_ns', 'decode_mean_ns', 'encode_gb_per_s', "
+        "'decode_gb_per_s', 'relative_error_mean', 'relative_error_p50', 'relative_error_p95', 'relative_error_p99', "
+        "'relative_error_max') GROUP BY cell, component) SELECT source, context, codec_name, f.component, "
+        "sum(encodings) AS encodings"
         ", sum(decodings) AS decodings, original_bytes, stored_bytes, bytes_saved, encode_mean_ns, decode_mean_ns"
         ", encode_gb_per_s, decode_gb_per_s, relative_error_mean, relative_error_p50, relative_error_p95"
         ", relative_error_p99, relative_error_max"
@@ -129,7 +139,7 @@ std::array const table{
         " GROUP BY f.cell, f.component ORDER BY source, context, codec_name, f.component"},
     CannedQuery{
         "samples", "CELL METRIC", "Raw samples of a cell (its id) and metric, newest attempt first",
-        "SELECT a.finished_utc, a.process, s.component, s.position, s.value FROM attempt a JOIN sample s ON "
+        "SELECT a.finished_utc, a.process, s.component, s.position, s.value FROM attempt a CROSS JOIN sample s ON "
         "s.attempt = a.id WHERE a.cell = (SELECT id FROM cell WHERE uid = :cell) AND s.metric = (SELECT id FROM "
         "metric WHERE name = :metric) ORDER BY a.finished_utc DESC, a.process, s.component, s.position"},
     CannedQuery{"hosts", "", "Nodes that measured",

@@ -10,6 +10,7 @@
 #include "results/query/show_text.hpp"
 #include "results/record/text_table.hpp"
 #include "results/record/wrapped.hpp"
+#include "results/store/schema.hpp"
 #include "results/store/sqlite.hpp"
 #include "scenarios/errors.hpp"
 
@@ -104,8 +105,7 @@ void require_pareto(Store const& store) {
 
 QueryResult pareto_rows(Store const& store, std::string const& campaign) {
     require_pareto(store);
-    return query(store, "SELECT * FROM v_pareto WHERE campaign = ?1 ORDER BY position",
-                 {campaign_meant(store, campaign)});
+    return query(store, pareto_sql("c.uid = ?1"), {campaign_meant(store, campaign)});
 }
 
 std::vector<Peers> read_peers(Store const& store, std::string const& campaign) {
@@ -117,7 +117,8 @@ std::vector<Peers> read_peers(Store const& store, std::string const& campaign) {
                       ", cell, codec_name, reason, bits_per_value, error_metric, error, error_low, error_high, "
                       "speed_metric, speed, speed_low, speed_high, left_out, beaten_by, rival, times_of <> 'attempt' "
                       "FROM (SELECT *, source AS "
-                      "source_name FROM v_pareto WHERE campaign = ? ORDER BY position)");
+                      "source_name FROM (" +
+                      pareto_sql("c.uid = ?1") + "))");
     row.with(campaign);
     while (row.step()) {
         auto const [place, added] = places.emplace(row.text(0), groups.size());

@@ -54,6 +54,7 @@ bool contains(Ranges const& ranges, char32_t code) {
 }  // namespace
 
 std::string valid_utf8(std::string_view text) {
+    if (std::ranges::all_of(text, [](char c) { return static_cast<signed char>(c) > 0; })) return std::string(text);
     std::string valid;
     valid.reserve(text.size());
     while (!text.empty()) {
@@ -95,10 +96,18 @@ std::string xml_text(std::string_view text) {
 
 std::size_t display_width(std::string_view text) {
     std::size_t width = 0;
-    while (!text.empty()) {
-        if (auto const end = text.find('m'); text.starts_with("\x1b[") && end != std::string_view::npos) {
-            text.remove_prefix(end + 1);
-            continue;
+    while (true) {
+        // Most texts are ASCII alone, a column a byte.
+        auto const plain = static_cast<std::size_t>(
+            std::ranges::find_if(text, [](char c) { return c == '\x1b' || (c & 0x80) != 0; }) - text.begin());
+        width += plain;
+        text.remove_prefix(plain);
+        if (text.empty()) break;
+        if (text.starts_with("\x1b[")) {
+            if (auto const end = text.find('m'); end != std::string_view::npos) {
+                text.remove_prefix(end + 1);
+                continue;
+            }
         }
         auto const [code, bytes] = decode(text);
         width += contains(zero_width, code) ? 0 : contains(double_width, code) ? 2 : 1;

@@ -50,10 +50,17 @@ std::optional<std::vector<std::size_t>> fitted(std::vector<Wish> const& wishes, 
     return widths;
 }
 
+void append_padded(std::string& line, std::string_view text, std::size_t own, std::size_t width, bool right) {
+    auto const space = width > own ? width - own : 0;
+    if (right) line.append(space, ' ');
+    line += text;
+    if (!right) line.append(space, ' ');
+}
+
 std::string padded(std::string const& text, std::size_t width, bool right) {
-    auto const own = display_width(text);
-    std::string const space(width > own ? width - own : 0, ' ');
-    return right ? space + text : text + space;
+    std::string result;
+    append_padded(result, text, display_width(text), width, right);
+    return result;
 }
 
 void print_line(std::ostream& out, std::string line) {
@@ -74,6 +81,7 @@ class Printer {
 
     /// `cells` of all columns of the table; those of the part are printed, and `remark` behind them.
     void row(Part const& part, std::vector<std::string> const& cells, std::string const& remark, bool title) {
+        if (remark.empty() && !title && one_line(part, cells)) return;
         std::vector<std::vector<std::string>> lines;
         std::size_t height = 1;
         std::size_t taken = 0;
@@ -102,6 +110,20 @@ class Printer {
     }
 
   private:
+    /// Most rows have no cell to be wrapped: prints such a row, and returns whether it is one.
+    bool one_line(Part const& part, std::vector<std::string> const& cells) {
+        std::string line;
+        for (std::size_t i = 0; i < part.columns.size() && part.columns[i] < cells.size(); ++i) {
+            auto const& text = cells[part.columns[i]];
+            auto const own = display_width(text);
+            if (own > part.widths[i] || text.ends_with(' ') || text.find('\n') != std::string::npos) return false;
+            line.append(i == 0 ? 0 : gap, ' ');
+            append_padded(line, text, own, part.widths[i], columns_[part.columns[i]].right);
+        }
+        print_line(out_, std::move(line));
+        return true;
+    }
+
     std::ostream& out_;
     Screen const& screen_;
     std::vector<TextTable::Column> const& columns_;

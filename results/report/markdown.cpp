@@ -7,6 +7,7 @@
 #include "results/record/build.hpp"
 #include "results/report/report.hpp"
 #include "results/report/verdicts.hpp"
+#include "results/store/schema.hpp"
 
 namespace kvstone {
 namespace {
@@ -23,7 +24,7 @@ void section(Store const& store, std::ostream& out, std::string const& title, st
 void groups(Store const& store, std::ostream& out, std::string const& campaign) {
     auto all =
         query(store,
-              "WITH p AS (SELECT *, source AS source_name FROM v_pareto WHERE campaign = ?1) SELECT " +
+              "WITH p AS (SELECT *, source AS source_name FROM (" + pareto_sql("c.uid = ?1") + ")) SELECT " +
                   title_sql("nullif(options, '{}')") +
                   " AS title, codec_name AS codec, bits_per_value AS bits, ifnull(error_metric, '') AS \"error "
                   "metric\", error, ifnull(speed_metric, '') AS \"speed metric\", speed, CASE WHEN status <> 'ok' "

@@ -41,6 +41,9 @@ std::string json_rows(QueryResult const& result) {
     return list.text();
 }
 
+/// Room in the page for a row: a third for its circumstances, two thirds for the figures that people look for first.
+constexpr std::size_t bytes_for_a_row = 300;
+
 struct TextColumn {
     std::string_view name;
     Dictionary texts;
@@ -49,7 +52,7 @@ struct TextColumn {
 
 void add_rows(Store const& store, ReportTable const& table, JsonObject& data) {
     // The columns of the statement that are texts, then those that are numbers.
-    std::array<TextColumn, 13> texts{{{"workload", {}, {}},
+    std::array<TextColumn, 14> texts{{{"workload", {}, {}},
                                       {"source", {}, {}},
                                       {"codec", {}, {}},
                                       {"codec_text", {}, {}},
@@ -61,7 +64,8 @@ void add_rows(Store const& store, ReportTable const& table, JsonObject& data) {
                                       {"task", {}, {}},
                                       {"device", {}, {}},
                                       {"host", {}, {}},
-                                      {"vector_units", {}, {}}}};
+                                      {"vector_units", {}, {}},
+                                      {"cell", {}, {}}}};
     std::array<std::pair<std::string_view, JsonList>, 7> numbers{{{"context", {}},
                                                                   {"batch", {}},
                                                                   {"page", {}},
@@ -70,13 +74,13 @@ void add_rows(Store const& store, ReportTable const& table, JsonObject& data) {
                                                                   {"roofline_gb_per_s", {}},
                                                                   {"processes", {}}}};
     JsonList campaigns;
-    JsonList cells;
     JsonList finished;
     Statement select(
         store.connection(),
         "SELECT workload, source_name, codec_name, codec, backend, options, status, reason, protocol, task, "
-        "device, host.name, host.vector_units, context, batch, page, coalesce(a.threads, x.threads), wall_ns / 1e9, "
-        "roofline_gb_per_s, ?2, x.uid, finished_utc FROM attempt a JOIN cell x ON x.id = a.cell LEFT JOIN "
+        "device, host.name, host.vector_units, x.uid, context, batch, page, coalesce(a.threads, x.threads), wall_ns / "
+        "1e9, "
+        "roofline_gb_per_s, ?2, finished_utc FROM attempt a JOIN cell x ON x.id = a.cell LEFT JOIN "
         "host ON host.id = a.host WHERE a.id = ?1");
     for (auto const& row : table.rows) {
         if (!select.with(row.attempt, row.processes).step()) continue;
@@ -86,14 +90,12 @@ void add_rows(Store const& store, ReportTable const& table, JsonObject& data) {
             of.second.add(select.is_null(column) ? "null" : json_number(select.real(column)));
             ++column;
         }
-        cells.add(json_text(select.text(column)));
-        finished.add(json_text(select.text(column + 1)));
+        finished.add(json_text(select.text(column)));
         campaigns.add(fmt::format("{}", row.campaign));
     }
     JsonObject rows;
     JsonObject dictionaries;
     rows.add("campaign", campaigns.text());
-    rows.add("cell", cells.text());
     rows.add("finished_utc", finished.text());
     for (auto const& of : texts) {
         rows.add(of.name, of.places.text());
@@ -229,7 +231,8 @@ std::string notes(ReportTable const& table, std::size_t metrics_left_out, std::s
 }  // namespace
 
 std::string page_data(Store const& store, ReportOptions const& options) {
-    auto const table = read_report_table(store, options.campaign);
+    ReadTransaction const transaction(store.connection());
+    auto const table = read_report_table(store, options.campaign, options.limit_bytes / bytes_for_a_row);
     JsonObject data;
     data.add("name", json_text(options.name));
     data.add("generated_utc", json_text(utc_now()));

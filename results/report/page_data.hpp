@@ -2,12 +2,11 @@
 // The data of the page's scripts, as one JSON object. Rows lie in columns:
 //   campaigns  [{campaign, scenario, build, ...}], oldest first
 //   texts      {workload: [...], ...}: the texts for the numbers in `rows`
-//   rows       {campaign: [place, ...], cell: [id, ...], workload: [place, ...], context: [number, ...], ...}
+//   rows       {campaign: [place, ...], cell: [place, ...], workload: [place, ...], context: [number, ...], ...}
 //   metrics    [{name, component, unit, better, deterministic, speed, formula}]; the figures of metric i are in v<i>, their
 //              intervals in l<i> and h<i>, one a row; figures beyond the size limit are left out
 //   samples    [{metric, component}]; their quantiles are in q<i>, see read_quantiles()
 //   moves      [[metric, row], ...]: marks of moves to another level
-//   commands   canonical texts of codecs that are commands, and times_of_a_command, what their times are; absent: none
 //   failures, missing, outcome, environment, notes
 
 #include <string>

@@ -35,9 +35,18 @@ std::vector<QuantileColumn> read_quantiles(Store const& store, ReportTable const
     Statement attempts(store.connection(), "SELECT attempt FROM v_current WHERE campaign = ? AND cell = ?");
     std::map<std::pair<std::int64_t, std::string>, std::vector<double>> series;
     auto const collect = [&](std::int64_t attempt) {
-        sample.with(attempt);
-        while (sample.step())
-            if (!sample.is_null(2)) series[{sample.integer(0), sample.text(1)}].push_back(sample.real(2));
+        std::vector<double>* current = nullptr;  // samples of one series follow each other
+        std::int64_t of = 0;
+        std::string component;
+        for (sample.with(attempt); sample.step();) {
+            if (sample.is_null(2)) continue;
+            if (current == nullptr || sample.integer(0) != of || !sample.equals(1, component)) {
+                of = sample.integer(0);
+                component = sample.text(1);
+                current = &series[{of, component}];
+            }
+            current->push_back(sample.real(2));
+        }
     };
     for (std::size_t i = 0; i < table.rows.size(); ++i) {
         auto const& row = table.rows[i];

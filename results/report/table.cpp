@@ -10,8 +10,6 @@
 namespace kvstone {
 namespace {
 
-constexpr std::int64_t most_rows = 40'000;
-
 /// Metrics that people look for first.
 constexpr std::array<std::string_view, 30> first_metrics{"bits_per_value",
                                                          "kld_mean",
@@ -57,13 +55,13 @@ std::vector<ReportCampaign> read_campaigns(Store const& store, std::string const
     return campaigns;
 }
 
-void read_rows(Store const& store, ReportTable& table) {
+void read_rows(Store const& store, ReportTable& table, std::size_t most_rows) {
     Statement select(store.connection(),
                      "SELECT cell, attempt, processes, status FROM v_outcome WHERE campaign = ? ORDER BY position");
     for (std::size_t i = table.campaigns.size(); i-- > 0;) {
         select.with(table.campaigns[i].number);
         while (select.step()) {
-            if (std::ssize(table.rows) == most_rows) {
+            if (table.rows.size() == most_rows) {
                 ++table.rows_left_out;
                 continue;
             }
@@ -84,7 +82,7 @@ class Columns {
     void set(std::size_t row, Statement const& figure) {
         auto const* metric = metrics_[figure.integer(0)];
         if (metric == nullptr || figure.is_null(2)) return;
-        auto& column = columns_[{metric, figure.text(1)}];
+        auto& column = column_of(metric, figure);
         if (column.values.empty()) column.values.assign(rows_, no_figure);
         column.values[row] = figure.real(2);
         if (figure.is_null(3) || figure.is_null(4)) return;
@@ -117,6 +115,16 @@ class Columns {
     }
 
   private:
+    /// Attempts have their figures in one order: most often the column is the one behind the last.
+    ReportColumn& column_of(Metric const* metric, Statement const& figure) {
+        auto const is_of = [&](auto const at) {
+            return at != columns_.end() && at->first.first == metric && figure.equals(1, at->first.second);
+        };
+        if (last_ != columns_.end()) ++last_;
+        if (!is_of(last_)) last_ = columns_.try_emplace({metric, figure.text(1)}).first;
+        return last_->second;
+    }
+
     /// Per row the figure of K and V together where there is one, else the worse of those that exist.
     ReportColumn together(std::vector<ReportColumn const*> const& parts) const {
         ReportColumn result;
@@ -147,14 +155,15 @@ class Columns {
     std::size_t rows_;
     std::map<std::int64_t, Metric const*> metrics_;
     std::map<std::pair<Metric const*, std::string>, ReportColumn> columns_;
+    decltype(columns_)::iterator last_ = columns_.end();
 };
 
 }  // namespace
 
-ReportTable read_report_table(Store const& store, std::string const& campaign) {
+ReportTable read_report_table(Store const& store, std::string const& campaign, std::size_t most_rows) {
     ReportTable table;
     table.campaigns = read_campaigns(store, campaign);
-    read_rows(store, table);
+    read_rows(store, table, most_rows);
     Columns columns(store, table.rows.size());
     Statement figure(store.connection(),
                      "SELECT metric, component, value, ci_low, ci_high FROM figure WHERE attempt = ?");

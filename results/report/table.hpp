@@ -44,7 +44,7 @@ struct ReportTable {
 
 inline constexpr double no_figure = std::numeric_limits<double>::quiet_NaN();
 
-/// Reads all campaigns, or the one of this id.
-ReportTable read_report_table(Store const& store, std::string const& campaign);
+/// Reads the newest rows, so many at most, of all campaigns, or of the one of this id.
+ReportTable read_report_table(Store const& store, std::string const& campaign, std::size_t most_rows);
 
 }  // namespace kvstone

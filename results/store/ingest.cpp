@@ -1,5 +1,6 @@
 #include "results/store/ingest.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 #include "results/record/metrics.hpp"
 #include "results/record/text.hpp"
 #include "results/store/combine.hpp"
+#include "results/store/summary_schema.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
 
@@ -56,7 +58,7 @@ Ingester::Ingester(sqlite3* connection)
           "task, host, load_average, temperature_c, engine, clock_mhz, slurm_job) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
           "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING"),
       add_figure_(connection, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?)"),
-      add_sample_(connection, "INSERT INTO sample VALUES (?, ?, ?, ?, ?)"),
+      add_samples_(connection, "INSERT INTO sample_block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       add_profile_(connection, "INSERT INTO profile VALUES (?, ?, ?, ?, ?, ?, ?)"),
       drift_(connection),
       hardware_classes_(connection) {
@@ -91,14 +93,29 @@ std::optional<std::int64_t> Ingester::host(Json const& facts) {
     return sqlite3_last_insert_rowid(connection_);
 }
 
+void Ingester::add_samples(std::int64_t attempt, std::int64_t metric, Samples const& samples) {
+    constexpr std::size_t block = samples_a_block;
+    auto const& values = samples.values;
+    for (std::size_t first = 0; first < values.size(); first += block) {
+        auto const n = std::min(block, values.size() - first);
+        add_samples_.with(attempt, metric, samples.component, first / block, n);
+        for (std::size_t i = 0; i < block; ++i) {
+            int const column = static_cast<int>(6 + i);
+            i < n ? add_samples_.bind(column, values[first + i]) : add_samples_.bind(column, nullptr);
+        }
+        while (add_samples_.step()) {
+        }
+        add_samples_.reset();
+    }
+}
+
 void Ingester::store_figures(std::int64_t attempt, Measurement const& measurement) {
     for (auto const& figure : measurement.figures)
         add_figure_.run(attempt, metric(figure.metric), figure.component, figure.value, figure.n, figure.ci_low,
                         figure.ci_high);
     for (auto const& samples : measurement.samples) {
         auto const number = metric(samples.metric);
-        for (std::size_t i = 0; i < samples.values.size(); ++i)
-            add_sample_.run(attempt, number, samples.component, i, samples.values[i]);
+        add_samples(attempt, number, samples);
     }
     for (auto const& profile : measurement.profiles)
         add_profile_.run(attempt, metric(profile.metric), profile.component, profile.layer, profile.head,

@@ -29,11 +29,12 @@ class Ingester {
   private:
     std::int64_t metric(std::string const& name) const;
     std::optional<std::int64_t> host(Json const& facts);
+    void add_samples(std::int64_t attempt, std::int64_t metric, Samples const& samples);
     void store_figures(std::int64_t attempt, Measurement const& measurement);
 
     sqlite3* connection_;
     std::map<std::string, std::int64_t, std::less<>> metrics_;
-    Statement find_expected_, find_host_, add_host_, add_attempt_, add_figure_, add_sample_, add_profile_;
+    Statement find_expected_, find_host_, add_host_, add_attempt_, add_figure_, add_samples_, add_profile_;
     DriftMarker drift_;
     HardwareClasses hardware_classes_;
 };

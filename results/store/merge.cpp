@@ -128,8 +128,9 @@ Merged merge(Store& store, std::string const& file) {
     Attached const attached(connection);
     copy_migrated(other, connection);
     Transaction transaction(connection);
+    // Summaries follow from the rows: triggers keep the outcomes.
     for (auto const& table : read_table_links(connection))
-        if (table.name != "combined") copy_rows(connection, table);
+        if (table.name != "combined" && table.name != "outcome") copy_rows(connection, table);
     combine_merged(connection);
     unify_hardware_classes(connection);
     Merged const merged{count(connection, "campaign"), count(connection, "attempt")};

@@ -9,81 +9,115 @@
 // then neither beats the other, and both stay. What would beat a codec by values alone, but for the intervals, is its
 // `rival`. A command is beaten by what is better in bits and error, whatever the speed, and itself beats commands alone.
 
+#include <array>
+
+#include <fmt/format.h>
+
 #include "results/store/schema.hpp"
 
 namespace kvstone {
 namespace {
 
-constexpr std::string_view before_times_of = R"sql(
-CREATE VIEW v_pareto(campaign, cell, workload, options, source, context, batch, page, backend, threads, position,
-  codec, codec_name, status, reason, bits_per_value, error_metric, error, error_low, error_high, speed_metric, speed,
-  speed_low, speed_high, read_fraction, left_out, beaten_by, rival, on_front, peers,
-  times_of) AS
-WITH shown AS (
-  -- Errors are of the worse of K and V; all else is of both together, or of the one there is.
-  -- Metrics by their numbers: a seek each in an attempt's figures, in place of a walk past all of them.
-  SELECT v.campaign, v.cell, m.name, v.value, v.ci_low, v.ci_high
-  FROM v_value v JOIN metric m ON m.id = v.metric
-  WHERE v.metric IN (SELECT id FROM metric WHERE name IN ('bits_per_value', 'compressed_read_fraction', 'kld_mean',
-      'attention_kl', 'nmse', 'decode_tokens_per_s', 'prefill_tokens_per_s', 'decode_gb_per_s'))
-    AND (v.component = 'kv' OR m.name = 'nmse' OR NOT EXISTS (SELECT 1 FROM v_value w WHERE w.campaign = v.campaign
-      AND w.cell = v.cell AND w.metric = v.metric AND w.component = 'kv'))
-),
-figures AS (
-  SELECT c.uid AS campaign, x.uid AS cell, x.workload, x.options, x.source_name AS source,
-    nullif(x.context, 0) AS context, x.batch, x.page, x.backend, x.threads, e.position, x.codec, x.codec_name,
-    coalesce(o.status, 'missing') AS status, a.reason,
-    )sql";
-constexpr std::string_view behind_times_of = R"sql( AS times_of,
-    c.id || ' ' || x.workload || ' ' || x.options || ' ' || x.source || ' ' || x.context || ' ' || x.batch || ' ' ||
-      x.page || ' ' || x.threads || ' ' || x.backend AS peers,
-    max(value) FILTER (WHERE name = 'bits_per_value') AS bits,
-    max(value) FILTER (WHERE name = 'compressed_read_fraction') AS read_fraction,
-    max(value) FILTER (WHERE name = 'kld_mean') AS kld,
-    max(ci_low) FILTER (WHERE name = 'kld_mean') AS kld_low,
-    max(ci_high) FILTER (WHERE name = 'kld_mean') AS kld_high,
-    max(value) FILTER (WHERE name = 'attention_kl') AS attention_kl,
-    max(value) FILTER (WHERE name = 'nmse') AS nmse,
-    max(value) FILTER (WHERE name = 'decode_tokens_per_s') AS decode_rate,
-    max(ci_low) FILTER (WHERE name = 'decode_tokens_per_s') AS decode_rate_low,
-    max(ci_high) FILTER (WHERE name = 'decode_tokens_per_s') AS decode_rate_high,
-    max(value) FILTER (WHERE name = 'prefill_tokens_per_s') AS prefill_rate,
-    max(ci_low) FILTER (WHERE name = 'prefill_tokens_per_s') AS prefill_rate_low,
-    max(ci_high) FILTER (WHERE name = 'prefill_tokens_per_s') AS prefill_rate_high,
-    max(value) FILTER (WHERE name = 'decode_gb_per_s') AS tensor_rate,
-    max(ci_low) FILTER (WHERE name = 'decode_gb_per_s') AS tensor_rate_low,
-    max(ci_high) FILTER (WHERE name = 'decode_gb_per_s') AS tensor_rate_high
-  FROM expected e
-  JOIN campaign c ON c.id = e.campaign
-  JOIN cell x ON x.id = e.cell
-  LEFT JOIN v_outcome o ON o.campaign = e.campaign AND o.cell = e.cell
-  LEFT JOIN attempt a ON a.id = o.attempt
-  LEFT JOIN shown f ON f.campaign = e.campaign AND f.cell = e.cell
-  WHERE e.process = 0
-  GROUP BY e.campaign, e.cell
-),
-judged AS (
-  SELECT *,
+/// A metric of which the figure of K and V together counts, or of the one there is.
+struct Compared {
+    std::string_view column;
+    std::string_view metric;
+    bool has_interval;
+};
+constexpr std::array compared{Compared{"bits", "bits_per_value", false},
+                              Compared{"read_fraction", "compressed_read_fraction", false},
+                              Compared{"kld", "kld_mean", true},
+                              Compared{"attention_kl", "attention_kl", false},
+                              Compared{"decode_rate", "decode_tokens_per_s", true},
+                              Compared{"prefill_rate", "prefill_tokens_per_s", true},
+                              Compared{"tensor_rate", "decode_gb_per_s", true}};
+
+/// The figures of cells of one process, or of several: a seek each in the rows of an attempt or cell, by the metric's
+/// number. Errors of tensors are of the worse of K and V.
+std::string figures_sql(std::string_view condition, bool one_process) {
+    std::string_view const table = one_process ? "figure" : "combined";
+    auto const rows = [&](std::string_view alias, std::string_view metric) {
+        auto const of_cell = one_process ? fmt::format("{}.attempt = iif(o.status = 'ok', o.attempt, NULL)", alias)
+                                         : fmt::format("{0}.campaign = o.campaign AND {0}.cell = o.cell", alias);
+        return fmt::format("{} AND {}.metric = (SELECT id FROM metric WHERE name = '{}')", of_cell, alias, metric);
+    };
+    std::string columns, joins;
+    for (auto const& [column, metric, has_interval] : compared) {
+        columns +=
+            fmt::format(", iif({0}.metric IS NULL, (SELECT max(w.value) FROM {1} w WHERE {2}), {0}.value) AS {0}",
+                        column, table, rows("w", metric));
+        if (has_interval)
+            columns += fmt::format(", {0}.ci_low AS {0}_low, {0}.ci_high AS {0}_high, {0}.metric IS NULL AS {0}_apart",
+                                   column);
+        columns += "\n   ";
+        joins +=
+            fmt::format("\n  LEFT JOIN {0} {1} ON {2} AND {1}.component = 'kv'", table, column, rows(column, metric));
+    }
+    return fmt::format(
+        "  SELECT e.campaign, e.cell, e.position, o.attempt, coalesce(o.status, 'missing') AS status{}, "
+        "(SELECT max(w.value) FROM {} w WHERE {}) AS nmse\n  FROM expected e\n"
+        "  JOIN campaign c ON c.id = e.campaign\n"
+        "  LEFT JOIN outcome o ON o.campaign = e.campaign AND o.cell = e.cell{}\n"
+        "  WHERE e.process = 0 AND coalesce(o.processes, 1) {} 1 AND {}\n",
+        columns, table, rows("w", "nmse"), joins, one_process ? "=" : ">", condition);
+}
+
+/// An end of a metric's interval, where the metric has a value.
+std::string interval_sql(Compared const& of, std::string_view end) {
+    return fmt::format(
+        "iif({0}_apart, (SELECT max(v.ci_{1}) FROM v_value v WHERE v.campaign = f.campaign AND v.cell = "
+        "f.cell AND v.metric = (SELECT id FROM metric WHERE name = '{2}')), {0}_{1})",
+        of.column, end, of.metric);
+}
+
+/// What is compared of a cell: its error and speed, and how sure they are.
+std::string judged_sql() {
+    auto const& [bits, read_fraction, kld, attention_kl, decode, prefill, tensor] = compared;
+    std::string ends;
+    for (std::string_view const end : {"low", "high"})
+        ends += fmt::format(
+            "    iif(kld IS NULL, NULL, {1}) AS error_{0},\n"
+            "    CASE WHEN times_of <> 'attempt' THEN NULL WHEN decode_rate IS NOT NULL THEN {2}\n"
+            "      WHEN prefill_rate IS NOT NULL THEN {3}\n"
+            "      WHEN tensor_rate IS NOT NULL THEN {4} END AS speed_{0},\n",
+            end, interval_sql(kld, end), interval_sql(decode, end), interval_sql(prefill, end),
+            interval_sql(tensor, end));
+    return R"sql(judged AS (
+  SELECT f.campaign, f.cell, f.position, f.attempt, f.status, p.times_of, p.number, f.bits, f.read_fraction,
     CASE WHEN kld IS NOT NULL THEN 'kld_mean' WHEN attention_kl IS NOT NULL THEN 'attention_kl'
       WHEN nmse IS NOT NULL THEN 'nmse' END AS error_metric,
     coalesce(kld, attention_kl, nmse) AS error,
-    iif(kld IS NULL, NULL, kld_low) AS error_low,
-    iif(kld IS NULL, NULL, kld_high) AS error_high,
     CASE WHEN decode_rate IS NOT NULL THEN 'decode_tokens_per_s' WHEN prefill_rate IS NOT NULL THEN
       'prefill_tokens_per_s' WHEN tensor_rate IS NOT NULL THEN 'decode_gb_per_s' END AS speed_metric,
     iif(times_of <> 'attempt', NULL, coalesce(decode_rate, prefill_rate, tensor_rate)) AS speed,
-    CASE WHEN times_of <> 'attempt' THEN NULL WHEN decode_rate IS NOT NULL THEN decode_rate_low WHEN prefill_rate IS NOT NULL THEN prefill_rate_low
-      ELSE tensor_rate_low END AS speed_low,
-    CASE WHEN times_of <> 'attempt' THEN NULL WHEN decode_rate IS NOT NULL THEN decode_rate_high WHEN prefill_rate IS NOT NULL THEN prefill_rate_high
-      ELSE tensor_rate_high END AS speed_high,
-    CASE WHEN status <> 'ok' THEN status WHEN read_fraction < 0.5 THEN 'not_engaged'
+)sql" + ends +
+           R"sql(    CASE WHEN status <> 'ok' THEN status WHEN read_fraction < 0.5 THEN 'not_engaged'
       WHEN bits IS NULL THEN 'no bytes' WHEN coalesce(kld, attention_kl, nmse) IS NULL THEN 'no error' END AS left_out
-  FROM figures
+  FROM figures f CROSS JOIN peer p ON p.cell = f.cell
 ),
--- Who meets whom, by number: codecs in one contest differ in the codec alone and have the same figures to compare. Those
+)sql";
+}
+
+// Cells that differ in their codec alone are of one number.
+std::string peer_sql() {
+    return R"sql(peer AS MATERIALIZED (
+  SELECT id AS cell, dense_rank() OVER (ORDER BY workload, options, source, context, batch, page, threads, backend)
+    AS number,
+    )sql" + times_of_sql("codec") +
+           R"sql( AS times_of
+  FROM cell
+),
+)sql";
+}
+
+constexpr std::string_view answer_sql =
+    R"sql(-- Who meets whom, by number: codecs in one contest differ in the codec alone and have the same figures to compare. Those
 -- that are left out are in none. Without an interval a figure is its own.
 rivals AS MATERIALIZED (
-  SELECT *, iif(left_out IS NULL, dense_rank() OVER (ORDER BY peers, error_metric, speed_metric), NULL) AS contest,
+  SELECT *, iif(left_out IS NULL, (campaign << 34) + (number << 4) +
+      4 * CASE error_metric WHEN 'kld_mean' THEN 0 WHEN 'attention_kl' THEN 1 ELSE 2 END +
+      CASE speed_metric WHEN 'decode_tokens_per_s' THEN 0 WHEN 'prefill_tokens_per_s' THEN 1
+        WHEN 'decode_gb_per_s' THEN 2 ELSE 3 END, NULL) AS contest,
     coalesce(error_low, error) AS error_least, coalesce(error_high, error) AS error_most,
     coalesce(speed_low, speed) AS speed_least, coalesce(speed_high, speed) AS speed_most
   FROM judged
@@ -92,28 +126,42 @@ rivals AS MATERIALIZED (
 -- absent speed equals an absent one.
 beaten AS MATERIALIZED (
   SELECT *,
-    (SELECT a.codec_name FROM rivals a WHERE a.contest = b.contest AND a.bits <= b.bits
+    (SELECT a.cell FROM rivals a WHERE a.contest = b.contest AND a.bits <= b.bits
       AND (a.error = b.error OR a.error_most < b.error_least)
       AND (a.speed IS b.speed OR a.speed_least > b.speed_most OR b.times_of <> 'attempt')
       AND (a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed) ORDER BY a.position LIMIT 1) AS beaten_by
   FROM rivals b
 )
-SELECT campaign, cell, workload, options, source, context, batch, page, backend, threads, position, codec,
-  codec_name, status, reason, bits, error_metric, error, error_low, error_high, iif(times_of <> 'attempt', NULL, speed_metric), speed,
-  speed_low, speed_high, read_fraction, left_out, beaten_by,
-  iif(beaten_by IS NULL, (SELECT a.codec_name FROM rivals a WHERE a.contest = b.contest AND a.bits <= b.bits
-    AND a.error <= b.error AND (a.speed IS b.speed OR a.speed > b.speed OR b.times_of <> 'attempt')
-    AND (a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed) ORDER BY a.position LIMIT 1), NULL),
-  left_out IS NULL AND beaten_by IS NULL, peers, times_of
+SELECT c.uid AS campaign, x.uid AS cell, x.workload, x.options, x.source_name AS source,
+  nullif(x.context, 0) AS context, x.batch, x.page, x.backend, x.threads, b.position, x.codec,
+  x.codec_name, b.status, t.reason, b.bits AS bits_per_value, b.error_metric, b.error, b.error_low, b.error_high,
+  iif(b.times_of <> 'attempt', NULL, b.speed_metric) AS speed_metric, b.speed, b.speed_low, b.speed_high,
+  b.read_fraction, b.left_out, (SELECT codec_name FROM cell WHERE id = b.beaten_by) AS beaten_by,
+  iif(b.beaten_by IS NULL, (SELECT y.codec_name FROM rivals a JOIN cell y ON y.id = a.cell WHERE a.contest = b.contest
+    AND a.bits <= b.bits AND a.error <= b.error AND (a.speed IS b.speed OR a.speed > b.speed OR b.times_of <> 'attempt')
+    AND (a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed) ORDER BY a.position LIMIT 1), NULL) AS rival,
+  b.left_out IS NULL AND b.beaten_by IS NULL AS on_front,
+  c.id || ' ' || x.workload || ' ' || x.options || ' ' || x.source || ' ' || x.context || ' ' || x.batch || ' ' ||
+    x.page || ' ' || x.threads || ' ' || x.backend AS peers, b.times_of
 FROM beaten b
-ORDER BY campaign, position;
-)sql";
+CROSS JOIN campaign c ON c.id = b.campaign
+CROSS JOIN cell x ON x.id = b.cell
+LEFT JOIN attempt t ON t.id = b.attempt
+ORDER BY c.uid, b.position)sql";
 
 }  // namespace
 
-std::string_view pareto_view() {
-    static std::string const sql = std::string(before_times_of).append(times_of_sql("x.codec")).append(behind_times_of);
-    return sql;
+std::string pareto_sql(std::string_view condition) {
+    return "WITH figures AS MATERIALIZED (\n" + figures_sql(condition, true) + "  UNION ALL\n" +
+           figures_sql(condition, false) + "),\n" + peer_sql() + judged_sql() + std::string(answer_sql);
+}
+
+std::string pareto_view() {
+    return "CREATE VIEW v_pareto(campaign, cell, workload, options, source, context, batch, page, backend, threads, "
+           "position, codec, codec_name, status, reason, bits_per_value, error_metric, error, error_low, error_high, "
+           "speed_metric, speed, speed_low, speed_high, read_fraction, left_out, beaten_by, rival, on_front, peers, "
+           "times_of) AS\n" +
+           pareto_sql("true") + ";\n";
 }
 
 }  // namespace kvstone

@@ -10,6 +10,7 @@
 
 #include "results/store/gate_schema.hpp"
 #include "results/store/sqlite.hpp"
+#include "results/store/summary_schema.hpp"
 
 namespace kvstone {
 namespace {
@@ -266,9 +267,13 @@ constexpr std::string_view version_9 = R"sql(
 ALTER TABLE host ADD COLUMN vector_units TEXT;
 )sql";
 
-constexpr std::array steps{Migration{1, version_1}, Migration{2, version_2}, Migration{3, version_3},
-                           Migration{4, version_4}, Migration{5, version_5}, Migration{6, gate_tables},
-                           Migration{7, version_7}, Migration{8, version_8}, Migration{9, version_9}};
+std::span<Migration const> all_steps() {
+    static std::array const steps{Migration{1, version_1},        Migration{2, version_2}, Migration{3, version_3},
+                                  Migration{4, version_4},        Migration{5, version_5}, Migration{6, gate_tables},
+                                  Migration{7, version_7},        Migration{8, version_8}, Migration{9, version_9},
+                                  Migration{10, summary_tables()}};
+    return steps;
+}
 
 /// Columns of later versions over the tables of an older file, for a connection that may not write.
 constexpr std::string_view build_as_of_version_7 =
@@ -277,12 +282,17 @@ constexpr std::string_view campaign_as_of_version_8 =
     "CREATE TEMP VIEW campaign AS SELECT *, NULL AS night FROM main.campaign";
 constexpr std::string_view host_as_of_version_9 =
     "CREATE TEMP VIEW host AS SELECT *, NULL AS vector_units FROM main.host";
+constexpr std::string_view sample_block_as_of_version_10 =
+    "CREATE TEMP VIEW sample_block AS SELECT attempt, metric, component, position AS block, 1 AS n, value AS value_0, "
+    "NULL "
+    "AS value_1, NULL AS value_2, NULL AS value_3, NULL AS value_4, NULL AS value_5, NULL AS value_6, NULL AS value_7 "
+    "FROM main.sample";
 
 }  // namespace
 
-std::span<Migration const> migrations() { return steps; }
+std::span<Migration const> migrations() { return all_steps(); }
 
-int schema_version() { return steps.back().version; }
+int schema_version() { return all_steps().back().version; }
 
 namespace {
 
@@ -344,7 +354,11 @@ void read_as_current(sqlite3* connection, int version) {
     if (version < 7) execute(connection, std::string(build_as_of_version_7));
     if (version < 8) execute(connection, std::string(campaign_as_of_version_8));
     if (version < 9) execute(connection, std::string(host_as_of_version_9));
+    if (version < 10) execute(connection, "CREATE TEMP VIEW outcome AS " + outcomes_sql("true"));
+    if (version < 10) execute(connection, std::string(sample_block_as_of_version_10));
     if (version <= schema_version()) renew_views(connection, true);
+    if (version < 10)
+        execute(connection, "DROP VIEW IF EXISTS temp.sample");  // it is a table yet, and stands for itself
 }
 
 void migrate(sqlite3* connection, int from, std::span<Migration const> all) {

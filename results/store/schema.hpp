@@ -45,7 +45,10 @@ std::string_view views();
 std::string times_of_sql(std::string const& codec);
 
 /// The part that makes v_pareto.
-std::string_view pareto_view();
+std::string pareto_view();
+/// A statement with the rows and columns of v_pareto, for the campaigns `c` that meet a condition. The view itself finds
+/// all codecs' rivals, whichever campaign is asked for.
+std::string pareto_sql(std::string_view condition);
 /// The part that makes v_environment and v_env_diff.
 std::string_view environment_views();
 /// The part that makes v_history.

@@ -80,6 +80,12 @@ std::string Statement::text(int column) const {
     return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
 
+bool Statement::equals(int column, std::string_view text) const {
+    auto const* bytes = reinterpret_cast<char const*>(sqlite3_column_text(handle_.get(), column));
+    if (bytes == nullptr) return false;
+    return text == std::string_view(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)));
+}
+
 Transaction::Transaction(sqlite3* connection) : connection_(connection) { execute(connection, "BEGIN IMMEDIATE"); }
 
 Transaction::~Transaction() {
@@ -91,6 +97,15 @@ Transaction::~Transaction() {
 void Transaction::commit() {
     execute(connection_, "COMMIT");
     connection_ = nullptr;
+}
+
+ReadTransaction::ReadTransaction(sqlite3* connection)
+    : connection_(sqlite3_get_autocommit(connection) != 0 ? connection : nullptr) {
+    if (connection_ != nullptr) execute(connection_, "BEGIN");
+}
+
+ReadTransaction::~ReadTransaction() {
+    if (connection_ != nullptr) sqlite3_exec(connection_, "COMMIT", nullptr, nullptr, nullptr);
 }
 
 }  // namespace kvstone

@@ -72,6 +72,8 @@ class Statement {
     std::int64_t integer(int column) const { return sqlite3_column_int64(handle_.get(), column); }
     double real(int column) const { return sqlite3_column_double(handle_.get(), column); }
     std::string text(int column) const;
+    /// Whether a column has this text.
+    bool equals(int column, std::string_view text) const;
     sqlite3_stmt* handle() const { return handle_.get(); }
 
   private:
@@ -94,6 +96,19 @@ class Transaction {
 
   private:
     sqlite3* connection_;
+};
+
+/// While it lives, all that is read is of one instant, and SQLite does not lock the file again for each statement. Nothing
+/// where a transaction has begun already.
+class ReadTransaction {
+  public:
+    explicit ReadTransaction(sqlite3* connection);
+    ~ReadTransaction();
+    ReadTransaction(ReadTransaction const&) = delete;
+    ReadTransaction& operator=(ReadTransaction const&) = delete;
+
+  private:
+    sqlite3* connection_;  ///< null: none was begun
 };
 
 }  // namespace kvstone

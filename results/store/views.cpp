@@ -1,5 +1,5 @@
-// The views everyone reads. They compute the newest attempts each time, so that no stored summary can go stale; only figures
-// over several processes are summed up beforehand (see combine.cpp).
+// The views everyone reads. Two summaries stand behind them: which attempt decides a cell, kept by triggers (see
+// summary_schema.cpp), and figures over several processes (see combine.cpp).
 
 #include <string>
 
@@ -17,20 +17,28 @@ SELECT campaign, cell, process, position, required,
     ORDER BY a.stands DESC, a.finished_utc DESC, a.id DESC LIMIT 1)
 FROM expected e;
 
--- max() picks the row that the bare columns beside it come from: the newest attempt that failed, else the newest. Of
--- two that ended at once the name decides, which is the same in every file.
 CREATE VIEW v_outcome(campaign, cell, position, processes, attempt, status, newest) AS
-SELECT c.campaign, c.cell, c.position, count(*), a.id, a.status, max((a.status <> 'ok') || a.finished_utc || a.uid)
-FROM v_current c LEFT JOIN attempt a ON a.id = c.attempt
-GROUP BY c.campaign, c.cell
-HAVING count(a.id) = count(*) OR sum(a.status <> 'ok') > 0;
+SELECT o.campaign, o.cell, o.position, o.processes, o.attempt, o.status,
+  (SELECT (a.status <> 'ok') || a.finished_utc || a.uid FROM attempt a WHERE a.id = o.attempt)
+FROM outcome o;
 
+-- Outcomes come first: they are few, and each seeks its figures.
 CREATE VIEW v_value(campaign, cell, metric, component, value, n, ci_low, ci_high) AS
 SELECT o.campaign, o.cell, f.metric, f.component, f.value, f.n, f.ci_low, f.ci_high
-FROM v_outcome o JOIN figure f ON f.attempt = o.attempt
+FROM outcome o CROSS JOIN figure f ON f.attempt = o.attempt
 WHERE o.status = 'ok' AND o.processes = 1
 UNION ALL
-SELECT campaign, cell, metric, component, value, n, ci_low, ci_high FROM combined;
+SELECT o.campaign, o.cell, f.metric, f.component, f.value, f.n, f.ci_low, f.ci_high
+FROM outcome o CROSS JOIN combined f ON f.campaign = o.campaign AND f.cell = o.cell
+WHERE o.processes > 1;
+
+-- The rows of the blocks come first, so that a question about one attempt seeks them.
+CREATE VIEW sample(attempt, metric, component, position, value) AS
+WITH place(i) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7))
+SELECT b.attempt, b.metric, b.component, 8 * b.block + p.i, CASE p.i WHEN 0 THEN b.value_0 WHEN 1 THEN b.value_1
+  WHEN 2 THEN b.value_2 WHEN 3 THEN b.value_3 WHEN 4 THEN b.value_4 WHEN 5 THEN b.value_5 WHEN 6 THEN b.value_6
+  ELSE b.value_7 END
+FROM sample_block b CROSS JOIN place p WHERE p.i < b.n;
 )sql";
 
 // Placeholders stand for the differences between the parts of v_latest.

@@ -224,6 +224,7 @@ struct FoundSide {
     Side side;
 
     Side read(std::span<std::string const> metrics_wanted) && {
+        ReadTransaction const transaction(store.connection());
         read_figures(store, side, read_cells(store, side), metrics_wanted);
         return std::move(side);
     }

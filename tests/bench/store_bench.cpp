@@ -12,6 +12,7 @@
 #include "results/record/metrics.hpp"
 #include "results/store/sqlite.hpp"
 #include "results/store/store.hpp"
+#include "results/store/summary_schema.hpp"
 #include "results/verdict/compare.hpp"
 #include "results/verdict/gate.hpp"
 
@@ -95,6 +96,17 @@ void ingest(benchmark::State& state) {
 }
 BENCHMARK(ingest)->Unit(benchmark::kMillisecond)->UseRealTime();
 
+void store_samples(Statement& statement, std::size_t attempt, std::size_t metric, std::vector<double> const& values) {
+    for (std::size_t first = 0; first < values.size(); first += samples_a_block) {
+        auto const at = [&](std::size_t i) {
+            return first + i < values.size() ? std::optional(values[first + i]) : std::nullopt;
+        };
+        statement.run(attempt, metric, first / samples_a_block,
+                      std::min<std::size_t>(samples_a_block, values.size() - first), at(0), at(1), at(2), at(3), at(4),
+                      at(5), at(6), at(7));
+    }
+}
+
 /// The same rows into the same tables through bare prepared statements: the reference of ingest.
 void ingest_raw(benchmark::State& state) {
     auto const plan = plan_of(2000);
@@ -113,7 +125,7 @@ void ingest_raw(benchmark::State& state) {
                 "INSERT INTO attempt(id, uid, campaign, cell, process, status, started_utc, finished_utc, "
                 "wall_ns, device, threads, host) VALUES (?, ?, 1, ?, 0, 'ok', ?, ?, ?, ?, 2, 1)");
             Statement figure(db, "INSERT INTO figure VALUES (?, ?, ?, ?, 1, NULL, NULL)");
-            Statement sample(db, "INSERT INTO sample VALUES (?, ?, 'kv', ?, ?)");
+            Statement sample(db, "INSERT INTO sample_block VALUES (?, ?, 'kv', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
             state.ResumeTiming();
             for (std::size_t first = 1; first <= plan.cells.size(); first += batch) {
                 Transaction transaction(db);
@@ -123,8 +135,7 @@ void ingest_raw(benchmark::State& state) {
                     for (std::size_t i = 0; i < model.figures.size(); ++i)
                         figure.run(id, 1 + i % 40, model.figures[i].component, *model.figures[i].value);
                     for (std::size_t series = 0; series < model.samples.size(); ++series)
-                        for (std::size_t i = 0; i < model.samples[series].values.size(); ++i)
-                            sample.run(id, 1 + series, i, model.samples[series].values[i]);
+                        store_samples(sample, id, 1 + series, model.samples[series].values);
                 }
                 transaction.commit();
             }

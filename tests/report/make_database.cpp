@@ -1,6 +1,7 @@
-// kvstone-nights FILE [rows | large]: a database of 100,000 figures, or of 10,000 cells with a million samples, for reports.
+// kvstone-nights FILE [rows | large | year [NIGHTS]]: a database of 100,000 figures, of 10,000 cells with a million samples,
+// or of 275 cells every night of a year.
 
-#include <cstdio>
+#include <cstdlib>
 #include <string_view>
 
 #include "tests/report/nights.hpp"
@@ -10,6 +11,8 @@ int main(int argc, char** argv) {
     kvstone::test::Nights nights;
     if (argc > 2 && std::string_view(argv[2]) == "large")
         nights = {.campaigns = 1, .codecs = 100, .sources = 20, .metrics_per_component = 30, .samples = 100};
+    if (argc > 2 && std::string_view(argv[2]) == "year")
+        nights = argc > 3 ? kvstone::test::year(std::atoi(argv[3])) : kvstone::test::year();
     kvstone::test::write_nights(argv[1], nights);
     return 0;
 }

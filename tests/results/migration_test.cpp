@@ -15,6 +15,7 @@ namespace {
 
 using test::execute_in;
 using test::number;
+using test::stale_outcomes;
 using test::text;
 
 /// One campaign of one cell with a figure, samples, a profile and a published figure, in columns that all versions have.
@@ -33,17 +34,30 @@ INSERT INTO expected VALUES (1, 1, 0, 0, 0);
 INSERT INTO attempt(id, uid, campaign, cell, process, status, finished_utc, host)
   VALUES (1, 'a', 1, 1, 0, 'ok', '2025-01-01T00:00:01Z', 1);
 INSERT INTO figure VALUES (1, 1, 'k', 0.75, 1, NULL, NULL);
-INSERT INTO sample VALUES (1, 2, 'kv', 0, 1000.5);
 INSERT INTO profile VALUES (1, 1, 'k', 0, 0, -1, 0.5);
 INSERT INTO published(id, campaign, match, component, metric, value) VALUES (1, 1, '{}', 'k', 1, 0.7);
 INSERT INTO published_cell VALUES (1, 1);
 )sql";
 
+/// A series of samples, one a row or eight.
+constexpr auto sample_rows = R"sql(
+INSERT INTO sample VALUES (1, 2, 'kv', 0, 1000.5), (1, 2, 'kv', 1, NULL), (1, 2, 'kv', 2, 3), (1, 2, 'kv', 3, 4),
+  (1, 2, 'kv', 4, 5), (1, 2, 'kv', 5, 6), (1, 2, 'kv', 6, 7), (1, 2, 'kv', 7, 8), (1, 2, 'kv', 8, 0.1), (1, 2, 'kv', 9, NULL);
+)sql";
+constexpr auto sample_blocks = R"sql(
+INSERT INTO sample_block VALUES (1, 2, 'kv', 0, 8, 1000.5, NULL, 3, 4, 5, 6, 7, 8),
+  (1, 2, 'kv', 1, 2, 0.1, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+)sql";
+constexpr auto samples_told =
+    "SELECT group_concat(metric || component || position || ':' || coalesce(value, '-'), ' ') FROM (SELECT * FROM "
+    "sample "
+    "ORDER BY position)";
+
 /// `more_rows`: SQL that adds to the rows.
 void make_file_of(int version, std::string const& path, std::string const& more_rows = {}) {
     for (auto const& migration : migrations())
         if (migration.version <= version) execute_in(path, std::string(migration.sql));
-    execute_in(path, rows + more_rows);
+    execute_in(path, rows + more_rows + (version < 10 ? sample_rows : sample_blocks));
     execute_in(path, fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, version));
 }
 
@@ -62,6 +76,9 @@ TEST_P(EveryVersion, IsReadAndMigratedWithItsRows) {
         EXPECT_EQ(number(store, "SELECT count(*) FROM sqlite_schema WHERE type = 'view'"), 0);
         EXPECT_EQ(text(store, "SELECT " + campaign_build_sql("'c'")), "abc-dirty");
         EXPECT_EQ(text(store, "SELECT campaign || coalesce(night, ' of no night') FROM v_campaign"), "c of no night");
+        EXPECT_EQ(number(store, "SELECT count(*) FROM v_value"), 1);
+        EXPECT_EQ(stale_outcomes(store), 0);
+        EXPECT_EQ(number(store, "SELECT sum(position) FROM sample WHERE value > 1"), 27);
     }
     auto store = Store::open(folder.file());
     EXPECT_EQ(number(store, "PRAGMA user_version"), schema_version());
@@ -77,11 +94,17 @@ TEST_P(EveryVersion, IsReadAndMigratedWithItsRows) {
               "equals within " + std::string(GetParam() == 1 ? "0.007" : "0.0"));
     EXPECT_EQ(text(store, "SELECT night FROM v_history WHERE metric = 'cosine'"), "2025-01-01") << "its day";
     EXPECT_EQ(number(store, "SELECT count(*) FROM v_profile"), 1);
-    EXPECT_EQ(number(store, "SELECT sum(value * 2) FROM sample"), 2001);
+    EXPECT_EQ(text(store, samples_told),
+              "2kv0:1000.5 2kv1:- 2kv2:3.0 2kv3:4.0 2kv4:5.0 2kv5:6.0 2kv6:7.0 2kv7:8.0 2kv8:0.1 2kv9:-");
+    EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), 1);
+    EXPECT_EQ(stale_outcomes(store), 0);
     // It merges like any other.
     auto other = Store::open(folder.file("other.db"));
     EXPECT_EQ(merge(other, folder.file()).attempts, 1);
     EXPECT_EQ(text(other, "SELECT campaign || cell || codec || page || value FROM v_latest"), "cxint8160.75");
+    EXPECT_EQ(number(other, "SELECT count(*) FROM sample"), 10);
+    EXPECT_EQ(number(other, "SELECT count(*) FROM outcome"), 1);
+    EXPECT_EQ(stale_outcomes(other), 0);
 }
 
 /// Until version 6 two edits of one commit were one build, and one campaign: it is not known whether they are the same.

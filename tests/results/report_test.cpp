@@ -95,6 +95,17 @@ TEST_F(Report, LeavesOutWhatHasNoRoomAndSaysSo) {
     EXPECT_THAT(data["notes"].dump(), HasSubstr("columns of figures are not in this page"));
 }
 
+/// Rows alone would fill the page of a year.
+TEST_F(Report, LeavesOutOldRowsBeforeTheirFigures) {
+    auto const data = data_of(page({.limit_bytes = 24'000}));
+    auto const rows = data["rows"]["cell"].size();
+    EXPECT_LT(rows, 4 * (6 * 2 * 3 - 1));
+    EXPECT_GT(rows, 6 * 2 * 3 - 1);
+    EXPECT_EQ(data["rows"]["campaign"][0], 3) << "the newest stay";
+    EXPECT_EQ(data["v0"].size(), rows);
+    EXPECT_THAT(data["notes"].dump(), HasSubstr("older results are not in this page"));
+}
+
 TEST_F(Report, ShowsOneCampaignWhereAsked) {
     auto const campaign = test::text(open(), "SELECT uid FROM campaign ORDER BY started_utc LIMIT 1");
     auto const data = data_of(page({.campaign = campaign}));
@@ -191,7 +202,7 @@ TEST(ReportTable, TakesTheWorseOfKAndVAndEveryProcess) {
     auto const campaign = store.begin_campaign(plan, test::build(), "hw", false);
     store.ingest(campaign, {test::measurement(plan.cells[0], Status::ok, 0.75, 0),
                             test::measurement(plan.cells[0], Status::ok, 0.75, 1)});
-    auto const table = read_report_table(store, "");
+    auto const table = read_report_table(store, "", 1000);
     ASSERT_EQ(table.rows.size(), 1);
     std::map<std::string, double> figures;
     for (auto const& column : table.columns)

@@ -109,7 +109,8 @@ TEST(SchemaTest, Version2KeepsThePublishedFiguresOfVersion1) {
     {
         sqlite3* connection = nullptr;
         ASSERT_EQ(sqlite3_open(folder.file().c_str(), &connection), SQLITE_OK);
-        migrate(connection, 0, migrations().first(1));
+        execute(connection, std::string(migrations().front().sql));
+        execute(connection, fmt::format("PRAGMA application_id = {}; PRAGMA user_version = 1", application_id));
         execute(connection, R"(
 INSERT INTO metric VALUES (1, 'mae', 'value', 'lower', 1, '');
 INSERT INTO toolchain VALUES (1, 't', '');

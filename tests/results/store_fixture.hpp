@@ -10,6 +10,7 @@
 
 #include "results/store/sqlite.hpp"
 #include "results/store/store.hpp"
+#include "results/store/summary_schema.hpp"
 #include "tests/scratch_folder.hpp"
 
 namespace kvstone::test {
@@ -104,6 +105,14 @@ inline std::string text(Store const& store, std::string const& sql) {
     Statement statement(store.connection(), sql);
     if (!statement.step()) throw std::runtime_error("no row: " + sql);
     return statement.text(0);
+}
+
+/// Rows of the stored outcomes that the attempts do not give, and rows that they give and that are not stored.
+inline std::int64_t stale_outcomes(Store const& store) {
+    auto const anew = outcomes_sql("true");
+    return number(store, fmt::format("SELECT (SELECT count(*) FROM (SELECT * FROM outcome EXCEPT SELECT * FROM ({0}))) "
+                                     "+ (SELECT count(*) FROM (SELECT * FROM ({0}) EXCEPT SELECT * FROM outcome))",
+                                     anew));
 }
 
 /// Does to a file what the sqlite3 shell would do; makes it where there is none.

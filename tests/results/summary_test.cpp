@@ -1,0 +1,142 @@
+// The summaries that stand behind the views: outcomes of cells, and samples eight to a row.
+
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "results/store/maintenance.hpp"
+#include "tests/results/store_fixture.hpp"
+
+namespace kvstone::test {
+namespace {
+
+struct SummaryTest : testing::Test {
+    Folder folder;
+    Store store = Store::open(folder.file());
+
+    std::string outcomes() const {
+        return text(
+            store,
+            "SELECT coalesce(group_concat(codec || ' ' || position || ' ' || processes || ' ' || o.status || ' ' "
+            "|| a.process, ', '), '') FROM outcome o JOIN attempt a ON a.id = o.attempt JOIN cell ON cell.id = "
+            "o.cell");
+    }
+    Measurement attempt(Cell const& c, Status status, int process, std::string const& second) const {
+        auto m = measurement(c, status, 0.75, process);
+        m.finished_utc = "2026-01-02T03:04:" + second + ".000Z";
+        return m;
+    }
+};
+
+TEST_F(SummaryTest, AnOutcomeFollowsEveryAttempt) {
+    auto const raw = cell("raw"), fp16 = cell("fp16");
+    auto const campaign = store.begin_campaign(plan({raw, fp16}, 2), build(), "hw", false);
+    EXPECT_EQ(outcomes(), "");
+    store.ingest(campaign, {attempt(fp16, Status::ok, 0, "06")});
+    EXPECT_EQ(outcomes(), "") << "a process is missing";
+    store.ingest(campaign, {attempt(fp16, Status::ok, 1, "05")});
+    EXPECT_EQ(outcomes(), "fp16 1 2 ok 0") << "the newest of the two";
+    store.ingest(campaign, {attempt(raw, Status::timeout, 1, "07")});
+    EXPECT_EQ(outcomes(), "raw 0 2 timeout 1, fp16 1 2 ok 0") << "a failure counts by itself";
+    store.ingest(campaign, {attempt(raw, Status::ok, 1, "01")});
+    EXPECT_EQ(outcomes(), "fp16 1 2 ok 0") << "the failure was made good, and the other process is missing again";
+    EXPECT_EQ(stale_outcomes(store), 0);
+}
+
+TEST_F(SummaryTest, AnOutcomeFollowsChangesByHand) {
+    auto const raw = cell("raw");
+    auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
+    store.ingest(campaign, {attempt(raw, Status::ok, 0, "06"), attempt(raw, Status::ok, 0, "08")});
+    auto const newest = text(store, "SELECT attempt FROM outcome");
+    execute(store.connection(), "UPDATE attempt SET finished_utc = '2027' WHERE id <> " + newest);
+    EXPECT_NE(text(store, "SELECT attempt FROM outcome"), newest);
+    execute(store.connection(), "UPDATE attempt SET status = 'crash' WHERE id <> " + newest);
+    EXPECT_EQ(text(store, "SELECT attempt || status FROM outcome"), newest + "ok") << "it stands";
+    execute(store.connection(), "DELETE FROM attempt WHERE id = " + newest);
+    EXPECT_EQ(text(store, "SELECT status FROM outcome"), "crash");
+    EXPECT_EQ(stale_outcomes(store), 0);
+    execute(store.connection(), "DELETE FROM attempt");
+    EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), 0);
+    EXPECT_TRUE(check(store).empty());
+}
+
+TEST_F(SummaryTest, ALostAttemptThatComesBackIsRecovered) {
+    auto const raw = cell("raw");
+    auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
+    auto lost = attempt(raw, Status::node_lost, 0, "06");
+    store.ingest(campaign, {lost});
+    EXPECT_EQ(outcomes(), "raw 0 1 node_lost 0");
+    auto back = attempt(raw, Status::ok, 0, "05");
+    back.attempt_id = lost.attempt_id;
+    EXPECT_EQ(store.recover(campaign.id, {back}), 1U);
+    EXPECT_EQ(outcomes(), "raw 0 1 ok 0");
+    EXPECT_EQ(stale_outcomes(store), 0);
+}
+
+TEST_F(SummaryTest, ABatchThatFailsLeavesNoOutcome) {
+    auto const raw = cell("raw");
+    auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
+    auto wrong = measurement(raw);
+    wrong.figures.push_back({"k", "no_such_metric", 1.0, 1, {}, {}});
+    EXPECT_THROW(store.ingest(campaign, {measurement(raw), wrong}), std::logic_error);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), 0);
+}
+
+TEST_F(SummaryTest, MergingAndPruningKeepOutcomes) {
+    auto const raw = cell("raw"), fp16 = cell("fp16");
+    auto const shared = plan({raw, fp16}, 2);
+    auto const campaign = store.begin_campaign(shared, build(), "hw", false);
+    store.ingest(campaign, {measurement(raw, Status::ok, 0.75, 0), measurement(fp16, Status::ok, 0.75, 1)});
+    {
+        auto other = Store::open(folder.file("other.db"));
+        auto const first = other.begin_campaign(plan({cell("zstd")}), build("f00d"), "hw", false);
+        other.ingest(first, {measurement(cell("zstd"))});
+        auto const same = other.begin_campaign(shared, build(), "hw", false);
+        other.ingest(same, {measurement(raw, Status::ok, 0.75, 1), measurement(fp16, Status::crash, 0.75, 0)});
+        EXPECT_EQ(stale_outcomes(other), 0);
+    }
+    EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), 0);
+    merge(store, folder.file("other.db"));
+    EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), 3);
+    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM sample"), 3 * 4);
+    ASSERT_EQ(prune(store, {.campaigns = {campaign.id}, .before_utc = {}}).size(), 1U);
+    EXPECT_EQ(outcomes(), "zstd 0 1 ok 0");
+    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(number(store, "SELECT count(*) FROM sample"), 3);
+}
+
+/// Lengths around whole blocks: every sample comes back with every bit, in its place.
+TEST_F(SummaryTest, SamplesComeBackAsTheyWere) {
+    auto const raw = cell("raw");
+    auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
+    for (int length = 0; length <= 3 * samples_a_block + 1; ++length) {
+        auto m = measurement(raw);
+        m.samples = {{"k", "encode_ns", {}}, {"v", "encode_ns", {}}};
+        for (int i = 0; i < length; ++i) {
+            m.samples[0].values.push_back(1.0 / (i + 3));
+            m.samples[1].values.push_back(i % 5 == 4 ? std::numeric_limits<double>::infinity() : i);
+        }
+        store.ingest(campaign, {m});
+        Statement read(store.connection(),
+                       "SELECT s.component, s.position, s.value FROM sample s JOIN attempt a ON a.id = s.attempt WHERE "
+                       "a.uid = ? ORDER BY s.component, s.position");
+        read.with(m.attempt_id);
+        for (auto const& series : m.samples)
+            for (int i = 0; i < length; ++i) {
+                ASSERT_TRUE(read.step()) << length;
+                EXPECT_EQ(read.text(0), series.component);
+                EXPECT_EQ(read.integer(1), i);
+                auto const value = series.values[static_cast<std::size_t>(i)];
+                EXPECT_EQ(read.is_null(2), !std::isfinite(value)) << i;
+                if (!read.is_null(2)) {
+                    EXPECT_EQ(read.real(2), value);
+                }
+            }
+        EXPECT_FALSE(read.step()) << length;
+    }
+}
+
+}  // namespace
+}  // namespace kvstone::test
