@@ -25,6 +25,7 @@
 #include "harness/external/external_codecs.hpp"
 #include "harness/external/library_server.hpp"
 #include "harness/files/calibration_file.hpp"
+#include "harness/workloads/counted_work.hpp"
 #include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/workload.hpp"
 #include "scenarios/errors.hpp"
@@ -102,10 +103,16 @@ Measurement attempt(AttemptRequest const& request) {
                              fmt::join(here, ", ")));
             return measurement;
         }
+        if (auto const why = uncounted_reason(request); !why.empty()) {
+            fail(measurement, Status::skipped, why);
+            return measurement;
+        }
         PlannedFiles const files(request.cell);
         CellCodecs codecs(request.cell, deadline_of(request.measure));
         start = std::chrono::steady_clock::now();
         workload.run(request, measurement);
+        // The instrument's own figures come from outside; bytes would be those of the part that was counted on.
+        if (request.measure.work) measurement.figures.clear();
         if (auto const error = codecs.spot_check_error())
             FigureWriter(measurement, "kv").add("spot_check_error", *error);
         files.check_again();
@@ -130,6 +137,7 @@ Measurement attempt(AttemptRequest const& request) {
 }  // namespace
 
 int attempt_main(int argc, char** argv) {
+    end_counted_start();
     try {
         if (argc == 3 && std::string(argv[1]) == "--probe") {
             BackendRuntime const runtime;
@@ -146,7 +154,7 @@ int attempt_main(int argc, char** argv) {
             throw ConfigError(
                 "usage: kvstone-attempt [--probe BACKEND | --abilities | --codec-library FILE OPTION...]");
         std::string const text{std::istreambuf_iterator<char>(std::cin), {}};
-        auto const request = attempt_request_from_json(parse_json(text));
+        auto const request = counted_part(attempt_request_from_json(parse_json(text)));
         set_calibration_reader(read_calibration_file);
         if (char const* const factor = std::getenv(slow_down_variable); factor != nullptr)
             slow_down_factor = std::strtod(factor, nullptr);

@@ -59,7 +59,7 @@ GateRule rule_of(YamlValue const& value) {
         rule.text = rule.name = text_of(value);
         return rule;
     }
-    YamlMap const map(value, {"rule", "name", "match", "except", "component", "level", "margin"});
+    YamlMap const map(value, {"rule", "name", "match", "except", "component", "level", "margin", "suspected_by"});
     rule.place = map.at("rule").place;
     rule.text = text_of(map.at("rule"));
     rule.name = map.find("name") != nullptr ? text_of(map.at("name")) : rule.text;
@@ -67,6 +67,7 @@ GateRule rule_of(YamlValue const& value) {
     if (auto const* component = map.find("component")) rule.component = choice_of(*component, "component", components);
     if (auto const* level = map.find("level")) rule.warns = choice_of(*level, "level", {"fail", "warn"}) == "warn";
     if (auto const* margin = map.find("margin")) rule.margin = share_of(*margin);
+    if (auto const* work = map.find("suspected_by")) rule.suspected_by = texts_of(*work);
     return rule;
 }
 

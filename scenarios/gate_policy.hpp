@@ -26,6 +26,8 @@ struct GateRule {
     std::string component;         ///< "k", "v" or "kv"; empty: kv where the cell has it, else each it has
     bool warns = false;            ///< a finding of this rule is reported and fails nothing
     std::optional<double> margin;  ///< of a timing; empty: the policy's
+    std::vector<std::string>
+        suspected_by;  ///< of a timing: rules about work; cells that keep all of them are not timed
     TextPlace place;
 };
 
@@ -89,7 +91,8 @@ struct GatePolicy {
 ///   require: all | none | [MATCH, ...]
 ///   rules:
 ///     - relative_error_l1 <= 0.05  # a text, or a map:
-///     - {rule: TEXT, name: TEXT, match: MATCH, except: MATCH, component: kv, level: fail | warn, margin: 2%}
+///     - {rule: TEXT, name: TEXT, match: MATCH, except: MATCH, component: kv, level: fail | warn, margin: 2%,
+///        suspected_by: [encode_instructions no worse than 1%]}
 ///   joint: [{name: TEXT, gain: decode_ns, by: 5%, not_with: [METRIC, ...], tolerance: 0.1%, match: MATCH, except: MATCH}]
 ///   waivers: [{rule: NAME, match: MATCH, except: MATCH, until: 2026-12-31, reason: TEXT}]
 ///

@@ -7,12 +7,25 @@ constexpr std::uint64_t most_repetitions = 1'000'000;
 constexpr std::uint64_t most_processes = 10'000;
 constexpr char const* pinned = "pinned";
 constexpr char const* only_timing = "only";
+constexpr char const* callgrind = "callgrind";
+
+/// `work: callgrind` takes the place of times and quality: both would be the instrument's.
+void read_work(YamlMap const& map, Measure& measure) {
+    WorkSample sample;
+    for (auto const& [key, member] : {std::pair{"work_layers", &sample.layers}, {"work_tokens", &sample.tokens}})
+        if (auto const* count = map.find(key)) *member = whole_number_of(*count, 1, UINT64_MAX);
+    if (auto const* start = map.find("work_start")) sample.start = choice_of(*start, "switch", {"on", "off"}) == "on";
+    auto const* work = map.find("work");
+    if (work == nullptr || choice_of(*work, "instrument", {"off", callgrind}) == "off") return;
+    measure.work = sample;
+    measure.timing = measure.quality = false;
+}
 
 }  // namespace
 
 Measure measure_of(YamlValue const& value) {
     YamlMap const map(value, {"min_time", "warm_up", "repetitions", "processes", "threads", "timeout", "memory",
-                              "timing", "placement"});
+                              "timing", "placement", "work", "work_layers", "work_start", "work_tokens"});
     Measure measure;
     if (auto const* time = map.find("min_time")) measure.min_time_s = duration_s_of(*time);
     if (auto const* time = map.find("warm_up")) measure.warm_up_s = duration_s_of(*time);
@@ -32,6 +45,7 @@ Measure measure_of(YamlValue const& value) {
     }
     if (auto const* placement = map.find("placement"))
         if (choice_of(*placement, "placement", {"any", pinned}) == pinned) measure.placement = Placement::pinned;
+    read_work(map, measure);
     return measure;
 }
 
@@ -43,6 +57,9 @@ Json to_json(Measure const& measure) {
     if (measure.placement == Placement::pinned) json["placement"] = pinned;
     if (!measure.quality) json["quality"] = false;
     if (measure.warm_up_s) json["warm_up_s"] = *measure.warm_up_s;
+    if (measure.work)
+        json["work"] = {{"instrument", callgrind}, {"layers", measure.work->layers}, {"tokens", measure.work->tokens}};
+    if (measure.work && measure.work->start) json["work"]["start"] = true;
     return json;
 }
 
@@ -58,6 +75,8 @@ Measure measure_from_json(Json const& json) {
         if (json.value("placement", "any") == pinned) measure.placement = Placement::pinned;
         measure.quality = json.value("quality", true);
         if (json.contains("warm_up_s")) measure.warm_up_s = json.at("warm_up_s").get<double>();
+        if (auto const work = json.find("work"); work != json.end())
+            measure.work = WorkSample{work->at("layers"), work->at("tokens"), work->value("start", false)};
         return measure;
     } catch (Json::exception const& error) {
         throw ConfigError(std::string("not a measure: ") + error.what());

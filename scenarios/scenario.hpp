@@ -22,6 +22,15 @@ enum class Placement : std::uint8_t {
 };
 
 /// How cells are measured; no part of a cell's identity.
+/// The part of a cell's tensors on which instructions are counted: under an instrument every one of them takes fifty times as
+/// long.
+struct WorkSample {
+    std::uint64_t layers = 1;    ///< the first ones, at most
+    std::uint64_t tokens = 512;  ///< the same
+    bool start = false;          ///< count the start of the attempt's process as well
+    bool operator==(WorkSample const&) const = default;
+};
+
 struct Measure {
     double min_time_s = 0.3;               ///< measured time per pass kind, at least
     std::optional<double> warm_up_s = {};  ///< untimed passes before them; empty: see warm_up()
@@ -32,6 +41,7 @@ struct Measure {
     bool timing = true;                    ///< off: cells may share a node, and speed metrics are left out
     bool quality = true;                   ///< off: timings alone; values are neither judged nor verified
     Placement placement = Placement::any;
+    std::optional<WorkSample> work = {};  ///< instructions are counted, by callgrind; nothing else is measured
     /// Seconds; by default 0.2, but no more than min_time_s: caches need that long to settle.
     double warm_up() const { return warm_up_s.value_or(std::min(min_time_s, 0.2)); }
     bool operator==(Measure const&) const = default;

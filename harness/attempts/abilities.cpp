@@ -46,8 +46,8 @@ Abilities abilities_of_attempts(Spawner& spawner) {
                                   outcome.stderr_tail.empty() ? "no answer" : outcome.stderr_tail));
 }
 
-Host host_of_attempts(std::string const& vector_units) {
-    return describe_host(vector_units.empty() ? simd_target() : vector_units);
+Host host_of_attempts(std::string const& vector_units, std::string const& instrument) {
+    return describe_host(vector_units.empty() ? simd_target() : vector_units, "", instrument);
 }
 
 }  // namespace kvstone

@@ -29,7 +29,7 @@ Abilities own_abilities();
 /// surroundings. Throws SystemError where the program does not answer.
 Abilities abilities_of_attempts(Spawner& spawner);
 
-/// The node under attempts that have these vector units; without any, those of this process.
-Host host_of_attempts(std::string const& vector_units = {});
+/// The node under attempts that have these vector units; without any, those of this process. `instrument`: see Host.
+Host host_of_attempts(std::string const& vector_units = {}, std::string const& instrument = {});
 
 }  // namespace kvstone

@@ -3,12 +3,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "harness/attempts/abilities.hpp"
 #include "harness/attempts/process_memory.hpp"
+#include "harness/attempts/work_instrument.hpp"
 #include "results/record/utc.hpp"
 #include "scenarios/errors.hpp"
 #include "scenarios/own_program.hpp"
@@ -59,6 +61,22 @@ bool failed(ChildOutcome const& outcome, AttemptRequest const& request, Measurem
 /// As the attempt told them; empty where it told nothing.
 std::string vector_units_of(Measurement const& measurement) {
     return measurement.host.is_object() ? measurement.host.value("vector_units", "") : "";
+}
+
+/// The instrument that has counted, and on how much; empty: none.
+std::string instrument_of(AttemptRequest const& request, Measurement const& measurement) {
+    auto const version = measurement.host.is_object() ? measurement.host.value("instrument", "") : "";
+    return version.empty() ? version : instrument_text(version, *request.measure.work);
+}
+
+void add_counts(WorkInstrument const& instrument, Measurement& measurement) {
+    try {
+        instrument.add_counts(measurement);
+    } catch (CorruptData const& error) {
+        measurement.status = Status::error;
+        measurement.reason = error.what();
+        measurement.figures.clear();
+    }
 }
 
 int attempt_threads(Spawner const& spawner, int threads) { return threads > 0 ? threads : spawner.cores(); }
@@ -126,10 +144,20 @@ Measurement run_attempt(Spawner& spawner, AttemptRequest const& request) {
     if (request.cell.options.value("threads", 1) > 1) command.environment["OMP_PROC_BIND"] = "false";
     command.input = to_json(request).dump();
     command.timeout_s = request.measure.timeout_s;
-    auto const outcome = spawner.run(command);
-
     Measurement measurement;
-    bool const told = !failed(outcome, request, measurement);
+    std::optional<WorkInstrument> instrument;
+    if (request.measure.work) try {
+            instrument.emplace().surround(command, request.measure.work->start);
+        } catch (ConfigError const& error) {
+            // Of two builds that a gate compares, neither can be measured, and the gate says why.
+            measurement.status = Status::skipped;
+            measurement.reason = error.what();
+        }
+    auto const skipped = measurement.status == Status::skipped;
+    auto const outcome = skipped ? ChildOutcome{} : spawner.run(command);
+
+    bool const told = !skipped && !failed(outcome, request, measurement);
+    if (told && instrument && measurement.status == Status::ok) add_counts(*instrument, measurement);
     // The attempt writes its workload's own time into wall_ns.
     measurement.harness_ns = told ? outcome.wall_ns - measurement.wall_ns : 0;
     measurement.wall_ns = outcome.wall_ns;
@@ -140,10 +168,10 @@ Measurement run_attempt(Spawner& spawner, AttemptRequest const& request) {
     measurement.process = request.process;
     measurement.signal = outcome.signal;
     measurement.stderr_tail = outcome.stderr_tail;
-    auto const host = host_of_attempts(vector_units_of(measurement));
+    auto const host = host_of_attempts(vector_units_of(measurement), instrument_of(request, measurement));
     measurement.host = to_json(host);
     measurement.device = request.cell.backend == "cuda" && !host.gpus.empty() ? host.gpus.front() : host.cpu_model;
-    measurement.threads = attempt_threads(spawner, request.cell.threads);
+    measurement.threads = instrument ? 1 : attempt_threads(spawner, request.cell.threads);
     measurement.started_utc = started_utc;
     measurement.finished_utc = utc_now();
     return measurement;

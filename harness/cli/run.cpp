@@ -18,6 +18,7 @@
 #include "harness/attempts/attempt.hpp"
 #include "harness/attempts/roofline_probe.hpp"
 #include "harness/attempts/shell_word.hpp"
+#include "harness/attempts/work_instrument.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/cli/progress.hpp"
 #include "harness/cli/ranks.hpp"
@@ -78,6 +79,7 @@ struct RunTools {
     std::string spool;
     Locking locking;
     std::vector<SpooledAttempt> suspects = {};  ///< were under way when an earlier run died
+    std::string instrument = {};                ///< of the plan under way, see Host
     bool recovered = false;                     ///< spools of earlier runs were read
 };
 
@@ -137,7 +139,10 @@ std::string name_for_people(Cell const& cell) {
 /// have no standing attempt.
 ExitCode run_plan(Plan const& plan, RunTools& tools) {
     auto& store = tools.store;
-    auto const campaign = store.begin_campaign(plan, this_build(), store.hardware_class(to_json(tools.host)),
+    auto const host = tools.instrument.empty()
+                          ? tools.host
+                          : host_of_attempts(counted_vector_units(tools.host.vector_units), tools.instrument);
+    auto const campaign = store.begin_campaign(plan, this_build(), store.hardware_class(to_json(host)),
                                                tools.options.fresh, tools.options.night);
     ProgressDisplay display;
     auto const notice = [&](std::string const& text) { display.notice(text); };
@@ -214,6 +219,7 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
         RunTools tools{store, coordinator, host, options, spool_folder, line.locking};
         ExitCode code = exit_pass;
         for (auto const& plan : plans) {
+            tools.instrument = plan.measure.work ? instrument_of_attempts(spawner, *plan.measure.work) : "";
             code = worst({code, run_plan(plan, tools)});
             if (code == exit_interrupted) break;
         }

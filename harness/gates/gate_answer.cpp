@@ -32,7 +32,9 @@ bool fits(Json const& ours, Json const& theirs) {
 /// Elements of a list of figures or samples, as this build reads them.
 class Elements {
   public:
-    Elements(Json const& printed, char const* list, std::vector<std::string>& unread) : list_(list), unread_(unread) {
+    /// `name`: the member that an element is named by.
+    Elements(Json const& printed, char const* list, std::vector<std::string>& unread, char const* name = "metric")
+        : list_(list), name_(name), unread_(unread) {
         auto const found = printed.find(list);
         if (found == printed.end()) return;
         if (found->is_array())
@@ -47,18 +49,19 @@ class Elements {
         Json all = Json::array();
         for (std::size_t i = 0; i < elements_.size(); ++i) {
             auto const& element = elements_[i];
-            bool const named = element.is_object() && is_text(element, "component") && is_text(element, "metric");
+            bool const named = element.is_object() && is_text(element, "component") && is_text(element, name_);
             auto ours = named ? read(element) : Json();
             if (!ours.is_null())
                 all.push_back(std::move(ours));
             else
-                unread_.push_back(named ? element.at("metric").get<std::string>() : fmt::format("{}[{}]", list_, i));
+                unread_.push_back(named ? element.at(name_).get<std::string>() : fmt::format("{}[{}]", list_, i));
         }
         return all;
     }
 
   private:
     char const* list_;
+    char const* name_;
     std::vector<std::string>& unread_;
     Json elements_ = Json::array();
 };
@@ -75,6 +78,15 @@ Json figure_of(Json const& theirs) {
     if (is_number_or_null(theirs, "ci_low") && is_number_or_null(theirs, "ci_high"))
         for (auto const* end : {"ci_low", "ci_high"}) ours[end] = theirs.at(end);
     return ours;
+}
+
+Json function_of(Json const& theirs) {
+    auto const instructions = theirs.find("instructions");
+    if (instructions == theirs.end() || !instructions->is_number() || !is_text(theirs, "pass")) return nullptr;
+    return {{"component", theirs.at("component")},
+            {"pass", theirs.at("pass")},
+            {"function", theirs.at("function")},
+            {"instructions", *instructions}};
 }
 
 Json samples_of(Json const& theirs) {
@@ -120,6 +132,8 @@ Measurement measurement_of_other_build(Json const& printed) {
             unread.push_back(name);
     }
     ours["figures"] = Elements(printed, "figures", unread).read(figure_of);
+    auto functions = Elements(printed, "functions", unread, "function").read(function_of);
+    if (!functions.empty()) ours["functions"] = std::move(functions);
     ours["samples"] = Elements(printed, "samples", unread).read(samples_of);
     auto const status = printed.at("status").get<std::string>();
     try {

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "harness/attempts/abilities.hpp"
+#include "results/verdict/cell_pair.hpp"
 #include "results/verdict/record.hpp"
 
 namespace kvstone {
@@ -33,6 +34,7 @@ class Turns {
         evidence_.base = side(run_.base);
         evidence_.head = side(run_.head);
         probe();
+        if (!run_.calibrates) count_work();
         tests_ = timing_tests(rules_, *evidence_.base, evidence_.head);
         std::map<std::string, std::size_t> tests_of;
         for (auto const& test : tests_) ++tests_of[test.cell->cell.id];
@@ -94,11 +96,23 @@ class Turns {
                        block.padding_bytes,
                        run_.plan.measure.timeout_s + program_slack_s};
         for (auto const& set : run_.set) call.words.insert(call.words.end(), {"--set", set});
-        if (block.phase != "probe" && timing_only_)
+        if (block.phase == "work") {
+            call.words.insert(call.words.end(), {"--set", "measure.work=callgrind"});
+            if (wants(*block.cell, "start_instructions"))
+                call.words.insert(call.words.end(), {"--set", "measure.work_start=on"});
+        } else if (block.phase != "probe" && timing_only_) {
             call.words.insert(call.words.end(), {"--set", "measure.timing=only"});
+        }
         if (double const factor = slow_down_of(run_, *block.cell); head && factor > 1)
             call.words.insert(call.words.end(), {"--slow-down", fmt::format("{}", factor)});
         return call;
+    }
+
+    /// Whether a rule is about this metric of the cell.
+    bool wants(Cell const& cell, std::string_view metric) const {
+        return std::ranges::any_of(rules_, [&](PolicyRule const& rule) {
+            return metrics()[rule.metric].name == metric && rule.source.cells.takes(cell);
+        });
     }
 
     double budget_s() const { return run_.budget_s > 0 ? run_.budget_s : no_limit; }
@@ -154,6 +168,21 @@ class Turns {
         add_attempts(*evidence_.base, evidence_.attempts, 'A');
         add_attempts(evidence_.head, evidence_.attempts, 'B');
         tell_refusals();
+    }
+
+    /// One attempt of each build under the instrument, at cells that are ok and that a rule about work takes.
+    void count_work() {
+        std::vector<GateBlock> blocks;
+        for (auto const& pair : cell_pairs(evidence_))
+            if (pair.both_ok() && std::ranges::any_of(rules_, [&](PolicyRule const& rule) {
+                    return rule.needs_work() && rule.source.cells.takes(pair.head->cell);
+                }))
+                blocks.push_back(block(pair.head->cell.id, "work", 0, "AB"));
+        if (blocks.empty()) return;
+        measure(blocks, [this](GateBlock const& block, std::vector<Measurement> const& both) { keep(block, both); });
+        add_attempts(*evidence_.base, evidence_.attempts, 'A');
+        add_attempts(evidence_.head, evidence_.attempts, 'B');
+        tell(fmt::format("work of {} cells counted after {:.0f} s", blocks.size(), elapsed_s()));
     }
 
     /// A program that refuses its arguments says why: told at once, and not after the whole budget.

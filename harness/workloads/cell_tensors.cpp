@@ -5,6 +5,7 @@
 #include "harness/captures/load_tensors.hpp"
 #include "harness/sources/layout_check.hpp"
 #include "harness/sources/padding.hpp"
+#include "harness/workloads/counted_work.hpp"
 #include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
 
@@ -26,6 +27,7 @@ namespace {
 KvTensors load_cell_tensors(AttemptRequest const& request, Needs needs, Measurement& measurement) {
     auto const& cell = request.cell;
     auto tensors = load_tensors(cell.source, cell.locator, cell.context, needs);
+    if (request.measure.work) keep_counted_part(tensors, *request.measure.work);
     // Only the layout of a dump is stated by its user.
     if (cell.source.at("kind") != "dump" || !request.measure.quality) return tensors;
     for (auto const& [name, tensor] : {std::pair{"k", &tensors.k}, {"v", &tensors.v}}) {

@@ -159,15 +159,20 @@ void classify(Host& host) {
     auto text = fmt::format("{}\n{}\n{}\n{}", host.cpu_model, host.cores, gib, fmt::join(host.gpus, "\n"));
     // Where nobody tells, the class is that of the builds that never did.
     if (!host.vector_units.empty()) text += "\nvector units " + host.vector_units;
+    if (!host.instrument.empty()) {
+        host.hardware_name = fmt::format("{}, {}", host.instrument, host.vector_units);
+        text = host.hardware_name;
+    }
     host.hardware_class = short_hash(text);
 }
 
 }  // namespace
 
-Host describe_host(std::string const& vector_units, std::string const& root_folder) {
+Host describe_host(std::string const& vector_units, std::string const& root_folder, std::string const& instrument) {
     fs::path const root = root_folder.empty() ? "/" : root_folder;
     Host host;
     host.vector_units = vector_units;
+    host.instrument = instrument;
     host.name = host_name(root);
     read_processor(root, host);
     read_gpus(root, host);
@@ -210,6 +215,7 @@ Json to_json(Host const& host) {
               {"slurm_job", host.slurm_job}};
     if (host.temperature_c) json["temperature_c"] = *host.temperature_c;
     if (host.clock_mhz) json["clock_mhz"] = *host.clock_mhz;
+    if (!host.instrument.empty()) json["instrument"] = host.instrument;
     return json;
 }
 
@@ -230,6 +236,7 @@ Host host_from_json(Json const& json) {
         json.at("governor").get_to(host.governor);
         json.at("isa").get_to(host.isa);
         json.at("vector_units").get_to(host.vector_units);
+        host.instrument = json.value("instrument", "");
         json.at("gpus").get_to(host.gpus);
         json.at("gpu_driver").get_to(host.gpu_driver);
         json.at("affinity").get_to(host.affinity);

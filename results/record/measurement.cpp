@@ -128,6 +128,11 @@ Json to_json(Measurement const& m) {
                                     {"head", p.head},
                                     {"position", p.position},
                                     {"value", number(p.value)}});
+    for (auto const& f : m.functions)
+        json["functions"].push_back({{"component", f.component},
+                                     {"pass", f.pass},
+                                     {"function", valid_utf8(f.function)},
+                                     {"instructions", number(f.instructions)}});
     return json;
 }
 
@@ -171,6 +176,11 @@ Measurement measurement_from_json(Json const& json) {
         m.profiles.push_back({text(p, "component"), text(p, "metric"), integer<int>(p, "layer"),
                               integer<int>(p, "head"), integer<std::int64_t>(p, "position"),
                               finite_or_nan(member(p, "value"), "value")});
+    }
+    if (!json.contains("functions")) return m;  // only counted passes have them
+    for (auto const& f : list(json, "functions")) {
+        each(f, "functions");
+        m.functions.push_back({text(f, "component"), text(f, "pass"), text(f, "function"), finite(f, "instructions")});
     }
     return m;
 }

@@ -48,6 +48,14 @@ struct ProfileFigure {
     double value = 0;
 };
 
+/// The instructions that a counted pass executed in one function, without those of the functions that it calls.
+struct FunctionWork {
+    std::string component;
+    std::string pass;  ///< "encode" or "decode"
+    std::string function;
+    double instructions = 0;  ///< per value of the component
+};
+
 struct Measurement {
     std::string attempt_id;  ///< 32 random hexadecimal digits, made by the starter of the attempt
     std::string cell_id;
@@ -70,6 +78,7 @@ struct Measurement {
     std::vector<Figure> figures;
     std::vector<Samples> samples;
     std::vector<ProfileFigure> profiles;
+    std::vector<FunctionWork> functions;  ///< of counted passes; not stored with the figures
 };
 
 Json to_json(Measurement const& measurement);

@@ -134,6 +134,26 @@ constexpr std::array table{
            from_sums},
     Metric{"decode_roofline", "1", higher, false, "decode_traffic_bytes / decode_ns / the interleaved copy roofline",
            from_sums},
+    // Work: what an instrument counts in one pass.
+    Metric{"encode_instructions", "instruction/value", lower, false,
+           "instructions of one encoding pass by one thread / values; of appending in workload append", from_sums},
+    Metric{"decode_instructions", "instruction/value", lower, false,
+           "instructions of one decoding pass by one thread / values; of reading pages in workload append", from_sums},
+    Metric{"encode_l1_misses", "miss/value", lower, false,
+           "data misses of a simulated first-level cache of 32 KiB in the same pass / values", from_sums},
+    Metric{"decode_l1_misses", "miss/value", lower, false,
+           "data misses of a simulated first-level cache of 32 KiB in the same pass / values", from_sums},
+    Metric{"encode_last_level_misses", "miss/value", lower, false,
+           "misses of a simulated last-level cache of 1 MiB in the same pass / values", from_sums},
+    Metric{"decode_last_level_misses", "miss/value", lower, false,
+           "misses of a simulated last-level cache of 1 MiB in the same pass / values", from_sums},
+    Metric{"encode_branch_misses", "miss/value", lower, false,
+           "branches that a simulated predictor gets wrong in the same pass / values", from_sums},
+    Metric{"decode_branch_misses", "miss/value", lower, false,
+           "branches that a simulated predictor gets wrong in the same pass / values", from_sums},
+    Metric{"start_instructions", "instruction", lower, false,
+           "instructions from the start of the attempt's process to its main()", together},
+    Metric{"program_bytes", "byte", lower, true, "bytes of the attempt's program", together},
     Metric{"append_ns_per_token", "ns", lower, false,
            "time to append a token of one sequence, all layers: median over rounds, each the mean over a page's steps",
            together},
@@ -377,6 +397,11 @@ std::span<Metric const> metrics() { return table; }
 bool is_speed(Metric const& metric) {
     return metric.unit == "ns" || metric.unit == "GB/s" || metric.unit == "Gbit/s" || metric.unit == "token/s" ||
            metric.name.ends_with("_roofline") || metric.name == "time_saved_percent";
+}
+
+bool is_work(Metric const& metric) {
+    return metric.unit == "instruction/value" || metric.unit == "miss/value" || metric.unit == "instruction" ||
+           metric.name == "program_bytes";
 }
 
 Metric const* find_metric(std::string_view name) {

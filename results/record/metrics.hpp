@@ -33,6 +33,8 @@ struct Metric {
 std::span<Metric const> metrics();
 /// Whether it is a time, or computed from one.
 bool is_speed(Metric const& metric);
+/// Whether an instrument counts it (`measure: {work: callgrind}`).
+bool is_work(Metric const& metric);
 /// Null where no metric has that name.
 Metric const* find_metric(std::string_view name);
 

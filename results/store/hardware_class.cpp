@@ -39,6 +39,8 @@ void for_each_class(sqlite3* connection, Visit visit) {
 
 bool same_hardware(Json const& facts, Json const& other) {
     if (!facts.is_object() || !other.is_object() || !facts.contains("cpu_model")) return false;
+    if (!same_member(facts, other, "instrument")) return false;
+    if (facts.contains("instrument")) return same_member(facts, other, "vector_units");
     return same_member(facts, other, "cpu_model") && same_member(facts, other, "cores") &&
            same_member(facts, other, "gpus") && same_member(facts, other, "vector_units") &&
            same_memory(memory_of(facts), memory_of(other));

@@ -241,7 +241,7 @@ constexpr std::array table{
     Note{"gate_attempt", "gate_run", "The gate"},
     Note{"gate_attempt", "number", "In the order of time, from 1"},
     Note{"gate_attempt", "cell", "Id of the cell"},
-    Note{"gate_attempt", "stage", "probe (each build once), screen or confirm"},
+    Note{"gate_attempt", "stage", "probe (each build once; block 1: under an instrument), screen or confirm"},
     Note{"gate_attempt", "block", "Number of its block within cell and stage, from 0"},
     Note{"gate_attempt", "position", "Within the block, 0 to 3"},
     Note{"gate_attempt", "side", "A: the base's build, B: the head's"},

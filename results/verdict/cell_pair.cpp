@@ -19,6 +19,9 @@ Lack lack_on(char const* side, SideCell const* cell, std::size_t metric, std::si
                 fmt::format("{}: {}", side, told(cell->status, cell->reason))};
     auto const figures = find_figures(*cell, metric, component);
     auto const name = metrics()[metric].name;
+    if (figures.empty() && is_work(metrics()[metric]) && !cell->uncounted.empty())
+        return {cell->uncounted.starts_with("skipped") ? Verdict::missing : Verdict::failed,
+                fmt::format("{} of the {} was not counted: {}", name, side, cell->uncounted)};
     if (figures.empty()) return {Verdict::missing, fmt::format("the {} has no {}", side, name)};
     if (!median_value(figures)) return {Verdict::missing, fmt::format("{} of the {} is null", name, side)};
     return {};

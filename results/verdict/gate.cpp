@@ -1,6 +1,7 @@
 #include "results/verdict/gate.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -30,7 +31,10 @@ class Judge {
     GateOutcome run() {
         for (auto& notice : notices_of_sides(evidence_)) outcome_.notices.push_back(std::move(notice));
         coverage();
-        for (auto const& rule : rules_) judge(rule);
+        // Counts of work first: they say where slower cells lost their time.
+        for (bool const work : {true, false})
+            for (auto const& rule : rules_)
+                if (is_work(metrics()[rule.metric]) == work) judge(rule);
         for (auto const& joint : policy_.joint) judge(joint);
         if (evidence_.nights)
             for (auto& notice : notices_of_nights(policy_, rules_, evidence_, outcome_.findings))
@@ -110,6 +114,14 @@ class Judge {
         finding.why = lack.why;
     }
 
+    /// Cells whose workload has nothing to count are left alone; those whose attempts failed under the instrument are not.
+    static bool failed_to_count(std::size_t metric, CellPair const& pair) {
+        if (!is_work(metrics()[metric])) return false;
+        return std::ranges::any_of(std::array{pair.base, pair.head}, [](SideCell const* cell) {
+            return !cell->uncounted.empty() && !cell->uncounted.starts_with("skipped");
+        });
+    }
+
     /// Takes every figure of a rule to be ranked. Where a base is given, each that cannot be compared becomes a finding,
     /// too; where neither side tells which figures there are, one for the cell.
     template <class JudgeFigure>
@@ -131,7 +143,8 @@ class Judge {
                 ++decided;
                 decide(std::move(finding), &cell);
             }
-            if (!components.empty() || !relative || !evidence_.base || pair.both_ok()) continue;
+            if (!components.empty() || !relative || !evidence_.base) continue;
+            if (pair.both_ok() && !failed_to_count(metric, pair)) continue;
             auto finding = about(rule, cell, name);
             finding.warns = warns;
             keep(finding, lack_of(true, pair, metric, 0));
@@ -168,7 +181,7 @@ class Judge {
                             else if (!rule.relative)
                                 judge_bound(rule, *pair.head, component, finding);
                             else if (rule.timed() && evidence_.measured)
-                                judge_blocks(rule, *pair.head, component, finding);
+                                judge_time(rule, pair, component, finding);
                             else
                                 judge_beside(rule, *pair.base, *pair.head, component, finding);
                         });
@@ -200,6 +213,18 @@ class Judge {
         finding.verdict = all_hold ? Verdict::pass : none_hold ? Verdict::regression : Verdict::inconclusive;
         finding.why = fmt::format("{:g} {} {}{}", *value, holds ? "keeps" : "breaks", constraint.text(),
                                   all_hold || none_hold ? "" : ", but its interval spans the bound");
+    }
+
+    /// Blocks, at cells that counts of work suspect where the rule wants that.
+    void judge_time(PolicyRule const& rule, CellPair const& pair, std::size_t component, Finding& finding) const {
+        if (rule.suspected_by.empty()) return judge_blocks(rule, *pair.head, component, finding);
+        auto const work = suspected(rule, *pair.base, *pair.head, component);
+        if (!work.suspect) {
+            finding.why = fmt::format("not suspected: {}; its time was not judged", work.why);
+            return;
+        }
+        judge_blocks(rule, *pair.head, component, finding);
+        finding.why = fmt::format("{}: {}", work.why, finding.why);
     }
 
     void judge_blocks(PolicyRule const& rule, SideCell const& cell, std::size_t component, Finding& finding) const {
@@ -279,6 +304,11 @@ class Judge {
         finding.screen_p = figure.p;
         finding.detectable = figure.detectable;
         finding.target = rule.worse_by;
+        if (base.counted_by != cell.counted_by && is_work(metrics()[rule.metric])) {
+            finding.verdict = Verdict::inconclusive;
+            finding.why = fmt::format("counted by {} and {}", base.counted_by, cell.counted_by);
+            return;
+        }
         finding.verdict = figure.verdict;
         finding.why = figure.why.empty() ? "equal" : figure.why;
         if (how == Comparing::by_time) {
@@ -298,7 +328,11 @@ class Judge {
             if (worse != 0)
                 finding.why = fmt::format("{:.3g}% {}", 100 * std::abs(worse), worse > 0 ? "worse" : "better");
         } else if (finding.verdict == Verdict::advisory) {
-            finding.verdict = Verdict::inconclusive;
+            // Counts have no interval, and need none: the rule allows for what linking moves.
+            bool const counted = is_work(metrics()[rule.metric]);
+            finding.verdict = counted && excuse_.empty() ? Verdict::regression : Verdict::inconclusive;
+            if (counted)
+                finding.why = fmt::format("{:.3g}% worse", 100 * worse) + (excuse_.empty() ? "" : "; " + excuse_);
         }
     }
 

@@ -17,13 +17,14 @@ inline constexpr int gate_block_tries = 3;
 
 /// An attempt that the gate made.
 struct GateAttempt {
-    std::string cell;
-    std::string phase;  ///< "probe" (once each, for figures that need no repetition), "screen" or "confirm"
+    std::string cell = {};
+    /// "probe" (once each, for figures that need no repetition), "work" (once each, under an instrument), "screen" or "confirm"
+    std::string phase = {};
     int block = 0;
     int position = 0;
     char side = 'A';  ///< A: the base's build, B: the head's
     int launch = 0;   ///< of its block; a repeated block is another launch
-    Measurement measurement;
+    Measurement measurement = {};
 };
 
 struct Finding {
@@ -73,7 +74,7 @@ struct TimingTest {
     SideCell const* cell = nullptr;
     std::size_t component = 0;
 };
-/// Figures that both sides have, at cells that are ok on both sides.
+/// Figures that both sides have, at cells that are ok on both sides; of rules that need a suspicion, at suspect cells alone.
 std::vector<TimingTest> timing_tests(std::vector<PolicyRule> const& rules, Side const& base, Side const& head);
 
 /// The phases of a rule's timings.

@@ -23,7 +23,8 @@ std::vector<TimingTest> timing_tests(std::vector<PolicyRule> const& rules, Side 
             if (auto const old = before.find(cell.cell.id);
                 cell.status == "ok" && old != before.end() && rules[i].source.cells.takes(cell.cell))
                 for (auto const component : components_of(rules[i].source.component, rules[i].metric, cell))
-                    if (!find_figures(*old->second, rules[i].metric, component).empty())
+                    if (!find_figures(*old->second, rules[i].metric, component).empty() &&
+                        (rules[i].suspected_by.empty() || suspected(rules[i], *old->second, cell, component).suspect))
                         tests.push_back({i, &cell, component});
     }
     return tests;

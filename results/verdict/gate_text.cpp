@@ -12,6 +12,7 @@
 #include "results/record/build.hpp"
 #include "results/record/text.hpp"
 #include "results/record/wrapped.hpp"
+#include "results/verdict/grown_functions.hpp"
 
 namespace kvstone {
 namespace {
@@ -92,6 +93,12 @@ void print_parts(std::ostream& out, GateRecord const& record, TableFormat format
     }
     if (left_out > 0) out << fmt::format("and {} more: kvstone query \"select * from decision\"\n", left_out);
     out << '\n';
+    if (auto const lines = where_work_went(evidence); !lines.empty()) {
+        out << (markdown ? "### Where the work went\n\n" : "Where the work went, in instructions a value:\n");
+        for (auto const& line : lines)
+            out << (markdown ? "- " + line : wrapped("  " + line, screen.columns, 4)) << '\n';
+        out << '\n';
+    }
     for (auto const& notice : record.outcome.notices) say(notice, 2);
     if (auto const line = detectable(record); !line.empty()) say(line, 2);
 }

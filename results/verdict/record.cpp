@@ -62,6 +62,24 @@ Side read_back(Json const& json, std::string const& database, std::vector<std::s
     return side;
 }
 
+/// The table knows three stages: counts of work are its second block of probes.
+struct StoredStage {
+    static constexpr int block_of_work = 1;
+    std::string stage;
+    int block;
+
+    static StoredStage of(GateAttempt const& attempt) {
+        if (attempt.phase == "work") return {"probe", block_of_work};
+        return {attempt.phase, attempt.block};
+    }
+    /// Gives an attempt back what it was stored from.
+    void restore(GateAttempt& attempt) const {
+        bool const work = stage == "probe" && block == block_of_work;
+        attempt.phase = work ? "work" : stage;
+        attempt.block = work ? 0 : block;
+    }
+};
+
 std::optional<std::string> or_null(std::string const& text) {
     return text.empty() ? std::nullopt : std::optional(text);
 }
@@ -85,7 +103,8 @@ void write_attempts(sqlite3* connection, std::int64_t run, std::vector<GateAttem
     for (auto const& attempt : attempts) {
         std::string const side(1, attempt.side);
         auto const measurement = to_json(attempt.measurement).dump(-1, ' ', false, Json::error_handler_t::replace);
-        write.run(run, ++number, attempt.cell, attempt.phase, attempt.block, attempt.position, side, attempt.launch,
+        auto const stored = StoredStage::of(attempt);
+        write.run(run, ++number, attempt.cell, stored.stage, stored.block, attempt.position, side, attempt.launch,
                   name_of(attempt.measurement.status), measurement);
     }
 }
@@ -142,10 +161,14 @@ std::vector<GateAttempt> read_attempts(Store const& store, std::int64_t run) {
     Statement read(store.connection(),
                    "SELECT cell, stage, block, position, side, launch, measurement FROM gate_attempt "
                    "WHERE gate_run = ?1 ORDER BY number");
-    for (read.with(run); read.step();)
-        attempts.push_back({read.text(0), read.text(1), static_cast<int>(read.integer(2)),
-                            static_cast<int>(read.integer(3)), read.text(4).at(0), static_cast<int>(read.integer(5)),
-                            measurement_from_json(parse_json(read.text(6)))});
+    for (read.with(run); read.step();) {
+        attempts.push_back({.cell = read.text(0),
+                            .position = static_cast<int>(read.integer(3)),
+                            .side = read.text(4).at(0),
+                            .launch = static_cast<int>(read.integer(5)),
+                            .measurement = measurement_from_json(parse_json(read.text(6)))});
+        StoredStage{read.text(1), static_cast<int>(read.integer(2))}.restore(attempts.back());
+    }
     return attempts;
 }
 
@@ -260,8 +283,11 @@ void add_attempts(Side& side, std::vector<GateAttempt> const& attempts, char whi
     for (auto& cell : side.cells) cells[cell.cell.id] = &cell;
     for (auto const& attempt : attempts) {
         auto const found = cells.find(attempt.cell);
-        if (attempt.side != which || attempt.phase != "probe" || found == cells.end()) continue;
-        if (found->second->status != "ok") add_measurement(side, *found->second, attempt.measurement);
+        if (attempt.side != which || found == cells.end()) continue;
+        auto& cell = *found->second;
+        if (attempt.phase == "probe" && cell.status != "ok") add_measurement(side, cell, attempt.measurement);
+        if (attempt.phase == "work" && cell.status == "ok" && cell.counted_by.empty())
+            add_work(cell, attempt.measurement);
     }
 }
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+
+#include <fmt/format.h>
 
 namespace kvstone {
 namespace {
@@ -46,6 +49,16 @@ PolicyRule relative_rule(std::string const& text, std::size_t at) {
     return rule;
 }
 
+PolicyRule::Suspicion suspicion_of(std::string const& text) {
+    auto const at = text.find(no_worse_than);
+    constexpr char const* example = "encode_instructions no worse than 1%";
+    if (at == std::string::npos) throw ConfigError("expected a rule about work beside the base", text, {example});
+    auto const rule = relative_rule(text, at);
+    if (!is_work(metrics()[rule.metric]))
+        throw ConfigError("only counts of work say which cells are to be timed", text, {example});
+    return {rule.metric, rule.worse_by};
+}
+
 PolicyRule bound_rule(std::string text) {
     PolicyRule rule;
     if (auto const star = text.find('*'); star != std::string::npos) {
@@ -68,6 +81,9 @@ std::vector<PolicyRule> rules_of(GatePolicy const& policy) {
             auto const at = source.text.find(no_worse_than);
             auto rule = at == std::string::npos ? bound_rule(source.text) : relative_rule(source.text, at);
             rule.source = source;
+            for (auto const& text : source.suspected_by) rule.suspected_by.push_back(suspicion_of(text));
+            if (!source.suspected_by.empty() && !rule.timed())
+                throw ConfigError("only rules about timings have suspects", source.text);
             if (source.margin && !rule.timed())
                 throw ConfigError("only rules about timings have a margin", source.text);
             if (rule.timed() && source.margin.value_or(policy.margin) >= rule.worse_by)
@@ -91,6 +107,7 @@ std::vector<std::string> metrics_of(GatePolicy const& policy, std::vector<Policy
     for (auto const& rule : rules) {
         names.emplace_back(metrics()[rule.metric].name);
         if (rule.bound_metric) names.emplace_back(metrics()[*rule.bound_metric].name);
+        for (auto const& work : rule.suspected_by) names.emplace_back(metrics()[work.metric].name);
     }
     for (auto const& joint : policy.joint) {
         names.push_back(joint.gain);
@@ -99,6 +116,28 @@ std::vector<std::string> metrics_of(GatePolicy const& policy, std::vector<Policy
     std::ranges::sort(names);
     names.erase(std::ranges::unique(names).begin(), names.end());
     return names;
+}
+
+Suspected suspected(PolicyRule const& rule, SideCell const& base, SideCell const& head, std::size_t component) {
+    Suspected result{.counted = true, .suspect = false};
+    for (auto const& work : rule.suspected_by) {
+        auto const& metric = metrics()[work.metric];
+        auto const before = median_value(find_figures(base, work.metric, component)),
+                   after = median_value(find_figures(head, work.metric, component));
+        if (!result.why.empty()) result.why += ", ";
+        if (!before || !after || base.counted_by != head.counted_by) {
+            result.counted = false;
+            result.suspect = true;
+            result.why += fmt::format("{} was not counted alike", metric.name);
+            auto const& told = head.uncounted.empty() ? base.uncounted : head.uncounted;
+            if (!told.empty()) result.why += " (" + told + ")";
+            continue;
+        }
+        double const worse = worse_by(metric, *before, *after);
+        result.suspect = result.suspect || worse > work.worse_by;
+        result.why += fmt::format("{} {:.3g}% {}", metric.name, 100 * std::abs(worse), worse < 0 ? "better" : "worse");
+    }
+    return result;
 }
 
 std::vector<std::size_t> components_of(std::string const& component, std::size_t metric, SideCell const& cell) {

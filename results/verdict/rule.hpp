@@ -20,8 +20,26 @@ struct PolicyRule {
     std::optional<std::size_t> bound_metric;  ///< the rule's bound is a multiple of this metric
     double worse_by = 0;                      ///< of a relative rule
 
+    /// A rule about work that makes a cell suspect where it is broken.
+    struct Suspicion {
+        std::size_t metric = 0;
+        double worse_by = 0;
+    };
+    std::vector<Suspicion> suspected_by = {};  ///< of a timing; empty: every cell is suspect
+
     bool timed() const { return relative && comparing(metrics()[metric]) == Comparing::by_time; }
+    /// Whether it needs what an instrument counts.
+    bool needs_work() const { return !suspected_by.empty() || is_work(metrics()[metric]); }
 };
+
+/// The word of counts of work on a cell, before its time is looked at.
+struct Suspected {
+    bool counted = false;  ///< both sides have a count
+    bool suspect = true;   ///< a count is worse than its rule allows, or there is none
+    std::string why = {};  ///< "encode_instructions 2.3% worse"; "encode_instructions was not counted"
+};
+/// Requires that the rule has suspected_by.
+Suspected suspected(PolicyRule const& rule, SideCell const& base, SideCell const& head, std::size_t component);
 
 /// Throws ConfigError with the place of the rule in its file.
 std::vector<PolicyRule> rules_of(GatePolicy const& policy);

@@ -345,6 +345,25 @@ void add_measurement(Side& side, SideCell& cell, Measurement const& measurement)
     std::ranges::sort(cell.figures, {}, key_of);
 }
 
+void add_work(SideCell& cell, Measurement const& measurement) {
+    if (measurement.status != Status::ok) {
+        cell.uncounted = fmt::format("{}: {}", name_of(measurement.status), measurement.reason);
+        return;
+    }
+    cell.uncounted = "skipped: its attempt counted nothing";
+    cell.counted_by = measurement.host.is_object() ? measurement.host.value("hardware_name", "") : "";
+    for (auto const& figure : measurement.figures) {
+        auto const metric = metric_index(figure.metric);
+        auto const component = component_index(figure.component);
+        if (metric == metrics().size() || component == std::size(side_components) || !is_work(metrics()[metric]))
+            continue;
+        cell.figures.push_back(
+            {static_cast<std::uint16_t>(metric), component, 0, figure.value.value_or(nothing), nothing, nothing});
+        cell.uncounted.clear();
+    }
+    std::ranges::sort(cell.figures, {}, key_of);
+}
+
 std::size_t metric_index(std::string_view name) {
     static auto const known = [] {
         std::unordered_map<std::string_view, std::size_t> indices;

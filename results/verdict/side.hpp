@@ -31,6 +31,9 @@ struct SideCell {
     std::string title;   ///< everything but the codec, for people
     std::string status;  ///< "ok", another status, or "missing"
     std::string reason;
+    std::string counted_by = {};  ///< by a gate: the instrument and vector units of its counts of work
+    std::string uncounted =
+        {};  ///< by a gate: why there are none, "crash: SIGSEGV"; empty: there are, or were not wanted
     std::vector<SideFigure> figures;  ///< by metric, component and process; empty where status is not ok
 };
 
@@ -87,6 +90,9 @@ bool is_accuracy_of_items(std::string_view metric);
 /// Adds an attempt to a cell of a side: its figures where it is ok, else its status. Figures of metrics and components
 /// that this build does not have are left out.
 void add_measurement(Side& side, SideCell& cell, Measurement const& measurement);
+
+/// Adds the counts of an attempt under an instrument to a cell that is ok.
+void add_work(SideCell& cell, Measurement const& measurement);
 
 /// Index into metrics(); its size where no metric has that name.
 std::size_t metric_index(std::string_view name);

@@ -91,6 +91,26 @@ TEST(HostTest, VectorUnitsJoinTheClassAndItsName) {
     EXPECT_EQ((std::set{untold.hardware_class, avx2.hardware_class, sse4.hardware_class}.size()), 3U);
 }
 
+TEST(HostTest, AnInstrumentIsTheHardwareOfItsCounts) {
+    auto const counted = [](std::string const& model, std::string const& units, std::string const& instrument) {
+        auto const tree = two_sockets_with_smt();
+        tree.write("proc/cpuinfo", "model name : " + model + "\n");
+        return describe_host(units, tree.folder.path(), instrument);
+    };
+    auto const one = counted("Fast 9000", "avx2", "callgrind-3.27.1, 1 layers, 512 tokens");
+    EXPECT_EQ(one.hardware_name, "callgrind-3.27.1, 1 layers, 512 tokens, avx2");
+    EXPECT_EQ(host_from_json(to_json(one)), one);
+    auto const other = counted("Slow 10", "avx2", one.instrument);
+    EXPECT_EQ(other.hardware_class, one.hardware_class) << "it simulates a processor of its own";
+    EXPECT_TRUE(same_hardware(to_json(one), to_json(other)));
+    for (auto const& differs : {counted("Fast 9000", "avx2", "callgrind-3.28.0, 1 layers, 512 tokens"),
+                                counted("Fast 9000", "sse4", one.instrument), counted("Fast 9000", "avx2", "")}) {
+        EXPECT_NE(differs.hardware_class, one.hardware_class);
+        EXPECT_FALSE(same_hardware(to_json(differs), to_json(one)));
+        EXPECT_FALSE(same_hardware(to_json(one), to_json(differs)));
+    }
+}
+
 Json host_with_memory(std::uint64_t kibibytes) {
     auto const tree = two_sockets_with_smt();
     tree.write("proc/meminfo", fmt::format("MemTotal: {} kB\n", kibibytes));

@@ -24,7 +24,12 @@ TEST(MeasurementTest, EveryMemberComesBackToTheLastBit) {
     m.figures[2].n = std::numeric_limits<std::uint64_t>::max();
     m.samples[0].values = {std::numeric_limits<double>::denorm_min(), -0.0, std::numeric_limits<double>::max(),
                            std::nextafter(1.0, 2.0)};
+    EXPECT_FALSE(to_json(m).contains("functions")) << "only counted passes have them";
+    m.functions = {{"k", "encode", "pass(int)", 0.1 + 0.2}};
     auto const back = measurement_from_json(Json::parse(to_json(m).dump()));
+    ASSERT_EQ(back.functions.size(), 1U);
+    EXPECT_EQ(back.functions[0].function, "pass(int)");
+    EXPECT_EQ(back.functions[0].instructions, 0.1 + 0.2);
     EXPECT_EQ(to_json(back), to_json(m));
     EXPECT_EQ(back.attempt_id, m.attempt_id);
     EXPECT_EQ(back.status, Status::verify_failed);

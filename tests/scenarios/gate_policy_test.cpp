@@ -12,7 +12,7 @@ TEST(GatePolicyTest, ReadsRulesWithTheirCellsAndWaivers) {
         "gate: 1\nerror_budget: 2%\nbase: main\nrequire: [{codec: int8}]\nset: [\"measure.min_time=50 ms\"]\n"
         "rules:\n  - relative_error_l1 <= 0.05\n"
         "  - {name: fast, rule: decode_ns no worse than 5%, match: {context: [512, 32k]}, except: {codec: raw}, "
-        "margin: 1%}\n"
+        "margin: 1%, suspected_by: encode_instructions no worse than 1%}\n"
         "joint: [{gain: decode_ns, not_with: relative_error_l1}]\n"
         "waivers: [{rule: fast, match: {codec: int8}, until: 2026-12-31, reason: known}]\n",
         "folder/night.yaml");
@@ -22,6 +22,8 @@ TEST(GatePolicyTest, ReadsRulesWithTheirCellsAndWaivers) {
     ASSERT_EQ(policy.rules.size(), 2U);
     EXPECT_EQ(policy.rules[0].name, "relative_error_l1 <= 0.05");
     EXPECT_EQ(policy.rules[1].place.line, 8);
+    EXPECT_TRUE(policy.rules[0].suspected_by.empty());
+    EXPECT_EQ(policy.rules[1].suspected_by, std::vector<std::string>{"encode_instructions no worse than 1%"});
     EXPECT_EQ(policy.set, std::vector<std::string>{"measure.min_time=50 ms"});
     Cell cell;
     cell.context = 32768;

@@ -58,6 +58,21 @@ TEST(Plan, ReadsMeasureWithUnits) {
     EXPECT_EQ(measure_from_json(to_json(measure.measure)), measure.measure);
 }
 
+TEST(Plan, CountingWorkTakesThePlaceOfTimesAndQuality) {
+    auto const work = plan_of(small + "measure: {work: callgrind, work_tokens: 64}\n").measure;
+    ASSERT_TRUE(work.work);
+    EXPECT_EQ(*work.work, (WorkSample{1, 64, false}));
+    EXPECT_FALSE(work.timing);
+    EXPECT_FALSE(work.quality);
+    EXPECT_EQ(measure_from_json(Json::parse(to_json(work).dump())), work);
+    EXPECT_NE(plan_of(small + "measure: {work: callgrind, work_tokens: 64}\n").hash,
+              plan_of(small + "measure: {work: callgrind, work_layers: 2, work_start: on, work_tokens: 64}\n").hash)
+        << "counts on other parts of the tensors are another campaign";
+    auto const off = plan_of(small + "measure: {work: off, work_tokens: 64}\n");
+    EXPECT_EQ(off.measure, Measure{});
+    EXPECT_EQ(off.hash, plan_of(small).hash) << "as without the keys";
+}
+
 TEST(Plan, UnitsMeanWhatTheySay) {
     struct Case {
         char const* key;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <random>
 
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include "codecs/stream/token_stream.hpp"
 #include "harness/sources/tensor_source.hpp"
 #include "harness/workloads/cell_tensors.hpp"
+#include "harness/workloads/counted_work.hpp"
 #include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/stopping_rule.hpp"
 #include "harness/workloads/verify.hpp"
@@ -283,6 +285,41 @@ void time_appends(std::vector<Cache>& caches, BackendKind kind, AttemptRequest c
     add_page_times(measurement, "kv", page_ns, page_bytes, page_samples, page_interval);
 }
 
+/// Growing from the prompt, and reading back every page of whole blocks, once each; the first time is not counted.
+void count_appends(Cache& cache, BackendKind kind) {
+    auto const context = cache.context(), prompt = context / 2;
+    for (bool const counted : {false, true}) {
+        cache.begin(prompt);
+        std::optional<CountedWork> work;
+        if (counted) work.emplace();
+        for (auto token = prompt; token < context; ++token) {
+            cache.compute();
+            auto const append = [&] {
+                cache.append();
+                fence(kind);
+            };
+            counted ? work->count(append) : append();
+        }
+        if (counted)
+            work->write("encode", cache.name(),
+                        cache.streams().size() * (context - prompt) * (cache.values() / context));
+    }
+    auto const& stream = cache.streams().front();
+    auto const block = stream.block_of(context / 2);
+    auto const tokens = std::min(block.tokens, context);
+    auto const page = cache.page_tensor(tokens);
+    auto const first = block.first % block.tokens;
+    auto const last = context - tokens;
+    auto const read_all = [&] {
+        for (auto at = std::min(first, last); at <= last; at += tokens)
+            stream.decode_pages(at, page.view(), DecodeFor::timing);
+        fence(kind);
+    };
+    auto const pages = (last - std::min(first, last)) / tokens + 1;
+    read_all();
+    count_pass("decode", cache.name(), pages * tokens * cache.values() / context, read_all);
+}
+
 }  // namespace
 
 void run_append(AttemptRequest const& request, Measurement& measurement) {
@@ -298,6 +335,10 @@ void run_append(AttemptRequest const& request, Measurement& measurement) {
     for (auto const& cache : caches)
         if (cache.context() < 2) throw NotApplicable("a cache that grows needs a prompt and a token", "context", {"2"});
 
+    if (request.measure.work) {
+        for (auto& cache : caches) count_appends(cache, kind);
+        return;
+    }
     time_appends(caches, kind, request, measurement);
     if (!request.measure.quality) return;
     double held = 0, stored = 0, values = 0;

@@ -14,6 +14,7 @@
 #include "harness/sources/tensor_source.hpp"
 #include "harness/workloads/attention/attention_figures.hpp"
 #include "harness/workloads/cell_tensors.hpp"
+#include "harness/workloads/counted_work.hpp"
 #include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/verify.hpp"
 #include "scenarios/errors.hpp"
@@ -66,19 +67,26 @@ struct Stored {
     }
 };
 
-/// Fills the bench's decoded side from a sealed container.
+/// Fills the bench's decoded side from a sealed container. `counted`: both passes are run once more, for their instructions.
 Stored decode_stored(Component component, Workbench const& bench, Codec const& text, BackendKind kind, Rope const* rope,
-                     Measurement& measurement) {
+                     bool counted, Measurement& measurement) {
     auto const& [type, shape, bytes] = bench.tensor();
     std::vector<std::byte> container;
+    auto const count = [&](char const* pass, auto const& run) {
+        if (counted) count_pass(pass, name_of(component), shape.values(), run);
+    };
     {
         TensorCodec encoder(text, component, shape, type, kind, rope);
-        encoder.encode(bench.original());
+        auto const encode = [&] { encoder.encode(bench.original()); };
+        encode();
+        count("encode", encode);
         container = encoder.seal();
     }
     TensorCodec decoder(text, component, shape, type, kind);
     decoder.load(container);
-    decoder.decode(bench.decoded());
+    auto const decode = [&] { decoder.decode(bench.decoded()); };
+    decode();
+    count("decode", decode);
     bench.with_decoded([&](std::byte const* decoded) {
         check_values(measure_distortion(shape, type, bytes.get(), decoded).total, std::string(name_of(component)),
                      measurement);
@@ -138,6 +146,14 @@ std::vector<QueryComparison> compare(HostTensor const& q, std::vector<std::uint6
     return results;
 }
 
+/// The codec's part of the workload alone: attention itself is the harness's.
+void count_passes(KvTensors& tensors, Codec const& codec, BackendKind kind, Measurement& measurement) {
+    auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
+    take_k_and_v(tensors, [&](Component component, HostTensor tensor) {
+        decode_stored(component, Workbench(std::move(tensor), kind), codec, kind, rope, true, measurement);
+    });
+}
+
 }  // namespace
 
 std::vector<WorkloadOption> attention_options() {
@@ -151,7 +167,9 @@ void run_attention(AttemptRequest const& request, Measurement& measurement) {
     auto const& cell = request.cell;
     auto const kind = backend_named(cell.backend);
     auto const codec = Codec::parse(cell.codec);
-    auto tensors = load_cell_tensors(request, {.q = true, .q_sample = sample_of(cell.options)}, measurement);
+    bool const counted = request.measure.work.has_value();
+    auto tensors = load_cell_tensors(request, {.q = !counted, .q_sample = sample_of(cell.options)}, measurement);
+    if (counted) return count_passes(tensors, codec, kind, measurement);
     if (lacks_tensors(tensors, measurement)) return;
     require_shapes(tensors);
     if (tensors.q_positions.size() != tensors.q->shape.tokens || tensors.q_positions.back() >= tensors.k->shape.tokens)
@@ -168,8 +186,8 @@ void run_attention(AttemptRequest const& request, Measurement& measurement) {
     Cache const cache{k.original(), of_v(k.original(), [](Workbench const& bench) { return bench.original(); }),
                       k.decoded(), of_v(k.decoded(), [](Workbench const& bench) { return bench.decoded(); }),
                       1 / std::sqrt(query_dim)};
-    auto const stored_k = decode_stored(Component::k, k, codec, kind, rope, measurement);
-    auto const stored_v = v ? decode_stored(Component::v, *v, codec, kind, rope, measurement) : Stored{};
+    auto const stored_k = decode_stored(Component::k, k, codec, kind, rope, false, measurement);
+    auto const stored_v = v ? decode_stored(Component::v, *v, codec, kind, rope, false, measurement) : Stored{};
     if (measurement.status != Status::ok) return;
     add_attention_figures(compare(q, tensors.q_positions, cache, kind), q.shape.layers, q.shape.heads, measurement);
     add_bytes("k", stored_k, measurement);

@@ -7,6 +7,7 @@
 #include "codecs/from_outside.hpp"
 #include "harness/sources/tensor_source.hpp"
 #include "harness/workloads/cell_tensors.hpp"
+#include "harness/workloads/counted_work.hpp"
 #include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/roundtrip/channel_rms.hpp"
 #include "harness/workloads/roundtrip/roundtrip_figures.hpp"
@@ -17,14 +18,19 @@
 namespace kvstone {
 namespace {
 
-void time_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind, Measure const& measure,
-                 RoundtripResult& result) {
+/// Times encoding and decoding, or has their instructions counted.
+void measure_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind, Measure const& measure,
+                    RoundtripResult& result) {
     auto const encode = [&] { codec.encode(bench.original()); };
     auto const decode = [&] { codec.decode(bench.decoded(), DecodeFor::timing); };
     warm_up(measure, [&] {
         encode();
         decode();
     });
+    if (measure.work) {
+        count_pass("encode", result.component, result.shape.values(), encode);
+        count_pass("decode", result.component, result.shape.values(), decode);
+    }
     if (!measure.timing) return;
     MedianIntervalRule encode_rule(measure.repetitions, measure.min_time_s);
     MedianIntervalRule decode_rule(measure.repetitions, measure.min_time_s);
@@ -55,7 +61,7 @@ RoundtripResult roundtrip(Component component, HostTensor tensor, Rope const* ro
     {
         auto const before = memory_in_use(kind);
         auto codec = make();
-        time_passes(codec, bench, kind, request.measure, result);
+        measure_passes(codec, bench, kind, request.measure, result);
         result.allocated_bytes = memory_in_use(kind) - before;
         result.ledger = codec.ledger();
         result.nominal_bits_per_value = codec.nominal_bits_per_value();

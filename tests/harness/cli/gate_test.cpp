@@ -238,7 +238,7 @@ TEST_F(MpiGateTest, RanksMeasureForRankZero) {
     // Two ranks of one node: never both at once, so that the programs' count of their runs is whole.
     EXPECT_EQ(rows("select settings ->> 'nodes' as nodes from gate_run")[0]["nodes"], 1);
     auto const attempts = rows("select count(*) as n, sum(status = 'ok') as ok from gate_attempt")[0];
-    EXPECT_EQ(attempts["n"], 2 * (2 + 4 * 8 + 4 * 16));
+    EXPECT_EQ(attempts["n"], 2 * (2 + 2 + 4 * 8 + 4 * 16)) << "probes, counts of work, and both stages";
     EXPECT_EQ(attempts["n"], attempts["ok"]);
     EXPECT_EQ(std::stoi(read(path("count"))), attempts["n"].get<int>() + 3) << "and a pilot of each cell";
 }
