@@ -2,8 +2,8 @@
 // Writes attempts into the tables.
 
 #include <cstdint>
-#include <map>
 #include <string>
+#include <unordered_map>
 
 #include <sqlite3.h>
 
@@ -33,7 +33,7 @@ class Ingester {
     void store_figures(std::int64_t attempt, Measurement const& measurement);
 
     sqlite3* connection_;
-    std::map<std::string, std::int64_t, std::less<>> metrics_;
+    std::unordered_map<std::string, std::int64_t> metrics_;  ///< numbers of those that this build declares
     Statement find_expected_, find_host_, add_host_, add_attempt_, add_figure_, add_samples_, add_profile_;
     DriftMarker drift_;
     HardwareClasses hardware_classes_;
