@@ -178,6 +178,7 @@ TEST(GrownFunctionsTest, TheThreeThatGrewMostComeFirst) {
         return all;
     };
     EXPECT_THAT(names("encode_instructions", "k"), ElementsAre("grew", "new", "a bit"));
+    EXPECT_EQ(grown_functions(attempts, "int8", "encode_instructions", "k", 9).size(), 4U) << "grew, new, a bit, less";
     EXPECT_THAT(names("decode_instructions", "k"), ElementsAre("other pass"));
     EXPECT_THAT(names("encode_ns", "k"), ElementsAre());
     auto const both = grown_functions(attempts, "int8", "encode_instructions", "kv", 1);
