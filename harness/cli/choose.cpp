@@ -220,9 +220,8 @@ void add_choose(CommandLine& line) {
         line.verb("choose",
                   "Choose the codec with the fewest bytes whose mean KLD stays below a bound, for a model and a "
                   "context: with its bytes, its interval and the nearest settings of engines",
-                  {"kvstone choose --model tiny --context 512 --max-kld 0.01",
-                   "kvstone choose --model model.gguf --context 8k --max-kld 0.01 --memory '40 GiB'",
-                   "kvstone choose --models 'model-*.gguf' --context 64k --sequences 4 --max-kld 0.02 --memory '24 GiB'"});
+                  {"kvstone choose --model tiny --context 512 --max-kld 0.01 --memory '40 GiB'",
+                   "kvstone choose --models tiny tiny-q8_0 --context 512 --sequences 4 --max-kld 0.1 --memory '8 MiB'"});
     auto* const model = command->add_option(
         "--model", options->model, "tiny, a model of ./dev data, a GGUF file, or the model's name in the database");
     auto* const models = command->add_option(

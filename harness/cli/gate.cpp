@@ -175,7 +175,7 @@ void add_gate(CommandLine& line) {
     auto options = std::make_shared<GateOptions>();
     auto* command =
         line.verb("gate", "Judge a campaign, or two builds measured in turns, by a policy; exit code 0, 1, 3, 4 or 5",
-                  {"kvstone gate ci", "kvstone gate ci --run --base-ref origin/main --junit gate.xml",
+                  {"kvstone gate ci --run --base-ref origin/main --junit gate.xml",
                    "kvstone gate ci --nightly --drop 2026-03-01"});
     command->add_option("policy", options->policy, "YAML file, or the name of a shipped policy: ci")->required();
     command->add_option("--base", options->base,

@@ -22,7 +22,7 @@ class ManualTest : public ProgramTest {
         return found(help.substr(first, help.find("\n\n", first) - first), std::regex("\n  ([a-z]+(-[a-z]+)*) "));
     }
     std::set<std::string> options(std::string const& verb) const {
-        return found(shell("kvstone " + verb + " --help").out, std::regex("\n  (?:-[a-z], *)?(--[a-z]+(-[a-z]+)*)"));
+        return found(shell("kvstone " + verb + " --help").out, std::regex("\n  (?:-[a-z], *)?(--[a-z]+(-[a-z0-9]+)*)"));
     }
 
   private:
