@@ -55,8 +55,7 @@ std::vector<SourceEntry> sources_of(YamlValue const& list, SourceFiles const& fi
 /// Vocabulary::shape of a name, or of the file of a path that ends with ".json". Refused at `shape`.
 Json shape_facts_at(YamlValue const& shape, SourceFiles const& files, Vocabulary const& vocabulary);
 
-std::vector<SourceEntry> model_sources(YamlValue const& value, SourceFiles const& files,
-                                       Vocabulary const& vocabulary);
+std::vector<SourceEntry> model_sources(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);
 std::vector<SourceEntry> dump_sources(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);
 SourceEntry synthetic_source(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary);
 

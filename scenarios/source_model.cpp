@@ -51,8 +51,7 @@ std::vector<Weights> weights_of(YamlValue const& gguf, YamlValue const& model, S
 
 }  // namespace
 
-std::vector<SourceEntry> model_sources(YamlValue const& value, SourceFiles const& files,
-                                       Vocabulary const& vocabulary) {
+std::vector<SourceEntry> model_sources(YamlValue const& value, SourceFiles const& files, Vocabulary const& vocabulary) {
     YamlMap const map(value, {"gguf", "path", "text", "sha256", "gpu_layers", "reference"});
     if (map.find("gguf") != nullptr && map.find("path") != nullptr) refuse(value, "gguf and path name the same thing");
     auto const& gguf = map.find("path") != nullptr ? *map.find("path") : map.at("gguf");

@@ -80,8 +80,9 @@ CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape
 }
 
 std::string too_few_passages(std::uint64_t passages) {
-    return fmt::format("the interval comes from {} passage(s): resampling so few makes it too narrow; measure {} or more",
-                       passages, passages_for_an_interval);
+    return fmt::format(
+        "the interval comes from {} passage(s): resampling so few makes it too narrow; measure {} or more", passages,
+        passages_for_an_interval);
 }
 
 Judged judge(Candidate const& candidate, KldBounds const& bounds) {
@@ -120,8 +121,8 @@ void add_budget(Choice& choice) {
     budget.fp16 = buy(budget, bytes_of_half * values_of(choice.shape, budget.block_tokens), choice.fp16_bytes);
     for (auto& one : choice.codecs)
         if (one.bytes)
-            one.bought =
-                buy(budget, bytes_of_sequence(one.candidate, choice.shape, budget.block_tokens).bytes(), one.bytes->bytes());
+            one.bought = buy(budget, bytes_of_sequence(one.candidate, choice.shape, budget.block_tokens).bytes(),
+                             one.bytes->bytes());
 }
 
 }  // namespace kvstone

@@ -69,8 +69,8 @@ std::vector<std::string> bought_cells(Choice const& choice, Choosable const& one
 std::string table_text(Choice const& choice, Screen const& screen) {
     bool const reasons = std::ranges::any_of(
         choice.codecs, [](Choosable const& one) { return one.bytes.has_value() && !one.why_not.empty(); });
-    std::vector<TextTable::Column> columns{{"codec"},          {"bits/val", true},     {"bytes", true},
-                                           {"KLD mean", true}, {"95% interval", true}};
+    std::vector<TextTable::Column> columns{
+        {"codec"}, {"bits/val", true}, {"bytes", true}, {"KLD mean", true}, {"95% interval", true}};
     bool const tails = choice.question.max_kld.p999.has_value();
     if (tails) columns.insert(columns.end(), {{"KLD p99.9", true}, {"95% interval", true}});
     columns.push_back({"meets"});
@@ -84,10 +84,8 @@ std::string table_text(Choice const& choice, Screen const& screen) {
             table.add({one.candidate.codec_name}, one.why_not);
             continue;
         }
-        std::vector<std::string> cells{one.candidate.codec_name,
-                                       fmt::format("{:.3f}", bits_of(choice, *one.bytes)),
-                                       size_text(one.bytes->bytes()),
-                                       fmt::format("{:.2e}", kld.value),
+        std::vector<std::string> cells{one.candidate.codec_name, fmt::format("{:.3f}", bits_of(choice, *one.bytes)),
+                                       size_text(one.bytes->bytes()), fmt::format("{:.2e}", kld.value),
                                        interval_text(kld)};
         if (tails) {
             auto const& tail = one.candidate.kld_p999;
@@ -127,15 +125,14 @@ Json budget_json(Question const& question, Budget const& budget) {
 
 Json codec_json(Choice const& choice, Choosable const& one) {
     auto const& candidate = one.candidate;
-    Json json{
-        {"codec", candidate.codec},
-        {"codec_name", candidate.codec_name},
-        {"cell", candidate.cell},
-        {"meets", one.meets},
-        {"why_not", one.why_not},
-        {"kld_mean", figure_json(candidate.kld)},
-        {"kld_p999", candidate.kld_p999 ? figure_json(*candidate.kld_p999) : Json()},
-        {"measured_bits_per_value", number_json(candidate.bits_per_value)}};
+    Json json{{"codec", candidate.codec},
+              {"codec_name", candidate.codec_name},
+              {"cell", candidate.cell},
+              {"meets", one.meets},
+              {"why_not", one.why_not},
+              {"kld_mean", figure_json(candidate.kld)},
+              {"kld_p999", candidate.kld_p999 ? figure_json(*candidate.kld_p999) : Json()},
+              {"measured_bits_per_value", number_json(candidate.bits_per_value)}};
     if (one.bytes) {
         json["bytes"] = one.bytes->bytes();
         json["bytes_exact"] = one.bytes->exact;

@@ -61,10 +61,11 @@ void add_warnings(WeightsChoice& choice) {
     auto const& any = choice.pairs.front().candidate;
     auto const context = choice.question.context;
     if (any.context != context)
-        choice.warnings.push_back(fmt::format(
-            "EXTRAPOLATED: KLD and the engine's buffers were measured with contexts of {} tokens, not {}: those of longer ones "
-            "cannot be computed from them",
-            any.context, context));
+        choice.warnings.push_back(
+            fmt::format("EXTRAPOLATED: KLD and the engine's buffers were measured with contexts of {} tokens, not {}: "
+                        "those of longer ones "
+                        "cannot be computed from them",
+                        any.context, context));
     auto const trained = choice.pairs.front().shape.trained_tokens;
     if (trained != 0 && context > trained)
         choice.warnings.push_back(
@@ -78,12 +79,14 @@ void add_warnings(WeightsChoice& choice) {
     if (!choice.chosen) return;
     auto const& chosen = choice.pairs[*choice.chosen];
     if (!chosen.exact)
-        choice.warnings.emplace_back("the cache's bytes depend on the values: they are the measured bits per value over the "
-                                     "values of this context");
+        choice.warnings.emplace_back(
+            "the cache's bytes depend on the values: they are the measured bits per value over the "
+            "values of this context");
     if (chosen.compute_bytes == 0)
         choice.warnings.emplace_back("the engine's buffers are not counted: its rows do not tell them");
     if (choice.runner_up && overlap(chosen.candidate.kld, choice.pairs[*choice.runner_up].candidate.kld))
-        choice.warnings.emplace_back("the intervals of the first two overlap: these rows cannot tell which of them is better");
+        choice.warnings.emplace_back(
+            "the intervals of the first two overlap: these rows cannot tell which of them is better");
 }
 
 }  // namespace
@@ -121,7 +124,8 @@ WeightsChoice choose_weights(WeightsQuestion const& question, std::vector<Weight
     if (choice.chosen) choice.runner_up = best_of(choice, choice.chosen);
     for (auto const& file : files)
         if (file.candidates.empty() || !measured.contains(file.candidates.front().sha256))
-            choice.warnings.push_back(fmt::format("{} was not measured on this reference, text and protocol", file.name));
+            choice.warnings.push_back(
+                fmt::format("{} was not measured on this reference, text and protocol", file.name));
     add_warnings(choice);
     return choice;
 }

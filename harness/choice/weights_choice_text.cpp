@@ -86,21 +86,22 @@ std::string weights_choice_text(WeightsChoice const& choice, Screen const& scree
         text += labelled("measured", sureness_text(choice.pairs[*choice.chosen].candidate));
         if (choice.runner_up) {
             auto const& second = choice.pairs[*choice.runner_up];
-            text += labelled("runner-up", fmt::format("{} with {}: {}, KLD {}", second.weights,
-                                                      second.candidate.codec_name, size_text(second.total_bytes()),
-                                                      nats_text(second.candidate.kld)));
+            text +=
+                labelled("runner-up", fmt::format("{} with {}: {}, KLD {}", second.weights, second.candidate.codec_name,
+                                                  size_text(second.total_bytes()), nats_text(second.candidate.kld)));
         }
     } else {
-        text += fmt::format("No pair of weights and codec has a mean KLD of {:g} nat or less{}, the whole 95% interval{}.\n",
-                            question.max_kld.mean,
-                            question.max_kld.p999
-                                ? fmt::format(" and a 99.9th percentile of {:g} nat or less", *question.max_kld.p999)
-                                : std::string(),
-                            question.memory_bytes ? ", within " + size_text(*question.memory_bytes) : std::string());
+        text += fmt::format(
+            "No pair of weights and codec has a mean KLD of {:g} nat or less{}, the whole 95% interval{}.\n",
+            question.max_kld.mean,
+            question.max_kld.p999 ? fmt::format(" and a 99.9th percentile of {:g} nat or less", *question.max_kld.p999)
+                                  : std::string(),
+            question.memory_bytes ? ", within " + size_text(*question.memory_bytes) : std::string());
     }
     for (auto const& warning : choice.warnings) text += labelled("note", warning);
     return wrapped(text, screen.columns, label_columns) + "\n" + table_text(choice, screen) +
-           "\nbest from: the least memory for which this pair has the smallest mean KLD of all, up to that of the next one.\n";
+           "\nbest from: the least memory for which this pair has the smallest mean KLD of all, up to that of the next "
+           "one.\n";
 }
 
 Json weights_choice_json(WeightsChoice const& choice) {

@@ -173,7 +173,8 @@ std::string command_for(std::vector<WeightsFile> const& files, ChooseOptions con
     std::vector<std::string> paths;
     for (auto const& file : files) paths.push_back(file.path);
     return fmt::format(
-        "kvstone run what-fits --db {} --set 'grid.context=[{}]' --set 'sources.0.model={{gguf: [{}], reference: FILE, text: "
+        "kvstone run what-fits --db {} --set 'grid.context=[{}]' --set 'sources.0.model={{gguf: [{}], reference: FILE, "
+        "text: "
         "FILE}}'",
         database, options.context, fmt::join(paths, ", "));
 }
@@ -216,12 +217,12 @@ ExitCode choose_pair(CommandLine const& line, ChooseOptions const& options) {
 
 void add_choose(CommandLine& line) {
     auto options = std::make_shared<ChooseOptions>();
-    auto* command =
-        line.verb("choose",
-                  "Choose the codec with the fewest bytes whose mean KLD stays below a bound, for a model and a "
-                  "context: with its bytes, its interval and the nearest settings of engines",
-                  {"kvstone choose --model tiny --context 512 --max-kld 0.01 --memory '40 GiB'",
-                   "kvstone choose --models tiny tiny-q8_0 --context 512 --sequences 4 --max-kld 0.1 --memory '8 MiB'"});
+    auto* command = line.verb(
+        "choose",
+        "Choose the codec with the fewest bytes whose mean KLD stays below a bound, for a model and a "
+        "context: with its bytes, its interval and the nearest settings of engines",
+        {"kvstone choose --model tiny --context 512 --max-kld 0.01 --memory '40 GiB'",
+         "kvstone choose --models tiny tiny-q8_0 --context 512 --sequences 4 --max-kld 0.1 --memory '8 MiB'"});
     auto* const model = command->add_option(
         "--model", options->model, "tiny, a model of ./dev data, a GGUF file, or the model's name in the database");
     auto* const models = command->add_option(
@@ -237,8 +238,9 @@ void add_choose(CommandLine& line) {
         ->add_option("--max-kld", options->max_kld,
                      "The largest mean KLD in nat; the whole interval of a codec's KLD has to be below it")
         ->required();
-    command->add_option("--max-kld-p999", options->max_kld_p999,
-                        "The largest 99.9th percentile of the KLD in nat, likewise: of the few tokens that suffer most");
+    command->add_option(
+        "--max-kld-p999", options->max_kld_p999,
+        "The largest 99.9th percentile of the KLD in nat, likewise: of the few tokens that suffer most");
     command->add_option("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
     command->add_option("--budget", options->budget,
                         "Bytes of a cache of prefixes, to count its blocks and sequences for each codec: '64 GiB'");

@@ -71,8 +71,7 @@ TEST(Plan, ListsOfKAndVStandForAllPairs) {
                                    "window(4){raw} k{int8} v{fp16}", "window(4){raw} k{int8} v{int8}");
     EXPECT_THAT(codecs("{k: [fp16, int8], v: [fp16, int8], window: 4}"), pairs);
     EXPECT_THAT(codecs("[{k: [fp16, int8], v: [fp16, int8], window: 4}]"), pairs);
-    EXPECT_THAT(codecs("[raw, {k: [fp16, int8], v: bf16}]"),
-                ElementsAre("raw", "k{fp16} v{bf16}", "k{int8} v{bf16}"));
+    EXPECT_THAT(codecs("[raw, {k: [fp16, int8], v: bf16}]"), ElementsAre("raw", "k{fp16} v{bf16}", "k{int8} v{bf16}"));
     EXPECT_THAT(codecs("[{k: [fp16, fp16], rest: bf16}]"), ElementsAre("k{fp16} rest{bf16}")) << "each pair once";
     EXPECT_THAT(codecs("[{name: one, k: [fp16], v: [int8]}]"), ElementsAre("one"));
     EXPECT_THROW(codecs("[{name: two, k: [fp16, int8], v: raw}]"), ConfigError);

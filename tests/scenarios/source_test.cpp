@@ -55,7 +55,8 @@ TEST(Synthetic, SpellsNumbersAndLeavesDefaultsOut) {
 
 TEST(ModelSource, AListOrAPatternOfWeightsIsASourceEach) {
     ScratchFolder const folder;
-    for (auto const* name : {"m-f16.gguf", "m-q8.gguf", "other.gguf"}) std::ofstream(folder.path() + "/" + name) << name;
+    for (auto const* name : {"m-f16.gguf", "m-q8.gguf", "other.gguf"})
+        std::ofstream(folder.path() + "/" + name) << name;
     std::ofstream(folder.path() + "/words.txt") << "abc";
     auto const names = [&](std::string const& model) {
         std::vector<std::string> all;
@@ -72,7 +73,8 @@ TEST(ModelSource, AListOrAPatternOfWeightsIsASourceEach) {
     }
     EXPECT_NE(cells[0].id, cells_of("model: {gguf: m-f16.gguf, text: words.txt}", folder.path()).at(0).id)
         << "the same weights, compared with themselves by name or by default, are two questions";
-    EXPECT_THAT(refusal_of("model: {gguf: 'none-*.gguf', text: words.txt}", folder.path()), HasSubstr("no file matches"));
+    EXPECT_THAT(refusal_of("model: {gguf: 'none-*.gguf', text: words.txt}", folder.path()),
+                HasSubstr("no file matches"));
     EXPECT_THAT(refusal_of("model: {gguf: m-q8.gguf, reference: 'm-*.gguf', text: words.txt}", folder.path()),
                 HasSubstr("reference: expected one model"));
     EXPECT_THAT(refusal_of(std::string("model: {gguf: 'm-*.gguf', text: words.txt, sha256: ") + abc_sha256 + "}",

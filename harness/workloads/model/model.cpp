@@ -37,7 +37,8 @@ PassageScores scores_of(Evaluation& evaluation, Passage const& passage, TokenKin
     };
     scores.context_tokens_per_s = rate(passage.context.size(), evaluation.times().context_ns);
     scores.tokens = evaluation.score(passage.continuation);
-    for (auto& token : scores.tokens) token.kind = kinds.of(passage.continuation[token.position - passage.context.size()]);
+    for (auto& token : scores.tokens)
+        token.kind = kinds.of(passage.continuation[token.position - passage.context.size()]);
     scores.k = evaluation.bytes(Component::k);
     scores.v = evaluation.bytes(Component::v);
     if (protocol == Protocol::decode) {

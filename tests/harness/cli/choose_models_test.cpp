@@ -19,9 +19,9 @@ class ChooseModelsTest : public ProgramTest {
     static constexpr auto models = "--models tiny tiny-q8_0 tiny-q4_0 --context 64 --sequences 4 ";
 
     void measure() {
-        auto const ended =
-            kvstone("run what-fits --set 'grid.context=[64]' --set 'grid.codec=[fp16, q8_0, q4_0]' "
-                    "--set 'workloads.0.model.passages=3' --set 'workloads.0.model.continuation=48'");
+        auto const ended = kvstone(
+            "run what-fits --set 'grid.context=[64]' --set 'grid.codec=[fp16, q8_0, q4_0]' "
+            "--set 'workloads.0.model.passages=3' --set 'workloads.0.model.continuation=48'");
         ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
     }
     json answer(std::string const& more, int code = 0) {
@@ -89,10 +89,11 @@ TEST_F(ChooseModelsTest, SaysWhatToMeasureAndRefusesNonsense) {
 TEST_F(ChooseModelsTest, AReferenceOfAnotherVocabularyIsRefused) {
     auto const other = test_data("models/stories260K.gguf");
     if (!other) GTEST_SKIP() << "stories260K.gguf is not among the test data";
-    auto const ended = kvstone("run what-fits --set 'grid.context=[64]' --set 'grid.codec=[fp16]' "
-                               "--set 'sources.0.model.gguf=[tiny]' --set workloads.0.model.passages=1 "
-                               "--set workloads.0.model.continuation=32 --set 'sources.0.model.reference=" +
-                               other->string() + "'");
+    auto const ended = kvstone(
+        "run what-fits --set 'grid.context=[64]' --set 'grid.codec=[fp16]' "
+        "--set 'sources.0.model.gguf=[tiny]' --set workloads.0.model.passages=1 "
+        "--set workloads.0.model.continuation=32 --set 'sources.0.model.reference=" +
+        other->string() + "'");
     EXPECT_NE(ended.code, 0);
     EXPECT_THAT(ended.out + ended.err, HasSubstr("the reference has another vocabulary"));
 }

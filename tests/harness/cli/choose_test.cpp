@@ -7,8 +7,8 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/harness/cli/program.hpp"
 #include "results/statistics/estimate.hpp"
+#include "tests/harness/cli/program.hpp"
 #include "tests/results/pareto_fixture.hpp"
 
 namespace kvstone {
@@ -21,8 +21,8 @@ using testing::Not;
 class ChooseTest : public ProgramTest {
   protected:
     /// Rows of a model that the database calls "demo": 2 layers of 4 KV heads of 32 and 64 values.
-    void store(std::vector<std::pair<std::string, test::ModelFigures>> const& rows,
-               std::uint64_t context = 1024, std::map<std::string, Estimate> const& tails = {}) const {
+    void store(std::vector<std::pair<std::string, test::ModelFigures>> const& rows, std::uint64_t context = 1024,
+               std::map<std::string, Estimate> const& tails = {}) const {
         auto store = Store::open(path("kvstone.db").string());
         std::vector<Cell> cells;
         std::vector<Measurement> measurements;

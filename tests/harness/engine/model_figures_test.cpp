@@ -1,12 +1,13 @@
 // From logits to scores, and from scores to figures: closed forms.
 
 #include "harness/workloads/model/model_figures.hpp"
-#include "harness/workloads/model/token_kinds.hpp"
 
 #include <algorithm>
 #include <cmath>
 
 #include <gtest/gtest.h>
+
+#include "harness/workloads/model/token_kinds.hpp"
 
 namespace kvstone {
 namespace {
