@@ -45,7 +45,7 @@ void add_warnings(Choice& choice) {
     if (any.context != question.context)
         choice.warnings.push_back(
             fmt::format("EXTRAPOLATED: the KLD was measured with contexts of {} tokens, not {}: the KLD "
-                        "of longer ones cannot be computed from it",
+                        "of other lengths cannot be computed from it",
                         any.context, question.context));
     auto const trained = choice.shape.trained_tokens;
     if (trained != 0 && question.context > trained)

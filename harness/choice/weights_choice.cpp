@@ -40,7 +40,7 @@ WeightedPair pair_of(WeightsFile const& file, Candidate const& candidate, Weight
 void mark_front(std::vector<WeightedPair>& pairs) {
     auto least = std::numeric_limits<double>::infinity();
     for (auto& pair : pairs) {
-        if (!pair.why_not.empty() || !(pair.candidate.kld.value < least)) continue;
+        if (!pair.meets || !pair.why_not.empty() || !(pair.candidate.kld.value < least)) continue;
         pair.on_front = true;
         least = pair.candidate.kld.value;
     }
@@ -64,7 +64,7 @@ void add_warnings(WeightsChoice& choice) {
     if (any.context != context)
         choice.warnings.push_back(
             fmt::format("EXTRAPOLATED: KLD and the engine's buffers were measured with contexts of {} tokens, not {}: "
-                        "those of longer ones "
+                        "those of other lengths "
                         "cannot be computed from them",
                         any.context, context));
     auto const trained = choice.pairs.front().shape.trained_tokens;

@@ -37,7 +37,7 @@ struct WeightedPair {
     std::uint64_t compute_bytes = 0;  ///< as measured; 0: not told
     bool meets = false;               ///< the bounds on KLD
     std::string why_not = {};         ///< why it cannot be chosen; empty where it can
-    bool on_front = false;            ///< no other pair that can be chosen has neither more bytes nor more KLD
+    bool on_front = false;            ///< no other pair that meets the bounds has neither more bytes nor more KLD
     std::uint64_t total_bytes() const { return weights_bytes + cache_bytes + compute_bytes; }
 };
 

@@ -127,7 +127,9 @@ ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
         return lacking(line, question, known_shape, fmt::format("There is no database {}", line.database));
     }
     auto const store = Store::open_read_only(line.database);
-    auto const all = candidates(store, model, question.model);
+    auto all = candidates(store, model, question.model);
+    // The others tell of weights and codec together: --models asks about those.
+    std::erase_if(all, [](Candidate const& one) { return one.reference_sha256 != one.sha256; });
     if (all.empty() && question.gguf.empty()) {
         fetched_model(question.model);
         throw ConfigError("neither a GGUF file nor a model that the database has measured", question.model,
@@ -172,11 +174,11 @@ std::string command_for(std::vector<WeightsFile> const& files, ChooseOptions con
                         std::string const& database) {
     std::vector<std::string> paths;
     for (auto const& file : files) paths.push_back(file.path);
-    return fmt::format(
-        "kvstone run what-fits --db {} --set 'grid.context=[{}]' --set 'sources.0.model={{gguf: [{}], reference: FILE, "
-        "text: "
-        "FILE}}'",
-        database, options.context, fmt::join(paths, ", "));
+    auto command = fmt::format("kvstone run what-fits --db {} --set 'grid.context=[{}]'", database, options.context);
+    if (!options.protocol.empty()) command += " --set workloads.0.model.protocol=" + options.protocol;
+    if (std::ranges::all_of(options.models, [](auto const& name) { return name.starts_with("tiny"); })) return command;
+    return command + fmt::format(" --set 'sources.0.model={{gguf: [{}], reference: FILE, text: FILE}}'",
+                                 fmt::join(paths, ", "));
 }
 
 ExitCode choose_pair(CommandLine const& line, ChooseOptions const& options) {
@@ -199,7 +201,8 @@ ExitCode choose_pair(CommandLine const& line, ChooseOptions const& options) {
         }
     }
     if (!usable) {
-        auto const what = fmt::format("{} has no KLD of these models to go by", line.database);
+        auto const what = fmt::format("{} has no KLD of these models{} to go by", line.database,
+                                      options.protocol.empty() ? "" : " with protocol " + options.protocol);
         auto const command = command_for(files, options, line.database);
         if (line.json)
             std::cout << Json{{"chosen", nullptr}, {"lacking", what}, {"run", command}}.dump(2) << '\n';

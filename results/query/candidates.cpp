@@ -28,7 +28,8 @@ SELECT p.campaign, p.cell, p.codec, p.codec_name, json_extract(x.source, '$.sha2
   CASE WHEN p.left_out IS NULL AND p.error_metric <> 'kld_mean' THEN 'no error' ELSE p.left_out END, p.reason,
   json_set(json_remove(x.source, '$.sha256'), '$.reference_sha256',
            coalesce(json_extract(x.source, '$.reference_sha256'), json_extract(x.source, '$.sha256'))) ||
-    ' ' || p.options || ' ' || coalesce(p.context, 0)
+    ' ' || p.options || ' ' || coalesce(p.context, 0),
+  coalesce(json_extract(x.source, '$.reference_sha256'), json_extract(x.source, '$.sha256'))
 FROM v_pareto p JOIN cell x ON x.uid = p.cell JOIN campaign c ON c.uid = p.campaign
 WHERE p.workload = 'model' AND p.status <> 'missing'
   AND iif(?1 <> '', json_extract(x.source, '$.sha256') = ?1, x.source_name = ?2)
@@ -93,6 +94,7 @@ std::vector<Candidate> candidates(Store const& store, std::string const& sha256,
         candidate.left_out = row.text(13);
         candidate.reason = row.text(14);
         candidate.measure = row.text(15);
+        candidate.reference_sha256 = row.text(16);
         add_figures(store, row.text(0), candidate);
         models.insert(candidate.sha256);
         all.push_back(std::move(candidate));

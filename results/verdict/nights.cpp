@@ -100,8 +100,10 @@ NightSeries read_nights(std::string const& database, GatePolicy const& policy, N
         nights.erase(nights.begin(),
                      std::ranges::find_if(nights, [&](Night const& night) { return means(options.since, night); }));
     }
-    auto const head = nights.back().campaign;
-    std::erase_if(nights, [&](Night const& night) { return night.campaign != head && names(options.dropped, night); });
+    if (!options.head.empty() && names(options.dropped, nights.back()))
+        throw ConfigError("--drop leaves out the night that --head names", options.head);
+    std::erase_if(nights, [&](Night const& night) { return names(options.dropped, night); });
+    if (nights.empty()) throw ConfigError("--drop leaves out every night", options.dropped.front());
     mark_good(nights, answers(store, policy.name));
     for (auto& night : nights) night.good = night.good || names(options.good, night);
     // Older nights can be neither among the last ones nor among those that are compared with.

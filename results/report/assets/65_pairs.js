@@ -4,7 +4,9 @@ const mostPairTables = 6;
 
 /** The pipelines of K and of V in codecs such as "k{q8_0} v{q4_0}", else null. */
 function pairOf(row) {
-  const found = /^k\{([^{}]*)\} v\{([^{}]*)\}$/.exec(cellOf("codec_text", row));
+  // Codecs from outside go by their names.
+  const text = cellOf("codec_text", row).replace(/external:name=([^,{}| ]+),kind=[a-z]+,hash=[0-9a-f]+/g, "$1");
+  const found = /^k\{([^{}]*)\} v\{([^{}]*)\}$/.exec(text);
   return found ? found.slice(1) : null;
 }
 
@@ -24,7 +26,8 @@ function pairGroups(rows) {
       const text = cellOf("codec_text", row), both = JSON.stringify([text, text]);
       if (keys.has(text) && values.has(text) && !rowOf.has(both)) rowOf.set(both, row);
     }
-    return { name: groupOf(of[0]), keys: [...keys], values: [...values], rowOf };
+    const campaign = filters.campaign === "" ? `${campaignLabel[data.rows.campaign[of[0]]]} · ` : "";
+    return { name: campaign + groupOf(of[0]), keys: [...keys], values: [...values], rowOf };
   }).filter(group => group.keys.length > 1 && group.values.length > 1);
 }
 

@@ -74,6 +74,22 @@ TEST_F(ChooseModelsTest, AnswersEachBudgetWithTheLeastKldThatFits) {
     EXPECT_THAT(text.out, HasSubstr("best from"));
 }
 
+TEST_F(ChooseModelsTest, OneModelIsJudgedByItsOwnAnswersAlone) {
+    measure();
+    // Rows of tiny-q4_0 are measured against tiny.
+    auto const foreign = kvstone("choose --model tiny-q4_0 --context 64 --max-kld 100");
+    EXPECT_EQ(foreign.code, 5) << foreign.out;
+    EXPECT_THAT(foreign.out, HasSubstr("Measure first"));
+    EXPECT_EQ(kvstone("choose --model tiny --context 64 --max-kld 100").code, 0);
+    auto const protocol = kvstone("choose " + std::string(models) + "--max-kld 1 --protocol decode");
+    EXPECT_EQ(protocol.code, 5);
+    EXPECT_THAT(protocol.out, HasSubstr("no KLD of these models with protocol decode"));
+    EXPECT_THAT(protocol.out, HasSubstr("--set workloads.0.model.protocol=decode"));
+    // Beyond the bound no pair is the best from some budget on.
+    for (auto const& pair : answer("--max-kld 1e-4")["pairs"])
+        EXPECT_TRUE(pair["meets"].get<bool>() || !pair["on_front"].get<bool>()) << pair;
+}
+
 TEST_F(ChooseModelsTest, SaysWhatToMeasureAndRefusesNonsense) {
     auto const nothing = kvstone("choose " + std::string(models) + "--max-kld 1");
     EXPECT_EQ(nothing.code, 5) << nothing.out;

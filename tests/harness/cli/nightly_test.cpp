@@ -122,6 +122,10 @@ TEST_F(NightlyTest, ExactFiguresAreComparedWithTheLastGoodNight) {
     night({.bytes = 1001});
     EXPECT_EQ(gate("--good all").code, 0) << "the last night is good, the user says";
     EXPECT_EQ(gate("--good all --drop n21").code, 1) << "and so it is not";
+    auto const before = gate("--good all --drop n22");
+    EXPECT_EQ(before.code, 1);
+    EXPECT_THAT(before.out, HasSubstr("n21")) << "without the newest night the one before it is judged";
+    EXPECT_THAT(before.out, testing::Not(HasSubstr("n22")));
 }
 
 TEST_F(NightlyTest, AnotherToolchainIsNoRegressionOfTheCode) {
@@ -143,6 +147,8 @@ TEST_F(NightlyTest, WrongQuestionsAreRefused) {
                                          {"--drop n1", "--drop names no night"},
                                          {"--since x", "--since names no night"},
                                          {"--head x", "no night has this name"},
+                                         {"--head n03 --drop n03", "the night that --head names"},
+                                         {"--drop all", "--drop leaves out every night"},
                                          {"--run", "excludes"},
                                          {"--base latest", "excludes"}}) {
         auto const refused = gate(arguments);
@@ -150,6 +156,9 @@ TEST_F(NightlyTest, WrongQuestionsAreRefused) {
         EXPECT_THAT(refused.err, HasSubstr(why)) << arguments;
     }
     EXPECT_EQ(kvstone("gate p.yaml --drop n01").code, 2) << "only with --nightly";
+    // A line that forgets --run must not pass for having compared nothing.
+    for (auto const* option : {"--base-ref main", "--scenario s", "--set a=b", "--only q8_0", "--inject-slowdown all=2"})
+        EXPECT_EQ(kvstone("gate p.yaml " + std::string(option)).code, 2) << option;
 }
 
 TEST_F(NightlyTest, YearsAreSimulatedOnRequest) {
