@@ -84,8 +84,9 @@ void add_warnings(WeightsChoice& choice) {
             "the cache's bytes depend on the values: they are the measured bits per value over the "
             "values of this context");
     if (chosen.compute_bytes != 0 && !is_engine_cache(chosen.candidate.codec))
-        choice.warnings.emplace_back("the engine's buffers are those of attention without flash attention, as rows of this "
-                                     "program's own codecs run: with it they are smaller");
+        choice.warnings.emplace_back(
+            "the engine's buffers are those of attention without flash attention, as rows of this "
+            "program's own codecs run: with it they are smaller");
     if (chosen.compute_bytes == 0)
         choice.warnings.emplace_back("the engine's buffers are not counted: its rows do not tell them");
     if (choice.runner_up && overlap(chosen.candidate.kld, choice.pairs[*choice.runner_up].candidate.kld))

@@ -100,7 +100,8 @@ std::string weights_choice_text(WeightsChoice const& choice, Screen const& scree
     }
     for (auto const& warning : choice.warnings) text += labelled("note", warning);
     return wrapped(text, screen.columns, label_columns) + "\n" + table_text(choice, screen) +
-           "\nbest from: the least memory for which this pair has the smallest mean KLD of all that meet, up to that of the next "
+           "\nbest from: the least memory for which this pair has the smallest mean KLD of all that meet, up to that "
+           "of the next "
            "one.\n";
 }
 

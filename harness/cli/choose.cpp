@@ -177,8 +177,8 @@ std::string command_for(std::vector<WeightsFile> const& files, ChooseOptions con
     auto command = fmt::format("kvstone run what-fits --db {} --set 'grid.context=[{}]'", database, options.context);
     if (!options.protocol.empty()) command += " --set workloads.0.model.protocol=" + options.protocol;
     if (std::ranges::all_of(options.models, [](auto const& name) { return name.starts_with("tiny"); })) return command;
-    return command + fmt::format(" --set 'sources.0.model={{gguf: [{}], reference: FILE, text: FILE}}'",
-                                 fmt::join(paths, ", "));
+    return command +
+           fmt::format(" --set 'sources.0.model={{gguf: [{}], reference: FILE, text: FILE}}'", fmt::join(paths, ", "));
 }
 
 ExitCode choose_pair(CommandLine const& line, ChooseOptions const& options) {

@@ -220,8 +220,8 @@ void add_gate(CommandLine& line) {
     command->add_flag("--no-store", options->keep_nothing, "Store no decisions: `kvstone explain` will find none");
     command->callback([&line, options, command] {
         if (!options->run && !options->calibrate)
-            for (auto const* name : {"--base-ref", "--scenario", "--set", "--only", "--budget", "--seed", "--blocks",
-                                     "--inject-slowdown"})
+            for (auto const* name :
+                 {"--base-ref", "--scenario", "--set", "--only", "--budget", "--seed", "--blocks", "--inject-slowdown"})
                 if (command->count(name) > 0) throw CLI::RequiresError(name, "--run");
         line.action = [&line, options] { return gate(line, *options); };
     });

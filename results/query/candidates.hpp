@@ -15,9 +15,9 @@ struct Candidate {
     std::string cell;
     std::string codec;  ///< canonical text
     std::string codec_name;
-    std::string sha256;   ///< of the model
+    std::string sha256;            ///< of the model
     std::string reference_sha256;  ///< of the model whose answers are the measure; its own where the source names none
-    std::string setting;  ///< equal for cells that differ in codec, backend and threads alone
+    std::string setting;           ///< equal for cells that differ in codec, backend and threads alone
     std::string measure;  ///< the same for cells that differ in the model's weights, too, but not in the reference
     std::string protocol;
     std::string options;        ///< of the workload, JSON

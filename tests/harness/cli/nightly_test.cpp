@@ -157,7 +157,8 @@ TEST_F(NightlyTest, WrongQuestionsAreRefused) {
     }
     EXPECT_EQ(kvstone("gate p.yaml --drop n01").code, 2) << "only with --nightly";
     // A line that forgets --run must not pass for having compared nothing.
-    for (auto const* option : {"--base-ref main", "--scenario s", "--set a=b", "--only q8_0", "--inject-slowdown all=2"})
+    for (auto const* option :
+         {"--base-ref main", "--scenario s", "--set a=b", "--only q8_0", "--inject-slowdown all=2"})
         EXPECT_EQ(kvstone("gate p.yaml " + std::string(option)).code, 2) << option;
 }
 
