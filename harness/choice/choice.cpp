@@ -15,6 +15,8 @@ namespace kvstone {
 namespace {
 
 constexpr std::uint64_t bytes_of_half = 2;
+/// Percentile intervals of fewer passages are known to be too narrow.
+constexpr std::uint64_t passages_for_an_interval = 10;
 
 KvShape shape_of(CacheShape const& shape, Component component, std::uint64_t tokens) {
     return {shape.layers, shape.kv_heads, tokens, component == Component::k ? shape.k_dim : shape.v_dim};
@@ -47,12 +49,7 @@ void add_warnings(Choice& choice) {
             fmt::format("EXTRAPOLATED: the KLD was measured with contexts of {} tokens, not {}: the KLD "
                         "of other lengths cannot be computed from it",
                         any.context, question.context));
-    auto const trained = choice.shape.trained_tokens;
-    if (trained != 0 && question.context > trained)
-        choice.warnings.push_back(
-            fmt::format("the model was trained on contexts of {} tokens, not {}", trained, question.context));
-    if (any.passages && *any.passages < passages_for_an_interval)
-        choice.warnings.push_back(too_few_passages(*any.passages));
+    add_doubts(choice.warnings, any, choice.shape, question.context);
     if (!choice.shape.note.empty()) choice.warnings.push_back(choice.shape.note);
     if (auto const* const chosen = choice.chosen()) {
         if (!chosen->candidate.reason.empty()) choice.warnings.push_back(chosen->candidate.reason);
@@ -79,10 +76,15 @@ CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape
     return {static_cast<std::uint64_t>(bits / 8), 0, false};
 }
 
-std::string too_few_passages(std::uint64_t passages) {
-    return fmt::format(
-        "the interval comes from {} passage(s): resampling so few makes it too narrow; measure {} or more", passages,
-        passages_for_an_interval);
+void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheShape const& shape,
+                std::uint64_t context) {
+    if (shape.trained_tokens != 0 && context > shape.trained_tokens)
+        warnings.push_back(
+            fmt::format("the model was trained on contexts of {} tokens, not {}", shape.trained_tokens, context));
+    if (any.passages && *any.passages < passages_for_an_interval)
+        warnings.push_back(fmt::format(
+            "the interval comes from {} passage(s): resampling so few makes it too narrow; measure {} or more",
+            *any.passages, passages_for_an_interval));
 }
 
 Judged judge(Candidate const& candidate, KldBounds const& bounds) {

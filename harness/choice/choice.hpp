@@ -76,9 +76,10 @@ Choice choose(Question const& question, CacheShape const& shape, std::vector<Can
 /// budget. Throws ConfigError where the trace cannot be read.
 void add_budget(Choice& choice);
 
-/// Percentile intervals of fewer passages are known to be too narrow.
-inline constexpr std::uint64_t passages_for_an_interval = 10;
-std::string too_few_passages(std::uint64_t passages);
+/// Adds reasons to doubt figures of rows measured like `any` at a context that is asked for: the model was trained on shorter
+/// ones, or passages are too few for an interval.
+void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheShape const& shape,
+                std::uint64_t context);
 
 /// The answer for people, at most 120 columns wide except for long names of codecs; and as one object.
 std::string choice_text(Choice const& choice, Screen const& screen = {});

@@ -131,7 +131,7 @@ Json codec_json(Choice const& choice, Choosable const& one) {
               {"meets", one.meets},
               {"why_not", one.why_not},
               {"kld_mean", figure_json(candidate.kld)},
-              {"kld_p999", candidate.kld_p999 ? figure_json(*candidate.kld_p999) : Json()},
+              {"kld_p999", figure_json(candidate.kld_p999)},
               {"measured_bits_per_value", number_json(candidate.bits_per_value)}};
     if (one.bytes) {
         json["bytes"] = one.bytes->bytes();
@@ -193,10 +193,8 @@ std::string choice_text(Choice const& choice, Screen const& screen) {
                 labelled("llama.cpp", with_measured_setting(choice, nearest.llama_cpp));
         for (auto const& difference : nearest.differences) text += labelled("differs", difference);
     } else {
-        auto const& tail = choice.question.max_kld.p999;
-        text += fmt::format("No codec of {} has a mean KLD of {:g} nat or less{}, the whole 95% interval.\n",
-                            choice.codecs.size(), choice.question.max_kld.mean,
-                            tail ? fmt::format(" and a 99.9th percentile of {:g} nat or less", *tail) : std::string());
+        text += fmt::format("No codec of {} has {}, the whole 95% interval.\n", choice.codecs.size(),
+                            bounds_text(choice.question.max_kld));
         text += fmt::format("Measured: {}\n", sureness_text(choice.codecs.front().candidate));
     }
     for (auto const& warning : choice.warnings) text += labelled("note", warning);

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "harness/choice/choice.hpp"
 #include "results/query/candidates.hpp"
 #include "scenarios/cell.hpp"
 
@@ -16,10 +17,12 @@ inline constexpr std::size_t label_columns = 13;
 std::string labelled(std::string_view label, std::string_view words);
 /// "0.002 nat, 95% 0.001..0.003".
 std::string nats_text(Estimate const& figure);
+/// "a mean KLD of 0.01 nat or less", and the bound of the tail where there is one.
+std::string bounds_text(KldBounds const& bounds);
 /// Protocol, passages, scored tokens and context of a row.
 std::string sureness_text(Candidate const& candidate);
 
 Json number_json(std::optional<double> const& value);
-Json figure_json(Estimate const& figure);
+Json figure_json(std::optional<Estimate> const& figure);
 
 }  // namespace kvstone

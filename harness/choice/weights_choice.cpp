@@ -67,12 +67,7 @@ void add_warnings(WeightsChoice& choice) {
                         "those of other lengths "
                         "cannot be computed from them",
                         any.context, context));
-    auto const trained = choice.pairs.front().shape.trained_tokens;
-    if (trained != 0 && context > trained)
-        choice.warnings.push_back(
-            fmt::format("the model was trained on contexts of {} tokens, not {}", trained, context));
-    if (any.passages && *any.passages < passages_for_an_interval)
-        choice.warnings.push_back(too_few_passages(*any.passages));
+    add_doubts(choice.warnings, any, choice.pairs.front().shape, context);
     std::set<std::string> notes;
     for (auto const& pair : choice.pairs)
         if (!pair.shape.note.empty() && notes.insert(pair.shape.note).second)

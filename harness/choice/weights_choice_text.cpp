@@ -61,7 +61,7 @@ Json pair_json(WeightedPair const& pair) {
             {"total_bytes", pair.total_bytes()},
             {"bytes_exact", pair.exact},
             {"kld_mean", figure_json(pair.candidate.kld)},
-            {"kld_p999", pair.candidate.kld_p999 ? figure_json(*pair.candidate.kld_p999) : Json()},
+            {"kld_p999", figure_json(pair.candidate.kld_p999)},
             {"meets", pair.meets},
             {"why_not", pair.why_not},
             {"on_front", pair.on_front}};
@@ -91,12 +91,9 @@ std::string weights_choice_text(WeightsChoice const& choice, Screen const& scree
                                                   size_text(second.total_bytes()), nats_text(second.candidate.kld)));
         }
     } else {
-        text += fmt::format(
-            "No pair of weights and codec has a mean KLD of {:g} nat or less{}, the whole 95% interval{}.\n",
-            question.max_kld.mean,
-            question.max_kld.p999 ? fmt::format(" and a 99.9th percentile of {:g} nat or less", *question.max_kld.p999)
-                                  : std::string(),
-            question.memory_bytes ? ", within " + size_text(*question.memory_bytes) : std::string());
+        text += fmt::format("No pair of weights and codec has {}, the whole 95% interval{}.\n",
+                            bounds_text(question.max_kld),
+                            question.memory_bytes ? ", within " + size_text(*question.memory_bytes) : std::string());
     }
     for (auto const& warning : choice.warnings) text += labelled("note", warning);
     return wrapped(text, screen.columns, label_columns) + "\n" + table_text(choice, screen) +

@@ -99,13 +99,14 @@ std::string command_for(Question const& question, CacheShape const* shape, std::
     return command + fmt::format(" --set sources.0.model.gguf={} --set sources.0.model.text=FILE", gguf);
 }
 
-ExitCode lacking(CommandLine const& line, Question const& question, CacheShape const* shape, std::string const& what) {
-    auto const command = command_for(question, shape, line.database);
-    if (line.json)
-        std::cout << Json{{"model", question.model}, {"chosen", nullptr}, {"lacking", what}, {"run", command}}.dump(2)
-                  << '\n';
-    else
+/// Says that nothing was measured, and the command that does it.
+ExitCode lacking(CommandLine const& line, std::string const& what, std::string const& command, Json answer) {
+    if (line.json) {
+        answer.update({{"chosen", nullptr}, {"lacking", what}, {"run", command}});
+        std::cout << answer.dump(2) << '\n';
+    } else {
         print_words(what + ". Measure first:"), std::cout << "  " << command << '\n';
+    }
     return exit_missing_cells;
 }
 
@@ -121,10 +122,13 @@ ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
     auto const model = hash_of_model(question.gguf);
     std::optional<CacheShape> shape;
     if (!question.gguf.empty()) shape = cache_shape_of(question.gguf);
-    auto const* const known_shape = shape ? &*shape : nullptr;
+    auto const nothing_measured = [&](std::string const& what) {
+        auto const command = command_for(question, shape ? &*shape : nullptr, line.database);
+        return lacking(line, what, command, {{"model", question.model}});
+    };
     if (!std::filesystem::exists(line.database)) {
         if (question.gguf.empty()) fetched_model(question.model);  // tells what to fetch
-        return lacking(line, question, known_shape, fmt::format("There is no database {}", line.database));
+        return nothing_measured(fmt::format("There is no database {}", line.database));
     }
     auto const store = Store::open_read_only(line.database);
     auto all = candidates(store, model, question.model);
@@ -139,10 +143,10 @@ ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
     if (std::ranges::none_of(comparable_ones, [](auto const& one) { return one.left_out.empty(); })) {
         std::vector<std::string> names;
         for (auto const& one : comparable_ones) names.push_back(fmt::format("{}: {}", one.codec_name, one.left_out));
-        return lacking(line, question, known_shape,
-                       fmt::format("{} has no KLD of {}{}{}", line.database, question.model,
-                                   options.protocol.empty() ? "" : " with protocol " + options.protocol,
-                                   names.empty() ? "" : fmt::format(" to go by ({})", fmt::join(names, ", "))));
+        return nothing_measured(
+            fmt::format("{} has no KLD of {}{}{}", line.database, question.model,
+                        options.protocol.empty() ? "" : " with protocol " + options.protocol,
+                        names.empty() ? "" : fmt::format(" to go by ({})", fmt::join(names, ", "))));
     }
     auto choice = choose(question, shape ? *shape : stored_shape(all), comparable_ones);
     if (question.budget_bytes) add_budget(choice);
@@ -203,12 +207,7 @@ ExitCode choose_pair(CommandLine const& line, ChooseOptions const& options) {
     if (!usable) {
         auto const what = fmt::format("{} has no KLD of these models{} to go by", line.database,
                                       options.protocol.empty() ? "" : " with protocol " + options.protocol);
-        auto const command = command_for(files, options, line.database);
-        if (line.json)
-            std::cout << Json{{"chosen", nullptr}, {"lacking", what}, {"run", command}}.dump(2) << '\n';
-        else
-            print_words(what + ". Measure first:"), std::cout << "  " << command << '\n';
-        return exit_missing_cells;
+        return lacking(line, what, command_for(files, options, line.database), Json::object());
     }
     auto const choice = choose_weights(question, files, options.protocol);
     std::cout << (line.json ? weights_choice_json(choice).dump(2) + "\n"

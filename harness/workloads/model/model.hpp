@@ -9,7 +9,8 @@ namespace kvstone {
 /// was trained on); all protocols score the same tokens: those of the continuation except the first.
 ///
 /// - Figures, `kv`: ppl, its standard error, baseline_ppl, unigram_ppl, ppl_delta_percent, kld_mean, _median, _p99, _p999,
-///   _max, by kind of token, large_kld_share, top1_agreement, sure_top1_flips, compressed_read_fraction, bytes and ratios of K, V and both; protocol decode: exact_match,
+///   _max, by kind of token, large_kld_share, top1_agreement, sure_top1_flips, compressed_read_fraction, bytes and ratios
+///   of K, V and both, weights_bytes, compute_bytes; protocol decode: exact_match,
 ///   first_divergence_token and append_bits_per_value. Intervals resample passages; one passage gives none.
 ///   Unless `timing: off`: prefill_tokens_per_s, and decode_tokens_per_s for protocol decode.
 /// - Profiles along position, the mean over the tokens of a bin that starts there: ppl, kld_mean, large_kld_share,

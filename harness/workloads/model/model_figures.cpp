@@ -34,15 +34,24 @@ std::optional<Interval> bootstrap(Chosen const& all, Statistic const& statistic)
     });
 }
 
-template <class Value>
-double mean(Chosen const& chosen, Value const& value) {
+/// A mean over tokens of some kind.
+template <class OfKind, class Value>
+double mean_of(Chosen const& chosen, OfKind const& of_kind, Value const& value) {
     double sum = 0;
     double count = 0;
     for (auto const* passage : chosen) {
-        for (auto const& token : passage->tokens) sum += value(token);
-        count += static_cast<double>(passage->tokens.size());
+        for (auto const& token : passage->tokens) {
+            if (!of_kind(token)) continue;
+            sum += value(token);
+            count += 1;
+        }
     }
     return sum / count;
+}
+
+template <class Value>
+double mean(Chosen const& chosen, Value const& value) {
+    return mean_of(chosen, [](TokenScore const&) { return true; }, value);
 }
 
 /// The value below which a share of all tokens' KLD lies, by nearest rank.
@@ -71,21 +80,6 @@ double agreement(Chosen const& chosen) {
 
 double large_kld_share(Chosen const& chosen) {
     return mean(chosen, [](TokenScore const& token) { return token.kld > large_kld ? 1.0 : 0.0; });
-}
-
-/// A mean over tokens of some kind.
-template <class OfKind, class Value>
-double mean_of(Chosen const& chosen, OfKind const& of_kind, Value const& value) {
-    double sum = 0;
-    double count = 0;
-    for (auto const* passage : chosen) {
-        for (auto const& token : passage->tokens) {
-            if (!of_kind(token)) continue;
-            sum += value(token);
-            count += 1;
-        }
-    }
-    return sum / count;
 }
 
 /// Adds a mean over tokens of some kind, if there are any. An interval needs some in each passage: passages drawn anew might

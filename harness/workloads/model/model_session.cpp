@@ -81,7 +81,9 @@ namespace {
 
 std::optional<Engine> reference_of(Cell const& cell) {
     auto const path = cell.locator.find("reference");
-    if (path == cell.locator.end()) return std::nullopt;
+    // A model that is its own reference has these answers by itself.
+    if (path == cell.locator.end() || cell.source.at("reference_sha256") == cell.source.at("sha256"))
+        return std::nullopt;
     return Engine(path->get<std::string>(), cell.source.value("gpu_layers", 0));
 }
 
