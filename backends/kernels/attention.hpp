@@ -46,23 +46,22 @@ struct AttentionTensors {
 struct QueryComparison {
     double tokens = 0;                ///< visible
     double logit_squares = 0;         ///< sum over tokens of (l - mean of l)^2
-    double tokens_kept = 0;           ///< visible ones that stay
-    double mass_kept = 0;             ///< sum of p over these
     double logit_error_squares = 0;   ///< sum over tokens that stay of (l' - l)^2
     double kl = 0;                    ///< nats, never below zero; infinite where a visible token is dropped
     double output_squares = 0;        ///< |o|^2
     double output_error_squares = 0;  ///< |o' - o|^2
     double top_shared = 0;            ///< share of the top_tokens (or all, where fewer) tokens that are so under both
+    double tokens_dropped = 0;        ///< of the visible ones
+    double mass_kept = 1;             ///< sum of p over those that stay
 
     bool operator==(QueryComparison const&) const = default;
 };
 
-/// How many of the tokens [0, count) stay.
-KVSTONE_FUNCTION inline double count_kept(std::uint8_t const* stays, std::uint64_t count) {
-    if (stays == nullptr) return static_cast<double>(count);
-    std::uint64_t kept = 0;
-    for (std::uint64_t t = 0; t < count; ++t) kept += stays[t];
-    return static_cast<double>(kept);
+/// How many of the tokens [0, count) are dropped; null: all stay.
+KVSTONE_FUNCTION inline double count_dropped(std::uint8_t const* stays, std::uint64_t count) {
+    std::uint64_t dropped = 0;
+    for (std::uint64_t t = 0; stays != nullptr && t < count; ++t) dropped += stays[t] == 0 ? 1 : 0;
+    return static_cast<double>(dropped);
 }
 
 /// The tokens of the largest logits so far, largest first; of equal ones the earlier token.

@@ -118,9 +118,9 @@ KOKKOS_INLINE_FUNCTION QueryComparison compare_query(AttentionTensors const& ten
     double const divergence =
         weighted_difference / original.sum + (decoded.most - original.most) + Kokkos::log(decoded.sum / original.sum);
     found.kl = divergence < 0 ? 0 : divergence;
-    found.tokens_kept = count_kept(stays, tokens);
+    found.tokens_dropped = count_dropped(stays, tokens);
     found.mass_kept = kept_weights / original.sum;
-    if (found.tokens_kept < found.tokens) found.kl = Kokkos::Experimental::infinity_v<double>;
+    if (found.tokens_dropped > 0) found.kl = Kokkos::Experimental::infinity_v<double>;
     found.top_shared = original.top.shared_with(decoded.top);
     for (std::uint64_t c = 0; c < channels; ++c) {
         double const o = output[c * stride] / original.sum;

@@ -75,9 +75,9 @@ template <class Panel, class Output>
 QueryComparison result_of(Panel const& panel, std::size_t lane, std::uint8_t const* stays, std::uint64_t channels,
                           Output const& output, Output const& output_decoded) {
     auto found = panel.result(lane);
-    found.tokens_kept = count_kept(stays, static_cast<std::uint64_t>(found.tokens));
+    found.tokens_dropped = count_dropped(stays, static_cast<std::uint64_t>(found.tokens));
     found.mass_kept = stays == nullptr ? 1 : panel.sum_kept(lane) / panel.sum_original(lane);
-    if (found.tokens_kept < found.tokens) found.kl = std::numeric_limits<double>::infinity();
+    if (found.tokens_dropped > 0) found.kl = std::numeric_limits<double>::infinity();
     for (std::uint64_t c = 0; c < channels; ++c) {
         double const o = output(c) / panel.sum_original(lane);
         double const o_decoded = output_decoded(c) / panel.sum_decoded(lane);
