@@ -73,7 +73,7 @@ class Codec {
     Codec of_layer(std::uint64_t layer, std::uint64_t layers) const;
     /// The same rules without their entropy stages: the values that those stages code are stored as they are.
     Codec without_entropy_stages() const;
-    /// The same rules, without the stage that drops tokens: what codes the tokens that stay.
+    /// The same rules without the stage that drops tokens: the codec of those that stay.
     Codec without_selection() const;
 
     /// The stage that decides which tokens stay (selection/selection.hpp); nothing where all do.

@@ -102,7 +102,8 @@ inline QueryComparison query_reference(AttentionTensors const& tensors, std::uin
     }
     auto const top = top_reference(l);
     for (auto const token : top_reference(l_decoded))
-        if (stays(token)) found.top_shared += std::ranges::count(top, token) > 0 ? 1.0 / static_cast<double>(top.size()) : 0;
+        if (stays(token))
+            found.top_shared += std::ranges::count(top, token) > 0 ? 1.0 / static_cast<double>(top.size()) : 0;
     return found;
 }
 

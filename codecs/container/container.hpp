@@ -77,7 +77,7 @@ ContainerContents read_container(std::span<std::byte const> container);
 /// container.
 bool corrupt_container(std::span<std::byte> container, unsigned round = 0);
 
-/// The checksum of a container, and of what else has one in its bytes [24, 32): of all other bytes.
+/// The checksum of all bytes but [24, 32), where containers and sealed selections have it.
 std::uint64_t checksum_of(std::span<std::byte const> container);
 
 /// Writes the checksum that fits the bytes, so that tests and fuzzers reach the code behind the checksum. Does nothing

@@ -75,9 +75,9 @@ TokenScores score_random(SelectionTensors const& tensors, Options const& options
     PhiloxKey const key{static_cast<std::uint32_t>(options.integer("seed")), 0};
     TokenScores scores(tensors.k.shape.tokens);
     for (std::size_t t = 0; t < scores.size(); ++t) {
-        auto const words = philox({static_cast<std::uint32_t>(t), static_cast<std::uint32_t>(head),
-                                   static_cast<std::uint32_t>(layer), 0},
-                                  key);
+        auto const words = philox(
+            {static_cast<std::uint32_t>(t), static_cast<std::uint32_t>(head), static_cast<std::uint32_t>(layer), 0},
+            key);
         scores[t] = std::ldexp(words[0], -32) + std::ldexp(words[1] >> 11, -53);
     }
     return scores;

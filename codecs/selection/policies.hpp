@@ -14,7 +14,7 @@ namespace kvstone {
 /// Scores of a prompt's tokens in one KV head of one layer: the higher, the sooner a token stays.
 using TokenScores = std::vector<double>;
 
-/// Scores by one policy. What follows from options alone is worked out in its constructor.
+/// Scores by one policy. Requires the tensors that the policy needs.
 using ScoreHead = TokenScores (*)(SelectionTensors const& tensors, Options const& options, std::uint64_t layer,
                                   std::uint64_t head);
 

@@ -159,9 +159,10 @@ SelectedCodec::SelectedCodec(Codec const& codec, BackendKind backend) : codec_(c
     for (auto const& rule : codec.rules())
         for (auto const& stage : rule.pipeline)
             if (needs_of(stage).needs_positions)
-                throw NotApplicable("needs the positions of tokens, which are not those of neighbours where tokens between "
-                                    "them were dropped",
-                                    stage.name, {"a codec without this stage"});
+                throw NotApplicable(
+                    "needs the positions of tokens, which are not those of neighbours where tokens between "
+                    "them were dropped",
+                    stage.name, {"a codec without this stage"});
 }
 
 SealedSelection SelectedCodec::encode(CacheViews const& cache, Selection const& selection) const {
@@ -195,9 +196,8 @@ SealedSelection SelectedCodec::encode(CacheViews const& cache, Selection const& 
     }
     for (auto const& part : parts_of(codec_.without_selection(), cache, selection)) {
         Packed packed(part, backend_);
-        part.each_vector(selection, packed.host(), [&](std::byte* to, std::byte const* from) {
-            std::memcpy(to, from, part.vector_bytes());
-        });
+        part.each_vector(selection, packed.host(),
+                         [&](std::byte* to, std::byte const* from) { std::memcpy(to, from, part.vector_bytes()); });
         packed.to_backend();
         TensorCodec codec(part.codec, part.component, part.shape, part.whole.type, backend_);
         codec.encode(packed.view());
@@ -257,9 +257,8 @@ Selection SelectedCodec::decode(std::span<std::byte const> sealed, CacheViews co
             for (std::uint64_t head = 0; head < part.shape.heads; ++head)
                 for (std::uint64_t t = 0; t < header.tokens; ++t)
                     std::memset(part.vector(layer, head, t), 0, part.vector_bytes());
-        part.each_vector(selection, packed.host(), [&](std::byte const* from, std::byte* to) {
-            std::memcpy(to, from, part.vector_bytes());
-        });
+        part.each_vector(selection, packed.host(),
+                         [&](std::byte const* from, std::byte* to) { std::memcpy(to, from, part.vector_bytes()); });
     }
     check(rest.empty(), "bytes behind its last container");
     return selection;

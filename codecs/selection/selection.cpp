@@ -70,8 +70,8 @@ std::vector<TokenScores> averaged(std::vector<TokenScores> scores, SameTokens sa
 
 void require_tensors(Policy const& policy, SelectionTensors const& tensors) {
     auto const& k = tensors.k.shape;
-    bool const fits = tensors.v.shape.layers == k.layers && tensors.v.shape.heads == k.heads &&
-                      tensors.v.shape.tokens == k.tokens;
+    bool const fits =
+        tensors.v.shape.layers == k.layers && tensors.v.shape.heads == k.heads && tensors.v.shape.tokens == k.tokens;
     if (!fits) throw std::invalid_argument("K and V of other shapes");
     if (!policy.queries) return;
     if (!tensors.q) throw std::invalid_argument("this policy needs queries");
@@ -91,8 +91,10 @@ Selection::Selection(SameTokens same, std::uint64_t layers, std::uint64_t heads,
     require(lists_.size() == list_count(same, layers, heads), "other lists of tokens than layers and heads need");
     for (std::size_t i = 0; i < lists_.size(); ++i) {
         auto const& list = lists_[i];
-        require(!list.empty() && list.back() < tokens, "a list of tokens that is empty or names tokens beyond the prompt");
-        require(std::ranges::adjacent_find(list, std::greater_equal<>()) == list.end(), "a list of tokens does not rise");
+        require(!list.empty() && list.back() < tokens,
+                "a list of tokens that is empty or names tokens beyond the prompt");
+        require(std::ranges::adjacent_find(list, std::greater_equal<>()) == list.end(),
+                "a list of tokens does not rise");
         require(same != SameTokens::head || list.size() == lists_[i / heads * heads].size(),
                 "heads of a layer that keep different numbers of tokens");
     }
@@ -147,10 +149,11 @@ Selection select_tokens(StageText const& keep, SelectionTensors const& tensors) 
     if (policy.score == nullptr) always.last = budgets.front() - std::min(budgets.front(), always.first);
     auto const least = *std::ranges::min_element(budgets);
     if (least < tokens && always.first + always.last > least)
-        throw NotApplicable(fmt::format("{} of {} tokens stay by their share, fewer than the first {} and the last {}, which "
-                                        "always stay",
-                                        least, tokens, always.first, always.last),
-                            keep.name, {"a larger share", "a smaller sink or window", "a longer context"});
+        throw NotApplicable(
+            fmt::format("{} of {} tokens stay by their share, fewer than the first {} and the last {}, which "
+                        "always stay",
+                        least, tokens, always.first, always.last),
+            keep.name, {"a larger share", "a smaller sink or window", "a longer context"});
 
     std::vector<TokenScores> scores(policy.score == nullptr ? lists : layers * heads, TokenScores(tokens));
     if (policy.score != nullptr && least < tokens) {

@@ -44,13 +44,13 @@ class Selection {
     std::vector<std::vector<std::uint32_t>> lists_;
 };
 
-/// What a policy looks at, of a prompt's tokens alone and in host memory. Token t is at position t.
+/// The tensors that a policy looks at, of a prompt's tokens alone and in host memory. Token t is at position t.
 struct SelectionTensors {
-    KvView k;                       ///< [layer, KV head, token, dim], after RoPE
-    KvView v;                       ///< likewise; of latent attention the latent
-    std::optional<KvView> q = {};   ///< [layer, query head, token, dim], after RoPE: a query for every token
-    Rope const* rope = nullptr;     ///< of K and Q
-    std::uint64_t query_dim = 0;    ///< logits are divided by its square root; 0: dim of K
+    KvView k;                      ///< [layer, KV head, token, dim], after RoPE
+    KvView v;                      ///< likewise; of latent attention the latent
+    std::optional<KvView> q = {};  ///< [layer, query head, token, dim], after RoPE: a query for every token
+    Rope const* rope = nullptr;    ///< of K and Q
+    std::uint64_t query_dim = 0;   ///< logits are divided by its square root; 0: dim of K
 };
 
 /// Whether the stage's policy looks at queries, or needs to know the rotary embedding.

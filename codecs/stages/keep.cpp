@@ -87,8 +87,9 @@ void check_options(Options const& options, std::vector<std::string> const& given
         throw ConfigError("a token stands in the middle of its neighbours: kernel is odd",
                           std::to_string(options.integer("kernel")), {"1", "3", "5"});
     if ((uses("kernel") || name == "tova") && options.integer("window") == 0)
-        throw ConfigError(fmt::format("policy {} looks at the last queries, whose tokens stay: window is at least 1", name),
-                          "0", {"1.."});
+        throw ConfigError(
+            fmt::format("policy {} looks at the last queries, whose tokens stay: window is at least 1", name), "0",
+            {"1.."});
     if (policy.budgets != nullptr && options.choice("over") == "all")
         throw ConfigError(fmt::format("policy {} keeps fewer tokens in higher layers", name), "all", {"head", "layer"});
 }

@@ -82,8 +82,7 @@ class Parser {
         entry->check_selector(values, names);
         if (!take('|') || at_end())
             throw ConfigError("this stage drops tokens, and a codec of those that stay follows it",
-                              at_end() ? entry->info.name : rest_of_text(),
-                              {shown_example(entry->info), "... | raw"});
+                              at_end() ? entry->info.name : rest_of_text(), {shown_example(entry->info), "... | raw"});
         return StageText{entry->info.name, values.values()};
     }
     std::string_view rest() const { return text_.substr(at_); }
@@ -234,9 +233,10 @@ class Parser {
                 throw ConfigError("a preset is a whole codec and stands alone", name, names_of(StageKind::quantiser));
             auto const& entry = stage_of(name, stages.empty());
             if (entry.kind == StageKind::selector)
-                throw ConfigError("a stage that drops tokens stands once, in front of the whole codec: K and V lose the "
-                                  "same ones",
-                                  name, {shown_example(entry.info)});
+                throw ConfigError(
+                    "a stage that drops tokens stands once, in front of the whole codec: K and V lose the "
+                    "same ones",
+                    name, {shown_example(entry.info)});
             if (entry.kind == StageKind::quantiser) {
                 if (quantised) throw ConfigError("a pipeline has exactly one quantiser; this is the second", name);
                 quantised = true;

@@ -114,9 +114,10 @@ std::string skip_reason(Cell const& cell) {
     if (!codec_matters) return {};
     auto const codec = Codec::parse(cell.codec);
     if (codec.selection() && !workload.takes_selections)
-        return fmt::format("stage {} drops tokens, and workload {} measures caches of all tokens: '{}'; accepted: workload "
-                           "attention with `spread: last`",
-                           codec.selection()->name, cell.workload, with_plain_names(cell.codec));
+        return fmt::format(
+            "stage {} drops tokens, and workload {} measures caches of all tokens: '{}'; accepted: workload "
+            "attention with `spread: last`",
+            codec.selection()->name, cell.workload, with_plain_names(cell.codec));
     return workload.skips == nullptr ? std::string() : workload.skips(codec, cell.options);
 }
 

@@ -63,7 +63,8 @@ TEST(CodecText, WhatIsPrintedParsesToTheSame) {
 }
 
 TEST(CodecText, AStageThatDropsTokensStandsInFrontOfAWholeCodec) {
-    EXPECT_EQ(canonical("keep : share=.50,policy=snapkv,kernel=05|int:bits=4"), "keep:policy=snapkv,share=0.5 | int:bits=4");
+    EXPECT_EQ(canonical("keep : share=.50,policy=snapkv,kernel=05|int:bits=4"),
+              "keep:policy=snapkv,share=0.5 | int:bits=4");
     EXPECT_EQ(canonical("keep:policy=streaming,share=.25 | k{int:bits=4} v{fp16}"),
               "keep:policy=streaming,share=0.25 | k{int:bits=4} v{fp16}");
     EXPECT_EQ(canonical("keep:policy=knorm,share=1,over=all | rest{raw}"), "keep:policy=knorm,share=1,over=all | raw");

@@ -105,8 +105,9 @@ TEST(SelectedCodec, DecodesWhatTheCodecBehindItDecodes) {
 TEST(SelectedCodec, LayersThatKeepDifferentNumbersAreStoredApart) {
     Fixture of;
     Selection const uneven(SameTokens::layer, 2, 2, 10, {{1, 2, 3, 4, 5, 6}, {8}});
-    SelectedCodec const codec(Codec::parse("keep:policy=pyramid,share=.4,window=1,over=layer | layers(0){fp16} rest{raw}"),
-                              BackendKind::openmp);
+    SelectedCodec const codec(
+        Codec::parse("keep:policy=pyramid,share=.4,window=1,over=layer | layers(0){fp16} rest{raw}"),
+        BackendKind::openmp);
     auto const sealed = codec.encode(of.cache(), uneven);
     EXPECT_EQ(sealed.k[LedgerLine::mask], 4U);
     EXPECT_EQ(sealed.k[LedgerLine::payload], 2U * 9 * 8 * 2 + 2U * 4 * 8 * 4);
@@ -153,8 +154,8 @@ TEST(SelectedCodec, FalseNumbersBelowTheChecksumAreRefused) {
     Fixture of;
     SelectedCodec const codec(Codec::parse(codec_text), BackendKind::openmp);
     auto const sealed = codec.encode(of.cache(), of.selection).bytes;
-    auto const mask_at = static_cast<std::size_t>(
-        std::ranges::search(sealed, mask_of(sealed, 8)).begin() - sealed.begin());
+    auto const mask_at =
+        static_cast<std::size_t>(std::ranges::search(sealed, mask_of(sealed, 8)).begin() - sealed.begin());
     for (std::size_t at = 0; at < mask_at + 8; ++at) {
         if (at >= 24 && at < 32) continue;  // the checksum
         for (auto const bit : {0x01, 0x40, 0x80}) {

@@ -20,7 +20,7 @@ using Tokens = std::vector<std::uint32_t>;
 
 constexpr std::uint64_t layers = 2, kv_heads = 2, group = 3, tokens = 45, dim = 12;
 constexpr KvShape k_shape{layers, kv_heads, tokens, dim};
-constexpr KvShape q_shape{layers, kv_heads * group, tokens, dim};
+constexpr KvShape q_shape{layers, kv_heads* group, tokens, dim};
 
 StageText keep(std::string const& options) { return *Codec::parse("keep:" + options + " | raw").selection(); }
 
@@ -151,19 +151,20 @@ TEST(Selection, KnormKeepsTheSmallestKeys) {
 TEST(Selection, OfEqualScoresTheEarlierTokenStays) {
     std::vector<float> const norms{3, 2, 2, 1, 2};
     TestTensor const k({1, 1, 5, 1}, ElementType::f32, norms);
-    auto const selection =
-        select_tokens(keep("policy=knorm,share=.6,sink=0,window=0"), {.k = k.view(), .v = k.view()});
+    auto const selection = select_tokens(keep("policy=knorm,share=.6,sink=0,window=0"), {.k = k.view(), .v = k.view()});
     EXPECT_EQ(selection.lists(), (std::vector<Tokens>{{1, 2, 3}}));
     auto const with_nan = std::vector<float>{3, NAN, 2, NAN, 2};
     TestTensor const unclear({1, 1, 5, 1}, ElementType::f32, with_nan);
-    EXPECT_EQ(select_tokens(keep("policy=knorm,share=.8,sink=0,window=0"), {.k = unclear.view(), .v = k.view()}).lists(),
-              (std::vector<Tokens>{{0, 1, 2, 4}}));
+    EXPECT_EQ(
+        select_tokens(keep("policy=knorm,share=.8,sink=0,window=0"), {.k = unclear.view(), .v = k.view()}).lists(),
+        (std::vector<Tokens>{{0, 1, 2, 4}}));
 }
 
 TEST(Selection, RandomKeepsAsManyAndSeedsDiffer) {
     Prompt const prompt;
     auto const with_seed = [&](char const* seed) {
-        return select_tokens(keep(std::string("policy=random,share=.5,sink=3,window=5,seed=") + seed), prompt.tensors());
+        return select_tokens(keep(std::string("policy=random,share=.5,sink=3,window=5,seed=") + seed),
+                             prompt.tensors());
     };
     auto const first = with_seed("1");
     EXPECT_EQ(first, with_seed("1"));
@@ -239,10 +240,9 @@ std::vector<double> snapkv_scores(Prompt const& prompt, std::uint64_t layer, std
 TEST(Selection, SnapkvKeepsTheMostAttendedByTheWindow) {
     Prompt const prompt;
     for (auto const kernel : {1, 5, 7})
-        expect_kept("policy=snapkv,share=.5,sink=0,window=9,kernel=" + std::to_string(kernel), prompt.tensors(), 22, 0, 9,
-                    [&](std::uint64_t layer, std::uint64_t head) {
-                        return snapkv_scores(prompt, layer, head, 9, kernel);
-                    });
+        expect_kept(
+            "policy=snapkv,share=.5,sink=0,window=9,kernel=" + std::to_string(kernel), prompt.tensors(), 22, 0, 9,
+            [&](std::uint64_t layer, std::uint64_t head) { return snapkv_scores(prompt, layer, head, 9, kernel); });
 }
 
 TEST(Selection, TovaKeepsTheMostAttendedByTheLastQuery) {
@@ -295,7 +295,8 @@ struct Expected {
     double epsilon = 0;
 };
 
-std::vector<double> expected_scores(Prompt const& prompt, Expected const& how, std::uint64_t layer, std::uint64_t head) {
+std::vector<double> expected_scores(Prompt const& prompt, Expected const& how, std::uint64_t layer,
+                                    std::uint64_t head) {
     Matrix mean_rotation(dim, std::vector<double>(dim));
     for (std::uint64_t i = 0; i < how.future; ++i) {
         auto const one = rotation_matrix(prompt.rope(), static_cast<double>(tokens + i));
@@ -376,7 +377,8 @@ TEST(Selection, PyramidKeepsFewerTokensInHigherLayers) {
 
 TEST(Selection, AllTokensStayWhereTheShareIsAll) {
     Prompt const prompt;
-    for (auto const* policy : {"streaming", "random", "knorm", "h2o", "snapkv", "tova", "expected_attention", "pyramid"}) {
+    for (auto const* policy :
+         {"streaming", "random", "knorm", "h2o", "snapkv", "tova", "expected_attention", "pyramid"}) {
         auto const selection = select_tokens(keep(std::string("policy=") + policy + ",share=1"), prompt.tensors());
         EXPECT_EQ(selection.share(), 1) << policy;
     }
@@ -388,8 +390,9 @@ TEST(Selection, TooFewTokensAreSaid) {
         select_tokens(keep("policy=knorm,share=.25"), prompt.tensors());
         FAIL();
     } catch (NotApplicable const& error) {
-        EXPECT_THAT(error.what(), testing::HasSubstr("11 of 45 tokens stay by their share, fewer than the first 4 and the "
-                                                     "last 64"));
+        EXPECT_THAT(error.what(),
+                    testing::HasSubstr("11 of 45 tokens stay by their share, fewer than the first 4 and the "
+                                       "last 64"));
     }
     auto without = prompt.tensors();
     without.rope = nullptr;

@@ -46,7 +46,8 @@ class DroppedTokens : public AttemptTest {
     static std::map<std::string, std::optional<double>> attention_of(Measurement const& measurement) {
         std::map<std::string, std::optional<double>> values;
         for (auto const& one : measurement.figures)
-            if (one.metric.starts_with("attention_") && one.metric != "attention_mass_kept") values[one.metric] = one.value;
+            if (one.metric.starts_with("attention_") && one.metric != "attention_mass_kept")
+                values[one.metric] = one.value;
         return values;
     }
 };
@@ -56,7 +57,8 @@ TEST_F(DroppedTokens, WhereAllStayNoFigureChangesABit) {
     auto const eight = attention_of(run(request("int8")));
     ASSERT_EQ(raw.size(), 7U);
     EXPECT_NE(raw, eight);
-    for (auto const* policy : {"streaming", "random", "knorm", "h2o", "snapkv", "tova", "expected_attention", "pyramid"}) {
+    for (auto const* policy :
+         {"streaming", "random", "knorm", "h2o", "snapkv", "tova", "expected_attention", "pyramid"}) {
         auto const keep = std::string("keep:policy=") + policy + ",share=1 | ";
         auto const measurement = run(request(keep + "raw"));
         ASSERT_EQ(measurement.status, Status::ok) << measurement.reason << measurement.stderr_tail;
@@ -79,7 +81,7 @@ TEST_F(DroppedTokens, FiguresAreWhatTheirFormulasSay) {
     for (auto const* options :
          {"policy=streaming,share=.3", "policy=knorm,share=.25,sink=0,window=0", "policy=h2o,share=.5,window=8",
           "policy=snapkv,share=.4,window=16,over=layer", "policy=tova,share=.2,window=1,over=all",
-          "policy=expected_attention,share=.3,window=4", "policy=pyramid,share=.4,window=4,sink=0"}) {
+          "policy=expected_attention,share=.3,window=4", "policy=pyramid,share=.4,window=2,sink=0"}) {
         auto const text = std::string("keep:") + options + " | raw";
         auto const keep = *Codec::parse(text).selection();
         auto const selection = select_before(prompt, keep, tensors);
@@ -150,7 +152,7 @@ TEST_F(DroppedTokens, PoliciesSeeThePromptAlone) {
 }
 
 TEST_F(DroppedTokens, LatentAttentionLosesTokensOfItsOneTensor) {
-    Json const latent{{"kind", "synthetic"}, {"layers", 1},    {"kv_heads", 1},  {"heads", 4},
+    Json const latent{{"kind", "synthetic"}, {"layers", 1},  {"kv_heads", 1},   {"heads", 4},
                       {"head_dim", 96},      {"latent", 64}, {"query_dim", 48}, {"seed", 1}};
     for (auto const* policy : {"knorm", "h2o", "expected_attention"}) {
         auto const measurement =

@@ -147,16 +147,15 @@ std::vector<QueryComparison> compare(HostTensor const& q, std::vector<std::uint6
     std::vector<QueryComparison> results(q.shape.vectors());
     auto const result_bytes = results.size() * sizeof(results[0]);
     Buffer const found(kind, result_bytes);
-    AttentionTensors const tensors{.q = {queries.data(), q.type, q.shape, KvStrides::packed(q.shape)},
-                                   .last_visible = reinterpret_cast<std::uint64_t const*>(last_visible.data()),
-                                   .k = cache.k,
-                                   .v = cache.v,
-                                   .k_decoded = cache.k_decoded,
-                                   .v_decoded = cache.v_decoded,
-                                   .scale = cache.scale,
-                                   .stays = cache.stays.empty()
-                                                ? nullptr
-                                                : reinterpret_cast<std::uint8_t const*>(stays.data())};
+    AttentionTensors const tensors{
+        .q = {queries.data(), q.type, q.shape, KvStrides::packed(q.shape)},
+        .last_visible = reinterpret_cast<std::uint64_t const*>(last_visible.data()),
+        .k = cache.k,
+        .v = cache.v,
+        .k_decoded = cache.k_decoded,
+        .v_decoded = cache.v_decoded,
+        .scale = cache.scale,
+        .stays = cache.stays.empty() ? nullptr : reinterpret_cast<std::uint8_t const*>(stays.data())};
     with_space(
         kind, [&](auto space) { compare_attention(space, tensors, reinterpret_cast<QueryComparison*>(found.data())); });
     copy_to_host(kind, reinterpret_cast<std::byte*>(results.data()), found.data(), result_bytes);
@@ -194,7 +193,8 @@ void run_attention(AttemptRequest const& request, Measurement& measurement) {
     bool const counted = request.measure.work.has_value();
     auto const sample = sample_of(cell.options);
     bool const whole_q = keep && needs_queries(*keep);
-    auto tensors = load_cell_tensors(request, {.q = !counted, .q_sample = whole_q ? QuerySample{} : sample}, measurement);
+    auto tensors =
+        load_cell_tensors(request, {.q = !counted, .q_sample = whole_q ? QuerySample{} : sample}, measurement);
     if (counted) return count_passes(tensors, codec, kind, measurement);
     if (lacks_tensors(tensors, measurement)) return;
     require_shapes(tensors);
