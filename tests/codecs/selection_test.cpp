@@ -128,7 +128,7 @@ TEST(Selection, StreamingKeepsTheEnds) {
     Tokens expected{0, 1};
     for (std::uint32_t t = 34; t < 45; ++t) expected.push_back(t);
     EXPECT_EQ(selection.same(), SameTokens::all);
-    EXPECT_EQ(selection.lists(), std::vector{expected});
+    EXPECT_EQ(selection.lists(), (std::vector<Tokens>{expected}));
     EXPECT_THROW(select_tokens(keep("policy=streaming,share=.1,sink=5"), prompt.tensors()), NotApplicable);
 }
 
@@ -211,7 +211,7 @@ TEST(Selection, ScoresAreAveragedOverWhatKeepsTheSameTokens) {
     auto scores = mean_of_layer(0);
     auto const other = mean_of_layer(1);
     for (std::uint64_t t = 0; t < tokens; ++t) scores[t] = (scores[t] + other[t]) / 2;
-    EXPECT_EQ(all.lists(), std::vector{best(scores, 18, 1, 3)});
+    EXPECT_EQ(all.lists(), (std::vector<Tokens>{best(scores, 18, 1, 3)}));
 }
 
 std::vector<double> snapkv_scores(Prompt const& prompt, std::uint64_t layer, std::uint64_t head, std::int64_t window,

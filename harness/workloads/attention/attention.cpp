@@ -155,7 +155,7 @@ std::vector<QueryComparison> compare(HostTensor const& q, std::vector<std::uint6
         .k_decoded = cache.k_decoded,
         .v_decoded = cache.v_decoded,
         .scale = cache.scale,
-        .stays = cache.stays.empty() ? nullptr : reinterpret_cast<std::uint8_t const*>(stays.data())};
+        .stays = reinterpret_cast<std::uint8_t const*>(stays.data())};
     with_space(
         kind, [&](auto space) { compare_attention(space, tensors, reinterpret_cast<QueryComparison*>(found.data())); });
     copy_to_host(kind, reinterpret_cast<std::byte*>(results.data()), found.data(), result_bytes);
