@@ -32,6 +32,7 @@ class DroppedTokens : public AttemptTest {
         cell.workload = "attention";
         cell.options = {{"queries", judged}, {"spread", "last"}};
         cell.source = source;
+        cell.locator = Json::object();
         cell.context = context;
         cell.codec = Codec::parse(codec).text();
         cell.backend = "openmp";
@@ -141,11 +142,11 @@ TEST_F(DroppedTokens, PoliciesSeeThePromptAlone) {
         std::shared_ptr<float[]> const values(new float[shape.values()]);
         std::memcpy(values.get(), (*tensor)->bytes.get(), shape.values() * sizeof(float));
         for (std::uint64_t i = 0; i < shape.values(); ++i)
-            if (i / shape.dim % shape.tokens >= prompt) values[i] = 1e6F;
+            if (i / shape.dim % shape.tokens >= prompt) values[i] = 1e-3F;
         (*tensor)->bytes = {values, reinterpret_cast<std::byte*>(values.get())};
     }
     for (auto const* policy : {"knorm", "h2o", "snapkv", "tova", "expected_attention"}) {
-        auto const keep = *Codec::parse(std::string("keep:policy=") + policy + ",share=.5,window=9 | raw").selection();
+        auto const keep = *Codec::parse(std::string("keep:policy=") + policy + ",share=.5,window=3 | raw").selection();
         EXPECT_EQ(select_before(prompt, keep, tensors), select_before(prompt, keep, later_spoilt)) << policy;
         EXPECT_NE(select_before(context, keep, tensors), select_before(context, keep, later_spoilt)) << policy;
     }
