@@ -1,5 +1,5 @@
 #pragma once
-// The policies of stage `keep`. kvpress (NVIDIA, Apache-2.0, version 0.5.4) and the papers define them; no code is theirs.
+// The policies of stage `keep`. kvpress (NVIDIA, Apache-2.0, version 0.5.5) and the papers define them; no code is theirs.
 
 #include <cstdint>
 #include <span>

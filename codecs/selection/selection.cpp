@@ -135,7 +135,8 @@ Selection select_tokens(StageText const& keep, SelectionTensors const& tensors) 
     require_tensors(policy, tensors);
     if (layers == 0 || heads == 0 || tokens == 0) throw NotApplicable("there is no token to keep", keep.name);
     if (policy.rope && tensors.rope == nullptr)
-        throw NotApplicable("this policy undoes RoPE, and the source does not say which it is", std::string(policy.name));
+        throw NotApplicable("this policy undoes RoPE, and the source does not say which it is",
+                            std::string(policy.name));
     auto const same = same_tokens(keep);
     auto const share = options.number("share");
     auto const budgets = policy.budgets != nullptr ? policy.budgets(options, layers, tokens)

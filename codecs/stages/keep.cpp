@@ -3,7 +3,7 @@
 // Purpose    attention goes to few tokens: a cache without the others is smaller, whatever codes the tokens that stay. The
 //            stage stands in front of a whole codec, because K and V lose the same tokens. It looks at the prompt once, as a
 //            whole; tokens that come later all stay.
-// Source     kvpress 0.5.4 (NVIDIA) and the papers of the policies (selection/policies.cpp)
+// Source     kvpress 0.5.5 (NVIDIA) and the papers of the policies (selection/policies.cpp)
 // Options    policy  how a token's score is found in each KV head; the highest scores stay:
 //              streaming           the first `sink` tokens and the last ones, up to the share
 //              random              uniform in [0, 1): Philox4x32-10, key `seed`, counter (token, head, layer)

@@ -147,15 +147,14 @@ std::vector<QueryComparison> compare(HostTensor const& q, std::vector<std::uint6
     std::vector<QueryComparison> results(q.shape.vectors());
     auto const result_bytes = results.size() * sizeof(results[0]);
     Buffer const found(kind, result_bytes);
-    AttentionTensors const tensors{
-        .q = {queries.data(), q.type, q.shape, KvStrides::packed(q.shape)},
-        .last_visible = reinterpret_cast<std::uint64_t const*>(last_visible.data()),
-        .k = cache.k,
-        .v = cache.v,
-        .k_decoded = cache.k_decoded,
-        .v_decoded = cache.v_decoded,
-        .scale = cache.scale,
-        .stays = reinterpret_cast<std::uint8_t const*>(stays.data())};
+    AttentionTensors const tensors{.q = {queries.data(), q.type, q.shape, KvStrides::packed(q.shape)},
+                                   .last_visible = reinterpret_cast<std::uint64_t const*>(last_visible.data()),
+                                   .k = cache.k,
+                                   .v = cache.v,
+                                   .k_decoded = cache.k_decoded,
+                                   .v_decoded = cache.v_decoded,
+                                   .scale = cache.scale,
+                                   .stays = reinterpret_cast<std::uint8_t const*>(stays.data())};
     with_space(
         kind, [&](auto space) { compare_attention(space, tensors, reinterpret_cast<QueryComparison*>(found.data())); });
     copy_to_host(kind, reinterpret_cast<std::byte*>(results.data()), found.data(), result_bytes);
