@@ -12,7 +12,7 @@ CodecNeeds needs_of(StageText const& stage) {
 
 std::uint64_t page_tokens_of(StageText const& stage) {
     auto const& entry = stage_named(stage.name);
-    if (entry.kind == StageKind::entropy) return 0;
+    if (entry.kind == StageKind::entropy || entry.kind == StageKind::selector) return 0;
     Section section;
     section.shape = {1, 1, 4096, 128};
     Options const options(stage.name, entry.info.options, {stage.options.begin(), stage.options.end()});
@@ -27,12 +27,18 @@ bool codes_by_token(StageText const& stage) {
 }
 
 std::optional<StageText> whole_tensor_stage(Codec const& codec) {
+    if (codec.selection()) return codec.selection();
     for (auto const& rule : codec.rules()) {
         if (rule.selector.window_tokens) continue;
         for (auto const& stage : rule.pipeline)
             if (page_tokens_of(stage) == 0) return stage;
     }
     return std::nullopt;
+}
+
+NotApplicable drops_tokens(StageText const& selection) {
+    return NotApplicable("drops tokens of K and V together, and a tensor by itself cannot lose them", selection.name,
+                         {"the codec behind it alone", "workload attention"});
 }
 
 }  // namespace kvstone

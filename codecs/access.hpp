@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "codecs/codec.hpp"
+#include "codecs/not_applicable.hpp"
 
 namespace kvstone {
 
@@ -17,6 +18,9 @@ std::uint64_t page_tokens_of(StageText const& stage);
 
 /// Whether the stage codes every token by itself; of one from outside, whether its definition says so.
 bool codes_by_token(StageText const& stage);
+
+/// Why a codec that drops tokens has no place where K or V are coded each by itself.
+NotApplicable drops_tokens(StageText const& selection);
 
 /// The first stage that takes whole tensors alone; nothing where there is none. A cache that grows token by token never
 /// codes the tokens of that stage's rule. Rules for windows do not count: a growing cache codes none of their tokens.

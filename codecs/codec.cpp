@@ -59,16 +59,18 @@ std::string print(PipelineText const& pipeline) {
 std::string_view name_of(Component component) { return component == Component::k ? "k" : "v"; }
 
 std::string Codec::text() const {
-    if (rules_.size() == 1 && rules_[0].selector == Selector{}) return print(rules_[0].pipeline);
+    std::string const front = selection_ ? print(*selection_) + " | " : "";
+    if (rules_.size() == 1 && rules_[0].selector == Selector{}) return front + print(rules_[0].pipeline);
     std::string text;
     for (auto const& rule : rules_) {
         if (!text.empty()) text += ' ';
         text += fmt::format("{}{{{}}}", print(rule.selector), print(rule.pipeline));
     }
-    return text;
+    return front + text;
 }
 
 Codec Codec::of_layer(std::uint64_t layer, std::uint64_t layers) const {
+    if (selection_) throw drops_tokens(*selection_);
     Codec own;
     for (auto rule : rules_) {
         auto& where = rule.selector;
@@ -98,6 +100,12 @@ Codec Codec::without_entropy_stages() const {
     for (auto& rule : bare.rules_)
         std::erase_if(rule.pipeline,
                       [](StageText const& stage) { return stage_named(stage.name).kind == StageKind::entropy; });
+    return bare;
+}
+
+Codec Codec::without_selection() const {
+    auto bare = *this;
+    bare.selection_.reset();
     return bare;
 }
 

@@ -46,7 +46,7 @@ struct Rule {
 };
 
 /// Grammar (the first matching rule wins; a bare pipeline is rest{pipeline}):
-///   codec    = preset [ options ] | pipeline | rule { " " rule } ;
+///   codec    = [ stage " | " ] ( preset [ options ] | pipeline | rule { " " rule } ) ;
 ///   rule     = selector { "," selector } "{" pipeline "}" ;
 ///   selector = "k" | "v" | "layers(" ranges ")" | "first_layers(" n ")" | "last_layers(" n ")" | "heads(" ranges ")"
 ///            | "sink(" n ")" | "window(" n ")" | "rest" ;
@@ -57,7 +57,8 @@ struct Rule {
 /// hand. Both take all layers of a tensor that has fewer. window(n) takes the last n tokens, and the tokens before them
 /// that do not fill a page of the rule that codes older tokens (`int:axis=channel,group=32`: up to 31 more). A preset
 /// (presets.hpp) is another spelling of its text. Parsing fails where no rule takes a part: a codec covers every value
-/// of K and V.
+/// of K and V. The stage in front of a whole codec is one that drops tokens (`keep`): K and V lose the same ones, so it
+/// belongs to no rule. Rules then see the tokens that stay as if there were no others.
 class Codec {
   public:
     /// Throws ConfigError with the offending text and the accepted spellings.
@@ -68,15 +69,20 @@ class Codec {
     std::string text() const;
 
     /// The rules for one layer of `layers`, written for a tensor that has this layer alone: rules for other layers are
-    /// left out. Throws NotApplicable where a stage merges layers.
+    /// left out. Throws NotApplicable where a stage merges layers, and where the codec drops tokens.
     Codec of_layer(std::uint64_t layer, std::uint64_t layers) const;
     /// The same rules without their entropy stages: the values that those stages code are stored as they are.
     Codec without_entropy_stages() const;
+    /// The same rules without the stage that drops tokens: the codec of those that stay.
+    Codec without_selection() const;
 
+    /// The stage that decides which tokens stay (selection/selection.hpp); nothing where all do.
+    std::optional<StageText> const& selection() const { return selection_; }
     std::vector<Rule> const& rules() const { return rules_; }
     bool operator==(Codec const&) const = default;
 
   private:
+    std::optional<StageText> selection_;
     std::vector<Rule> rules_;
 };
 
@@ -96,7 +102,7 @@ std::string text_of(CodecNeeds const& needs);
 /// Names and one-line descriptions of a registered stage, for `list`, docs and suggestions.
 struct StageSummary {
     std::string name;
-    std::string kind;  ///< "transform", "quantiser" or "entropy"
+    std::string kind;  ///< "selector", "transform", "quantiser" or "entropy"
     std::string summary;
     std::string source;
     std::string access;   ///< "token", "page" or "whole"

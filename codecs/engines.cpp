@@ -140,6 +140,9 @@ NearestSettings nearest_settings(Codec const& codec, HeadValues const& heads) {
         nearest.differences.emplace_back("K and V are coded apart: vLLM, SGLang and LMCache have one setting for both");
     for (auto const& difference : k.differences) add_once(nearest.differences, (apart ? "K, " : "") + difference);
     for (auto const& difference : v.differences) add_once(nearest.differences, (apart ? "V, " : "") + difference);
+    if (auto const& keep = codec.selection())
+        add_once(nearest.differences,
+                 fmt::format("{}: {}", keep->name, stage_named(keep->name).info.engines.back().differs));
     for (auto const& rule : codec.rules()) {
         if (rule.selector.sink_tokens || rule.selector.window_tokens)
             add_once(nearest.differences, "sinks and windows: no engine keeps them apart");

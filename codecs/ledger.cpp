@@ -3,8 +3,8 @@
 namespace kvstone {
 
 std::string_view name_of(LedgerLine line) {
-    constexpr std::array<std::string_view, ledger_lines> names{"payload",   "scales",  "zeros",   "outliers", "window",
-                                                               "codebooks", "headers", "padding", "workspace"};
+    constexpr std::array<std::string_view, ledger_lines> names{
+        "payload", "scales", "zeros", "outliers", "window", "codebooks", "headers", "padding", "mask", "workspace"};
     return names[static_cast<std::size_t>(line)];
 }
 

@@ -7,7 +7,8 @@
 
 namespace kvstone {
 
-/// One account of the ledger. `window` counts the tokens that rules store raw for sinks and the recent window;
+/// One account of the ledger. `window` counts the tokens that rules store raw for sinks and the recent window; `mask`
+/// the bits that say which tokens stay where a codec drops some (those before it are numbers that containers hold);
 /// `workspace` counts the memory of a codec at work, which is never part of the stored bytes.
 enum class LedgerLine : std::uint8_t {
     payload,
@@ -18,9 +19,10 @@ enum class LedgerLine : std::uint8_t {
     codebooks,
     headers,
     padding,
+    mask,
     workspace
 };
-inline constexpr std::size_t ledger_lines = 9;
+inline constexpr std::size_t ledger_lines = 10;
 std::string_view name_of(LedgerLine line);
 
 /// Bytes per account. Every ratio KVstone prints comes from one of these.

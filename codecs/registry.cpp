@@ -20,6 +20,7 @@ std::map<std::string, StageEntry>& entries() {
 
 /// "token", "page" or "whole": of the first example, on vectors of 128.
 std::string_view access_of(StageEntry const& entry) {
+    if (entry.kind == StageKind::selector) return "whole";
     auto const codec = Codec::parse(shown_example(entry.info));
     for (auto const& stage : codec.rules()[0].pipeline) {
         if (stage.name != entry.info.name) continue;
@@ -57,6 +58,8 @@ std::string describe_options(std::vector<OptionSpec> const& specs) {
 
 std::string_view name_of(StageKind kind) {
     switch (kind) {
+        case StageKind::selector:
+            return "selector";
         case StageKind::transform:
             return "transform";
         case StageKind::quantiser:

@@ -5,19 +5,23 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "codecs/dynamic_stage.hpp"
 #include "codecs/stage.hpp"
 
 namespace kvstone {
 
-enum class StageKind : std::uint8_t { transform, quantiser, entropy };
+enum class StageKind : std::uint8_t { selector, transform, quantiser, entropy };
 std::string_view name_of(StageKind kind);
 
 struct StageEntry {
     StageInfo info;
     StageKind kind = StageKind::quantiser;
-    /// The one of the stage's kind is set. They throw ConfigError where options contradict each other.
+    /// Of a selector, which makes nothing: throws ConfigError where its options contradict each other. `given`: those that
+    /// the text has, whatever their values.
+    void (*check_selector)(Options const&, std::vector<std::string> const& given) = nullptr;
+    /// Of the others, the one of the stage's kind is set. They throw ConfigError where options contradict each other.
     std::unique_ptr<DynamicTransform> (*make_transform)(Options const&) = nullptr;
     std::unique_ptr<DynamicQuantiser> (*make_quantiser)(Options const&) = nullptr;
     std::unique_ptr<DynamicEntropy> (*make_entropy)(Options const&) = nullptr;

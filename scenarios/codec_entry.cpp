@@ -40,6 +40,12 @@ void add_ranges(std::vector<std::string>& rules, YamlValue const& value, std::st
 /// Pipelines of an item's map by its keys k, v and rest, in the order of rules.
 using Pipelines = std::vector<std::pair<std::string, YamlValue const*>>;
 
+/// The stage in front of the rules that drops tokens, as the rest of its text: "policy=knorm,share=.5".
+std::string dropping_stage(YamlMap const& map) {
+    auto const* const keep = map.find("keep");
+    return keep == nullptr ? "" : fmt::format("keep:{} | ", codec_text_of(*keep));
+}
+
 std::string text_of_rules(YamlMap const& map, Pipelines const& pipelines, Vocabulary const& vocabulary) {
     std::vector<std::string> rules;
     for (auto const* selector : {"layers", "heads"})
@@ -49,7 +55,7 @@ std::string text_of_rules(YamlMap const& map, Pipelines const& pipelines, Vocabu
             rules.push_back(fmt::format("{}({}){{raw}}", selector, whole_number_of(*tokens, 1, most_tokens)));
     for (auto const& [selector, pipeline] : pipelines)
         rules.push_back(fmt::format("{}{{{}}}", selector, pipeline_of(*pipeline, vocabulary)));
-    return fmt::format("{}", fmt::join(rules, " "));
+    return dropping_stage(map) + fmt::format("{}", fmt::join(rules, " "));
 }
 
 /// The pipelines of each codec that an item's map stands for: all pairs of its K and V, where these are lists.
@@ -91,7 +97,7 @@ std::vector<CodecEntry> entries_of(YamlValue const& item, Vocabulary const& voca
     if (item.kind != YamlValue::Kind::map)
         return {plain_entry(canonical_codec_at(item, codec_text_of(item), vocabulary))};
     std::vector<std::string> const parts{"layers", "heads", "sink", "window", "k", "v", "rest"};
-    std::vector<std::string> keys{"name", "codec", "sources"};
+    std::vector<std::string> keys{"name", "codec", "sources", "keep"};
     keys.insert(keys.end(), parts.begin(), parts.end());
     YamlMap const map(item, keys);
     auto const* codec = map.find("codec");
@@ -99,7 +105,8 @@ std::vector<CodecEntry> entries_of(YamlValue const& item, Vocabulary const& voca
     if ((codec != nullptr) == has_parts) refuse(item, "expected either a codec text or its parts", keys);
     std::vector<CodecEntry> entries;
     if (codec != nullptr)
-        entries.push_back(plain_entry(canonical_codec_at(*codec, codec_text_of(*codec), vocabulary)));
+        entries.push_back(
+            plain_entry(canonical_codec_at(*codec, dropping_stage(map) + codec_text_of(*codec), vocabulary)));
     else
         for (auto const& pipelines : pairs_of(map))
             entries.push_back(

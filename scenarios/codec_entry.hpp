@@ -31,7 +31,8 @@ struct CodecEntry {
 ///   layers(R){P}... heads(R){P}... sink(N){raw} window(N){raw} k{P} v{P} rest{P}        (in this order)
 /// of {name, layers: {R: P, ...}, heads: {R: P, ...}, sink: N, window: N, k: P, v: P, rest: P}. Where `k` or `v` is a
 /// list of pipelines, the map stands for all pairs of them, and has no name; `grid.codec` may be such a map itself.
-/// Either map may have `sources: {NAME: TEXT, ...}`, the codecs of single sources by their display names; all go by the
+/// Either map may have `keep: "policy=P,share=S"`, the options of the stage in front of the codec that drops tokens, and
+/// `sources: {NAME: TEXT, ...}`, the codecs of single sources by their display names; all go by the
 /// entry's name, which it then must have. Equal codecs are taken once under the first name given to one of them; the names of the
 /// others mean the same codec. Throws ConfigError, also for one name on two codecs and for a name that is the text of
 /// another one.

@@ -62,21 +62,34 @@ inline QueryComparison query_reference(AttentionTensors const& tensors, std::uin
         }
         return logits;
     };
+    auto const stays = [&](std::uint64_t token) {
+        return tensors.stays == nullptr ||
+               tensors.stays[(layer * tensors.k.shape.heads + kv_head) * tensors.k.shape.tokens + token] != 0;
+    };
     auto const l = logits_of(tensors.k);
-    auto const l_decoded = logits_of(tensors.k_decoded);
+    auto l_decoded = logits_of(tensors.k_decoded);
+    for (std::uint64_t t = 0; t < tokens; ++t)
+        if (!stays(t)) l_decoded[t] = -INFINITY;
     auto const p = softmax_reference(l, fault);
     auto const p_decoded = softmax_reference(l_decoded, fault);
 
     QueryComparison found;
     found.tokens = static_cast<double>(tokens);
+    found.mass_kept = 0;
     double const mean = std::accumulate(l.begin(), l.end(), 0.0) / found.tokens;
     for (std::uint64_t t = 0; t < tokens; ++t) {
         found.logit_squares += (l[t] - mean) * (l[t] - mean);
-        found.logit_error_squares += (l_decoded[t] - l[t]) * (l_decoded[t] - l[t]);
+        if (stays(t)) {
+            found.logit_error_squares += (l_decoded[t] - l[t]) * (l_decoded[t] - l[t]);
+            found.mass_kept += p[t];
+        } else {
+            found.tokens_dropped += 1;
+        }
         auto const& from = fault == AttentionFault::swapped_kl ? p_decoded : p;
         auto const& to = fault == AttentionFault::swapped_kl ? p : p_decoded;
-        if (from[t] > 0) found.kl += from[t] * std::log(from[t] / to[t]);
+        if (from[t] > 0 && stays(t)) found.kl += from[t] * std::log(from[t] / to[t]);
     }
+    if (found.tokens_dropped > 0) found.kl = INFINITY;
     auto const& v_decoded = fault == AttentionFault::original_values ? tensors.v : tensors.v_decoded;
     for (std::uint64_t c = 0; c < tensors.v.shape.dim; ++c) {
         double o = 0, o_decoded = 0;
@@ -89,7 +102,8 @@ inline QueryComparison query_reference(AttentionTensors const& tensors, std::uin
     }
     auto const top = top_reference(l);
     for (auto const token : top_reference(l_decoded))
-        found.top_shared += std::ranges::count(top, token) > 0 ? 1.0 / static_cast<double>(top.size()) : 0;
+        if (stays(token))
+            found.top_shared += std::ranges::count(top, token) > 0 ? 1.0 / static_cast<double>(top.size()) : 0;
     return found;
 }
 
@@ -104,15 +118,16 @@ inline std::vector<QueryComparison> attention_reference(AttentionTensors const& 
     return all;
 }
 
-/// The largest relative difference between two sets of results; infinite where one is not finite.
+/// The largest relative difference between two sets of results; infinite where one is not finite and the other differs.
 inline double departure(std::vector<QueryComparison> const& found, std::vector<QueryComparison> const& expected) {
     double most = found.size() == expected.size() ? 0 : INFINITY;
     for (std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i)
         for (auto const member :
              {&QueryComparison::tokens, &QueryComparison::logit_squares, &QueryComparison::logit_error_squares,
               &QueryComparison::kl, &QueryComparison::output_squares, &QueryComparison::output_error_squares,
-              &QueryComparison::top_shared}) {
+              &QueryComparison::top_shared, &QueryComparison::tokens_dropped, &QueryComparison::mass_kept}) {
             double const x = found[i].*member, y = expected[i].*member;
+            if (x == y) continue;
             if (!std::isfinite(x) || !std::isfinite(y)) return INFINITY;
             double const size = std::max(std::fabs(x), std::fabs(y));
             if (size > 0) most = std::max(most, std::fabs(x - y) / size);

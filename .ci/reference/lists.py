@@ -28,7 +28,7 @@ def option_line(option):
 def stages():
     files = stage_files()
     rows = listed("stages")
-    text = "# Stages\n\nA [codec](../codecs.md) is made of stages: transforms, one quantiser, entropy stages.\n\n"
+    text = "# Stages\n\nA [codec](../codecs.md) is made of stages: transforms, one quantiser, entropy stages;\na selector stands in front of a whole codec.\n\n"
     text += table(["stage", "kind", "access", "needs", "summary"],
                   [(f"[{row['stage']}](#{row['stage']})", row["kind"], row["access"], row["needs"], row["summary"])
                    for row in rows])

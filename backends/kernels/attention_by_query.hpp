@@ -22,9 +22,12 @@ KOKKOS_INLINE_FUNCTION double value_at(void const* data, ElementType type, std::
     return static_cast<double>(static_cast<float const*>(data)[index]);
 }
 
+/// Stands for the logit of a dropped token: below any other.
+inline constexpr double dropped_logit = -1e300;
+
 /// One of a query's two softmaxes.
 struct QuerySoftmax {
-    double most = -1e300;  ///< below any logit
+    double most = dropped_logit;
     double sum = 0;
     double scale = 0;  ///< what earlier weights are multiplied by
     TopTokens top;
@@ -32,7 +35,7 @@ struct QuerySoftmax {
     KOKKOS_INLINE_FUNCTION void take(double const* logits, std::uint64_t first, std::uint64_t tokens) {
         double higher = most;
         for (std::uint64_t t = 0; t < tokens; ++t) {
-            if (top.takes(logits[t])) top.insert(logits[t], first + t);
+            if (logits[t] != dropped_logit && top.takes(logits[t])) top.insert(logits[t], first + t);
             higher = logits[t] > higher ? logits[t] : higher;
         }
         scale = exponential_of_nonpositive(most - higher);
@@ -62,11 +65,13 @@ KOKKOS_INLINE_FUNCTION QueryComparison compare_query(AttentionTensors const& ten
     auto const q_first = layer * q.strides.layer + head * q.strides.head + query * q.strides.token;
     auto const channels = tensors.v.shape.dim;
     auto const tokens = tensors.last_visible[query] + 1;
+    auto const* const stays = tensors.stays_of(layer, kv_head);
+    auto const is_kept = [stays](std::uint64_t token) -> bool { return stays == nullptr || stays[token] != 0; };
     for (std::uint64_t c = 0; c < 2 * channels; ++c) output[c * stride] = 0;
 
     QueryComparison found;
     QuerySoftmax original, decoded;
-    double mean = 0, weighted_difference = 0;
+    double mean = 0, weighted_difference = 0, kept_weights = 0;
     for (std::uint64_t first = 0; first < tokens; first += block) {
         auto const count = tokens - first < block ? tokens - first : block;
         double logits[block] = {}, logits_decoded[block] = {};
@@ -79,7 +84,8 @@ KOKKOS_INLINE_FUNCTION QueryComparison compare_query(AttentionTensors const& ten
             }
         }
         for (std::uint64_t t = 0; t < count; ++t) {
-            double const error = logits_decoded[t] - logits[t];
+            if (!is_kept(first + t)) logits_decoded[t] = dropped_logit;
+            double const error = is_kept(first + t) ? logits_decoded[t] - logits[t] : 0;
             double const away = logits[t] - mean;
             found.logit_error_squares += error * error;
             found.tokens += 1;
@@ -89,11 +95,13 @@ KOKKOS_INLINE_FUNCTION QueryComparison compare_query(AttentionTensors const& ten
         original.take(logits, first, count);
         decoded.take(logits_decoded, first, count);
         weighted_difference *= original.scale;
+        kept_weights *= original.scale;
         for (std::uint64_t t = 0; t < count; ++t) {
             double const difference = logits[t] - logits_decoded[t];
             logits[t] = original.weight(logits[t]);
             logits_decoded[t] = decoded.weight(logits_decoded[t]);
             weighted_difference += logits[t] * difference;
+            if (is_kept(first + t)) kept_weights += logits[t];
         }
         for (std::uint64_t c = 0; c < channels; ++c) {
             double sum = output[c * stride] * original.scale;
@@ -110,6 +118,9 @@ KOKKOS_INLINE_FUNCTION QueryComparison compare_query(AttentionTensors const& ten
     double const divergence =
         weighted_difference / original.sum + (decoded.most - original.most) + Kokkos::log(decoded.sum / original.sum);
     found.kl = divergence < 0 ? 0 : divergence;
+    found.tokens_dropped = count_dropped(stays, tokens);
+    found.mass_kept = kept_weights / original.sum;
+    if (found.tokens_dropped > 0) found.kl = Kokkos::Experimental::infinity_v<double>;
     found.top_shared = original.top.shared_with(decoded.top);
     for (std::uint64_t c = 0; c < channels; ++c) {
         double const o = output[c * stride] / original.sum;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include <hwy/highway.h>
 
@@ -95,7 +96,8 @@ class SoftmaxPanel {
     /// Takes products of queries and keys [token - first][query] of a block and leaves weights in their place, relative to
     /// the largest logit so far. What was summed with earlier weights is to be multiplied by kept_original() and
     /// kept_decoded(). Memory behind the block's last token, up to a whole register, holds finite numbers and is written.
-    void take(double* original, double* decoded, std::uint64_t first, std::uint64_t tokens) {
+    /// `some_dropped`: decoded products of dropped tokens are -infinity; they weigh nothing.
+    void take(double* original, double* decoded, std::uint64_t first, std::uint64_t tokens, bool some_dropped) {
         auto const steps = (tokens + together - 1) / together;
         bool all_visible = true;
         for (std::size_t lane = 0; lane < lanes; ++lane) {
@@ -106,19 +108,23 @@ class SoftmaxPanel {
             all_visible = all_visible && of_lane == steps;
         }
         for (std::size_t lane = 0; lane < lanes; lane += hn::MaxLanes(d)) {
-            if (all_visible) {
-                look_at_logits<true>(original, decoded, first, steps, lane);
+            if (some_dropped) {
+                look_at_logits<Sight::some_kept>(original, decoded, first, steps, lane);
+            } else if (all_visible) {
+                look_at_logits<Sight::all>(original, decoded, first, steps, lane);
             } else {
-                look_at_logits<false>(original, decoded, first, steps, lane);
+                look_at_logits<Sight::some>(original, decoded, first, steps, lane);
             }
         }
         original_.rise();
         decoded_.rise();
         for (std::size_t lane = 0; lane < lanes; lane += hn::MaxLanes(d)) {
-            if (all_visible) {
-                weigh<true>(original, decoded, steps, lane);
+            if (some_dropped) {
+                weigh<Sight::some_kept>(original, decoded, steps, lane);
+            } else if (all_visible) {
+                weigh<Sight::all>(original, decoded, steps, lane);
             } else {
-                weigh<false>(original, decoded, steps, lane);
+                weigh<Sight::some>(original, decoded, steps, lane);
             }
         }
     }
@@ -149,9 +155,19 @@ class SoftmaxPanel {
     double sum_original(std::size_t row) const { return original_.sum_of(row); }
     double sum_decoded(std::size_t row) const { return decoded_.sum_of(row); }
 
+    /// The sum of a query's weights of tokens that stay, where some were dropped.
+    double sum_kept(std::size_t row) const {
+        double all = kept_weights_.at[row];
+        for (auto lane = row + rows; lane < lanes; lane += rows) all += kept_weights_.at[lane];
+        return all;
+    }
+
   private:
     static constexpr Doubles<lanes> d{};
     using Vector = hn::Vec<Doubles<lanes>>;
+
+    /// The tokens of a block that queries see: all of them, some, or some of which some were dropped.
+    enum class Sight { all, some, some_kept };
 
     /// One of the two softmaxes.
     struct Side {
@@ -239,7 +255,7 @@ class SoftmaxPanel {
         return hn::Lt(hn::Set(d, static_cast<double>(t)), hn::Load(d, visible_.at + lane));
     }
 
-    template <bool all_visible>
+    template <Sight sight>
     HWY_INLINE void look_at_logits(double* original, double* decoded, std::uint64_t first, std::uint64_t tokens,
                                    std::size_t lane) {
         constexpr std::uint64_t part = 8;  // so few that most parts have nothing for any list
@@ -255,16 +271,21 @@ class SoftmaxPanel {
                 auto const place = t * lanes + lane;
                 auto l = hn::Mul(hn::Load(d, original + place), scale);
                 auto l_decoded = hn::Mul(hn::Load(d, decoded + place), scale);
-                if constexpr (all_visible) {
+                if constexpr (sight == Sight::all) {
                     sum = hn::Add(sum, l);
                 } else {
                     sum = hn::Add(sum, hn::IfThenElseZero(seen(t, lane), l));
                     l = hn::IfThenElse(seen(t, lane), l, hidden);
                     l_decoded = hn::IfThenElse(seen(t, lane), l_decoded, hidden);
                 }
+                auto error = hn::Sub(l_decoded, l);  // zero of hidden tokens
+                if constexpr (sight == Sight::some_kept) {
+                    auto const dropped = hn::Eq(l_decoded, hn::Set(d, -std::numeric_limits<double>::infinity()));
+                    l_decoded = hn::IfThenElse(dropped, hidden, l_decoded);
+                    error = hn::IfThenZeroElse(dropped, error);
+                }
                 hn::Store(l, d, original + place);
                 hn::Store(l_decoded, d, decoded + place);
-                auto const error = hn::Sub(l_decoded, l);  // zero of hidden tokens
                 error_squares = hn::Add(error_squares, hn::Mul(error, error));
                 of_part = larger(l, of_part);
                 of_part_decoded = larger(l_decoded, of_part_decoded);
@@ -281,12 +302,13 @@ class SoftmaxPanel {
         hn::Store(hn::IfThenElseZero(hn::Gt(visible, hn::Zero(d)), hn::Div(sum, visible)), d, block_mean_.at + lane);
     }
 
-    template <bool all_visible>
+    template <Sight sight>
     HWY_INLINE void weigh(double* original, double* decoded, std::uint64_t tokens, std::size_t lane) {
         auto const mean = hn::Load(d, block_mean_.at + lane);
         auto const most = hn::Load(d, original_.most.at + lane);
         auto const most_decoded = hn::Load(d, decoded_.most.at + lane);
         auto squares = hn::Zero(d), weights = hn::Zero(d), weights_decoded = hn::Zero(d), difference = hn::Zero(d);
+        auto weights_kept = hn::Zero(d);
         auto const some = [&]<int count>(std::uint64_t t) HWY_ATTR {
             Vector x[2 * count], apart[count];
 #pragma GCC unroll 2
@@ -295,7 +317,7 @@ class SoftmaxPanel {
                 auto const l = hn::Load(d, original + place);
                 auto const l_decoded = hn::Load(d, decoded + place);
                 auto away = hn::Sub(l, mean);
-                if constexpr (!all_visible)
+                if constexpr (sight != Sight::all)
                     away = hn::IfThenElseZero(seen(t + static_cast<std::uint64_t>(i), lane), away);
                 squares = hn::Add(squares, hn::Mul(away, away));
                 apart[i] = hn::Sub(l, l_decoded);
@@ -309,6 +331,10 @@ class SoftmaxPanel {
                 weights = hn::Add(weights, x[2 * i]);
                 weights_decoded = hn::Add(weights_decoded, x[2 * i + 1]);
                 difference = hn::Add(difference, hn::Mul(x[2 * i], apart[i]));
+                if constexpr (sight == Sight::some_kept) {
+                    auto const dropped = hn::Eq(hn::Load(d, decoded + place), hn::Set(d, hidden_logit));
+                    weights_kept = hn::Add(weights_kept, hn::IfThenZeroElse(dropped, x[2 * i]));
+                }
                 hn::Store(shortened(d, x[2 * i]), d, original + place);
                 hn::Store(shortened(d, x[2 * i + 1]), d, decoded + place);
             }
@@ -318,6 +344,10 @@ class SoftmaxPanel {
         if (t < tokens) some.template operator()<1>(t);
         original_.add(weights, lane);
         decoded_.add(weights_decoded, lane);
+        if constexpr (sight == Sight::some_kept) {
+            auto const kept = hn::Mul(hn::Load(d, kept_weights_.at + lane), hn::Load(d, original_.kept.at + lane));
+            hn::Store(hn::Add(kept, weights_kept), d, kept_weights_.at + lane);
+        }
         auto const before = hn::Mul(hn::Load(d, weighted_difference_.at + lane), hn::Load(d, original_.kept.at + lane));
         hn::Store(hn::Add(before, difference), d, weighted_difference_.at + lane);
         join_squares(mean, squares, lane);
@@ -341,7 +371,7 @@ class SoftmaxPanel {
     Lane visible_;  ///< tokens of the block
     Lane block_mean_;
     Side original_, decoded_;
-    Lane weighted_difference_, count_, mean_, squares_, error_squares_;
+    Lane weighted_difference_, kept_weights_, count_, mean_, squares_, error_squares_;
 };
 
 }  // namespace HWY_NAMESPACE

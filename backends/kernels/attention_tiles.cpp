@@ -1,6 +1,7 @@
 #include "backends/kernels/attention_tiles.hpp"
 
 #include <array>
+#include <limits>
 #include <memory>
 #include <new>
 #include <tuple>
@@ -61,11 +62,22 @@ SoftmaxPanel<lanes, rows> panel_of(AttentionTensors const& tensors, TileQueries 
     return {last_visible, tensors.scale};
 }
 
+/// Products with dropped keys of the tokens [first, first + tokens), [token][row], to -infinity.
+inline void drop_products(std::uint8_t const* stays, std::uint64_t first, std::uint64_t tokens, std::size_t rows,
+                          double* products) {
+    for (std::uint64_t t = 0; t < tokens; ++t)
+        if (stays[first + t] == 0) std::fill_n(products + t * rows, rows, -std::numeric_limits<double>::infinity());
+}
+
 /// What a panel's softmaxes found for `lane`, and its output: output(channel) and output_decoded(channel), not yet divided.
+/// `stays`: of the tokens of the KV head; null: all stay.
 template <class Panel, class Output>
-QueryComparison result_of(Panel const& panel, std::size_t lane, std::uint64_t channels, Output const& output,
-                          Output const& output_decoded) {
+QueryComparison result_of(Panel const& panel, std::size_t lane, std::uint8_t const* stays, std::uint64_t channels,
+                          Output const& output, Output const& output_decoded) {
     auto found = panel.result(lane);
+    found.tokens_dropped = count_dropped(stays, static_cast<std::uint64_t>(found.tokens));
+    found.mass_kept = stays == nullptr ? 1 : panel.sum_kept(lane) / panel.sum_original(lane);
+    if (found.tokens_dropped > 0) found.kl = std::numeric_limits<double>::infinity();
     for (std::uint64_t c = 0; c < channels; ++c) {
         double const o = output(c) / panel.sum_original(lane);
         double const o_decoded = output_decoded(c) / panel.sum_decoded(lane);
@@ -83,6 +95,7 @@ class ManyQueries {
         : tensors_(tensors),
           block_tokens_(tiles.block_tokens),
           queries_(tensors, tiles, index),
+          stays_(tensors.stays_of(queries_.layer, queries_.kv_head)),
           k_width_(padded(tensors.k.shape.dim)),
           v_width_(padded(tensors.v.shape.dim)) {
         for (std::uint64_t first = 0; first < queries_.used; first += lanes) {
@@ -109,7 +122,8 @@ class ManyQueries {
             multiply_keys(tensors_.k, first, tokens, logits_);
             multiply_keys(tensors_.k_decoded, first, tokens, logits_decoded_);
             for (auto p = first_panel_; p < panels_.size(); ++p) {
-                panels_[p].take(logits_of(logits_, p), logits_of(logits_decoded_, p), first, tokens);
+                if (stays_ != nullptr) drop_products(stays_, first, tokens, lanes, logits_of(logits_decoded_, p));
+                panels_[p].take(logits_of(logits_, p), logits_of(logits_decoded_, p), first, tokens, stays_ != nullptr);
                 scale(output_of(output_, p), panels_[p].kept_original());
                 scale(output_of(output_decoded_, p), panels_[p].kept_decoded());
             }
@@ -122,7 +136,7 @@ class ManyQueries {
                 return [this, output, p, lane](std::uint64_t c) { return output_of(output, p)[c * lanes + lane]; };
             };
             results[queries_.place_of(place)] =
-                result_of(panels_[p], lane, tensors_.v.shape.dim, of(output_), of(output_decoded_));
+                result_of(panels_[p], lane, stays_, tensors_.v.shape.dim, of(output_), of(output_decoded_));
         }
     }
 
@@ -174,6 +188,7 @@ class ManyQueries {
     AttentionTensors const& tensors_;
     std::uint64_t block_tokens_;
     TileQueries queries_;
+    std::uint8_t const* stays_;
     std::uint64_t k_width_;
     std::uint64_t v_width_;
     std::uint64_t first_panel_ = 0;  ///< of those that have not seen all they see
@@ -189,6 +204,7 @@ class FewQueries {
         : tensors_(tensors),
           block_tokens_(tiles.block_tokens),
           queries_(tensors, tiles, index),
+          stays_(tensors.stays_of(queries_.layer, queries_.kv_head)),
           panel_(panel_of<row_lanes, rows>(tensors, queries_, 0)),
           k_width_(padded(tensors.k.shape.dim)),
           v_width_(padded(tensors.v.shape.dim)) {
@@ -211,7 +227,8 @@ class FewQueries {
             auto const tokens = std::min(block_tokens_, all_tokens - first);
             multiply_all_keys<rows>(rows_of(tensors_.k, first, tokens), tokens, k_width_, q_, logits_);
             multiply_all_keys<rows>(rows_of(tensors_.k_decoded, first, tokens), tokens, k_width_, q_, logits_decoded_);
-            panel_.take(logits_, logits_decoded_, first, tokens);
+            if (stays_ != nullptr) drop_products(stays_, first, tokens, rows, logits_decoded_);
+            panel_.take(logits_, logits_decoded_, first, tokens, stays_ != nullptr);
             add_all_values<rows>(rows_of(tensors_.v, first, tokens), tokens, v_width_, logits_, panel_.kept_original(),
                                  output_);
             add_all_values<rows>(rows_of(tensors_.v_decoded, first, tokens), tokens, v_width_, logits_decoded_,
@@ -222,7 +239,7 @@ class FewQueries {
                 return [output = output + row * v_width_](std::uint64_t c) { return output[c]; };
             };
             results[queries_.place_of(row)] =
-                result_of(panel_, row, tensors_.v.shape.dim, of(output_), of(output_decoded_));
+                result_of(panel_, row, stays_, tensors_.v.shape.dim, of(output_), of(output_decoded_));
         }
     }
 
@@ -259,6 +276,7 @@ class FewQueries {
     AttentionTensors const& tensors_;
     std::uint64_t block_tokens_;
     TileQueries queries_;
+    std::uint8_t const* stays_;
     SoftmaxPanel<row_lanes, rows> panel_;
     std::uint64_t k_width_;
     std::uint64_t v_width_;

@@ -50,14 +50,6 @@ constexpr std::uint64_t scattered(std::uint64_t counter) {
 
 constexpr std::uint64_t padded(std::uint64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
-std::uint64_t checksum_of(std::span<std::byte const> container) {
-    XXH3_state_t state;
-    XXH3_64bits_reset(&state);
-    XXH3_64bits_update(&state, container.data(), checksum_at);
-    XXH3_64bits_update(&state, container.data() + after_checksum, container.size() - after_checksum);
-    return XXH3_64bits_digest(&state);
-}
-
 void check(bool holds, std::string const& what) {
     if (!holds) throw CorruptData("container: " + what);
 }
@@ -78,6 +70,14 @@ FixedHeader read_fixed(std::span<std::byte const> container) {
 }
 
 }  // namespace
+
+std::uint64_t checksum_of(std::span<std::byte const> container) {
+    XXH3_state_t state;
+    XXH3_64bits_reset(&state);
+    XXH3_64bits_update(&state, container.data(), checksum_at);
+    XXH3_64bits_update(&state, container.data() + after_checksum, container.size() - after_checksum);
+    return XXH3_64bits_digest(&state);
+}
 
 std::uint64_t container_bytes(std::span<std::byte const> bytes) {
     FixedHeader header;
@@ -166,7 +166,7 @@ ContainerContents read_container(std::span<std::byte const> container) {
         std::uint64_t word = 0;
         std::memcpy(&word, container.data() + sizeof(header) + texts + i * sizeof(word), sizeof(word));
         StoredPlane plane{static_cast<LedgerLine>(word >> 56), word % largest_plane, container.data() + at};
-        check((word >> 56) < static_cast<std::uint64_t>(LedgerLine::workspace), "unknown kind of plane");
+        check((word >> 56) < static_cast<std::uint64_t>(LedgerLine::mask), "unknown kind of plane");
         check(padded(plane.bytes) <= container.size() - at, "a plane ends beyond the container");
         at += padded(plane.bytes);
         contents.planes.push_back(plane);

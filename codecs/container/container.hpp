@@ -77,6 +77,9 @@ ContainerContents read_container(std::span<std::byte const> container);
 /// container.
 bool corrupt_container(std::span<std::byte> container, unsigned round = 0);
 
+/// The checksum of all bytes but [24, 32), where containers and sealed selections have it.
+std::uint64_t checksum_of(std::span<std::byte const> container);
+
 /// Writes the checksum that fits the bytes, so that tests and fuzzers reach the code behind the checksum. Does nothing
 /// to fewer bytes than a fixed header has.
 void reseal_container(std::span<std::byte> container);

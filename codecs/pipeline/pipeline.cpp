@@ -9,6 +9,7 @@
 #include "backends/kernels/map_values.hpp"
 #include "backends/kernels/nearest_element.hpp"
 #include "backends/spaces.hpp"
+#include "codecs/access.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 
@@ -71,6 +72,8 @@ Pipeline::Pipeline(PipelineText const& text) {
         auto const& entry = stage_registry().at(stage.name);
         auto const options = options_of(stage, entry.info);
         switch (entry.kind) {
+            case StageKind::selector:
+                throw drops_tokens(stage);
             case StageKind::transform:
                 transforms.push_back(entry.make_transform(options));
                 break;
@@ -99,6 +102,7 @@ std::uint64_t Pipeline::page_tokens(Section const& section) const {
 }
 
 std::vector<Pipeline> pipelines_of(Codec const& codec) {
+    if (codec.selection()) throw drops_tokens(*codec.selection());
     std::vector<Pipeline> pipelines;
     for (auto const& rule : codec.rules()) pipelines.emplace_back(rule.pipeline);
     return pipelines;

@@ -50,9 +50,6 @@ class Parser {
     explicit Parser(std::string_view text) : text_(text) {}
 
     std::vector<Rule> parse() {
-        if (text_.size() > longest_text) {
-            throw ConfigError(fmt::format("codec text longer than {} characters", longest_text));
-        }
         skip_blanks();
         if (at_end()) throw ConfigError("empty codec text", "", {"a pipeline such as fp16, or rules such as k{fp16}"});
         std::vector<Rule> rules;
@@ -67,6 +64,28 @@ class Parser {
         }
         return rules;
     }
+
+    /// The stage in front of a whole codec that drops tokens, where the text has one; rest() is then the codec behind it.
+    std::optional<StageText> selection() {
+        skip_blanks();
+        auto const first = at_;
+        if (at_end() || !is_word(text_[at_])) return std::nullopt;
+        auto const* const entry = find_selector(word("a stage"));
+        if (entry == nullptr) {
+            at_ = first;
+            return std::nullopt;
+        }
+        auto const given = options();
+        Options const values(entry->info.name, entry->info.options, given);
+        std::vector<std::string> names;
+        for (auto const& option : given) names.push_back(option.first);
+        entry->check_selector(values, names);
+        if (!take('|') || at_end())
+            throw ConfigError("this stage drops tokens, and a codec of those that stay follows it",
+                              at_end() ? entry->info.name : rest_of_text(), {shown_example(entry->info), "... | raw"});
+        return StageText{entry->info.name, values.values()};
+    }
+    std::string_view rest() const { return text_.substr(at_); }
 
     /// The text of a preset, where the text is a preset and nothing else.
     std::optional<std::string> preset_text() {
@@ -213,6 +232,11 @@ class Parser {
             if (find_preset(name) != nullptr)
                 throw ConfigError("a preset is a whole codec and stands alone", name, names_of(StageKind::quantiser));
             auto const& entry = stage_of(name, stages.empty());
+            if (entry.kind == StageKind::selector)
+                throw ConfigError(
+                    "a stage that drops tokens stands once, in front of the whole codec: K and V lose the "
+                    "same ones",
+                    name, {shown_example(entry.info)});
             if (entry.kind == StageKind::quantiser) {
                 if (quantised) throw ConfigError("a pipeline has exactly one quantiser; this is the second", name);
                 quantised = true;
@@ -288,6 +312,14 @@ class Parser {
         return stage;
     }
 
+    /// Null where no stage of this name drops tokens.
+    static StageEntry const* find_selector(std::string const& name) {
+        for (auto const& [known, entry] : stage_registry())
+            if (entry.kind == StageKind::selector && (name == known || name == versioned_name(entry.info)))
+                return &entry;
+        return nullptr;
+    }
+
     static std::vector<std::string> names_of(StageKind kind) {
         std::vector<std::string> names;
         for (auto const& [name, entry] : stage_registry()) {
@@ -324,11 +356,11 @@ void check_coverage(std::vector<Rule> const& rules) {
 }
 
 /// An engine's own cache is all of a codec.
-void check_alone(std::vector<Rule> const& rules) {
+void check_alone(std::optional<StageText> const& selection, std::vector<Rule> const& rules) {
     for (auto const& rule : rules) {
         for (auto const& stage : rule.pipeline) {
             if (stage.name != engine_cache_stage) continue;
-            if (rules.size() > 1 || rule.pipeline.size() > 1 || rule.selector != Selector{})
+            if (selection || rules.size() > 1 || rule.pipeline.size() > 1 || rule.selector != Selector{})
                 throw ConfigError("this stage is a whole codec: no rule and no other stage stands beside it",
                                   stage.name, {shown_example(stage_registry().at(stage.name).info)});
         }
@@ -339,10 +371,15 @@ void check_alone(std::vector<Rule> const& rules) {
 
 Codec Codec::parse(std::string_view text) {
     Codec codec;
-    auto const preset = text.size() <= longest_text ? Parser(text).preset_text() : std::nullopt;
-    codec.rules_ = Parser(preset ? *preset : text).parse();
+    if (text.size() > longest_text)
+        throw ConfigError(fmt::format("codec text longer than {} characters", longest_text));
+    Parser front(text);
+    codec.selection_ = front.selection();
+    auto const rest = front.rest();
+    auto const preset = Parser(rest).preset_text();
+    codec.rules_ = Parser(preset ? *preset : rest).parse();
     check_coverage(codec.rules_);
-    check_alone(codec.rules_);
+    check_alone(codec.selection_, codec.rules_);
     return codec;
 }
 

@@ -35,6 +35,8 @@ struct Workload {
     std::string (*measures)(std::string const& codec) = nullptr;
     /// The longest context of a model that was trained on so many tokens; null: as many.
     std::uint64_t (*longest_context)(std::uint64_t trained_tokens, Json const& options) = nullptr;
+    /// Whether codecs that drop tokens can be measured; of the others their cells are skipped.
+    bool takes_selections = false;
 };
 
 std::vector<Workload> const& workloads();

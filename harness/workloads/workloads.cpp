@@ -22,6 +22,7 @@
 #include "harness/workloads/tier/tier_options.hpp"
 #include "harness/workloads/workload.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/external_definition.hpp"
 
 namespace kvstone {
 
@@ -57,7 +58,11 @@ std::vector<Workload> const& workloads() {
          run_attention,
          attention_options(),
          nullptr,
-         {.q = true}},
+         {.q = true},
+         attention_skips,
+         nullptr,
+         nullptr,
+         true},
         {"attention_decode",
          "one step of decoding over a codec's stored bytes, decoded inside the kernel: time, bytes read, speed-ups",
          run_attention_decode,
@@ -105,7 +110,15 @@ Workload const& workload_named(std::string const& name) {
 
 std::string skip_reason(Cell const& cell) {
     auto const& workload = workload_named(cell.workload);
-    return workload.skips == nullptr ? std::string() : workload.skips(Codec::parse(cell.codec), cell.options);
+    bool const codec_matters = workload.measures == nullptr || !workload.measures(cell.codec).empty();
+    if (!codec_matters) return {};
+    auto const codec = Codec::parse(cell.codec);
+    if (codec.selection() && !workload.takes_selections)
+        return fmt::format(
+            "stage {} drops tokens, and workload {} measures caches of all tokens: '{}'; accepted: workload "
+            "attention with `spread: last`",
+            codec.selection()->name, cell.workload, with_plain_names(cell.codec));
+    return workload.skips == nullptr ? std::string() : workload.skips(codec, cell.options);
 }
 
 std::optional<ContextLimit> longest_context(Cell const& cell) {

@@ -28,6 +28,9 @@ constexpr std::array table{
     Metric{"ledger_codebooks_bytes", "byte", lower, true, "stored bytes of codebooks and probability tables", sum},
     Metric{"ledger_headers_bytes", "byte", lower, true, "stored bytes of headers and checksums", sum},
     Metric{"ledger_padding_bytes", "byte", lower, true, "stored bytes that only align others", sum},
+    Metric{"ledger_mask_bytes", "byte", lower, true,
+           "stored bytes of the bits that say which tokens stay, where a codec drops some; those of K and V are with K",
+           sum},
     Metric{"ledger_workspace_bytes", "byte", lower, false, "memory needed while coding; never part of stored bytes",
            sum},
     Metric{"original_bytes", "byte", neither, true, "bytes of the tensors as the source has them", sum},
@@ -109,9 +112,15 @@ constexpr std::array table{
     // Attention.
     // l = q.k / sqrt(dim) is a logit over the tokens that a query sees, p the softmax, o the output; a prime: of the
     // decoded K and V. Queries are a sample of each layer and query head.
-    Metric{"attention_logit_error", "1", lower, true,
-           "sqrt(sum (l' - l)^2 / sum (l - mean l)^2): RMS error of logits / their deviation around a query's mean",
-           together},
+    Metric{
+        "attention_logit_error", "1", lower, true,
+        "sqrt(sum (l' - l)^2 / sum (l - mean l)^2): RMS error of logits / their deviation around a query's mean; where "
+        "tokens are dropped, the errors are of those that stay, the deviations of all",
+        together},
+    Metric{"attention_mass_kept", "1", higher, true,
+           "mean over queries of sum p over the tokens that stay, where a codec drops some", together},
+    Metric{"kept_share", "1", neither, true,
+           "tokens of the prompt that stay / tokens of the prompt, mean over layers and heads", together},
     Metric{"attention_kl", "nat", lower, true, "mean over queries of KL(p || p') = sum p log(p / p')", together},
     Metric{"attention_kl_p999", "nat", lower, true, "99.9th percentile over queries of the same KL", together},
     Metric{"attention_output_error", "1", lower, true, "mean over queries of |o' - o| / |o|", together},

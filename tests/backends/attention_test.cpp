@@ -201,6 +201,61 @@ TEST(Attention, HiddenTokensMayBeAnything) {
     }
 }
 
+/// Every way that queries take, with the first block and every query's neighbours dropped too; each query sees a token that
+/// stays.
+TEST(Attention, OfATensorWithDroppedTokensIsWhatItsDefinitionSays) {
+    for (auto const& setting : settings()) {
+        Cache cache(setting);
+        auto tensors = cache.tensors();
+        std::vector<std::uint8_t> stays(setting.layers * setting.kv_heads * setting.tokens);
+        for (std::size_t i = 0; i < stays.size(); ++i) {
+            auto const token = i % setting.tokens;
+            stays[i] = token >= 70 || setting.tokens <= 70 ? (i * 7919 % 11) < 4 : 0;
+            for (std::uint64_t query = 0; query < setting.queries; ++query)
+                if (token == tensors.last_visible[query]) stays[i] = 1;
+        }
+        tensors.stays = stays.data();
+        auto const expected = attention_reference(tensors);
+        EXPECT_LE(departure(streamed(tensors), expected), accepted)
+            << setting.tokens << " tokens, dim " << setting.dim << ", group " << setting.group;
+        std::vector<QueryComparison> by_query(tensors.queries());
+        compare_attention_by_query(Space(), tensors, by_query.data());
+        EXPECT_LE(departure(by_query, expected), accepted) << setting.tokens << " tokens, one thread a query";
+        auto const usual = streamed(tensors);
+        on_each_target([&] { EXPECT_EQ(streamed(tensors), usual) << setting.tokens << " tokens"; });
+        // One token more or less is found out.
+        if (setting.tokens == 1) continue;
+        auto const last = tensors.last_visible[0];
+        stays[last > 0 ? last - 1 : last + 1] ^= 1;
+        EXPECT_GT(departure(usual, attention_reference(tensors)), 1000 * accepted) << setting.tokens << " tokens";
+    }
+}
+
+TEST(Attention, WhereNoTokenIsDroppedAMaskChangesNoBit) {
+    for (auto const& setting : settings()) {
+        Cache cache(setting);
+        auto tensors = cache.tensors();
+        auto const usual = streamed(tensors);
+        std::vector<std::uint8_t> const stays(setting.layers * setting.kv_heads * setting.tokens, 1);
+        tensors.stays = stays.data();
+        EXPECT_EQ(streamed(tensors), usual) << setting.tokens << " tokens, group " << setting.group;
+    }
+}
+
+TEST(Attention, DroppedTokensMayDecodeToAnythingFinite) {
+    for (std::uint64_t const group : {1, 3, 7, 20}) {
+        Cache cache({.layers = 1, .kv_heads = 1, .group = group, .tokens = 50, .dim = 24, .queries = 1});
+        auto tensors = cache.tensors();
+        std::vector<std::uint8_t> stays(50, 1);
+        stays[17] = 0;
+        tensors.stays = stays.data();
+        auto const expected = streamed(tensors);
+        for (auto const* view : {&tensors.k_decoded, &tensors.v_decoded})
+            std::fill_n(static_cast<float*>(view->data) + 17 * 24, 24, 1e30F);
+        EXPECT_EQ(streamed(tensors), expected) << group;
+    }
+}
+
 TEST(Attention, ExponentialIsRightToTheLastPlaces) {
     EXPECT_EQ(exponential_of_nonpositive(0), 1);
     EXPECT_EQ(exponential_of_nonpositive(-1e300), 0);

@@ -237,6 +237,7 @@ int main(int argument_count, char** arguments) {
     if (benchmark::ReportUnrecognizedArguments(argument_count, all.data())) return 2;
     bench::Bench measured;
     for (auto const& [name, entry] : stage_registry()) {
+        if (entry.kind == StageKind::selector) continue;  // of K and V together
         if (plain_run && entry.kind == StageKind::entropy) continue;
         for (auto const& example : entry.info.examples) measured.add(example);
     }

@@ -128,7 +128,7 @@ int run(std::string const& name, std::size_t megabytes) {
     fmt::print("{:<48}{:>7}{:>8} {:>8}{:>8} {:>8}{:>7}\n", "codec", "bits", "encode M", "GB/s", "decode M", "GB/s",
                "equal");
     for (auto const& [stage, entry] : stage_registry()) {
-        if (entry.kind == StageKind::entropy) continue;
+        if (entry.kind == StageKind::entropy || entry.kind == StageKind::selector) continue;
         for (auto const& example : entry.info.examples) {
             try {
                 bench.measure(example, entry.kind == StageKind::quantiser);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "codecs/codec.hpp"
+#include "codecs/not_applicable.hpp"
 #include "codecs/registry.hpp"
 #include "scenarios/errors.hpp"
 
@@ -61,6 +62,22 @@ TEST(CodecText, WhatIsPrintedParsesToTheSame) {
     }
 }
 
+TEST(CodecText, AStageThatDropsTokensStandsInFrontOfAWholeCodec) {
+    EXPECT_EQ(canonical("keep : share=.50,policy=snapkv,kernel=05|int:bits=4"),
+              "keep:policy=snapkv,share=0.5 | int:bits=4");
+    EXPECT_EQ(canonical("keep:policy=streaming,share=.25 | k{int:bits=4} v{fp16}"),
+              "keep:policy=streaming,share=0.25 | k{int:bits=4} v{fp16}");
+    EXPECT_EQ(canonical("keep:policy=knorm,share=1,over=all | rest{raw}"), "keep:policy=knorm,share=1,over=all | raw");
+    EXPECT_EQ(canonical("keep:policy=random,share=.5,seed=3 | balanced"),
+              "keep:policy=random,share=0.5,seed=3 | " + canonical("balanced"));
+    auto const codec = Codec::parse("keep:policy=h2o,share=.5,sink=0,window=8 | hadamard | int:bits=4");
+    EXPECT_EQ(codec.selection()->options.at("window"), "8");
+    EXPECT_EQ(codec.without_selection(), Codec::parse("hadamard | int:bits=4"));
+    EXPECT_NE(codec, codec.without_selection());
+    EXPECT_FALSE(codec.without_selection().selection());
+    EXPECT_THROW(codec.of_layer(0, 2), NotApplicable);
+}
+
 struct Refused {
     std::string text;
     std::string offending;
@@ -79,6 +96,36 @@ TEST_P(CodecTextRefused, WithTheOffendingTextAndWhatIsAccepted) {
     }
 }
 
+INSTANTIATE_TEST_SUITE_P(
+    Selections, CodecTextRefused,
+    testing::Values(
+        Refused{"keep:policy=knorm,share=.5", "keep", "a codec of those that stay follows it"},
+        Refused{"keep:policy=knorm,share=.5 |", "keep", "| raw"},
+        Refused{"keep:policy=knorm,share=.5 fp16", "fp16", "follows it"},
+        Refused{"keep:policy=knorm,share=.5 | zstd", "zstd", "quantiser"},
+        Refused{"keep:policy=knorm,share=.5 | keep:policy=h2o,share=.5 | raw", "keep", "in front of the whole codec"},
+        Refused{"k{keep:policy=knorm,share=.5 | raw} v{raw}", "keep", "K and V lose the same"},
+        Refused{"raw | keep:policy=knorm,share=.5", "keep", "in front of the whole codec"},
+        Refused{"keep:policy=knorm,share=.5 | engine:k=q8_0,v=q8_0", "engine", "a whole codec"},
+        Refused{"keep:share=.5 | raw", "keep", "policy=streaming|random"},
+        Refused{"keep:policy=knorm | raw", "keep", "share"}, Refused{"keep | raw", "keep", "policy"},
+        Refused{"keep:policy=norm,share=.5 | raw", "norm", "knorm"},
+        Refused{"keep:policy=knorm,share=0 | raw", "0", "(0, 1]"},
+        Refused{"keep:policy=knorm,share=1.01 | raw", "1.01", "(0, 1]"},
+        Refused{"keep:policy=streaming,share=.5,window=64 | raw", "window", "policy streaming does not use"},
+        Refused{"keep:policy=streaming,share=.5,over=all | raw", "over", "policy, share, sink"},
+        Refused{"keep:policy=knorm,share=.5,kernel=5 | raw", "kernel", "policy knorm does not use"},
+        Refused{"keep:policy=h2o,share=.5,seed=0 | raw", "seed", "policy h2o does not use"},
+        Refused{"keep:policy=snapkv,share=.5,beta=20 | raw", "beta", "policy snapkv does not use"},
+        Refused{"keep:policy=tova,share=.5,future=9 | raw", "future", "policy tova does not use"},
+        Refused{"keep:policy=random,share=.5,covariance=on | raw", "covariance", "policy random does not use"},
+        Refused{"keep:policy=pyramid,share=.5,value_norm=on | raw", "value_norm", "policy pyramid does not use"},
+        Refused{"keep:policy=knorm,share=.5,epsilon=0 | raw", "epsilon", "policy knorm does not use"},
+        Refused{"keep:policy=pyramid,share=.5,over=all | raw", "all", "fewer tokens in higher layers"},
+        Refused{"keep:policy=snapkv,share=.5,kernel=4 | raw", "4", "odd"},
+        Refused{"keep:policy=snapkv,share=.5,window=0 | raw", "0", "at least 1"},
+        Refused{"keep:policy=tova,share=.5,window=0 | raw", "0", "at least 1"},
+        Refused{"keep:policy=knorm,share=.5,sinks=4 | raw", "sinks", "sink"}));
 INSTANTIATE_TEST_SUITE_P(
     All, CodecTextRefused,
     testing::Values(

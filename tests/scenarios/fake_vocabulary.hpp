@@ -46,8 +46,10 @@ inline std::string fake_pipeline(std::string const& text) {
     return canonical;
 }
 
-/// Rules "SELECTOR{PIPELINE} ..." or one pipeline; rest{P} alone is P.
+/// Rules "SELECTOR{PIPELINE} ..." or one pipeline; rest{P} alone is P. "keep:OPTIONS | " may stand in front.
 inline std::string fake_codec(std::string const& text) {
+    if (auto const bar = text.find(" | "); text.starts_with("keep:") && bar != std::string::npos)
+        return text.substr(0, bar + 3) + fake_codec(text.substr(bar + 3));
     if (text.find('{') == std::string::npos) return fake_pipeline(text);
     std::string canonical;
     for (std::size_t begin = 0; begin < text.size();) {

@@ -58,6 +58,10 @@ TEST(Plan, CodecMapFormStandsForItsRules) {
     EXPECT_EQ(codec(R"({rest: int8, sink: 4, layers: {"0-1": fp16 | gear | zstd}, heads: {"3": raw}})"),
               "layers(0-1){fp16 | gear | zstd} heads(3){raw} sink(4){raw} rest{int8}");
     EXPECT_EQ(codec("{rest: 'int8:scheme=symmetric'}"), "int8");
+    EXPECT_EQ(codec(R"({keep: "policy=knorm,share=0.5", window: 8, rest: int8})"),
+              "keep:policy=knorm,share=0.5 | window(8){raw} rest{int8}");
+    EXPECT_EQ(codec(R"({keep: "policy=knorm,share=0.5", codec: "fp16"})"), "keep:policy=knorm,share=0.5 | fp16");
+    EXPECT_THROW(codec(R"({keep: "policy=knorm,share=0.5"})"), ConfigError);
 }
 
 TEST(Plan, ListsOfKAndVStandForAllPairs) {

@@ -31,13 +31,14 @@ AttentionSummary summarise_attention(std::vector<QueryComparison> const& queries
     AttentionSummary summary;
     if (queries.empty()) return summary;
     double error_squares = 0, squares = 0;
-    std::vector<double> kl, output, lost;
+    std::vector<double> kl, output, lost, mass;
     for (auto const& query : queries) {
-        error_squares += query.logit_error_squares;
+        error_squares += query.logit_error_squares * (query.tokens / (query.tokens - query.tokens_dropped));
         squares += query.logit_squares;
         kl.push_back(query.kl);
         output.push_back(output_error(query));
         lost.push_back(1 - query.top_shared);
+        mass.push_back(query.mass_kept);
     }
     if (error_squares == 0)
         summary.logit_error = 0;
@@ -47,21 +48,25 @@ AttentionSummary summarise_attention(std::vector<QueryComparison> const& queries
     summary.kl_p999 = p999(kl);
     summary.output_error = mean(output);
     summary.output_error_p999 = p999(output);
+    summary.mass_kept = mean(mass);
     summary.top8_overlap = 1 - mean(lost);
     summary.top8_overlap_p001 = 1 - p999(lost);
     return summary;
 }
 
 void add_attention_figures(std::vector<QueryComparison> const& results, std::uint64_t layers, std::uint64_t heads,
-                           Measurement& measurement) {
+                           bool drops, Measurement& measurement) {
     auto const all = summarise_attention(results);
     auto const add = [&](char const* metric, std::optional<double> value) {
         if (value && !std::isfinite(*value)) value.reset();
         measurement.figures.push_back({"kv", metric, value, results.size(), {}, {}});
     };
     add("attention_logit_error", all.logit_error);
-    add("attention_kl", all.kl);
-    add("attention_kl_p999", all.kl_p999);
+    if (drops) add("attention_mass_kept", all.mass_kept);
+    if (!drops || !all.kl || std::isfinite(*all.kl)) {
+        add("attention_kl", all.kl);
+        add("attention_kl_p999", all.kl_p999);
+    }
     add("attention_output_error", all.output_error);
     add("attention_output_error_p999", all.output_error_p999);
     add("attention_top8_overlap", all.top8_overlap);
@@ -77,6 +82,7 @@ void add_attention_figures(std::vector<QueryComparison> const& results, std::uin
         };
         profile("attention_logit_error", head.logit_error);
         profile("attention_kl", head.kl);
+        if (drops) profile("attention_mass_kept", head.mass_kept);
         profile("attention_output_error", head.output_error);
         profile("attention_top8_overlap", head.top8_overlap);
     }
