@@ -1,6 +1,7 @@
 #include "results/store/compared_figures.hpp"
 
 #include <array>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -25,10 +26,15 @@ constexpr std::array compared{Compared{"bits", "bits_per_value", false},
                               Compared{"stored_bytes", "stored_bytes", false},
                               Compared{"passages", "passages", false}};
 
+std::string number_of_metric(std::string_view metric) {
+    return fmt::format("(SELECT id FROM metric WHERE name = '{}')", metric);
+}
+
 /// A seek each in the rows of an attempt or cell, by the metric's number. `key`: the condition that a row `{0}` is of it.
-ComparedColumns compared_in(std::string_view table, std::string_view key, MetricNumber const& number) {
+ComparedColumns compared_in(std::string_view table, std::string_view key) {
     auto const rows = [&](std::string_view alias, std::string_view metric) {
-        return fmt::format("{} AND {}.metric = {}", fmt::format(fmt::runtime(key), alias), alias, number(metric));
+        return fmt::format("{} AND {}.metric = {}", fmt::format(fmt::runtime(key), alias), alias,
+                           number_of_metric(metric));
     };
     auto const largest = [&](std::string_view value, std::string_view metric) {
         return fmt::format("(SELECT max(w.{}) FROM {} w WHERE {})", value, table, rows("w", metric));
@@ -88,13 +94,33 @@ END;
 
 }  // namespace
 
-std::string number_of_metric(std::string_view metric) {
-    return fmt::format("(SELECT id FROM metric WHERE name = '{}')", metric);
+std::string compared_figures_sql(std::string_view condition) {
+    auto const [columns, joins] = compared_in("figure", "{}.attempt = a.id");
+    return fmt::format("SELECT a.id AS attempt{}\nFROM attempt a{}\nWHERE {}", columns, joins, condition);
 }
 
-std::string compared_figures_sql(std::string_view condition, MetricNumber const& number) {
-    auto const [columns, joins] = compared_in("figure", "{}.attempt = a.id", number);
-    return fmt::format("SELECT a.id AS attempt{}\nFROM attempt a{}\nWHERE {}", columns, joins, condition);
+std::vector<std::optional<double>> compared_figures_of(std::vector<Figure> const& figures) {
+    std::vector<std::optional<double>> row;
+    auto const add = [&](std::string_view metric, std::optional<double> Figure::* member, bool together_counts) {
+        std::optional<double> most;
+        for (auto const& figure : figures) {
+            if (figure.metric != metric) continue;
+            auto value = figure.*member;
+            if (value && !std::isfinite(*value)) value.reset();  // it is stored as null
+            bool const decides = together_counts && figure.component == "kv";
+            if (decides || (value && value > most)) most = value;
+            if (decides) break;
+        }
+        row.push_back(most);
+    };
+    add("nmse", &Figure::value, false);
+    for (auto const& [column, metric, has_interval] : compared) {
+        add(metric, &Figure::value, true);
+        if (!has_interval) continue;
+        add(metric, &Figure::ci_low, true);
+        add(metric, &Figure::ci_high, true);
+    }
+    return row;
 }
 
 ComparedColumns compared_of_attempt() {
@@ -107,7 +133,7 @@ ComparedColumns compared_of_attempt() {
 }
 
 ComparedColumns compared_of_processes() {
-    return compared_in("combined", "{0}.campaign = o.campaign AND {0}.cell = o.cell", number_of_metric);
+    return compared_in("combined", "{0}.campaign = o.campaign AND {0}.cell = o.cell");
 }
 
 std::string_view compared_figures_table() {

@@ -70,11 +70,9 @@ Ingester::Ingester(sqlite3* connection)
       add_figure_(connection, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?)"),
       add_samples_(connection, "INSERT INTO sample_block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       add_profile_(connection, "INSERT INTO profile VALUES (?, ?, ?, ?, ?, ?, ?)"),
-      add_compared_(connection, "INSERT INTO compared_figures " +
-                                    compared_figures_sql("a.id = ?",
-                                                         [&](std::string_view name) {
-                                                             return std::to_string(metric(std::string(name)));
-                                                         })),
+      add_compared_(
+          connection,
+          "INSERT INTO compared_figures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       drift_(connection),
       hardware_classes_(connection) {}
 
@@ -121,11 +119,20 @@ void Ingester::add_samples(std::int64_t attempt, std::int64_t metric, Samples co
     }
 }
 
+void Ingester::add_compared(std::int64_t attempt, std::vector<Figure> const& figures) {
+    add_compared_.with(attempt);
+    int column = 1;
+    for (auto const& value : compared_figures_of(figures)) add_compared_.bind(++column, value);
+    while (add_compared_.step()) {
+    }
+    add_compared_.reset();
+}
+
 void Ingester::store_figures(std::int64_t attempt, Measurement const& measurement) {
     for (auto const& figure : measurement.figures)
         add_figure_.run(attempt, metric(figure.metric), figure.component, figure.value, figure.n, figure.ci_low,
                         figure.ci_high);
-    if (!measurement.figures.empty()) add_compared_.run(attempt);
+    if (!measurement.figures.empty()) add_compared(attempt, measurement.figures);
     for (auto const& samples : measurement.samples) {
         auto const number = metric(samples.metric);
         add_samples(attempt, number, samples);

@@ -30,6 +30,7 @@ class Ingester {
     std::int64_t metric(std::string const& name) const;
     std::optional<std::int64_t> host(Json const& facts);
     void add_samples(std::int64_t attempt, std::int64_t metric, Samples const& samples);
+    void add_compared(std::int64_t attempt, std::vector<Figure> const& figures);
     void store_figures(std::int64_t attempt, Measurement const& measurement);
 
     sqlite3* connection_;

@@ -107,6 +107,40 @@ TEST_F(SummaryTest, MergingAndPruningKeepOutcomes) {
     EXPECT_EQ(number(store, "SELECT count(*) FROM sample"), 3);
 }
 
+/// Together, apart, both, neither; with and without intervals; not finite: ingest stores the rows that the statement finds.
+TEST_F(SummaryTest, ComparedFiguresAreThoseOfTheStatement) {
+    auto const raw = cell("raw");
+    auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
+    std::vector<std::string> const metrics{"nmse",
+                                           "bits_per_value",
+                                           "compressed_read_fraction",
+                                           "kld_mean",
+                                           "attention_kl",
+                                           "decode_tokens_per_s",
+                                           "decode_gb_per_s",
+                                           "prefill_tokens_per_s",
+                                           "weights_bytes",
+                                           "compute_bytes",
+                                           "stored_bytes",
+                                           "passages"};
+    std::vector<std::optional<double>> const values{{}, 2.0, 7.0, std::numeric_limits<double>::infinity()};
+    for (auto const& k : values)
+        for (auto const& v : values)
+            for (auto const& both : values) {
+                auto m = measurement(raw);
+                m.figures = {{"k", "cosine", 0.5, 1, {}, {}}};
+                for (auto const& metric : metrics) {
+                    m.figures.push_back({"k", metric, k, 1, k, {}});
+                    m.figures.push_back({"v", metric, v, 1, {}, v});
+                    if (both != 7.0) m.figures.push_back({"kv", metric, both, 1, both, k});
+                }
+                store.ingest(campaign, {m});
+            }
+    EXPECT_EQ(number(store, "SELECT count(*) FROM compared_figures"), 4 * 4 * 4);
+    EXPECT_GT(number(store, "SELECT count(DISTINCT coalesce(kld, '-')) FROM compared_figures"), 2);
+    EXPECT_EQ(stale_summaries(store), 0);
+}
+
 /// Lengths around whole blocks: every sample comes back with every bit, in its place.
 TEST_F(SummaryTest, SamplesComeBackAsTheyWere) {
     auto const raw = cell("raw");
