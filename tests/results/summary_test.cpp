@@ -41,7 +41,7 @@ TEST_F(SummaryTest, AnOutcomeFollowsEveryAttempt) {
     EXPECT_EQ(outcomes(), "raw 0 2 timeout 1, fp16 1 2 ok 0") << "a failure counts by itself";
     store.ingest(campaign, {attempt(raw, Status::ok, 1, "01")});
     EXPECT_EQ(outcomes(), "fp16 1 2 ok 0") << "the failure was made good, and the other process is missing again";
-    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(stale_summaries(store), 0);
 }
 
 TEST_F(SummaryTest, AnOutcomeFollowsChangesByHand) {
@@ -55,7 +55,7 @@ TEST_F(SummaryTest, AnOutcomeFollowsChangesByHand) {
     EXPECT_EQ(text(store, "SELECT attempt || status FROM outcome"), newest + "ok") << "it stands";
     execute(store.connection(), "DELETE FROM attempt WHERE id = " + newest);
     EXPECT_EQ(text(store, "SELECT status FROM outcome"), "crash");
-    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(stale_summaries(store), 0);
     execute(store.connection(), "DELETE FROM attempt");
     EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), 0);
     EXPECT_TRUE(check(store).empty());
@@ -71,7 +71,7 @@ TEST_F(SummaryTest, ALostAttemptThatComesBackIsRecovered) {
     back.attempt_id = lost.attempt_id;
     EXPECT_EQ(store.recover(campaign.id, {back}), 1U);
     EXPECT_EQ(outcomes(), "raw 0 1 ok 0");
-    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(stale_summaries(store), 0);
 }
 
 TEST_F(SummaryTest, ABatchThatFailsLeavesNoOutcome) {
@@ -94,17 +94,51 @@ TEST_F(SummaryTest, MergingAndPruningKeepOutcomes) {
         other.ingest(first, {measurement(cell("zstd"))});
         auto const same = other.begin_campaign(shared, build(), "hw", false);
         other.ingest(same, {measurement(raw, Status::ok, 0.75, 1), measurement(fp16, Status::crash, 0.75, 0)});
-        EXPECT_EQ(stale_outcomes(other), 0);
+        EXPECT_EQ(stale_summaries(other), 0);
     }
     EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), 0);
     merge(store, folder.file("other.db"));
     EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), 3);
-    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(stale_summaries(store), 0);
     EXPECT_EQ(number(store, "SELECT count(*) FROM sample"), 3 * 4);
     ASSERT_EQ(prune(store, {.campaigns = {campaign.id}, .before_utc = {}}).size(), 1U);
     EXPECT_EQ(outcomes(), "zstd 0 1 ok 0");
-    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(stale_summaries(store), 0);
     EXPECT_EQ(number(store, "SELECT count(*) FROM sample"), 3);
+}
+
+/// Together, apart, both, neither; with and without intervals; not finite: ingest stores the rows that the statement finds.
+TEST_F(SummaryTest, ComparedFiguresAreThoseOfTheStatement) {
+    auto const raw = cell("raw");
+    auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
+    std::vector<std::string> const metrics{"nmse",
+                                           "bits_per_value",
+                                           "compressed_read_fraction",
+                                           "kld_mean",
+                                           "attention_kl",
+                                           "decode_tokens_per_s",
+                                           "decode_gb_per_s",
+                                           "prefill_tokens_per_s",
+                                           "weights_bytes",
+                                           "compute_bytes",
+                                           "stored_bytes",
+                                           "passages"};
+    std::vector<std::optional<double>> const values{{}, 2.0, 7.0, std::numeric_limits<double>::infinity()};
+    for (auto const& k : values)
+        for (auto const& v : values)
+            for (auto const& both : values) {
+                auto m = measurement(raw);
+                m.figures = {{"k", "cosine", 0.5, 1, {}, {}}};
+                for (auto const& metric : metrics) {
+                    m.figures.push_back({"k", metric, k, 1, k, {}});
+                    m.figures.push_back({"v", metric, v, 1, {}, v});
+                    if (both != 7.0) m.figures.push_back({"kv", metric, both, 1, both, k});
+                }
+                store.ingest(campaign, {m});
+            }
+    EXPECT_EQ(number(store, "SELECT count(*) FROM compared_figures"), 4 * 4 * 4);
+    EXPECT_GT(number(store, "SELECT count(DISTINCT coalesce(kld, '-')) FROM compared_figures"), 2);
+    EXPECT_EQ(stale_summaries(store), 0);
 }
 
 /// Lengths around whole blocks: every sample comes back with every bit, in its place.
