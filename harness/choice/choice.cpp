@@ -81,12 +81,12 @@ std::string doubt_of_bytes(Candidate const& candidate) {
     auto const* const why = is_declared(candidate.codec)      ? "were declared with values decoded elsewhere"
                             : is_of_scenario(candidate.codec) ? "are those of a codec that its scenario alone can run"
                                                               : "depend on the values";
-    return fmt::format(
-        "the cache's bytes {}: they are the measured bits per value over the values of this context", why);
+    return fmt::format("the cache's bytes {}: they are the measured bits per value over the values of this context",
+                       why);
 }
 
-void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheShape const& shape, std::uint64_t context,
-                Bounds const& bounds) {
+void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheShape const& shape,
+                std::uint64_t context, Bounds const& bounds) {
     if (shape.trained_tokens != 0 && context > shape.trained_tokens)
         warnings.push_back(
             fmt::format("the model was trained on contexts of {} tokens, not {}", shape.trained_tokens, context));

@@ -82,8 +82,8 @@ void add_budget(Choice& choice);
 
 /// Adds reasons to doubt figures of rows measured like `any` at a context that is asked for: the model was trained on shorter
 /// ones, passages are too few for an interval, or tokens for a bounded tail.
-void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheShape const& shape, std::uint64_t context,
-                Bounds const& bounds);
+void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheShape const& shape,
+                std::uint64_t context, Bounds const& bounds);
 
 /// Why the bytes of a codec are not known exactly at a context that was not measured.
 std::string doubt_of_bytes(Candidate const& candidate);

@@ -126,12 +126,9 @@ Json budget_json(Question const& question, Budget const& budget) {
 
 Json codec_json(Choice const& choice, Choosable const& one) {
     auto const& candidate = one.candidate;
-    Json json{{"codec", candidate.codec},
-              {"codec_name", candidate.codec_name},
-              {"cell", candidate.cell},
-              {"meets", one.meets},
-              {"why_not", one.why_not},
-              {"measured_bits_per_value", number_json(candidate.bits_per_value)}};
+    Json json{{"codec", candidate.codec}, {"codec_name", candidate.codec_name},
+              {"cell", candidate.cell},   {"meets", one.meets},
+              {"why_not", one.why_not},   {"measured_bits_per_value", number_json(candidate.bits_per_value)}};
     json.update(figures_json(choice.question.bounds, candidate));
     if (one.bytes) {
         json["bytes"] = one.bytes->bytes();
@@ -231,10 +228,9 @@ Json choice_json(Choice const& choice) {
     }
     auto const codec = Codec::parse(chosen->candidate.codec);
     auto const needs = needs_of(codec);
-    json["chosen"]["needs"] = {
-        {"positions", needs.needs_positions}, {"mixes_heads", needs.mixes_heads},
-        {"mixes_layers", needs.mixes_layers}, {"fixed_rate", needs.fixed_rate},
-        {"calibrated", needs.calibrated},     {"whole_tensors", takes_whole_tensors(codec)}};
+    json["chosen"]["needs"] = {{"positions", needs.needs_positions}, {"mixes_heads", needs.mixes_heads},
+                               {"mixes_layers", needs.mixes_layers}, {"fixed_rate", needs.fixed_rate},
+                               {"calibrated", needs.calibrated},     {"whole_tensors", takes_whole_tensors(codec)}};
     auto const nearest = nearest_settings(codec, {shape.k_dim, shape.v_dim});
     json["engines"] = {{"vllm", nearest.vllm},
                        {"sglang", nearest.sglang},

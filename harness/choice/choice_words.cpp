@@ -27,7 +27,7 @@ std::string other_bounds_text(Bounds const& bounds, Candidate const& candidate) 
     for (auto const& bound : bounds.others)
         if (auto const* const figure = figure_of(candidate, bound.metric))
             text += labelled("also", fmt::format("{} {:.3g}, 95% {}; asked for: {}", bound.metric, figure->value,
-                                                interval_text(*figure), bound.text()));
+                                                 interval_text(*figure), bound.text()));
     return text;
 }
 
@@ -39,7 +39,8 @@ std::string bounds_text(Bounds const& bounds) {
 
 std::vector<TextTable::Column> other_bounds_columns(Bounds const& bounds) {
     std::vector<TextTable::Column> columns;
-    for (auto const& bound : bounds.others) columns.insert(columns.end(), {{bound.metric, true}, {"95% interval", true}});
+    for (auto const& bound : bounds.others)
+        columns.insert(columns.end(), {{bound.metric, true}, {"95% interval", true}});
     return columns;
 }
 

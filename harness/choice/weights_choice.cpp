@@ -58,9 +58,7 @@ std::optional<std::size_t> best_of(WeightsChoice const& choice, std::optional<st
     return best;
 }
 
-bool is_quantised(std::string const& type) {
-    return type != "f32" && type != "f16" && type != "bf16" && type != "?";
-}
+bool is_quantised(std::string const& type) { return type != "f32" && type != "f16" && type != "bf16" && type != "?"; }
 
 void add_warnings(WeightsChoice& choice) {
     auto const& any = choice.pairs.front().candidate;

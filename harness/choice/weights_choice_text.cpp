@@ -32,8 +32,9 @@ std::string bytes_text(WeightsChoice const& choice, WeightedPair const& pair) {
 
 std::string table_text(WeightsChoice const& choice, Screen const& screen) {
     auto const& bounds = choice.question.bounds;
-    std::vector<TextTable::Column> columns{{"weights"},     {"codec"},          {"total", true},       {"weights", true},
-                                           {"cache", true}, {"KLD mean", true}, {"95% interval", true}};
+    std::vector<TextTable::Column> columns{{"weights"},           {"codec"},       {"total", true},
+                                           {"weights", true},     {"cache", true}, {"KLD mean", true},
+                                           {"95% interval", true}};
     std::ranges::move(other_bounds_columns(bounds), std::back_inserter(columns));
     columns.insert(columns.end(), {{"meets"}, {"best from"}});
     TextTable table(std::move(columns), 2);
@@ -59,17 +60,17 @@ std::string table_text(WeightsChoice const& choice, Screen const& screen) {
 
 Json pair_json(WeightsQuestion const& question, WeightedPair const& pair) {
     Json json{{"model", pair.path},
-            {"codec", pair.candidate.codec},
-            {"codec_name", pair.candidate.codec_name},
-            {"cell", pair.candidate.cell},
-            {"weights_bytes", pair.weights_bytes},
-            {"cache_bytes", pair.cache_bytes},
-            {"compute_bytes", pair.compute_bytes},
-            {"total_bytes", pair.total_bytes()},
-            {"bytes_exact", pair.exact},
-            {"meets", pair.meets},
-            {"why_not", pair.why_not},
-            {"on_front", pair.on_front}};
+              {"codec", pair.candidate.codec},
+              {"codec_name", pair.candidate.codec_name},
+              {"cell", pair.candidate.cell},
+              {"weights_bytes", pair.weights_bytes},
+              {"cache_bytes", pair.cache_bytes},
+              {"compute_bytes", pair.compute_bytes},
+              {"total_bytes", pair.total_bytes()},
+              {"bytes_exact", pair.exact},
+              {"meets", pair.meets},
+              {"why_not", pair.why_not},
+              {"on_front", pair.on_front}};
     json.update(figures_json(question.bounds, pair.candidate));
     return json;
 }
@@ -92,8 +93,8 @@ std::string weights_choice_text(WeightsChoice const& choice, Screen const& scree
         text += pair_text(choice, choice.pairs[*choice.chosen]);
         text += labelled("measured", sureness_text(choice.pairs[*choice.chosen].candidate));
         if (choice.reference)
-            text += labelled("against", fmt::format("{} ({}) with a plain cache", choice.reference->name,
-                                                    choice.reference->type));
+            text += labelled("against",
+                             fmt::format("{} ({}) with a plain cache", choice.reference->name, choice.reference->type));
         if (choice.runner_up) {
             auto const& second = choice.pairs[*choice.runner_up];
             text +=

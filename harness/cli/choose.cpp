@@ -196,8 +196,11 @@ std::vector<WeightsFile> weights_files(ChooseOptions const& options) {
         for (auto const& path : paths) {
             if (!std::filesystem::is_regular_file(path)) throw ConfigError("--models: there is no such file", path);
             if (std::ranges::none_of(files, [&](auto const& one) { return one.path == path; }))
-                files.push_back({path, std::filesystem::path(path).stem().string(), weights_type_of(path),
-                                 cache_shape_of(path), {}});
+                files.push_back({path,
+                                 std::filesystem::path(path).stem().string(),
+                                 weights_type_of(path),
+                                 cache_shape_of(path),
+                                 {}});
         }
     }
     return files;
@@ -279,9 +282,10 @@ void add_choose(CommandLine& line) {
     command->add_option(
         "--max-kld-p999", options->max_kld_p999,
         "The largest 99.9th percentile of the KLD in nat, likewise: of the few tokens that suffer most");
-    command->add_option("--also", options->also,
-                        "Further bounds on figures of the answers, as `show --best` takes them: 'sure_top1_flips < 0.01 and "
-                        "kld_mean_digits < 0.05'");
+    command->add_option(
+        "--also", options->also,
+        "Further bounds on figures of the answers, as `show --best` takes them: 'sure_top1_flips < 0.01 and "
+        "kld_mean_digits < 0.05'");
     command->add_option("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
     command->add_option("--budget", options->budget,
                         "Bytes of a cache of prefixes, to count its blocks and sequences for each codec: '64 GiB'");

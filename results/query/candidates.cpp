@@ -115,8 +115,9 @@ std::vector<Candidate> candidates(Store const& store, std::string const& sha256,
 
 std::string doubt_of_passages(std::uint64_t passages) {
     if (passages >= passages_for_an_interval) return {};
-    return fmt::format("the interval comes from {} passage(s): resampling so few makes it too narrow; measure {} or more",
-                       passages, passages_for_an_interval);
+    return fmt::format(
+        "the interval comes from {} passage(s): resampling so few makes it too narrow; measure {} or more", passages,
+        passages_for_an_interval);
 }
 
 std::vector<std::string> measured_models(Store const& store) {

@@ -119,14 +119,16 @@ TEST_F(BestTest, EveryTailIsBoundedByItsWholeInterval) {
     }
     store.ingest(store.begin_campaign(test::plan(cells), test::build(), "hw", false), measured);
     for (auto const& tail : tails) {
-        EXPECT_THAT(shown(tail + " < 0.3"), HasSubstr("\nq8_0: 8.500 bits per value, " + tail + " 0.125 (0.05..0.2)\n"));
+        EXPECT_THAT(shown(tail + " < 0.3"),
+                    HasSubstr("\nq8_0: 8.500 bits per value, " + tail + " 0.125 (0.05..0.2)\n"));
         EXPECT_THAT(shown(tail + " <= 0.4"), HasSubstr("\nq4_0: 4.500 bits"));
         EXPECT_THAT(shown(tail + " < 0.2 and kld_mean < 0.02"), HasSubstr("\nfp16: 16.000 bits"));
         EXPECT_THAT(shown(tail + " < 0.01"), HasSubstr("\nNo codec meets this. The nearest is fp16"));
     }
-    EXPECT_THAT(shown("kld_p999 < 0.3"),
-                HasSubstr("\nNote: the interval comes from 4 passage(s): resampling so few makes it too narrow; measure "
-                          "10 or more\n"));
+    EXPECT_THAT(
+        shown("kld_p999 < 0.3"),
+        HasSubstr("\nNote: the interval comes from 4 passage(s): resampling so few makes it too narrow; measure "
+                  "10 or more\n"));
     EXPECT_THAT(shown("bits_per_value < 9"), testing::Not(HasSubstr("passage(s)"))) << "no interval over passages";
 }
 

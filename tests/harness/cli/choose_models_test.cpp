@@ -91,7 +91,8 @@ TEST_F(ChooseModelsTest, AnswersEachBudgetWithTheLeastKldThatFits) {
 TEST_F(ChooseModelsTest, AReferenceMayBeQuantisedItself) {
     if (shell("command -v llama-quantize").code != 0) GTEST_SKIP() << "no llama-quantize";
     auto const quantised = [this](std::string const& from, std::string const& type) {
-        auto const made = shell("llama-quantize --allow-requantize " + builtin_path(from) + " made-" + type + ".gguf " + type);
+        auto const made =
+            shell("llama-quantize --allow-requantize " + builtin_path(from) + " made-" + type + ".gguf " + type);
         EXPECT_EQ(made.code, 0) << made.err;
         return path("made-" + type + ".gguf").string();
     };

@@ -168,8 +168,9 @@ TEST_F(ChooseTest, FurtherFiguresCanBeBounded) {
     // A figure that no row has is to be measured; nothing says that no codec would meet the bound.
     auto const lacking = kvstone("choose --model demo " + question + "--max-kld-p999 0.5");
     EXPECT_EQ(lacking.code, 5) << lacking.out;
-    EXPECT_THAT(lacking.out, HasSubstr("has kld_p999 (99.9th percentile of the same KL; 1,000 scored tokens or more have "
-                                       "one), with protocol decode. Measure first:"));
+    EXPECT_THAT(lacking.out,
+                HasSubstr("has kld_p999 (99.9th percentile of the same KL; 1,000 scored tokens or more have "
+                          "one), with protocol decode. Measure first:"));
     EXPECT_THAT(lacking.out, HasSubstr("passages: 10"));
     EXPECT_EQ(json::parse(kvstone("choose --json --model demo " + question + "--max-kld-p999 0.5").out)["chosen"],
               nullptr);
@@ -185,7 +186,9 @@ TEST_F(ChooseTest, CodecsOfAScenarioAreChosenByTheirMeasuredBytes) {
     three_bits.bits = 3;
     auto more_bits = three_bits;
     more_bits.bits = 3.5;
-    store({{"fp16", kld(0, 0, 0)}, {"q4_0", kld(0.001, 0.002, 0.003)}, {mine, three_bits},
+    store({{"fp16", kld(0, 0, 0)},
+           {"q4_0", kld(0.001, 0.002, 0.003)},
+           {mine, three_bits},
            {"hadamard | external:name=mine,kind=declared,hash=0123456789abcdef", more_bits}});
     auto const answer = chosen("--context 1k --max-kld 0.01");
     EXPECT_EQ(answer["chosen"]["codec"], mine);
