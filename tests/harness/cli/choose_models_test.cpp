@@ -27,6 +27,12 @@ class ChooseModelsTest : public ProgramTest {
             "--set 'workloads.0.model.passages=3' --set 'workloads.0.model.continuation=48'");
         ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
     }
+    /// A file that the engine's own quantiser makes of another.
+    std::string quantised(std::string const& from, std::string const& type) const {
+        auto const made = shell("llama-quantize --allow-requantize '" + from + "' made-" + type + ".gguf " + type);
+        EXPECT_EQ(made.code, 0) << made.err;
+        return path("made-" + type + ".gguf").string();
+    }
     json answer(std::string const& more, int code = 0) {
         auto const ended = kvstone("choose --json " + std::string(models) + more);
         EXPECT_EQ(ended.code, code) << ended.err << ended.out;
@@ -90,15 +96,7 @@ TEST_F(ChooseModelsTest, AnswersEachBudgetWithTheLeastKldThatFits) {
 /// Weights made again from quantised ones are measured against those, and the answer says that it is so.
 TEST_F(ChooseModelsTest, AReferenceMayBeQuantisedItself) {
     if (shell("command -v llama-quantize").code != 0) GTEST_SKIP() << "no llama-quantize";
-    auto const quantised = [this](std::string const& from, std::string const& type) {
-        auto const made =
-            shell("llama-quantize --allow-requantize " + builtin_path(from) + " made-" + type + ".gguf " + type);
-        EXPECT_EQ(made.code, 0) << made.err;
-        return path("made-" + type + ".gguf").string();
-    };
-    // The shipped files are the quantiser's, byte for byte.
-    EXPECT_EQ(read(quantised("tiny", "q4_0")), read(builtin_path("tiny-q4_0")));
-    auto const wider = quantised("tiny-q4_0", "q8_0");
+    auto const wider = quantised(builtin_path("tiny-q4_0"), "q8_0");
     auto const ended = kvstone(
         "run what-fits --set 'grid.context=[64]' --set 'grid.codec=[fp16]' --set workloads.0.model.passages=3 --set "
         "workloads.0.model.continuation=48 --set 'sources.0.model={gguf: [tiny-q4_0, " +
@@ -116,6 +114,27 @@ TEST_F(ChooseModelsTest, AReferenceMayBeQuantisedItself) {
     EXPECT_FALSE(pairs[1]["on_front"].get<bool>());
     auto const without = kvstone("choose --models " + wider + " --context 64 --max-kld 1").out;
     EXPECT_THAT(without, HasSubstr("KLD is the distance from a model that is none of these files (SHA-256 "));
+}
+
+TEST_F(ChooseModelsTest, FilesOfFewerBitsAreFartherFromTheirOrigin) {
+    auto const origin = test_data("models/stories260K.gguf");
+    auto const story = test_data("text/tinystories_val_794k.txt");
+    if (!origin || !story) GTEST_SKIP() << "stories260K.gguf or its text is not among the test data";
+    if (shell("command -v llama-quantize").code != 0) GTEST_SKIP() << "no llama-quantize";
+    auto const files = fmt::format("{}, {}, {}", origin->string(), quantised(origin->string(), "q8_0"),
+                                   quantised(origin->string(), "q4_0"));
+    auto const ended = kvstone(fmt::format(
+        "run what-fits --set 'grid.context=[64]' --set 'grid.codec=[fp16]' --set workloads.0.model.passages=3 --set "
+        "workloads.0.model.continuation=48 --set 'sources.0.model={{gguf: [{}], reference: {}, text: {}}}'",
+        files, origin->string(), story->string()));
+    ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
+    auto const pairs = json::parse(kvstone("choose --models " + origin->string() +
+                                           " 'made-*.gguf' --context 64 --max-kld 100 --json").out)["pairs"];
+    ASSERT_EQ(pairs.size(), 3U);  // by bytes
+    EXPECT_THAT(pairs[0]["model"].get<std::string>(), testing::EndsWith("made-q4_0.gguf"));
+    EXPECT_THAT(pairs[1]["model"].get<std::string>(), testing::EndsWith("made-q8_0.gguf"));
+    EXPECT_GT(kld(pairs[0]), 10 * kld(pairs[1])) << "a step of q4_0 is 16 times that of q8_0";
+    EXPECT_GT(kld(pairs[1]), 10 * kld(pairs[2])) << "the origin itself, with a cache of 16 bits";
 }
 
 TEST_F(ChooseModelsTest, OneModelIsJudgedByItsOwnAnswersAlone) {
