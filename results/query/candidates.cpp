@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "results/query/show_text.hpp"
+#include "results/store/schema.hpp"
 #include "results/store/sqlite.hpp"
 #include "scenarios/errors.hpp"
 
@@ -22,14 +23,13 @@ WHERE c.uid = ? AND x.uid = ? AND v.value IS NOT NULL
   AND (v.component = 'kv' OR m.name IN ('cache_layers', 'cache_heads', 'cache_head_dim'))
 )sql";
 
+/// Its place is for reference_source_sql().
 constexpr auto row_sql = R"sql(
 SELECT p.campaign, p.cell, p.codec, p.codec_name, json_extract(x.source, '$.sha256'),
   x.source || ' ' || p.options || ' ' || coalesce(p.context, 0), json_extract(p.options, '$.protocol'), p.options,
   coalesce(p.context, 0), p.bits_per_value, p.error, p.error_low, p.error_high,
   CASE WHEN p.left_out IS NULL AND p.error_metric <> 'kld_mean' THEN 'no error' ELSE p.left_out END, p.reason,
-  json_set(json_remove(x.source, '$.sha256'), '$.reference_sha256',
-           coalesce(json_extract(x.source, '$.reference_sha256'), json_extract(x.source, '$.sha256'))) ||
-    ' ' || p.options || ' ' || coalesce(p.context, 0),
+  {} || ' ' || p.options || ' ' || coalesce(p.context, 0),
   coalesce(json_extract(x.source, '$.reference_sha256'), json_extract(x.source, '$.sha256'))
 FROM v_pareto p JOIN cell x ON x.uid = p.cell JOIN campaign c ON c.uid = p.campaign
 WHERE p.workload = 'model' AND p.status <> 'missing'
@@ -82,7 +82,7 @@ std::vector<Candidate> candidates(Store const& store, std::string const& sha256,
     std::vector<Candidate> all;
     std::set<std::string> seen;
     std::set<std::string> models;
-    Statement row(store.connection(), row_sql);
+    Statement row(store.connection(), fmt::format(row_sql, reference_source_sql("x.source")));
     row.with(sha256, name);
     while (row.step()) {
         if (!seen.insert(row.text(1)).second) continue;

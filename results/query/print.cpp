@@ -168,7 +168,7 @@ void print(std::ostream& out, QueryResult const& result, TableFormat format, Scr
     }
 }
 
-QueryResult said_once(QueryResult const& result, std::vector<std::string> const& kept, std::string& said) {
+QueryResult said_once(QueryResult result, std::vector<std::string> const& kept, std::string& said) {
     QueryResult table;
     std::vector<std::size_t> shown;
     std::string equal;
@@ -184,9 +184,11 @@ QueryResult said_once(QueryResult const& result, std::vector<std::string> const&
                                  for_people(result.rows.front()[i]));
         }
     }
-    for (auto const& row : result.rows) {
+    table.rows.reserve(result.rows.size());
+    for (auto& row : result.rows) {
         auto& line = table.rows.emplace_back();
-        for (auto const i : shown) line.push_back(row[i]);
+        line.reserve(shown.size());
+        for (auto const i : shown) line.push_back(std::move(row[i]));
     }
     said = equal.empty() ? "" : fmt::format("In all {} rows: {}.", result.rows.size(), equal);
     return table;

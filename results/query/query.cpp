@@ -20,14 +20,14 @@ constexpr std::size_t result_limit_bytes = std::size_t{1} << 29;
 QueryResult collect(Reading& reading, std::string const& sql) {
     QueryResult result{reading.columns(), {}};
     std::size_t total_bytes = 0;
-    for (std::vector<QueryValue> row; reading.next(row);) {
+    for (std::vector<QueryValue> row; reading.next(row); row = {}) {
         for (auto const& value : row)
             if (auto const* text = std::get_if<std::string>(&value)) total_bytes += text->size();
         total_bytes += row.size() * sizeof(QueryValue);
         if (total_bytes > result_limit_bytes)
             throw ConfigError(fmt::format("the result is larger than {} MiB: narrow it", result_limit_bytes >> 20),
                               sql);
-        result.rows.push_back(row);
+        result.rows.push_back(std::move(row));
     }
     return result;
 }

@@ -40,6 +40,6 @@ void print_rows(std::ostream& out, Store const& store, std::string const& sql,
 void print(std::ostream& out, QueryResult const& result, TableFormat format, Screen const& screen = {});
 /// The table without two kinds of columns: those that are null in all rows and, where there are several rows, those
 /// that have one value in all of them, unless they are `kept`. `said` becomes a sentence with these values, or empty.
-QueryResult said_once(QueryResult const& result, std::vector<std::string> const& kept, std::string& said);
+QueryResult said_once(QueryResult result, std::vector<std::string> const& kept, std::string& said);
 
 }  // namespace kvstone

@@ -180,6 +180,7 @@ bool Reading::next(std::vector<QueryValue>& row) {
     if (code != SQLITE_ROW)
         throw ConfigError(fmt::format("the query failed: {}", sqlite3_errmsg(parts_->connection)), sql_);
     row.clear();
+    row.reserve(columns_.size());
     for (int i = 0; i < static_cast<int>(columns_.size()); ++i) row.push_back(value_of(handle, i));
     return true;
 }

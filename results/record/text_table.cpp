@@ -185,9 +185,10 @@ void TextTable::print(std::ostream& out, Screen const& screen) const {
             if (i >= row.cells.size()) continue;
             auto const width = display_width(row.cells[i]);
             wish.natural = std::max(wish.natural, width);
-            // Numbers stay whole.
-            auto const piece = columns_[i].right ? width : std::min(longest_piece(row.cells[i]), longest_whole_piece);
-            wish.least = std::max(wish.least, piece);
+            // Numbers stay whole, and so do names.
+            bool const whole = columns_[i].right || (i < keys_ && width <= longest_whole_piece);
+            wish.least =
+                std::max(wish.least, whole ? width : std::min(longest_piece(row.cells[i]), longest_whole_piece));
         }
         wish.least = std::min(wish.least, wish.natural);
         wishes.push_back(wish);

@@ -48,6 +48,22 @@ void groups(Store const& store, std::ostream& out, std::string const& campaign) 
         fmt::print(out, "\nA codec that is a command has no speed here: its times are {}.\n", times_of_a_command);
 }
 
+/// Pairs of weights and codec, where peers have several weights.
+std::string pairs_sql() {
+    return "WITH p AS (" + pareto_total_sql("c.uid = ?1") +
+           ") SELECT source AS weights, codec_name AS codec, total_bytes, weights_bytes, cache_bytes, compute_bytes, "
+           "error AS "
+           "kld_mean, speed, CASE WHEN left_out IS NOT NULL THEN left_out WHEN beaten_by IS NOT NULL THEN 'beaten by ' "
+           "|| "
+           "beaten_by || ' on ' || beaten_by_source WHEN rival IS NOT NULL THEN 'within the intervals of ' || rival || "
+           "' on "
+           "' || rival_source ELSE 'best of its kind' END AS verdict FROM p WHERE peers IN (SELECT peers FROM p GROUP "
+           "BY "
+           "peers HAVING count(DISTINCT source) > 1) ORDER BY min(position) OVER (PARTITION BY peers), total_bytes IS "
+           "NULL, "
+           "total_bytes, position";
+}
+
 }  // namespace
 
 void write_markdown_report(Store const& store, std::ostream& out, ReportOptions const& options) {
@@ -60,6 +76,7 @@ void write_markdown_report(Store const& store, std::ostream& out, ReportOptions 
             campaign_build_sql("v_campaign.campaign") + " AS build, toolchain, hardware FROM v_campaign",
         campaign);
     groups(store, out, campaign);
+    section(store, out, "Weights and cache", pairs_sql(), campaign);
     section(
         store, out, "Not ok",
         "SELECT source, context, codec_name AS codec, process, status, reason FROM v_failures WHERE campaign = ?1 AND "

@@ -8,6 +8,7 @@
 #include "results/record/metrics.hpp"
 #include "results/record/text.hpp"
 #include "results/store/combine.hpp"
+#include "results/store/compared_figures.hpp"
 #include "results/store/summary_schema.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
@@ -39,10 +40,19 @@ std::optional<Number> number_member(Json const& facts, char const* name) {
     return found->get<Number>();
 }
 
+/// Numbers by name, of the metrics that this build declares.
+std::unordered_map<std::string, std::int64_t> declared_metrics(sqlite3* connection) {
+    std::unordered_map<std::string, std::int64_t> metrics;
+    for (Statement known(connection, "SELECT name, id FROM metric"); known.step();)
+        if (find_metric(known.text(0)) != nullptr) metrics.emplace(known.text(0), known.integer(1));
+    return metrics;
+}
+
 }  // namespace
 
 Ingester::Ingester(sqlite3* connection)
     : connection_(connection),
+      metrics_(declared_metrics(connection)),
       find_expected_(connection,
                      "SELECT e.cell, p.processes FROM expected e JOIN campaign c ON c.id = e.campaign JOIN plan p ON "
                      "p.id = c.plan WHERE e.campaign = ? AND e.cell = (SELECT id FROM cell WHERE uid = ?) AND "
@@ -60,12 +70,13 @@ Ingester::Ingester(sqlite3* connection)
       add_figure_(connection, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?)"),
       add_samples_(connection, "INSERT INTO sample_block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       add_profile_(connection, "INSERT INTO profile VALUES (?, ?, ?, ?, ?, ?, ?)"),
+      add_compared_(connection, "INSERT INTO compared_figures " +
+                                    compared_figures_sql("a.id = ?",
+                                                         [&](std::string_view name) {
+                                                             return std::to_string(metric(std::string(name)));
+                                                         })),
       drift_(connection),
-      hardware_classes_(connection) {
-    Statement known(connection, "SELECT name, id FROM metric");
-    while (known.step())
-        if (find_metric(known.text(0)) != nullptr) metrics_.emplace(known.text(0), known.integer(1));
-}
+      hardware_classes_(connection) {}
 
 std::int64_t Ingester::metric(std::string const& name) const {
     auto const found = metrics_.find(name);
@@ -114,6 +125,7 @@ void Ingester::store_figures(std::int64_t attempt, Measurement const& measuremen
     for (auto const& figure : measurement.figures)
         add_figure_.run(attempt, metric(figure.metric), figure.component, figure.value, figure.n, figure.ci_low,
                         figure.ci_high);
+    if (!measurement.figures.empty()) add_compared_.run(attempt);
     for (auto const& samples : measurement.samples) {
         auto const number = metric(samples.metric);
         add_samples(attempt, number, samples);

@@ -34,7 +34,8 @@ class Ingester {
 
     sqlite3* connection_;
     std::unordered_map<std::string, std::int64_t> metrics_;  ///< numbers of those that this build declares
-    Statement find_expected_, find_host_, add_host_, add_attempt_, add_figure_, add_samples_, add_profile_;
+    Statement find_expected_, find_host_, add_host_, add_attempt_, add_figure_, add_samples_, add_profile_,
+        add_compared_;
     DriftMarker drift_;
     HardwareClasses hardware_classes_;
 };

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "results/store/compared_figures.hpp"
 #include "results/store/gate_schema.hpp"
 #include "results/store/sqlite.hpp"
 #include "results/store/summary_schema.hpp"
@@ -268,10 +269,17 @@ ALTER TABLE host ADD COLUMN vector_units TEXT;
 )sql";
 
 std::span<Migration const> all_steps() {
-    static std::array const steps{Migration{1, version_1},        Migration{2, version_2}, Migration{3, version_3},
-                                  Migration{4, version_4},        Migration{5, version_5}, Migration{6, gate_tables},
-                                  Migration{7, version_7},        Migration{8, version_8}, Migration{9, version_9},
-                                  Migration{10, summary_tables()}};
+    static std::array const steps{Migration{1, version_1},
+                                  Migration{2, version_2},
+                                  Migration{3, version_3},
+                                  Migration{4, version_4},
+                                  Migration{5, version_5},
+                                  Migration{6, gate_tables},
+                                  Migration{7, version_7},
+                                  Migration{8, version_8},
+                                  Migration{9, version_9},
+                                  Migration{10, summary_tables()},
+                                  Migration{11, compared_figures_table()}};
     return steps;
 }
 
@@ -356,6 +364,7 @@ void read_as_current(sqlite3* connection, int version) {
     if (version < 9) execute(connection, std::string(host_as_of_version_9));
     if (version < 10) execute(connection, "CREATE TEMP VIEW outcome AS " + outcomes_sql("true"));
     if (version < 10) execute(connection, std::string(sample_block_as_of_version_10));
+    if (version < 11) execute(connection, "CREATE TEMP VIEW compared_figures AS " + compared_figures_sql("true"));
     if (version <= schema_version()) renew_views(connection, true);
     if (version < 10)
         execute(connection, "DROP VIEW IF EXISTS temp.sample");  // it is a table yet, and stands for itself

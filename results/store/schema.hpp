@@ -44,11 +44,15 @@ std::string_view views();
 /// `codec` is SQL for its canonical text.
 std::string times_of_sql(std::string const& codec);
 
-/// The part that makes v_pareto.
-std::string pareto_view();
+/// The part that makes v_pareto and v_pareto_total.
+std::string pareto_views();
 /// A statement with the rows and columns of v_pareto, for the campaigns `c` that meet a condition. The view itself finds
 /// all codecs' rivals, whichever campaign is asked for.
 std::string pareto_sql(std::string_view condition);
+std::string pareto_total_sql(std::string_view condition);  ///< likewise of v_pareto_total
+/// SQL for a cell's source without the model's weights, as JSON: equal for weights that are compared with one reference model.
+/// `source` is SQL for the source of a cell of a model.
+std::string reference_source_sql(std::string_view source);
 /// The part that makes v_environment and v_env_diff.
 std::string_view environment_views();
 /// The part that makes v_history.

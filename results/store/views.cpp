@@ -1,5 +1,6 @@
-// The views everyone reads. Two summaries stand behind them: which attempt decides a cell, kept by triggers (see
-// summary_schema.cpp), and figures over several processes (see combine.cpp).
+// The views everyone reads. Three summaries stand behind them: which attempt decides a cell, kept by triggers (see
+// summary_schema.cpp), figures over several processes (see combine.cpp), and those that codecs are compared by, side by
+// side (see compared_figures.cpp).
 
 #include <string>
 
@@ -199,7 +200,7 @@ std::string build_views() {
          "WHERE o.status = 'ok' AND o.processes > 1\nUNION ALL");
     part(latest_nothing, "WHERE o.status <> 'ok';\n");
     sql.append(views_before_build_name).append(build_name_sql("build")).append(views_after_build_name);
-    sql += pareto_view();
+    sql += pareto_views();
     sql += environment_views();
     sql += history_view();
     auto const quoted = [](std::string_view text) {

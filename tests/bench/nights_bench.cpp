@@ -58,6 +58,9 @@ std::vector<Question> questions() {
         {"gate", gate},
         of_query("query @statistics", "@statistics"),
         of_query("v_campaign, all", "SELECT * FROM v_campaign"),
+        of_query("v_pareto, one campaign",
+                 "SELECT count(*), count(beaten_by), count(rival) FROM v_pareto WHERE campaign = (SELECT campaign FROM "
+                 "v_newest)"),
         of_query("v_pareto, all", "SELECT count(*), count(beaten_by), count(rival) FROM v_pareto"),
         {"show --history",
          [](auto const& file, auto& out) { show_history(Store::open_read_only(file), out, "decode_gb_per_s", {}); }},

@@ -125,6 +125,8 @@ void ingest_raw(benchmark::State& state) {
                 "INSERT INTO attempt(id, uid, campaign, cell, process, status, started_utc, finished_utc, "
                 "wall_ns, device, threads, host) VALUES (?, ?, 1, ?, 0, 'ok', ?, ?, ?, ?, 2, 1)");
             Statement figure(db, "INSERT INTO figure VALUES (?, ?, ?, ?, 1, NULL, NULL)");
+            Statement compared(db,
+                               "INSERT INTO compared_figures(attempt, nmse, bits, tensor_rate) VALUES (?, ?, ?, ?)");
             Statement sample(db, "INSERT INTO sample_block VALUES (?, ?, 'kv', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
             state.ResumeTiming();
             for (std::size_t first = 1; first <= plan.cells.size(); first += batch) {
@@ -134,6 +136,7 @@ void ingest_raw(benchmark::State& state) {
                                 model.wall_ns, model.device);
                     for (std::size_t i = 0; i < model.figures.size(); ++i)
                         figure.run(id, 1 + i % 40, model.figures[i].component, *model.figures[i].value);
+                    compared.run(id, 0.5, 0.5, 0.5);
                     for (std::size_t series = 0; series < model.samples.size(); ++series)
                         store_samples(sample, id, 1 + series, model.samples[series].values);
                 }

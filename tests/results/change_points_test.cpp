@@ -3,12 +3,15 @@
 #include "results/statistics/change_points.hpp"
 
 #include <random>
+#include <set>
 #include <sstream>
 #include <vector>
 
 #include <gmock/gmock.h>
 
 #include "results/query/show.hpp"
+#include "results/query/show_text.hpp"
+#include "results/record/build.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/report/nights.hpp"
 
@@ -102,6 +105,51 @@ TEST(History, TellsWhatChangedAndWhereTheLevelMoved) {
     EXPECT_LT(some.str().size(), out.str().size());
     test::expect_error<ConfigError>([&] { history_rows(store, "decode_gb_per_s", "nosuch"); },
                                     "no campaign has this id");
+}
+
+/// Hardware, builds and toolchains that change, figures that are absent or zero: row by row as the view has them.
+TEST(History, IsThatOfTheView) {
+    test::Folder const folder;
+    test::write_nights(
+        folder.file(),
+        {.campaigns = 9, .codecs = 3, .sources = 2, .contexts = 2, .metrics_per_component = 2, .samples = 1});
+    auto const store = Store::open(folder.file());
+    execute(store.connection(), R"sql(
+UPDATE campaign SET hardware_class = 'another' WHERE id % 4 = 0;
+UPDATE campaign SET night = 'named' WHERE id = 2;
+UPDATE campaign SET build = 1 WHERE id IN (2, 3);
+UPDATE campaign SET build = 6 WHERE id = 7;
+UPDATE build SET git_sha = 'abc-dirty', source_hash = '' WHERE id = 6;
+INSERT INTO toolchain VALUES (2, 'beef', 'g++ 17');
+UPDATE build SET toolchain = 2 WHERE id >= 9;
+UPDATE figure SET value = NULL WHERE attempt % 5 = 0;
+UPDATE figure SET value = 0 WHERE attempt % 7 = 0;
+UPDATE cell SET workload = 'append' WHERE id % 4 = 1;
+)sql");
+    auto const sixth = test::text(store, "SELECT uid FROM campaign WHERE id = 6");
+    std::set<std::string> sames;
+    for (std::string const metric : {"nmse", "decode_gb_per_s"})
+        for (auto const& campaign : {std::string(), sixth}) {
+            auto const expected = query(
+                store,
+                "SELECT cell, component, hardware_class, codec_name, workload, source, context, night, " +
+                    campaign_build_sql("v_history.campaign") +
+                    ", value, change_percent, CASE WHEN same_binary THEN 'binary' WHEN same_toolchain THEN 'toolchain' "
+                    "END "
+                    "FROM v_history WHERE metric = ?1 AND value IS NOT NULL AND (?2 = '' OR (hardware_class = 'hw' AND "
+                    "started_utc <= (SELECT started_utc FROM campaign WHERE uid = ?2))) ORDER BY workload, source, "
+                    "context, "
+                    "codec_name, cell, component, hardware_class, started_utc",
+                {metric, campaign});
+            auto found = history_rows(store, metric, campaign);
+            for (auto& row : found.rows) {
+                row.pop_back();
+                sames.insert(text(row.back()));
+            }
+            EXPECT_GT(found.rows.size(), 30U);
+            EXPECT_TRUE(found.rows == expected.rows) << metric << " " << campaign;
+        }
+    EXPECT_EQ(sames, (std::set<std::string>{"", "binary", "toolchain"}));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 
+#include "results/report/report.hpp"
 #include "results/store/schema.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/results/pareto_fixture.hpp"
@@ -45,17 +46,63 @@ struct ParetoTest : testing::Test {
                           "WHERE codec = '" +
                               codec + "'");
     }
-    /// The front as a view finds it in which `part` reads otherwise.
-    std::string front_where(std::string const& part, std::string const& otherwise) {
-        std::string sql(pareto_view());
+    std::string pairs() {
+        return test::text(
+            store,
+            "SELECT coalesce(group_concat(source || '+' || codec, ' '), '') FROM (SELECT source, codec FROM "
+            "v_pareto_total WHERE on_front ORDER BY position)");
+    }
+    /// What `ask` gets from a view in which `part` reads otherwise.
+    template <class Ask>
+    std::string where(std::string const& view, std::string const& part, std::string const& otherwise, Ask ask) {
+        auto sql = pareto_views();
+        sql.erase(0, sql.find("CREATE VIEW " + view + "("));
+        sql.erase(sql.find(";\n"));
         auto const at = sql.find(part);
         EXPECT_NE(at, std::string::npos) << part;
         sql.replace(at, part.size(), otherwise);
-        sql.replace(sql.find("CREATE VIEW"), std::string_view("CREATE VIEW").size(), "CREATE TEMP VIEW");
+        sql.insert(std::string_view("CREATE ").size(), "TEMP ");
         execute(store.connection(), sql);
-        auto const found = front();
-        execute(store.connection(), "DROP VIEW temp.v_pareto");
+        auto const found = ask();
+        execute(store.connection(), "DROP VIEW temp." + view);
         return found;
+    }
+    std::string front_where(std::string const& part, std::string const& otherwise) {
+        return where("v_pareto", part, otherwise, [this] { return front(); });
+    }
+    std::string pairs_where(std::string const& part, std::string const& otherwise) {
+        return where("v_pareto_total", part, otherwise, [this] { return pairs(); });
+    }
+
+    struct Pair {
+        std::string weights;
+        std::string codec;
+        double weights_bytes = 0;
+        double stored_bytes = 0;  ///< of two passages
+        std::optional<double> compute_bytes = {};
+        double kld = 0.01;
+        double speed = 100;
+        std::string reference = "aa11";
+    };
+    /// `pair`: weights of 0 bytes have no such figure.
+    void add(Pair const& pair) {
+        auto c = model_cell(pair.codec);
+        c.source_name = pair.weights;
+        c.source["sha256"] = pair.weights == "f16" ? "aa11" : pair.weights;
+        c.source["reference_sha256"] = pair.reference;
+        c.id = fmt::format("{:0>16}", pair.weights + pair.codec);
+        add(c, {.bits = 4,
+                .kld = pair.kld,
+                .kld_low = pair.kld,
+                .kld_high = pair.kld,
+                .speed = pair.speed,
+                .speed_low = pair.speed,
+                .speed_high = pair.speed});
+        auto& figures = measurements.back().figures;
+        figures.push_back({"kv", "stored_bytes", pair.stored_bytes, 1, {}, {}});
+        figures.push_back({"kv", "passages", 2, 1, {}, {}});
+        if (pair.weights_bytes > 0) figures.push_back({"kv", "weights_bytes", pair.weights_bytes, 1, {}, {}});
+        if (pair.compute_bytes) figures.push_back({"kv", "compute_bytes", *pair.compute_bytes, 1, {}, {}});
     }
     std::string shown() {
         std::ostringstream out;
@@ -74,9 +121,9 @@ TEST_F(ParetoTest, AWorseCodecIsBeatenAndTradesAreKept) {
     store_all();
     EXPECT_EQ(front(), "good small fast");
     EXPECT_EQ(of("worse"), "by good");
-    EXPECT_EQ(front_where("(a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed)", "0"),
+    EXPECT_EQ(front_where("(a.size < b.size OR a.error <> b.error OR a.speed IS NOT b.speed)", "0"),
               "good worse small fast");
-    EXPECT_EQ(front_where("a.bits <= b.bits", "1"), "good fast");
+    EXPECT_EQ(front_where("a.size <= b.size", "1"), "good fast");
     EXPECT_EQ(front_where("(a.speed IS b.speed OR a.speed_least > b.speed_most OR b.times_of <> 'attempt')", "1"),
               "good small");
 }
@@ -87,7 +134,7 @@ TEST_F(ParetoTest, EqualsAreBothKept) {
     store_all();
     EXPECT_EQ(front(), "one two");
     EXPECT_EQ(of("one") + of("two"), "");
-    EXPECT_EQ(front_where("(a.bits < b.bits OR a.error <> b.error OR a.speed IS NOT b.speed)", "1"), "");
+    EXPECT_EQ(front_where("(a.size < b.size OR a.error <> b.error OR a.speed IS NOT b.speed)", "1"), "");
 }
 
 TEST_F(ParetoTest, NothingIsBeatenWithinTheIntervals) {
@@ -199,6 +246,82 @@ TEST_F(ParetoTest, AFileWithViewsOfAnotherBuildIsReadWithOurs) {
     std::ostringstream out;
     test::expect_error<ConfigError>([&] { show_pareto(older, out, {}); }, "the database is of an older schema");
     EXPECT_EQ(out.str(), "");
+}
+
+TEST_F(ParetoTest, PairsOfWeightsAndCodecAreComparedByAllTheirBytes) {
+    add({.weights = "f16", .codec = "fp16", .weights_bytes = 1000, .stored_bytes = 400, .compute_bytes = 50, .kld = 0});
+    add({.weights = "f16",
+         .codec = "int8",
+         .weights_bytes = 1000,
+         .stored_bytes = 200,
+         .compute_bytes = 50,
+         .kld = 0.01});
+    add({.weights = "q8",
+         .codec = "fp16",
+         .weights_bytes = 500,
+         .stored_bytes = 400,
+         .compute_bytes = 50,
+         .kld = 0.01,
+         .speed = 90});
+    // Beaten by q8 with fp16, though its cache is the smallest.
+    add({.weights = "f16", .codec = "int2", .weights_bytes = 1000, .stored_bytes = 100, .kld = 0.02, .speed = 80});
+    add({.weights = "q8",
+         .codec = "int8",
+         .weights_bytes = 500,
+         .stored_bytes = 200,
+         .compute_bytes = 50,
+         .kld = 0.015});
+    add({.weights = "old", .codec = "int8", .stored_bytes = 2});
+    add({.weights = "other",
+         .codec = "int2",
+         .weights_bytes = 2000,
+         .stored_bytes = 400,
+         .kld = 0.5,
+         .reference = "bb22"});
+    // Beats f16 with int8: 1,050 bytes against 1,150.
+    add({.weights = "q8",
+         .codec = "raw",
+         .weights_bytes = 500,
+         .stored_bytes = 1000,
+         .compute_bytes = 50,
+         .kld = 0.005});
+    store_all();
+    EXPECT_EQ(
+        test::text(store,
+                   "SELECT group_concat(total_bytes || ' = ' || weights_bytes || ' + ' || cache_bytes || ' + ' "
+                   "|| coalesce(compute_bytes, '-'), ', ') FROM (SELECT * FROM v_pareto_total WHERE codec <> "
+                   "'int8' ORDER BY position)"),
+        "1250.0 = 1000.0 + 200.0 + 50.0, 750.0 = 500.0 + 200.0 + 50.0, 1050.0 = 1000.0 + 50.0 + -, 2200.0 = 2000.0 + "
+        "200.0 + -, 1050.0 = 500.0 + 500.0 + 50.0");
+    EXPECT_EQ(pairs(), "f16+fp16 q8+fp16 q8+int8 other+int2 q8+raw") << "only pairs of one reference meet";
+    EXPECT_EQ(test::text(store,
+                         "SELECT beaten_by_source || '+' || beaten_by FROM v_pareto_total WHERE source = 'f16' AND "
+                         "codec = 'int2'"),
+              "q8+fp16");
+    EXPECT_EQ(test::text(store, "SELECT source || ' ' || left_out FROM v_pareto_total WHERE left_out <> ''"),
+              "old no bytes");
+    EXPECT_EQ(pairs_where("weights_bytes + stored_bytes", "stored_bytes"), "f16+fp16 f16+int8 f16+int2 other+int2")
+        << "the cache alone would give another front";
+    EXPECT_EQ(pairs_where(" / passages", ""), "f16+fp16 f16+int8 q8+fp16 q8+int8 other+int2");
+    EXPECT_EQ(pairs_where("coalesce(compute_bytes, 0)", "compute_bytes"),
+              "f16+fp16 q8+fp16 f16+int2 q8+int8 other+int2 q8+raw");
+    EXPECT_EQ(front(), "fp16 int8 int2 raw") << "in v_pareto each file of weights has a contest of its own";
+}
+
+TEST_F(ParetoTest, APairThatOnlyTheIntervalsKeepHasARival) {
+    add({.weights = "f16", .codec = "int8", .weights_bytes = 1000, .stored_bytes = 200, .kld = 0.012});
+    add({.weights = "q8", .codec = "int8", .weights_bytes = 500, .stored_bytes = 200, .kld = 0.010});
+    for (auto& m : measurements)
+        for (auto& figure : m.figures)
+            if (figure.metric == "kld_mean") figure.ci_low = 0.008, figure.ci_high = 0.014;
+    store_all();
+    EXPECT_EQ(pairs(), "f16+int8 q8+int8");
+    EXPECT_EQ(test::text(store, "SELECT rival_source || '+' || rival FROM v_pareto_total WHERE source = 'f16'"),
+              "q8+int8");
+    std::ostringstream out;
+    write_markdown_report(store, out, {.name = "x"});
+    EXPECT_THAT(out.str(), HasSubstr("\n## Weights and cache\n"));
+    EXPECT_THAT(out.str(), HasSubstr("within the intervals of int8 on q8 |\n"));
 }
 
 TEST_F(ParetoTest, ACommandIsComparedByBitsAndErrorAlone) {

@@ -128,6 +128,8 @@ TEST_F(PlansTest, NothingWalksThroughFiguresAndSamples) {
     expect_seeks("report", largest(), [&] { page_data(Store::open_read_only(file()), {}); });
     expect_seeks("show --history", largest(), [&] { history_rows(Store::open_read_only(file()), "nmse"); });
     expect_seeks("v_pareto", largest(), [&] { query(Store::open_read_only(file()), "SELECT * FROM v_pareto"); });
+    expect_seeks("v_pareto_total", largest(),
+                 [&] { query(Store::open_read_only(file()), "SELECT * FROM v_pareto_total"); });
     for (auto const& canned : canned_queries()) {
         std::string const words = canned.parameters.empty()       ? ""
                                   : canned.parameters == "METRIC" ? " nmse"

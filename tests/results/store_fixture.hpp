@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "results/store/compared_figures.hpp"
 #include "results/store/sqlite.hpp"
 #include "results/store/store.hpp"
 #include "results/store/summary_schema.hpp"
@@ -107,12 +108,16 @@ inline std::string text(Store const& store, std::string const& sql) {
     return statement.text(0);
 }
 
-/// Rows of the stored outcomes that the attempts do not give, and rows that they give and that are not stored.
-inline std::int64_t stale_outcomes(Store const& store) {
-    auto const anew = outcomes_sql("true");
-    return number(store, fmt::format("SELECT (SELECT count(*) FROM (SELECT * FROM outcome EXCEPT SELECT * FROM ({0}))) "
-                                     "+ (SELECT count(*) FROM (SELECT * FROM ({0}) EXCEPT SELECT * FROM outcome))",
-                                     anew));
+/// Stored rows of the summaries that attempts and figures do not give, and rows that they give and that are not stored.
+inline std::int64_t stale_summaries(Store const& store) {
+    auto const stale = [&](std::string const& table, std::string const& anew) {
+        return number(
+            store, fmt::format("SELECT (SELECT count(*) FROM (SELECT * FROM {0} EXCEPT SELECT * FROM ({1}))) + (SELECT "
+                               "count(*) FROM (SELECT * FROM ({1}) EXCEPT SELECT * FROM {0}))",
+                               table, anew));
+    };
+    return stale("outcome", outcomes_sql("true")) +
+           stale("compared_figures", compared_figures_sql("a.id IN (SELECT attempt FROM figure)"));
 }
 
 /// Does to a file what the sqlite3 shell would do; makes it where there is none.

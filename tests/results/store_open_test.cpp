@@ -306,7 +306,7 @@ TEST(StoreOpenTest, KilledAtAnyInstantItHoldsWholeAttempts) {
         EXPECT_EQ(number(store, "SELECT count(*) FROM profile"), 2 * attempts);
         EXPECT_EQ(number(store, "SELECT count(*) FROM expected") % 2000, 0);
         EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), attempts);
-        EXPECT_EQ(test::stale_outcomes(store), 0);
+        EXPECT_EQ(test::stale_summaries(store), 0);
         EXPECT_EQ(test::text(store, "PRAGMA integrity_check"), "ok");
         EXPECT_EQ(number(store, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
     }

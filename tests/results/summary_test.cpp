@@ -41,7 +41,7 @@ TEST_F(SummaryTest, AnOutcomeFollowsEveryAttempt) {
     EXPECT_EQ(outcomes(), "raw 0 2 timeout 1, fp16 1 2 ok 0") << "a failure counts by itself";
     store.ingest(campaign, {attempt(raw, Status::ok, 1, "01")});
     EXPECT_EQ(outcomes(), "fp16 1 2 ok 0") << "the failure was made good, and the other process is missing again";
-    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(stale_summaries(store), 0);
 }
 
 TEST_F(SummaryTest, AnOutcomeFollowsChangesByHand) {
@@ -55,7 +55,7 @@ TEST_F(SummaryTest, AnOutcomeFollowsChangesByHand) {
     EXPECT_EQ(text(store, "SELECT attempt || status FROM outcome"), newest + "ok") << "it stands";
     execute(store.connection(), "DELETE FROM attempt WHERE id = " + newest);
     EXPECT_EQ(text(store, "SELECT status FROM outcome"), "crash");
-    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(stale_summaries(store), 0);
     execute(store.connection(), "DELETE FROM attempt");
     EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), 0);
     EXPECT_TRUE(check(store).empty());
@@ -71,7 +71,7 @@ TEST_F(SummaryTest, ALostAttemptThatComesBackIsRecovered) {
     back.attempt_id = lost.attempt_id;
     EXPECT_EQ(store.recover(campaign.id, {back}), 1U);
     EXPECT_EQ(outcomes(), "raw 0 1 ok 0");
-    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(stale_summaries(store), 0);
 }
 
 TEST_F(SummaryTest, ABatchThatFailsLeavesNoOutcome) {
@@ -94,16 +94,16 @@ TEST_F(SummaryTest, MergingAndPruningKeepOutcomes) {
         other.ingest(first, {measurement(cell("zstd"))});
         auto const same = other.begin_campaign(shared, build(), "hw", false);
         other.ingest(same, {measurement(raw, Status::ok, 0.75, 1), measurement(fp16, Status::crash, 0.75, 0)});
-        EXPECT_EQ(stale_outcomes(other), 0);
+        EXPECT_EQ(stale_summaries(other), 0);
     }
     EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), 0);
     merge(store, folder.file("other.db"));
     EXPECT_EQ(number(store, "SELECT count(*) FROM outcome"), 3);
-    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(stale_summaries(store), 0);
     EXPECT_EQ(number(store, "SELECT count(*) FROM sample"), 3 * 4);
     ASSERT_EQ(prune(store, {.campaigns = {campaign.id}, .before_utc = {}}).size(), 1U);
     EXPECT_EQ(outcomes(), "zstd 0 1 ok 0");
-    EXPECT_EQ(stale_outcomes(store), 0);
+    EXPECT_EQ(stale_summaries(store), 0);
     EXPECT_EQ(number(store, "SELECT count(*) FROM sample"), 3);
 }
 

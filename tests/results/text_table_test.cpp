@@ -92,6 +92,29 @@ TEST(TextTable, WithKeysItIsCutAndRepeatsThem) {
               "int8    3.75\n");
 }
 
+/// A name of 20 columns is whole at every width that has room for it and a number; a longer one breaks behind its marks.
+TEST(TextTable, NamesStayWholeBesideManyColumns) {
+    std::string const name = "rotated-int4-group32";
+    ASSERT_EQ(name.size(), 20U);
+    std::vector<TextTable::Column> columns{{"codec"}};
+    for (int i = 0; i < 13; ++i) columns.push_back({"title", true});
+    TextTable table(columns, 1);
+    std::vector<std::string> row(14, "1.2345");
+    row.front() = name;
+    table.add(row);
+    for (std::size_t width = 3 * name.size(); width <= 140; ++width) {
+        auto const lines = lines_of(table.text({.columns = width}));
+        // Each part: titles, the row, an empty line behind it.
+        for (std::size_t i = 1; i < lines.size(); i += 3) EXPECT_TRUE(lines[i].starts_with(name + " ")) << width;
+        EXPECT_EQ(lines.size() % 3, 2U) << width;
+    }
+    EXPECT_EQ(lines_of(table.text({.columns = 20 + 13 * 8})).size(), 2U);
+    EXPECT_EQ(lines_of(table.text({.columns = 19 + 13 * 8})).size(), 5U) << "cut, the name repeated";
+    row.front() = name + "+";
+    table.add(row);
+    EXPECT_EQ(lines_of(table.text({.columns = 20 + 13 * 8})).size(), 4U) << "a longer name takes a second line";
+}
+
 TEST(TextTable, WithoutKeysItsRowsBecomeLines) {
     TextTable table({{"codec"}, {"first", true}, {"second", true}});
     table.add({"int8", "1.25000", "2.50000"});
