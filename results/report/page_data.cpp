@@ -202,13 +202,15 @@ void add_totals(Store const& store, JsonObject& data, std::string const& campaig
     auto const any =
         query(store, "SELECT 1 FROM cell WHERE json_extract(source, '$.reference_sha256') IS NOT NULL LIMIT 1");
     if (any.rows.empty() || !has_view(store, "v_pareto_total")) return;
-    data.add("totals", json_rows(query(
-                           store,
-                           "WITH t AS MATERIALIZED (SELECT campaign, cell, source, peers, weights_bytes, cache_bytes, "
-                           "compute_bytes, total_bytes FROM v_pareto_total WHERE left_out IS NULL AND ?1 IN ('', "
-                           "campaign)) SELECT * FROM t WHERE peers IN (SELECT peers FROM t GROUP BY peers HAVING "
-                           "count(DISTINCT source) > 1)",
-                           {campaign})));
+    auto const front = pareto_total_sql("?1 IN ('', c.uid)");
+    data.add("totals",
+             json_rows(query(store,
+                             "WITH t AS MATERIALIZED (SELECT campaign, cell, source, peers, weights_bytes, "
+                             "cache_bytes, compute_bytes, total_bytes FROM (" +
+                                 front +
+                                 ") WHERE left_out IS NULL) SELECT * FROM t WHERE peers IN (SELECT peers FROM "
+                                 "t GROUP BY peers HAVING count(DISTINCT source) > 1)",
+                             {campaign})));
 }
 
 /// Facts that differ between campaigns.

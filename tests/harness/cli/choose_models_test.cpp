@@ -128,8 +128,9 @@ TEST_F(ChooseModelsTest, FilesOfFewerBitsAreFartherFromTheirOrigin) {
         "workloads.0.model.continuation=48 --set 'sources.0.model={{gguf: [{}], reference: {}, text: {}}}'",
         files, origin->string(), story->string()));
     ASSERT_EQ(ended.code, 0) << ended.err << ended.out;
-    auto const pairs = json::parse(kvstone("choose --models " + origin->string() +
-                                           " 'made-*.gguf' --context 64 --max-kld 100 --json").out)["pairs"];
+    auto const pairs =
+        json::parse(kvstone("choose --models " + origin->string() + " 'made-*.gguf' --context 64 --max-kld 100 --json")
+                        .out)["pairs"];
     ASSERT_EQ(pairs.size(), 3U);  // by bytes
     EXPECT_THAT(pairs[0]["model"].get<std::string>(), testing::EndsWith("made-q4_0.gguf"));
     EXPECT_THAT(pairs[1]["model"].get<std::string>(), testing::EndsWith("made-q8_0.gguf"));
