@@ -44,7 +44,7 @@ inline void write_weights(std::string const& path) {
                 auto m = measurement(c);
                 m.samples.clear();
                 m.profiles.clear();
-                m.figures = {{"kv", "bits_per_value", cache, 1, {}, {}},
+                m.figures = {{"kv", "bits_per_value", 16 * cache / static_cast<double>(context * 8192), 1, {}, {}},
                              {"kv", "kld_mean", kld, 2044, kld * 0.9, kld * 1.1},
                              {"kv", "weights_bytes", weights, 1, {}, {}},
                              {"kv", "compute_bytes", compute, 1, {}, {}},

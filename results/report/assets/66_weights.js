@@ -16,7 +16,7 @@ function totalMetric(name) {
 }
 
 /** What pairs that are compared with one another have in common. */
-function circumstances(row) {
+function sharedOf(row) {
   return [filters.campaign === "" ? campaignLabel[data.rows.campaign[row]] : "", `${cellOf("context", row)} tokens`, cellOf("protocol", row)]
     .filter(text => text).join(" · ");
 }
@@ -60,7 +60,7 @@ function addWeights() {
       open: (dataset, index) => dataset === 0 && openCell(points[index].row),
       config: { type: "scatter", plugins: [pointLabels], data: { datasets: [cells, line] }, options: { pointLabels: named,
         scales: { x: axes.x.scale, y: axes.y.scale }, plugins: { legend: { display: false },
-          title: { display: key !== "", text: points.length ? circumstances(points[0].row) : "", color: themeColour("ink") },
+          title: { display: key !== "", text: points.length ? sharedOf(points[0].row) : "", color: themeColour("ink") },
           tooltip: { filter: item => item.datasetIndex === 0, callbacks: { title: items => items.map(item => named[item.dataIndex].text),
             label: item => rowLines(points[item.dataIndex].row, metrics) } } } } } };
   });
