@@ -20,6 +20,8 @@ bool is_engine_cache(std::string_view codec) {
     return codec.starts_with(engine_cache_stage) && codec.substr(engine_cache_stage.size()).starts_with(':');
 }
 
+bool is_of_scenario(std::string_view codec) { return codec.find("external:name=") != std::string_view::npos; }
+
 bool is_declared(std::string_view codec) { return codec.find(",kind=declared,hash=") != std::string_view::npos; }
 
 bool is_from_outside(std::string_view stage) {

@@ -17,6 +17,9 @@ bool is_engine_cache(std::string_view codec);
 /// Whether values of a codec's text were decoded elsewhere (kind=declared): the stored bytes decide nothing then.
 bool is_declared(std::string_view codec);
 
+/// Whether a stage of a codec's text is a codec that a scenario defines: attempts of that scenario alone can run it.
+bool is_of_scenario(std::string_view codec);
+
 /// Whether the stage of this name is one of these.
 bool is_from_outside(std::string_view stage);
 

@@ -23,6 +23,8 @@ CacheShape cache_shape_of(std::string const&) { throw ConfigError(no_engine); }
 
 ModelCache read_gguf_cache(std::string const&) { throw ConfigError(no_engine); }
 
+std::string weights_type_of(std::string const&) { return "?"; }
+
 std::uint64_t trained_tokens_of(std::string const&) { return 0; }
 
 std::unique_ptr<BlockSource> model_blocks(AttemptRequest const&, RequestTrace const&) { throw ConfigError(no_engine); }

@@ -8,15 +8,15 @@
 #include <fmt/format.h>
 
 #include "codecs/container/tensor_codec.hpp"
-#include "results/query/constraint.hpp"
+#include "codecs/from_outside.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
 namespace {
 
 constexpr std::uint64_t bytes_of_half = 2;
-/// Percentile intervals of fewer passages are known to be too narrow.
-constexpr std::uint64_t passages_for_an_interval = 10;
+/// So many tokens beyond a percentile bear an interval that may be believed.
+constexpr std::uint64_t tokens_beyond = 10;
 
 KvShape shape_of(CacheShape const& shape, Component component, std::uint64_t tokens) {
     return {shape.layers, shape.kv_heads, tokens, component == Component::k ? shape.k_dim : shape.v_dim};
@@ -35,7 +35,7 @@ Choosable choosable(Candidate const& candidate, Question const& question, CacheS
         one.why_not = error.what();
         return one;
     }
-    auto judged = judge(candidate, question.max_kld);
+    auto judged = judge(candidate, question.bounds);
     one.meets = judged.meets;
     one.why_not = std::move(judged.why_not);
     return one;
@@ -49,20 +49,23 @@ void add_warnings(Choice& choice) {
             fmt::format("EXTRAPOLATED: the KLD was measured with contexts of {} tokens, not {}: the KLD "
                         "of other lengths cannot be computed from it",
                         any.context, question.context));
-    add_doubts(choice.warnings, any, choice.shape, question.context);
+    add_doubts(choice.warnings, any, choice.shape, question.context, question.bounds);
     if (!choice.shape.note.empty()) choice.warnings.push_back(choice.shape.note);
     if (auto const* const chosen = choice.chosen()) {
         if (!chosen->candidate.reason.empty()) choice.warnings.push_back(chosen->candidate.reason);
-        if (!chosen->bytes->exact)
-            choice.warnings.emplace_back(
-                "its bytes depend on the values: they are the measured bits per value over the "
-                "values of this context");
+        if (!chosen->bytes->exact) choice.warnings.push_back(doubt_of_bytes(chosen->candidate));
     }
 }
 
 }  // namespace
 
 CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape, std::uint64_t tokens) {
+    // The output size of entropy stages cannot be known without the values, and that of a codec of a scenario not here.
+    auto const measured = [&]() -> CodecBytes {
+        auto const bits = candidate.bits_per_value.value_or(0) * static_cast<double>(values_of(shape, tokens));
+        return {static_cast<std::uint64_t>(bits / 8), 0, false};
+    };
+    if (is_of_scenario(candidate.codec)) return measured();
     auto const codec = Codec::parse(candidate.codec);
     auto const planned = [&](Component component) {
         return TensorCodec(codec, component, shape_of(shape, component, tokens), ElementType::f16, BackendKind::openmp)
@@ -71,36 +74,63 @@ CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape
     auto const k = planned(Component::k);
     auto const v = planned(Component::v);
     if (k.exact && v.exact) return {k.ledger.stored_bytes(), v.ledger.stored_bytes(), true};
-    // The output size of entropy stages cannot be known without the values.
-    auto const bits = candidate.bits_per_value.value_or(0) * static_cast<double>(values_of(shape, tokens));
-    return {static_cast<std::uint64_t>(bits / 8), 0, false};
+    return measured();
+}
+
+std::string doubt_of_bytes(Candidate const& candidate) {
+    auto const* const why = is_declared(candidate.codec)      ? "were declared with values decoded elsewhere"
+                            : is_of_scenario(candidate.codec) ? "are those of a codec that its scenario alone can run"
+                                                              : "depend on the values";
+    return fmt::format("the cache's bytes {}: they are the measured bits per value over the values of this context",
+                       why);
 }
 
 void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheShape const& shape,
-                std::uint64_t context) {
+                std::uint64_t context, Bounds const& bounds) {
     if (shape.trained_tokens != 0 && context > shape.trained_tokens)
         warnings.push_back(
             fmt::format("the model was trained on contexts of {} tokens, not {}", shape.trained_tokens, context));
-    if (any.passages && *any.passages < passages_for_an_interval)
-        warnings.push_back(fmt::format(
-            "the interval comes from {} passage(s): resampling so few makes it too narrow; measure {} or more",
-            *any.passages, passages_for_an_interval));
+    if (any.passages)
+        if (auto doubt = doubt_of_passages(*any.passages); !doubt.empty()) warnings.push_back(std::move(doubt));
+    auto const bounded = [&](char const* metric) {
+        return std::ranges::find(bounds.others, metric, &Constraint::metric) != bounds.others.end();
+    };
+    for (auto const& [metric, one_in] : {std::pair{"kld_p99", 100U}, {"kld_p999", 1000U}})
+        if (auto const beyond = any.scored_tokens / one_in; bounded(metric) && beyond < tokens_beyond)
+            warnings.push_back(fmt::format(
+                "{} has {} of {} scored tokens beyond it: its interval ends at the largest that were seen; score {} or "
+                "more",
+                metric, beyond, any.scored_tokens, tokens_beyond * one_in));
+    if (bounded("kld_max"))
+        warnings.emplace_back("kld_max is the largest KLD that was seen: a longer text has larger ones");
 }
 
-Judged judge(Candidate const& candidate, KldBounds const& bounds) {
-    auto const holds = [](Estimate const& figure, char const* metric, double most) -> std::optional<bool> {
-        Constraint const bound{metric, true, false, most};
-        auto const end = bound.bounding_end(figure);
-        return end ? std::optional(bound.holds_for(*end)) : std::nullopt;
-    };
+Judged judge(Candidate const& candidate, Bounds const& bounds) {
     if (!candidate.left_out.empty()) return {false, candidate.left_out};
-    auto const mean = holds(candidate.kld, "kld_mean", bounds.mean);
-    if (!mean) return {false, "no interval: the error of its KLD is unknown"};
-    if (!bounds.p999) return {*mean, {}};
-    if (!candidate.kld_p999) return {false, "no kld_p999: it needs 1,000 scored tokens"};
-    auto const tail = holds(*candidate.kld_p999, "kld_p999", *bounds.p999);
-    if (!tail) return {false, "no interval: the error of its kld_p999 is unknown"};
-    return {*mean && *tail, {}};
+    Judged judged{true, {}};
+    auto const hold = [&](Constraint const& bound, Estimate const* figure) {
+        auto const end = figure != nullptr ? bound.bounding_end(*figure) : std::nullopt;
+        judged.meets = judged.meets && end && bound.holds_for(*end);
+        if (!end && judged.why_not.empty())
+            judged.why_not = figure == nullptr
+                                 ? "no " + bound.metric
+                                 : fmt::format("no interval: the error of its {} is unknown", bound.metric);
+    };
+    hold({"kld_mean", true, false, bounds.kld_mean}, &candidate.kld);
+    for (auto const& bound : bounds.others) {
+        auto const found = candidate.figures.find(bound.metric);
+        hold(bound, found == candidate.figures.end() ? nullptr : &found->second);
+    }
+    return judged;
+}
+
+std::string lacking_figure(std::vector<Candidate> const& candidates, Bounds const& bounds) {
+    for (auto const& bound : bounds.others)
+        if (std::ranges::none_of(candidates, [&](Candidate const& one) {
+                return one.left_out.empty() && one.figures.contains(bound.metric);
+            }))
+            return bound.metric;
+    return {};
 }
 
 Choosable const* Choice::chosen() const { return codecs.empty() || !codecs.front().meets ? nullptr : &codecs.front(); }

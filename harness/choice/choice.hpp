@@ -10,21 +10,22 @@
 #include "harness/choice/bought.hpp"
 #include "harness/engine/cache_shape.hpp"
 #include "results/query/candidates.hpp"
+#include "results/query/constraint.hpp"
 #include "results/record/screen.hpp"
 #include "scenarios/cell.hpp"
 
 namespace kvstone {
 
-struct KldBounds {
-    double mean = 0;             ///< nat
-    std::optional<double> p999;  ///< nat
+struct Bounds {
+    double kld_mean = 0;             ///< nat, at most
+    std::vector<Constraint> others;  ///< on further figures of the answers, such as tails
 };
 
 struct Question {
     std::string model;          ///< as the user wrote it
     std::string gguf;           ///< its file; empty where only the database knows it
     std::uint64_t context = 0;  ///< tokens
-    KldBounds max_kld;
+    Bounds bounds;
     std::optional<std::uint64_t> memory_bytes;
     std::optional<std::uint64_t> budget_bytes;  ///< of a cache of prefixes
     std::string trace;                          ///< file of requests to it; empty: none
@@ -41,12 +42,15 @@ struct CodecBytes {
 /// Bytes of a sequence of so many tokens. Throws ConfigError where the codec does not fit the shape.
 CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape, std::uint64_t tokens);
 
-/// Whether a candidate's KLD stays within bounds with its whole interval, and why that cannot be said.
+/// Whether a candidate's figures stay within bounds with their whole intervals, and why that cannot be said.
 struct Judged {
     bool meets = false;
     std::string why_not;  ///< why it is left out; empty where it meets, or misses, the bounds
 };
-Judged judge(Candidate const& candidate, KldBounds const& bounds);
+Judged judge(Candidate const& candidate, Bounds const& bounds);
+
+/// The first bounded figure that none of the candidates has that may be chosen; empty where there is none such.
+std::string lacking_figure(std::vector<Candidate> const& candidates, Bounds const& bounds);
 
 struct Choosable {
     Candidate candidate;
@@ -77,9 +81,12 @@ Choice choose(Question const& question, CacheShape const& shape, std::vector<Can
 void add_budget(Choice& choice);
 
 /// Adds reasons to doubt figures of rows measured like `any` at a context that is asked for: the model was trained on shorter
-/// ones, or passages are too few for an interval.
+/// ones, passages are too few for an interval, or tokens for a bounded tail.
 void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheShape const& shape,
-                std::uint64_t context);
+                std::uint64_t context, Bounds const& bounds);
+
+/// Why the bytes of a codec are not known exactly at a context that was not measured.
+std::string doubt_of_bytes(Candidate const& candidate);
 
 /// The answer for people, at most 120 columns wide except for long names of codecs; and as one object.
 std::string choice_text(Choice const& choice, Screen const& screen = {});

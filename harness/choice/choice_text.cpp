@@ -23,6 +23,11 @@ double bits_of(Choice const& choice, CodecBytes const& bytes) {
     return 16 * static_cast<double>(bytes.bytes()) / static_cast<double>(choice.fp16_bytes);
 }
 
+bool takes_whole_tensors(Codec const& codec) {
+    auto const stage = whole_tensor_stage(codec);
+    return stage && !codes_by_token(*stage);
+}
+
 std::string kld_text(Candidate const& candidate) { return nats_text(candidate.kld); }
 
 std::string memory_text(Choice const& choice, CodecBytes const& bytes) {
@@ -71,8 +76,8 @@ std::string table_text(Choice const& choice, Screen const& screen) {
         choice.codecs, [](Choosable const& one) { return one.bytes.has_value() && !one.why_not.empty(); });
     std::vector<TextTable::Column> columns{
         {"codec"}, {"bits/val", true}, {"bytes", true}, {"KLD mean", true}, {"95% interval", true}};
-    bool const tails = choice.question.max_kld.p999.has_value();
-    if (tails) columns.insert(columns.end(), {{"KLD p99.9", true}, {"95% interval", true}});
+    auto const& bounds = choice.question.bounds;
+    std::ranges::move(other_bounds_columns(bounds), std::back_inserter(columns));
     columns.push_back({"meets"});
     if (choice.budget) columns.insert(columns.end(), {{"blocks", true}, {"sequences", true}});
     if (choice.budget && choice.budget->trace) columns.insert(columns.end(), {{"hits", true}, {"hit rate", true}});
@@ -87,11 +92,7 @@ std::string table_text(Choice const& choice, Screen const& screen) {
         std::vector<std::string> cells{one.candidate.codec_name, fmt::format("{:.3f}", bits_of(choice, *one.bytes)),
                                        size_text(one.bytes->bytes()), fmt::format("{:.2e}", kld.value),
                                        interval_text(kld)};
-        if (tails) {
-            auto const& tail = one.candidate.kld_p999;
-            cells.push_back(tail ? fmt::format("{:.2e}", tail->value) : "-");
-            cells.push_back(tail ? interval_text(*tail) : "-");
-        }
+        std::ranges::move(other_bounds_cells(bounds, one.candidate), std::back_inserter(cells));
         cells.emplace_back(one.meets ? "yes" : "no");
         std::ranges::move(bought_cells(choice, one), std::back_inserter(cells));
         if (reasons) cells.push_back(one.why_not);
@@ -125,14 +126,10 @@ Json budget_json(Question const& question, Budget const& budget) {
 
 Json codec_json(Choice const& choice, Choosable const& one) {
     auto const& candidate = one.candidate;
-    Json json{{"codec", candidate.codec},
-              {"codec_name", candidate.codec_name},
-              {"cell", candidate.cell},
-              {"meets", one.meets},
-              {"why_not", one.why_not},
-              {"kld_mean", figure_json(candidate.kld)},
-              {"kld_p999", figure_json(candidate.kld_p999)},
-              {"measured_bits_per_value", number_json(candidate.bits_per_value)}};
+    Json json{{"codec", candidate.codec}, {"codec_name", candidate.codec_name},
+              {"cell", candidate.cell},   {"meets", one.meets},
+              {"why_not", one.why_not},   {"measured_bits_per_value", number_json(candidate.bits_per_value)}};
+    json.update(figures_json(choice.question.bounds, candidate));
     if (one.bytes) {
         json["bytes"] = one.bytes->bytes();
         json["bytes_exact"] = one.bytes->exact;
@@ -179,13 +176,12 @@ std::string choice_text(Choice const& choice, Screen const& screen) {
                                               bits_of(choice, bytes)));
         text += labelled("memory", memory_text(choice, bytes));
         if (choice.budget) text += labelled("budget", budget_text(*choice.budget, *chosen->bought));
-        text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.max_kld.mean));
-        if (auto const& most = choice.question.max_kld.p999)
-            text += labelled("KLD p99.9", fmt::format("{} <= {:g}", nats_text(*candidate.kld_p999), *most));
+        text += labelled("KLD", fmt::format("{} <= {:g}", kld_text(candidate), choice.question.bounds.kld_mean));
+        text += other_bounds_text(choice.question.bounds, candidate);
         text += labelled("measured", sureness_text(candidate));
         auto const codec = Codec::parse(candidate.codec);
         auto needs = text_of(needs_of(codec));
-        if (whole_tensor_stage(codec)) needs += needs.empty() ? "whole tensors" : ", whole tensors";
+        if (takes_whole_tensors(codec)) needs += needs.empty() ? "whole tensors" : ", whole tensors";
         if (!needs.empty()) text += labelled("serving", needs);
         auto const nearest = nearest_settings(codec, {shape.k_dim, shape.v_dim});
         text += labelled("vLLM", nearest.vllm) + labelled("SGLang", nearest.sglang) +
@@ -194,7 +190,7 @@ std::string choice_text(Choice const& choice, Screen const& screen) {
         for (auto const& difference : nearest.differences) text += labelled("differs", difference);
     } else {
         text += fmt::format("No codec of {} has {}, the whole 95% interval.\n", choice.codecs.size(),
-                            bounds_text(choice.question.max_kld));
+                            bounds_text(choice.question.bounds));
         text += fmt::format("Measured: {}\n", sureness_text(choice.codecs.front().candidate));
     }
     for (auto const& warning : choice.warnings) text += labelled("note", warning);
@@ -206,8 +202,8 @@ Json choice_json(Choice const& choice) {
     Json json{
         {"model", choice.question.model},
         {"context", choice.question.context},
-        {"max_kld", choice.question.max_kld.mean},
-        {"max_kld_p999", number_json(choice.question.max_kld.p999)},
+        {"max_kld", choice.question.bounds.kld_mean},
+        {"also", other_bounds_json(choice.question.bounds)},
         {"shape",
          {{"layers", shape.layers}, {"kv_heads", shape.kv_heads}, {"k_dim", shape.k_dim}, {"v_dim", shape.v_dim}}},
         {"fp16_bytes", choice.fp16_bytes},
@@ -232,10 +228,9 @@ Json choice_json(Choice const& choice) {
     }
     auto const codec = Codec::parse(chosen->candidate.codec);
     auto const needs = needs_of(codec);
-    json["chosen"]["needs"] = {
-        {"positions", needs.needs_positions}, {"mixes_heads", needs.mixes_heads},
-        {"mixes_layers", needs.mixes_layers}, {"fixed_rate", needs.fixed_rate},
-        {"calibrated", needs.calibrated},     {"whole_tensors", whole_tensor_stage(codec).has_value()}};
+    json["chosen"]["needs"] = {{"positions", needs.needs_positions}, {"mixes_heads", needs.mixes_heads},
+                               {"mixes_layers", needs.mixes_layers}, {"fixed_rate", needs.fixed_rate},
+                               {"calibrated", needs.calibrated},     {"whole_tensors", takes_whole_tensors(codec)}};
     auto const nearest = nearest_settings(codec, {shape.k_dim, shape.v_dim});
     json["engines"] = {{"vllm", nearest.vllm},
                        {"sglang", nearest.sglang},

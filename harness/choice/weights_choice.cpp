@@ -16,7 +16,7 @@ namespace {
 
 WeightedPair pair_of(WeightsFile const& file, Candidate const& candidate, WeightsQuestion const& question) {
     WeightedPair pair{.weights = file.name, .path = file.path, .shape = file.shape, .candidate = candidate};
-    auto judged = judge(candidate, question.max_kld);
+    auto judged = judge(candidate, question.bounds);
     pair.meets = judged.meets;
     pair.why_not = std::move(judged.why_not);
     pair.compute_bytes = candidate.compute_bytes.value_or(0);
@@ -58,6 +58,8 @@ std::optional<std::size_t> best_of(WeightsChoice const& choice, std::optional<st
     return best;
 }
 
+bool is_quantised(std::string const& type) { return type != "f32" && type != "f16" && type != "bf16" && type != "?"; }
+
 void add_warnings(WeightsChoice& choice) {
     auto const& any = choice.pairs.front().candidate;
     auto const context = choice.question.context;
@@ -67,17 +69,22 @@ void add_warnings(WeightsChoice& choice) {
                         "those of other lengths "
                         "cannot be computed from them",
                         any.context, context));
-    add_doubts(choice.warnings, any, choice.pairs.front().shape, context);
+    add_doubts(choice.warnings, any, choice.pairs.front().shape, context, choice.question.bounds);
+    if (!choice.reference)
+        choice.warnings.push_back(fmt::format(
+            "KLD is the distance from a model that is none of these files (SHA-256 {})", any.reference_sha256));
+    else if (auto const& type = choice.reference->type; is_quantised(type))
+        choice.warnings.push_back(
+            fmt::format("KLD is the distance from {}, whose weights are in {} themselves: the loss that they have "
+                        "against the weights they were made of is in none of these figures",
+                        choice.reference->name, type));
     std::set<std::string> notes;
     for (auto const& pair : choice.pairs)
         if (!pair.shape.note.empty() && notes.insert(pair.shape.note).second)
             choice.warnings.push_back(pair.shape.note);
     if (!choice.chosen) return;
     auto const& chosen = choice.pairs[*choice.chosen];
-    if (!chosen.exact)
-        choice.warnings.emplace_back(
-            "the cache's bytes depend on the values: they are the measured bits per value over the "
-            "values of this context");
+    if (!chosen.exact) choice.warnings.push_back(doubt_of_bytes(chosen.candidate));
     if (chosen.compute_bytes != 0 && !is_engine_cache(chosen.candidate.codec))
         choice.warnings.emplace_back(
             "the engine's buffers are those of attention without flash attention, as rows of this "
@@ -107,7 +114,8 @@ WeightsChoice choose_weights(WeightsQuestion const& question, std::vector<Weight
             all.push_back(std::move(candidate));
         }
     }
-    WeightsChoice choice{.question = question, .pairs = {}, .warnings = {}, .chosen = {}, .runner_up = {}};
+    WeightsChoice choice{
+        .question = question, .pairs = {}, .warnings = {}, .reference = {}, .chosen = {}, .runner_up = {}};
     std::set<std::string> measured;
     for (auto const& candidate : comparable(all, protocol, question.context)) {
         auto const file = std::ranges::find_if(files, [&](WeightsFile const& one) {
@@ -115,6 +123,10 @@ WeightsChoice choose_weights(WeightsQuestion const& question, std::vector<Weight
         });
         choice.pairs.push_back(pair_of(*file, candidate, question));
         measured.insert(candidate.sha256);
+        auto const reference = std::ranges::find_if(files, [&](WeightsFile const& one) {
+            return !one.candidates.empty() && one.candidates.front().sha256 == candidate.reference_sha256;
+        });
+        if (reference != files.end()) choice.reference = *reference;
     }
     std::ranges::stable_sort(choice.pairs, {}, [](WeightedPair const& pair) {
         return std::tuple(!pair.why_not.empty(), pair.total_bytes(), pair.candidate.kld.value);

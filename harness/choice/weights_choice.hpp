@@ -14,6 +14,7 @@ namespace kvstone {
 struct WeightsFile {
     std::string path;
     std::string name;  ///< for display
+    std::string type;  ///< of most of the weights: "f16", "q4_1"
     CacheShape shape;
     std::vector<Candidate> candidates;  ///< rows of this model
 };
@@ -22,7 +23,7 @@ struct WeightsQuestion {
     std::uint64_t context = 0;    ///< tokens of a sequence
     std::uint64_t sequences = 1;  ///< in the cache at once
     std::optional<std::uint64_t> memory_bytes;
-    KldBounds max_kld;
+    Bounds bounds;
 };
 
 /// Weights and a codec of the cache, K and V.
@@ -47,6 +48,8 @@ struct WeightsChoice {
     /// budgets: each is the best from its own bytes on to those of the next one.
     std::vector<WeightedPair> pairs;
     std::vector<std::string> warnings;
+    /// The file whose answers with a plain cache are the measure of all; none where it is none of the files.
+    std::optional<WeightsFile> reference;
     std::optional<std::size_t> chosen;     ///< the least KLD within the memory and the bounds
     std::optional<std::size_t> runner_up;  ///< the next one, likewise
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,8 +11,10 @@
 #include "harness/choice/choice.hpp"
 #include "harness/choice/weights_choice.hpp"
 #include "harness/cli/cli.hpp"
+#include "harness/engine/gguf_cache.hpp"
 #include "harness/sources/builtin.hpp"
 #include "harness/sources/data.hpp"
+#include "results/record/metrics.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/source_entry.hpp"
 #include "scenarios/yaml_reader.hpp"
@@ -26,6 +29,7 @@ struct ChooseOptions {
     std::string context;
     double max_kld = 0;
     std::optional<double> max_kld_p999;
+    std::string also;
     std::string memory;
     std::string budget;
     std::string trace;
@@ -49,12 +53,18 @@ std::uint64_t context_of(ChooseOptions const& options) {
     return tokens;
 }
 
-KldBounds bounds_of(ChooseOptions const& options) {
+Bounds bounds_of(ChooseOptions const& options) {
     if (!(options.max_kld >= 0))
         throw ConfigError("--max-kld: expected nats, 0 or more", fmt::format("{}", options.max_kld));
     if (options.max_kld_p999 && !(*options.max_kld_p999 >= 0))
         throw ConfigError("--max-kld-p999: expected nats, 0 or more", fmt::format("{}", *options.max_kld_p999));
-    return {options.max_kld, options.max_kld_p999};
+    Bounds bounds{options.max_kld, {}};
+    if (options.max_kld_p999) bounds.others.push_back({"kld_p999", true, false, *options.max_kld_p999});
+    if (!options.also.empty()) std::ranges::move(parse_constraints(options.also), std::back_inserter(bounds.others));
+    for (auto const& bound : bounds.others)
+        if (is_speed(*find_metric(bound.metric)))
+            throw ConfigError("--also: bounds of speeds are those of `kvstone show --best`", bound.metric);
+    return bounds;
 }
 
 Question question_of(ChooseOptions const& options) {
@@ -67,7 +77,7 @@ Question question_of(ChooseOptions const& options) {
     else if (options.model.ends_with(".gguf") || options.model.find('/') != std::string::npos)
         throw ConfigError("there is no such model file", options.model);
     question.context = context_of(options);
-    question.max_kld = bounds_of(options);
+    question.bounds = bounds_of(options);
     if (!options.memory.empty()) question.memory_bytes = bytes_of(scalar_of("--memory", options.memory));
     if (!options.budget.empty()) question.budget_bytes = bytes_of(scalar_of("--budget", options.budget));
     question.trace = options.trace;
@@ -97,6 +107,18 @@ std::string command_for(Question const& question, CacheShape const* shape, std::
     if (auto const names = model_names(); std::ranges::find(names, question.model) != names.end())
         gguf = question.model;
     return command + fmt::format(" --set sources.0.model.gguf={} --set sources.0.model.text=FILE", gguf);
+}
+
+/// Of a bounded figure that no row has: the words for it.
+std::string lacking_text(std::string const& database, std::string const& metric, std::string const& protocol) {
+    return fmt::format("No row that could be chosen from in {} has {} ({}), with protocol {}", database, metric,
+                       find_metric(metric)->formula, protocol);
+}
+
+/// Enough passages for a 99.9th percentile and its interval.
+std::string tail_settings(std::string const& protocol) {
+    return fmt::format(" --set 'workloads=[{{model: {{protocol: {}, passages: {}, continuation: 128}}}}]'", protocol,
+                       passages_for_an_interval);
 }
 
 /// Says that nothing was measured, and the command that does it.
@@ -148,6 +170,12 @@ ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
                         options.protocol.empty() ? "" : " with protocol " + options.protocol,
                         names.empty() ? "" : fmt::format(" to go by ({})", fmt::join(names, ", "))));
     }
+    if (auto const metric = lacking_figure(comparable_ones, question.bounds); !metric.empty()) {
+        auto const& protocol = comparable_ones.front().protocol;
+        return lacking(line, lacking_text(line.database, metric, protocol),
+                       command_for(question, shape ? &*shape : nullptr, line.database) + tail_settings(protocol),
+                       {{"model", question.model}});
+    }
     auto choice = choose(question, shape ? *shape : stored_shape(all), comparable_ones);
     if (question.budget_bytes) add_budget(choice);
     std::cout << (line.json ? choice_json(choice).dump(2) + "\n" : choice_text(choice, standard_output()));
@@ -168,7 +196,11 @@ std::vector<WeightsFile> weights_files(ChooseOptions const& options) {
         for (auto const& path : paths) {
             if (!std::filesystem::is_regular_file(path)) throw ConfigError("--models: there is no such file", path);
             if (std::ranges::none_of(files, [&](auto const& one) { return one.path == path; }))
-                files.push_back({path, std::filesystem::path(path).stem().string(), cache_shape_of(path), {}});
+                files.push_back({path,
+                                 std::filesystem::path(path).stem().string(),
+                                 weights_type_of(path),
+                                 cache_shape_of(path),
+                                 {}});
         }
     }
     return files;
@@ -188,7 +220,7 @@ std::string command_for(std::vector<WeightsFile> const& files, ChooseOptions con
 ExitCode choose_pair(CommandLine const& line, ChooseOptions const& options) {
     WeightsQuestion question;
     question.context = context_of(options);
-    question.max_kld = bounds_of(options);
+    question.bounds = bounds_of(options);
     question.sequences = options.sequences;
     if (!options.memory.empty()) question.memory_bytes = bytes_of(scalar_of("--memory", options.memory));
     if (!options.budget.empty() || !options.trace.empty())
@@ -210,6 +242,13 @@ ExitCode choose_pair(CommandLine const& line, ChooseOptions const& options) {
         return lacking(line, what, command_for(files, options, line.database), Json::object());
     }
     auto const choice = choose_weights(question, files, options.protocol);
+    std::vector<Candidate> rows;
+    for (auto const& pair : choice.pairs) rows.push_back(pair.candidate);
+    if (auto const metric = lacking_figure(rows, question.bounds); !metric.empty()) {
+        auto const& protocol = rows.front().protocol;
+        return lacking(line, lacking_text(line.database, metric, protocol),
+                       command_for(files, options, line.database) + tail_settings(protocol), Json::object());
+    }
     std::cout << (line.json ? weights_choice_json(choice).dump(2) + "\n"
                             : weights_choice_text(choice, standard_output()));
     return choice.chosen ? exit_pass : exit_inconclusive;
@@ -243,6 +282,10 @@ void add_choose(CommandLine& line) {
     command->add_option(
         "--max-kld-p999", options->max_kld_p999,
         "The largest 99.9th percentile of the KLD in nat, likewise: of the few tokens that suffer most");
+    command->add_option(
+        "--also", options->also,
+        "Further bounds on figures of the answers, as `show --best` takes them: 'sure_top1_flips < 0.01 and "
+        "kld_mean_digits < 0.05'");
     command->add_option("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
     command->add_option("--budget", options->budget,
                         "Bytes of a cache of prefixes, to count its blocks and sequences for each codec: '64 GiB'");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -303,6 +304,15 @@ class GgufReader {
 }  // namespace
 
 ModelCache read_gguf_cache(std::string const& path) { return GgufReader(path).read(); }
+
+std::string weights_type_of(std::string const& path) {
+    auto const file = open_gguf(path);
+    std::map<ggml_type, std::uint64_t> bytes;
+    for (std::int64_t i = 0; i < gguf_get_n_tensors(file.get()); ++i)
+        bytes[gguf_get_tensor_type(file.get(), i)] += gguf_get_tensor_size(file.get(), i);
+    if (bytes.empty()) return "?";
+    return ggml_type_name(std::ranges::max_element(bytes, {}, [](auto const& one) { return one.second; })->first);
+}
 
 std::uint64_t trained_tokens_of(std::string const& path) {
     try {

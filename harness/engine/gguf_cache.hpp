@@ -23,4 +23,8 @@ ModelCache read_gguf_cache(std::string const& path);
 /// cannot be read (reading the model then gives the reason), or where this build reads no models.
 std::uint64_t trained_tokens_of(std::string const& path);
 
+/// The type of element that most bytes of a model's weights have, as ggml calls it: "f16", "q4_1". Throws as read_gguf_cache()
+/// where the file cannot be read or is no GGUF file; "?" where this build reads no models.
+std::string weights_type_of(std::string const& path);
+
 }  // namespace kvstone

@@ -9,6 +9,7 @@
 #include <fmt/ostream.h>
 #include <fmt/ranges.h>
 
+#include "results/query/candidates.hpp"
 #include "results/query/show_text.hpp"
 #include "results/record/metrics.hpp"
 #include "results/record/wrapped.hpp"
@@ -141,6 +142,18 @@ void show_answer(std::ostream& out, Screen const& screen, Answer const& answer,
     if (auto const left_out = left_out_text(answer.peers); !left_out.empty()) say("Left out: " + left_out);
 }
 
+/// Of the first codec's figures, where one of them has an interval over passages.
+std::string doubt_of(Store const& store, std::string const& campaign, Answer const& answer) {
+    if (answer.ranked.empty()) return {};
+    auto const& first = answer.ranked.front();
+    if (std::ranges::none_of(first.figures, [](auto const& worst) { return worst && worst->figure.low; })) return {};
+    Statement passages(store.connection(),
+                       "SELECT v.value FROM v_value v JOIN metric m ON m.id = v.metric JOIN campaign c ON c.id = "
+                       "v.campaign JOIN cell x ON x.id = v.cell WHERE c.uid = ? AND x.uid = ? AND m.name = 'passages'");
+    passages.with(campaign, first.row.cell);
+    return passages.step() ? doubt_of_passages(static_cast<std::uint64_t>(passages.real(0))) : std::string();
+}
+
 bool has_any(Answer const& answer) {
     return std::ranges::any_of(answer.ranked, [](Ranked const& ranked) {
         return std::ranges::any_of(ranked.figures, [](auto const& worst) { return worst.has_value(); });
@@ -183,6 +196,8 @@ void show_best(Store const& store, std::ostream& out, std::vector<Constraint> co
         if (!has_any(answer)) continue;
         any = true;
         show_answer(out, options.screen, answer, constraints, processes);
+        if (auto const doubt = doubt_of(store, campaign, answer); !doubt.empty())
+            fmt::print(out, "{}\n", wrapped("Note: " + doubt, options.screen.columns, 2));
     }
     if (!any) fmt::print(out, "\nNo cell with status ok has such a figure.\n");
 }

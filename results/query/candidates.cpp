@@ -15,13 +15,12 @@
 namespace kvstone {
 namespace {
 
-/// Figures that v_pareto does not have, each of one component.
+/// Figures that v_pareto does not have.
 constexpr auto figure_sql = R"sql(
-SELECT m.name || v.component, v.value, v.n, v.ci_low, v.ci_high FROM v_value v
+SELECT m.name, v.component, v.value, v.n, v.ci_low, v.ci_high FROM v_value v
 JOIN metric m ON m.id = v.metric JOIN campaign c ON c.id = v.campaign JOIN cell x ON x.id = v.cell
-WHERE c.uid = ? AND x.uid = ? AND m.name IN
-  ('passages', 'context_tokens', 'cache_layers', 'cache_heads', 'cache_head_dim', 'kld_mean', 'kld_p999',
-   'weights_bytes', 'compute_bytes')
+WHERE c.uid = ? AND x.uid = ? AND v.value IS NOT NULL
+  AND (v.component = 'kv' OR m.name IN ('cache_layers', 'cache_heads', 'cache_head_dim'))
 )sql";
 
 /// Its place is for reference_source_sql().
@@ -41,25 +40,32 @@ ORDER BY c.resumed_utc DESC, c.id DESC, p.position
 std::uint64_t whole(double value) { return value > 0 ? static_cast<std::uint64_t>(value) : 0; }
 
 void add_figures(Store const& store, std::string const& campaign, Candidate& candidate) {
-    std::map<std::string, double> values;
+    std::map<std::string, double> shape;
     Statement figure(store.connection(), figure_sql);
     figure.with(campaign, candidate.cell);
     while (figure.step()) {
-        values[figure.text(0)] = figure.real(1);
-        if (figure.text(0) == "kld_meankv") candidate.scored_tokens = whole(figure.real(2));
-        if (figure.text(0) != "kld_p999kv") continue;
-        candidate.kld_p999 = Estimate{.value = figure.real(1)};
-        if (!figure.is_null(3)) candidate.kld_p999->low = figure.real(3);
-        if (!figure.is_null(4)) candidate.kld_p999->high = figure.real(4);
+        if (figure.text(1) != "kv") {
+            shape[figure.text(0) + " " + figure.text(1)] = figure.real(2);
+            continue;
+        }
+        auto& one = candidate.figures[figure.text(0)];
+        one.value = figure.real(2);
+        if (!figure.is_null(4)) one.low = figure.real(4);
+        if (!figure.is_null(5)) one.high = figure.real(5);
+        if (figure.text(0) == "kld_mean") candidate.scored_tokens = whole(figure.real(3));
     }
-    if (values.contains("passageskv")) candidate.passages = whole(values["passageskv"]);
-    if (values.contains("weights_byteskv")) candidate.weights_bytes = whole(values["weights_byteskv"]);
-    if (values.contains("compute_byteskv")) candidate.compute_bytes = whole(values["compute_byteskv"]);
-    if (candidate.context == 0) candidate.context = whole(values["context_tokenskv"]);
-    candidate.layers = whole(values["cache_layersk"]);
-    candidate.heads = whole(values["cache_headsk"]);
-    candidate.k_dim = whole(values["cache_head_dimk"]);
-    candidate.v_dim = whole(values["cache_head_dimv"]);
+    auto const counted = [&](char const* metric) -> std::optional<std::uint64_t> {
+        auto const found = candidate.figures.find(metric);
+        return found == candidate.figures.end() ? std::nullopt : std::optional(whole(found->second.value));
+    };
+    candidate.passages = counted("passages");
+    candidate.weights_bytes = counted("weights_bytes");
+    candidate.compute_bytes = counted("compute_bytes");
+    if (candidate.context == 0) candidate.context = counted("context_tokens").value_or(0);
+    candidate.layers = whole(shape["cache_layers k"]);
+    candidate.heads = whole(shape["cache_heads k"]);
+    candidate.k_dim = whole(shape["cache_head_dim k"]);
+    candidate.v_dim = whole(shape["cache_head_dim v"]);
 }
 
 std::string protocol_of(std::vector<Candidate> const& all) {
@@ -105,6 +111,13 @@ std::vector<Candidate> candidates(Store const& store, std::string const& sha256,
         throw ConfigError("several models of the database have this name: give the GGUF file", name,
                           {models.begin(), models.end()});
     return all;
+}
+
+std::string doubt_of_passages(std::uint64_t passages) {
+    if (passages >= passages_for_an_interval) return {};
+    return fmt::format(
+        "the interval comes from {} passage(s): resampling so few makes it too narrow; measure {} or more", passages,
+        passages_for_an_interval);
 }
 
 std::vector<std::string> measured_models(Store const& store) {

@@ -2,6 +2,7 @@
 // A model's codecs, measured with the model in the loop, as the database has them.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +29,8 @@ struct Candidate {
     std::uint64_t layers = 0, heads = 0, k_dim = 0, v_dim = 0;
     std::optional<double> bits_per_value;
     Estimate kld;
-    std::optional<Estimate> kld_p999;
+    /// Figures of K and V together by metric: tails, kinds of tokens, and all others of its row.
+    std::map<std::string, Estimate> figures;
     std::optional<std::uint64_t> weights_bytes, compute_bytes;
     std::string left_out;  ///< why it may not be chosen: its status, or not_engaged; empty: it may be
     std::string reason;    ///< a note for readers of its figures
@@ -38,6 +40,10 @@ struct Candidate {
 /// `name`: its newest row that is not missing. Throws as read_peers(), and ConfigError where several models have the
 /// name.
 std::vector<Candidate> candidates(Store const& store, std::string const& sha256, std::string const& name);
+
+/// Percentile intervals of fewer passages are known to be too narrow. The doubt in words; empty where there are enough.
+inline constexpr std::uint64_t passages_for_an_interval = 10;
+std::string doubt_of_passages(std::uint64_t passages);
 
 /// Names of the models that workload model has measured.
 std::vector<std::string> measured_models(Store const& store);

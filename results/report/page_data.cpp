@@ -196,6 +196,23 @@ void add_view(Store const& store, JsonObject& data, std::string const& name, std
     data.add(name, json_rows(query(store, "SELECT " + columns + where + fmt::format(" LIMIT {}", most), {campaign})));
 }
 
+/// Pairs of weights and codec by all their bytes, where answers of several files of weights were compared with one reference
+/// model's. A database that no build since has opened for writing lacks the view.
+void add_totals(Store const& store, JsonObject& data, std::string const& campaign) {
+    auto const any =
+        query(store, "SELECT 1 FROM cell WHERE json_extract(source, '$.reference_sha256') IS NOT NULL LIMIT 1");
+    if (any.rows.empty() || !has_view(store, "v_pareto_total")) return;
+    auto const front = pareto_total_sql("?1 IN ('', c.uid)");
+    data.add("totals",
+             json_rows(query(store,
+                             "WITH t AS MATERIALIZED (SELECT campaign, cell, source, peers, weights_bytes, "
+                             "cache_bytes, compute_bytes, total_bytes FROM (" +
+                                 front +
+                                 ") WHERE left_out IS NULL) SELECT * FROM t WHERE peers IN (SELECT peers FROM "
+                                 "t GROUP BY peers HAVING count(DISTINCT source) > 1)",
+                             {campaign})));
+}
+
 /// Facts that differ between campaigns.
 std::string environment(Store const& store, std::string const& campaign) {
     return json_rows(
@@ -253,6 +270,7 @@ std::string page_data(Store const& store, ReportOptions const& options) {
         "v_failures WHERE NOT repeated", options.campaign);
     add_view(store, data, "missing", "campaign, cell, workload, source, context, codec_name, required",
              "v_missing WHERE status IS NULL", options.campaign);
+    add_totals(store, data, options.campaign);
     data.add("environment", environment(store, options.campaign));
     data.add("verdicts", json_rows(gate_verdicts(store)));
     if (auto const commands = codecs_that_are_commands(store); !commands.empty()) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <tuple>
 
 #include <gmock/gmock.h>
 
@@ -102,6 +103,33 @@ TEST_F(BestTest, TheFewestBitsWhoseWholeIntervalMeetsIt) {
     EXPECT_EQ(std::get<std::int64_t>(rows.rows[0][5]), 1);
     EXPECT_EQ(std::get<std::int64_t>(rows.rows[1][5]), 0);
     EXPECT_EQ(std::get<std::int64_t>(rows.rows[2][4]), 0);
+}
+
+TEST_F(BestTest, EveryTailIsBoundedByItsWholeInterval) {
+    std::string const tails[] = {"kld_median",      "kld_p99",         "kld_p999",
+                                 "kld_max",         "large_kld_share", "sure_top1_flips",
+                                 "kld_mean_digits", "kld_mean_rare",   "kld_mean_punctuation"};
+    std::vector<Cell> const cells{model_cell("q4_0"), model_cell("q8_0"), model_cell("fp16")};
+    std::vector<Measurement> measured;
+    for (auto const& [bits, low, high] : {std::tuple{4.5, 0.1, 0.4}, {8.5, 0.05, 0.2}, {16.0, 0.0, 0.01}}) {
+        measured.push_back(model_measurement(cells[measured.size()], {.bits = bits}));
+        for (auto const& tail : tails)
+            measured.back().figures.push_back({"kv", tail, (low + high) / 2, 2044, low, high});
+        measured.back().figures.push_back({"kv", "passages", 4.0, 1, {}, {}});
+    }
+    store.ingest(store.begin_campaign(test::plan(cells), test::build(), "hw", false), measured);
+    for (auto const& tail : tails) {
+        EXPECT_THAT(shown(tail + " < 0.3"),
+                    HasSubstr("\nq8_0: 8.500 bits per value, " + tail + " 0.125 (0.05..0.2)\n"));
+        EXPECT_THAT(shown(tail + " <= 0.4"), HasSubstr("\nq4_0: 4.500 bits"));
+        EXPECT_THAT(shown(tail + " < 0.2 and kld_mean < 0.02"), HasSubstr("\nfp16: 16.000 bits"));
+        EXPECT_THAT(shown(tail + " < 0.01"), HasSubstr("\nNo codec meets this. The nearest is fp16"));
+    }
+    EXPECT_THAT(
+        shown("kld_p999 < 0.3"),
+        HasSubstr("\nNote: the interval comes from 4 passage(s): resampling so few makes it too narrow; measure "
+                  "10 or more\n"));
+    EXPECT_THAT(shown("bits_per_value < 9"), testing::Not(HasSubstr("passage(s)"))) << "no interval over passages";
 }
 
 TEST_F(BestTest, ACommandMeetsErrorsAndNoSpeeds) {

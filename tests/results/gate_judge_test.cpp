@@ -100,6 +100,23 @@ TEST(GateJudgeTest, AFigureOfOneSideAloneIsMissingByName) {
     EXPECT_EQ(judge(bound, whole, side({made("crash", {})})).code, 4);
 }
 
+TEST(GateJudgeTest, EveryTailIsHeldToItsBoundByItsWholeInterval) {
+    for (std::string const tail :
+         {"kld_p99", "kld_p999", "kld_max", "large_kld_share", "sure_top1_flips", "kld_mean_digits", "kld_mean_rare"}) {
+        auto const with = [&](double low, double high) {
+            auto cell = made("ok", {{tail, (low + high) / 2}});
+            cell.figures.front().low = low;
+            cell.figures.front().high = high;
+            return side({cell});
+        };
+        auto const policy = "gate: 1\nrules: [" + tail + " <= 0.5]\n";
+        EXPECT_EQ(judge(policy, {}, with(0.1, 0.5)).code, 0) << tail;
+        EXPECT_EQ(judge(policy, {}, with(0.6, 0.8)).code, 1) << tail;
+        EXPECT_EQ(judge(policy, {}, with(0.1, 0.6)).code, 3) << tail << ": its interval spans the bound";
+        EXPECT_EQ(judge(policy, {}, side({made("ok", {{"kld_mean", 0.1}})})).code, 5) << tail;
+    }
+}
+
 TEST(GateJudgeTest, AJointRuleSaysWhatItCouldNotCompare) {
     std::string const policy =
         "gate: 1\nrules: [decode_ns <= 1e9]\njoint: [{name: j, gain: decode_ns, by: 5%, not_with: [stored_bytes]}]\n";

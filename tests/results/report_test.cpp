@@ -15,6 +15,7 @@
 #include "results/report/verdicts.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/report/nights.hpp"
+#include "tests/report/weights.hpp"
 
 namespace kvstone {
 namespace {
@@ -64,6 +65,7 @@ TEST_F(Report, HoldsEveryResultByColumns) {
     EXPECT_EQ(data["missing_count"], 4);
     EXPECT_EQ(data["environment"].size(), 1);  // the commit
     EXPECT_TRUE(data["notes"].empty());
+    EXPECT_FALSE(data.contains("totals")) << "no weights are compared";
     // The newest campaign comes first, and holds the figures of its cells.
     EXPECT_EQ(data["rows"]["campaign"][0], 3);
     EXPECT_EQ(data["metrics"][0]["name"], "bits_per_value");
@@ -193,6 +195,35 @@ TEST(ReportCurves, HaveTheRatioOfEveryTextAndLength) {
             data[fmt::format("v{}", column)][row].get<double>();
     }
     EXPECT_EQ(found, expected);
+}
+
+TEST(ReportWeights, AreThePairsThatAreComparedWithOneReference) {
+    test::Folder const folder;
+    test::write_weights(folder.file());
+    auto const store = Store::open_read_only(folder.file());
+    auto const data = Json::parse(page_data(store, {}));
+    ASSERT_EQ(data["totals"].size(), 2 * 3 * 4);
+    std::map<std::string, std::size_t> peers;
+    for (auto const& total : data["totals"]) {
+        auto const id = std::stoul(total["cell"].get<std::string>());
+        auto const expected = test::weights_figures(id / 4 % 3, id % 4, test::weights_contexts[id / 12]);
+        EXPECT_EQ(total["source"], fmt::format("weights{}", id / 4 % 3));
+        auto const is = [&](char const* name, double bytes) {
+            EXPECT_NEAR(total[name].get<double>(), bytes, 5e-6 * bytes) << name;  // the page has six digits
+        };
+        is("weights_bytes", expected.weights_bytes);
+        is("cache_bytes", expected.cache_bytes);  // of one passage
+        is("total_bytes", expected.weights_bytes + expected.cache_bytes + expected.compute_bytes);
+        ++peers[total["peers"].get<std::string>()];
+    }
+    EXPECT_THAT(peers, testing::ElementsAre(testing::Pair(testing::_, 12), testing::Pair(testing::_, 12)))
+        << "one contest a context";
+    // One file of weights leaves nothing to compare.
+    auto writable = Store::open(folder.file());
+    execute(writable.connection(),
+            "UPDATE attempt SET status = 'crash' WHERE cell IN (SELECT id FROM cell WHERE "
+            "source_name <> 'weights0')");
+    EXPECT_TRUE(Json::parse(page_data(writable, {}))["totals"].empty());
 }
 
 TEST(ReportTable, TakesTheWorseOfKAndVAndEveryProcess) {

@@ -13,8 +13,8 @@ namespace kvstone {
 ///   of K, V and both, weights_bytes, compute_bytes; protocol decode: exact_match,
 ///   first_divergence_token and append_bits_per_value. Intervals resample passages; one passage gives none.
 ///   Unless `timing: off`: prefill_tokens_per_s, and decode_tokens_per_s for protocol decode.
-/// - Profiles along position, the mean over the tokens of a bin that starts there: ppl, kld_mean, large_kld_share,
-///   top1_agreement.
+/// - Profiles along position, over the tokens of a bin that starts there: ppl, kld_mean, _max, _p99 (of 100 tokens or more),
+///   large_kld_share, top1_agreement, sure_top1_flips (of bins with tokens that the model was sure of).
 /// - Status verify_failed: Evaluation::prove() on the first passage fails, or scored tokens have no finite likelihood.
 ///   Status skipped: the source is no model, or the protocol cannot run the codec. Status ok with a reason:
 ///   "not_engaged: ..." where less than half of the values read had passed through the codec, "poor_baseline: ..."

@@ -19,6 +19,8 @@ constexpr double large_kld = 0.1;
 constexpr double sure_probability = 0.9;
 /// Fewer tokens have no value beyond 99.9% of them.
 constexpr std::uint64_t tokens_for_p999 = 1000;
+/// A bin of a profile has a 99th percentile from so many tokens on.
+constexpr std::uint64_t tokens_for_p99 = 100;
 
 /// Passages as a statistic sees them, some of them perhaps more than once.
 using Chosen = std::vector<PassageScores const*>;
@@ -82,6 +84,9 @@ double large_kld_share(Chosen const& chosen) {
     return mean(chosen, [](TokenScore const& token) { return token.kld > large_kld ? 1.0 : 0.0; });
 }
 
+bool is_sure(TokenScore const& token) { return token.baseline_top_probability > sure_probability; }
+double flip(TokenScore const& token) { return token.same_top ? 0.0 : 1.0; }
+
 /// Adds a mean over tokens of some kind, if there are any. An interval needs some in each passage: passages drawn anew might
 /// have none.
 template <class OfKind, class Value>
@@ -100,10 +105,7 @@ void add_mean_of(FigureWriter& figures, Chosen const& all, std::string const& me
 }
 
 void add_means_by_kind(FigureWriter& figures, Chosen const& all) {
-    add_mean_of(
-        figures, all, "sure_top1_flips",
-        [](TokenScore const& token) { return token.baseline_top_probability > sure_probability; },
-        [](TokenScore const& token) { return token.same_top ? 0.0 : 1.0; });
+    add_mean_of(figures, all, "sure_top1_flips", is_sure, flip);
     std::pair<char const*, TokenKind> const kinds[]{{"kld_mean_digits", TokenKind::digits},
                                                     {"kld_mean_punctuation", TokenKind::punctuation},
                                                     {"kld_mean_rare", TokenKind::rare}};
@@ -141,8 +143,11 @@ void add_profiles(Chosen const& all, Measurement& measurement) {
         };
         add("ppl", std::exp(mean_nll({&bin})));
         add("kld_mean", mean_kld({&bin}));
+        if (bin.tokens.size() >= tokens_for_p99) add("kld_p99", kld_quantile({&bin}, 0.99));
+        add("kld_max", kld_quantile({&bin}, 1));
         add("large_kld_share", large_kld_share({&bin}));
         add("top1_agreement", agreement({&bin}));
+        if (std::ranges::any_of(bin.tokens, is_sure)) add("sure_top1_flips", mean_of({&bin}, is_sure, flip));
     }
 }
 

@@ -121,6 +121,8 @@ function makePlot(parent, name, plan) {
     const made = entry.plan = plan();
     canvas.setAttribute("aria-label", `${made.label} Arrow keys walk through the points, Enter opens one; a table follows.`);
     hint.textContent = made.hint ?? "";
+    // Axes without a point are no plot; the hint says why there is none.
+    holder.hidden = behind.hidden = made.config.data.datasets.every(dataset => dataset.data.every(value => value === null));
     made.config.options = { maintainAspectRatio: false, animation: false, onHover: (event, found) => {
       canvas.style.cursor = found.length ? "pointer" : "default";
     }, onClick: (event, found) => found.length && made.open(found[0].datasetIndex, found[0].index), ...made.config.options };

@@ -31,10 +31,12 @@ function extentOf(metric, points) {
 function pointDataset(points, chosen, axes, colourOf) {
   const { across, up } = chosen, groups = [...new Set(points.map(point => point.group))], many = points.length > 2000;
   const place = point => ({ x: axes.x.place(pointFigure(across, point)), y: axes.y.place(pointFigure(up, point)) });
+  const style = point => point.part === "v" ? "triangle" : point.part === "k" ? "circle" : markers[groups.indexOf(point.group) % markers.length];
+  // An edge keeps both ends of the colours readable on light and dark ground. Markers without an area are edge alone.
+  const isEdge = point => ["star", "crossRot"].includes(style(point)), ink = themeColour("faint");
   return { label: "cells", data: points.map(place), order: 1, pointRadius: many ? 2.5 : 5, pointHoverRadius: 8,
-    pointStyle: points.map(point => point.part === "v" ? "triangle" : point.part === "k" ? "circle" :
-      markers[groups.indexOf(point.group) % markers.length]),
-    backgroundColor: points.map(colourOf), borderColor: themeColour("ground"), borderWidth: many ? 0 : 1,
+    pointStyle: points.map(style), backgroundColor: points.map(colourOf), borderColor: points.map(point => isEdge(point) ? colourOf(point) : ink),
+    borderWidth: points.map(point => isEdge(point) ? 1.5 : many ? 0 : 1),
     spans: points.length > mostIntervals ? [] : points.map(point => ({ x: spanOf(ofPart(across, point.part), point.row, axes.x),
       y: spanOf(ofPart(up, point.part), point.row, axes.y) })) };
 }

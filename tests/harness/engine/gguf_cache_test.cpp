@@ -44,6 +44,17 @@ GgufFile model(std::string const& architecture, std::string const& layers) {
     return file;
 }
 
+TEST_F(GgufCache, TheTypeOfMostWeightsIsToldByTheirBytes) {
+    EXPECT_EQ(weights_type_of(builtin_path("tiny")), "f16");
+    EXPECT_EQ(weights_type_of(builtin_path("tiny-q8_0")), "q8_0");
+    EXPECT_EQ(weights_type_of(builtin_path("tiny-q4_0")), "q4_0") << "its norms are f32, and more tensors";
+    EXPECT_EQ(weights_type_of(model("llama", "a").write(folder_ / "m.gguf")), "f32");
+    EXPECT_EQ(weights_type_of(GgufFile("llama").number("block_count", 1).write(folder_ / "none.gguf")), "?")
+        << "no tensors";
+    std::ofstream(folder_ / "text.gguf") << "no model";
+    EXPECT_THAT(message_of<CorruptData>([&] { weights_type_of(folder_ / "text.gguf"); }), HasSubstr("not a GGUF file"));
+}
+
 TEST_F(GgufCache, IsTheShippedModels) {
     auto const cache = read_gguf_cache(builtin_path("tiny"));
     auto const shape = cache_shape_of(builtin_path("tiny"));

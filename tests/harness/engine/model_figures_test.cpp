@@ -154,6 +154,34 @@ TEST(ModelFigures, TailsHaveTheClosedForms) {
     EXPECT_TRUE(std::ranges::none_of(fewer.figures, [](Figure const& f) { return f.metric == "kld_p999"; }));
 }
 
+TEST(ModelFigures, TailsAreKeptAlongPosition) {
+    // At position 1 the KLD is 1, ..., 100 thousandths, of sure tokens that all flip; at position 2 there are 99 tokens of 0.2.
+    std::vector<TokenScore> first, second;
+    for (int i = 1; i <= 100; ++i) {
+        TokenScore const token{.position = 1, .kld = i / 1000.0, .same_top = false, .baseline_top_probability = 0.95};
+        (i <= 50 ? first : second).push_back(token);
+    }
+    for (int i = 0; i < 99; ++i)
+        first.push_back({.position = 2, .kld = 0.2, .same_top = false, .baseline_top_probability = 0.9});
+    second.push_back({.position = 3, .kld = 0, .same_top = true, .baseline_top_probability = 0.95});
+    Measurement measurement;
+    add_score_figures({passage(first), passage(second)}, measurement);
+    auto const at = [&](char const* metric, std::int64_t position) -> std::optional<double> {
+        for (auto const& one : measurement.profiles)
+            if (one.metric == metric && one.position == position) return one.value;
+        return std::nullopt;
+    };
+    EXPECT_EQ(at("kld_p99", 1), 0.099);
+    EXPECT_EQ(at("kld_p99", 2), std::nullopt) << "100 tokens have one";
+    EXPECT_EQ(at("kld_max", 1), 0.1);
+    EXPECT_EQ(at("kld_max", 2), 0.2);
+    EXPECT_EQ(at("large_kld_share", 1), 0);
+    EXPECT_EQ(at("large_kld_share", 2), 1);
+    EXPECT_EQ(at("sure_top1_flips", 1), 1);
+    EXPECT_EQ(at("sure_top1_flips", 2), std::nullopt) << "none was sure";
+    EXPECT_EQ(at("sure_top1_flips", 3), 0);
+}
+
 TEST(ModelFigures, KindsOfTokensAreToldApart) {
     auto const sure = [](bool same_top, double probability) {
         return TokenScore{.same_top = same_top, .baseline_top_probability = probability};
