@@ -1,8 +1,10 @@
 #include "scenarios/external_definition.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
+#include <fstream>
 
 #include <fmt/format.h>
 
@@ -38,6 +40,15 @@ void add_file(ExternalDefinition& definition, YamlValue const& value, std::strin
 }
 void add_file(ExternalDefinition& definition, YamlValue const& value, SourceFiles const& files) {
     add_file(definition, value, files.absolute(value, text_of(value)), files);
+}
+
+/// Whether a file begins as a shared library in ELF does (System V ABI: e_ident, then e_type), of whatever processor.
+bool is_shared_library(std::string const& path) {
+    constexpr char shared_object = 3;
+    std::array<char, 18> head{};
+    std::ifstream(path, std::ios::binary).read(head.data(), head.size());
+    bool const big_endian = head[5] == 2;
+    return std::string_view(head.data(), 4) == "\177ELF" && head[big_endian ? 17 : 16] == shared_object;
 }
 
 /// A name without a slash that no file beside the scenario has is that of a library that ships with KVstone.
@@ -106,6 +117,8 @@ ExternalDefinition definition_of(YamlEntry const& entry, SourceFiles const& file
     } else {
         definition.kind = "library";
         add_file(definition, *library, library_path(*library, files), files);
+        if (!is_shared_library(definition.files[0].path))
+            refuse(*library, "this file is no shared library", {"one that a compiler made with -shared: ./libmine.so"});
         definition.files[0].name.clear();
         definition.library = definition.files[0].path;
     }

@@ -25,7 +25,7 @@ void read_work(YamlMap const& map, Measure& measure) {
 
 Measure measure_of(YamlValue const& value) {
     YamlMap const map(value, {"min_time", "warm_up", "repetitions", "processes", "threads", "timeout", "memory",
-                              "timing", "placement", "work", "work_layers", "work_start", "work_tokens"});
+                              "timing", "placement", "work", "work_layers", "work_start", "work_tokens", "energy"});
     Measure measure;
     if (auto const* time = map.find("min_time")) measure.min_time_s = duration_s_of(*time);
     if (auto const* time = map.find("warm_up")) measure.warm_up_s = duration_s_of(*time);
@@ -46,6 +46,11 @@ Measure measure_of(YamlValue const& value) {
     if (auto const* placement = map.find("placement"))
         if (choice_of(*placement, "placement", {"any", pinned}) == pinned) measure.placement = Placement::pinned;
     read_work(map, measure);
+    if (auto const* energy = map.find("energy"); energy != nullptr && switch_of(*energy)) {
+        if (!measure.timing)
+            refuse(*energy, "energy is read of timed passes: it needs timing: on, and no work: callgrind");
+        measure.energy = true;
+    }
     return measure;
 }
 
@@ -60,6 +65,7 @@ Json to_json(Measure const& measure) {
     if (measure.work)
         json["work"] = {{"instrument", callgrind}, {"layers", measure.work->layers}, {"tokens", measure.work->tokens}};
     if (measure.work && measure.work->start) json["work"]["start"] = true;
+    if (measure.energy) json["energy"] = true;
     return json;
 }
 
@@ -77,6 +83,7 @@ Measure measure_from_json(Json const& json) {
         if (json.contains("warm_up_s")) measure.warm_up_s = json.at("warm_up_s").get<double>();
         if (auto const work = json.find("work"); work != json.end())
             measure.work = WorkSample{work->at("layers"), work->at("tokens"), work->value("start", false)};
+        measure.energy = json.value("energy", false);
         return measure;
     } catch (Json::exception const& error) {
         throw ConfigError(std::string("not a measure: ") + error.what());

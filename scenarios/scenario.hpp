@@ -42,6 +42,7 @@ struct Measure {
     bool quality = true;                   ///< off: timings alone; values are neither judged nor verified
     Placement placement = Placement::any;
     std::optional<WorkSample> work = {};  ///< instructions are counted, by callgrind; nothing else is measured
+    bool energy = false;                  ///< timed passes are repeated for their energy, where the machine tells it
     /// Seconds; by default 0.2, but no more than min_time_s: caches need that long to settle.
     double warm_up() const { return warm_up_s.value_or(std::min(min_time_s, 0.2)); }
     bool operator==(Measure const&) const = default;

@@ -58,14 +58,14 @@ bool failed(ChildOutcome const& outcome, AttemptRequest const& request, Measurem
     return false;
 }
 
-/// As the attempt told them; empty where it told nothing.
-std::string vector_units_of(Measurement const& measurement) {
-    return measurement.host.is_object() ? measurement.host.value("vector_units", "") : "";
+/// A fact of its host that the attempt told; empty where it told nothing.
+std::string told_fact(Measurement const& measurement, char const* name) {
+    return measurement.host.is_object() ? measurement.host.value(name, "") : "";
 }
 
 /// The instrument that has counted, and on how much; empty: none.
 std::string instrument_of(AttemptRequest const& request, Measurement const& measurement) {
-    auto const version = measurement.host.is_object() ? measurement.host.value("instrument", "") : "";
+    auto const version = told_fact(measurement, "instrument");
     return version.empty() ? version : instrument_text(version, *request.measure.work);
 }
 
@@ -168,7 +168,8 @@ Measurement run_attempt(Spawner& spawner, AttemptRequest const& request) {
     measurement.process = request.process;
     measurement.signal = outcome.signal;
     measurement.stderr_tail = outcome.stderr_tail;
-    auto const host = host_of_attempts(vector_units_of(measurement), instrument_of(request, measurement));
+    auto host = host_of_attempts(told_fact(measurement, "vector_units"), instrument_of(request, measurement));
+    host.energy = told_fact(measurement, "energy");
     measurement.host = to_json(host);
     measurement.device = request.cell.backend == "cuda" && !host.gpus.empty() ? host.gpus.front() : host.cpu_model;
     measurement.threads = instrument ? 1 : attempt_threads(spawner, request.cell.threads);

@@ -78,6 +78,7 @@ class Bisection {
             throw ConfigError("the policy does not say how to build a commit", "build",
                               {"build: {command: TEXT, program: TEXT}"}, {policy_.path, 0, 0});
         std::tie(good_, bad_) = ends_of(options);
+        plan_of_gate(options.gate, policy_);  // refused before anything is built
     }
 
     ExitCode run() {

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "harness/cli/cli.hpp"
@@ -14,6 +15,7 @@
 #include "results/record/file_descriptor.hpp"
 #include "results/record/text_table.hpp"
 #include "scenarios/errors.hpp"
+#include "scenarios/own_program.hpp"
 
 namespace kvstone {
 namespace {
@@ -27,6 +29,28 @@ struct CheckCodecOptions {
 
 bool is_library(std::string const& name) { return name.ends_with(".so") || name.find(".so.") != std::string::npos; }
 
+/// A library's file; a name without a folder is also that of one that ships with KVstone, as in scenarios.
+std::string library_meant(std::string const& name) {
+    if (std::filesystem::is_regular_file(name)) return std::filesystem::absolute(name).string();
+    bool const bare = name.find('/') == std::string::npos;
+    if (auto const shipped = shipped_library(name); bare && std::filesystem::is_regular_file(shipped))
+        return shipped.string();
+    throw ConfigError(bare ? fmt::format("there is no such library here, and none ships with KVstone in {}",
+                                         shipped_library(name).parent_path().string())
+                           : "there is no such library",
+                      name);
+}
+
+/// A file of this folder is started by its path, and a script without permission by its interpreter: both are easily forgotten.
+void expect_program(std::string const& name) {
+    if (!std::filesystem::is_regular_file(name)) return;
+    bool const starts = access(name.c_str(), X_OK) == 0;
+    if (starts && name.find('/') != std::string::npos) return;
+    auto const words = starts ? "./" + name : name.ends_with(".py") ? "python3 " + name : "INTERPRETER " + name;
+    throw ConfigError("this file is no library, and no command starts it by this name", name,
+                      {"kvstone check-codec -- " + words});
+}
+
 ExternalDefinition definition_of(CheckCodecOptions const& given) {
     ExternalDefinition definition;
     definition.name = std::filesystem::path(given.what.back()).filename().string();
@@ -37,10 +61,10 @@ ExternalDefinition definition_of(CheckCodecOptions const& given) {
             throw ConfigError("--options are a library's; a command has arguments", {}, {"-- COMMAND ARGUMENT..."});
         definition.name = std::filesystem::path(given.what[0]).filename().string();
         definition.command = given.what;
+        expect_program(given.what[0]);
         return definition;
     }
-    if (!std::filesystem::is_regular_file(given.what[0])) throw ConfigError("there is no such library", given.what[0]);
-    definition.library = std::filesystem::absolute(given.what[0]).string();
+    definition.library = library_meant(given.what[0]);
     for (auto const& option : given.options) {
         auto const sign = option.find('=');
         if (sign == std::string::npos || sign == 0) throw ConfigError("--options expects KEY=VALUE", option);
@@ -114,8 +138,7 @@ void add_check_codec(CommandLine& line) {
         {"kvstone check-codec ./libtheirs.so --options bits=4", "kvstone check-codec -- python3 mine.py --bits 3"});
     command->add_option("codec", options->what, "A shared library (NAME.so), or behind -- a command with its arguments")
         ->required();
-    command->add_option("--options", options->options, "An option of the library, KEY=VALUE; repeated: several")
-        ->allow_extra_args(false);
+    command->add_option("--options", options->options, "An option of the library, KEY=VALUE; repeated: several");
     command->add_option("--timeout", options->timeout_s, "Seconds for each check")
         ->check(CLI::Range(0.1, 3600.0))
         ->capture_default_str();

@@ -1,5 +1,6 @@
 #include "harness/cli/cli.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -63,6 +64,16 @@ void CommandLine::add_lock(CLI::App& command) {
 
 namespace {
 
+/// An option of verbs that take words, too, has one value each time that it is written: a second one would be the next word, such
+/// as the scenario. Those that may stand without a value take the rest of the line.
+void take_one_value_each(CLI::App& app) {
+    auto const options = app.get_options();
+    if (std::ranges::any_of(options, &CLI::Option::get_positional))
+        for (auto* option : options)
+            if (!option->get_positional() && option->get_expected_min() == 1) option->allow_extra_args(false);
+    for (auto* verb : app.get_subcommands(std::function<bool(CLI::App*)>())) take_one_value_each(*verb);
+}
+
 ExitCode parse_and_act(int argc, char** argv) {
     CommandLine line;
     line.app.formatter(std::make_shared<HelpFormatter>(standard_output().columns));  // verbs take it over
@@ -80,6 +91,7 @@ ExitCode parse_and_act(int argc, char** argv) {
                       add_dump,   add_score,       add_inspect,     add_calibrate, add_attempt, add_doctor,  add_prune,
                       add_db,     add_check_codec, add_completions, add_manual})
         add(line);
+    take_one_value_each(line.app);
     try {
         line.app.parse(argc, argv);
     } catch (CLI::ParseError const& error) {

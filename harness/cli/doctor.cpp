@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "backends/kernels/simd_target.hpp"
+#include "backends/nvml.hpp"
+#include "backends/powercap.hpp"
 #include "cluster/world.hpp"
 #include "harness/attempts/abilities.hpp"
 #include "harness/attempts/attempt.hpp"
@@ -75,6 +77,23 @@ void describe_build(std::vector<Finding>& findings) {
     }
 }
 
+/// The domains whose energy can be read, and what hides those of this machine.
+void describe_energy(std::vector<Finding>& findings) {
+    auto const counters = powercap_counters();
+    auto const domains = powercap_domains();
+    std::string text = counters.problem.empty() ? "" : "not told: " + counters.problem;
+    for (auto const& counter : counters.all) text += (text.empty() ? "" : " + ") + counter.domain;
+    std::string beside;
+    for (auto const& domain : domains)
+        if (!domain.added) beside += (beside.empty() ? "" : ", ") + domain.name;
+    if (!beside.empty()) text += fmt::format(" (not added, as parts or wholes: {})", beside);
+    // Many machines have none, and nothing can be done about it there.
+    findings.push_back({"energy", text, counters.problem.empty() || domains.empty()});
+    for (auto const& device : nvml_counters())
+        findings.push_back({"energy of a device", device.problem.empty() ? device.all.front().domain : device.problem,
+                            device.problem.empty()});
+}
+
 void describe_files(std::vector<Finding>& findings) {
     auto const words = vocabulary();
     for (auto const* name : {"tiny", "builtin"}) {
@@ -124,6 +143,7 @@ void add_doctor(CommandLine& line) {
             describe_machine(host, findings);
             describe_vector_units(findings);
             describe_build(findings);
+            describe_energy(findings);
             describe_files(findings);
             describe_attempts(spawner, findings);
             if (line.json) {

@@ -22,7 +22,8 @@ void add_export(CommandLine& line) {
             "--format", options->format,
             "csv, jsonl, google-benchmark (for its compare.py), junit, or datasette (its metadata for the database)")
         ->capture_default_str();
-    command->add_option("-o,--output", options->output, "The file to write. Without this option: standard output");
+    command->add_option("-o,--output", options->output,
+                        "The file to write. Without this option, or with -: standard output");
     command->add_option(
         "--campaign", options->campaign,
         "The campaign, by its id, the first digits of it, or its night. Without this option: the last one");

@@ -58,11 +58,8 @@ std::map<std::string, double> slow_down_of(std::vector<std::string> const& optio
     return factors;
 }
 
-GateRun run_of(GateOptions const& options, GatePolicy const& policy, Spawner& spawner) {
-    GateRun run;
-    if (options.run && !options.calibrate && options.base.empty() && options.base_ref.empty())
-        throw ConfigError("no base is given, and a build compared with itself always passes", "--run",
-                          {"--base PROGRAM", "--base-ref COMMIT", "--calibrate"});
+/// The scenario's file, the settings in it, and its plan.
+void take_scenario(GateRun& run, GateOptions const& options, GatePolicy const& policy) {
     run.scenario = options.scenario.empty() ? policy.scenario : options.scenario;
     if (run.scenario.empty())
         throw ConfigError("no scenario is given", "scenario", {"scenario: NAME in the policy", "--scenario"},
@@ -78,6 +75,14 @@ GateRun run_of(GateOptions const& options, GatePolicy const& policy, Spawner& sp
     scenario.set = run.set;
     scenario.only = options.only.empty() ? policy.only : options.only;
     run.plan = scenario.load().at(0);
+}
+
+GateRun run_of(GateOptions const& options, GatePolicy const& policy, Spawner& spawner) {
+    GateRun run;
+    if (options.run && !options.calibrate && options.base.empty() && options.base_ref.empty())
+        throw ConfigError("no base is given, and a build compared with itself always passes", "--run",
+                          {"--base PROGRAM", "--base-ref COMMIT", "--calibrate"});
+    take_scenario(run, options, policy);
     run.base = describe_program(spawner, options.base_ref.empty()
                                              ? program_path(options.base, "--base")
                                              : build_of_merge_base(options.base_ref, policy.build, policy.program));
@@ -102,6 +107,12 @@ std::map<std::string, double> injected_by(GateRun const& run) {
 }
 
 }  // namespace
+
+Plan plan_of_gate(GateOptions const& options, GatePolicy const& policy) {
+    GateRun run;
+    take_scenario(run, options, policy);
+    return run.plan;
+}
 
 void measure_gate(GateRecord& record, GateOptions const& options, std::vector<PolicyRule> const& rules,
                   Transport& world, Spawner& spawner, bool& met) {

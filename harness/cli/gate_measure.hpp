@@ -34,6 +34,9 @@ struct GateOptions {
 void measure_gate(GateRecord& record, GateOptions const& options, std::vector<PolicyRule> const& rules,
                   Transport& world, Spawner& spawner, bool& met);
 
+/// The cells that a gate would measure. Throws ConfigError, as for a scenario, a setting or a word that there is not.
+Plan plan_of_gate(GateOptions const& options, GatePolicy const& policy);
+
 /// A policy's file: one that was given, or the one of a policy that ships ("ci").
 std::string policy_path(std::string const& name);
 

@@ -57,6 +57,8 @@ std::uint64_t write_into(FileSink const& sink, std::function<void(std::ostream&)
     return buffer.bytes();
 }
 
+bool is_standard_output(std::string const& file) { return file.empty() || file == "-"; }
+
 [[noreturn]] void refuse_standard_output() {
     throw ConfigError(fmt::format("standard output cannot be written: {}", std::strerror(errno)));
 }
@@ -94,7 +96,7 @@ std::uint64_t write_to_file(std::string const& file, std::function<void(std::ost
 }  // namespace
 
 void write_output(std::string const& file, std::function<void(std::ostream&)> const& write) {
-    if (file.empty()) return write_to_standard_output(write);
+    if (is_standard_output(file)) return write_to_standard_output(write);
     check_output(file);
     // Exceptions of `write` itself are not about the output.
     std::exception_ptr own;
@@ -115,7 +117,7 @@ void write_output(std::string const& file, std::function<void(std::ostream&)> co
 }
 
 void write_output(std::string const& file, std::string const& text) {
-    if (file.empty()) {
+    if (is_standard_output(file)) {
         if (!(std::cout << text).flush()) refuse_standard_output();
         return;
     }
@@ -124,6 +126,7 @@ void write_output(std::string const& file, std::string const& text) {
 
 void check_output(std::string const& file) {
     if (file.empty()) return;
+    if (file == "-") throw ConfigError("this output has to be a file", file, {"./-, a file of that name"});
     if (std::filesystem::is_directory(file)) throw ConfigError("the output is a folder, not a file", file);
     if (std::filesystem::exists(file) && !std::filesystem::is_regular_file(file)) return;
     auto const folder = std::filesystem::absolute(file).parent_path();

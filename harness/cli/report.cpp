@@ -41,7 +41,8 @@ void add_report(CommandLine& line) {
     auto arguments = std::make_shared<Arguments>();
     auto* command = line.verb("report", "Write a page about the database: HTML that works offline, or Markdown",
                               {"kvstone report -o report.html", "kvstone report --format md"});
-    command->add_option("-o,--output", arguments->output, "The file to write. Without this option: standard output");
+    command->add_option("-o,--output", arguments->output,
+                        "The file to write. Without this option, or with -: standard output");
     command
         ->add_option("--format", arguments->format,
                      "html or md. Without this option: by the ending of the file's name, else md")

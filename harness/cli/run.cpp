@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/powercap.hpp"
 #include "cluster/cost.hpp"
 #include "cluster/dispatcher.hpp"
 #include "cluster/node.hpp"
@@ -135,6 +136,14 @@ std::string name_for_people(Cell const& cell) {
                        cell.context, cell.backend);
 }
 
+/// Says once why this node's rows will have no energy, where they will have none.
+void say_untold_energy(Plan const& plan) {
+    bool const of_processor = std::ranges::any_of(plan.cells, [](Cell const& cell) { return cell.backend != "cuda"; });
+    if (!of_processor) return;  // attempts alone see devices
+    if (auto const problem = powercap_counters().problem; !problem.empty())
+        say(fmt::format("{}: no energy on this node: {}", plan.scenario, problem));
+}
+
 /// One scenario on rank 0: expected cells first, then results that earlier runs did not store, then the attempts that
 /// have no standing attempt.
 ExitCode run_plan(Plan const& plan, RunTools& tools) {
@@ -219,6 +228,7 @@ ExitCode take_part(Transport& world, Spawner& spawner, CommandLine const& line, 
         RunTools tools{store, coordinator, host, options, spool_folder, line.locking};
         ExitCode code = exit_pass;
         for (auto const& plan : plans) {
+            if (plan.measure.energy) say_untold_energy(plan);
             tools.instrument = plan.measure.work ? instrument_of_attempts(spawner, *plan.measure.work) : "";
             code = worst({code, run_plan(plan, tools)});
             if (code == exit_interrupted) break;

@@ -95,12 +95,10 @@ void add_size(CommandLine& line) {
                                "kvstone size model.gguf --batch 16 --budget '64 GiB'"});
     command->add_option("model", options->model,
                         "A name (`kvstone list models`), tiny, a model of ./dev data, a GGUF file, or a config.json");
-    command->add_option("--codec", options->codecs, "Codec text or preset; repeated: several (default: fp16)")
-        ->allow_extra_args(false);
-    command
-        ->add_option("--context", options->contexts,
-                     "Tokens of a sequence: 8192, 32k; repeated: several (default: as many as the model was made for)")
-        ->allow_extra_args(false);
+    command->add_option("--codec", options->codecs, "Codec text or preset; repeated: several (default: fp16)");
+    command->add_option(
+        "--context", options->contexts,
+        "Tokens of a sequence: 8192, 32k; repeated: several (default: as many as the model was made for)");
     command->add_option("--batch", options->batch, "Sequences of that length")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();

@@ -75,12 +75,13 @@ class LibraryCodec : public ExternalCodec {
         auto answer = role.ask(program_, request, {body}, most_bytes);
         auto const& header = answer.header;
         if (auto const refused = header.find("refused"); refused != header.end())
-            refuse(request.at("call"), refused->at("kind"), refused->at("text"));
+            refuse(refused->at("kind"), refused->at("text"));
         return answer;
     }
 
-    [[noreturn]] void refuse(std::string const& call, std::string const& kind, std::string const& text) const {
-        auto const what = fmt::format("{}: {}: {}", program_.name, call, text);
+    /// The text names the library's function that refused: it need not be the one that was called for.
+    [[noreturn]] void refuse(std::string const& kind, std::string const& text) const {
+        auto const what = fmt::format("{}: {}", program_.name, text);
         if (kind == "corrupt") throw CorruptData(what);
         if (kind == "not_applicable") throw NotApplicable(what);
         if (kind == "out_of_memory") throw std::bad_alloc();

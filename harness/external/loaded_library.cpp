@@ -56,9 +56,9 @@ std::int64_t checked(char const* name, Function const& call) {
     auto const ns = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
     if (status == KVSTONE_OK) return ns;
     std::string const text(error.text, std::find(error.text, std::end(error.text), '\0'));
-    throw LibraryRefusal(
-        std::string(kind_of(status)),
-        text.empty() ? fmt::format("{}() returned {} without a word", name, status) : valid_utf8(text));
+    throw LibraryRefusal(std::string(kind_of(status)),
+                         text.empty() ? fmt::format("{}() returned {} without a word", name, status)
+                                      : fmt::format("{}: {}", name, valid_utf8(text)));
 }
 
 void check_table(kvstone_codec_library const* table, std::string const& path) {

@@ -95,10 +95,14 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"saved %", "kv", "time_saved_percent", Notation::ratio},
                              Column{"prefill/s", "kv", "prefill_tokens_per_s", Notation::ratio},
                              Column{"decode/s", "kv", "decode_tokens_per_s", Notation::ratio},
+                             Column{"prefill/J", "kv", "prefill_tokens_per_joule", Notation::ratio},
+                             Column{"decode/J", "kv", "decode_tokens_per_joule", Notation::ratio},
                              Column{"enc GB/s", "kv", "encode_gb_per_s", Notation::ratio},
                              Column{"enc M", "kv", "encode_roofline", Notation::ratio},
                              Column{"dec GB/s", "kv", "decode_gb_per_s", Notation::ratio},
                              Column{"dec M", "kv", "decode_roofline", Notation::ratio},
+                             Column{"enc J/GB", "kv", "encode_joules_per_gb", Notation::ratio},
+                             Column{"dec J/GB", "kv", "decode_joules_per_gb", Notation::ratio},
                              Column{"enc instr", "kv", "encode_instructions", Notation::ratio},
                              Column{"enc L1", "kv", "encode_l1_misses", Notation::decimals},
                              Column{"dec instr", "kv", "decode_instructions", Notation::ratio},
@@ -134,6 +138,13 @@ struct CellRow {
     bool has_times_of_command(std::size_t column) const {
         auto const* metric = find_metric(columns[column].metric);
         return is_command && figures[column] && metric != nullptr && is_speed(*metric);
+    }
+    bool has_energy() const {
+        for (std::size_t i = 0; i < columns.size(); ++i)
+            if (auto const* metric = find_metric(columns[i].metric);
+                figures[i] && metric != nullptr && is_energy(*metric))
+                return true;
+        return false;
     }
     bool has_any_times_of_command() const {
         for (std::size_t i = 0; i < columns.size(); ++i)
@@ -319,9 +330,18 @@ void show_summary(Store const& store, std::ostream& out, ShowOptions const& opti
     show_header(store, out, screen, campaign);
     auto const groups = read_groups(store, campaign);
     for (auto const& group : groups) show_group(out, screen, group);
-    bool const commands = std::ranges::any_of(
-        groups, [](Group const& group) { return std::ranges::any_of(group.rows, &CellRow::has_any_times_of_command); });
-    if (commands)
+    auto const any = [&](bool (CellRow::*has)() const) {
+        return std::ranges::any_of(groups, [&](Group const& group) { return std::ranges::any_of(group.rows, has); });
+    };
+    if (any(&CellRow::has_energy)) {
+        auto const domains =
+            query(store, "SELECT " + energy_domains_sql("id") + " FROM campaign WHERE uid = ?1", {campaign});
+        fmt::print(out, "\n{}\n",
+                   wrapped(fmt::format("J: the energy of {}; all that the machine did meanwhile is in it.",
+                                       text(domains.rows.at(0).at(0))),
+                           screen.columns, 3));
+    }
+    if (any(&CellRow::has_any_times_of_command))
         fmt::print(out, "\n{}\n",
                    wrapped(fmt::format("*: the times of a command are {}.", times_of_a_command), screen.columns, 3));
     fmt::print(

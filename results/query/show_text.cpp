@@ -29,6 +29,13 @@ std::string text(QueryValue const& value) {
     return {};
 }
 
+std::string energy_domains_sql(std::string_view campaign) {
+    return fmt::format(
+        "(SELECT group_concat(energy, ' and ') FROM (SELECT DISTINCT json_extract(facts, '$.energy') AS "
+        "energy FROM host WHERE id IN (SELECT host FROM attempt WHERE campaign = {}) ORDER BY energy))",
+        campaign);
+}
+
 std::string title_sql(std::string_view options) {
     // Files are known by their hashes, of which eight digits are enough for people.
     return fmt::format(

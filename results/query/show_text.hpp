@@ -19,6 +19,10 @@ std::string text(QueryValue const& value);
 /// as JSON, or null; the rest are columns of the table `cell`.
 std::string title_sql(std::string_view options);
 
+/// SQL for the domains whose energy the attempts of a campaign (SQL for its number) have read, as their hosts tell them; null:
+/// none.
+std::string energy_domains_sql(std::string_view campaign);
+
 /// The id of the campaign whose id begins with `given`; empty: of the one last run. Throws ConfigError, which names the
 /// campaigns of the file, where none fits, or more than one.
 std::string campaign_meant(Store const& store, std::string const& given);

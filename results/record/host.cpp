@@ -216,6 +216,7 @@ Json to_json(Host const& host) {
     if (host.temperature_c) json["temperature_c"] = *host.temperature_c;
     if (host.clock_mhz) json["clock_mhz"] = *host.clock_mhz;
     if (!host.instrument.empty()) json["instrument"] = host.instrument;
+    if (!host.energy.empty()) json["energy"] = host.energy;
     return json;
 }
 
@@ -237,6 +238,7 @@ Host host_from_json(Json const& json) {
         json.at("isa").get_to(host.isa);
         json.at("vector_units").get_to(host.vector_units);
         host.instrument = json.value("instrument", "");
+        host.energy = json.value("energy", "");
         json.at("gpus").get_to(host.gpus);
         json.at("gpu_driver").get_to(host.gpu_driver);
         json.at("affinity").get_to(host.affinity);

@@ -29,6 +29,9 @@ struct Host {
     /// The instrument that counts instructions, and the part of tensors: "callgrind-3.27.1, 1 layers, 512 tokens"; empty:
     /// none. It simulates a processor of its own, so that it and the vector units alone make the class.
     std::string instrument;
+    /// The domains whose energy the attempt read: "package-0 + package-0/dram, idle power included"; empty: none. No part of
+    /// the class.
+    std::string energy;
     std::vector<std::string> gpus;
     std::string gpu_driver;
     std::string affinity;  ///< processors that this process may run on: "0-3,8"

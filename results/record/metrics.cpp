@@ -143,6 +143,11 @@ constexpr std::array table{
            from_sums},
     Metric{"decode_roofline", "1", higher, false, "decode_traffic_bytes / decode_ns / the interleaved copy roofline",
            from_sums},
+    // Energy of the domains that the row's host names, with their idle power.
+    Metric{"encode_joules_per_gb", "J/GB", lower, false,
+           "energy of an encoding pass, of passes for 100 steps of the counter or longer / original bytes", from_sums},
+    Metric{"decode_joules_per_gb", "J/GB", lower, false,
+           "energy of a decoding pass, of passes for 100 steps of the counter or longer / original bytes", from_sums},
     // Work: what an instrument counts in one pass.
     Metric{"encode_instructions", "instruction/value", lower, false,
            "instructions of one encoding pass by one thread / values; of appending in workload append", from_sums},
@@ -278,6 +283,11 @@ constexpr std::array table{
            "VmRSS of the process after the engine made its own cache - before", together},
     Metric{"prefill_tokens_per_s", "token/s", higher, false, "prompt tokens / prefill time", together},
     Metric{"decode_tokens_per_s", "token/s", higher, false, "generated tokens / generation time", together},
+    Metric{"prefill_tokens_per_joule", "token/J", higher, false,
+           "prompt tokens / energy of the prefill, of the domains that the row's host names, with their idle power",
+           together},
+    Metric{"decode_tokens_per_joule", "token/J", higher, false,
+           "generated tokens / energy of the generation, of the same domains", together},
     // Cache.
     Metric{"hit_rate", "1", higher, true, "tokens served from the cache / tokens asked for", together},
     // Prefix cache. A hit is an entry (of a block, or of one layer of it) all of whose ancestors are hits, too.
@@ -413,6 +423,8 @@ bool is_work(Metric const& metric) {
     return metric.unit == "instruction/value" || metric.unit == "miss/value" || metric.unit == "instruction" ||
            metric.name == "program_bytes";
 }
+
+bool is_energy(Metric const& metric) { return metric.unit == "J/GB" || metric.unit == "token/J"; }
 
 Metric const* find_metric(std::string_view name) {
     auto const found =

@@ -35,6 +35,8 @@ std::span<Metric const> metrics();
 bool is_speed(Metric const& metric);
 /// Whether an instrument counts it (`measure: {work: callgrind}`).
 bool is_work(Metric const& metric);
+/// Whether it is computed from energy (`measure: {energy: on}`).
+bool is_energy(Metric const& metric);
 /// Null where no metric has that name.
 Metric const* find_metric(std::string_view name);
 

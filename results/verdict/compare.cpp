@@ -35,21 +35,23 @@ void compare_cells(Comparison& all, SideCell const& base, SideCell const& head, 
         auto const next = j == head.figures.size()   ? place_of(base.figures[i])
                           : i == base.figures.size() ? place_of(head.figures[j])
                                                      : std::min(place_of(base.figures[i]), place_of(head.figures[j]));
-        bool const equal = both && place_of(base.figures[i]) == place_of(head.figures[j]) &&
-                           metrics()[next.first].deterministic && base.figures[i].value == head.figures[j].value;
+        auto const how = comparing(metrics()[next.first]);
+        bool const there = both && place_of(base.figures[i]) == place_of(head.figures[j]);
+        bool const equal = there && (how == Comparing::exactly || how == Comparing::by_count) &&
+                           base.figures[i].value == head.figures[j].value;
         if (!equal || everything) {
             auto figure = compare_figure(all.base, base, all.head, head, next.first, next.second, excuse, options);
             all.within_margin += figure.within_margin ? 1U : 0U;
-            all.timings += comparing(metrics()[next.first]) == Comparing::by_time ? 1U : 0U;
+            all.timings += how == Comparing::by_time ? 1U : 0U;
             if (everything || !silent(figure)) {
                 auto const verdict = figure.verdict;
                 auto why = figure.why;
-                if (comparing(metrics()[next.first]) == Comparing::by_time && names_command(head.cell.codec))
-                    why += "; times of another process";
+                if (how == Comparing::by_time && names_command(head.cell.codec)) why += "; times of another process";
                 all.rows.push_back({&head, std::move(figure), verdict, std::move(why)});
             }
         }
         all.equal += equal ? 1U : 0U;
+        all.counts += there && how == Comparing::by_count ? 1U : 0U;
         skip(base.figures, i, next);
         skip(head.figures, j, next);
     }
@@ -215,6 +217,7 @@ void print_comparison(std::ostream& out, Comparison const& comparison, TableForm
         "; {} deterministic figures equal, {} others within their margin, {} timings compared (not interleaved: "
         "`gate --run` judges them)",
         comparison.equal, comparison.within_margin, comparison.timings);
+    if (comparison.counts > 0) sum += fmt::format(", {} counts of work compared", comparison.counts);
     out << (markdown ? sum : wrapped(sum, screen.columns, 2)) << '\n';
 }
 
@@ -236,6 +239,7 @@ Json to_json(Comparison const& comparison) {
             {"equal", comparison.equal},
             {"within_margin", comparison.within_margin},
             {"timings", comparison.timings},
+            {"counts", comparison.counts},
             {"rows", std::move(rows)},
             {"judgement", name_of(comparison.verdict)}};
 }

@@ -52,6 +52,29 @@ void judge_time(Compared& result, Metric const& metric, std::vector<double> cons
     if (worse > 0 && excuse.empty()) result.verdict = Verdict::inconclusive;
 }
 
+/// How far the way a program was linked may move a count (docs/measuring.md, counts of work), with room: the shares that the
+/// shipped rules of gates have. Nothing: so far that the count is not judged.
+std::optional<double> moved_by_linking(Metric const& metric) {
+    if (metric.name.ends_with("_branch_misses")) return std::nullopt;
+    if (metric.name.ends_with("_l1_misses") || metric.name == "start_instructions") return 0.05;
+    return metric.name == "program_bytes" ? 0.02 : 0.01;
+}
+
+void judge_count(Compared& result, Metric const& metric, std::string const& excuse) {
+    double const worse = worse_by(metric, *result.base, *result.head);
+    result.why = better_or_worse(worse);
+    auto const margin = moved_by_linking(metric);
+    result.within_margin = margin && std::abs(worse) <= *margin;
+    if (!margin) {
+        result.verdict = Verdict::advisory;
+        result.why += ", by as much as linking may move it: advisory";
+    } else if (worse > *margin) {
+        result.verdict = excuse.empty() ? Verdict::regression : Verdict::inconclusive;
+        result.why += fmt::format(" by more than {:g}%", 100 * *margin);
+        if (!excuse.empty()) result.why += "; " + excuse;
+    }
+}
+
 void judge_items(Compared& result, std::vector<double> const& base, std::vector<double> const& head,
                  std::string const& excuse, double margin) {
     PairedItems items{base.size(), 0, 0};
@@ -94,9 +117,10 @@ void judge_interval(Compared& result, Metric const& metric, std::span<SideFigure
 }  // namespace
 
 Comparing comparing(Metric const& metric) {
+    if (is_work(metric)) return Comparing::by_count;
     if (metric.deterministic) return Comparing::exactly;
     if (is_accuracy_of_items(metric.name)) return Comparing::by_items;
-    return is_speed(metric) ? Comparing::by_time : Comparing::by_interval;
+    return is_speed(metric) || is_energy(metric) ? Comparing::by_time : Comparing::by_interval;
 }
 
 std::string Circumstances::excuse(bool across_toolchains) const {
@@ -118,6 +142,8 @@ Circumstances circumstances(Side const& base, Side const& head) {
         result.differences.push_back(fmt::format("toolchains differ: {} and {}", base.toolchain, head.toolchain));
     if (base.build != head.build)
         result.differences.push_back(fmt::format("builds are made differently: '{}' and '{}'", base.build, head.build));
+    if (!base.energy.empty() && !head.energy.empty() && base.energy != head.energy)
+        result.differences.push_back(fmt::format("energy is that of {} and of {}", base.energy, head.energy));
     return result;
 }
 
@@ -155,11 +181,18 @@ Compared compare_figure(Side const& base, SideCell const& base_cell, Side const&
             return result;
         }
     }
+    if (is_energy(known) && base.energy != head.energy) {
+        result.verdict = Verdict::inconclusive;
+        result.why = "energy of other domains";
+        return result;
+    }
     if (how == Comparing::by_time) {
         judge_time(result, known, sorted_values(before), sorted_values(after), excuse, options.margin);
     } else if (*result.base != *result.head) {
         if (how == Comparing::exactly)
             judge_exactly(result, known, excuse);
+        else if (how == Comparing::by_count)
+            judge_count(result, known, excuse);
         else
             judge_interval(result, known, before, after, excuse, options.margin);
     }

@@ -13,9 +13,10 @@ namespace kvstone {
 
 /// How figures of a metric are compared.
 enum class Comparing : std::uint8_t {
-    exactly,     ///< deterministic metrics: any difference counts
-    by_time,     ///< timings and rates, which depend on the machine's load: only interleaved builds are ranked
-    by_items,    ///< accuracy: item by item, where the answers were stored
+    exactly,   ///< deterministic metrics: any difference counts
+    by_time,   ///< timings, rates and energies, which depend on the machine's load: only interleaved builds are ranked
+    by_count,  ///< counts of work, which repeat but for the way a program was linked
+    by_items,  ///< accuracy: item by item, where the answers were stored
     by_interval  ///< the rest: quality of a model and memory, by their confidence intervals
 };
 Comparing comparing(Metric const& metric);

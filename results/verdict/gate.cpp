@@ -327,12 +327,12 @@ class Judge {
             finding.verdict = Verdict::pass;
             if (worse != 0)
                 finding.why = fmt::format("{:.3g}% {}", 100 * std::abs(worse), worse > 0 ? "worse" : "better");
+        } else if (how == Comparing::by_count) {
+            // The rule itself allows for what linking moves.
+            finding.verdict = excuse_.empty() ? Verdict::regression : Verdict::inconclusive;
+            finding.why = fmt::format("{:.3g}% worse", 100 * worse) + (excuse_.empty() ? "" : "; " + excuse_);
         } else if (finding.verdict == Verdict::advisory) {
-            // Counts have no interval, and need none: the rule allows for what linking moves.
-            bool const counted = is_work(metrics()[rule.metric]);
-            finding.verdict = counted && excuse_.empty() ? Verdict::regression : Verdict::inconclusive;
-            if (counted)
-                finding.why = fmt::format("{:.3g}% worse", 100 * worse) + (excuse_.empty() ? "" : "; " + excuse_);
+            finding.verdict = Verdict::inconclusive;
         }
     }
 

@@ -39,6 +39,12 @@ Meant database_meant(std::string const& database, std::string const& meant) {
     auto const colon = meant.rfind(':');
     if (colon != std::string::npos && is_file(meant.substr(0, colon)))
         return {meant.substr(0, colon), meant.substr(colon + 1)};
+    if (!meant.empty() && !is_file(database))
+        throw ConfigError(
+            fmt::format("there is no such database file, and no database '{}' either, where this could name "
+                        "a campaign",
+                        database),
+            meant, {"FILE", "FILE:CAMPAIGN", "the name of a campaign of --db FILE"});
     return {database, meant};
 }
 
@@ -96,14 +102,17 @@ std::string campaign_of(Store const& store, std::string const& meant, std::strin
 
 void read_circumstances(Store const& store, Side& side) {
     auto const row =
-        query(store,
-              "SELECT c.scenario, c.started_utc, b.git_sha, b.source_hash, t.uid, b.build_type || ' ' || b.compiler || "
-              "' ' "
-              "|| b.flags, c.hardware_class, (SELECT hardware_name FROM host WHERE hardware_class = "
-              "c.hardware_class LIMIT 1), (SELECT facts FROM host WHERE hardware_class = c.hardware_class ORDER BY id "
-              "LIMIT 1), c.night FROM campaign c JOIN build b ON b.id = c.build JOIN toolchain t ON "
-              "t.id = b.toolchain WHERE c.uid = ?1",
-              {side.campaign})
+        query(
+            store,
+            "SELECT c.scenario, c.started_utc, b.git_sha, b.source_hash, t.uid, b.build_type || ' ' || b.compiler || "
+            "' ' "
+            "|| b.flags, c.hardware_class, (SELECT hardware_name FROM host WHERE hardware_class = "
+            "c.hardware_class LIMIT 1), (SELECT facts FROM host WHERE hardware_class = c.hardware_class ORDER BY id "
+            "LIMIT 1), c.night, CASE WHEN json_extract(p.measure, '$.energy') THEN " +
+                energy_domains_sql("c.id") +
+                " END FROM campaign c JOIN plan p ON p.id = c.plan JOIN build b ON b.id = c.build JOIN toolchain t ON "
+                "t.id = b.toolchain WHERE c.uid = ?1",
+            {side.campaign})
             .rows.at(0);
     std::string* const members[] = {&side.scenario,  &side.started_utc, &side.git_sha,        &side.source_hash,
                                     &side.toolchain, &side.build,       &side.hardware_class, &side.hardware};
@@ -111,6 +120,7 @@ void read_circumstances(Store const& store, Side& side) {
     if (auto const facts = text(row[std::size(members)]); !facts.empty())
         side.hardware_facts = parse_json_or_discard(facts);
     side.night = text(row[std::size(members) + 1]);
+    side.energy = text(row[std::size(members) + 2]);
 }
 
 /// Cells in plan order, each with the ids of the attempts that count.

@@ -50,6 +50,7 @@ struct Side {
     std::string build;  ///< type, compiler and flags
     std::string hardware_class;
     std::string hardware;           ///< for people
+    std::string energy = {};        ///< the domains whose energy was read, see Host; empty: none
     std::string attempts = {};      ///< identifies the campaign's set of attempts
     Json hardware_facts = nullptr;  ///< of the first host of its class; null: not known
     std::vector<SideCell> cells;    ///< in plan order

@@ -157,7 +157,7 @@ TEST(LibraryCodec, DescribesItself) {
 
 TEST(LibraryCodec, OptionsAndTheirRefusal) {
     EXPECT_THAT(ending_of(*codec_of("uniform", {{"bits", "9"}})).text,
-                HasSubstr("theirs: max_bytes: bits is a number from 2 to 8"));
+                HasSubstr("theirs: create: bits is a number from 2 to 8"));
     EXPECT_THAT(ending_of(*codec_of("uniform", {{"bit", "4"}})).text, HasSubstr("there is one option: bits"));
     EXPECT_EQ(ending_of(*codec_of("uniform", {{"bits", "3"}})).text, "");
 }

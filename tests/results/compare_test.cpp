@@ -3,6 +3,7 @@
 #include "results/verdict/compare.hpp"
 
 #include <cmath>
+#include <map>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -26,10 +27,13 @@ struct Made {
     double rss_bytes = 0;  ///< 0: not told
     std::string night = {};
     std::string other_codec = "q4_0";
+    std::map<std::string, double> counts = {};  ///< in place of all other figures
+    std::string energy = {};                    ///< domains; empty: none
 };
 
 std::string make(Store& store, Made const& made) {
-    auto const plan = test::plan({test::cell("int8"), test::cell(made.other_codec)}, made.processes);
+    auto plan = test::plan({test::cell("int8"), test::cell(made.other_codec)}, made.processes);
+    plan.measure.energy = !made.energy.empty();
     auto const campaign =
         store.begin_campaign(plan, test::build(made.git_sha, made.source_hash), made.hardware, true, made.night);
     std::vector<Measurement> all;
@@ -39,6 +43,12 @@ std::string make(Store& store, Made const& made) {
             m.figures = {{"kv", "relative_error_l1", cell.codec == "int8" ? made.int8_error : 0.05, 1, {}, {}},
                          {"kv", "decode_ns", made.time_ns + process, 3, {}, {}}};
             m.samples.clear();
+            if (!made.counts.empty()) m.figures.clear();
+            for (auto const& [metric, count] : made.counts) m.figures.push_back({"kv", metric, count, 1, {}, {}});
+            if (!made.energy.empty()) {
+                m.host["energy"] = made.energy;
+                m.figures.push_back({"kv", "encode_joules_per_gb", made.time_ns, 3, {}, {}});
+            }
             if (made.rss_bytes > 0) m.figures.push_back({"kv", "peak_rss_bytes", made.rss_bytes, 1, {}, {}});
             if (!made.answers.empty() && process == 0) {
                 m.figures.push_back({"kv", "acc", 0.5, made.answers.size(), {}, {}});
@@ -88,6 +98,58 @@ TEST_F(CompareTest, AnotherMachineOrToolchainIsNamedAndNotBlamedOnTheCode) {
     head.toolchain = "another";
     EXPECT_EQ(circumstances(base, head).excuse(false), "another toolchain");
     EXPECT_EQ(circumstances(base, head).excuse(true), "");
+}
+
+TEST_F(CompareTest, CountsOfWorkAreJudgedBeyondWhatLinkingMoves) {
+    std::map<std::string, double> const base{
+        {"encode_instructions", 200},   {"encode_l1_misses", 0.1}, {"encode_last_level_misses", 0.02},
+        {"encode_branch_misses", 0.01}, {"program_bytes", 1e6},    {"start_instructions", 1e7}};
+    auto const against = [&](std::string const& metric, double factor, std::string const& hardware = "hw") {
+        auto head = base;
+        head[metric] *= factor;
+        return compare({.counts = base}, {.hardware = hardware, .counts = head});
+    };
+    auto const same = against("encode_instructions", 1);
+    EXPECT_EQ(same->verdict, Verdict::pass);
+    EXPECT_EQ(same->counts, 12U) << "six at each of two cells";
+    EXPECT_EQ(same->equal, 12U);
+    EXPECT_EQ(same->timings, 0U);
+    for (auto const& [metric, allowed] : {std::pair{"encode_instructions", 0.01},
+                                          {"encode_last_level_misses", 0.01},
+                                          {"encode_l1_misses", 0.05},
+                                          {"start_instructions", 0.05},
+                                          {"program_bytes", 0.02}}) {
+        auto const within = against(metric, 1 + 0.99 * allowed);
+        EXPECT_EQ(within->verdict, Verdict::pass) << metric;
+        EXPECT_EQ(within->within_margin, 2U) << metric;
+        EXPECT_TRUE(within->rows.empty()) << metric;
+        auto const worse = against(metric, 1 + 1.01 * allowed);
+        EXPECT_EQ(worse->verdict, Verdict::regression) << metric;
+        ASSERT_EQ(worse->rows.size(), 2U) << metric;
+        EXPECT_EQ(worse->rows[0].why, fmt::format("worse by more than {:g}%", 100 * allowed));
+        EXPECT_EQ(worse->counts, 12U);
+        auto const better = against(metric, 1 - 1.01 * allowed);
+        EXPECT_EQ(better->verdict, Verdict::pass) << metric;
+        EXPECT_EQ(better->rows.size(), 2U) << "it is told";
+        EXPECT_EQ(against(metric, 1.3, "another")->verdict, Verdict::inconclusive) << metric;
+    }
+    EXPECT_EQ(against("encode_branch_misses", 1.3)->verdict, Verdict::advisory) << "linking moves them by as much";
+    std::ostringstream told;
+    print_comparison(told, *against("encode_instructions", 1.3), TableFormat::md, {});
+    EXPECT_THAT(told.str(), testing::HasSubstr("12 counts of work compared"));
+    EXPECT_EQ(to_json(*same)["counts"], 12);
+}
+
+TEST_F(CompareTest, EnergiesOfTwoOccasionsAreAdvisoryAndOfTwoDomainsNone) {
+    auto const same = compare({.energy = "package-0"}, {.time_ns = 3000, .energy = "package-0"});
+    EXPECT_EQ(same->verdict, Verdict::pass) << "one process bears no interval";
+    EXPECT_EQ(same->timings, 4U) << "they depend on the machine as times do";
+    auto const other = compare({.energy = "package-0"}, {.energy = "package-0 + package-0/dram"});
+    EXPECT_EQ(other->verdict, Verdict::inconclusive);
+    ASSERT_EQ(other->rows.size(), 2U);
+    EXPECT_EQ(other->rows[0].why, "energy of other domains");
+    EXPECT_THAT(other->circumstances.differences,
+                testing::ElementsAre("energy is that of package-0 and of package-0 + package-0/dram"));
 }
 
 TEST_F(CompareTest, TimingsOfTwoOccasionsAreAdvisoryAtBestInconclusive) {

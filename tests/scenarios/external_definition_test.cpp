@@ -20,11 +20,14 @@ using testing::StartsWith;
 
 std::string const mine = R"({command: [python3, mine.py, --bits, "3"], files: [mine.py]})";
 
+/// Magic, 64 bits, little endian, version 1, and behind 16 bytes the type: 3 is a shared object.
+std::string const library_head = std::string("\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\3\0", 18);
+
 class Externals : public testing::Test {
   protected:
     void SetUp() override {
         folder_.write("mine.py", "one");
-        folder_.write("libtheirs.so", "library");
+        folder_.write("libtheirs.so", library_head + "library");
     }
     static std::string text(std::string const& codecs, std::string const& codec) {
         return "kvstone: 1\nsources: [synthetic: {shape: gpt2}]\nworkloads: [roundtrip]\ncodecs: " + codecs +
@@ -163,6 +166,22 @@ TEST_F(Externals, MistakesAreToldWithTheirPlace) {
     EXPECT_EQ(names("{mine: {command: [a], bits: @0}}"), "codecs.mine.bits: bits per value: '0'; accepted: (0, 32]");
     EXPECT_EQ(names("{@mine: " + mine + "}"),
               "codecs: no codec of the grid uses it: 'mine'; accepted: grid: {codec: [mine]}");
+}
+
+TEST_F(Externals, ALibraryIsASharedObject) {
+    auto const of_type = [](char endian, char first, char second) {
+        auto head = library_head;
+        head[5] = endian, head[16] = first, head[17] = second;
+        return head;
+    };
+    for (auto const& content : {std::string("#!/usr/bin/python3\n"), std::string(), library_head.substr(0, 16),
+                                of_type(1, 2, 0), of_type(2, 3, 0)}) {
+        folder_.write("libtheirs.so", content);
+        EXPECT_THAT(refused("{mine: {library: @libtheirs.so}}", "mine"),
+                    StartsWith("codecs.mine.library: this file is no shared library: 'libtheirs.so'"));
+    }
+    folder_.write("libtheirs.so", of_type(2, 0, 3));
+    EXPECT_NO_THROW(cell("{mine: {library: libtheirs.so}}", "mine")) << "of a processor with the high byte first";
 }
 
 TEST_F(Externals, MistakesInCodecTextsAreToldInPlainNames) {

@@ -73,6 +73,16 @@ TEST(Plan, CountingWorkTakesThePlaceOfTimesAndQuality) {
     EXPECT_EQ(off.hash, plan_of(small).hash) << "as without the keys";
 }
 
+TEST(Plan, EnergyIsAnotherWayToMeasure) {
+    auto const on = plan_of(small + "measure: {energy: on, timing: only}\n");
+    EXPECT_TRUE(on.measure.energy);
+    EXPECT_TRUE(on.measure.timing);
+    EXPECT_EQ(measure_from_json(Json::parse(to_json(on.measure).dump())), on.measure);
+    EXPECT_NE(on.hash, plan_of(small + "measure: {timing: only}\n").hash);
+    auto const off = plan_of(small + "measure: {energy: off}\n");
+    EXPECT_EQ(off.hash, plan_of(small).hash) << "as without the key";
+}
+
 TEST(Plan, UnitsMeanWhatTheySay) {
     struct Case {
         char const* key;

@@ -50,16 +50,22 @@ INSTANTIATE_TEST_SUITE_P(
              "workloads.1: expected a workload: 'a list'; accepted: roundtrip, attention"},
         Case{"measure", "@5",
              "measure: expected a map: '5'; accepted: min_time, warm_up, repetitions, processes, threads, "
-             "timeout, memory, timing, placement, work, work_layers, work_start, work_tokens"},
+             "timeout, memory, timing, placement, work, work_layers, work_start, work_tokens, energy"},
         Case{"measure", "{@repetition: 5}",
              "measure: unknown key: 'repetition'; accepted: min_time, warm_up, repetitions, processes, threads, "
              "timeout, "
-             "memory, timing, placement, work, work_layers, work_start, work_tokens (did you mean 'repetitions'?)"},
+             "memory, timing, placement, work, work_layers, work_start, work_tokens, energy (did you mean "
+             "'repetitions'?)"},
         Case{"measure", "{placement: @every-node}",
              "measure.placement: unknown placement: 'every-node'; accepted: any, pinned"},
         Case{"measure", "{work: @perf}", "measure.work: unknown instrument: 'perf'; accepted: off, callgrind"},
         Case{"measure", "{timing: @never}",
              "measure.timing: unknown switch: 'never'; accepted: on, off, true, false, only"},
+        Case{"measure", "{timing: off, energy: @on}",
+             "measure.energy: energy is read of timed passes: it needs timing: on, and no work: callgrind: 'on'"},
+        Case{"measure", "{work: callgrind, energy: @on}",
+             "measure.energy: energy is read of timed passes: it needs timing: on, and no work: callgrind: 'on'"},
+        Case{"measure", "{energy: @rapl}", "measure.energy: unknown switch: 'rapl'; accepted: on, off, true, false"},
         Case{"measure", "{timeout: @0 s}", "measure.timeout: expected a time above 0: '0 s'"}));
 
 INSTANTIATE_TEST_SUITE_P(

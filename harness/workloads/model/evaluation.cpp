@@ -22,6 +22,15 @@ std::int64_t timed_ns(Action const& action) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(passed).count() - (checking_ns() - checked_before);
 }
 
+/// The same, and the energy where a meter tells it.
+template <class Action>
+std::int64_t timed_ns(Action const& action, std::optional<EnergyMeter> const& meter, std::optional<double>& joules) {
+    if (!meter) return timed_ns(action);
+    std::int64_t ns = 0;
+    joules = meter->joules_of([&] { ns = timed_ns(action); });
+    return ns;
+}
+
 /// Tokens of a continuation that proofs read; of those that are fed one by one a part.
 constexpr std::uint64_t proof_tokens = scored_batch_tokens;
 constexpr std::uint64_t proof_steps = 16;
@@ -74,8 +83,9 @@ struct Evaluation::State {
         // Before the proof it is not known that a restored context equals one that was read.
         auto const state = proven ? state_for(*path, its_context) : KeptBytes{};
         bool read = false;
-        times.context_ns = timed_ns([&] { read = path->begin(its_context, state.bytes); });
-        if (!read) times.context_ns = 0;
+        PathTimes now;
+        now.context_ns = timed_ns([&] { read = path->begin(its_context, state.bytes); }, meter, now.context_joules);
+        times = read ? now : PathTimes{};
         context.assign(its_context.begin(), its_context.end());
         fresh = true;
     }
@@ -133,6 +143,7 @@ struct Evaluation::State {
     std::uint64_t compute_bytes = 0;
     EngineSequence sequence;
     std::unique_ptr<CodecPath> path;
+    std::optional<EnergyMeter> meter;
     PathTimes times;
     std::vector<Token> context;
     bool fresh = false;  ///< nothing was read behind the context yet
@@ -144,6 +155,8 @@ Evaluation::Evaluation(Engine const& engine, Codec const& codec, PathSettings co
     : state_(std::make_unique<State>(engine, codec, settings, capacity, std::move(cache), branches,
                                      std::move(reference))) {}
 Evaluation::~Evaluation() = default;
+
+void Evaluation::read_energy(EnergyMeter meter) { state_->meter.emplace(std::move(meter)); }
 
 void Evaluation::begin(std::span<Token const> context) { state_->begin(context); }
 
@@ -195,13 +208,14 @@ GreedyPair Evaluation::generate(Token first, std::uint64_t tokens) {
     GreedyPair pair;
     pair.baseline = state.measure().greedy(state.context, first, tokens);
     auto token = first;
-    pair.ns = timed_ns([&] {
+    auto const generate_all = [&] {
         while (pair.tokens.size() < tokens) {
             state.path->feed({&token, 1},
                              [&](std::uint64_t, std::span<float const> logits) { token = most_likely(logits); });
             pair.tokens.push_back(token);
         }
-    });
+    };
+    pair.ns = timed_ns(generate_all, state.meter, pair.joules);
     return pair;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/workloads/energy_meter.hpp"
 #include "harness/workloads/model/baseline.hpp"
 #include "harness/workloads/model/codec_path.hpp"
 #include "harness/workloads/model/token_score.hpp"
@@ -16,8 +17,9 @@ namespace kvstone {
 
 /// How long the parts of one score() took; 0: not run.
 struct PathTimes {
-    std::int64_t context_ns = 0;       ///< reading the context, codec included; 0 also where it was restored
-    std::int64_t continuation_ns = 0;  ///< reading the continuation
+    std::int64_t context_ns = 0;                ///< reading the context, codec included; 0 also where it was restored
+    std::int64_t continuation_ns = 0;           ///< reading the continuation
+    std::optional<double> context_joules = {};  ///< of the context's time and the checks in it; empty: not told
 };
 
 /// The facts of one branch of a text.
@@ -32,7 +34,8 @@ struct BranchScore {
 struct GreedyPair {
     std::vector<Token> baseline;
     std::vector<Token> tokens;
-    std::int64_t ns = 0;  ///< of `tokens`, codec included
+    std::int64_t ns = 0;                ///< of `tokens`, codec included
+    std::optional<double> joules = {};  ///< of the same and the checks in it; empty: not told
 };
 
 /// The model whose answers with a plain cache are the measure, where it is not the evaluated one: of the same vocabulary.
@@ -52,6 +55,9 @@ class Evaluation {
     Evaluation(Engine const& engine, Codec const& codec, PathSettings const& settings, std::uint64_t capacity,
                BaselineCache cache = {}, std::uint64_t branches = 0, ReferenceModel reference = {});
     ~Evaluation();
+
+    /// From now on contexts and generations have an energy, too.
+    void read_energy(EnergyMeter meter);
 
     /// Reads a context. Once prove() has succeeded, a context that the engine reads before it is coded is restored from
     /// the kept state of the engine alone. Does nothing where the last begin() or prove() left the same context. The

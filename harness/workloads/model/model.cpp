@@ -35,7 +35,11 @@ PassageScores scores_of(Evaluation& evaluation, Passage const& passage, TokenKin
     auto const rate = [](std::uint64_t tokens, std::int64_t ns) {
         return ns > 0 ? 1e9 * static_cast<double>(tokens) / static_cast<double>(ns) : 0;
     };
+    auto const per_joule = [](std::uint64_t tokens, std::optional<double> joules) {
+        return joules && *joules > 0 ? static_cast<double>(tokens) / *joules : 0;
+    };
     scores.context_tokens_per_s = rate(passage.context.size(), evaluation.times().context_ns);
+    scores.context_tokens_per_joule = per_joule(passage.context.size(), evaluation.times().context_joules);
     scores.tokens = evaluation.score(passage.continuation);
     for (auto& token : scores.tokens)
         token.kind = kinds.of(passage.continuation[token.position - passage.context.size()]);
@@ -44,6 +48,7 @@ PassageScores scores_of(Evaluation& evaluation, Passage const& passage, TokenKin
     if (protocol == Protocol::decode) {
         scores.greedy = evaluation.generate(passage.continuation.front(), passage.continuation.size() - 1);
         scores.greedy_tokens_per_s = rate(scores.greedy->tokens.size(), scores.greedy->ns);
+        scores.greedy_tokens_per_joule = per_joule(scores.greedy->tokens.size(), scores.greedy->joules);
     }
     return scores;
 }
@@ -75,6 +80,11 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     auto const wanted = passage_settings(cell, session.engine);
     auto const passages = read_passages(session.engine, cell.locator.at("text").get<std::string>(), wanted);
     auto const evaluation = session.evaluation(cell, wanted.context + wanted.continuation, capture_folder());
+
+    // The energy of engine and codec together: where they work in two places, no counter has it.
+    if (bool const on_device = session.engine.gpu_layers() != 0;
+        on_device == (session.settings.backend == BackendKind::cuda))
+        if (auto meter = energy_meter(request, on_device, measurement)) evaluation->read_energy(std::move(*meter));
 
     auto const& first = passages.all.front();
     auto const failure = evaluation->prove(first.context, first.continuation, {}, request.measure.timing);

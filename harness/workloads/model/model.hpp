@@ -12,7 +12,7 @@ namespace kvstone {
 ///   _max, by kind of token, large_kld_share, top1_agreement, sure_top1_flips, compressed_read_fraction, bytes and ratios
 ///   of K, V and both, weights_bytes, compute_bytes; protocol decode: exact_match,
 ///   first_divergence_token and append_bits_per_value. Intervals resample passages; one passage gives none.
-///   Unless `timing: off`: prefill_tokens_per_s, and decode_tokens_per_s for protocol decode.
+///   Unless `timing: off`: prefill_tokens_per_s, and decode_tokens_per_s for protocol decode; with `energy: on` both also per joule.
 /// - Profiles along position, over the tokens of a bin that starts there: ppl, kld_mean, _max, _p99 (of 100 tokens or more),
 ///   large_kld_share, top1_agreement, sure_top1_flips (of bins with tokens that the model was sure of).
 /// - Status verify_failed: Evaluation::prove() on the first passage fails, or scored tokens have no finite likelihood.

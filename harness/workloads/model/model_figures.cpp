@@ -260,6 +260,8 @@ void add_rate_figures(std::vector<PassageScores> const& passages, Measurement& m
     };
     add("prefill_tokens_per_s", &PassageScores::context_tokens_per_s);
     add("decode_tokens_per_s", &PassageScores::greedy_tokens_per_s);
+    add("prefill_tokens_per_joule", &PassageScores::context_tokens_per_joule);
+    add("decode_tokens_per_joule", &PassageScores::greedy_tokens_per_joule);
 }
 
 }  // namespace kvstone

@@ -15,6 +15,8 @@ struct PassageScores {
     CacheBytes k, v;
     double context_tokens_per_s = 0;
     double greedy_tokens_per_s = 0;
+    double context_tokens_per_joule = 0;  ///< 0: not told
+    double greedy_tokens_per_joule = 0;
 };
 
 /// ppl, KLD, agreement and read fraction over all tokens, with intervals from resampling passages, and their profiles.
@@ -25,7 +27,7 @@ void add_greedy_figures(std::vector<PassageScores> const& passages, Measurement&
 /// Bytes of K, V and both over all passages, or over as many caches.
 void add_cache_figures(std::vector<CacheBytes> const& k, std::vector<CacheBytes> const& v, Measurement& measurement);
 void add_cache_figures(std::vector<PassageScores> const& passages, Measurement& measurement);
-/// Median rates over passages.
+/// Median rates over passages, by time and by energy.
 void add_rate_figures(std::vector<PassageScores> const& passages, Measurement& measurement);
 
 /// The number of equal tokens at the beginning of both.

@@ -8,6 +8,7 @@
 #include "harness/sources/tensor_source.hpp"
 #include "harness/workloads/cell_tensors.hpp"
 #include "harness/workloads/counted_work.hpp"
+#include "harness/workloads/energy_meter.hpp"
 #include "harness/workloads/figure_writer.hpp"
 #include "harness/workloads/roundtrip/channel_rms.hpp"
 #include "harness/workloads/roundtrip/roundtrip_figures.hpp"
@@ -18,9 +19,9 @@
 namespace kvstone {
 namespace {
 
-/// Times encoding and decoding, or has their instructions counted.
+/// Times encoding and decoding, and then reads the energy of both, or has their instructions counted.
 void measure_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind, Measure const& measure,
-                    RoundtripResult& result) {
+                    std::optional<EnergyMeter> const& meter, RoundtripResult& result) {
     auto const encode = [&] { codec.encode(bench.original()); };
     auto const decode = [&] { codec.decode(bench.decoded(), DecodeFor::timing); };
     warm_up(measure, [&] {
@@ -43,10 +44,20 @@ void measure_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind
         time_one(encode_rule, result.encode_ns, encode);
         time_one(decode_rule, result.decode_ns, decode);
     }
+    if (!meter) return;
+    auto const energy_of = [&](auto const& pass) {
+        return meter->of_passes([&] {
+            pass();
+            fence(kind);
+        });
+    };
+    result.encode_energy = energy_of(encode);
+    result.decode_energy = energy_of(decode);
 }
 
 RoundtripResult roundtrip(Component component, HostTensor tensor, Rope const* rope, BackendKind kind,
-                          AttemptRequest const& request, Codec const& text, Measurement& measurement) {
+                          AttemptRequest const& request, Codec const& text, std::optional<EnergyMeter> const& meter,
+                          Measurement& measurement) {
     RoundtripResult result;
     result.component = name_of(component);
     result.shape = tensor.shape;
@@ -61,7 +72,7 @@ RoundtripResult roundtrip(Component component, HostTensor tensor, Rope const* ro
     {
         auto const before = memory_in_use(kind);
         auto codec = make();
-        measure_passes(codec, bench, kind, request.measure, result);
+        measure_passes(codec, bench, kind, request.measure, meter, result);
         result.allocated_bytes = memory_in_use(kind) - before;
         result.ledger = codec.ledger();
         result.nominal_bits_per_value = codec.nominal_bits_per_value();
@@ -112,9 +123,10 @@ void run_roundtrip(AttemptRequest const& request, Measurement& measurement) {
     auto const codec = Codec::parse(cell.codec);
     auto tensors = load_cell_tensors(request, {}, measurement);
     auto const* const rope = tensors.rope ? &*tensors.rope : nullptr;
+    auto const meter = energy_meter(request, kind == BackendKind::cuda, measurement);
     std::vector<RoundtripResult> results;
     take_k_and_v(tensors, [&](Component component, HostTensor tensor) {
-        results.push_back(roundtrip(component, std::move(tensor), rope, kind, request, codec, measurement));
+        results.push_back(roundtrip(component, std::move(tensor), rope, kind, request, codec, meter, measurement));
     });
     add_roundtrip_figures(results, measurement);
     add_memory_peaks(measurement, kind);

@@ -8,7 +8,7 @@ namespace kvstone {
 ///
 /// Timed: a warm-up pass, then encoding and decoding passes in turn, each fenced, until the stopping rule is satisfied
 /// with both. Untimed: a fresh codec decodes the verified values from the sealed container. They must equal the values
-/// that decode() gives in place. `timing: off` makes one pass and leaves the speed figures out.
+/// that decode() gives in place. `timing: off` makes one pass and leaves the speed figures out. `energy: on` repeats each kind of pass after that, for its energy.
 ///
 /// - `kv`: bytes and traffic are sums; times are sums of the medians, their intervals sums of the bounds; errors are
 ///   those of K's and V's values together.

@@ -67,6 +67,22 @@ void add_speed(FigureWriter& figures, PassTime const& encode, PassTime const& de
     figures.add("break_even_gbit_per_s", saved * 8 / (encode.ns + decode.ns));
 }
 
+/// Of several components: where each has an energy, their sum over the sum of their bytes.
+void add_energy(FigureWriter& figures, std::string const& metric, std::vector<RoundtripResult> const& results,
+                std::optional<PassEnergy> RoundtripResult::* energy) {
+    constexpr double bytes_per_gb = 1e9;
+    PassEnergy sum{0, UINT64_MAX};
+    double original_bytes = 0;
+    for (auto const& result : results) {
+        auto const& own = result.*energy;
+        if (!own) return;
+        sum.joules += own->joules;
+        sum.passes = std::min(sum.passes, own->passes);
+        original_bytes += static_cast<double>(result.original_bytes);
+    }
+    figures.add(metric, sum.joules * bytes_per_gb / original_bytes, sum.passes, {});
+}
+
 void add_samples(RoundtripResult const& result, Measurement& measurement) {
     if (result.encode_ns.empty()) return;
     measurement.samples.push_back({result.component, "encode_ns", result.encode_ns});
@@ -114,6 +130,8 @@ void add_component(std::string const& component, std::vector<RoundtripResult> co
         add_speed(figures, encode, decode, static_cast<double>(original_bytes),
                   static_cast<double>(ledger.stored_bytes()), static_cast<double>(encode_traffic),
                   static_cast<double>(decode_traffic));
+    add_energy(figures, "encode_joules_per_gb", results, &RoundtripResult::encode_energy);
+    add_energy(figures, "decode_joules_per_gb", results, &RoundtripResult::decode_energy);
 }
 
 }  // namespace

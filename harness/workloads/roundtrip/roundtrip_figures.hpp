@@ -6,6 +6,7 @@
 
 #include "codecs/ledger.hpp"
 #include "harness/quality/distortion.hpp"
+#include "harness/workloads/energy_meter.hpp"
 #include "results/record/measurement.hpp"
 
 namespace kvstone {
@@ -21,6 +22,8 @@ struct RoundtripResult {
     std::uint64_t decode_traffic_bytes = 0;
     std::vector<double> encode_ns;  ///< one per timed pass; empty: not timed
     std::vector<double> decode_ns;
+    std::optional<PassEnergy> encode_energy;  ///< empty: not asked for, or not told
+    std::optional<PassEnergy> decode_energy;
     std::optional<Distortion> distortion;  ///< empty: only timed
     std::optional<double> channel_rms_max_over_median;
 };

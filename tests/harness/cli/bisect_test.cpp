@@ -197,6 +197,11 @@ TEST_F(BisectTest, WrongQuestionsAreRefused) {
     refused(bad + " " + good, "GOOD is no ancestor of BAD");
     refused(bad + " " + same, "BAD is good");
     refused(good + " main --rule fast", "no rule of this name");
+    auto const before = builds().size();
+    refused(good + " main --set grid.kontext=[1]", "grid.kontext");
+    refused(good + " main --only nosuch", "nosuch");
+    refused(good + " main --scenario nosuch", "nosuch");
+    EXPECT_EQ(builds().size(), before) << "nothing is built for a question that cannot be asked";
     policy("rules: [stored_bytes <= 1050]\n");
     refused(old + " main", "GOOD is bad already");
     ASSERT_EQ(shell("cd repo && echo 7 >>bytes").code, 0);

@@ -77,6 +77,24 @@ TEST_F(CheckCodecTest, NotStartingIsBadInput) {
                                   library("uniform") + " --options bits", std::string("-- ./no-such-program")})
         EXPECT_EQ(check(arguments).code, 2) << arguments;
     EXPECT_THAT(check(library("broken_abi")).out, HasSubstr("is made for version 2"));
+    EXPECT_THAT(check(library("uniform") + " --options bits=9").out, HasSubstr("create: bits is a number from 2 to 8"));
+}
+
+TEST_F(CheckCodecTest, ForgottenWordsAreTold) {
+    write("mine.py", "print()\n");
+    write("mine", "#!/bin/sh\n");
+    auto const hint = [&](std::string const& arguments) {
+        auto const ended = check(arguments);
+        EXPECT_EQ(ended.code, 2) << arguments;
+        return ended.err;
+    };
+    EXPECT_THAT(hint("mine.py"), HasSubstr("'mine.py'; accepted: kvstone check-codec -- python3 mine.py"));
+    EXPECT_THAT(hint("-- mine.py --bits 3"), HasSubstr("kvstone check-codec -- python3 mine.py"));
+    EXPECT_THAT(hint("./mine"), HasSubstr("kvstone check-codec -- INTERPRETER ./mine"));
+    ASSERT_EQ(shell("chmod +x mine").code, 0);
+    EXPECT_THAT(hint("mine"), HasSubstr("kvstone check-codec -- ./mine"));
+    EXPECT_THAT(hint("nosuch.so"), HasSubstr("none ships with KVstone in"));
+    EXPECT_EQ(check("int4.so").code, 0) << "a name alone is that of a library that ships, as in scenarios";
 }
 
 /// A row for each: what broke, and how.

@@ -29,6 +29,13 @@ TEST_F(DatabaseTest, ReportsAndExports) {
     } else {
         EXPECT_THAT(read(path("page.html")), HasSubstr("<!DOCTYPE html>"));
     }
+    for (std::string const verb : {"report --format md", "report --format html", "export --format jsonl"}) {
+        auto const plain = kvstone(verb), dash = kvstone(verb + " -o -");
+        EXPECT_EQ(dash.code, plain.code) << verb;
+        EXPECT_EQ(dash.out, plain.out) << verb;
+    }
+    EXPECT_EQ(kvstone("bundle small.yaml -o -").code, 2) << "an archive has to be a file";
+    EXPECT_FALSE(std::filesystem::exists(path("-")));
     EXPECT_EQ(kvstone("report --format pdf").code, 2);
     EXPECT_EQ(kvstone("report -o page.html --db nowhere.db").code, 2);
     EXPECT_THAT(kvstone("export").out, testing::StartsWith("campaign,cell,workload,"));

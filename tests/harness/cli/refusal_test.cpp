@@ -67,6 +67,10 @@ TEST_F(RefusalTest, ScenariosWithMistakesCreateNothing) {
     EXPECT_EQ(kvstone("run not_there.yaml").code, 2);
     EXPECT_EQ(kvstone("run").code, 2);
     EXPECT_EQ(kvstone("no_such_verb").code, 2);
+    EXPECT_THAT(kvstone("compare nosuch.db").err, AllOf(HasSubstr("no such database file"), HasSubstr("'nosuch.db'")));
+    write("s.yaml", small_scenario("raw"));
+    EXPECT_EQ(kvstone("plan --set measure.timing=off s.yaml --json").code, 0) << "an option has one value";
+    EXPECT_EQ(kvstone("plan --only raw --only zstd s.yaml --json").code, 0);
     EXPECT_EQ(kvstone("query 'select 1'").code, 2);  // no database
 }
 
