@@ -68,10 +68,12 @@ CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape
         return TensorCodec(codec, component, shape_of(shape, component, tokens), ElementType::f16, BackendKind::openmp)
             .planned();
     };
-    auto const k = planned(Component::k);
-    auto const v = planned(Component::v);
-    if (k.exact && v.exact) return {k.ledger.stored_bytes(), v.ledger.stored_bytes(), true};
-    // The output size of entropy stages cannot be known without the values.
+    // The output size of entropy stages cannot be known without the values, nor which tokens a policy keeps.
+    if (!codec.selection()) {
+        auto const k = planned(Component::k);
+        auto const v = planned(Component::v);
+        if (k.exact && v.exact) return {k.ledger.stored_bytes(), v.ledger.stored_bytes(), true};
+    }
     auto const bits = candidate.bits_per_value.value_or(0) * static_cast<double>(values_of(shape, tokens));
     return {static_cast<std::uint64_t>(bits / 8), 0, false};
 }
