@@ -157,7 +157,7 @@ def cases(table, tokens):
                 yield f"keep:policy={policy},share={share:g},{more}", press(compression_ratio=1 - share, **arguments)
 
 
-def cut(chosen, folder):
+def cut(chosen, folder, path):
     """A capture of the shipped model that is small enough for the repository: some layers and tokens, in f16."""
     dump = os.path.join(folder, "tiny.safetensors")
     subprocess.run(["kvstone", "dump", "model: {gguf: tiny, text: builtin}", "--context", str(chosen.small_tokens), "-o", dump],
@@ -165,15 +165,16 @@ def cut(chosen, folder):
     with safe_open(dump, "pt") as file:
         tensors = {name: file.get_tensor(name)[[0, 3]].half().contiguous() for name in ("k", "v", "q")}
         metadata = {**file.metadata(), "layers": "0 and 3", "type": "rounded to f16"}
-    path = os.path.join(chosen.golden, "kvpress_selection.safetensors")
     save_file(tensors, path, metadata)
 
 
 def golden(chosen, folder):
     """Writes kvpress_selection.json, from the capture that lies beside it; --cut makes that one anew first."""
-    if chosen.cut:
-        cut(chosen, folder)
-    capture = Capture(os.path.join(chosen.golden, "kvpress_selection.safetensors"))
+    path = os.path.join(chosen.golden, "kvpress_selection.safetensors")
+    if chosen.cut or not os.path.exists(path):
+        os.makedirs(chosen.golden, exist_ok=True)
+        cut(chosen, folder, path)
+    capture = Capture(path)
     layers = [Layer(capture, index) for index in range(capture.layers)]
     table, nearest = {}, (math.inf, "")
     for text, press in cases(SMALL, capture.tokens):
