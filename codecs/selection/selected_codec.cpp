@@ -148,8 +148,9 @@ std::vector<std::vector<std::uint32_t>> lists_of(std::span<std::byte const> bits
     return lists;
 }
 
-std::uint64_t list_count(FixedHeader const& header) {
-    return header.same == 0 ? header.layers * header.heads : header.same == 1 ? header.layers : 1;
+std::uint64_t list_bytes(FixedHeader const& header) {
+    auto const lists = header.same == 0 ? header.layers * header.heads : header.same == 1 ? header.layers : 1;
+    return lists * ((header.tokens + 7) / 8);
 }
 
 }  // namespace
@@ -228,7 +229,7 @@ Selection SelectedCodec::decode(std::span<std::byte const> sealed, CacheViews co
           "of a cache of another shape");
     auto const text = selection_text(codec_);
     auto const mask_at = sizeof(header) + padded(header.text_bytes);
-    auto const bits = list_count(header) * ((header.tokens + 7) / 8);
+    auto const bits = list_bytes(header);
     check(mask_at <= sealed.size() && padded(bits) <= sealed.size() - mask_at, "ends within its header");
     check(std::string_view(reinterpret_cast<char const*>(sealed.data()) + sizeof(header), header.text_bytes) == text,
           "of another codec");
@@ -262,6 +263,20 @@ Selection SelectedCodec::decode(std::span<std::byte const> sealed, CacheViews co
     }
     check(rest.empty(), "bytes behind its last container");
     return selection;
+}
+
+bool corrupt_selection(std::span<std::byte> sealed) {
+    FixedHeader header;
+    std::memcpy(&header, sealed.data(), sizeof(header));
+    auto rest = sealed.subspan(sizeof(header) + padded(header.text_bytes) + padded(list_bytes(header)));
+    bool corrupted = false;
+    while (!rest.empty()) {
+        auto const own = rest.first(container_bytes(rest));
+        corrupted = corrupt_container(own) || corrupted;
+        rest = rest.subspan(own.size());
+    }
+    reseal_container(sealed);
+    return corrupted;
 }
 
 }  // namespace kvstone

@@ -61,4 +61,8 @@ class SelectedCodec {
     BackendKind backend_;
 };
 
+/// Changes bytes of the containers of sealed bytes, below all checksums, as corrupt_container() does; which tokens stay is
+/// not changed. Returns whether there were any. Requires bytes from SelectedCodec::encode().
+bool corrupt_selection(std::span<std::byte> sealed);
+
 }  // namespace kvstone

@@ -71,6 +71,8 @@ CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape
         return TensorCodec(codec, component, shape_of(shape, component, tokens), ElementType::f16, BackendKind::openmp)
             .planned();
     };
+    // A mask is not planned: see SelectedCodec.
+    if (codec.selection()) return measured();
     auto const k = planned(Component::k);
     auto const v = planned(Component::v);
     if (k.exact && v.exact) return {k.ledger.stored_bytes(), v.ledger.stored_bytes(), true};

@@ -11,6 +11,7 @@
 
 #include "harness/engine/engine_context.hpp"
 #include "harness/engine/engine_slots.hpp"
+#include "harness/engine/graph_tap.hpp"
 #include "scenarios/errors.hpp"
 
 namespace kvstone {
@@ -75,16 +76,22 @@ struct EngineSequence::State {
         clear();
     }
 
-    void clear() {
-        llama_memory_clear(llama_get_memory(context.get()), true);
+    void clear() { forget(true); }
+    void forget(bool values) {
+        llama_memory_clear(llama_get_memory(context.get()), values);
         tokens = 0;
+        removed = false;
     }
 
     static bool evaluate(ggml_tensor* step, bool ask, void* user_data) {
         auto& self = *static_cast<State*>(user_data);
         auto const written = written_slots(*step);
-        bool const places = written && written->component == Component::k && written->layer == 0;
-        if (ask) return self.finding || self.hook ? written.has_value() : places;
+        bool const places = written && written->component == Component::k && written->layer == 0 && !self.removed;
+        bool const tapped = self.tap && self.first < self.tapped_tokens;
+        if (ask)
+            return (self.finding || self.hook ? written.has_value() : places) ||
+                   (tapped && GraphTap::evaluate(step, true, &*self.tap));
+        if (tapped) GraphTap::evaluate(step, false, &*self.tap);
         if (!written || self.failure) return true;
         try {
             if (places) self.cells.check_places(*step, self.first, self.count);
@@ -106,7 +113,9 @@ struct EngineSequence::State {
             first = tokens;
             batch.clear();
             for (std::uint64_t i = 0; i < count; ++i) batch.add(fed[i], first + i, sink && first + i >= scored_from);
+            if (tap) tap->start_batch(first, count);
             run();
+            if (tap && first < tapped_tokens) tap->finish_batch(engine->path());
             tokens += count;
             for (std::uint64_t i = 0; i < count; ++i)
                 if (sink && first + i >= scored_from) sink(first + i, logits(i));
@@ -139,6 +148,10 @@ struct EngineSequence::State {
             llama_memory_seq_rm(memory, static_cast<llama_seq_id>(s), -1, -1);
     }
 
+    void require_places() const {
+        if (removed) throw std::logic_error("cells of a sequence from which tokens were removed");
+    }
+
     void run() {
         auto const result = llama_decode(context.get(), batch.get());
         if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
@@ -161,6 +174,9 @@ struct EngineSequence::State {
     std::uint64_t count = 0;
     WrittenHook hook;
     bool finding = false;
+    bool removed = false;  ///< cells are not found by position
+    std::optional<GraphTap> tap;
+    std::uint64_t tapped_tokens = 0;
     std::exception_ptr failure;  ///< of a listener: the engine cannot hand it on
 };
 
@@ -188,11 +204,19 @@ void EngineSequence::feed_branches(std::span<BranchedText const> texts, BranchSi
 }
 void EngineSequence::cut(std::uint64_t tokens) {
     if (tokens >= state_->tokens) return;
+    if (tokens == 0 && state_->removed) return state_->forget(false);
     if (!llama_memory_seq_rm(llama_get_memory(state_->context.get()), 0, static_cast<llama_pos>(tokens), -1))
         throw SystemError(engine().path() + ": the engine does not forget the end of a sequence");
     state_->tokens = tokens;
 }
 void EngineSequence::clear() { state_->clear(); }
+void EngineSequence::remove(std::uint64_t first, std::uint64_t end) {
+    if (first >= end || end >= state_->tokens) throw std::invalid_argument("tokens that cannot be removed");
+    if (!llama_memory_seq_rm(llama_get_memory(state_->context.get()), 0, static_cast<llama_pos>(first),
+                             static_cast<llama_pos>(end)))
+        throw SystemError(engine().path() + ": the engine does not remove tokens");
+    state_->removed = true;
+}
 std::vector<std::byte> EngineSequence::state() const {
     std::vector<std::byte> bytes(llama_state_seq_get_size(state_->context.get(), 0));
     auto const size =
@@ -201,19 +225,33 @@ std::vector<std::byte> EngineSequence::state() const {
     return bytes;
 }
 void EngineSequence::restore(std::span<std::byte const> state, std::uint64_t tokens) {
-    llama_memory_clear(llama_get_memory(state_->context.get()), false);
-    state_->tokens = 0;
+    state_->forget(false);
     auto const size = llama_state_seq_set_data(state_->context.get(),
                                                reinterpret_cast<std::uint8_t const*>(state.data()), state.size(), 0);
     if (size != state.size()) throw CorruptData(engine().path() + ": the engine does not take back a state of its own");
     state_->tokens = tokens;
 }
 void EngineSequence::read(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view) const {
+    state_->require_places();
     state_->cells.copy(component, layer, first, view, false);
 }
 void EngineSequence::write(Component component, std::uint64_t layer, std::uint64_t first, KvView const& view) {
+    state_->require_places();
     state_->cells.copy(component, layer, first, view, true);
 }
 void EngineSequence::on_written(WrittenHook hook) { state_->hook = std::move(hook); }
+void EngineSequence::keep_queries(std::uint64_t tokens) {
+    if (state_->tokens != 0) throw std::invalid_argument("queries of tokens that were read before");
+    state_->tapped_tokens = tokens;
+    state_->tap.reset();
+    if (tokens != 0)
+        state_->tap.emplace(TapShape{.layers = engine().layers(),
+                                     .heads = engine().heads(),
+                                     .kv_heads = engine().kv_heads(),
+                                     .tokens = tokens,
+                                     .has_rope = false},
+                            Needs{.k = false, .v = false, .k_prerope = false, .q = true});
+}
+HostTensor const& EngineSequence::queries() const { return state_->tap.value().tensor(Tap::q).value(); }
 
 }  // namespace kvstone

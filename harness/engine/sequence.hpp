@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "backends/host_tensor.hpp"
 #include "backends/kv_view.hpp"
 #include "codecs/codec.hpp"
 #include "harness/engine/branched_text.hpp"
@@ -54,6 +55,11 @@ class EngineSequence {
     void cut(std::uint64_t tokens);
     /// Forgets every token and every value.
     void clear();
+    /// Removes the tokens [first, end), none of which is the last one, as the engine does it: no token attends to them any
+    /// more, the others keep their positions, and tokens() counts on from the last one. Later tokens may lie in the cells
+    /// of removed ones, so that cells are no longer found by position: until all is forgotten or restored they can neither
+    /// be read nor written.
+    void remove(std::uint64_t first, std::uint64_t end);
 
     /// The complete state of the first tokens() tokens, in the engine's own format; restore() of another sequence of
     /// the same engine with room for them takes it.
@@ -71,6 +77,12 @@ class EngineSequence {
     using WrittenHook =
         std::function<void(Component component, std::uint64_t layer, std::uint64_t first, std::uint64_t count)>;
     void on_written(WrittenHook hook);
+
+    /// Keeps the queries of the first `tokens` tokens that are read from now on, as attention multiplies them with K; 0: of
+    /// none. Requires that nothing was read. Throws ConfigError from feed() where the architecture does not show them.
+    void keep_queries(std::uint64_t tokens);
+    /// [layer, query head, token, dim], f32.
+    HostTensor const& queries() const;
 
   private:
     struct State;

@@ -78,14 +78,18 @@ std::vector<Workload> const& workloads() {
          {.k = false, .v = false},
          protocol_skips,
          nullptr,
-         longest_model_context},
+         longest_model_context,
+         true},
         {"tasks",
          "multiple choice and recall behind a compressed text: accuracy beside that of the plain cache",
          run_tasks,
          tasks_options(),
          check_tasks,
          {},
-         protocol_skips},
+         protocol_skips,
+         nullptr,
+         nullptr,
+         true},
         {"prefix_cache",
          "hits of a cache of prefixes under a trace of requests, with as many entries as a budget of bytes holds",
          run_prefix_cache, prefix_cache_options(), check_prefix_cache},
@@ -116,7 +120,7 @@ std::string skip_reason(Cell const& cell) {
     if (codec.selection() && !workload.takes_selections)
         return fmt::format(
             "stage {} drops tokens, and workload {} measures caches of all tokens: '{}'; accepted: workload "
-            "attention with `spread: last`",
+            "attention with `spread: last`, workloads model and tasks with `protocol: context`",
             codec.selection()->name, cell.workload, with_plain_names(cell.codec));
     return workload.skips == nullptr ? std::string() : workload.skips(codec, cell.options);
 }

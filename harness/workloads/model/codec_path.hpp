@@ -22,7 +22,8 @@
 namespace kvstone {
 
 /// context: the context's K and V are encoded and decoded as whole tensors, through the sealed container, and are in
-/// the cache when the continuation is read; the continuation's own K and V stay unchanged.
+/// the cache when the continuation is read; the continuation's own K and V stay unchanged. Tokens that the codec drops are
+/// removed from the engine's cache, and the others keep their positions.
 /// within ("inline"): every K and V passes through the codec as it is written, before attention reads it.
 /// decode: the context first, then token by token; cells are rewritten when the codec's groups and windows are done
 /// with them.
@@ -38,10 +39,11 @@ inline constexpr std::uint64_t prefill_piece_tokens = 128;
 
 /// Stored bytes of K or V of a sequence.
 struct CacheBytes {
-    KvShape shape;
+    KvShape shape;  ///< of all tokens, those that a codec drops, too
     ByteLedger ledger;
     double nominal_bits_per_value = 0;
     std::optional<std::uint64_t> held_bytes;  ///< of a cache that grows: blocks begun and tokens held as they came
+    std::optional<double> kept_share = {};    ///< of the tokens, where a codec drops some
     std::string stored_as = {};  ///< of the engine's own cache: type and rotation, read from its state; else empty
 };
 
@@ -74,8 +76,8 @@ class CodecPath {
     /// Returns to the state after begin().
     void rewind();
     /// The share of vectors that had passed through the codec, among those of K and V in all layers and heads that the
-    /// token at `position` attended to; sinks and windows kept as plain numbers had not passed. `position` is that of
-    /// the present feed().
+    /// token at `position` attended to; sinks and windows kept as plain numbers had not passed, and to dropped tokens none
+    /// attends. `position` is that of the present feed().
     virtual double read_fraction(std::uint64_t position) const = 0;
     /// Stored bytes of K or V: in protocol context of the context, in the others of all tokens so far.
     virtual CacheBytes bytes(Component component) = 0;

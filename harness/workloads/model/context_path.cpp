@@ -4,25 +4,11 @@
 
 #include "codecs/container/container.hpp"
 #include "codecs/container/tensor_codec.hpp"
-#include "codecs/pipeline/checked_decode.hpp"
 #include "harness/workloads/model/paths.hpp"
 #include "harness/workloads/model/staged_tensor.hpp"
 
 namespace kvstone {
 namespace {
-
-/// Whether decoding finds that the bytes cannot be right.
-template <class Decode>
-bool complains(Decode const& decode) {
-    try {
-        decode();
-        return false;
-    } catch (CorruptData const&) {
-        return true;
-    } catch (UnwrittenValues const&) {
-        return true;
-    }
-}
 
 class ContextPath : public CodecPath {
   public:

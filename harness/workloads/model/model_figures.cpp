@@ -163,11 +163,13 @@ void add_component(std::string const& component, std::vector<CacheBytes> const& 
     std::uint64_t values = 0;
     std::uint64_t held_bytes = 0;
     double nominal_bits = 0;
+    double kept_values = 0;
     bool held = true;
     for (auto const& cache : caches) {
         ledger += cache.ledger;
         values += cache.shape.values();
         nominal_bits += cache.nominal_bits_per_value * static_cast<double>(cache.shape.values());
+        kept_values += cache.kept_share.value_or(1) * static_cast<double>(cache.shape.values());
         held = held && cache.held_bytes.has_value();
         held_bytes += cache.held_bytes.value_or(0);
     }
@@ -178,6 +180,8 @@ void add_component(std::string const& component, std::vector<CacheBytes> const& 
         figures.add_count("cache_heads", caches.front().shape.heads);
         figures.add_count("cache_head_dim", caches.front().shape.dim);
     }
+    if (component == "kv" && !caches.empty() && caches.front().kept_share)
+        figures.add("kept_share", kept_values / count);
     if (held) figures.add("append_bits_per_value", 8 * static_cast<double>(held_bytes) / count);
 }
 

@@ -130,6 +130,17 @@ TEST_F(ChooseTest, TakesTheSmallestWhoseWholeIntervalIsBelow) {
     EXPECT_THAT(text, Not(HasSubstr("EXTRAPOLATED")));
 }
 
+/// Which tokens stay is not known without the text.
+TEST_F(ChooseTest, BytesOfCodecsThatDropTokensAreTheMeasuredOnes) {
+    auto dropping = kld(0.001, 0.002, 0.003);
+    dropping.bits = 4.25;
+    store({{"fp16", kld(0, 0, 0)}, {"keep:policy=streaming,share=0.5 | q8_0", dropping}});
+    auto const codec = chosen("--context 2k --max-kld 0.01")["chosen"];
+    EXPECT_EQ(codec["codec"], "keep:policy=streaming,share=0.5 | q8_0");
+    EXPECT_EQ(codec["bytes_exact"], false);
+    EXPECT_EQ(codec["bytes"], 2 * 4 * 2048 * (32 + 64) * 17 / 32);
+}
+
 TEST_F(ChooseTest, TailsCanBeBounded) {
     store({{"fp16", kld(0, 0, 0)},
            {"q8_0", kld(0.001, 0.002, 0.003)},
