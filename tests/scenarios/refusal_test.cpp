@@ -153,15 +153,16 @@ INSTANTIATE_TEST_SUITE_P(
              "grid.codec.0.codec: unknown stage: 'fp17'; accepted: raw, fp16, bf16, int8, int, gear, delta, zstd (did "
              "you mean 'fp16'?)"},
         Case{"codec", "[@{name: a}]",
-             "grid.codec.0: expected either a codec text or its parts: 'a map'; accepted: name, codec, sources, "
+             "grid.codec.0: expected either a codec text or its parts: 'a map'; accepted: name, codec, sources, keep, "
              "layers, heads, "
              "sink, window, k, v, rest"},
         Case{"codec", "[@{codec: raw, k: raw}]",
-             "grid.codec.0: expected either a codec text or its parts: 'a map'; accepted: name, codec, sources, "
+             "grid.codec.0: expected either a codec text or its parts: 'a map'; accepted: name, codec, sources, keep, "
              "layers, heads, "
              "sink, window, k, v, rest"},
         Case{"codec", "[{@windows: 3, rest: raw}]",
-             "grid.codec.0: unknown key: 'windows'; accepted: name, codec, sources, layers, heads, sink, window, k, v, "
+             "grid.codec.0: unknown key: 'windows'; accepted: name, codec, sources, keep, layers, heads, sink, window, "
+             "k, v, "
              "rest (did you mean 'window'?)"},
         Case{"codec", "[{k: raw, v: @fp17}]",
              "grid.codec.0.v: unknown stage: 'fp17'; accepted: raw, fp16, bf16, int8, int, gear, delta, zstd (did you "
