@@ -204,14 +204,21 @@ TEST_F(EnergyAttemptTest, ARoundtripHasTheEnergyOfBothDirections) {
 }
 
 TEST_F(EnergyAttemptTest, AModelHasTokensPerJoule) {
-    // Reading and generating take many times as long as a hundred steps of the counter. One thread leaves a core to the thread
-    // that moves it.
+    // Reading and generating take many times as long as a hundred steps of the counter, and one thread leaves a core to the
+    // thread that moves it. On a busy machine that thread may wait for so long that there is rightly no figure.
     auto request =
         model_request({}, "model", "fp16", {{"protocol", "decode"}, {"passages", 1}, {"continuation", 256}}, 1024);
     request.cell.threads = 1;
     request.measure.timing = request.measure.energy = true;
-    auto const measured = run(request);
-    ASSERT_EQ(measured.status, Status::ok) << measured.reason;
+    Measurement measured;
+    auto const has = [&](std::string const& metric) {
+        return std::ranges::any_of(measured.figures, [&](Figure const& figure) { return figure.metric == metric; });
+    };
+    for (int trial = 0; trial < 10; ++trial) {
+        measured = run(request);
+        ASSERT_EQ(measured.status, Status::ok) << measured.reason;
+        if (has("prefill_tokens_per_joule") && has("decode_tokens_per_joule")) break;
+    }
     EXPECT_GT(value(measured, "prefill_tokens_per_joule"), 0);
     EXPECT_GT(value(measured, "decode_tokens_per_joule"), 0);
 }
