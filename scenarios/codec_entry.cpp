@@ -40,10 +40,13 @@ void add_ranges(std::vector<std::string>& rules, YamlValue const& value, std::st
 /// Pipelines of an item's map by its keys k, v and rest, in the order of rules.
 using Pipelines = std::vector<std::pair<std::string, YamlValue const*>>;
 
-/// The stage in front of the rules that drops tokens, as the rest of its text: "policy=knorm,share=.5".
-std::string dropping_stage(YamlMap const& map) {
+/// The stage in front of a codec that drops tokens, as the rest of its text: "policy=knorm,share=.5".
+std::string dropping_stage(YamlMap const& map, Vocabulary const& vocabulary) {
     auto const* const keep = map.find("keep");
-    return keep == nullptr ? "" : fmt::format("keep:{} | ", codec_text_of(*keep));
+    if (keep == nullptr) return {};
+    auto const stage = fmt::format("keep:{} | ", codec_text_of(*keep));
+    canonical_codec_at(*keep, stage + "raw", vocabulary);  // its errors are this key's
+    return stage;
 }
 
 std::string text_of_rules(YamlMap const& map, Pipelines const& pipelines, Vocabulary const& vocabulary) {
@@ -55,7 +58,7 @@ std::string text_of_rules(YamlMap const& map, Pipelines const& pipelines, Vocabu
             rules.push_back(fmt::format("{}({}){{raw}}", selector, whole_number_of(*tokens, 1, most_tokens)));
     for (auto const& [selector, pipeline] : pipelines)
         rules.push_back(fmt::format("{}{{{}}}", selector, pipeline_of(*pipeline, vocabulary)));
-    return dropping_stage(map) + fmt::format("{}", fmt::join(rules, " "));
+    return dropping_stage(map, vocabulary) + fmt::format("{}", fmt::join(rules, " "));
 }
 
 /// The pipelines of each codec that an item's map stands for: all pairs of its K and V, where these are lists.
@@ -80,12 +83,13 @@ std::vector<Pipelines> pairs_of(YamlMap const& map) {
 /// Whether the scenario gives it another name than its text.
 bool is_named(CodecEntry const& entry) { return entry.name != with_plain_names(entry.text); }
 
-std::vector<SourceCodec> codecs_by_source(YamlValue const& value, Vocabulary const& vocabulary) {
+std::vector<SourceCodec> codecs_by_source(YamlValue const& value, std::string const& dropping,
+                                          Vocabulary const& vocabulary) {
     if (value.kind != YamlValue::Kind::map || value.entries.empty())
         refuse(value, "expected a map from sources to codecs", {"{tiny: fp16}"});
     std::vector<SourceCodec> codecs;
     for (auto const& entry : value.entries)
-        codecs.push_back({entry.key, canonical_codec_at(entry.value, codec_text_of(entry.value), vocabulary),
+        codecs.push_back({entry.key, canonical_codec_at(entry.value, dropping + codec_text_of(entry.value), vocabulary),
                           value.path, entry.key_place});
     return codecs;
 }
@@ -105,8 +109,8 @@ std::vector<CodecEntry> entries_of(YamlValue const& item, Vocabulary const& voca
     if ((codec != nullptr) == has_parts) refuse(item, "expected either a codec text or its parts", keys);
     std::vector<CodecEntry> entries;
     if (codec != nullptr)
-        entries.push_back(
-            plain_entry(canonical_codec_at(*codec, dropping_stage(map) + codec_text_of(*codec), vocabulary)));
+        entries.push_back(plain_entry(
+            canonical_codec_at(*codec, dropping_stage(map, vocabulary) + codec_text_of(*codec), vocabulary)));
     else
         for (auto const& pipelines : pairs_of(map))
             entries.push_back(
@@ -118,7 +122,7 @@ std::vector<CodecEntry> entries_of(YamlValue const& item, Vocabulary const& voca
     if (name != nullptr) entries.front().name = text_of(*name);
     if (sources != nullptr) {
         if (name == nullptr) refuse(item, "a codec that differs by source needs a name", {"name: TEXT"});
-        entries.front().sources = codecs_by_source(*sources, vocabulary);
+        entries.front().sources = codecs_by_source(*sources, dropping_stage(map, vocabulary), vocabulary);
     }
     return entries;
 }

@@ -62,6 +62,9 @@ TEST(Plan, CodecMapFormStandsForItsRules) {
               "keep:policy=knorm,share=0.5 | window(8){raw} rest{int8}");
     EXPECT_EQ(codec(R"({keep: "policy=knorm,share=0.5", codec: "fp16"})"), "keep:policy=knorm,share=0.5 | fp16");
     EXPECT_THROW(codec(R"({keep: "policy=knorm,share=0.5"})"), ConfigError);
+    EXPECT_EQ(codec(R"({name: own, keep: "policy=knorm,share=0.5", codec: int8, sources: {gpt2: fp16}})"),
+              "keep:policy=knorm,share=0.5 | fp16")
+        << "a source's own codec stands behind the same stage";
 }
 
 TEST(Plan, ListsOfKAndVStandForAllPairs) {
