@@ -38,7 +38,7 @@ std::optional<StageText> whole_tensor_stage(Codec const& codec) {
 
 NotApplicable drops_tokens(StageText const& selection) {
     return NotApplicable("drops tokens of K and V together, and a tensor by itself cannot lose them", selection.name,
-                         {"the codec behind it alone", "workload attention"});
+                         {"the codec behind it alone"});
 }
 
 }  // namespace kvstone

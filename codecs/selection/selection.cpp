@@ -133,7 +133,9 @@ Selection select_tokens(StageText const& keep, SelectionTensors const& tensors) 
     auto const options = options_of(keep);
     auto const [layers, heads, tokens, dim] = tensors.k.shape;
     require_tensors(policy, tensors);
-    if (layers == 0 || heads == 0 || tokens == 0) throw NotApplicable("there is no token to keep", keep.name);
+    if (layers == 0 || heads == 0 || tokens == 0)
+        throw NotApplicable("the prompt has no token to choose from", keep.name,
+                            {"a longer context", "fewer queries behind it"});
     if (policy.rope && tensors.rope == nullptr)
         throw NotApplicable("this policy undoes RoPE, and the source does not say which it is",
                             std::string(policy.name));
@@ -149,12 +151,16 @@ Selection select_tokens(StageText const& keep, SelectionTensors const& tensors) 
     // A score of places alone: the window is what the share leaves.
     if (policy.score == nullptr) always.last = budgets.front() - std::min(budgets.front(), always.first);
     auto const least = *std::ranges::min_element(budgets);
-    if (least < tokens && always.first + always.last > least)
+    if (least < tokens && always.first + always.last > least) {
+        std::vector<std::string> accepted{"a larger share", "a smaller sink or window", "a longer context"};
+        if (policy.budgets != nullptr) accepted.emplace_back("a smaller beta");
         throw NotApplicable(
-            fmt::format("{} of {} tokens stay by their share, fewer than the first {} and the last {}, which "
+            fmt::format("{} of {} tokens stay by their share{}, fewer than the first {} and the last {}, which "
                         "always stay",
-                        least, tokens, always.first, always.last),
-            keep.name, {"a larger share", "a smaller sink or window", "a longer context"});
+                        least, tokens, policy.budgets != nullptr ? " in the layer that keeps the fewest" : "",
+                        always.first, always.last),
+            keep.name, accepted);
+    }
 
     std::vector<TokenScores> scores(policy.score == nullptr ? lists : layers * heads, TokenScores(tokens));
     if (policy.score != nullptr && least < tokens) {

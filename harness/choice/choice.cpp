@@ -54,6 +54,10 @@ void add_warnings(Choice& choice) {
     if (auto const* const chosen = choice.chosen()) {
         if (!chosen->candidate.reason.empty()) choice.warnings.push_back(chosen->candidate.reason);
         if (!chosen->bytes->exact) choice.warnings.push_back(doubt_of_bytes(chosen->candidate));
+        if (!is_of_scenario(chosen->candidate.codec) && Codec::parse(chosen->candidate.codec).selection())
+            choice.warnings.emplace_back(
+                "this codec drops tokens: the average token does not need them, and a question about them is lost; "
+                "measure workload tasks, and do not choose by KLD alone");
     }
 }
 

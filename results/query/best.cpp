@@ -118,6 +118,9 @@ std::string figures_text(Ranked const& ranked, std::vector<Constraint> const& co
     return text;
 }
 
+/// A codec without an error to plot has the figures that constraints name, or lacks them as any other.
+bool is_judged(ParetoRow const& row) { return row.left_out.empty() || row.left_out == "no error"; }
+
 void show_answer(std::ostream& out, Screen const& screen, Answer const& answer,
                  std::vector<Constraint> const& constraints, std::int64_t processes) {
     auto const say = [&](std::string const& words) { fmt::print(out, "{}\n", wrapped(words, screen.columns, 2)); };
@@ -139,7 +142,9 @@ void show_answer(std::ostream& out, Screen const& screen, Answer const& answer,
                 others.push_back(fmt::format("{} ({:.3f})", ranked.row.codec_name, *ranked.row.bits_per_value));
         if (!others.empty()) say(fmt::format("Also: {}", fmt::join(others, ", ")));
     }
-    if (auto const left_out = left_out_text(answer.peers); !left_out.empty()) say("Left out: " + left_out);
+    auto others = answer.peers;
+    std::erase_if(others.rows, is_judged);
+    if (auto const left_out = left_out_text(others); !left_out.empty()) say("Left out: " + left_out);
 }
 
 /// Of the first codec's figures, where one of them has an interval over passages.
@@ -169,8 +174,7 @@ std::vector<Answer> answers(Store const& store, std::string const& campaign,
     for (auto& peers : read_peers(store, campaign)) {
         Answer answer{std::move(peers), {}};
         for (auto const& row : answer.peers.rows)
-            if (row.left_out.empty() || row.left_out == "no error")
-                answer.ranked.push_back(judge(row, figures, constraints));
+            if (is_judged(row)) answer.ranked.push_back(judge(row, figures, constraints));
         std::ranges::stable_sort(answer.ranked, {}, [](Ranked const& ranked) {
             return std::tuple(!ranked.meets, ranked.distance, *ranked.row.bits_per_value);
         });

@@ -82,8 +82,10 @@ Constraint parse_one(Reader& reader, std::string const& whole) {
     constraint.bound = *bound;
     if (!reader.done() && reader.rest() != "and" && !reader.rest().starts_with("and "))
         if (std::string const unit(reader.word()); unit != metric->unit || unit == "1")
-            throw ConfigError(fmt::format("{} has another unit", constraint.metric), unit,
-                              {metric->unit == "1" ? "none" : std::string(metric->unit)});
+            throw ConfigError(
+                fmt::format("behind the number stands another bound or the unit of {}", constraint.metric), unit,
+                metric->unit == "1" ? std::vector<std::string>{"and"}
+                                    : std::vector{std::string("and"), std::string(metric->unit)});
     return constraint;
 }
 

@@ -69,6 +69,8 @@ constexpr std::array columns{Column{"bits/val", "kv", "bits_per_value", Notation
                              Column{"err 99.9%", "kv", "attention_output_error_p999", Notation::error},
                              Column{"top 8", "kv", "attention_top8_overlap", Notation::decimals},
                              Column{"top worst", "kv", "attention_top8_overlap_p001", Notation::ratio},
+                             Column{"kept", "kv", "kept_share", Notation::ratio},
+                             Column{"mass", "kv", "attention_mass_kept", Notation::ratio},
                              Column{"ppl", "kv", "ppl", Notation::ratio},
                              Column{"ppl +%", "kv", "ppl_delta_percent", Notation::ratio},
                              Column{"KLD mean", "kv", "kld_mean", Notation::error},

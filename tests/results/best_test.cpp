@@ -18,6 +18,7 @@ using test::expect_error;
 using test::model_cell;
 using test::model_measurement;
 using testing::HasSubstr;
+using testing::Not;
 
 TEST(ConstraintTest, IsReadAsItIsWritten) {
     auto const all =
@@ -44,8 +45,10 @@ TEST(ConstraintTest, RefusesWhatItCannotMean) {
     refused("kld_mean = 0.01", "'='; accepted: <, <=, >, >=");
     refused("kld_mean < small", "kld_mean has to be compared with a number: 'small'");
     refused("kld_mean < nan", "kld_mean has to be compared with a number: 'nan'");
-    refused("kld_mean < 1 bit", "kld_mean has another unit: 'bit'; accepted: nat");
-    refused("top1_agreement > 0.9 %", "top1_agreement has another unit: '%'; accepted: none");
+    refused("kld_mean < 1 bit",
+            "behind the number stands another bound or the unit of kld_mean: 'bit'; accepted: and, nat");
+    refused("top1_agreement > 0.9 %",
+            "behind the number stands another bound or the unit of top1_agreement: '%'; accepted: and");
     refused("kld_mean < 1 nat or ppl < 3", "constraints are joined by 'and': 'or'");
     refused("kld_mean < 1 and", "expected a metric before ''");
 }
@@ -84,6 +87,17 @@ struct BestTest : testing::Test {
         return out.str();
     }
 };
+
+TEST_F(BestTest, ACodecWithoutAnErrorIsJudgedAndNotLeftOut) {
+    auto const cell = model_cell("half");
+    auto measured = model_measurement(cell, {.bits = 8});
+    std::erase_if(measured.figures, [](Figure const& figure) { return figure.metric.starts_with("kld"); });
+    measured.figures.push_back({"kv", "kept_share", 0.5, 1, {}, {}});
+    store.ingest(store.begin_campaign(test::plan({cell}), test::build(), "hw", false), {measured});
+    auto const text = shown("kept_share < 0.6");
+    EXPECT_THAT(text, HasSubstr("\nhalf: 8.000 bits per value"));
+    EXPECT_THAT(text, Not(HasSubstr("Left out")));
+}
 
 TEST_F(BestTest, TheFewestBitsWhoseWholeIntervalMeetsIt) {
     add({{"large", {.bits = 8, .kld = 0.001, .kld_low = 0.0005, .kld_high = 0.002}},

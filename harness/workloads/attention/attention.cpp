@@ -190,6 +190,9 @@ void run_attention(AttemptRequest const& request, Measurement& measurement) {
     auto const codec = Codec::parse(cell.codec);
     auto const& keep = codec.selection();
     bool const counted = request.measure.work.has_value();
+    if (counted && keep)
+        throw NotApplicable("the work of dropping tokens is not counted", keep->name,
+                            {"a scenario without `measure: {work: ...}`", "the codec behind it alone"});
     auto const sample = sample_of(cell.options);
     bool const whole_q = keep && needs_queries(*keep);
     auto tensors =

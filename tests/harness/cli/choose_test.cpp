@@ -139,6 +139,9 @@ TEST_F(ChooseTest, BytesOfCodecsThatDropTokensAreTheMeasuredOnes) {
     EXPECT_EQ(codec["codec"], "keep:policy=streaming,share=0.5 | q8_0");
     EXPECT_EQ(codec["bytes_exact"], false);
     EXPECT_EQ(codec["bytes"], 2 * 4 * 2048 * (32 + 64) * 17 / 32);
+    EXPECT_THAT(kvstone("choose --model demo --context 2k --max-kld 0.01").out, HasSubstr("this codec drops tokens:"));
+    EXPECT_THAT(kvstone("choose --model demo --context 2k --max-kld 0.0001").out,
+                Not(HasSubstr("this codec drops tokens:")));
 }
 
 TEST_F(ChooseTest, TailsCanBeBounded) {
