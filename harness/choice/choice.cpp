@@ -54,10 +54,12 @@ void add_warnings(Choice& choice) {
     if (auto const* const chosen = choice.chosen()) {
         if (!chosen->candidate.reason.empty()) choice.warnings.push_back(chosen->candidate.reason);
         if (!chosen->bytes->exact) choice.warnings.push_back(doubt_of_bytes(chosen->candidate));
-        if (!is_of_scenario(chosen->candidate.codec) && Codec::parse(chosen->candidate.codec).selection())
-            choice.warnings.emplace_back(
-                "this codec drops tokens: the average token does not need them, and a question about them is lost; "
-                "measure workload tasks, and do not choose by KLD alone");
+        if (drops_tokens(chosen->candidate)) {
+            choice.warnings.emplace_back(doubt_of_dropping);
+            if (question.budget_bytes)
+                choice.warnings.emplace_back(
+                    "which tokens stay depends on the whole prompt: prompts that begin alike cannot share such blocks");
+        }
     }
 }
 
@@ -81,6 +83,10 @@ CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape
     auto const v = planned(Component::v);
     if (k.exact && v.exact) return {k.ledger.stored_bytes(), v.ledger.stored_bytes(), true};
     return measured();
+}
+
+bool drops_tokens(Candidate const& candidate) {
+    return !is_of_scenario(candidate.codec) && Codec::parse(candidate.codec).selection();
 }
 
 std::string doubt_of_bytes(Candidate const& candidate) {

@@ -88,6 +88,13 @@ void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheS
 /// Why the bytes of a codec are not known exactly at a context that was not measured.
 std::string doubt_of_bytes(Candidate const& candidate);
 
+/// Whether its codec drops tokens, and the doubt about such a choice.
+bool drops_tokens(Candidate const& candidate);
+inline constexpr char const* doubt_of_dropping =
+    "this codec drops tokens: the average token does not need them, and a question about them is lost; measure "
+    "workload "
+    "tasks, and do not choose by KLD alone";
+
 /// The answer for people, at most 120 columns wide except for long names of codecs; and as one object.
 std::string choice_text(Choice const& choice, Screen const& screen = {});
 Json choice_json(Choice const& choice);

@@ -111,8 +111,8 @@ std::string command_for(Question const& question, CacheShape const* shape, std::
 
 /// Of a bounded figure that no row has: the words for it.
 std::string lacking_text(std::string const& database, std::string const& metric, std::string const& protocol) {
-    return fmt::format("No row that could be chosen from in {} has {} ({}), with protocol {}", database, metric,
-                       find_metric(metric)->formula, protocol);
+    return fmt::format("No row of workload model that could be chosen from in {} has {} ({}), with protocol {}",
+                       database, metric, find_metric(metric)->formula, protocol);
 }
 
 /// Enough passages for a 99.9th percentile and its interval.
