@@ -39,7 +39,7 @@ TEST_F(CheckCodecTest, TemplatesPass) {
 
 TEST_F(CheckCodecTest, EachBrokenRuleFailsItsCheck) {
     EXPECT_THAT(failures("exact"), testing::IsEmpty());
-    EXPECT_THAT(failures("keep"), testing::ElementsAre("error is smaller than the values"));
+    EXPECT_THAT(failures("kept"), testing::ElementsAre("error is smaller than the values"));
     EXPECT_THAT(failures("clock"), testing::ElementsAre("the same values give the same bytes"));
     EXPECT_THAT(failures("remembers"), testing::ElementsAre("decoding depends on the bytes alone"));
     EXPECT_THAT(failures("trusting"), testing::Contains("altered bytes"));
@@ -100,7 +100,7 @@ TEST_F(CheckCodecTest, ForgottenWordsAreTold) {
 /// A row for each: what broke, and how.
 TEST_F(CheckCodecTest, RunsSayHowLibrariesFail) {
     std::string codecs, grid;
-    for (auto const* mode : {"exact", "keep", "crash_encode", "crash_decode", "beyond", "unwritten", "dim"}) {
+    for (auto const* mode : {"exact", "kept", "crash_encode", "crash_decode", "beyond", "unwritten", "dim"}) {
         codecs += std::string("  ") + mode + ": {library: " + library("broken") + ", options: {mode: " + mode + "}}\n";
         grid += (grid.empty() ? "" : ", ") + std::string(mode);
     }
@@ -119,7 +119,7 @@ TEST_F(CheckCodecTest, RunsSayHowLibrariesFail) {
     EXPECT_THAT(rows, HasSubstr("unwritten,error,unwritten: decode: decode() left 1 of"));
     EXPECT_THAT(rows, HasSubstr("dim,skipped,"));
     EXPECT_THAT(rows, HasSubstr("exact,ok"));
-    EXPECT_THAT(rows, HasSubstr("keep,verify_failed,"));
+    EXPECT_THAT(rows, HasSubstr("kept,verify_failed,"));
     auto const error =
         shell(
             "kvstone query --db s.db --format csv \"SELECT max(value) FROM v_latest WHERE codec_name = 'exact' "
@@ -148,10 +148,10 @@ TEST_F(CheckCodecTest, ATensorKeptInMemoryIsFoundOutInEveryWorkload) {
           "  exact: {library: " +
               library("broken") +
               "}\n"
-              "  keep: {library: " +
+              "  kept: {library: " +
               library("broken") +
-              ", options: {mode: keep}}\n"
-              "grid: {context: [64], codec: [exact, keep]}\n"
+              ", options: {mode: kept}}\n"
+              "grid: {context: [64], codec: [exact, kept]}\n"
               "workloads: [roundtrip, attention, entropy, model: {protocol: context}]\n"
               "measure: {timing: off, repetitions: 1}\n");
     auto const ended = shell("kvstone run s.yaml --db s.db");
@@ -161,7 +161,7 @@ TEST_F(CheckCodecTest, ATensorKeptInMemoryIsFoundOutInEveryWorkload) {
             "kvstone query --db s.db --format csv \"SELECT codec_name, status, count(DISTINCT cell) AS cells, "
             "count(value) > 0 AS any FROM v_latest GROUP BY 1, 2 ORDER BY 1, 2\"")
             .out;
-    EXPECT_EQ(rows, "codec_name,status,cells,any\nexact,ok,4,1\nkeep,verify_failed,4,0\n");
+    EXPECT_EQ(rows, "codec_name,status,cells,any\nexact,ok,4,1\nkept,verify_failed,4,0\n");
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ class LlamaReference {
         auto* const file = gguf_init_from_file(path.c_str(), {.no_alloc = false, .ctx = &data});
         if (file == nullptr) throw std::runtime_error("no GGUF file: " + path);
         for (auto* tensor = ggml_get_first_tensor(data); tensor != nullptr; tensor = ggml_get_next_tensor(data, tensor))
-            tensors_[tensor->name] = values_of(*tensor);
+            if (tensor->type == GGML_TYPE_F16 || tensor->type == GGML_TYPE_F32)  // the file's bytes are a tensor, too
+                tensors_[tensor->name] = values_of(*tensor);
         auto const key = [&](char const* name) { return gguf_find_key(file, name); };
         layers_ = gguf_get_val_u32(file, key("llama.block_count"));
         heads_ = gguf_get_val_u32(file, key("llama.attention.head_count"));

@@ -60,7 +60,7 @@ static char const* describe(kvstone_codec const* codec) { return codec->mode; }
 
 static int32_t max_bytes(kvstone_codec* codec, kvstone_section const* s, uint64_t* bytes, kvstone_error* error) {
     *bytes = values_of(s) * sizeof(float);
-    if (is(codec, "keep")) *bytes = 1;
+    if (is(codec, "kept")) *bytes = 1;
     if (is(codec, "huge")) *bytes = UINT64_MAX / 2;
     if (is(codec, "dim") && s->dim != 64) return say(error, KVSTONE_NOT_APPLICABLE, "dim is 64 here");
     return KVSTONE_OK;
@@ -76,7 +76,7 @@ static int32_t encode(kvstone_codec* codec, kvstone_section const* s, float cons
     if (is(codec, "silent")) return 77;
     if (is(codec, "short_of_memory")) return KVSTONE_OUT_OF_MEMORY;
     if (is(codec, "writes_values")) ((float*)values)[0] = 1;
-    if (is(codec, "keep")) {
+    if (is(codec, "kept")) {
         kept = realloc(kept, count * sizeof(float));
         memcpy(kept, values, count * sizeof(float));
         kept_values = count;
@@ -114,7 +114,7 @@ static int32_t decode(kvstone_codec* codec, kvstone_section const* s, uint8_t co
         struct timespec const time = {0, 50000000};
         nanosleep(&time, NULL);
     }
-    if (is(codec, "keep")) {
+    if (is(codec, "kept")) {
         memset(values, 0, bytes_of_values);
         if (kept_values == values_of(s)) memcpy(values, kept, bytes_of_values);
         return KVSTONE_OK;
