@@ -8,6 +8,7 @@
 
 #include "backends/spaces.hpp"
 #include "codecs/container/tensor_codec.hpp"
+#include "codecs/not_applicable.hpp"
 #include "harness/quality/compare_attention.hpp"
 #include "harness/sources/latent.hpp"
 #include "harness/sources/query_sample.hpp"
