@@ -115,8 +115,8 @@ TEST_F(CheckCodecTest, RunsSayHowLibrariesFail) {
         shell("kvstone query --db s.db --format csv \"SELECT DISTINCT codec_name, status, reason FROM v_latest\"").out;
     EXPECT_THAT(rows, HasSubstr("crash_encode,crash,crash_encode: encode: its process ended (SIGSEGV)"));
     EXPECT_THAT(rows, HasSubstr("crash_decode,crash,crash_decode: decode: its process ended (SIGABRT)"));
-    EXPECT_THAT(rows, HasSubstr("beyond,error,beyond: encode: encode() wrote 1 bytes behind its"));
-    EXPECT_THAT(rows, HasSubstr("unwritten,error,unwritten: decode: decode() left 1 of"));
+    EXPECT_THAT(rows, HasSubstr("beyond,error,beyond: encode() wrote 1 bytes behind its"));
+    EXPECT_THAT(rows, HasSubstr("unwritten,error,unwritten: decode() left 1 of"));
     EXPECT_THAT(rows, HasSubstr("dim,skipped,"));
     EXPECT_THAT(rows, HasSubstr("exact,ok"));
     EXPECT_THAT(rows, HasSubstr("kept,verify_failed,"));
