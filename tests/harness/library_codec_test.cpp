@@ -167,11 +167,11 @@ TEST(LibraryCodec, OptionsAndTheirRefusal) {
 TEST(LibraryCodec, ATensorKeptInMemoryIsNotFoundByTheDecoder) {
     KvShape const shape{1, 2, 3, 4};
     auto const original = some_values(shape);
-    auto const [bytes, values] = coded(*broken("keep"), section_of(shape), original);
+    auto const [bytes, values] = coded(*broken("kept"), section_of(shape), original);
     EXPECT_EQ(bytes.size(), 1U);
     EXPECT_EQ(values, std::vector<float>(original.size(), 0));
 
-    LoadedLibrary const here(library("broken"), {{"mode", "keep"}});
+    LoadedLibrary const here(library("broken"), {{"mode", "kept"}});
     kvstone_section section{};
     section.layers = 1, section.heads = 2, section.tokens = 3, section.dim = 4;
     GuardedMemory given, stored, back;
