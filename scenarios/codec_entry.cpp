@@ -58,7 +58,7 @@ std::string text_of_rules(YamlMap const& map, Pipelines const& pipelines, Vocabu
             rules.push_back(fmt::format("{}({}){{raw}}", selector, whole_number_of(*tokens, 1, most_tokens)));
     for (auto const& [selector, pipeline] : pipelines)
         rules.push_back(fmt::format("{}{{{}}}", selector, pipeline_of(*pipeline, vocabulary)));
-    return dropping_stage(map, vocabulary) + fmt::format("{}", fmt::join(rules, " "));
+    return fmt::format("{}", fmt::join(rules, " "));
 }
 
 /// The pipelines of each codec that an item's map stands for: all pairs of its K and V, where these are lists.
@@ -107,14 +107,14 @@ std::vector<CodecEntry> entries_of(YamlValue const& item, Vocabulary const& voca
     auto const* codec = map.find("codec");
     bool const has_parts = std::any_of(parts.begin(), parts.end(), [&](auto const& key) { return map.find(key); });
     if ((codec != nullptr) == has_parts) refuse(item, "expected either a codec text or its parts", keys);
+    auto const dropping = dropping_stage(map, vocabulary);
     std::vector<CodecEntry> entries;
     if (codec != nullptr)
-        entries.push_back(plain_entry(
-            canonical_codec_at(*codec, dropping_stage(map, vocabulary) + codec_text_of(*codec), vocabulary)));
+        entries.push_back(plain_entry(canonical_codec_at(*codec, dropping + codec_text_of(*codec), vocabulary)));
     else
         for (auto const& pipelines : pairs_of(map))
-            entries.push_back(
-                plain_entry(canonical_codec_at(item, text_of_rules(map, pipelines, vocabulary), vocabulary)));
+            entries.push_back(plain_entry(
+                canonical_codec_at(item, dropping + text_of_rules(map, pipelines, vocabulary), vocabulary)));
     auto const* const name = map.find("name");
     auto const* const sources = map.find("sources");
     if (name != nullptr && entries.size() > 1)
@@ -122,7 +122,7 @@ std::vector<CodecEntry> entries_of(YamlValue const& item, Vocabulary const& voca
     if (name != nullptr) entries.front().name = text_of(*name);
     if (sources != nullptr) {
         if (name == nullptr) refuse(item, "a codec that differs by source needs a name", {"name: TEXT"});
-        entries.front().sources = codecs_by_source(*sources, dropping_stage(map, vocabulary), vocabulary);
+        entries.front().sources = codecs_by_source(*sources, dropping, vocabulary);
     }
     return entries;
 }
