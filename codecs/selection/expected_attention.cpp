@@ -8,7 +8,7 @@
 #include "backends/kernels/rotation.hpp"
 #include "backends/kernels/simd_target.hpp"
 #include "backends/portable_math.hpp"
-#include "codecs/not_applicable.hpp"
+#include "codecs/kernels/rope_frequency.hpp"
 #include "codecs/selection/policies.hpp"
 
 namespace kvstone {
@@ -24,10 +24,8 @@ std::vector<Pair> pairs_of(Rope const& rope, std::uint64_t dim) {
     auto const dims = std::min(rope.dims, dim);
     std::vector<Pair> pairs;
     for (std::uint64_t i = 0; i < dims / 2; ++i) {
-        auto const exponent = -2.0 * static_cast<double>(i) / static_cast<double>(rope.dims);
-        auto const factor = i < rope.frequency_factors.size() ? rope.frequency_factors[i] : 1.0;
-        pairs.push_back({rope.interleaved ? 2 * i : i, rope.interleaved ? 2 * i + 1 : i + rope.dims / 2,
-                         rope.scale * portable::pow(rope.base, exponent) / factor});
+        pairs.push_back(
+            {rope.interleaved ? 2 * i : i, rope.interleaved ? 2 * i + 1 : i + rope.dims / 2, rope_frequency(rope, i)});
     }
     return pairs;
 }

@@ -31,6 +31,7 @@
 
 #include "backends/kernels/rotate_pairs.hpp"
 #include "backends/portable_math.hpp"
+#include "codecs/kernels/rope_frequency.hpp"
 #include "codecs/not_applicable.hpp"
 #include "codecs/register_stage.hpp"
 #include "scenarios/errors.hpp"
@@ -143,11 +144,8 @@ class Unrope : public Transform {
         }
     }
     double frequency(Section const& section, std::uint64_t pairs, std::uint64_t pair) const {
-        auto const exponent = -static_cast<double>(pair) / static_cast<double>(pairs);
-        if (base_ != 0) return portable::pow(base_, exponent);
-        auto const& rope = *section.rope;
-        auto const factor = rope.frequency_factors.empty() ? 1.0 : rope.frequency_factors[pair];
-        return rope.scale * portable::pow(rope.base, exponent) / factor;
+        if (base_ == 0) return rope_frequency(*section.rope, pair);
+        return portable::pow(base_, -static_cast<double>(pair) / static_cast<double>(pairs));
     }
     template <class Space>
     static void rotate(Space const& space, Section const& section, Layout const& where, bool backwards,
