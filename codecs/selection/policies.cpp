@@ -11,50 +11,30 @@ namespace {
 
 std::vector<Policy> const& table() {
     static std::vector<Policy> const all{
-        {.name = "streaming",
-         .summary = "the first tokens and the last ones",
-         .source = "StreamingLLM (Xiao et al. 2023) as in kvpress: keys keep their positions",
-         .options = {},
-         .least_same = SameTokens::all},
-        {.name = "random",
-         .summary = "tokens drawn at random",
-         .source = "kvpress, with another generator",
-         .options = {"window", "over", "seed"},
-         .score = score_random},
-        {.name = "knorm",
-         .summary = "keys of the least norm",
-         .source = "Devoto et al. 2024",
-         .options = {"window", "over"},
-         .score = score_knorm},
-        {.name = "h2o",
-         .summary = "tokens that all queries attend to most",
-         .source = "H2O (Zhang et al. 2023) as in kvpress: once, over the whole prompt",
-         .options = {"window", "over"},
-         .queries = true,
-         .score = score_h2o},
-        {.name = "snapkv",
-         .summary = "tokens that the last queries attend to most, smoothed",
-         .source = "SnapKV (Li et al. 2024)",
-         .options = {"window", "over", "kernel"},
-         .queries = true,
-         .score = score_snapkv},
+        // StreamingLLM (Xiao et al. 2023) as in kvpress: keys keep their positions.
+        {.name = "streaming", .options = {}, .least_same = SameTokens::all},
+        // kvpress, with another generator.
+        {.name = "random", .options = {"window", "over", "seed"}, .score = score_random},
+        // Devoto et al. 2024.
+        {.name = "knorm", .options = {"window", "over"}, .score = score_knorm},
+        // H2O (Zhang et al. 2023) as in kvpress: once, over the whole prompt.
+        {.name = "h2o", .options = {"window", "over"}, .queries = true, .score = score_h2o},
+        // SnapKV (Li et al. 2024).
+        {.name = "snapkv", .options = {"window", "over", "kernel"}, .queries = true, .score = score_snapkv},
+        // TOVA (Oren et al. 2024) as in kvpress: once, over the whole prompt.
         {.name = "tova",
-         .summary = "tokens that the last query attends to most, the same in a layer's heads",
-         .source = "TOVA (Oren et al. 2024) as in kvpress: once, over the whole prompt",
          .options = {"window", "over"},
          .least_same = SameTokens::layer,
          .queries = true,
          .score = score_tova},
+        // Expected Attention (Devoto et al. 2025).
         {.name = "expected_attention",
-         .summary = "tokens that queries to come are expected to attend to most",
-         .source = "Expected Attention (Devoto et al. 2025)",
          .options = {"window", "over", "future", "covariance", "value_norm", "epsilon"},
          .queries = true,
          .rope = true,
          .score = score_expected_attention},
+        // PyramidKV (Cai et al. 2024), numbers of tokens as in kvpress.
         {.name = "pyramid",
-         .summary = "as snapkv, more tokens in lower layers",
-         .source = "PyramidKV (Cai et al. 2024), numbers of tokens as in kvpress",
          .options = {"window", "over", "kernel", "beta"},
          .queries = true,
          .score = score_snapkv,

@@ -20,8 +20,6 @@ using ScoreHead = TokenScores (*)(SelectionTensors const& tensors, Options const
 
 struct Policy {
     std::string_view name;
-    std::string_view summary;
-    std::string_view source;
     /// Options besides policy, share and sink that it takes.
     std::vector<std::string_view> options;
     /// The least that tokens are the same over, whatever the option says.
