@@ -58,8 +58,7 @@ std::string uncounted_reason(AttemptRequest const& request) {
         return fmt::format("work: workload {} has no passes whose instructions are counted; those are of {}",
                            cell.workload, fmt::join(counted_workloads, ", "));
     if (cell.backend == "cuda") return "work: instructions of a device are not counted";
-    if (cell.codec.find("external:") != std::string::npos || is_engine_cache(cell.codec))
-        return "work: the codec runs in another process";
+    if (is_of_scenario(cell.codec) || is_engine_cache(cell.codec)) return "work: the codec runs in another process";
     return {};
 }
 

@@ -7,6 +7,7 @@
 
 #include "backends/nvml.hpp"
 #include "backends/powercap.hpp"
+#include "codecs/from_outside.hpp"
 #include "results/statistics/median.hpp"
 
 namespace kvstone {
@@ -102,7 +103,7 @@ std::optional<double> EnergyMeter::joules_of(std::function<void()> const& work) 
 }
 
 std::optional<EnergyMeter> energy_meter(AttemptRequest const& request, bool on_device, Measurement& measurement) {
-    if (!request.measure.energy || request.cell.codec.find("external:") != std::string::npos) return std::nullopt;
+    if (!request.measure.energy || is_of_scenario(request.cell.codec)) return std::nullopt;
     auto counters = on_device ? nvml_counter(device_bus_id()) : powercap_counters();
     if (counters.all.empty()) return std::nullopt;
     EnergyMeter meter(std::move(counters.all));
