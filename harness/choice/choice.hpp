@@ -92,8 +92,7 @@ std::string doubt_of_bytes(Candidate const& candidate);
 bool drops_tokens(Candidate const& candidate);
 inline constexpr char const* doubt_of_dropping =
     "this codec drops tokens: the average token does not need them, and a question about them is lost; measure "
-    "workload "
-    "tasks, and do not choose by KLD alone";
+    "workload tasks, and do not choose by KLD alone";
 
 /// The answer for people, at most 120 columns wide except for long names of codecs; and as one object.
 std::string choice_text(Choice const& choice, Screen const& screen = {});
