@@ -1,6 +1,8 @@
 #include "codecs/kernels/lloyd_max.hpp"
 
+#include <array>
 #include <cmath>
+#include <mutex>
 #include <numbers>
 
 #include "backends/portable_math.hpp"
@@ -22,9 +24,7 @@ double quantile_above(double share) {
     return low;
 }
 
-}  // namespace
-
-std::vector<float> lloyd_max_levels(unsigned bits) {
+std::vector<float> found_levels(unsigned bits) {
     // By symmetry the positive half: cell k reaches from t_k to t_(k+1), t_0 = 0 and the last end infinite.
     std::size_t const half = std::size_t{1} << (bits - 1);
     std::vector<double> level(half);
@@ -75,6 +75,15 @@ std::vector<float> lloyd_max_levels(unsigned bits) {
         levels[half - 1 - k] = -rounded;
     }
     return levels;
+}
+
+}  // namespace
+
+std::vector<float> const& lloyd_max_levels(unsigned bits) {
+    static std::array<std::vector<float>, 9> levels;
+    static std::array<std::once_flag, 9> found;
+    std::call_once(found.at(bits), [bits] { levels[bits] = found_levels(bits); });
+    return levels[bits];
 }
 
 }  // namespace kvstone

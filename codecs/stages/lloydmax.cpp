@@ -177,7 +177,7 @@ void LloydMax::error_bounds(Section const& section, float const* values, double*
         std::byte place[2];
         return static_cast<double>(store_scale(ScaleFormat::fp16, static_cast<float>(std::fmin(scale, 1e5)), place));
     };
-    auto const levels = lloyd_max_levels(book_.bits());
+    auto const& levels = lloyd_max_levels(book_.bits());
     double const last = levels.back();
     /// The levels on both sides of u; twice the same beyond the last.
     auto const neighbours = [&](double u) {

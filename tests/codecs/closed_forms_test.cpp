@@ -290,7 +290,7 @@ TEST(Lloydmax, LevelsAreThoseOfMax) {
     };
     for (auto const& half : published) {
         auto const bits = static_cast<unsigned>(std::bit_width(half.size()));
-        auto const levels = lloyd_max_levels(bits);
+        auto const& levels = lloyd_max_levels(bits);
         ASSERT_EQ(levels.size(), 2 * half.size());
         for (std::size_t k = 0; k < half.size(); ++k) {
             // Max rounded some last digits down.
