@@ -122,7 +122,7 @@ std::array const table{
         ", sum(iif(m.name = 'encode_ns', s.n, 0)) AS encodings"
         ", sum(iif(m.name = 'decode_ns', s.n, 0)) AS decodings FROM v_current c"
         " JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell"
-        " JOIN sample_block s ON s.attempt = c.attempt JOIN metric m ON m.id = s.metric"
+        " JOIN sample_count s ON s.attempt = c.attempt JOIN metric m ON m.id = s.metric"
         " WHERE campaign.uid = :newest GROUP BY cell.uid, s.component), figures AS ("
         "SELECT cell, source, context, codec_name, component"
         ", max(value) FILTER (WHERE metric = 'original_bytes') AS original_bytes"
