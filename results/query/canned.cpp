@@ -17,12 +17,22 @@ std::string const best = fmt::format(
     "WHERE on_front ORDER BY peers, bits_per_value",
     pareto_sql("c.uid = :newest"));
 
-// Campaigns join behind the history: before it, each of them would search all of it.
+// As v_history has it, of one metric: texts join behind the sort that the window needs, and the name of a build is made
+// once a campaign.
 std::string const history = fmt::format(
-    "SELECT h.source, h.context, h.codec_name, h.component, h.night, {} AS build_name, h.value, h.change_percent, "
-    "h.same_binary, h.same_toolchain FROM v_history h CROSS JOIN campaign c ON c.uid = h.campaign CROSS JOIN build ON "
-    "build.id = c.build WHERE h.metric = :metric ORDER BY h.source, h.context, h.codec_name, h.cell, h.component, "
-    "h.hardware_class, h.started_utc",
+    "WITH night AS MATERIALIZED (SELECT c.id, c.hardware_class, c.started_utc, c.build, build.toolchain, "
+    "coalesce(c.night, substr(c.started_utc, 1, 10)) AS night, {} AS build_name, build.source_hash <> '' OR "
+    "build.git_sha NOT LIKE '%-dirty' AND build.git_sha <> 'unknown' AS build_known FROM campaign c JOIN build ON "
+    "build.id = c.build), figure AS (SELECT v.cell, v.campaign, v.component, v.value, lag(v.value) OVER earlier AS "
+    "previous, lag(v.campaign) OVER earlier AS campaign_before FROM v_value v JOIN campaign c ON c.id = v.campaign "
+    "WHERE v.metric = (SELECT id FROM metric WHERE name = :metric) WINDOW earlier AS (PARTITION BY v.cell, "
+    "v.component, c.hardware_class ORDER BY c.started_utc, c.id)) "
+    "SELECT x.source_name AS source, nullif(x.context, 0) AS context, x.codec_name, f.component, n.night, "
+    "n.build_name, f.value, 100 * (f.value - f.previous) / nullif(abs(f.previous), 0) AS change_percent, "
+    "n.build = b.build AND n.build_known AS same_binary, n.toolchain = b.toolchain AS same_toolchain FROM figure f "
+    "CROSS JOIN cell x ON x.id = f.cell CROSS JOIN night n ON n.id = f.campaign LEFT JOIN night b ON b.id = "
+    "f.campaign_before ORDER BY x.source_name, nullif(x.context, 0), x.codec_name, x.uid, f.component, "
+    "n.hardware_class, n.started_utc, n.id",
     build_name_sql("build"));
 
 std::string const still_open = fmt::format(
@@ -112,7 +122,7 @@ std::array const table{
         ", sum(iif(m.name = 'encode_ns', s.n, 0)) AS encodings"
         ", sum(iif(m.name = 'decode_ns', s.n, 0)) AS decodings FROM v_current c"
         " JOIN campaign ON campaign.id = c.campaign JOIN cell ON cell.id = c.cell"
-        " JOIN sample_block s ON s.attempt = c.attempt JOIN metric m ON m.id = s.metric"
+        " JOIN sample_count s ON s.attempt = c.attempt JOIN metric m ON m.id = s.metric"
         " WHERE campaign.uid = :newest GROUP BY cell.uid, s.component), figures AS ("
         "SELECT cell, source, context, codec_name, component"
         ", max(value) FILTER (WHERE metric = 'original_bytes') AS original_bytes"

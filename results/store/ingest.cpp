@@ -9,7 +9,7 @@
 #include "results/record/text.hpp"
 #include "results/store/combine.hpp"
 #include "results/store/compared_figures.hpp"
-#include "results/store/summary_schema.hpp"
+#include "results/store/sample_schema.hpp"
 #include "scenarios/content_hash.hpp"
 #include "scenarios/errors.hpp"
 
@@ -68,7 +68,9 @@ Ingester::Ingester(sqlite3* connection)
           "task, host, load_average, temperature_c, engine, clock_mhz, slurm_job) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
           "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING"),
       add_figure_(connection, "INSERT INTO figure VALUES (?, ?, ?, ?, ?, ?, ?)"),
-      add_samples_(connection, "INSERT INTO sample_block VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+      find_series_(connection, "SELECT id FROM series WHERE metric = ? AND component = ?"),
+      add_series_(connection, "INSERT INTO series(metric, component) VALUES (?, ?)"),
+      add_samples_(connection, "INSERT INTO sample_block VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
       add_profile_(connection, "INSERT INTO profile VALUES (?, ?, ?, ?, ?, ?, ?)"),
       add_compared_(
           connection,
@@ -103,14 +105,24 @@ std::optional<std::int64_t> Ingester::host(Json const& facts) {
     return sqlite3_last_insert_rowid(connection_);
 }
 
-void Ingester::add_samples(std::int64_t attempt, std::int64_t metric, Samples const& samples) {
-    constexpr std::size_t block = samples_a_block;
+std::int64_t Ingester::series(std::int64_t metric, std::string const& component) {
+    std::optional<std::int64_t> known;
+    if (find_series_.with(metric, component).step()) known = find_series_.integer(0);
+    find_series_.reset();
+    if (known) return *known;
+    add_series_.run(metric, component);
+    return sqlite3_last_insert_rowid(connection_);
+}
+
+void Ingester::add_samples(std::int64_t attempt, Samples const& samples) {
+    constexpr std::size_t block = samples_a_row;
+    auto const number = series(metric(samples.metric), samples.component);
     auto const& values = samples.values;
     for (std::size_t first = 0; first < values.size(); first += block) {
         auto const n = std::min(block, values.size() - first);
-        add_samples_.with(attempt, metric, samples.component, first / block, n);
+        add_samples_.with(attempt, number, first + n - 1);
         for (std::size_t i = 0; i < block; ++i) {
-            int const column = static_cast<int>(6 + i);
+            int const column = static_cast<int>(4 + i);
             i < n ? add_samples_.bind(column, values[first + i]) : add_samples_.bind(column, nullptr);
         }
         while (add_samples_.step()) {
@@ -133,10 +145,7 @@ void Ingester::store_figures(std::int64_t attempt, Measurement const& measuremen
         add_figure_.run(attempt, metric(figure.metric), figure.component, figure.value, figure.n, figure.ci_low,
                         figure.ci_high);
     if (!measurement.figures.empty()) add_compared(attempt, measurement.figures);
-    for (auto const& samples : measurement.samples) {
-        auto const number = metric(samples.metric);
-        add_samples(attempt, number, samples);
-    }
+    for (auto const& samples : measurement.samples) add_samples(attempt, samples);
     for (auto const& profile : measurement.profiles)
         add_profile_.run(attempt, metric(profile.metric), profile.component, profile.layer, profile.head,
                          profile.position, profile.value);

@@ -29,14 +29,15 @@ class Ingester {
   private:
     std::int64_t metric(std::string const& name) const;
     std::optional<std::int64_t> host(Json const& facts);
-    void add_samples(std::int64_t attempt, std::int64_t metric, Samples const& samples);
+    std::int64_t series(std::int64_t metric, std::string const& component);
+    void add_samples(std::int64_t attempt, Samples const& samples);
     void add_compared(std::int64_t attempt, std::vector<Figure> const& figures);
     void store_figures(std::int64_t attempt, Measurement const& measurement);
 
     sqlite3* connection_;
     std::unordered_map<std::string, std::int64_t> metrics_;  ///< numbers of those that this build declares
-    Statement find_expected_, find_host_, add_host_, add_attempt_, add_figure_, add_samples_, add_profile_,
-        add_compared_;
+    Statement find_expected_, find_host_, add_host_, add_attempt_, add_figure_, find_series_, add_series_, add_samples_,
+        add_profile_, add_compared_;
     DriftMarker drift_;
     HardwareClasses hardware_classes_;
 };

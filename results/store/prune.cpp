@@ -69,7 +69,8 @@ std::vector<PrunedCampaign> prune(Store& store, PruneChoice const& choice) {
     Statement doomed(connection, "INSERT INTO temp.doomed_campaign SELECT id FROM campaign WHERE uid = ?");
     for (auto const& campaign : found) doomed.run(campaign.id);
     for (auto const& statement : removals(connection, tables)) execute(connection, statement);
-    for (auto const* name : {"cell", "plan", "build", "toolchain", "host"}) execute(connection, orphans(tables, name));
+    for (auto const* name : {"cell", "plan", "build", "toolchain", "host", "series"})
+        execute(connection, orphans(tables, name));
     transaction.commit();
     execute(connection, "VACUUM");
     return found;

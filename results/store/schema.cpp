@@ -10,6 +10,7 @@
 
 #include "results/store/compared_figures.hpp"
 #include "results/store/gate_schema.hpp"
+#include "results/store/sample_schema.hpp"
 #include "results/store/sqlite.hpp"
 #include "results/store/summary_schema.hpp"
 
@@ -279,7 +280,8 @@ std::span<Migration const> all_steps() {
                                   Migration{8, version_8},
                                   Migration{9, version_9},
                                   Migration{10, summary_tables()},
-                                  Migration{11, compared_figures_table()}};
+                                  Migration{11, compared_figures_table()},
+                                  Migration{12, sample_tables()}};
     return steps;
 }
 
@@ -290,11 +292,6 @@ constexpr std::string_view campaign_as_of_version_8 =
     "CREATE TEMP VIEW campaign AS SELECT *, NULL AS night FROM main.campaign";
 constexpr std::string_view host_as_of_version_9 =
     "CREATE TEMP VIEW host AS SELECT *, NULL AS vector_units FROM main.host";
-constexpr std::string_view sample_block_as_of_version_10 =
-    "CREATE TEMP VIEW sample_block AS SELECT attempt, metric, component, position AS block, 1 AS n, value AS value_0, "
-    "NULL "
-    "AS value_1, NULL AS value_2, NULL AS value_3, NULL AS value_4, NULL AS value_5, NULL AS value_6, NULL AS value_7 "
-    "FROM main.sample";
 
 }  // namespace
 
@@ -363,11 +360,9 @@ void read_as_current(sqlite3* connection, int version) {
     if (version < 8) execute(connection, std::string(campaign_as_of_version_8));
     if (version < 9) execute(connection, std::string(host_as_of_version_9));
     if (version < 10) execute(connection, "CREATE TEMP VIEW outcome AS " + outcomes_sql("true"));
-    if (version < 10) execute(connection, std::string(sample_block_as_of_version_10));
     if (version < 11) execute(connection, "CREATE TEMP VIEW compared_figures AS " + compared_figures_sql("true"));
     if (version <= schema_version()) renew_views(connection, true);
-    if (version < 10)
-        execute(connection, "DROP VIEW IF EXISTS temp.sample");  // it is a table yet, and stands for itself
+    if (version < 12) execute(connection, samples_as_of(version));  // instead of views that name missing columns
 }
 
 void migrate(sqlite3* connection, int from, std::span<Migration const> all) {

@@ -35,11 +35,13 @@ WHERE o.processes > 1;
 
 -- The rows of the blocks come first, so that a question about one attempt seeks them.
 CREATE VIEW sample(attempt, metric, component, position, value) AS
-WITH place(i) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7))
-SELECT b.attempt, b.metric, b.component, 8 * b.block + p.i, CASE p.i WHEN 0 THEN b.value_0 WHEN 1 THEN b.value_1
-  WHEN 2 THEN b.value_2 WHEN 3 THEN b.value_3 WHEN 4 THEN b.value_4 WHEN 5 THEN b.value_5 WHEN 6 THEN b.value_6
-  ELSE b.value_7 END
-FROM sample_block b CROSS JOIN place p WHERE p.i < b.n;
+WITH place(i) AS (VALUES (0), (1), (2), (3), (4))
+SELECT b.attempt, s.metric, s.component, b.last_position - b.n + 1 + p.i, CASE p.i WHEN 0 THEN b.value_0
+  WHEN 1 THEN b.value_1 WHEN 2 THEN b.value_2 WHEN 3 THEN b.value_3 ELSE b.value_4 END
+FROM sample_block b CROSS JOIN series s ON s.id = b.series CROSS JOIN place p WHERE p.i < b.n;
+
+CREATE VIEW sample_count(attempt, metric, component, n) AS
+SELECT b.attempt, s.metric, s.component, b.n FROM sample_block b CROSS JOIN series s ON s.id = b.series;
 )sql";
 
 // Placeholders stand for the differences between the parts of v_latest.

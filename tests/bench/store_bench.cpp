@@ -10,9 +10,9 @@
 #include "results/query/query.hpp"
 #include "results/query/show.hpp"
 #include "results/record/metrics.hpp"
+#include "results/store/sample_schema.hpp"
 #include "results/store/sqlite.hpp"
 #include "results/store/store.hpp"
-#include "results/store/summary_schema.hpp"
 #include "results/verdict/compare.hpp"
 #include "results/verdict/gate.hpp"
 
@@ -96,14 +96,13 @@ void ingest(benchmark::State& state) {
 }
 BENCHMARK(ingest)->Unit(benchmark::kMillisecond)->UseRealTime();
 
-void store_samples(Statement& statement, std::size_t attempt, std::size_t metric, std::vector<double> const& values) {
-    for (std::size_t first = 0; first < values.size(); first += samples_a_block) {
+void store_samples(Statement& statement, std::size_t attempt, std::size_t series, std::vector<double> const& values) {
+    for (std::size_t first = 0; first < values.size(); first += samples_a_row) {
         auto const at = [&](std::size_t i) {
             return first + i < values.size() ? std::optional(values[first + i]) : std::nullopt;
         };
-        statement.run(attempt, metric, first / samples_a_block,
-                      std::min<std::size_t>(samples_a_block, values.size() - first), at(0), at(1), at(2), at(3), at(4),
-                      at(5), at(6), at(7));
+        statement.run(attempt, series, std::min(first + samples_a_row, values.size()) - 1, at(0), at(1), at(2), at(3),
+                      at(4));
     }
 }
 
@@ -127,7 +126,8 @@ void ingest_raw(benchmark::State& state) {
             Statement figure(db, "INSERT INTO figure VALUES (?, ?, ?, ?, 1, NULL, NULL)");
             Statement compared(db,
                                "INSERT INTO compared_figures(attempt, nmse, bits, tensor_rate) VALUES (?, ?, ?, ?)");
-            Statement sample(db, "INSERT INTO sample_block VALUES (?, ?, 'kv', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+            execute(db, "INSERT INTO series VALUES (1, 1, 'kv'), (2, 2, 'kv')");
+            Statement sample(db, "INSERT INTO sample_block VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
             state.ResumeTiming();
             for (std::size_t first = 1; first <= plan.cells.size(); first += batch) {
                 Transaction transaction(db);

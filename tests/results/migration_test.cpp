@@ -39,14 +39,18 @@ INSERT INTO published(id, campaign, match, component, metric, value) VALUES (1, 
 INSERT INTO published_cell VALUES (1, 1);
 )sql";
 
-/// A series of samples, one a row or eight.
+/// A series of samples: one a row, eight, or five.
 constexpr auto sample_rows = R"sql(
 INSERT INTO sample VALUES (1, 2, 'kv', 0, 1000.5), (1, 2, 'kv', 1, NULL), (1, 2, 'kv', 2, 3), (1, 2, 'kv', 3, 4),
   (1, 2, 'kv', 4, 5), (1, 2, 'kv', 5, 6), (1, 2, 'kv', 6, 7), (1, 2, 'kv', 7, 8), (1, 2, 'kv', 8, 0.1), (1, 2, 'kv', 9, NULL);
 )sql";
-constexpr auto sample_blocks = R"sql(
+constexpr auto sample_eights = R"sql(
 INSERT INTO sample_block VALUES (1, 2, 'kv', 0, 8, 1000.5, NULL, 3, 4, 5, 6, 7, 8),
   (1, 2, 'kv', 1, 2, 0.1, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+)sql";
+constexpr auto sample_fives = R"sql(
+INSERT INTO series VALUES (1, 2, 'kv');
+INSERT INTO sample_block VALUES (1, 1, 4, 1000.5, NULL, 3, 4, 5), (1, 1, 9, 6, 7, 8, 0.1, NULL);
 )sql";
 constexpr auto samples_told =
     "SELECT group_concat(metric || component || position || ':' || coalesce(value, '-'), ' ') FROM (SELECT * FROM "
@@ -57,7 +61,7 @@ constexpr auto samples_told =
 void make_file_of(int version, std::string const& path, std::string const& more_rows = {}) {
     for (auto const& migration : migrations())
         if (migration.version <= version) execute_in(path, std::string(migration.sql));
-    execute_in(path, rows + more_rows + (version < 10 ? sample_rows : sample_blocks));
+    execute_in(path, rows + more_rows + (version < 10 ? sample_rows : version < 12 ? sample_eights : sample_fives));
     if (version >= 11) execute_in(path, "INSERT INTO compared_figures(attempt) VALUES (1)");
     execute_in(path, fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, version));
 }
@@ -80,6 +84,7 @@ TEST_P(EveryVersion, IsReadAndMigratedWithItsRows) {
         EXPECT_EQ(number(store, "SELECT count(*) FROM v_value"), 1);
         EXPECT_EQ(stale_summaries(store), 0);
         EXPECT_EQ(number(store, "SELECT sum(position) FROM sample WHERE value > 1"), 27);
+        EXPECT_EQ(number(store, "SELECT sum(n) FROM sample_count WHERE metric = 2 AND component = 'kv'"), 10);
     }
     auto store = Store::open(folder.file());
     EXPECT_EQ(number(store, "PRAGMA user_version"), schema_version());
@@ -163,6 +168,35 @@ INSERT INTO figure VALUES (1, 3, 'k', 3, 1, NULL, NULL), (1, 3, 'v', 5, 1, NULL,
     EXPECT_TRUE(check(store).empty());
 }
 
+/// Rows of eight become rows of five: every sample comes back with every bit, in its place, however long its series.
+TEST(Migrations, KeepSamplesOfEveryLength) {
+    constexpr int longest = 17;
+    auto const value = [](int length, int position) { return 1.0 / (length + position); };
+    std::string blocks;
+    for (int length = 1; length <= longest; ++length)
+        for (int first = 0; first < length; first += 8) {
+            blocks += fmt::format("INSERT INTO sample_block VALUES (1, 1, 'of {}', {}, {}", length, first / 8,
+                                  std::min(8, length - first));
+            for (int i = first; i < first + 8; ++i)
+                blocks += i < length ? fmt::format(", {}", value(length, i)) : std::string(", NULL");
+            blocks += ");\n";
+        }
+    test::Folder const folder;
+    make_file_of(11, folder.file(), blocks);
+    auto const expect_all = [&](Store const& store) {
+        Statement read(store.connection(),
+                       "SELECT value FROM sample WHERE attempt = 1 AND component = 'of ' || ? ORDER BY position");
+        for (int length = 1; length <= longest; ++length) {
+            int position = 0;
+            for (read.with(length); read.step(); ++position) EXPECT_EQ(read.real(0), value(length, position)) << length;
+            EXPECT_EQ(position, length);
+            read.reset();
+        }
+    };
+    expect_all(Store::open_read_only(folder.file()));
+    expect_all(Store::open(folder.file()));
+}
+
 INSTANTIATE_TEST_SUITE_P(Schema, EveryVersion, testing::Range(1, schema_version() + 1));
 
 /// The class of a host that a kernel's update took over a boundary of whole GiB is that of its first nights again.
@@ -190,7 +224,7 @@ TEST(Migrations, StayAsTheyWere) {
     std::vector<std::string> const frozen{"9734e60fc3b3e253", "d0748c2a74d508a6", "0b894476a306f296",
                                           "0a9779f8ba0e8b4f", "6925314da5b9f395", "4db8341b2305d117",
                                           "d43c5d921e661ca5", "74f4db29fc320595", "e90e8ff1a8199ea4",
-                                          "0ffd4b969e73343f", "55f4f1af3a188f05"};
+                                          "0ffd4b969e73343f", "55f4f1af3a188f05", "265372ebfe4c9ed2"};
     ASSERT_EQ(hashes.size(), frozen.size()) << "a new version is frozen with the change that ships it";
     for (std::size_t i = 0; i < frozen.size(); ++i) EXPECT_EQ(hashes[i], frozen[i]) << "version " << i + 1;
 }

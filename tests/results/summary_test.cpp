@@ -1,4 +1,4 @@
-// The summaries that stand behind the views: outcomes of cells, and samples eight to a row.
+// The summaries that stand behind the views: outcomes of cells, and samples five to a row.
 
 #include <cmath>
 #include <limits>
@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "results/store/maintenance.hpp"
+#include "results/store/sample_schema.hpp"
 #include "tests/results/store_fixture.hpp"
 
 namespace kvstone::test {
@@ -145,7 +146,7 @@ TEST_F(SummaryTest, ComparedFiguresAreThoseOfTheStatement) {
 TEST_F(SummaryTest, SamplesComeBackAsTheyWere) {
     auto const raw = cell("raw");
     auto const campaign = store.begin_campaign(plan({raw}), build(), "hw", false);
-    for (int length = 0; length <= 3 * samples_a_block + 1; ++length) {
+    for (int length = 0; length <= 3 * samples_a_row + 1; ++length) {
         auto m = measurement(raw);
         m.samples = {{"k", "encode_ns", {}}, {"v", "encode_ns", {}}};
         for (int i = 0; i < length; ++i) {
@@ -170,6 +171,37 @@ TEST_F(SummaryTest, SamplesComeBackAsTheyWere) {
             }
         EXPECT_FALSE(read.step()) << length;
     }
+}
+
+/// Bytes of pages that a sample takes where every attempt has two series of K and V together, of so many values.
+double bytes_a_sample(Store& store, int length, double value) {
+    constexpr int attempts = 4000;
+    auto* const connection = store.connection();
+    execute(connection,
+            "PRAGMA foreign_keys = OFF; DELETE FROM sample_block; INSERT OR IGNORE INTO series VALUES "
+            "(1, 1, 'kv'), (2, 2, 'kv'); VACUUM");
+    auto const before = number(store, "PRAGMA page_count");
+    // In the order of a run, transaction by transaction, with numbers of attempts as of a database that is large already.
+    Statement add(connection, "INSERT INTO sample_block VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    Transaction transaction(connection);
+    for (int attempt = 0; attempt < attempts; ++attempt)
+        for (int series : {1, 2})
+            for (int first = 0; first < length; first += samples_a_row) {
+                int const last = std::min(first + samples_a_row, length) - 1;
+                auto const at = [&](int i) { return first + i <= last ? std::optional(value + i) : std::nullopt; };
+                add.run(1'000'000 + attempt, series, last, at(0), at(1), at(2), at(3), at(4));
+            }
+    transaction.commit();
+    EXPECT_EQ(number(store, "SELECT sum(n) FROM sample_count"), 2 * attempts * length);
+    return static_cast<double>((number(store, "PRAGMA page_count") - before) * number(store, "PRAGMA page_size")) /
+           (2.0 * attempts * length);
+}
+
+/// Three doubles: a payload of 38 bytes, and 3 of its page; of which SQLite leaves about an eighth empty.
+TEST_F(SummaryTest, ASampleOfASeriesOfThreeOrMoreTakesAtMostSixteenBytes) {
+    for (int const length : {3, 4, 5, 6, 7, 10, 11, 50})
+        EXPECT_LE(bytes_a_sample(store, length, 1e6 / 3), 16) << length;
+    EXPECT_LE(bytes_a_sample(store, 50, 12'345'678), 8.75) << "whole nanoseconds";
 }
 
 }  // namespace
