@@ -83,13 +83,11 @@ dropping AS MATERIALIZED (
 
 /// A figure of K and V together that is not among those that stand side by side, of a row `f` of `figures`.
 std::string other_figure_sql(std::string_view column, std::string_view metric) {
+    auto const key = fmt::format("metric = (SELECT id FROM metric WHERE name = {}) AND component = 'kv'", metric);
     return fmt::format(
-        "iif(f.processes = 1, (SELECT {0} FROM figure WHERE attempt = f.attempt AND metric = (SELECT id FROM metric "
-        "WHERE "
-        "name = {1}) AND component = 'kv'), (SELECT {0} FROM combined WHERE campaign = f.campaign AND cell = f.cell "
-        "AND "
-        "metric = (SELECT id FROM metric WHERE name = {1}) AND component = 'kv'))",
-        column, metric);
+        "iif(f.processes = 1, (SELECT {0} FROM figure WHERE attempt = f.attempt AND {1}), "
+        "(SELECT {0} FROM combined WHERE campaign = f.campaign AND cell = f.cell AND {1}))",
+        column, key);
 }
 
 /// Every row of `figures` with the metric that is its error.
@@ -109,16 +107,14 @@ std::string erring_sql() {
 
 /// What is compared of a cell: its size, error and speed, and how sure they are.
 std::string judged_sql(Front const& front) {
-    auto const of = [](std::string_view column, std::string_view of_kld, std::string_view others) {
-        return fmt::format(
-            "CASE error_metric WHEN 'kld_mean' THEN {} WHEN 'attention_kl' THEN {} WHEN 'nmse' THEN {} ELSE {} END",
-            of_kld, others.empty() ? "attention_kl" : others, others.empty() ? "nmse" : others,
-            other_figure_sql(column, "f.error_metric"));
-    };
     return fmt::format(R"sql(measured AS (
-  SELECT f.*, {2} AS error,
-    {3} AS error_low,
-    {4} AS error_high
+  SELECT f.*,
+    CASE error_metric WHEN 'kld_mean' THEN kld WHEN 'attention_kl' THEN attention_kl WHEN 'nmse' THEN nmse
+      ELSE {2} END AS error,
+    CASE error_metric WHEN 'kld_mean' THEN kld_low WHEN 'attention_kl' THEN NULL WHEN 'nmse' THEN NULL
+      ELSE {3} END AS error_low,
+    CASE error_metric WHEN 'kld_mean' THEN kld_high WHEN 'attention_kl' THEN NULL WHEN 'nmse' THEN NULL
+      ELSE {4} END AS error_high
   FROM erring f
 ),
 judged AS (
@@ -138,8 +134,8 @@ judged AS (
   FROM measured f
 ),
 )sql",
-                       front.size, front.figures, of("value", "kld", ""), of("ci_low", "kld_low", "NULL"),
-                       of("ci_high", "kld_high", "NULL"));
+                       front.size, front.figures, other_figure_sql("value", "f.error_metric"),
+                       other_figure_sql("ci_low", "f.error_metric"), other_figure_sql("ci_high", "f.error_metric"));
 }
 
 constexpr std::string_view rivals_sql =
