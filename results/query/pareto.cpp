@@ -27,11 +27,25 @@ std::string title_of(std::string const& metric) {
     static std::map<std::string, std::string> const titles{{"kld_mean", "KLD mean"},
                                                            {"attention_kl", "att KL"},
                                                            {"nmse", "nmse"},
+                                                           {"attention_output_error", "out err"},
+                                                           {"acc_delta", "acc diff"},
+                                                           {"recall_accuracy_delta", "rec diff"},
                                                            {"prefill_tokens_per_s", "prefill/s"},
                                                            {"decode_tokens_per_s", "decode/s"},
                                                            {"decode_gb_per_s", "dec GB/s"}};
     auto const found = titles.find(metric);
     return found == titles.end() ? metric : found->second;
+}
+
+/// Of shares of tasks, as v_pareto has them.
+bool is_difference(std::string_view error_metric) { return error_metric.ends_with("_delta"); }
+
+std::string_view remark_on(std::string_view error_metric) {
+    if (error_metric == "nmse") return ", the worse of K's and V's";
+    if (error_metric == "attention_output_error")
+        return ", as codecs that drop tokens are among them: their attention_kl is infinite";
+    if (is_difference(error_metric)) return ", of which more is better";
+    return {};
 }
 
 std::string remark_of(ParetoRow const& row) {
@@ -51,8 +65,10 @@ void show_front(std::ostream& out, Screen const& screen, std::vector<ParetoRow c
     if (remarks) columns.push_back({"remark"});
     TextTable table(std::move(columns), 1);
     for (auto const* row : front) {
-        std::vector<std::string> cells{row->codec_name, fmt::format("{:.3f}", *row->bits_per_value),
-                                       formatted(Notation::error, row->error.value), interval_text(row->error)};
+        std::vector<std::string> cells{
+            row->codec_name, fmt::format("{:.3f}", *row->bits_per_value),
+            formatted(is_difference(row->error_metric) ? Notation::decimals : Notation::error, row->error.value),
+            interval_text(row->error)};
         if (timed) {
             cells.push_back(row->speed_metric.empty() ? "-" : formatted(Notation::ratio, row->speed.value));
             cells.push_back(interval_text(row->speed));
@@ -84,8 +100,7 @@ void show_peers(std::ostream& out, Screen const& screen, Peers const& peers) {
         show_front(out, screen, front);
         auto const& first = *front.front();
         if (first.error_metric != "kld_mean")
-            say(fmt::format("No KLD here: the error is {}{}.", first.error_metric,
-                            first.error_metric == "nmse" ? ", the worse of K's and V's" : ""));
+            say(fmt::format("No KLD here: the error is {}{}.", first.error_metric, remark_on(first.error_metric)));
         if (std::ranges::all_of(front, [](auto const* row) { return row->speed_metric.empty() && !row->is_command; }))
             say("Nothing was timed: bits and error alone are compared.");
         if (std::ranges::any_of(front, [](auto const* row) { return row->is_command; }))

@@ -6,18 +6,22 @@
 #include "results/query/show_text.hpp"
 #include "results/record/build.hpp"
 #include "results/report/report.hpp"
+#include "results/report/tails.hpp"
 #include "results/report/verdicts.hpp"
 #include "results/store/schema.hpp"
 
 namespace kvstone {
 namespace {
 
-void section(Store const& store, std::ostream& out, std::string const& title, std::string const& sql,
-             std::string const& campaign) {
-    auto const result = query(store, sql, {campaign});
+void section(std::ostream& out, std::string const& title, QueryResult const& result) {
     if (result.rows.empty()) return;
     fmt::print(out, "\n## {}\n\n", title);
     print(out, result, TableFormat::md);
+}
+
+void section(Store const& store, std::ostream& out, std::string const& title, std::string const& sql,
+             std::string const& campaign) {
+    section(out, title, query(store, sql, {campaign}));
 }
 
 /// The view is asked once: it compares every codec with its peers.
@@ -38,8 +42,7 @@ void groups(Store const& store, std::ostream& out, std::string const& campaign) 
         QueryResult group{all.columns, {}};
         for (; first < all.rows.size() && text(all.rows[first][0]) == title; ++first)
             group.rows.emplace_back(all.rows[first].begin() + 1, all.rows[first].end());
-        fmt::print(out, "\n## {}\n\n", title);
-        print(out, group, TableFormat::md);
+        section(out, title, group);
     }
     auto const commands =
         query(store, "SELECT count(*) FROM v_pareto WHERE campaign = ?1 AND times_of = 'command' AND left_out IS NULL",
@@ -76,16 +79,16 @@ void write_markdown_report(Store const& store, std::ostream& out, ReportOptions 
             campaign_build_sql("v_campaign.campaign") + " AS build, toolchain, hardware FROM v_campaign",
         campaign);
     groups(store, out, campaign);
+    auto const tails = read_tails(store, campaign);
+    section(out, "Tails", tails.table);
+    for (auto const& note : tails.notes) fmt::print(out, "\nNote: {}.\n", note);
     section(store, out, "Weights and cache", pairs_sql(), campaign);
     section(
         store, out, "Not ok",
         "SELECT source, context, codec_name AS codec, process, status, reason FROM v_failures WHERE campaign = ?1 AND "
         "NOT repeated",
         campaign);
-    if (auto const outcome = gate_verdicts(store); !outcome.rows.empty()) {
-        fmt::print(out, "\n## Verdicts of gates\n\n");
-        print(out, outcome, TableFormat::md);
-    }
+    section(out, "Verdicts of gates", gate_verdicts(store));
     section(
         store, out, "Environments that differ from this campaign's",
         "SELECT other AS campaign, kind, name, value AS here, other_value AS there FROM v_env_diff WHERE campaign = "

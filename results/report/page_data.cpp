@@ -3,15 +3,18 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
+#include "results/query/candidates.hpp"
 #include "results/query/query.hpp"
 #include "results/query/show_text.hpp"
 #include "results/record/build.hpp"
 #include "results/record/metrics.hpp"
 #include "results/record/utc.hpp"
 #include "results/report/json_text.hpp"
+#include "results/report/positions.hpp"
 #include "results/report/quantiles.hpp"
 #include "results/report/table.hpp"
 #include "results/report/verdicts.hpp"
@@ -145,7 +148,9 @@ std::size_t add_figures(ReportTable const& table, JsonObject& data, std::size_t 
     return left_out;
 }
 
-std::size_t add_quantiles(std::vector<QuantileColumn> const& columns, JsonObject& data, std::size_t limit_bytes) {
+/// Their names, and as many of them as there is room for, in <prefix><i>. Returns how many were left out.
+std::size_t add_series(std::vector<RowSeries> const& columns, std::string_view name, char prefix, JsonObject& data,
+                       std::size_t limit_bytes) {
     JsonList names;
     std::size_t left_out = 0;
     for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -153,9 +158,9 @@ std::size_t add_quantiles(std::vector<QuantileColumn> const& columns, JsonObject
                               json_text(columns[i].component)));
         JsonList rows;
         for (auto const& row : columns[i].rows) rows.add(row.empty() ? "0" : json_numbers(row));
-        if (!data.add_within(limit_bytes, fmt::format("q{}", i), rows.text())) ++left_out;
+        if (!data.add_within(limit_bytes, fmt::format("{}{}", prefix, i), rows.text())) ++left_out;
     }
-    data.add("samples", names.text());
+    data.add(name, names.text());
     return left_out;
 }
 
@@ -234,7 +239,23 @@ std::string codecs_that_are_commands(Store const& store) {
     return any ? list.text() : std::string();
 }
 
-std::string notes(ReportTable const& table, std::size_t metrics_left_out, std::size_t samples_left_out) {
+/// Doubts about intervals over passages, by the number of passages.
+std::string doubts(ReportTable const& table) {
+    JsonObject object;
+    for (auto const& column : table.columns) {
+        if (column.metric->name != "passages" || !column.component.empty()) continue;
+        std::set<std::uint64_t> counts;
+        for (double const value : column.values)
+            if (value >= 0) counts.insert(static_cast<std::uint64_t>(value));
+        for (auto const count : counts)
+            if (auto const doubt = doubt_of_passages(count); !doubt.empty())
+                object.add(fmt::format("{}", count), json_text(doubt));
+    }
+    return object.text();
+}
+
+std::string notes(ReportTable const& table, std::size_t metrics_left_out, std::size_t samples_left_out,
+                  std::size_t positions_left_out) {
     JsonList list;
     auto const note = [&](std::int64_t count, std::string_view text) {
         if (count > 0) list.add(json_text(fmt::format("{} {}", count, text)));
@@ -242,6 +263,7 @@ std::string notes(ReportTable const& table, std::size_t metrics_left_out, std::s
     note(table.rows_left_out, "older results are not in this page: report one campaign (--campaign) to see them");
     note(static_cast<std::int64_t>(metrics_left_out), "columns of figures are not in this page, for its size");
     note(static_cast<std::int64_t>(samples_left_out), "series of samples are not in this page, for its size");
+    note(static_cast<std::int64_t>(positions_left_out), "metrics along positions are not in this page, for its size");
     return list.text();
 }
 
@@ -281,8 +303,11 @@ std::string page_data(Store const& store, ReportOptions const& options) {
     data.add("false_alarms", json_number(change_point_false_alarms_per_100_nights));
     // Samples take the last sixth, so that K's and V's own figures do not push them out.
     auto const metrics_left_out = add_figures(table, data, options.limit_bytes / 6 * 5);
-    auto const samples_left_out = add_quantiles(read_quantiles(store, table), data, options.limit_bytes);
-    data.add("notes", notes(table, metrics_left_out, samples_left_out));
+    auto const samples_left_out = add_series(read_quantiles(store, table), "samples", 'q', data, options.limit_bytes);
+    auto const positions_left_out =
+        add_series(read_positions(store, table), "positions", 'p', data, options.limit_bytes);
+    data.add("passage_doubts", doubts(table));
+    data.add("notes", notes(table, metrics_left_out, samples_left_out, positions_left_out));
     return data.text();
 }
 

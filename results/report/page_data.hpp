@@ -6,6 +6,8 @@
 //   metrics    [{name, component, unit, better, deterministic, speed, formula}]; the figures of metric i are in v<i>, their
 //              intervals in l<i> and h<i>, one a row; figures beyond the size limit are left out
 //   samples    [{metric, component}]; their quantiles are in q<i>, see read_quantiles()
+//   positions  [{metric, component}]; the figures along positions are in p<i>, see read_positions()
+//   passage_doubts  {"3": text, ...}: why intervals over so many passages are doubtful; enough passages are not in it
 //   totals     [{campaign, cell, source, peers, weights_bytes, ...}] of v_pareto_total; only where several files of weights were
 //              compared with one reference model
 //   moves      [[metric, row], ...]: marks of moves to another level

@@ -24,9 +24,9 @@ std::vector<double> quantiles_of(std::vector<double>& samples) {
 
 }  // namespace
 
-std::vector<QuantileColumn> read_quantiles(Store const& store, ReportTable const& table) {
+std::vector<RowSeries> read_quantiles(Store const& store, ReportTable const& table) {
     using Key = std::pair<std::string, std::string>;
-    std::map<Key, QuantileColumn> columns;
+    std::map<Key, RowSeries> columns;
     std::map<std::int64_t, std::string> names;
     Statement metric(store.connection(), "SELECT id, name FROM metric");
     while (metric.step()) names[metric.integer(0)] = metric.text(1);
@@ -64,7 +64,7 @@ std::vector<QuantileColumn> read_quantiles(Store const& store, ReportTable const
             column.rows[i] = quantiles_of(samples);
         }
     }
-    std::vector<QuantileColumn> all;
+    std::vector<RowSeries> all;
     for (auto& [key, column] : columns) all.push_back(std::move(column));
     return all;
 }

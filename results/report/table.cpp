@@ -11,7 +11,7 @@ namespace kvstone {
 namespace {
 
 /// Metrics that people look for first.
-constexpr std::array<std::string_view, 30> first_metrics{"bits_per_value",
+constexpr std::array<std::string_view, 31> first_metrics{"bits_per_value",
                                                          "kld_mean",
                                                          "nmse",
                                                          "attention_kl",
@@ -32,6 +32,7 @@ constexpr std::array<std::string_view, 30> first_metrics{"bits_per_value",
                                                          "top1_agreement",
                                                          "kld_p99",
                                                          "kld_p999",
+                                                         "kld_max",
                                                          "large_kld_share",
                                                          "sure_top1_flips",
                                                          "ppl",

@@ -322,7 +322,10 @@ std::vector<View> const& views_described() {
           {"status", "As of an attempt, or missing"},
           {"reason"},
           {"bits_per_value", "The figure of K and V together, or of the one there is"},
-          {"error_metric", "kld_mean; without a model attention_kl, or nmse, the worse of K's and V's"},
+          {"error_metric",
+           "kld_mean; without a model attention_kl, or nmse, the worse of K's and V's; attention_output_error where a "
+           "peer "
+           "drops tokens; of tasks acc_delta or recall_accuracy_delta, more of which is better"},
           {"error", "Its value"},
           {"error_low", "Lower end of its 95% interval; null: none"},
           {"error_high", "Upper end of its 95% interval; null: none"},

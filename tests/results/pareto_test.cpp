@@ -216,6 +216,103 @@ TEST_F(ParetoTest, TensorErrorsTakeThePlaceOfKldAndTheOutputSaysSo) {
     EXPECT_THAT(shown(), HasSubstr("No KLD here: the error is attention_kl.\n"));
 }
 
+TEST_F(ParetoTest, BesideCodecsThatDropTokensTheErrorIsThatOfTheOutput) {
+    struct Of {
+        std::string codec;
+        double bits;
+        std::optional<double> kl;
+        double output_error;
+        std::uint64_t context = 1024;
+    };
+    std::string const half = "keep:policy=knorm,share=0.5 | int:bits=4",
+                      most = "keep:policy=knorm,share=0.9 | int:bits=2";
+    for (auto const& of :
+         {Of{"raw", 32, 0, 0}, Of{"int4", 4, 0.1, 0.05}, Of{half, 2.1, {}, 0.2}, Of{most, 2.2, {}, 0.3},
+          Of{"int5", 5, 0.05, 0.06}, Of{"int4", 4, 0.1, 0.05, 64}, Of{"int5", 5, 0.05, 0.06, 64}}) {
+        auto c = test::cell(of.codec, of.context);
+        c.workload = "attention";
+        auto m = test::measurement(c);
+        m.figures = {{"kv", "bits_per_value", of.bits, 1, {}, {}},
+                     {"kv", "attention_output_error", of.output_error, 1, {}, {}}};
+        if (of.kl) m.figures.push_back({"kv", "attention_kl", *of.kl, 1, {}, {}});
+        cells.push_back(c);
+        measurements.push_back(m);
+    }
+    store_all();
+    EXPECT_EQ(front(), "raw int4 " + half + " int4 int5") << "int5 is beaten by the output's error, not by KL";
+    EXPECT_EQ(of(most), "by " + half);
+    EXPECT_EQ(test::text(store, "SELECT group_concat(DISTINCT error_metric) FROM v_pareto WHERE context = 1024"),
+              "attention_output_error");
+    EXPECT_EQ(test::text(store, "SELECT group_concat(DISTINCT error_metric) FROM v_pareto WHERE context = 64"),
+              "attention_kl");
+    EXPECT_EQ(front_where("codec LIKE 'keep:%'", "0"), "raw int4 int5 int4 int5")
+        << "the others would be without an error";
+    EXPECT_THAT(shown(), HasSubstr("the error is attention_output_error, as codecs that drop tokens"));
+    EXPECT_THAT(shown(), Not(HasSubstr("no error")));
+    std::ostringstream out;
+    write_markdown_report(store, out, {.name = "x"});
+    EXPECT_THAT(out.str(), HasSubstr("| attention_output_error |   0.3 |"));
+
+    // In a campaign without them, of the same file, KL is the error as ever.
+    cells = {cells[0], cells[1], cells[4]};
+    measurements = {measurements[0], measurements[1], measurements[4]};
+    for (auto& m : measurements) m.attempt_id = test::unique_id();
+    store_all();
+    EXPECT_EQ(test::text(store,
+                         "SELECT group_concat(DISTINCT error_metric) FROM v_pareto WHERE context = 1024 AND "
+                         "campaign = (SELECT uid FROM campaign ORDER BY id DESC LIMIT 1)"),
+              "attention_kl");
+}
+
+TEST_F(ParetoTest, OfSeveralProcessesTheCombinedErrorOfTheOutputCounts) {
+    auto c = test::cell("keep:policy=knorm,share=0.5 | raw");
+    c.workload = "attention";
+    std::vector<Measurement> both;
+    for (int process = 0; process < 3; ++process) {
+        auto m = test::measurement(c, Status::ok, 0.75, process);
+        m.figures = {{"kv", "bits_per_value", 16, 1, {}, {}},
+                     {"kv", "attention_output_error", 0.1 * (process + 1), 1, {}, {}}};
+        both.push_back(m);
+    }
+    store.ingest(store.begin_campaign(test::plan({c}, 3), test::build(), "hw", false), both);
+    EXPECT_EQ(test::text(store, "SELECT printf('%.3f', error) FROM v_pareto"), "0.200");
+}
+
+TEST_F(ParetoTest, TasksAreComparedByTheAnswersThatTheyLose) {
+    for (std::string const metric : {"recall_accuracy_delta", "acc_delta"}) {
+        struct Of {
+            std::string codec;
+            double bits, delta;
+        };
+        for (auto const& of : {Of{"none", 16, 0}, Of{"small", 4, -0.1}, Of{"worse", 5, -0.3}, Of{"near", 5, -0.12}}) {
+            auto c = test::cell(of.codec);
+            c.workload = "tasks";
+            c.options = {{"task", metric}};
+            c.id = fmt::format("{:0>16}", of.codec + metric.substr(0, 3));
+            c.canonical += metric;
+            auto m = test::measurement(c);
+            m.figures = {{"kv", "bits_per_value", of.bits, 1, {}, {}},
+                         {"kv", metric, of.delta, 72, of.delta - 0.05, of.delta + 0.05}};
+            cells.push_back(c);
+            measurements.push_back(m);
+        }
+    }
+    store_all();
+    EXPECT_EQ(front(), "none small near none small near");
+    EXPECT_EQ(
+        test::text(store, "SELECT group_concat(codec || ' ' || beaten_by, ', ') FROM v_pareto WHERE beaten_by <> ''"),
+        "worse small, worse small");
+    EXPECT_EQ(test::text(store, "SELECT group_concat(codec || ' ' || rival, ', ') FROM v_pareto WHERE rival <> ''"),
+              "near small, near small");
+    EXPECT_EQ(test::text(store,
+                         "SELECT group_concat(error_metric || ' ' || printf('%.2f %.2f %.2f', error, error_low, "
+                         "error_high), ', ') FROM v_pareto WHERE codec = 'small'"),
+              "recall_accuracy_delta -0.10 -0.15 -0.05, acc_delta -0.10 -0.15 -0.05");
+    EXPECT_EQ(front_where("error_metric LIKE '%\\_delta'", "error_metric LIKE 'no'"), "small worse small worse")
+        << "less would be better";
+    EXPECT_THAT(shown(), HasSubstr("the error is acc_delta, of which more is better.\n"));
+}
+
 TEST_F(ParetoTest, OfASingleTensorItsOwnFiguresCount) {
     cells = {test::cell("a")};
     measurements = {test::measurement(cells[0])};

@@ -2,16 +2,21 @@
 
 #include "results/report/report.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <sstream>
 #include <tuple>
 
 #include <gmock/gmock.h>
 
+#include "results/query/candidates.hpp"
+#include "results/query/show_text.hpp"
 #include "results/report/assets.hpp"
 #include "results/report/page_data.hpp"
 #include "results/report/quantiles.hpp"
 #include "results/report/table.hpp"
+#include "results/report/tails.hpp"
 #include "results/report/verdicts.hpp"
 #include "scenarios/errors.hpp"
 #include "tests/report/nights.hpp"
@@ -66,6 +71,7 @@ TEST_F(Report, HoldsEveryResultByColumns) {
     EXPECT_EQ(data["environment"].size(), 1);  // the commit
     EXPECT_TRUE(data["notes"].empty());
     EXPECT_FALSE(data.contains("totals")) << "no weights are compared";
+    EXPECT_TRUE(data["positions"].empty());
     // The newest campaign comes first, and holds the figures of its cells.
     EXPECT_EQ(data["rows"]["campaign"][0], 3);
     EXPECT_EQ(data["metrics"][0]["name"], "bits_per_value");
@@ -128,6 +134,7 @@ TEST_F(Report, MarkdownTellsTheSame) {
     EXPECT_THAT(out.str(), HasSubstr("beaten by "));
     EXPECT_THAT(out.str(), HasSubstr("</script><img src=x onerror=\"throw 1\">\\|&'"));
     EXPECT_THAT(out.str(), HasSubstr("| build | git_sha |"));
+    EXPECT_THAT(out.str(), Not(HasSubstr("Tails"))) << "no model answered";
 }
 
 TEST(ReportVerdicts, AreShownWhereThereAreGates) {
@@ -224,6 +231,81 @@ TEST(ReportWeights, AreThePairsThatAreComparedWithOneReference) {
             "UPDATE attempt SET status = 'crash' WHERE cell IN (SELECT id FROM cell WHERE "
             "source_name <> 'weights0')");
     EXPECT_TRUE(Json::parse(page_data(writable, {}))["totals"].empty());
+}
+
+/// The cells of write_weights() by p99.9, the one without it last.
+std::vector<std::size_t> cells_by_tail() {
+    std::vector<std::pair<double, std::size_t>> order;
+    for (std::size_t i = 0; i < 24; ++i) {
+        auto const context = test::weights_contexts[i / 12];
+        bool const lacks = test::lacks_p999(i / 4 % 3, i % 4, context);
+        order.emplace_back(lacks ? INFINITY : test::weights_figures(i / 4 % 3, i % 4, context).p999, i);
+    }
+    std::ranges::stable_sort(order, {}, [](auto const& of) { return of.first; });
+    std::vector<std::size_t> cells;
+    for (auto const& [p999, i] : order) cells.push_back(i);
+    return cells;
+}
+
+TEST(ReportTails, AreATableSortedByTheWorstOfAThousandTokens) {
+    test::Folder const folder;
+    test::write_weights(folder.file());
+    auto const store = Store::open_read_only(folder.file());
+    auto const [tails, notes] = read_tails(store, campaign_meant(store, ""));
+    EXPECT_THAT(tails.columns, testing::ElementsAre("cell", "codec", "KLD mean", "p99", "p99.9", "max", "above 0.1 nat",
+                                                    "mean of digits", "max from token", "passages"))
+        << "columns that no cell has are left out";
+    ASSERT_EQ(tails.rows.size(), 24);
+    EXPECT_THAT(notes, testing::ElementsAre(doubt_of_passages(4), HasSubstr("1,000 scored tokens")));
+    auto const order = cells_by_tail();
+    for (std::size_t place = 0; place < order.size(); ++place) {
+        auto const i = order[place];
+        auto const context = test::weights_contexts[i / 12];
+        auto const expected = test::weights_figures(i / 4 % 3, i % 4, context);
+        auto const& row = tails.rows[place];
+        auto const with_interval = [](double value, double low, double high) {
+            return QueryValue(fmt::format("{:.3g} ({:.3g}..{:.3g})", value, low, high));
+        };
+        EXPECT_EQ(row[0], QueryValue(fmt::format("model {{\"protocol\":\"inline\"}}  weights{}  {} tokens  openmp",
+                                                 i / 4 % 3, context)));
+        EXPECT_EQ(row[1], QueryValue(std::string(test::weights_codecs[i % 4])));
+        EXPECT_EQ(row[2], with_interval(expected.kld, expected.kld * 0.9, expected.kld * 1.1));
+        EXPECT_EQ(row[5], with_interval(expected.p999 * 2, expected.p999, expected.p999 * 2));
+        EXPECT_EQ(row[7], QueryValue(fmt::format("{:.3g}", expected.kld * 2)));
+        // Where all are 0, the first position has as large a divergence as any.
+        EXPECT_EQ(row[8], QueryValue(expected.p999 > 0 ? test::largest_kld_at : std::int64_t{512}));
+        bool const lacks = place == 23;
+        EXPECT_EQ(row[4],
+                  lacks ? QueryValue(nullptr) : with_interval(expected.p999, expected.p999 / 2, expected.p999 * 2));
+        EXPECT_EQ(row[9], QueryValue(std::int64_t{4}));
+    }
+    std::ostringstream out;
+    write_markdown_report(store, out, {.name = "x"});
+    EXPECT_THAT(out.str(), HasSubstr("\n## Tails\n\n| cell "));
+    EXPECT_THAT(out.str(), HasSubstr(" |\n\nNote: the interval comes from 4 passage(s)"));
+}
+
+TEST(ReportTails, LieAlongPositionsInThePage) {
+    test::Folder const folder;
+    test::write_weights(folder.file());
+    auto const data = Json::parse(page_data(Store::open_read_only(folder.file()), {}));
+    EXPECT_EQ(data["positions"], Json::parse(R"([{"metric": "kld_max", "component": "kv"}])"));
+    EXPECT_EQ(data["passage_doubts"], Json({{"4", doubt_of_passages(4)}}));
+    auto const& rows = data["rows"]["cell"];
+    ASSERT_EQ(data["p0"].size(), rows.size());
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        auto const i = std::stoul(data["texts"]["cell"][rows[row].get<std::size_t>()].get<std::string>());
+        auto const expected = test::weights_figures(i / 4 % 3, i % 4, test::weights_contexts[i / 12]);
+        ASSERT_EQ(data["p0"][row].size(), 8);
+        for (std::size_t bin = 0; bin < 4; ++bin) {
+            EXPECT_EQ(data["p0"][row][2 * bin], 512 + 64 * bin);
+            auto const value = bin == 2 ? expected.p999 * 2 : expected.kld;
+            EXPECT_NEAR(data["p0"][row][2 * bin + 1].get<double>(), value, 5e-6 * value);  // the page has six digits
+        }
+    }
+    // A limit that leaves no room for them is told.
+    EXPECT_THAT(Json::parse(page_data(Store::open_read_only(folder.file()), {.limit_bytes = 12'000}))["notes"].dump(),
+                HasSubstr("metrics along positions are not in this page"));
 }
 
 TEST(ReportTable, TakesTheWorseOfKAndVAndEveryProcess) {

@@ -25,9 +25,9 @@ function metricChoice(label, metrics, chosen, changed) {
     name => changed(metricNamed.get(name)));
 }
 
-/** A table of rows; a column is {title, of: row => text or number or element, number: bool}. At most `most` rows. */
+/** A table of rows; a column is {title, of: row => text or number or element, number: bool, wide: bool}. At most `most` rows. */
 function table(caption, columns, rows, most = 500) {
-  const kind = column => column.number ? "number" : "";
+  const kind = column => column.number ? "number" : column.wide ? "wide" : "";
   const body = rows.slice(0, most).map(row => element("tr", {}, ...columns.map((column, place) => {
     const value = column.of(row);
     const text = typeof value === "object" && value !== null ? value : column.number ? told(value) : String(value ?? "–");

@@ -96,8 +96,8 @@ function addPlots(parent, name, keys, plan) {
 }
 
 /**
- * A plot in a section, with a table behind it. `plan()` returns {label, config, columns, rows, open}: config is Chart.js's;
- * open(datasetIndex, index) opens the cell of a point. Left and right walk through the points, Enter opens one.
+ * A plot in a section, with a table behind it. `plan()` returns {label, config, columns, rows, open, height}: config is Chart.js's; `height`
+ * is of the style, where the usual one does not fit; open(datasetIndex, index) opens the cell of a point. Left and right walk through the points, Enter opens one.
  */
 function addPlot(parent, name, plan) {
   const entry = makePlot(parent, name, plan);
@@ -121,6 +121,7 @@ function makePlot(parent, name, plan) {
     const made = entry.plan = plan();
     canvas.setAttribute("aria-label", `${made.label} Arrow keys walk through the points, Enter opens one; a table follows.`);
     hint.textContent = made.hint ?? "";
+    holder.style.height = made.height ?? "";
     // Axes without a point are no plot; the hint says why there is none.
     holder.hidden = behind.hidden = made.config.data.datasets.every(dataset => dataset.data.every(value => value === null));
     made.config.options = { maintainAspectRatio: false, animation: false, onHover: (event, found) => {

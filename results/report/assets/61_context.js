@@ -13,12 +13,17 @@ function countHint({ shown, count }) {
     "Nothing here has a second point to draw a line to." : "";
 }
 
+/** Colour, marker and dash of the line at a place. */
+function lineStyle(place) {
+  const colour = palette[place % palette.length];
+  return { spanColour: colour, borderColor: colour, backgroundColor: colour, borderWidth: 2, pointRadius: 4,
+    pointStyle: markers[place % markers.length], borderDash: place >= palette.length / 2 ? [5, 3] : [] };
+}
+
 /** Datasets of lines; `x` is a row's place across, `y` the axis of the metric. */
 function lineDatasets(lines, metric, x, y) {
-  return lines.map((line, place) => ({ label: line.name, data: line.rows.map(row => ({ x: x(row), y: y.place(figure(metric, row)) })),
-    spans: line.rows.map(row => ({ y: spanOf(metric, row, y) })), spanColour: palette[place % palette.length],
-    borderColor: palette[place % palette.length], backgroundColor: palette[place % palette.length], borderWidth: 2, pointRadius: 4,
-    pointStyle: markers[place % markers.length], borderDash: place >= palette.length / 2 ? [5, 3] : [] }));
+  return lines.map((line, place) => ({ ...lineStyle(place), label: line.name, data: line.rows.map(row => ({ x: x(row), y: y.place(figure(metric, row)) })),
+    spans: line.rows.map(row => ({ y: spanOf(metric, row, y) })) }));
 }
 
 /** Lines of one codec have one colour in all charts; other differences have a marker and a dash. */

@@ -17,7 +17,7 @@ function start() {
     clearTimeout(waiting);
     waiting = setTimeout(() => { summarise(); drawAll(); }, 30);
   });
-  if (shownMetrics.length) for (const add of [addPareto, addPairs, addWeights, addContext, addBudget, addRoofline, addHistory]) add();
+  if (shownMetrics.length) for (const add of [addPareto, addTails, addPairs, addWeights, addContext, addBudget, addRoofline, addHistory]) add();
   for (const add of [addVerdicts, addCoverage, addEnvironment]) add();
   summarise();
   drawAll();
