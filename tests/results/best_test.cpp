@@ -39,7 +39,10 @@ TEST(ConstraintTest, RefusesWhatItCannotMean) {
     };
     refused("kld_men < 0.01",
             "no metric has this name; `kvstone list metrics` has them all: 'kld_men'; accepted: kld_mean");
-    refused("", "expected a metric before ''");
+    refused(
+        "",
+        "a condition is empty: expected a metric and its bound; accepted: METRIC < NUMBER [and METRIC > NUMBER ...]");
+    refused("  ", "a condition is empty: expected a metric and its bound: '  '; accepted: METRIC");
     refused("< 3", "expected a metric before '< 3'");
     refused("kld_mean 0.01", "kld_mean has to be compared: '0.01'; accepted: <, <=, >, >=");
     refused("kld_mean = 0.01", "'='; accepted: <, <=, >, >=");
@@ -50,7 +53,8 @@ TEST(ConstraintTest, RefusesWhatItCannotMean) {
     refused("top1_agreement > 0.9 %",
             "behind the number stands another bound or the unit of top1_agreement: '%'; accepted: and");
     refused("kld_mean < 1 nat or ppl < 3", "constraints are joined by 'and': 'or'");
-    refused("kld_mean < 1 and", "expected a metric before ''");
+    refused("kld_mean < 1 and",
+            "a condition is empty: expected a metric and its bound: 'kld_mean < 1 and'; accepted: METRIC");
 }
 
 TEST(ConstraintTest, JudgesTheEndThatCounts) {

@@ -194,6 +194,23 @@ TEST_F(ChooseTest, FurtherFiguresCanBeBounded) {
     EXPECT_EQ(kvstone("choose --model demo " + question + "--also 'kld_p9 < 1'").code, 2);
 }
 
+/// A variable of the shell that is not set must not drop a bound.
+TEST_F(ChooseTest, AnEmptyBoundIsRefused) {
+    store({{"fp16", kld(0, 0, 0)}});
+    for (auto const& [given, accepted] : {std::pair{"--also", "METRIC < NUMBER [and METRIC > NUMBER ...]"},
+                                          {"--memory", "expected a size of at least 1 B"},
+                                          {"--budget", "expected a size of at least 1 B"},
+                                          {"--trace", "there is no such file"}}) {
+        auto const refused = kvstone(fmt::format("choose --model demo --context 1k --max-kld 0.01 {} ''", given));
+        EXPECT_EQ(refused.code, 2) << given << refused.out;
+        EXPECT_THAT(refused.err, HasSubstr(accepted)) << given;
+        EXPECT_EQ(refused.out, "");
+    }
+    auto const best = kvstone("show --best ''");
+    EXPECT_EQ(best.code, 2);
+    EXPECT_THAT(best.err, HasSubstr("METRIC < NUMBER [and METRIC > NUMBER ...]"));
+}
+
 TEST_F(ChooseTest, CodecsOfAScenarioAreChosenByTheirMeasuredBytes) {
     auto const mine = std::string("external:name=mine,kind=library,hash=0123456789abcdef");
     auto three_bits = kld(0.001, 0.002, 0.003);
