@@ -49,9 +49,6 @@ struct Judged {
 };
 Judged judge(Candidate const& candidate, Bounds const& bounds);
 
-/// The first bounded figure that none of the candidates has that may be chosen; empty where there is none such.
-std::string lacking_figure(std::vector<Candidate> const& candidates, Bounds const& bounds);
-
 struct Choosable {
     Candidate candidate;
     std::optional<CodecBytes> bytes;
@@ -84,6 +81,11 @@ void add_budget(Choice& choice);
 /// ones, passages are too few for an interval, or tokens for a bounded tail.
 void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheShape const& shape,
                 std::uint64_t context, Bounds const& bounds);
+
+/// Whether a bound is about a figure that a row of workload tasks has, and the candidate itself has not.
+bool bounds_tasks(Candidate const& candidate, Bounds const& bounds);
+/// Adds reasons to doubt such figures: several rows have one, contexts differ, notes of the row.
+void add_task_doubts(std::vector<std::string>& warnings, Candidate const& candidate, Bounds const& bounds);
 
 /// Why the bytes of a codec are not known exactly at a context that was not measured.
 std::string doubt_of_bytes(Candidate const& candidate);

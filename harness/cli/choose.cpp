@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "harness/choice/choice.hpp"
+#include "harness/choice/lacking.hpp"
 #include "harness/choice/weights_choice.hpp"
 #include "harness/cli/cli.hpp"
 #include "harness/engine/gguf_cache.hpp"
@@ -107,18 +108,6 @@ std::string command_for(Question const& question, CacheShape const* shape, std::
     return command + fmt::format(" --set sources.0.model.gguf={} --set sources.0.model.text=FILE", gguf);
 }
 
-/// Of a bounded figure that no row has: the words for it.
-std::string lacking_text(std::string const& database, std::string const& metric, std::string const& protocol) {
-    return fmt::format("No row of workload model that could be chosen from in {} has {} ({}), with protocol {}",
-                       database, metric, find_metric(metric)->formula, protocol);
-}
-
-/// Enough passages for a 99.9th percentile and its interval.
-std::string tail_settings(std::string const& protocol) {
-    return fmt::format(" --set 'workloads=[{{model: {{protocol: {}, passages: {}, continuation: 128}}}}]'", protocol,
-                       passages_for_an_interval);
-}
-
 /// Says that nothing was measured, and the command that does it.
 ExitCode lacking(CommandLine const& line, std::string const& what, std::string const& command, Json answer) {
     if (line.json) {
@@ -170,8 +159,8 @@ ExitCode choose_codec(CommandLine const& line, ChooseOptions const& options) {
     }
     if (auto const metric = lacking_figure(comparable_ones, question.bounds); !metric.empty()) {
         auto const& protocol = comparable_ones.front().protocol;
-        return lacking(line, lacking_text(line.database, metric, protocol),
-                       command_for(question, shape ? &*shape : nullptr, line.database) + tail_settings(protocol),
+        return lacking(line, lacking_text(line.database, metric, protocol, all),
+                       command_for(question, shape ? &*shape : nullptr, line.database) + settings_for(metric, protocol),
                        {{"model", question.model}});
     }
     auto choice = choose(question, shape ? *shape : stored_shape(all), comparable_ones);
@@ -244,8 +233,10 @@ ExitCode choose_pair(CommandLine const& line, ChooseOptions const& options) {
     for (auto const& pair : choice.pairs) rows.push_back(pair.candidate);
     if (auto const metric = lacking_figure(rows, question.bounds); !metric.empty()) {
         auto const& protocol = rows.front().protocol;
-        return lacking(line, lacking_text(line.database, metric, protocol),
-                       command_for(files, options, line.database) + tail_settings(protocol), Json::object());
+        std::vector<Candidate> all;
+        for (auto const& file : files) std::ranges::copy(file.candidates, std::back_inserter(all));
+        return lacking(line, lacking_text(line.database, metric, protocol, all),
+                       command_for(files, options, line.database) + settings_for(metric, protocol), Json::object());
     }
     std::cout << (line.json ? weights_choice_json(choice).dump(2) + "\n"
                             : weights_choice_text(choice, standard_output()));
@@ -284,9 +275,10 @@ void add_choose(CommandLine& line) {
         command->add_option_function<std::string>(
             name, [options, &text](std::string const& given) { text = given; }, words);
     };
-    add_text("--also", options->also,
-             "Further bounds on figures of the answers, as `show --best` takes them: 'sure_top1_flips < 0.01 and "
-             "kld_mean_digits < 0.05'");
+    add_text(
+        "--also", options->also,
+        "Further bounds on figures of the answers, those of workload tasks among them, as `show --best` takes them: "
+        "'sure_top1_flips < 0.01 and recall_accuracy > 0.6'");
     add_text("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
     add_text("--budget", options->budget,
              "Bytes of a cache of prefixes, to count its blocks and sequences for each codec: '64 GiB'");
