@@ -155,8 +155,7 @@ std::uint64_t list_bytes(FixedHeader const& header) {
 
 }  // namespace
 
-SelectedCodec::SelectedCodec(Codec const& codec, BackendKind backend) : codec_(codec), backend_(backend) {
-    if (!codec.selection()) throw std::invalid_argument("a codec that drops no tokens");
+void check_kept_alone(Codec const& codec) {
     for (auto const& rule : codec.rules())
         for (auto const& stage : rule.pipeline)
             if (needs_of(stage).needs_positions)
@@ -164,6 +163,11 @@ SelectedCodec::SelectedCodec(Codec const& codec, BackendKind backend) : codec_(c
                     "needs the positions of tokens, which are not those of neighbours where tokens between "
                     "them were dropped",
                     stage.name, {"a codec without this stage"});
+}
+
+SelectedCodec::SelectedCodec(Codec const& codec, BackendKind backend) : codec_(codec), backend_(backend) {
+    if (!codec.selection()) throw std::invalid_argument("a codec that drops no tokens");
+    check_kept_alone(codec);
 }
 
 SealedSelection SelectedCodec::encode(CacheViews const& cache, Selection const& selection) const {

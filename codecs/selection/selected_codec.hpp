@@ -42,10 +42,13 @@ struct SealedSelection {
     ByteLedger v;
 };
 
+/// Throws NotApplicable where a stage needs positions of tokens: those that stay are no neighbours.
+void check_kept_alone(Codec const& codec);
+
 /// A codec that drops tokens, on one backend. The codec behind its stage `keep` sees the tokens that stay as neighbours.
 class SelectedCodec {
   public:
-    /// Throws NotApplicable where a stage needs positions of tokens, and std::invalid_argument where the codec drops none.
+    /// Throws as check_kept_alone(), and std::invalid_argument where the codec drops no tokens.
     SelectedCodec(Codec const& codec, BackendKind backend);
 
     /// Stores the selected tokens of the prompt, and all tokens that come after it. Throws ConfigError where the codec does
