@@ -28,7 +28,7 @@ std::uint64_t values_of(CacheShape const& shape, std::uint64_t tokens) {
 }
 
 Choosable choosable(Candidate const& candidate, Question const& question, CacheShape const& shape) {
-    Choosable one{candidate, {}, false, candidate.left_out};
+    Choosable one{candidate, {}, false, why_left_out(candidate)};
     if (!one.why_not.empty()) return one;
     try {
         one.bytes = bytes_of_sequence(candidate, shape, question.context);
@@ -119,6 +119,10 @@ void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheS
         warnings.emplace_back("kld_max is the largest KLD that was seen: a longer text has larger ones");
 }
 
+std::string why_left_out(Candidate const& candidate) {
+    return candidate.reason.starts_with(candidate.left_out + ":") ? candidate.reason : candidate.left_out;
+}
+
 bool bounds_tasks(Candidate const& candidate, Bounds const& bounds) {
     return std::ranges::any_of(bounds.others, [&](Constraint const& bound) {
         auto const found = figure_for(candidate, bound);
@@ -144,7 +148,7 @@ void add_task_doubts(std::vector<std::string>& warnings, Candidate const& candid
 }
 
 Judged judge(Candidate const& candidate, Bounds const& bounds) {
-    if (!candidate.left_out.empty()) return {false, candidate.left_out};
+    if (auto why = why_left_out(candidate); !why.empty()) return {false, std::move(why)};
     Judged judged{true, {}};
     auto const hold = [&](Constraint const& bound, Estimate const* figure) {
         auto const end = figure != nullptr ? bound.bounding_end(*figure) : std::nullopt;

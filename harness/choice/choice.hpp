@@ -42,6 +42,9 @@ struct CodecBytes {
 /// Bytes of a sequence of so many tokens. Throws ConfigError where the codec does not fit the shape.
 CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape, std::uint64_t tokens);
 
+/// Why a candidate may not be chosen, with the words of its row where these tell more; empty: it may be.
+std::string why_left_out(Candidate const& candidate);
+
 /// Whether a candidate's figures stay within bounds with their whole intervals, and why that cannot be said.
 struct Judged {
     bool meets = false;

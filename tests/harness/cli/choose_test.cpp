@@ -246,13 +246,29 @@ TEST_F(ChooseTest, AnswersToItemsCanBeBoundedBesideTheKld) {
     EXPECT_THAT(other.out, HasSubstr("has no KLD of demo with protocol context"));
 }
 
+TEST_F(ChooseTest, ARowThatWasNotEngagedSaysWhy) {
+    store({{"fp16", kld(0, 0, 0)}});
+    auto cell = test::model_cell("keep:policy=streaming,share=0.1 | q8_0");
+    cell.source_name = "demo";
+    auto barely_read = test::model_measurement(cell, kld(0, 0, 0, 0.4));
+    barely_read.reason = "not_engaged: 40% of the K and V read came through the codec";
+    {
+        auto store = Store::open(path("kvstone.db").string());
+        store.ingest(store.begin_campaign(test::plan({cell}), test::build(), "hw", false), {barely_read});
+    }
+    auto const codecs = chosen("--context 1k --max-kld 0.01")["codecs"];
+    EXPECT_EQ(codecs[1]["why_not"], barely_read.reason);
+}
+
 TEST_F(ChooseTest, OtherProtocolsWithTheFigureAreNamed) {
     store({{"q8_0", kld(0.001, 0.002, 0.003)}});
-    auto store = Store::open(path("kvstone.db").string());
     auto cell = test::model_cell("q8_0", 1024, "context");
     cell.source_name = "demo";
-    store.ingest(store.begin_campaign(test::plan({cell}), test::build(), "hw", false),
-                 {test::model_measurement(cell, kld(0.001, 0.002, 0.003))});
+    {
+        auto store = Store::open(path("kvstone.db").string());
+        store.ingest(store.begin_campaign(test::plan({cell}), test::build(), "hw", false),
+                     {test::model_measurement(cell, kld(0.001, 0.002, 0.003))});
+    }
     ask({{test::tasks_cell("q8_0", 768, "key_value", "context"), {0.9, 0.8, 1}}});
     auto const question = std::string("choose --model demo --context 1k --max-kld 0.01 --also 'recall_accuracy > 0.6'");
     auto const lacking = kvstone(question);
