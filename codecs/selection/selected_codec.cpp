@@ -39,9 +39,7 @@ std::string selection_text(Codec const& codec) {
     return text.substr(0, text.size() - codec.without_selection().text().size());
 }
 
-std::uint64_t mask_bytes(Selection const& selection) {
-    return selection.lists().size() * ((selection.tokens() + 7) / 8);
-}
+std::uint64_t mask_bytes(std::uint64_t lists, std::uint64_t tokens) { return lists * ((tokens + 7) / 8); }
 
 /// Where the vectors of one layer and head that stay lie in a cache: first the prompt's, then all later ones.
 template <class Visit>
@@ -150,13 +148,12 @@ std::vector<std::vector<std::uint32_t>> lists_of(std::span<std::byte const> bits
 
 std::uint64_t list_bytes(FixedHeader const& header) {
     auto const lists = header.same == 0 ? header.layers * header.heads : header.same == 1 ? header.layers : 1;
-    return lists * ((header.tokens + 7) / 8);
+    return mask_bytes(lists, header.tokens);
 }
 
 }  // namespace
 
-SelectedCodec::SelectedCodec(Codec const& codec, BackendKind backend) : codec_(codec), backend_(backend) {
-    if (!codec.selection()) throw std::invalid_argument("a codec that drops no tokens");
+void check_kept_alone(Codec const& codec) {
     for (auto const& rule : codec.rules())
         for (auto const& stage : rule.pipeline)
             if (needs_of(stage).needs_positions)
@@ -164,6 +161,15 @@ SelectedCodec::SelectedCodec(Codec const& codec, BackendKind backend) : codec_(c
                     "needs the positions of tokens, which are not those of neighbours where tokens between "
                     "them were dropped",
                     stage.name, {"a codec without this stage"});
+}
+
+std::uint64_t selection_bytes(Codec const& codec, std::uint64_t lists, std::uint64_t tokens) {
+    return sizeof(FixedHeader) + padded(selection_text(codec).size()) + padded(mask_bytes(lists, tokens));
+}
+
+SelectedCodec::SelectedCodec(Codec const& codec, BackendKind backend) : codec_(codec), backend_(backend) {
+    if (!codec.selection()) throw std::invalid_argument("a codec that drops no tokens");
+    check_kept_alone(codec);
 }
 
 SealedSelection SelectedCodec::encode(CacheViews const& cache, Selection const& selection) const {
@@ -182,11 +188,11 @@ SealedSelection SelectedCodec::encode(CacheViews const& cache, Selection const& 
     header.later_tokens = shape.tokens - selection.tokens();
     header.same = static_cast<std::uint8_t>(selection.same());
     header.has_v = cache.v ? 1 : 0;
-    auto const bits = mask_bytes(selection);
+    auto const bits = mask_bytes(selection.lists().size(), selection.tokens());
     auto const mask_at = sizeof(header) + padded(text.size());
 
     SealedSelection sealed;
-    sealed.bytes.resize(mask_at + padded(bits));
+    sealed.bytes.resize(selection_bytes(codec_, selection.lists().size(), selection.tokens()));
     sealed.k.bill(LedgerLine::headers, sizeof(header) + text.size());
     sealed.k.bill(LedgerLine::mask, bits);
     sealed.k.bill(LedgerLine::padding, sealed.bytes.size() - sizeof(header) - text.size() - bits);

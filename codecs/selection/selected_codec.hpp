@@ -42,10 +42,16 @@ struct SealedSelection {
     ByteLedger v;
 };
 
+/// Throws NotApplicable where a stage needs positions of tokens: those that stay are no neighbours.
+void check_kept_alone(Codec const& codec);
+
+/// Bytes in front of the containers: the header, the stage's text and the bits of so many lists of a prompt's tokens.
+std::uint64_t selection_bytes(Codec const& codec, std::uint64_t lists, std::uint64_t tokens);
+
 /// A codec that drops tokens, on one backend. The codec behind its stage `keep` sees the tokens that stay as neighbours.
 class SelectedCodec {
   public:
-    /// Throws NotApplicable where a stage needs positions of tokens, and std::invalid_argument where the codec drops none.
+    /// Throws as check_kept_alone(), and std::invalid_argument where the codec drops no tokens.
     SelectedCodec(Codec const& codec, BackendKind backend);
 
     /// Stores the selected tokens of the prompt, and all tokens that come after it. Throws ConfigError where the codec does

@@ -32,6 +32,39 @@ struct Always {
     std::uint64_t last;
 };
 
+/// Tokens that stay in each layer, and those of them that are fixed.
+struct Budget {
+    std::vector<std::uint64_t> counts;
+    Always always;
+    std::uint64_t least() const { return *std::ranges::min_element(counts); }
+};
+
+Budget budget_of(StageText const& keep, std::uint64_t layers, std::uint64_t tokens) {
+    auto const& policy = policy_of(keep);
+    auto const options = options_of(keep);
+    if (layers == 0 || tokens == 0)
+        throw NotApplicable("the prompt has no token to choose from", keep.name,
+                            {"a longer context", "fewer queries behind it"});
+    Budget budget{
+        policy.budgets != nullptr ? policy.budgets(options, layers, tokens)
+                                  : std::vector(layers, kept_count(options.number("share"), tokens)),
+        {static_cast<std::uint64_t>(options.integer("sink")), static_cast<std::uint64_t>(options.integer("window"))}};
+    auto& always = budget.always;
+    // A score of places alone: the window is what the share leaves.
+    if (policy.score == nullptr) always.last = budget.counts.front() - std::min(budget.counts.front(), always.first);
+    if (auto const least = budget.least(); least < tokens && always.first + always.last > least) {
+        std::vector<std::string> accepted{"a larger share", "a smaller sink or window", "a longer context"};
+        if (policy.budgets != nullptr) accepted.emplace_back("a smaller beta");
+        throw NotApplicable(
+            fmt::format("{} of {} tokens stay by their share{}, fewer than the first {} and the last {}, which "
+                        "always stay",
+                        least, tokens, policy.budgets != nullptr ? " in the layer that keeps the fewest" : "",
+                        always.first, always.last),
+            keep.name, accepted);
+    }
+    return budget;
+}
+
 /// `count` tokens in rising order: those of `always`, then the highest scores.
 std::vector<std::uint32_t> highest(TokenScores const& scores, std::uint64_t count, Always const& always) {
     auto const tokens = scores.size();
@@ -128,42 +161,32 @@ std::uint64_t kept_count(double share, std::uint64_t tokens) {
     return std::clamp<std::uint64_t>(count, 1, std::max<std::uint64_t>(tokens, 1));
 }
 
+std::vector<std::uint64_t> kept_counts(StageText const& keep, std::uint64_t layers, std::uint64_t tokens) {
+    return budget_of(keep, layers, tokens).counts;
+}
+
+bool keeps_evenly(StageText const& keep) { return policy_of(keep).budgets == nullptr; }
+
+bool drops_last_token(StageText const& keep, std::uint64_t tokens) {
+    if (policy_of(keep).score != nullptr) return false;
+    auto const budget = budget_of(keep, 1, tokens);
+    return budget.counts.front() < tokens && budget.always.last == 0;
+}
+
 Selection select_tokens(StageText const& keep, SelectionTensors const& tensors) {
     auto const& policy = policy_of(keep);
     auto const options = options_of(keep);
     auto const [layers, heads, tokens, dim] = tensors.k.shape;
     require_tensors(policy, tensors);
-    if (layers == 0 || heads == 0 || tokens == 0)
-        throw NotApplicable("the prompt has no token to choose from", keep.name,
-                            {"a longer context", "fewer queries behind it"});
     if (policy.rope && tensors.rope == nullptr)
         throw NotApplicable("this policy undoes RoPE, and the source does not say which it is",
                             std::string(policy.name));
     auto const same = same_tokens(keep);
-    auto const share = options.number("share");
-    auto const budgets = policy.budgets != nullptr ? policy.budgets(options, layers, tokens)
-                                                   : std::vector(layers, kept_count(share, tokens));
+    auto const budget = budget_of(keep, heads == 0 ? 0 : layers, tokens);
     auto const lists = list_count(same, layers, heads);
-    auto const budget_of = [&](std::uint64_t list) { return budgets[list * layers / lists]; };
-
-    Always always{static_cast<std::uint64_t>(options.integer("sink")),
-                  static_cast<std::uint64_t>(options.integer("window"))};
-    // A score of places alone: the window is what the share leaves.
-    if (policy.score == nullptr) always.last = budgets.front() - std::min(budgets.front(), always.first);
-    auto const least = *std::ranges::min_element(budgets);
-    if (least < tokens && always.first + always.last > least) {
-        std::vector<std::string> accepted{"a larger share", "a smaller sink or window", "a longer context"};
-        if (policy.budgets != nullptr) accepted.emplace_back("a smaller beta");
-        throw NotApplicable(
-            fmt::format("{} of {} tokens stay by their share{}, fewer than the first {} and the last {}, which "
-                        "always stay",
-                        least, tokens, policy.budgets != nullptr ? " in the layer that keeps the fewest" : "",
-                        always.first, always.last),
-            keep.name, accepted);
-    }
 
     std::vector<TokenScores> scores(policy.score == nullptr ? lists : layers * heads, TokenScores(tokens));
-    if (policy.score != nullptr && least < tokens) {
+    if (policy.score != nullptr && budget.least() < tokens) {
         host_for(Kokkos::DefaultHostExecutionSpace(), "score_tokens", static_cast<std::int64_t>(scores.size()),
                  [&](std::int64_t const i) {
                      auto const place = static_cast<std::uint64_t>(i);
@@ -172,7 +195,8 @@ Selection select_tokens(StageText const& keep, SelectionTensors const& tensors) 
         scores = averaged(std::move(scores), same, layers, heads);
     }
     std::vector<std::vector<std::uint32_t>> kept;
-    for (std::uint64_t list = 0; list < lists; ++list) kept.push_back(highest(scores[list], budget_of(list), always));
+    for (std::uint64_t list = 0; list < lists; ++list)
+        kept.push_back(highest(scores[list], budget.counts[list * layers / lists], budget.always));
     return {same, layers, heads, tokens, std::move(kept)};
 }
 

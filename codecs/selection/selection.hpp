@@ -63,10 +63,20 @@ SameTokens same_tokens(StageText const& keep);
 /// count of kvpress under compression_ratio = 1 - share, last bits included (.1 of 100 tokens are 9); at least 1.
 std::uint64_t kept_count(double share, std::uint64_t tokens);
 
+/// Tokens of a prompt that stay in each layer. Throws NotApplicable where the prompt has no token, or the share is smaller than
+/// sink and window together.
+std::vector<std::uint64_t> kept_counts(StageText const& keep, std::uint64_t layers, std::uint64_t tokens);
+
+/// Whether the counts follow from the number of tokens alone, and are the same in every layer.
+bool keeps_evenly(StageText const& keep);
+
+/// Whether the last token of so many surely goes: of a policy by places, whose window the share leaves no room for.
+bool drops_last_token(StageText const& keep, std::uint64_t tokens);
+
 /// The tokens that stay: the first `sink`, the last `window`, and those of the highest scores up to the share; of equal
 /// scores the earlier token, a score that is NaN last. Scores are in double precision and added in a fixed order: the
-/// number of threads changes nothing. Throws NotApplicable where the share is smaller than sink and window together or
-/// the prompt is shorter than the policy needs, and std::invalid_argument where needed tensors are missing.
+/// number of threads changes nothing. Throws as kept_counts(), NotApplicable where RoPE is needed and not known, and
+/// std::invalid_argument where needed tensors are missing.
 Selection select_tokens(StageText const& keep, SelectionTensors const& tensors);
 
 }  // namespace kvstone

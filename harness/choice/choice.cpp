@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -27,7 +28,7 @@ std::uint64_t values_of(CacheShape const& shape, std::uint64_t tokens) {
 }
 
 Choosable choosable(Candidate const& candidate, Question const& question, CacheShape const& shape) {
-    Choosable one{candidate, {}, false, candidate.left_out};
+    Choosable one{candidate, {}, false, why_left_out(candidate)};
     if (!one.why_not.empty()) return one;
     try {
         one.bytes = bytes_of_sequence(candidate, shape, question.context);
@@ -53,9 +54,10 @@ void add_warnings(Choice& choice) {
     if (!choice.shape.note.empty()) choice.warnings.push_back(choice.shape.note);
     if (auto const* const chosen = choice.chosen()) {
         if (!chosen->candidate.reason.empty()) choice.warnings.push_back(chosen->candidate.reason);
+        add_task_doubts(choice.warnings, chosen->candidate, question.bounds);
         if (!chosen->bytes->exact) choice.warnings.push_back(doubt_of_bytes(chosen->candidate));
         if (drops_tokens(chosen->candidate)) {
-            choice.warnings.emplace_back(doubt_of_dropping);
+            if (!bounds_tasks(chosen->candidate, question.bounds)) choice.warnings.emplace_back(doubt_of_dropping);
             if (question.budget_bytes)
                 choice.warnings.emplace_back(
                     "which tokens stay depends on the whole prompt: prompts that begin alike cannot share such blocks");
@@ -117,8 +119,36 @@ void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheS
         warnings.emplace_back("kld_max is the largest KLD that was seen: a longer text has larger ones");
 }
 
+std::string why_left_out(Candidate const& candidate) {
+    return candidate.reason.starts_with(candidate.left_out + ":") ? candidate.reason : candidate.left_out;
+}
+
+bool bounds_tasks(Candidate const& candidate, Bounds const& bounds) {
+    return std::ranges::any_of(bounds.others, [&](Constraint const& bound) {
+        auto const found = figure_for(candidate, bound);
+        return found && found->task != nullptr;
+    });
+}
+
+void add_task_doubts(std::vector<std::string>& warnings, Candidate const& candidate, Bounds const& bounds) {
+    std::set<std::string> told;
+    for (auto const& bound : bounds.others) {
+        auto const found = figure_for(candidate, bound);
+        if (!found || found->task == nullptr) continue;
+        auto const& task = *found->task;
+        if (found->rows > 1)
+            warnings.push_back(fmt::format("{} rows of workload tasks have {}: the worst for the bound counts",
+                                           found->rows, bound.metric));
+        if (!told.insert(task.cell).second) continue;
+        if (task.context != 0 && task.context != candidate.context)
+            warnings.push_back(fmt::format("items were asked behind contexts of {} tokens, and the KLD is that of {}",
+                                           task.context, candidate.context));
+        if (!task.reason.empty()) warnings.push_back(fmt::format("{}: {}", task.title, task.reason));
+    }
+}
+
 Judged judge(Candidate const& candidate, Bounds const& bounds) {
-    if (!candidate.left_out.empty()) return {false, candidate.left_out};
+    if (auto why = why_left_out(candidate); !why.empty()) return {false, std::move(why)};
     Judged judged{true, {}};
     auto const hold = [&](Constraint const& bound, Estimate const* figure) {
         auto const end = figure != nullptr ? bound.bounding_end(*figure) : std::nullopt;
@@ -130,19 +160,10 @@ Judged judge(Candidate const& candidate, Bounds const& bounds) {
     };
     hold({"kld_mean", true, false, bounds.kld_mean}, &candidate.kld);
     for (auto const& bound : bounds.others) {
-        auto const found = candidate.figures.find(bound.metric);
-        hold(bound, found == candidate.figures.end() ? nullptr : &found->second);
+        auto const found = figure_for(candidate, bound);
+        hold(bound, found ? &found->figure : nullptr);
     }
     return judged;
-}
-
-std::string lacking_figure(std::vector<Candidate> const& candidates, Bounds const& bounds) {
-    for (auto const& bound : bounds.others)
-        if (std::ranges::none_of(candidates, [&](Candidate const& one) {
-                return one.left_out.empty() && one.figures.contains(bound.metric);
-            }))
-            return bound.metric;
-    return {};
 }
 
 Choosable const* Choice::chosen() const { return codecs.empty() || !codecs.front().meets ? nullptr : &codecs.front(); }

@@ -42,15 +42,15 @@ struct CodecBytes {
 /// Bytes of a sequence of so many tokens. Throws ConfigError where the codec does not fit the shape.
 CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape, std::uint64_t tokens);
 
+/// Why a candidate may not be chosen, with the words of its row where these tell more; empty: it may be.
+std::string why_left_out(Candidate const& candidate);
+
 /// Whether a candidate's figures stay within bounds with their whole intervals, and why that cannot be said.
 struct Judged {
     bool meets = false;
     std::string why_not;  ///< why it is left out; empty where it meets, or misses, the bounds
 };
 Judged judge(Candidate const& candidate, Bounds const& bounds);
-
-/// The first bounded figure that none of the candidates has that may be chosen; empty where there is none such.
-std::string lacking_figure(std::vector<Candidate> const& candidates, Bounds const& bounds);
 
 struct Choosable {
     Candidate candidate;
@@ -84,6 +84,11 @@ void add_budget(Choice& choice);
 /// ones, passages are too few for an interval, or tokens for a bounded tail.
 void add_doubts(std::vector<std::string>& warnings, Candidate const& any, CacheShape const& shape,
                 std::uint64_t context, Bounds const& bounds);
+
+/// Whether a bound is about a figure that a row of workload tasks has, and the candidate itself has not.
+bool bounds_tasks(Candidate const& candidate, Bounds const& bounds);
+/// Adds reasons to doubt such figures: several rows have one, contexts differ, notes of the row.
+void add_task_doubts(std::vector<std::string>& warnings, Candidate const& candidate, Bounds const& bounds);
 
 /// Why the bytes of a codec are not known exactly at a context that was not measured.
 std::string doubt_of_bytes(Candidate const& candidate);

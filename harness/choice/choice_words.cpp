@@ -5,15 +5,6 @@
 #include "scenarios/text.hpp"
 
 namespace kvstone {
-namespace {
-
-Estimate const* figure_of(Candidate const& candidate, std::string const& metric) {
-    auto const found = candidate.figures.find(metric);
-    return found == candidate.figures.end() ? nullptr : &found->second;
-}
-
-}  // namespace
-
 std::string labelled(std::string_view label, std::string_view words) {
     return fmt::format("  {:<{}}{}\n", label, label_columns - 2, words);
 }
@@ -25,9 +16,11 @@ std::string nats_text(Estimate const& figure) {
 std::string other_bounds_text(Bounds const& bounds, Candidate const& candidate) {
     std::string text;
     for (auto const& bound : bounds.others)
-        if (auto const* const figure = figure_of(candidate, bound.metric))
-            text += labelled("also", fmt::format("{} {:.3g}, 95% {}; asked for: {}", bound.metric, figure->value,
-                                                 interval_text(*figure), bound.text()));
+        if (auto const found = figure_for(candidate, bound))
+            text += labelled("also", fmt::format("{} {:.3g}, 95% {}{}; asked for: {}", bound.metric,
+                                                 found->figure.value, interval_text(found->figure),
+                                                 found->task != nullptr ? ", of " + found->task->title : std::string(),
+                                                 bound.text()));
     return text;
 }
 
@@ -47,9 +40,9 @@ std::vector<TextTable::Column> other_bounds_columns(Bounds const& bounds) {
 std::vector<std::string> other_bounds_cells(Bounds const& bounds, Candidate const& candidate) {
     std::vector<std::string> cells;
     for (auto const& bound : bounds.others) {
-        auto const* const figure = figure_of(candidate, bound.metric);
-        cells.push_back(figure != nullptr ? fmt::format("{:.2e}", figure->value) : "-");
-        cells.push_back(figure != nullptr ? interval_text(*figure) : "-");
+        auto const found = figure_for(candidate, bound);
+        cells.push_back(found ? fmt::format("{:.2e}", found->figure.value) : "-");
+        cells.push_back(found ? interval_text(found->figure) : "-");
     }
     return cells;
 }
@@ -68,12 +61,19 @@ Json figure_json(Estimate const& figure) {
 
 Json figures_json(Bounds const& bounds, Candidate const& candidate) {
     Json json{{"kld_mean", figure_json(candidate.kld)}};
-    auto const add = [&](std::string const& metric) {
-        auto const* const figure = figure_of(candidate, metric);
-        json[metric] = figure != nullptr ? figure_json(*figure) : Json();
-    };
-    add("kld_p999");
-    for (auto const& bound : bounds.others) add(bound.metric);
+    auto const tail = candidate.figures.find("kld_p999");
+    json["kld_p999"] = tail != candidate.figures.end() ? figure_json(tail->second) : Json();
+    for (auto const& bound : bounds.others) {
+        auto const found = figure_for(candidate, bound);
+        auto& figure = json[bound.metric] = found ? figure_json(found->figure) : Json();
+        if (!found) continue;
+        auto const* const task = found->task;
+        figure.update({{"workload", task != nullptr ? "tasks" : "model"},
+                       {"row", task != nullptr ? task->title : sureness_text(candidate)},
+                       {"context", task != nullptr ? task->context : candidate.context},
+                       {"cell", task != nullptr ? task->cell : candidate.cell},
+                       {"rows", found->rows}});
+    }
     return json;
 }
 

@@ -85,7 +85,9 @@ void add_warnings(WeightsChoice& choice) {
     if (!choice.chosen) return;
     auto const& chosen = choice.pairs[*choice.chosen];
     if (!chosen.exact) choice.warnings.push_back(doubt_of_bytes(chosen.candidate));
-    if (drops_tokens(chosen.candidate)) choice.warnings.emplace_back(doubt_of_dropping);
+    add_task_doubts(choice.warnings, chosen.candidate, choice.question.bounds);
+    if (drops_tokens(chosen.candidate) && !bounds_tasks(chosen.candidate, choice.question.bounds))
+        choice.warnings.emplace_back(doubt_of_dropping);
     if (chosen.compute_bytes != 0 && !is_engine_cache(chosen.candidate.codec))
         choice.warnings.emplace_back(
             "the engine's buffers are those of attention without flash attention, as rows of this "

@@ -1,12 +1,10 @@
 // `kvstone plan`: the cells that a run would measure, without measuring them.
 
-#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <map>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "cluster/cost.hpp"
 #include "harness/attempts/abilities.hpp"
@@ -14,7 +12,7 @@
 #include "harness/cli/progress.hpp"
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/simulation.hpp"
-#include "harness/workloads/workload.hpp"
+#include "harness/planning/skipped_cells.hpp"
 #include "results/query/query.hpp"
 #include "results/query/recorded_history.hpp"
 
@@ -26,14 +24,6 @@ constexpr int told_nodes[] = {1, 2, 4, 8, 16};
 struct PlanVerbOptions : ScenarioOptions {
     std::string simulate;
 };
-
-/// Why nothing will be measured of a cell; empty where something will.
-std::string why_skipped(Cell const& cell) {
-    auto why = skip_reason(cell);
-    if (auto const limit = longest_context(cell); why.empty() && limit && cell.context > limit->tokens)
-        why = fmt::format("{} of context: {}; accepted: up to {} tokens", cell.context, limit->why, limit->tokens);
-    return why;
-}
 
 /// A plan with what it is likely to take.
 struct CostedPlan {
@@ -47,11 +37,9 @@ struct CostedPlan {
 
 CostedPlan costed(Plan const& plan, std::string const& database) {
     CostedPlan result;
+    result.skipped = skipped_cells(plan);
     for (auto const& cell : plan.cells) {
-        if (auto why = why_skipped(cell); !why.empty()) {
-            result.skipped[cell.id] = std::move(why);
-            continue;
-        }
+        if (result.skipped.contains(cell.id)) continue;
         for (int process = 0; process < plan.measure.processes; ++process)
             result.items.push_back({cell, plan.measure, process, {}});
     }
@@ -83,22 +71,6 @@ void print_cells(Plan const& plan) {
     print(std::cout, table, TableFormat::table, standard_output());
     std::cout << '\n';
     if (!said.empty()) print_words(said);
-}
-
-/// Reasons, each once, with the cells that they are about.
-std::string skipped_text(Plan const& plan, CostedPlan const& costs) {
-    std::map<std::string, std::vector<std::string>> by_reason;
-    for (auto const& cell : plan.cells) {
-        auto const why = costs.skipped.find(cell.id);
-        if (why == costs.skipped.end()) continue;
-        auto& cells = by_reason[why->second];
-        auto text = fmt::format("{} {}", cell.codec_name, workload_text(cell));
-        if (std::ranges::find(cells, text) == cells.end()) cells.push_back(std::move(text));
-    }
-    std::string text;
-    for (auto const& [why, cells] : by_reason)
-        text += fmt::format("{}skipped: {}: {}", text.empty() ? "" : "\n", fmt::join(cells, ", "), why);
-    return text;
 }
 
 std::string makespans_text(CostedPlan const& plan) {
@@ -152,7 +124,7 @@ ExitCode show_plans(CommandLine const& line, PlanVerbOptions const& options) {
             continue;
         }
         if (simulations.empty()) print_cells(plan);
-        if (auto const skipped = skipped_text(plan, costs); !skipped.empty()) print_words(skipped);
+        if (auto const skipped = skipped_text(plan, costs.skipped); !skipped.empty()) print_words(skipped);
         print_words(fmt::format(
             "{}: {} cells x {} process(es){} (plan {})", plan.scenario, plan.cells.size(), plan.measure.processes,
             costs.skipped.empty() ? "" : fmt::format(", {} cells skipped", costs.skipped.size()), plan.hash));

@@ -27,6 +27,7 @@
 #include "harness/cli/scenario_options.hpp"
 #include "harness/cli/stop_signals.hpp"
 #include "harness/planning/plan_of_file.hpp"
+#include "harness/planning/skipped_cells.hpp"
 #include "harness/workloads/entropy/entropy.hpp"
 #include "results/query/recorded_history.hpp"
 #include "results/query/show.hpp"
@@ -170,6 +171,8 @@ ExitCode run_plan(Plan const& plan, RunTools& tools) {
     display.notice(fmt::format("{}: {} cells, {} attempts to make, campaign {}{}", plan.scenario, plan.cells.size(),
                                items.size(), campaign.id,
                                tools.options.of_night ? ", night " + tools.options.night : ""));
+    if (auto const skipped = items.empty() ? "" : skipped_text(plan, skipped_cells(plan)); !skipped.empty())
+        display.notice(skipped);
     bool required_skipped = false;
     auto const outcome = tools.coordinator.run(
         std::move(items), {.results =

@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include "codecs/not_applicable.hpp"
 #include "harness/engine/gguf_cache.hpp"
 #include "harness/workloads/append/append.hpp"
 #include "harness/workloads/attention/attention.hpp"
 #include "harness/workloads/attention_decode/attention_decode.hpp"
+#include "harness/workloads/dropping.hpp"
 #include "harness/workloads/entropy/entropy.hpp"
 #include "harness/workloads/growing_cache.hpp"
 #include "harness/workloads/inspect/inspect.hpp"
@@ -22,9 +24,19 @@
 #include "harness/workloads/tier/tier_options.hpp"
 #include "harness/workloads/workload.hpp"
 #include "scenarios/errors.hpp"
-#include "scenarios/external_definition.hpp"
 
 namespace kvstone {
+
+namespace {
+
+/// Tokens that a policy sees which drops some of them. Texts of workload tasks end with a sentence, wherever that is.
+std::optional<std::uint64_t> prompt_of(Cell const& cell) {
+    if (cell.context == 0) return std::nullopt;
+    if (cell.workload == "model") return cell.context;
+    return cell.workload == "attention" ? attention_prompt(cell.context, cell.options) : std::nullopt;
+}
+
+}  // namespace
 
 std::vector<Workload> const& workloads() {
     static std::vector<Workload> const all{
@@ -117,11 +129,11 @@ std::string skip_reason(Cell const& cell) {
     bool const codec_matters = workload.measures == nullptr || !workload.measures(cell.codec).empty();
     if (!codec_matters) return {};
     auto const codec = Codec::parse(cell.codec);
-    if (codec.selection() && !workload.takes_selections)
-        return fmt::format(
-            "stage {} drops tokens, and workload {} measures caches of all tokens: '{}'; accepted: workload "
-            "attention with `spread: last`, workloads model and tasks with `protocol: context`",
-            codec.selection()->name, cell.workload, with_plain_names(cell.codec));
+    if (codec.selection()) try {
+            check_dropping(codec, cell, prompt_of(cell));
+        } catch (NotApplicable const& error) {
+            return error.what();
+        }
     return workload.skips == nullptr ? std::string() : workload.skips(codec, cell.options);
 }
 

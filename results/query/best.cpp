@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <ostream>
+#include <set>
 #include <tuple>
 
 #include <fmt/ostream.h>
@@ -11,6 +12,7 @@
 
 #include "results/query/candidates.hpp"
 #include "results/query/show_text.hpp"
+#include "results/query/task_rows.hpp"
 #include "results/record/metrics.hpp"
 #include "results/record/wrapped.hpp"
 #include "results/store/sqlite.hpp"
@@ -42,20 +44,10 @@ Figures read_figures(Store const& store, std::string const& campaign, std::vecto
     return figures;
 }
 
-/// The end that has to meet the constraint; where nothing states how sure the figure is, its value counts.
-double end_of(Constraint const& constraint, Estimate const& figure) {
-    return constraint.bounding_end(figure).value_or(figure.value);
-}
-
 double distance_of(Constraint const& constraint, Estimate const& figure) {
-    auto const end = end_of(constraint, figure);
+    auto const end = deciding_end(constraint, figure);
     if (constraint.holds_for(end)) return 0;
     return std::abs(end - constraint.bound) / (constraint.bound == 0 ? 1 : std::abs(constraint.bound));
-}
-
-bool is_worse(Constraint const& constraint, Estimate const& a, Estimate const& b) {
-    auto const end = end_of(constraint, a);
-    return constraint.upper ? end > end_of(constraint, b) : end < end_of(constraint, b);
 }
 
 /// Of an error the worst of its components counts, as in v_pareto: the figure of both together hides which of them is
@@ -66,25 +58,52 @@ bool counts(std::string const& metric, std::string const& component, bool togeth
     return component == "kv" || pooled || !together;
 }
 
-Ranked judge(ParetoRow const& row, Figures const& all, std::vector<Constraint> const& constraints) {
+/// The figure of a cell that decides about a constraint; nothing where it has none.
+std::optional<WorstFigure> worst_of(std::string const& cell, Figures const& all, Constraint const& constraint) {
+    auto const found = all.find({cell, constraint.metric});
+    if (found == all.end()) return std::nullopt;
+    std::optional<WorstFigure> worst;
+    auto const& components = found->second;
+    bool const together = components.contains("kv");
+    for (auto const& [component, figure] : components)
+        if (counts(constraint.metric, component, together) && (!worst || is_worse(constraint, figure, worst->figure)))
+            worst = WorstFigure{figure, component, {}};
+    return worst;
+}
+
+/// The worst figure of rows of workload tasks.
+std::optional<WorstFigure> worst_of(std::vector<TaskCell> const& tasks, Figures const& all,
+                                    Constraint const& constraint) {
+    std::optional<WorstFigure> worst;
+    std::size_t rows = 0;
+    for (auto const& task : tasks) {
+        auto found = worst_of(task.cell, all, constraint);
+        if (!found) continue;
+        ++rows;
+        if (worst && !is_worse(constraint, found->figure, worst->figure)) continue;
+        worst = std::move(found);
+        worst->task = task.title;
+    }
+    if (rows > 1) worst->task += fmt::format(", the worst of {} rows", rows);
+    return worst;
+}
+
+Ranked judge(ParetoRow const& row, Figures const& all, std::vector<Constraint> const& constraints,
+             TasksOfCells const& tasks) {
     Ranked ranked{row, {}, true, 0};
     for (auto const& constraint : constraints) {
         auto& worst = ranked.figures.emplace_back();
-        auto const found = all.find({row.cell, constraint.metric});
         auto const* const known = find_metric(constraint.metric);
         bool const of_another_process = row.is_command && known != nullptr && is_speed(*known);
-        if (found == all.end() || of_another_process) {
+        if (!of_another_process) worst = worst_of(row.cell, all, constraint);
+        if (auto const others = tasks.find(row.cell); !worst && !of_another_process && others != tasks.end())
+            worst = worst_of(others->second, all, constraint);
+        if (!worst) {
             ranked.meets = false;
             ranked.distance = std::numeric_limits<double>::infinity();
             continue;
         }
-        auto const& components = found->second;
-        bool const together = components.contains("kv");
-        for (auto const& [component, figure] : components) {
-            if (!counts(constraint.metric, component, together)) continue;
-            ranked.meets = ranked.meets && constraint.holds_for(end_of(constraint, figure));
-            if (!worst || is_worse(constraint, figure, worst->figure)) worst = {figure, component};
-        }
+        ranked.meets = ranked.meets && constraint.holds_for(deciding_end(constraint, worst->figure));
         ranked.distance = std::max(ranked.distance, distance_of(constraint, worst->figure));
     }
     return ranked;
@@ -109,6 +128,7 @@ std::string figures_text(Ranked const& ranked, std::vector<Constraint> const& co
         text += fmt::format("{:.4g}", figure.value);
         if (worst->component != "kv") text += " of " + worst->component;
         if (figure.low && figure.high) text += fmt::format(" ({})", interval_text(figure));
+        if (!worst->task.empty()) text += fmt::format(" of {}", worst->task);
         if (!constraints[i].bounding_end(figure))
             text += processes < least_processes
                         ? fmt::format(" (no interval: {} processes, and it takes {}; the value alone counts)",
@@ -147,6 +167,23 @@ void show_answer(std::ostream& out, Screen const& screen, Answer const& answer,
     if (auto const left_out = left_out_text(others); !left_out.empty()) say("Left out: " + left_out);
 }
 
+std::set<std::string> judged_cells(std::vector<Peers> const& groups) {
+    std::set<std::string> cells;
+    for (auto const& peers : groups)
+        for (auto const& row : peers.rows)
+            if (is_judged(row)) cells.insert(row.cell);
+    return cells;
+}
+
+/// Whether each constraint's figure is there in some row of the group.
+bool has_all(Peers const& peers, Figures const& figures, std::vector<Constraint> const& constraints) {
+    return std::ranges::all_of(constraints, [&](Constraint const& constraint) {
+        return std::ranges::any_of(peers.rows, [&](ParetoRow const& row) {
+            return is_judged(row) && figures.contains({row.cell, constraint.metric});
+        });
+    });
+}
+
 /// Of the first codec's figures, where one of them has an interval over passages.
 std::string doubt_of(Store const& store, std::string const& campaign, Answer const& answer) {
     if (answer.ranked.empty()) return {};
@@ -170,16 +207,30 @@ bool has_any(Answer const& answer) {
 std::vector<Answer> answers(Store const& store, std::string const& campaign,
                             std::vector<Constraint> const& constraints) {
     auto const figures = read_figures(store, campaign, constraints);
+    auto groups = read_peers(store, campaign);
+    // Rows of several workloads are joined where those of one cannot tell.
+    TasksOfCells tasks;
+    if (constraints.size() > 1 &&
+        std::ranges::none_of(groups, [&](Peers const& peers) { return has_all(peers, figures, constraints); }))
+        tasks = tasks_of_cells(store, campaign, judged_cells(groups));
     std::vector<Answer> all;
-    for (auto& peers : read_peers(store, campaign)) {
+    std::set<std::string> joined;
+    for (auto& peers : groups) {
         Answer answer{std::move(peers), {}};
         for (auto const& row : answer.peers.rows)
-            if (is_judged(row)) answer.ranked.push_back(judge(row, figures, constraints));
+            if (is_judged(row)) answer.ranked.push_back(judge(row, figures, constraints, tasks));
         std::ranges::stable_sort(answer.ranked, {}, [](Ranked const& ranked) {
             return std::tuple(!ranked.meets, ranked.distance, *ranked.row.bits_per_value);
         });
+        for (auto const& ranked : answer.ranked)
+            if (std::ranges::any_of(ranked.figures, [](auto const& worst) { return worst && !worst->task.empty(); }))
+                for (auto const& task : tasks.at(ranked.row.cell)) joined.insert(task.cell);
         all.push_back(std::move(answer));
     }
+    // Their figures are told beside the KLD.
+    std::erase_if(all, [&](Answer const& answer) {
+        return std::ranges::any_of(answer.peers.rows, [&](auto const& row) { return joined.contains(row.cell); });
+    });
     return all;
 }
 
@@ -209,7 +260,8 @@ void show_best(Store const& store, std::ostream& out, std::vector<Constraint> co
 QueryResult best_rows(Store const& store, std::vector<Constraint> const& constraints, std::string const& campaign) {
     QueryResult table{{"group", "codec_name", "cell", "bits_per_value", "meets", "best"}, {}};
     for (auto const& constraint : constraints)
-        for (auto const* part : {"", "_low", "_high", "_component"}) table.columns.push_back(constraint.metric + part);
+        for (auto const* part : {"", "_low", "_high", "_component", "_task"})
+            table.columns.push_back(constraint.metric + part);
     for (auto const& answer : answers(store, campaign_meant(store, campaign), constraints)) {
         if (!has_any(answer)) continue;
         for (auto const& ranked : answer.ranked) {
@@ -227,6 +279,7 @@ QueryResult best_rows(Store const& store, std::vector<Constraint> const& constra
                 add(worst ? worst->figure.low : std::nullopt);
                 add(worst ? worst->figure.high : std::nullopt);
                 row.push_back(worst ? QueryValue(worst->component) : QueryValue(nullptr));
+                row.push_back(worst && !worst->task.empty() ? QueryValue(worst->task) : QueryValue(nullptr));
             }
             table.rows.push_back(std::move(row));
         }

@@ -15,13 +15,14 @@ namespace kvstone {
 struct WorstFigure {
     Estimate figure;
     std::string component;  ///< k, v or kv
+    std::string task;       ///< the row of workload tasks that has it; empty: the cell itself
 };
 
 /// A codec with its figures for the constraints.
 struct Ranked {
     ParetoRow row;
     /// For each constraint in turn: the worst component's figure of an error, else that of K and V together where there
-    /// is one, as in v_pareto. Empty: the cell does not have the metric.
+    /// is one, as in v_pareto. Empty: neither the cell has the metric nor a row of workload tasks that is joined with it.
     std::vector<std::optional<WorstFigure>> figures;
     bool meets = false;
     /// The largest distance of a figure's deciding end from its bound, over the bound (over 1 where the bound is 0). A
@@ -37,7 +38,9 @@ struct Answer {
 };
 
 /// Rows that failed, or that read less than half through the codec, are not ranked. A row meets a constraint where the
-/// end of its 95% interval does, see Constraint::bounding_end(); without an interval, where its value does. Throws as
+/// end of its 95% interval does, see Constraint::bounding_end(); without an interval, where its value does. Where no
+/// workload has all figures, rows of workload model are judged by those of workload tasks with the same cache, too
+/// (same_cache_sql()): of several the worst counts, and groups of those rows are not answers of their own. Throws as
 /// read_peers().
 std::vector<Answer> answers(Store const& store, std::string const& campaign,
                             std::vector<Constraint> const& constraints);
@@ -46,7 +49,8 @@ std::vector<Answer> answers(Store const& store, std::string const& campaign,
 /// codecs behind it; where none does, the nearest and its distance. Throws as read_peers().
 void show_best(Store const& store, std::ostream& out, std::vector<Constraint> const& constraints,
                ShowOptions const& options);
-/// The same as rows: group, codec_name, cell, bits_per_value, meets, best, and value, low, high and component of each metric.
+/// The same as rows: group, codec_name, cell, bits_per_value, meets, best, and value, low, high, component and row
+/// of workload tasks of each metric.
 QueryResult best_rows(Store const& store, std::vector<Constraint> const& constraints, std::string const& campaign);
 
 }  // namespace kvstone

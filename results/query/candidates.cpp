@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "results/query/show_text.hpp"
+#include "results/query/task_rows.hpp"
 #include "results/store/schema.hpp"
 #include "results/store/sqlite.hpp"
 #include "scenarios/errors.hpp"
@@ -23,37 +24,51 @@ WHERE c.uid = ? AND x.uid = ? AND v.value IS NOT NULL
   AND (v.component = 'kv' OR m.name IN ('cache_layers', 'cache_heads', 'cache_head_dim'))
 )sql";
 
-/// Its place is for reference_source_sql().
+/// Its places are for reference_source_sql(), same_cache_sql() and task_title_sql().
 constexpr auto row_sql = R"sql(
 SELECT p.campaign, p.cell, p.codec, p.codec_name, json_extract(x.source, '$.sha256'),
   x.source || ' ' || p.options || ' ' || coalesce(p.context, 0), json_extract(p.options, '$.protocol'), p.options,
   coalesce(p.context, 0), p.bits_per_value, p.error, p.error_low, p.error_high,
-  CASE WHEN p.left_out IS NULL AND p.error_metric <> 'kld_mean' THEN 'no error' ELSE p.left_out END, p.reason,
+  CASE WHEN p.workload = 'tasks' THEN nullif(p.left_out, 'no error')
+    WHEN p.left_out IS NULL AND p.error_metric <> 'kld_mean' THEN 'no error' ELSE p.left_out END, p.reason,
   {} || ' ' || p.options || ' ' || coalesce(p.context, 0),
-  coalesce(json_extract(x.source, '$.reference_sha256'), json_extract(x.source, '$.sha256'))
+  coalesce(json_extract(x.source, '$.reference_sha256'), json_extract(x.source, '$.sha256')),
+  p.workload = 'tasks', {}, {}
 FROM v_pareto p JOIN cell x ON x.uid = p.cell JOIN campaign c ON c.uid = p.campaign
-WHERE p.workload = 'model' AND p.status <> 'missing'
+WHERE p.workload IN ('model', 'tasks') AND p.status <> 'missing'
   AND iif(?1 <> '', json_extract(x.source, '$.sha256') = ?1, x.source_name = ?2)
 ORDER BY c.resumed_utc DESC, c.id DESC, p.position
 )sql";
 
 std::uint64_t whole(double value) { return value > 0 ? static_cast<std::uint64_t>(value) : 0; }
 
-void add_figures(Store const& store, std::string const& campaign, Candidate& candidate) {
-    std::map<std::string, double> shape;
+struct CellFigures {
+    std::map<std::string, Estimate> together;  ///< of K and V, by metric
+    std::map<std::string, double> shape;       ///< "cache_layers k"
+    std::uint64_t scored_tokens = 0;
+};
+
+CellFigures read_figures(Store const& store, std::string const& campaign, std::string const& cell) {
+    CellFigures figures;
     Statement figure(store.connection(), figure_sql);
-    figure.with(campaign, candidate.cell);
+    figure.with(campaign, cell);
     while (figure.step()) {
         if (figure.text(1) != "kv") {
-            shape[figure.text(0) + " " + figure.text(1)] = figure.real(2);
+            figures.shape[figure.text(0) + " " + figure.text(1)] = figure.real(2);
             continue;
         }
-        auto& one = candidate.figures[figure.text(0)];
+        auto& one = figures.together[figure.text(0)];
         one.value = figure.real(2);
         if (!figure.is_null(4)) one.low = figure.real(4);
         if (!figure.is_null(5)) one.high = figure.real(5);
-        if (figure.text(0) == "kld_mean") candidate.scored_tokens = whole(figure.real(3));
+        if (figure.text(0) == "kld_mean") figures.scored_tokens = whole(figure.real(3));
     }
+    return figures;
+}
+
+void add_figures(CellFigures figures, Candidate& candidate) {
+    candidate.figures = std::move(figures.together);
+    candidate.scored_tokens = figures.scored_tokens;
     auto const counted = [&](char const* metric) -> std::optional<std::uint64_t> {
         auto const found = candidate.figures.find(metric);
         return found == candidate.figures.end() ? std::nullopt : std::optional(whole(found->second.value));
@@ -62,6 +77,7 @@ void add_figures(Store const& store, std::string const& campaign, Candidate& can
     candidate.weights_bytes = counted("weights_bytes");
     candidate.compute_bytes = counted("compute_bytes");
     if (candidate.context == 0) candidate.context = counted("context_tokens").value_or(0);
+    auto& shape = figures.shape;
     candidate.layers = whole(shape["cache_layers k"]);
     candidate.heads = whole(shape["cache_heads k"]);
     candidate.k_dim = whole(shape["cache_head_dim k"]);
@@ -82,10 +98,21 @@ std::vector<Candidate> candidates(Store const& store, std::string const& sha256,
     std::vector<Candidate> all;
     std::set<std::string> seen;
     std::set<std::string> models;
-    Statement row(store.connection(), fmt::format(row_sql, reference_source_sql("x.source")));
+    std::vector<std::string> caches;  // of each candidate
+    std::map<std::string, std::vector<TaskRow>> tasks;
+    Statement row(store.connection(),
+                  fmt::format(row_sql, reference_source_sql("x.source"), same_cache_sql("x"), task_title_sql("x")));
     row.with(sha256, name);
     while (row.step()) {
         if (!seen.insert(row.text(1)).second) continue;
+        auto figures = read_figures(store, row.text(0), row.text(1));
+        auto const cache = row.text(18);
+        if (row.integer(17) != 0) {
+            if (row.is_null(13))
+                tasks[cache].push_back({row.text(1), row.text(19), static_cast<std::uint64_t>(row.integer(8)),
+                                        row.text(14), std::move(figures.together)});
+            continue;
+        }
         Candidate candidate;
         candidate.cell = row.text(1);
         candidate.codec = row.text(2);
@@ -103,14 +130,44 @@ std::vector<Candidate> candidates(Store const& store, std::string const& sha256,
         candidate.reason = row.text(14);
         candidate.measure = row.text(15);
         candidate.reference_sha256 = row.text(16);
-        add_figures(store, row.text(0), candidate);
+        add_figures(std::move(figures), candidate);
+        caches.push_back(cache);
         models.insert(candidate.sha256);
         all.push_back(std::move(candidate));
     }
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (auto const found = tasks.find(caches[i]); found != tasks.end()) all[i].tasks = found->second;
     if (models.size() > 1)
         throw ConfigError("several models of the database have this name: give the GGUF file", name,
                           {models.begin(), models.end()});
     return all;
+}
+
+double deciding_end(Constraint const& constraint, Estimate const& figure) {
+    return constraint.bounding_end(figure).value_or(figure.value);
+}
+
+bool is_worse(Constraint const& constraint, Estimate const& a, Estimate const& b) {
+    auto const of_a = deciding_end(constraint, a), of_b = deciding_end(constraint, b);
+    return constraint.upper ? of_a > of_b : of_a < of_b;
+}
+
+std::optional<BoundedFigure> figure_for(Candidate const& candidate, Constraint const& bound) {
+    if (auto const own = candidate.figures.find(bound.metric); own != candidate.figures.end())
+        return BoundedFigure{own->second};
+    std::optional<BoundedFigure> worst;
+    auto const rank = [&](Estimate const& figure) { return bound.bounding_end(figure).has_value(); };
+    for (auto const& task : candidate.tasks) {
+        auto const found = task.figures.find(bound.metric);
+        if (found == task.figures.end()) continue;
+        auto const& figure = found->second;
+        auto const rows = worst ? worst->rows + 1 : 1;
+        bool const worse = !worst || rank(figure) < rank(worst->figure) ||
+                           (rank(figure) == rank(worst->figure) && is_worse(bound, figure, worst->figure));
+        if (worse) worst = {figure, &task};
+        worst->rows = rows;
+    }
+    return worst;
 }
 
 std::string doubt_of_passages(std::uint64_t passages) {

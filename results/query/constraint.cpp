@@ -60,8 +60,9 @@ Constraint parse_one(Reader& reader, std::string const& whole) {
     Constraint constraint;
     constraint.metric = reader.take_while(in_name);
     if (constraint.metric.empty())
-        throw ConfigError(fmt::format("expected a metric before '{}'", reader.rest()), whole,
-                          {"METRIC < NUMBER [and METRIC > NUMBER ...]"});
+        throw ConfigError(reader.done() ? std::string("a condition is empty: expected a metric and its bound")
+                                        : fmt::format("expected a metric before '{}'", reader.rest()),
+                          whole, {"METRIC < NUMBER [and METRIC > NUMBER ...]"});
     auto const* const metric = find_metric(constraint.metric);
     if (metric == nullptr) {
         auto const names = metric_names();

@@ -41,7 +41,8 @@ void compare_cells(Comparison& all, SideCell const& base, SideCell const& head, 
                            base.figures[i].value == head.figures[j].value;
         if (!equal || everything) {
             auto figure = compare_figure(all.base, base, all.head, head, next.first, next.second, excuse, options);
-            all.within_margin += figure.within_margin ? 1U : 0U;
+            bool const of_quality = how != Comparing::by_time && how != Comparing::by_count;
+            all.within_margin += of_quality && figure.within_margin ? 1U : 0U;
             all.timings += how == Comparing::by_time ? 1U : 0U;
             if (everything || !silent(figure)) {
                 auto const verdict = figure.verdict;
@@ -50,8 +51,10 @@ void compare_cells(Comparison& all, SideCell const& base, SideCell const& head, 
                 all.rows.push_back({&head, std::move(figure), verdict, std::move(why)});
             }
         }
-        all.equal += equal ? 1U : 0U;
-        all.counts += there && how == Comparing::by_count ? 1U : 0U;
+        bool const counted = there && how == Comparing::by_count;
+        all.equal += equal && !counted ? 1U : 0U;
+        all.counts += counted ? 1U : 0U;
+        all.equal_counts += equal && counted ? 1U : 0U;
         skip(base.figures, i, next);
         skip(head.figures, j, next);
     }
@@ -217,7 +220,9 @@ void print_comparison(std::ostream& out, Comparison const& comparison, TableForm
         "; {} deterministic figures equal, {} others within their margin, {} timings compared (not interleaved: "
         "`gate --run` judges them)",
         comparison.equal, comparison.within_margin, comparison.timings);
-    if (comparison.counts > 0) sum += fmt::format(", {} counts of work compared", comparison.counts);
+    if (comparison.counts > 0)
+        sum +=
+            fmt::format(", {} counts of work compared, {} of them equal", comparison.counts, comparison.equal_counts);
     out << (markdown ? sum : wrapped(sum, screen.columns, 2)) << '\n';
 }
 
@@ -240,6 +245,7 @@ Json to_json(Comparison const& comparison) {
             {"within_margin", comparison.within_margin},
             {"timings", comparison.timings},
             {"counts", comparison.counts},
+            {"equal_counts", comparison.equal_counts},
             {"rows", std::move(rows)},
             {"judgement", name_of(comparison.verdict)}};
 }

@@ -19,11 +19,13 @@ struct ComparedCell {
 struct Comparison {
     Side base, head;
     Circumstances circumstances;
-    std::vector<ComparedCell> rows;   ///< differences by cell and metric; all figures where asked for
-    std::size_t equal = 0;            ///< figures that repeat, and are equal to the last digit
-    std::size_t within_margin = 0;    ///< figures whose difference is within the margin
+    std::vector<ComparedCell> rows;  ///< differences by cell and metric; all figures where asked for
+    // A figure is in one of the next four at most; one that differs beyond its margin has a row.
+    std::size_t equal = 0;            ///< deterministic figures that are equal to the last digit
+    std::size_t within_margin = 0;    ///< qualities and memory whose difference is within the margin
     std::size_t timings = 0;          ///< timings that were compared
-    std::size_t counts = 0;           ///< counts of work that were compared, equal ones among them
+    std::size_t counts = 0;           ///< counts of work that were compared
+    std::size_t equal_counts = 0;     ///< those of them that are equal
     std::size_t cells = 0;            ///< cells that both sides have, ok
     std::size_t new_cells = 0;        ///< cells that the base does not have
     std::size_t skipped = 0;          ///< cells that both sides skipped

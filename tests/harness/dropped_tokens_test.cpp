@@ -187,5 +187,59 @@ TEST_F(DroppedTokens, CellsThatCannotLoseTokensAreSkippedWithTheReason) {
     EXPECT_THAT(positions.reason, HasSubstr("positions of tokens"));
 }
 
+/// Every share at every context, by the definition: floor(tokens * (1 - (1 - share))), and at least 1.
+TEST_F(DroppedTokens, WhatAScenarioTellsIsKnownBeforeARun) {
+    auto const reason = [](std::string const& workload, Json const& options, std::uint64_t tokens,
+                           std::string const& codec) {
+        auto cell = request(codec).cell;
+        cell.workload = workload;
+        cell.options = options;
+        cell.context = tokens;
+        return skip_reason(cell);
+    };
+    Json const whole{{"protocol", "context"}};
+    std::size_t refused = 0, taken = 0;
+    for (std::uint64_t tokens = 1; tokens <= 40; ++tokens)
+        for (int hundredths = 5; hundredths <= 100; hundredths += 5)
+            for (std::uint64_t sink = 0; sink <= 6; ++sink) {
+                double const share = hundredths / 100.0;
+                auto const product = static_cast<double>(tokens) * (1 - (1 - share));
+                auto const kept = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(product));
+                auto const by_places = fmt::format("keep:policy=streaming,share={},sink={} | raw", share, sink);
+                auto const by_norm =
+                    fmt::format("keep:policy=knorm,share={},sink={},window=3,over=all | raw", share, sink);
+                bool const all = kept == tokens;
+                auto const where = fmt::format("{} of {} tokens, sink {}", share, tokens, sink);
+                // The engine needs the last token, too.
+                bool const no_end = !all && sink >= kept;
+                bool const too_few = !all && sink + 3 > kept;
+                EXPECT_EQ(!reason("model", whole, tokens, by_places).empty(), no_end) << where;
+                EXPECT_EQ(!reason("model", whole, tokens, by_norm).empty(), too_few) << where;
+                Json const last{{"queries", judged}, {"spread", "last"}};
+                EXPECT_EQ(!reason("attention", last, tokens + judged, by_norm).empty(), too_few) << where;
+                EXPECT_EQ(!reason("attention", last, tokens + judged, by_places).empty(), !all && sink > kept) << where;
+                EXPECT_EQ(reason("tasks", whole, tokens, by_norm), "") << "its text ends with a sentence";
+                ++(too_few ? refused : taken);
+            }
+    EXPECT_GT(refused, 1000U);
+    EXPECT_GT(taken, 1000U);
+    EXPECT_THAT(reason("attention", {{"queries", 8}, {"spread", "last"}}, 8, "keep:policy=streaming,share=.5 | raw"),
+                HasSubstr("the prompt has no token"));
+    EXPECT_THAT(reason("model", whole, 100, "keep:policy=streaming,share=.04 | raw"), HasSubstr("last token"));
+    for (auto const* workload : {"model", "tasks"}) {
+        EXPECT_THAT(reason(workload, whole, 1000, "keep:policy=knorm,share=.5 | raw"), HasSubstr("over=all"));
+        EXPECT_THAT(reason(workload, whole, 1000, "keep:policy=tova,share=.5,over=layer | raw"), HasSubstr("over=all"));
+        EXPECT_THAT(reason(workload, {{"protocol", "decode"}}, 1000, "keep:policy=streaming,share=.5 | raw"),
+                    HasSubstr("accepted: protocol context"));
+        EXPECT_THAT(reason(workload, whole, 1000, "keep:policy=streaming,share=.5 | k{unrope | raw} v{raw}"),
+                    HasSubstr("needs the positions of tokens"));
+    }
+    // The last layer of pyramid keeps the fewest: 2 * share / beta of the tokens, of two layers.
+    Json const last{{"queries", judged}, {"spread", "last"}};
+    EXPECT_THAT(reason("attention", last, 1000 + judged, "keep:policy=pyramid,share=.5,window=64,beta=20 | raw"),
+                HasSubstr("in the layer that keeps the fewest"));
+    EXPECT_EQ(reason("attention", last, 1000 + judged, "keep:policy=pyramid,share=.5,window=8,beta=20 | raw"), "");
+}
+
 }  // namespace
 }  // namespace kvstone

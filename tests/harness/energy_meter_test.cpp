@@ -38,6 +38,14 @@ struct Machine {
     void work(double ms) { now_ns += static_cast<std::int64_t>(ms * 1e6); }
 };
 
+/// Requires that there is an energy, or else that there is a problem.
+std::optional<PassEnergy> of_passes(EnergyMeter const& meter, std::function<void()> const& pass) {
+    std::string problem;
+    auto const energy = meter.of_passes(pass, problem);
+    EXPECT_EQ(energy.has_value(), problem.empty()) << problem;
+    return energy;
+}
+
 // One step at either end is missed or not: 1 / 100 of the energy of as short a time as has one.
 constexpr double share = 1.0 / EnergyMeter::least_updates;
 
@@ -47,7 +55,7 @@ TEST(EnergyMeterTest, PassesAreRepeatedForAHundredSteps) {
         EnergyMeter const meter({machine.counter(50)}, machine.clock());
         ASSERT_TRUE(meter.tells());
         EXPECT_NEAR(static_cast<double>(meter.least_ns()), 100e6, 2e6) << "steps of a millisecond are seen as such";
-        auto const energy = meter.of_passes([&] { machine.work(pass_ms); });
+        auto const energy = of_passes(meter, [&] { machine.work(pass_ms); });
         ASSERT_TRUE(energy) << pass_ms;
         // The clock is read once a pass, which is part of the work as well.
         double const joules = 50 * (pass_ms * 1e-3 + 3e-6);
@@ -94,7 +102,7 @@ TEST(EnergyMeterTest, ACounterMayBeginAgainOnce) {
     EnergyMeter const meter({machine.counter(100, 0, range_uj)}, machine.clock());
     EXPECT_TRUE(meter.joules_of([&] { machine.work(65'500); }));
     EXPECT_FALSE(meter.joules_of([&] { machine.work(65'600); })) << "it may have begun again twice";
-    EXPECT_FALSE(meter.of_passes([&] { machine.work(65'600); }));
+    EXPECT_FALSE(of_passes(meter, [&] { machine.work(65'600); }));
 }
 
 TEST(EnergyMeterTest, ACounterThatWasSetBackIsNotBelieved) {
@@ -114,18 +122,37 @@ TEST(EnergyMeterTest, WhatStandsStillOrVanishesTellsNothing) {
     Machine still{.step_ns = INT64_MAX};
     EnergyMeter const meter({still.counter(50)}, still.clock());
     EXPECT_FALSE(meter.tells());
-    EXPECT_FALSE(meter.of_passes([&] { FAIL() << "nothing is to be repeated"; }));
+    EXPECT_EQ(meter.problem(), "the counter of package-0 stands still: it took no step for 2 s");
+    EXPECT_FALSE(of_passes(meter, [&] { FAIL() << "nothing is to be repeated"; }));
     EXPECT_FALSE(meter.joules_of([&] { still.work(1e6); }));
 
     Machine gone;
     EnergyMeter const watching({gone.counter(50)}, gone.clock());
     ASSERT_TRUE(watching.tells());
-    EXPECT_FALSE(watching.of_passes([&] {
+    EXPECT_FALSE(of_passes(watching, [&] {
         gone.work(10);
         gone.readings_left = 0;
     }));
-    EXPECT_FALSE(EnergyMeter({gone.counter(50)}, gone.clock()).tells());
+    EnergyMeter const nothing({gone.counter(50)}, gone.clock());
+    EXPECT_FALSE(nothing.tells());
+    EXPECT_EQ(nothing.problem(), "the counter of package-0 does not tell");
     EXPECT_FALSE(EnergyMeter({}, gone.clock()).tells());
+}
+
+/// A counter that stops is no work without energy.
+TEST(EnergyMeterTest, ACounterThatStopsDuringTheWorkTellsNothing) {
+    Machine machine;
+    auto memory = machine.counter(20, 0, 65532610987, "package-0/dram");
+    std::optional<std::uint64_t> stopped;
+    memory.read_uj = [&stopped, read = memory.read_uj] { return stopped ? stopped : read(); };
+    EnergyMeter const meter({machine.counter(50), memory}, machine.clock());
+    ASSERT_TRUE(meter.tells());
+    EXPECT_TRUE(meter.joules_of([&] { machine.work(200); }));
+    stopped = 7'000'000'000;
+    std::string problem;
+    EXPECT_FALSE(meter.of_passes([&] { machine.work(200); }, problem));
+    EXPECT_EQ(problem, "the counter of package-0/dram stood still during the work");
+    EXPECT_FALSE(meter.joules_of([&] { machine.work(200); }));
 }
 
 /// Attempts on a machine with one package, whose counter a thread moves every tenth of a millisecond or slower, at 40 W.
@@ -148,8 +175,7 @@ class EnergyAttemptTest : public AttemptTest {
         });
     }
     void TearDown() override {
-        stopped_ = true;
-        mover_.join();
+        stop();
         unsetenv(powercap_variable);
         AttemptTest::TearDown();
     }
@@ -165,6 +191,10 @@ class EnergyAttemptTest : public AttemptTest {
         request.measure.min_time_s = 0.01;
         request.measure.energy = true;
         return request;
+    }
+    void stop() {
+        stopped_ = true;
+        if (mover_.joinable()) mover_.join();
     }
     static bool has_energy(Measurement const& measurement) {
         return measurement.host.contains("energy") ||
@@ -221,6 +251,14 @@ TEST_F(EnergyAttemptTest, AModelHasTokensPerJoule) {
     }
     EXPECT_GT(value(measured, "prefill_tokens_per_joule"), 0);
     EXPECT_GT(value(measured, "decode_tokens_per_joule"), 0);
+}
+
+TEST_F(EnergyAttemptTest, ACounterThatStandsStillIsToldInTheRow) {
+    stop();
+    auto const measured = run(roundtrip_request());
+    EXPECT_EQ(measured.status, Status::ok) << measured.reason;
+    EXPECT_FALSE(has_energy(measured));
+    EXPECT_EQ(measured.reason, "no_energy: the counter of package-0 stands still: it took no step for 2 s");
 }
 
 TEST_F(EnergyAttemptTest, WithoutACounterOrAWishThereIsNone) {

@@ -107,7 +107,8 @@ class Misbehaving : public ExternalCommand, public testing::WithParamInterface<M
 TEST_P(Misbehaving, IsARowOfItsOwn) {
     auto const& [how, status, reason, said] = GetParam();
     auto request = request_of(codec_py({how}));
-    if (status == Status::timeout) request.measure.timeout_s = 10;  // a second of it for ends that the program tells itself
+    if (status == Status::timeout)
+        request.measure.timeout_s = 10;  // a second of it for ends that the program tells itself
     auto const m = run(request);
     EXPECT_EQ(m.status, status) << m.reason << m.stderr_tail;
     EXPECT_THAT(m.reason, HasSubstr(reason));

@@ -4,10 +4,12 @@
 
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "codecs/selection/selected_codec.hpp"
 #include "harness/sizing/layer_bytes.hpp"
 #include "harness/sizing/studies.hpp"
 #include "harness/sources/known_models.hpp"
@@ -64,6 +66,87 @@ TEST(Size, AddsLayersWindowsAndStates) {
     EXPECT_EQ(answer.rows[3].sequence.growing, of_layer(0, 2000) + of_layer(2, 2000));
     EXPECT_EQ(answer.rows[3].sequence.window, of_layer(1, 256));
     EXPECT_EQ(answer.rows[3].growth_bytes_a_token, 2.0 * 2 * 64 * 2 + 2.0 * 2 * 2 * 18);
+}
+
+/// A cache of one layer after the other, as SelectedCodec stores it: of layers that keep other numbers each by itself.
+std::uint64_t stored_selection(std::string const& text, std::uint64_t layers, std::uint64_t tokens) {
+    auto const codec = Codec::parse(text);
+    auto const& keep = *codec.selection();
+    auto const counts = kept_counts(keep, layers, tokens);
+    constexpr std::uint64_t heads = 2, dim = 64;
+    auto const same = same_tokens(keep);
+    std::vector<std::vector<std::uint32_t>> lists;
+    for (std::uint64_t layer = 0; layer < (same == SameTokens::all ? 1 : layers); ++layer)
+        for (std::uint64_t head = 0; head < (same == SameTokens::head ? heads : 1); ++head) {
+            auto& list = lists.emplace_back(counts[layer]);
+            std::iota(list.begin(), list.end(), 0U);
+        }
+    std::vector<_Float16> values(layers * heads * tokens * dim, static_cast<_Float16>(0.5F));
+    KvShape const shape{layers, heads, tokens, dim};
+    KvView const view{values.data(), ElementType::f16, shape, KvStrides::packed(shape)};
+    return SelectedCodec(codec, BackendKind::openmp)
+        .encode({view, view}, Selection(same, layers, heads, tokens, std::move(lists)))
+        .bytes.size();
+}
+
+TEST(Size, KeptTokensAndTheirMaskAreArithmetic) {
+    auto const small = [](std::string const& codec, std::uint64_t layers, std::uint64_t context) {
+        SizeQuestion asked;
+        asked.cache.name = "small";
+        asked.cache.layers = layers;
+        asked.cache.cached.assign(layers, {2, 64, 64, 0});
+        asked.codecs = {codec};
+        asked.contexts = {context};
+        return size_of(asked).rows.at(0);
+    };
+    for (std::uint64_t const context : {100U, 333U, 1024U, 2001U}) {
+        for (auto const* keep : {"streaming,share=0.5", "streaming,share=0.29", "knorm,share=0.9,window=8",
+                                 "snapkv,share=0.9,window=8,over=layer", "h2o,share=0.37,window=8,over=all",
+                                 "pyramid,share=0.5,window=2", "knorm,share=1"})
+            for (auto const* behind : {"q8_0", "int:bits=4,axis=token,group=32", "sink(4){fp16} rest{q4_0}"}) {
+                auto const codec = fmt::format("keep:policy={} | {}", keep, behind);
+                auto const row = small(codec, 1, context);
+                EXPECT_EQ(row.why_not, "") << codec;
+                EXPECT_EQ(row.sequence.growing, stored_selection(codec, 1, context)) << codec << " of " << context;
+                EXPECT_FALSE(row.depends_on_values);
+            }
+        for (auto const* over : {"head", "layer"}) {
+            auto const codec = fmt::format("keep:policy=pyramid,share=0.5,sink=0,window=2,over={} | q8_0", over);
+            EXPECT_EQ(small(codec, 3, context).sequence.growing, stored_selection(codec, 3, context)) << codec;
+        }
+    }
+    // 34 bytes of every 32 values, of half of the tokens, and a bit for each token of each list.
+    for (auto const& [over, lists] : {std::pair{"head", 6}, {"layer", 3}, {"all", 1}}) {
+        auto const row = small(fmt::format("keep:policy=knorm,share=0.5,over={} | q8_0", over), 3, 4096);
+        EXPECT_NEAR(row.growth_bytes_a_token, 0.5 * 3 * 2 * 2 * 2 * 34 + lists / 8.0, 1e-5) << over;
+    }
+    EXPECT_THAT(small("keep:policy=knorm,share=0.5 | q8_0", 1, 100).why_not,
+                HasSubstr("50 of 100 tokens stay by their share, fewer than the first 4 and the last 64"));
+    EXPECT_THAT(small("keep:policy=knorm,share=0.5 | k{unrope | raw} v{raw}", 1, 1000).why_not,
+                HasSubstr("needs the positions of tokens"));
+    auto const sliding = size_of(small_question({"keep:policy=streaming,share=0.5 | q8_0"}, {200, 300}));
+    EXPECT_EQ(sliding.rows.at(0).why_not, "");
+    EXPECT_THAT(sliding.rows.at(1).why_not, HasSubstr("layers of this model keep the last tokens alone"));
+}
+
+/// The longest context of a budget has the last bytes that fit.
+TEST(Size, ABudgetOfKeptTokensIsUsedUp) {
+    SizeQuestion asked;
+    asked.cache.name = "small";
+    asked.cache.layers = 1;
+    asked.cache.cached = {{2, 64, 64, 0}};
+    asked.codecs = {"keep:policy=knorm,share=0.5,window=8 | q8_0"};
+    asked.contexts = {1000};
+    asked.budget_bytes = 1'000'000;
+    auto const longest = size_of(asked).rows.at(0).longest_context;
+    ASSERT_TRUE(longest);
+    asked.contexts = {*longest, *longest + 64};
+    auto const rows = size_of(asked).rows;
+    EXPECT_LE(rows[0].sequence.all(), *asked.budget_bytes);
+    EXPECT_GT(rows[1].sequence.all(), *asked.budget_bytes);
+    asked.budget_bytes = 500;
+    asked.contexts = {1000};
+    EXPECT_EQ(size_of(asked).rows.at(0).longest_context, 0U) << "no prompt of which the share is large enough";
 }
 
 TEST(Size, SharesADevicesPart) {

@@ -39,7 +39,10 @@ TEST(ConstraintTest, RefusesWhatItCannotMean) {
     };
     refused("kld_men < 0.01",
             "no metric has this name; `kvstone list metrics` has them all: 'kld_men'; accepted: kld_mean");
-    refused("", "expected a metric before ''");
+    refused(
+        "",
+        "a condition is empty: expected a metric and its bound; accepted: METRIC < NUMBER [and METRIC > NUMBER ...]");
+    refused("  ", "a condition is empty: expected a metric and its bound: '  '; accepted: METRIC");
     refused("< 3", "expected a metric before '< 3'");
     refused("kld_mean 0.01", "kld_mean has to be compared: '0.01'; accepted: <, <=, >, >=");
     refused("kld_mean = 0.01", "'='; accepted: <, <=, >, >=");
@@ -50,7 +53,8 @@ TEST(ConstraintTest, RefusesWhatItCannotMean) {
     refused("top1_agreement > 0.9 %",
             "behind the number stands another bound or the unit of top1_agreement: '%'; accepted: and");
     refused("kld_mean < 1 nat or ppl < 3", "constraints are joined by 'and': 'or'");
-    refused("kld_mean < 1 and", "expected a metric before ''");
+    refused("kld_mean < 1 and",
+            "a condition is empty: expected a metric and its bound: 'kld_mean < 1 and'; accepted: METRIC");
 }
 
 TEST(ConstraintTest, JudgesTheEndThatCounts) {
@@ -144,6 +148,90 @@ TEST_F(BestTest, EveryTailIsBoundedByItsWholeInterval) {
         HasSubstr("\nNote: the interval comes from 4 passage(s): resampling so few makes it too narrow; measure "
                   "10 or more\n"));
     EXPECT_THAT(shown("bits_per_value < 9"), testing::Not(HasSubstr("passage(s)"))) << "no interval over passages";
+}
+
+struct JoinedBestTest : BestTest {
+    std::vector<Cell> cells;
+    std::vector<Measurement> measured;
+
+    void kld(std::string const& codec, double bits, double value) {
+        cells.push_back(model_cell(codec));
+        measured.push_back(
+            model_measurement(cells.back(), {.bits = bits, .kld = value, .kld_low = value, .kld_high = value}));
+    }
+    void items(Cell const& cell, std::string const& metric, Estimate const& figure, double read = 1) {
+        cells.push_back(cell);
+        measured.push_back(test::tasks_measurement(cell, metric, figure, read));
+    }
+    void ingest() { store.ingest(store.begin_campaign(test::plan(cells), test::build(), "hw", false), measured); }
+    std::string chosen(std::string const& constraints) {
+        auto const rows = best_rows(store, parse_constraints(constraints), "").rows;
+        return std::get<std::int64_t>(rows.at(0).at(5)) != 0 ? std::get<std::string>(rows[0][1]) : "";
+    }
+};
+
+TEST_F(JoinedBestTest, AConditionJoinsTextAndItemsBehindOneCache) {
+    kld("q8_0", 8.5, 0.001);
+    kld("q4_0", 4.5, 0.01);
+    kld("int2", 2, 0.015);
+    items(test::tasks_cell("q8_0"), "recall_accuracy", {0.95, 0.9, 1});
+    items(test::tasks_cell("q4_0"), "recall_accuracy", {0.8, 0.7, 0.9});
+    items(test::tasks_cell("q4_0", 1536), "recall_accuracy", {0.6, 0.5, 0.7});
+    items(test::tasks_cell("q4_0", 512), "recall_accuracy", {0.85, 0.75, 0.95});
+    items(test::tasks_cell("int2"), "recall_accuracy", {0.3, 0.2, 0.4});
+    ingest();
+    EXPECT_EQ(chosen("kld_mean < 0.02"), "int2");
+    EXPECT_EQ(chosen("kld_mean < 0.02 and recall_accuracy > 0.65"), "q8_0") << "q4_0 at 1536 tokens does not";
+    EXPECT_EQ(chosen("recall_accuracy > 0.45 and kld_mean < 0.02"), "q4_0");
+    EXPECT_EQ(chosen("kld_mean < 0.005 and recall_accuracy > 0.1"), "q8_0");
+    EXPECT_EQ(chosen("kld_mean < 0.02 and recall_accuracy > 0.95"), "");
+    auto text = shown("kld_mean < 0.02 and recall_accuracy > 0.45");
+    for (auto at = text.find("\n  "); at != std::string::npos; at = text.find("\n  ")) text.replace(at, 3, " ");
+    EXPECT_THAT(text,
+                HasSubstr("\nq4_0: 4.500 bits per value, kld_mean 0.01 (0.01..0.01), recall_accuracy 0.6 (0.5..0.7) "
+                          "of workload tasks, key_value, contexts of 1536 tokens, the worst of 3 rows\n"));
+    EXPECT_THAT(text, Not(HasSubstr("\ntasks "))) << "no answer of its own";
+    auto const rows = best_rows(store, parse_constraints("kld_mean < 0.02 and recall_accuracy > 0.45"), "");
+    EXPECT_EQ(rows.columns.back(), "recall_accuracy_task");
+    EXPECT_EQ(rows.rows.at(0).back(),
+              QueryValue("workload tasks, key_value, contexts of 1536 tokens, the worst of 3 rows"));
+    EXPECT_EQ(rows.rows.at(0).at(10), QueryValue(nullptr)) << "the KLD is the row's own";
+    // Where one workload has it all, it answers alone.
+    EXPECT_THAT(shown("recall_accuracy > 0.45 and bits_per_value < 9"), HasSubstr("\ntasks "));
+    EXPECT_THAT(shown("recall_accuracy > 0.45 and bits_per_value < 9"), Not(HasSubstr("of workload tasks")));
+}
+
+TEST_F(JoinedBestTest, OfACostTheLargestIsTheWorst) {
+    kld("q4_0", 4.5, 0.01);
+    items(test::tasks_cell("q4_0"), "flips_to_wrong", {3, 3, 3});
+    items(test::tasks_cell("q4_0", 768, "hellaswag"), "flips_to_wrong", {7, 7, 7});
+    items(test::tasks_cell("q4_0", 768, "arc"), "flips_to_wrong", {5, 5, 5});
+    ingest();
+    EXPECT_EQ(chosen("kld_mean < 0.02 and flips_to_wrong < 8"), "q4_0");
+    EXPECT_EQ(chosen("kld_mean < 0.02 and flips_to_wrong < 7"), "");
+    EXPECT_THAT(shown("kld_mean < 0.02 and flips_to_wrong < 8"), HasSubstr("hellaswag"));
+}
+
+/// A row of another protocol, reference, codec or model is another cache, and one that was barely read tells nothing.
+TEST_F(JoinedBestTest, RowsOfOtherCachesAreNotJoined) {
+    kld("q4_0", 4.5, 0.01);
+    auto const bad = Estimate{0.1, 0, 0.2};
+    items(test::tasks_cell("q4_0"), "recall_accuracy", {0.8, 0.7, 0.9});
+    items(test::tasks_cell("q4_0", 768, "key_value", "context"), "recall_accuracy", bad);
+    items(test::tasks_cell("q5_0"), "recall_accuracy", bad);
+    auto other = test::tasks_cell("q4_0", 769);
+    other.source["sha256"] = "cc33";
+    items(other, "recall_accuracy", bad);
+    other = test::tasks_cell("q4_0", 770);
+    other.source["reference_sha256"] = "cc33";
+    items(other, "recall_accuracy", bad);
+    other = test::tasks_cell("q4_0", 771);
+    other.options["prefill"] = "compressed";
+    items(other, "recall_accuracy", bad);
+    items(test::tasks_cell("q4_0", 772), "recall_accuracy", bad, 0.4);
+    ingest();
+    EXPECT_EQ(chosen("kld_mean < 0.02 and recall_accuracy > 0.65"), "q4_0");
+    EXPECT_THAT(shown("kld_mean < 0.02 and recall_accuracy > 0.65"), Not(HasSubstr("the worst of")));
 }
 
 TEST_F(BestTest, ACommandMeetsErrorsAndNoSpeeds) {

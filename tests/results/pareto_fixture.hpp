@@ -1,6 +1,7 @@
 #pragma once
 // Rows made by hand for tests of answers: a model's figures of codecs.
 
+#include "results/statistics/estimate.hpp"
 #include "tests/results/store_fixture.hpp"
 
 namespace kvstone::test {
@@ -19,6 +20,27 @@ inline Cell model_cell(std::string const& codec, std::uint64_t context = 1024, s
     c.source = {{"kind", "model"}, {"sha256", "aa11"}, {"text_sha256", "bb22"}};
     c.id = fmt::format("{:0>16}", fmt::format("{}{}{}", codec, context, protocol));
     return c;
+}
+
+/// Items behind the cache of model_cell().
+inline Cell tasks_cell(std::string const& codec, std::uint64_t context = 768, std::string const& task = "key_value",
+                       std::string const& protocol = "decode") {
+    auto c = model_cell(codec, context, protocol);
+    c.workload = "tasks";
+    c.options = {{"protocol", protocol}, {"task", task}};
+    c.id = fmt::format("{:0>16}", fmt::format("{}{}{}{}", codec, context, protocol, task));
+    return c;
+}
+
+inline Measurement tasks_measurement(Cell const& c, std::string const& metric, Estimate const& figure,
+                                     double read = 1) {
+    auto m = measurement(c);
+    m.figures = {{"kv", "bits_per_value", 8, 1, {}, {}},
+                 {"kv", metric, figure.value, 72, figure.low, figure.high},
+                 {"kv", "compressed_read_fraction", read, 72, {}, {}}};
+    m.samples.clear();
+    m.profiles.clear();
+    return m;
 }
 
 inline Measurement model_measurement(Cell const& c, ModelFigures const& f) {

@@ -185,6 +185,12 @@ std::string attention_skips(Codec const& codec, Json const& options) {
                        codec.selection()->name, with_plain_names(codec.text()));
 }
 
+std::optional<std::uint64_t> attention_prompt(std::uint64_t context, Json const& options) {
+    auto const sample = sample_of(options);
+    if (sample.spread != QuerySpread::last) return std::nullopt;
+    return sample.positions(context).front();
+}
+
 void run_attention(AttemptRequest const& request, Measurement& measurement) {
     auto const& cell = request.cell;
     auto const kind = backend_named(cell.backend);

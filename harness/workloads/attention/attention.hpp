@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,10 @@ std::vector<WorkloadOption> attention_options();
 
 /// See Workload::skips: a codec that drops tokens may look at the queries before those that judge it alone.
 std::string attention_skips(Codec const& codec, Json const& options);
+
+/// Tokens in front of the queries of a context, which a policy that drops tokens sees; nothing where the queries are not the
+/// last ones.
+std::optional<std::uint64_t> attention_prompt(std::uint64_t context, Json const& options);
 
 /// Encodes K and V once, decodes them from their sealed containers, and compares the attention of queries over them
 /// with that over the originals: softmax attention with scale 1/sqrt(dim of K), causal, with RoPE in Q and K already;

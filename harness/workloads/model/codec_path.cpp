@@ -108,14 +108,7 @@ std::unique_ptr<CodecPath> codec_path(EngineSequence& sequence, Codec const& cod
                                 "protocol context", {"protocol inline", "protocol decode"});
         return engine_path(sequence, settings);
     }
-    if (codec.selection()) {
-        if (settings.protocol != Protocol::context)
-            throw NotApplicable(
-                "a policy looks once at a whole prompt and drops tokens of it; these protocols code tokens "
-                "as they come",
-                fmt::format("protocol {}", name_of(settings.protocol)), {"protocol context"});
-        return dropping_path(sequence, codec, settings);
-    }
+    if (codec.selection()) return dropping_path(sequence, codec, settings);
     switch (settings.protocol) {
         case Protocol::context:
             return context_path(sequence, codec, settings);

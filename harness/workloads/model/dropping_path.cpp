@@ -7,6 +7,7 @@
 
 #include "codecs/container/tensor_codec.hpp"
 #include "codecs/selection/selected_codec.hpp"
+#include "harness/workloads/dropping.hpp"
 #include "harness/workloads/model/paths.hpp"
 
 namespace kvstone {
@@ -34,12 +35,7 @@ class DroppingPath : public CodecPath {
           keep_(*codec.selection()),
           settings_(settings),
           pipelines_(pipelines_of(behind_)) {
-        if (same_tokens(keep_) != SameTokens::all)
-            throw NotApplicable(
-                "the engine removes a token from all layers and heads, and this codec keeps other tokens in each of "
-                "them",
-                fmt::format("over={}", keep_.options.at("over")),
-                {"over=all, where the policy takes it", "policy=streaming", "workload attention"});
+        check_removable(keep_, std::string(name_of(settings.protocol)));
         if (needs_rope(keep_) && !settings.rope)
             throw NotApplicable("this policy undoes RoPE, and how this model rotates is not known",
                                 keep_.options.at("policy"));
@@ -94,9 +90,7 @@ class DroppingPath : public CodecPath {
                          KvStrides::packed(queries.shape)};
         }
         auto selection = select_tokens(keep_, tensors);
-        if (selection.kept(0, 0).back() + 1 != context_tokens())
-            throw NotApplicable("the engine continues a text only behind its last token, which this policy drops",
-                                keep_.options.at("policy"), {"window=1 or more", "of streaming a smaller sink"});
+        check_last_token(keep_, selection.kept(0, 0).back() + 1 == context_tokens());
         return selection;
     }
     void remove_all_but(std::span<std::uint32_t const> kept) {

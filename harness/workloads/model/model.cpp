@@ -8,6 +8,7 @@
 #include "harness/captures/capture_cache.hpp"
 #include "harness/engine/passages.hpp"
 #include "harness/workloads/figure_writer.hpp"
+#include "harness/workloads/model/engagement.hpp"
 #include "harness/workloads/model/model_figures.hpp"
 #include "harness/workloads/model/model_session.hpp"
 #include "harness/workloads/model/token_kinds.hpp"
@@ -106,7 +107,7 @@ void run_model(AttemptRequest const& request, Measurement& measurement) {
     add_engine_cache(*evaluation, session.settings, wanted.context + wanted.continuation, scores.front().k,
                      scores.front().v, measurement);
     add_memory_peaks(measurement);
-    warn_unless_engaged(measurement);
+    warn_unless_engaged(measurement, session.settings.protocol, wanted.continuation);
     warn_of_poor_baseline(measurement);
 }
 

@@ -17,7 +17,7 @@ namespace kvstone {
 ///   large_kld_share, top1_agreement, sure_top1_flips (of bins with tokens that the model was sure of).
 /// - Status verify_failed: Evaluation::prove() on the first passage fails, or scored tokens have no finite likelihood.
 ///   Status skipped: the source is no model, or the protocol cannot run the codec. Status ok with a reason:
-///   "not_engaged: ..." where less than half of the values read had passed through the codec, "poor_baseline: ..."
+///   "not_engaged: ..." where less than half of the values read had passed through the codec (engagement.hpp), "poor_baseline: ..."
 ///   where the model without a codec is no better than unigrams; the latter is also printed on standard error.
 void run_model(AttemptRequest const& request, Measurement& measurement);
 

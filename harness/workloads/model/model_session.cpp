@@ -32,13 +32,6 @@ void add_engine_cache(Evaluation const& evaluation, PathSettings const& settings
     figures.add_count("cache_memory_growth_bytes", evaluation.memory_growth_bytes());
 }
 
-void warn_unless_engaged(Measurement& measurement) {
-    constexpr double engaged_fraction = 0.5;
-    auto const read = value_of(measurement, "compressed_read_fraction").value_or(0);
-    if (read < engaged_fraction)
-        warn(measurement, fmt::format("not_engaged: {:.0f}% of the K and V read came through the codec", 100 * read));
-}
-
 void refuse_lost_tokens(Measurement& measurement, std::uint64_t lost) {
     if (lost > 0)
         refuse(measurement, Status::verify_failed, "kv",

@@ -34,8 +34,6 @@ struct ModelSession {
 /// `k` and `v` are bytes() of some context.
 void add_engine_cache(Evaluation const& evaluation, PathSettings const& settings, std::uint64_t capacity,
                       CacheBytes const& k, CacheBytes const& v, Measurement& measurement);
-/// Adds "not_engaged: ..." where less than half of the K and V read had passed through the codec.
-void warn_unless_engaged(Measurement& measurement);
 /// Refuses a measurement in which `lost` scored tokens have no likelihood.
 void refuse_lost_tokens(Measurement& measurement, std::uint64_t lost);
 /// A figure of component kv.

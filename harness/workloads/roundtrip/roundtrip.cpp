@@ -1,5 +1,7 @@
 #include "harness/workloads/roundtrip/roundtrip.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "backends/timer.hpp"
@@ -46,10 +48,12 @@ void measure_passes(TensorCodec& codec, Workbench const& bench, BackendKind kind
     }
     if (!meter) return;
     auto const energy_of = [&](auto const& pass) {
-        return meter->of_passes([&] {
-            pass();
-            fence(kind);
-        });
+        return meter->of_passes(
+            [&] {
+                pass();
+                fence(kind);
+            },
+            result.energy_problem);
     };
     result.encode_energy = energy_of(encode);
     result.decode_energy = energy_of(decode);
@@ -129,6 +133,8 @@ void run_roundtrip(AttemptRequest const& request, Measurement& measurement) {
         results.push_back(roundtrip(component, std::move(tensor), rope, kind, request, codec, meter, measurement));
     });
     add_roundtrip_figures(results, measurement);
+    auto const lacking = std::ranges::find_if(results, [](auto const& one) { return !one.energy_problem.empty(); });
+    if (lacking != results.end()) warn_of_no_energy(measurement, lacking->energy_problem);
     add_memory_peaks(measurement, kind);
 }
 

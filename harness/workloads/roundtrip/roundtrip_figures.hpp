@@ -24,6 +24,7 @@ struct RoundtripResult {
     std::vector<double> decode_ns;
     std::optional<PassEnergy> encode_energy;  ///< empty: not asked for, or not told
     std::optional<PassEnergy> decode_energy;
+    std::string energy_problem;            ///< why one of them is not told, where a counter is at fault
     std::optional<Distortion> distortion;  ///< empty: only timed
     std::optional<double> channel_rms_max_over_median;
 };

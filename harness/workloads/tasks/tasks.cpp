@@ -8,6 +8,7 @@
 #include "codecs/not_applicable.hpp"
 #include "harness/captures/capture_folder.hpp"
 #include "harness/workloads/figure_writer.hpp"
+#include "harness/workloads/model/engagement.hpp"
 #include "harness/workloads/model/model_figures.hpp"
 #include "harness/workloads/model/model_session.hpp"
 #include "harness/workloads/tasks/batch.hpp"
@@ -102,7 +103,7 @@ void run_tasks(AttemptRequest const& request, Measurement& measurement) {
     add_cache_figures(answered.k, answered.v, measurement);
     add_engine_cache(*evaluation, session.settings, longest, answered.k.front(), answered.v.front(), measurement);
     add_memory_peaks(measurement);
-    warn_unless_engaged(measurement);
+    warn_unless_engaged(measurement, session.settings.protocol, 0);
     if (auto const why = poor_baseline(answered.items); !why.empty()) warn(measurement, why, true);
 }
 

@@ -42,6 +42,18 @@ class ChooseTest : public ProgramTest {
         }
         store.ingest(store.begin_campaign(test::plan(cells), test::build(), "hw", false), measurements);
     }
+    /// Answers to items behind the caches of "demo", each with recall_accuracy.
+    void ask(std::vector<std::pair<Cell, Estimate>> const& rows, double read = 1) const {
+        auto store = Store::open(path("kvstone.db").string());
+        std::vector<Cell> cells;
+        std::vector<Measurement> measurements;
+        for (auto const& [cell, figure] : rows) {
+            cells.push_back(cell);
+            cells.back().source_name = "demo";
+            measurements.push_back(test::tasks_measurement(cells.back(), "recall_accuracy", figure, read));
+        }
+        store.ingest(store.begin_campaign(test::plan(cells), test::build(), "hw", false), measurements);
+    }
     json chosen(std::string const& more, int code = 0) const {
         auto const ended = kvstone("choose --json --model demo " + more);
         EXPECT_EQ(ended.code, code) << ended.err << ended.out;
@@ -192,6 +204,93 @@ TEST_F(ChooseTest, FurtherFiguresCanBeBounded) {
     EXPECT_EQ(speed.code, 2);
     EXPECT_THAT(speed.err, HasSubstr("`kvstone show --best`"));
     EXPECT_EQ(kvstone("choose --model demo " + question + "--also 'kld_p9 < 1'").code, 2);
+}
+
+TEST_F(ChooseTest, AnswersToItemsCanBeBoundedBesideTheKld) {
+    auto const question = std::string("--context 1k --max-kld 0.01 ");
+    store({{"fp16", kld(0, 0, 0)}, {"q8_0", kld(0.001, 0.002, 0.003)}, {"q4_0", kld(0.001, 0.002, 0.003)}});
+    auto const lacking = kvstone("choose --model demo " + question + "--also 'recall_accuracy > 0.6'");
+    EXPECT_EQ(lacking.code, 5);
+    EXPECT_THAT(lacking.out, HasSubstr("no row of workload tasks in kvstone.db has recall_accuracy"));
+    EXPECT_THAT(lacking.out, HasSubstr("{tasks: {protocol: decode, task: key_value, items: 72}}"));
+    ask({{test::tasks_cell("fp16"), {1, 0.9, 1}},
+         {test::tasks_cell("q8_0", 1024), {0.9, 0.8, 0.95}},
+         {test::tasks_cell("q4_0"), {0.8, 0.7, 0.9}},
+         {test::tasks_cell("q4_0", 512), {0.5, 0.4, 0.6}},
+         {test::tasks_cell("q4_0", 900), {0.7, 0.65, 0.9}},
+         {test::tasks_cell("q8_0", 768, "key_value", "context"), {0, 0, 0}}});
+    ask({{test::tasks_cell("q8_0", 700), {0, 0, 0}}}, 0.4);  // barely read
+    EXPECT_EQ(chosen(question)["chosen"]["codec"], "q4_0");
+    auto const answer = chosen(question + "--also 'recall_accuracy > 0.6'");
+    EXPECT_EQ(answer["chosen"]["codec"], "q8_0") << "of q4_0 the worst of three rows counts";
+    auto const& figure = answer["chosen"]["recall_accuracy"];
+    EXPECT_EQ(figure["low"], 0.8);
+    EXPECT_EQ(figure["workload"], "tasks");
+    EXPECT_EQ(figure["context"], 1024);
+    EXPECT_EQ(figure["rows"], 1);
+    auto const loose = chosen(question + "--also 'recall_accuracy > 0.3 and kld_mean < 0.02'")["chosen"];
+    EXPECT_EQ(loose["codec"], "q4_0");
+    EXPECT_EQ(loose["recall_accuracy"]["low"], 0.4);
+    EXPECT_EQ(loose["recall_accuracy"]["context"], 512);
+    EXPECT_EQ(loose["recall_accuracy"]["rows"], 3);
+    EXPECT_EQ(loose["kld_mean"]["workload"], "model");
+    auto const text = kvstone("choose --model demo " + question + "--also 'recall_accuracy > 0.3'").out;
+    EXPECT_THAT(text,
+                HasSubstr("also       recall_accuracy 0.5, 95% 0.4..0.6, of workload tasks, key_value, contexts of "
+                          "512 tokens; asked for: recall_accuracy > 0.3\n"));
+    EXPECT_THAT(text, HasSubstr("3 rows of workload tasks have recall_accuracy: the worst for the bound counts"));
+    EXPECT_THAT(text, HasSubstr("items were asked behind contexts of 512 tokens, and the KLD is that of 1024"));
+    // Rows of another protocol are named, not taken.
+    auto const other = kvstone("choose --model demo --protocol context " + question + "--also 'recall_accuracy > 0.3'");
+    EXPECT_EQ(other.code, 5);
+    EXPECT_THAT(other.out, HasSubstr("has no KLD of demo with protocol context"));
+}
+
+TEST_F(ChooseTest, ARowThatWasNotEngagedSaysWhy) {
+    store({{"fp16", kld(0, 0, 0)}});
+    auto cell = test::model_cell("keep:policy=streaming,share=0.1 | q8_0");
+    cell.source_name = "demo";
+    auto barely_read = test::model_measurement(cell, kld(0, 0, 0, 0.4));
+    barely_read.reason = "not_engaged: 40% of the K and V read came through the codec";
+    {
+        auto store = Store::open(path("kvstone.db").string());
+        store.ingest(store.begin_campaign(test::plan({cell}), test::build(), "hw", false), {barely_read});
+    }
+    auto const codecs = chosen("--context 1k --max-kld 0.01")["codecs"];
+    EXPECT_EQ(codecs[1]["why_not"], barely_read.reason);
+}
+
+TEST_F(ChooseTest, OtherProtocolsWithTheFigureAreNamed) {
+    store({{"q8_0", kld(0.001, 0.002, 0.003)}});
+    auto cell = test::model_cell("q8_0", 1024, "context");
+    cell.source_name = "demo";
+    {
+        auto store = Store::open(path("kvstone.db").string());
+        store.ingest(store.begin_campaign(test::plan({cell}), test::build(), "hw", false),
+                     {test::model_measurement(cell, kld(0.001, 0.002, 0.003))});
+    }
+    ask({{test::tasks_cell("q8_0", 768, "key_value", "context"), {0.9, 0.8, 1}}});
+    auto const question = std::string("choose --model demo --context 1k --max-kld 0.01 --also 'recall_accuracy > 0.6'");
+    auto const lacking = kvstone(question);
+    EXPECT_EQ(lacking.code, 5);
+    EXPECT_THAT(lacking.out, HasSubstr("with protocol decode; others have it: --protocol context. Measure first:"));
+}
+
+/// A variable of the shell that is not set must not drop a bound.
+TEST_F(ChooseTest, AnEmptyBoundIsRefused) {
+    store({{"fp16", kld(0, 0, 0)}});
+    for (auto const& [given, accepted] : {std::pair{"--also", "METRIC < NUMBER [and METRIC > NUMBER ...]"},
+                                          {"--memory", "expected a size of at least 1 B"},
+                                          {"--budget", "expected a size of at least 1 B"},
+                                          {"--trace", "there is no such file"}}) {
+        auto const refused = kvstone(fmt::format("choose --model demo --context 1k --max-kld 0.01 {} ''", given));
+        EXPECT_EQ(refused.code, 2) << given << refused.out;
+        EXPECT_THAT(refused.err, HasSubstr(accepted)) << given;
+        EXPECT_EQ(refused.out, "");
+    }
+    auto const best = kvstone("show --best ''");
+    EXPECT_EQ(best.code, 2);
+    EXPECT_THAT(best.err, HasSubstr("METRIC < NUMBER [and METRIC > NUMBER ...]"));
 }
 
 TEST_F(ChooseTest, CodecsOfAScenarioAreChosenByTheirMeasuredBytes) {
