@@ -39,7 +39,7 @@ struct CodecBytes {
     std::uint64_t bytes() const { return k_bytes + v_bytes; }
 };
 
-/// Bytes of a sequence of so many tokens. Throws ConfigError where the codec does not fit the shape.
+/// Bytes of a sequence of so many tokens. Requires a BackendRuntime. Throws ConfigError where the codec does not fit the shape.
 CodecBytes bytes_of_sequence(Candidate const& candidate, CacheShape const& shape, std::uint64_t tokens);
 
 /// Why a candidate may not be chosen, with the words of its row where these tell more; empty: it may be.

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "backends/backend.hpp"
 #include "harness/choice/choice.hpp"
 #include "harness/choice/lacking.hpp"
 #include "harness/choice/weights_choice.hpp"
@@ -291,6 +292,7 @@ void add_choose(CommandLine& line) {
     command->callback([&line, options] {
         if (options->model.empty() == options->models.empty()) throw CLI::RequiredError("--model or --models");
         line.action = [&line, options] {
+            BackendRuntime const runtime;
             return options->models.empty() ? choose_codec(line, *options) : choose_pair(line, *options);
         };
     });

@@ -111,6 +111,15 @@ TEST_F(ChooseTest, CountsWhatABudgetBuysOnATrace) {
     EXPECT_EQ(kvstone("choose --model demo --context 1k --max-kld 0.01 --budget '1 GiB' --trace none.jsonl").code, 2);
 }
 
+// Their plan asks the backend for its threads.
+TEST_F(ChooseTest, CountsBytesOfStagesThatWorkInParts) {
+    store({{"hadamard | q8_0", kld(0.001, 0.002, 0.003)}});
+    auto const answer = chosen("--context 1k --max-kld 0.01");
+    EXPECT_EQ(answer["chosen"]["codec"], "hadamard | q8_0");
+    EXPECT_NEAR(answer["chosen"]["bytes"].get<double>(), 2.0 * 4 * 1024 * (34 + 68), 400) << "signs are not stored";
+    EXPECT_EQ(answer["chosen"]["bytes_exact"], true);
+}
+
 TEST_F(ChooseTest, TakesTheSmallestWhoseWholeIntervalIsBelow) {
     store({{"fp16", kld(0, 0, 0)},
            {"q8_0", kld(0.001, 0.002, 0.003)},
