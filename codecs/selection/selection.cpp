@@ -53,13 +53,14 @@ Budget budget_of(StageText const& keep, std::uint64_t layers, std::uint64_t toke
     // A score of places alone: the window is what the share leaves.
     if (policy.score == nullptr) always.last = budget.counts.front() - std::min(budget.counts.front(), always.first);
     if (auto const least = budget.least(); least < tokens && always.first + always.last > least) {
-        std::vector<std::string> accepted{"a larger share", "a smaller sink or window", "a longer context"};
+        bool const windowed = policy.score != nullptr;
+        std::vector<std::string> accepted{"a larger share", windowed ? "a smaller sink or window" : "a smaller sink",
+                                          "a longer context"};
         if (policy.budgets != nullptr) accepted.emplace_back("a smaller beta");
         throw NotApplicable(
-            fmt::format("{} of {} tokens stay by their share{}, fewer than the first {} and the last {}, which "
-                        "always stay",
-                        least, tokens, policy.budgets != nullptr ? " in the layer that keeps the fewest" : "",
-                        always.first, always.last),
+            fmt::format("{} of {} tokens stay by their share{}, fewer than the first {}{}, which always stay", least,
+                        tokens, policy.budgets != nullptr ? " in the layer that keeps the fewest" : "", always.first,
+                        windowed ? fmt::format(" and the last {}", always.last) : ""),
             keep.name, accepted);
     }
     return budget;

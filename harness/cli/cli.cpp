@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <map>
 
@@ -74,6 +76,20 @@ void take_one_value_each(CLI::App& app) {
     for (auto* verb : app.get_subcommands(std::function<bool(CLI::App*)>())) take_one_value_each(*verb);
 }
 
+/// Values that no option takes: an empty one, as a variable of a shell that is not set gives, which would count as 0 or as no option at
+/// all; and NaN, which every bound lets through.
+void check_values(CLI::App const& app) {
+    for (auto const* option : app.get_options()) {
+        if (option->count() == 0 || option->get_expected_min() == 0) continue;
+        for (auto const& value : option->results()) {
+            if (value.empty()) throw ConfigError(option->get_name() + ": the value is empty");
+            if (option->get_type_name().starts_with("FLOAT") && std::isnan(std::strtod(value.c_str(), nullptr)))
+                throw ConfigError(option->get_name() + ": expected a number", value);
+        }
+    }
+    for (auto const* verb : app.get_subcommands()) check_values(*verb);
+}
+
 ExitCode parse_and_act(int argc, char** argv) {
     CommandLine line;
     line.app.formatter(std::make_shared<HelpFormatter>(standard_output().columns));  // verbs take it over
@@ -97,7 +113,10 @@ ExitCode parse_and_act(int argc, char** argv) {
     } catch (CLI::ParseError const& error) {
         return line.app.exit(error) == 0 ? exit_pass : exit_bad_input;
     }
-    return told(line.action);
+    return told([&line] {
+        check_values(line.app);
+        return line.action();
+    });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "harness/cli/cli.hpp"
+#include "harness/cli/output_file.hpp"
 #include "results/query/query.hpp"
 #include "results/query/show_text.hpp"
 #include "results/record/utc.hpp"
@@ -117,6 +118,7 @@ void add_db(CommandLine& line) {
         [&line] { return check_file(line); });
     add("backup", "Write a compact copy, beside a run too",
         [&line, backup_file] {
+            check_output(*backup_file);
             backup(Store::open_read_only(line.database), *backup_file);
             return exit_pass;
         })

@@ -68,7 +68,9 @@ QueryResult run_canned(Store const& store, std::string const& text, QueryValue c
         if (canned.name != name) continue;
         auto const wanted = words_of(canned.parameters);
         if (words.size() != wanted.size())
-            throw ConfigError(fmt::format("this query is asked as: @{} {}", name, canned.parameters), text);
+            throw ConfigError(
+                fmt::format("this query is asked as: @{}{}{}", name, wanted.empty() ? "" : " ", canned.parameters),
+                text);
         auto const newest = campaign == QueryValue(nullptr) ? newest_campaign(store) : campaign;
         Reading reading(store, std::string(canned.sql), time_limit_s);
         for (std::size_t i = 0; i < wanted.size(); ++i)

@@ -44,9 +44,11 @@ std::vector<std::string> check(Store const& store) {
 }
 
 void backup(Store const& store, std::string const& file) {
+    if (file.empty()) throw ConfigError("the copy has no name");
     if (std::filesystem::exists(file)) throw ConfigError("a file of this name exists", file);
     sqlite3* handle = nullptr;
-    int const opened = sqlite3_open(file.c_str(), &handle);
+    // SQLite takes no absolute path for the name of a database in memory, or for a URI.
+    int const opened = sqlite3_open(std::filesystem::absolute(file).c_str(), &handle);
     Connection copy(handle);
     try {
         if (opened != SQLITE_OK) throw_sqlite_error(handle, "cannot make the copy");

@@ -33,7 +33,7 @@ measure: {timing: off}
 };
 
 TEST_F(DroppingPlanTest, CellsThatCannotBeMeasuredAreToldBeforeAnyIs) {
-    auto const why = "16 of 64 tokens stay by their share, fewer than the first 20 and the last 0, which always stay";
+    auto const why = "16 of 64 tokens stay by their share, fewer than the first 20, which always stay";
     auto const plan = kvstone("plan few.yaml");
     EXPECT_EQ(plan.code, 0) << plan.err;
     EXPECT_THAT(plan.out, HasSubstr("skipped: far model"));

@@ -55,6 +55,41 @@ TEST_F(RefusalTest, BrokenTaskFilesCreateNothing) {
     expect_refused(with("task: squad, file: good.jsonl"), AllOf(HasSubstr("s.yaml:4:"), HasSubstr("hellaswag")));
 }
 
+TEST_F(RefusalTest, NoOptionTakesAnEmptyValueOrNaN) {
+    write("s.yaml", small_scenario("raw"));
+    for (auto const& [words, option] : {std::pair{"run s.yaml --only ''", "--only"},
+                                        {"plan s.yaml --simulate=", "--simulate"},
+                                        {"show --campaign ''", "--campaign"},
+                                        {"report -o ''", "--output"},
+                                        {"db backup ''", "file"},
+                                        {"run ''", "scenario"}}) {
+        auto const ended = kvstone(words);
+        EXPECT_EQ(ended.code, 2) << words;
+        EXPECT_THAT(ended.err, HasSubstr(std::string(option) + ": the value is empty")) << words;
+    }
+    for (std::string const words :
+         {"query 'select 1' --time-limit nan", "run s.yaml --patience -NaN", "compare --accuracy-margin nan",
+          "choose --model tiny --context 64 --max-kld nan"}) {
+        auto const ended = kvstone(words);
+        EXPECT_EQ(ended.code, 2) << words;
+        EXPECT_THAT(ended.err, HasSubstr("expected a number")) << words;
+        EXPECT_EQ(ended.out, "") << words;
+    }
+    EXPECT_FALSE(std::filesystem::exists(path("kvstone.db")));
+}
+
+TEST_F(RefusalTest, CopiesOfDatabasesHaveFilesOfTheirOwn) {
+    ASSERT_EQ(kvstone("db init").code, 0);
+    for (std::string const name : {":memory:", "file:named?mode=memory"}) {
+        auto const made = kvstone("db backup '" + name + "'");
+        EXPECT_EQ(made.code, 0) << made.err;
+        EXPECT_TRUE(std::filesystem::is_regular_file(path(name)));
+    }
+    auto const nowhere = kvstone("db backup none/copy.db");
+    EXPECT_EQ(nowhere.code, 2);
+    EXPECT_THAT(nowhere.err, AllOf(HasSubstr("there is no such folder"), HasSubstr("none")));
+}
+
 TEST_F(RefusalTest, ScenariosWithMistakesCreateNothing) {
     expect_refused(small_scenario("fp61"), AllOf(HasSubstr("s.yaml:5:"), HasSubstr("fp61"), HasSubstr("fp16")));
     expect_refused(small_scenario("'int8:scheme=sideways'"), AllOf(HasSubstr("sideways"), HasSubstr("asymmetric")));

@@ -73,7 +73,7 @@ TEST_F(SizeTest, RefusesWithTheReason) {
     refused("none.json", "none.json");
     refused("llama-3.1-8b --context all", "--context: expected a number of tokens");
     refused("llama-3.1-8b --budget much", "--budget: expected a size");
-    refused("llama-3.1-8b --budget ''", "--budget: expected a size");
+    refused("llama-3.1-8b --budget ''", "--budget: the value is empty");
     refused("llama-3.1-8b --codec fp17", "fp17");
     refused("llama-3.1-8b --tensor-parallel 3", "8 KV heads of llama-3.1-8b do not come out even");
     refused("tinyllama-1.1b", "--context");
