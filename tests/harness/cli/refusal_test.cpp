@@ -58,7 +58,7 @@ TEST_F(RefusalTest, BrokenTaskFilesCreateNothing) {
 TEST_F(RefusalTest, NoOptionTakesAnEmptyValueOrNaN) {
     write("s.yaml", small_scenario("raw"));
     for (auto const& [words, option] : {std::pair{"run s.yaml --only ''", "--only"},
-                                        {"plan s.yaml --simulate=", "--simulate"},
+                                        {"plan s.yaml --simulate ''", "--simulate"},
                                         {"show --campaign ''", "--campaign"},
                                         {"report -o ''", "--output"},
                                         {"db backup ''", "file"},
@@ -68,7 +68,7 @@ TEST_F(RefusalTest, NoOptionTakesAnEmptyValueOrNaN) {
         EXPECT_THAT(ended.err, HasSubstr(std::string(option) + ": the value is empty")) << words;
     }
     for (std::string const words :
-         {"query 'select 1' --time-limit nan", "run s.yaml --patience -NaN", "compare --accuracy-margin nan",
+         {"query 'select 1' --time-limit nan", "run s.yaml --patience -NaN", "compare first --accuracy-margin nan",
           "choose --model tiny --context 64 --max-kld nan"}) {
         auto const ended = kvstone(words);
         EXPECT_EQ(ended.code, 2) << words;
