@@ -31,8 +31,10 @@ struct ChooseOptions {
     std::string context;
     double max_kld = 0;
     std::optional<double> max_kld_p999;
-    // Those that were given: an empty text, as of a variable that is not set, is refused and not passed over.
-    std::optional<std::string> also, memory, budget, trace;
+    std::string also;
+    std::string memory;
+    std::string budget;
+    std::string trace;
     std::string protocol;
 };
 
@@ -60,7 +62,7 @@ Bounds bounds_of(ChooseOptions const& options) {
         throw ConfigError("--max-kld-p999: expected nats, 0 or more", fmt::format("{}", *options.max_kld_p999));
     Bounds bounds{options.max_kld, {}};
     if (options.max_kld_p999) bounds.others.push_back({"kld_p999", true, false, *options.max_kld_p999});
-    if (options.also) std::ranges::move(parse_constraints(*options.also), std::back_inserter(bounds.others));
+    if (!options.also.empty()) std::ranges::move(parse_constraints(options.also), std::back_inserter(bounds.others));
     for (auto const& bound : bounds.others)
         if (is_speed(*find_metric(bound.metric)))
             throw ConfigError("--also: bounds of speeds are those of `kvstone show --best`", bound.metric);
@@ -78,12 +80,12 @@ Question question_of(ChooseOptions const& options) {
         throw ConfigError("there is no such model file", options.model);
     question.context = context_of(options);
     question.bounds = bounds_of(options);
-    if (options.memory) question.memory_bytes = bytes_of(scalar_of("--memory", *options.memory));
-    if (options.budget) question.budget_bytes = bytes_of(scalar_of("--budget", *options.budget));
-    question.trace = options.trace.value_or("");
-    if (options.trace && !std::filesystem::is_regular_file(question.trace))
+    if (!options.memory.empty()) question.memory_bytes = bytes_of(scalar_of("--memory", options.memory));
+    if (!options.budget.empty()) question.budget_bytes = bytes_of(scalar_of("--budget", options.budget));
+    question.trace = options.trace;
+    if (!question.trace.empty() && !std::filesystem::is_regular_file(question.trace))
         throw ConfigError("--trace: there is no such file", question.trace);
-    if (options.trace && !question.budget_bytes)
+    if (!question.trace.empty() && !question.budget_bytes)
         throw ConfigError("--trace: the hits of a cache depend on its size", question.trace, {"--budget '64 GiB'"});
     return question;
 }
@@ -210,8 +212,8 @@ ExitCode choose_pair(CommandLine const& line, ChooseOptions const& options) {
     question.context = context_of(options);
     question.bounds = bounds_of(options);
     question.sequences = options.sequences;
-    if (options.memory) question.memory_bytes = bytes_of(scalar_of("--memory", *options.memory));
-    if (options.budget || options.trace)
+    if (!options.memory.empty()) question.memory_bytes = bytes_of(scalar_of("--memory", options.memory));
+    if (!options.budget.empty() || !options.trace.empty())
         throw ConfigError("--budget and --trace are of one model's cache", "--models", {"--model"});
     auto files = weights_files(options);
     bool usable = false;
@@ -272,19 +274,16 @@ void add_choose(CommandLine& line) {
     command->add_option(
         "--max-kld-p999", options->max_kld_p999,
         "The largest 99.9th percentile of the KLD in nat, likewise: of the few tokens that suffer most");
-    auto const add_text = [&](char const* name, std::optional<std::string>& text, char const* words) {
-        command->add_option_function<std::string>(
-            name, [options, &text](std::string const& given) { text = given; }, words);
-    };
-    add_text(
+    command->add_option(
         "--also", options->also,
         "Further bounds on figures of the answers, those of workload tasks among them, as `show --best` takes them: "
         "'sure_top1_flips < 0.01 and recall_accuracy > 0.6'");
-    add_text("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
-    add_text("--budget", options->budget,
-             "Bytes of a cache of prefixes, to count its blocks and sequences for each codec: '64 GiB'");
-    add_text("--trace", options->trace,
-             "Requests to that cache, to count hits under LRU: a file of Mooncake, of Qwen-Bailian or .yaml");
+    command->add_option("--memory", options->memory, "Memory for caches, to count sequences: '40 GiB'");
+    command->add_option("--budget", options->budget,
+                        "Bytes of a cache of prefixes, to count its blocks and sequences for each codec: '64 GiB'");
+    command->add_option(
+        "--trace", options->trace,
+        "Requests to that cache, to count hits under LRU: a file of Mooncake, of Qwen-Bailian or .yaml");
     command
         ->add_option("--protocol", options->protocol,
                      "context, inline or decode. Without this option: decode where it was measured")

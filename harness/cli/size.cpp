@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
-#include <optional>
 
 #include "backends/backend.hpp"
 #include "harness/cli/cli.hpp"
@@ -28,7 +27,7 @@ struct SizeOptions {
     std::vector<std::string> contexts;
     std::uint64_t batch = 1;
     std::uint64_t devices = 1;
-    std::optional<std::string> budget;  ///< as it was given: an empty text is refused
+    std::string budget;
     std::string elements = "f16";
     std::string state_elements = "f16";
 };
@@ -65,7 +64,7 @@ SizeQuestion question_of(SizeOptions const& options) {
     question.devices = options.devices;
     question.elements = options.elements == "f32" ? ElementType::f32 : ElementType::f16;
     question.state_value_bytes = options.state_elements == "f32" ? 4 : 2;
-    if (options.budget) question.budget_bytes = bytes_of(scalar_of("--budget", *options.budget));
+    if (!options.budget.empty()) question.budget_bytes = bytes_of(scalar_of("--budget", options.budget));
     return question;
 }
 
@@ -103,9 +102,7 @@ void add_size(CommandLine& line) {
     command->add_option("--batch", options->batch, "Sequences of that length")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
-    command->add_option_function<std::string>(
-        "--budget", [options](std::string const& given) { options->budget = given; },
-        "Memory for caches, of each device: '64 GiB', '64 GB'");
+    command->add_option("--budget", options->budget, "Memory for caches, of each device: '64 GiB', '64 GB'");
     command->add_option("--tensor-parallel", options->devices, "Devices that share the heads of a layer")
         ->check(CLI::Range(1, 65536))
         ->capture_default_str();
